@@ -1,0 +1,57 @@
+"""The agent: instructions, a model and tools."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+from .context import RunContextWrapper, TContext
+from .model_settings import ModelSettings
+from .output import AgentOutputSchemaBase
+from .ports import Model
+from .tool import Tool
+
+
+@dataclass
+class Agent(Generic[TContext]):
+    """A model with instructions and tools; it holds no state of a run, so one agent serves many."""
+
+    name: str
+    instructions: (
+        str | Callable[[RunContextWrapper[TContext], Agent[TContext]], str | Awaitable[str]] | None
+    ) = None
+    """The system prompt, or a function of the run's context and the agent that gives it, asked at every turn."""
+    tools: list[Tool] = field(default_factory=list)
+    model: str | Model | None = None
+    """A name that the run's provider knows, or a model; None takes the run's, then the provider's default."""
+    model_settings: ModelSettings = field(default_factory=ModelSettings)
+    output_type: type[Any] | AgentOutputSchemaBase | None = None
+    """The type of the final output; None is text."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"Agent.name is a text, not {type(self.name).__name__}")
+        if not isinstance(self.tools, list):
+            raise TypeError(f"Agent.tools is a list, not {type(self.tools).__name__}")
+        if not (self.instructions is None or isinstance(self.instructions, str) or callable(self.instructions)):
+            raise TypeError(f"Agent.instructions is a text or a function, not {type(self.instructions).__name__}")
+        if not isinstance(self.model_settings, ModelSettings):
+            raise TypeError(f"Agent.model_settings is a ModelSettings, not {type(self.model_settings).__name__}")
+
+    def clone(self, **kwargs: Any) -> Agent[TContext]:
+        """Return a copy with these fields changed; lists in it are shared unless given anew."""
+        return dataclasses.replace(self, **kwargs)
+
+    async def get_system_prompt(self, run_context: RunContextWrapper[TContext]) -> str | None:
+        """Return the instructions for a turn of this run."""
+        if not callable(self.instructions):
+            return self.instructions
+        prompt = self.instructions(run_context, self)
+        return await prompt if inspect.isawaitable(prompt) else prompt
+
+    async def get_all_tools(self, run_context: RunContextWrapper[TContext]) -> list[Tool]:
+        """Return the tools that the agent has in this run."""
+        return list(self.tools)

@@ -1,0 +1,153 @@
+"""Run events: the one closed union that the loop yields, the Agents SDK's three stream events among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from .views import event_view, to_wire
+from .wire import WireEvent
+
+if TYPE_CHECKING:
+    from .agent import Agent
+    from .items import ModelResponse, RunItem
+    from .usage import Usage
+
+
+class RawResponsesStreamEvent:
+    """An event as the model's service sent it: `wire` is its JSON, `data` the `openai` object, built when touched."""
+
+    __slots__ = ("_data", "_wire")
+    __match_args__ = ("data", "type")
+
+    type: Literal["raw_response_event"] = "raw_response_event"
+
+    def __init__(self, data: Any) -> None:
+        """Take wire JSON, or an `openai` event that a custom model made."""
+        self._wire: WireEvent | None = data if isinstance(data, dict) else None
+        self._data: Any = None if isinstance(data, dict) else data
+
+    @property
+    def wire(self) -> WireEvent:
+        """The event as JSON."""
+        if self._wire is None:
+            self._wire = to_wire(self._data)
+        return self._wire
+
+    @property
+    def data(self) -> Any:
+        """The event as an `openai` object."""
+        if self._data is None:
+            self._data = event_view(self.wire)
+        return self._data
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RawResponsesStreamEvent) and self.wire == other.wire
+
+    __hash__ = None  # type: ignore[assignment]  # as any dataclass with a mutable field
+
+    def __repr__(self) -> str:
+        return f"RawResponsesStreamEvent(data={self.wire!r})"
+
+
+@dataclass
+class RunItemStreamEvent:
+    """An item was added to the run."""
+
+    name: Literal["message_output_created", "tool_called", "tool_output", "reasoning_item_created", "item_created"]
+    item: RunItem
+    type: Literal["run_item_stream_event"] = "run_item_stream_event"
+
+
+@dataclass
+class AgentUpdatedStreamEvent:
+    """An agent took over: the first one at the start of the run."""
+
+    new_agent: Agent[Any]
+    type: Literal["agent_updated_stream_event"] = "agent_updated_stream_event"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """The run began."""
+
+    agent: Agent[Any]
+    max_turns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequested:
+    """A model call is about to be made."""
+
+    agent: Agent[Any]
+    model: str
+    turn: int
+    """Counted from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelResponded:
+    """A model call ended well."""
+
+    response: ModelResponse
+    model: str
+    turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryScheduled:
+    """A model call failed and will be tried again after a wait."""
+
+    attempt: int
+    """The number of the retry to come, from 1."""
+    max_retries: int
+    delay: float
+    """Seconds to wait."""
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """Something that the user should know, and that does not stop the run."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progressed:
+    """Something that takes its time before the answer: one line, replaced by the next."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """The run ended: always the last event; `error` is None where it ended with a final output."""
+
+    final_output: Any
+    agent: Agent[Any] | None
+    """The agent that had the last word; None if the run failed before there was one."""
+    usage: Usage
+    response_id: str | None
+    error: Exception | None = None
+
+
+Notice: TypeAlias = RetryScheduled | Warned | Progressed
+"""What a model adapter may say beside the events of the response."""
+
+StreamEvent: TypeAlias = RawResponsesStreamEvent | RunItemStreamEvent | AgentUpdatedStreamEvent
+"""The events of the Agents SDK: what `RunResultStreaming.stream_events` yields."""
+
+RunEvent: TypeAlias = (
+    RawResponsesStreamEvent
+    | RunItemStreamEvent
+    | AgentUpdatedStreamEvent
+    | RunStarted
+    | ModelRequested
+    | ModelResponded
+    | RetryScheduled
+    | Warned
+    | Progressed
+    | RunFinished
+)
+"""All that happens in a run, in order: what `RunResultStreaming.run_events` yields."""

@@ -1,0 +1,250 @@
+"""Items: what a run produces, one object each, over the wire JSON they came as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+from .usage import Usage
+from .views import item_view, to_wire
+from .wire import WireItem
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+
+class RawItem:
+    """The field `raw_item`: holds wire JSON or an `openai` object, whichever came, and gives the object when read."""
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        """Return the `openai` object, built from the wire JSON when first touched."""
+        if owner is None:
+            raise AttributeError("raw_item")  # So that dataclass sees a field without a default.
+        if owner._view is None:
+            owner._view = item_view(owner._wire)
+        return owner._view
+
+    def __set__(self, owner: Any, value: Any) -> None:
+        """Take wire JSON, or an object that a custom model made, which is handed back as it came."""
+        owner._wire = value if isinstance(value, dict) else None
+        owner._view = None if isinstance(value, dict) else value
+
+
+@dataclass(eq=False)
+class RunItemBase:
+    """An item of a run, with the agent it belongs to; `wire` is its JSON, `raw_item` the typed view of it."""
+
+    agent: Agent[Any]
+    raw_item: RawItem = RawItem()  # noqa: RUF009  # a descriptor, not a shared default
+
+    _wire: ClassVar[WireItem | None]
+    _view: ClassVar[Any]
+
+    @property
+    def wire(self) -> WireItem:
+        """The item as JSON."""
+        if self._wire is None:
+            self.__dict__["_wire"] = to_wire(self._view)
+        wire: WireItem = self.__dict__["_wire"]
+        return wire
+
+    def to_input_item(self) -> WireItem:
+        """Return the item as input for a later model call."""
+        return self.wire
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        assert isinstance(other, RunItemBase)
+        return self.agent is other.agent and self.wire == other.wire
+
+    __hash__ = None  # type: ignore[assignment]  # as any dataclass with a mutable field
+
+
+@dataclass(eq=False)
+class MessageOutputItem(RunItemBase):
+    """A message of the model."""
+
+    type: Literal["message_output_item"] = "message_output_item"
+
+
+@dataclass(eq=False)
+class ReasoningItem(RunItemBase):
+    """Reasoning of the model."""
+
+    type: Literal["reasoning_item"] = "reasoning_item"
+
+
+@dataclass(eq=False)
+class ToolCallItem(RunItemBase):
+    """A tool call of the model: of a function here, or of a tool that the service ran."""
+
+    type: Literal["tool_call_item"] = "tool_call_item"
+    description: str | None = None
+
+    @property
+    def tool_name(self) -> str | None:
+        """The name of the tool that is called."""
+        name: str | None = self.wire.get("name")
+        return name
+
+    @property
+    def call_id(self) -> str | None:
+        """What joins the call and its output."""
+        call_id: str | None = self.wire.get("call_id") or self.wire.get("id")
+        return call_id
+
+
+@dataclass(eq=False)
+class ToolCallOutputItem(RunItemBase):
+    """What a tool call gave; `output` is the tool's own return value."""
+
+    output: Any = None
+    type: Literal["tool_call_output_item"] = "tool_call_output_item"
+
+    @property
+    def call_id(self) -> str | None:
+        """What joins the call and its output."""
+        call_id: str | None = self.wire.get("call_id")
+        return call_id
+
+
+@dataclass(eq=False)
+class UnrecognizedItem(RunItemBase):
+    """An output item of a type that this version does not know; it stays in the history as it came."""
+
+    type: Literal["unrecognized_item"] = "unrecognized_item"
+
+
+RunItem: TypeAlias = MessageOutputItem | ReasoningItem | ToolCallItem | ToolCallOutputItem | UnrecognizedItem
+
+
+def run_item(wire: WireItem, agent: Agent[Any], *, raw: Any = None) -> RunItem:
+    """Return an output item of a response as the run item of its type; `raw` is the object it came as, if any."""
+    kind = wire.get("type", "")
+    held = wire if raw is None else raw
+    if kind == "message":
+        return MessageOutputItem(agent, held)
+    if kind == "reasoning":
+        return ReasoningItem(agent, held)
+    if kind.endswith("_call"):
+        return ToolCallItem(agent, held)
+    return UnrecognizedItem(agent, held)
+
+
+class Output:
+    """The field `output` of a response: wire items, or the objects a custom model made; read as `openai` objects."""
+
+    def __get__(self, owner: Any, kind: type | None = None) -> list[Any]:
+        """Return the items as `openai` objects, built from the wire JSON when first touched."""
+        if owner is None:
+            raise AttributeError("output")
+        if owner._views is None:
+            owner._views = [item_view(item) if isinstance(item, dict) else item for item in owner._items]
+        views: list[Any] = owner._views
+        return views
+
+    def __set__(self, owner: Any, value: list[Any]) -> None:
+        """Take wire items, objects, or both."""
+        owner._items = value
+        owner._views = None
+
+
+@dataclass(eq=False)
+class ModelResponse:
+    """A whole response of a model; `wire_output` is its items as JSON, `output` the typed view of them."""
+
+    output: Output = Output()  # noqa: RUF009  # a descriptor, not a shared default
+    usage: Usage = field(default_factory=Usage)
+    response_id: str | None = None
+    request_id: str | None = None
+    raw_usage: dict[str, Any] | None = None
+
+    _items: ClassVar[list[Any]]
+
+    @classmethod
+    def from_wire(cls, response: dict[str, Any]) -> ModelResponse:
+        """Read the `response` object of a terminal event."""
+        return cls(
+            output=response.get("output") or [],
+            usage=Usage.from_wire(response.get("usage")),
+            response_id=response.get("id"),
+            raw_usage=response.get("usage"),
+        )
+
+    @property
+    def raw_output(self) -> list[Any]:
+        """The items as they came: dicts from our models, objects from a custom one."""
+        return self._items
+
+    @property
+    def wire_output(self) -> list[WireItem]:
+        """The items as JSON."""
+        return [to_wire(item) for item in self._items]
+
+    def to_input_items(self) -> list[WireItem]:
+        """Return the items as input for a later model call."""
+        return self.wire_output
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ModelResponse):
+            return NotImplemented
+        return (self.wire_output, self.usage, self.response_id) == (other.wire_output, other.usage, other.response_id)
+
+    __hash__ = None  # type: ignore[assignment]  # as any dataclass with a mutable field
+
+
+class ItemHelpers:
+    """Short ways to the text of items."""
+
+    @classmethod
+    def extract_text(cls, message: Any) -> str | None:
+        """Return the text of a message, all its parts joined; None if it is no message or has none."""
+        return message_text(to_wire(message)) or None
+
+    @classmethod
+    def extract_last_text(cls, message: Any) -> str | None:
+        """Return the text of the last part of a message, if that is text."""
+        parts = _parts(to_wire(message))
+        return parts[-1].get("text") if parts and parts[-1].get("type") == "output_text" else None
+
+    @classmethod
+    def extract_last_content(cls, message: Any) -> str:
+        """Return the last part of a message: its text, or its refusal."""
+        parts = _parts(to_wire(message))
+        return (parts[-1].get("text") or parts[-1].get("refusal") or "") if parts else ""
+
+    @classmethod
+    def extract_refusal(cls, message: Any) -> str | None:
+        """Return why the model refused, if it did."""
+        return message_refusal(to_wire(message))
+
+    @classmethod
+    def input_to_new_input_list(cls, input: str | list[WireItem]) -> list[WireItem]:
+        """Return input as a new list of items; a text becomes a user message."""
+        return [{"role": "user", "content": input}] if isinstance(input, str) else list(input)
+
+    @classmethod
+    def text_message_output(cls, message: MessageOutputItem) -> str:
+        """Return the text of a message item."""
+        return message_text(message.wire)
+
+    @classmethod
+    def text_message_outputs(cls, items: list[RunItem]) -> str:
+        """Return the text of all message items, joined."""
+        return "".join(message_text(item.wire) for item in items if isinstance(item, MessageOutputItem))
+
+
+def message_text(wire: WireItem) -> str:
+    """Return the text parts of a message, joined."""
+    return "".join(part.get("text") or "" for part in _parts(wire) if part.get("type") == "output_text")
+
+
+def message_refusal(wire: WireItem) -> str | None:
+    """Return the refusal in a message, None where there is none."""
+    return "".join(part.get("refusal") or "" for part in _parts(wire) if part.get("type") == "refusal") or None
+
+
+def _parts(wire: WireItem) -> list[dict[str, Any]]:
+    content = wire.get("content") if wire.get("type") == "message" else None
+    return content if isinstance(content, list) else []

@@ -1,0 +1,74 @@
+"""What a model call may be told beside its input."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from .wire import JSONValue
+
+if TYPE_CHECKING:
+    from openai.types.shared import Reasoning
+
+
+@dataclass
+class ModelSettings:
+    """Settings of a model call; None leaves the choice to the service."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    tool_choice: str | None = None
+    """`auto`, `required`, `none`, or the name of a tool."""
+    parallel_tool_calls: bool | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    max_tokens: int | None = None
+    """The most tokens that the answer may have."""
+    reasoning: Reasoning | dict[str, Any] | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+    metadata: dict[str, str] | None = None
+    store: bool | None = None
+    prompt_cache_retention: Literal["in_memory", "24h"] | None = None
+    include_usage: bool | None = None
+    response_include: list[str] | None = None
+    top_logprobs: int | None = None
+    extra_query: dict[str, Any] | None = None
+    extra_body: dict[str, Any] | None = None
+    extra_headers: dict[str, str] | None = None
+    extra_args: dict[str, Any] | None = None
+    """Further top-level fields of the request, as the API names them."""
+    context_management: list[dict[str, Any]] | None = None
+    prompt_cache_options: dict[str, Any] | None = None
+    preserve_raw_usage: bool | None = None
+    timeout: float | None = None
+    """Seconds that one model call may take; more raises `ModelTimeoutError`."""
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not 0 < self.timeout < float("inf"):
+            raise ValueError(f"ModelSettings.timeout is a finite number of seconds above 0, not {self.timeout!r}")
+
+    def resolve(self, override: ModelSettings | dict[str, Any] | None) -> ModelSettings:
+        """Return these settings with every value that `override` sets put over them; `extra_args` are merged."""
+        if override is None:
+            return self
+        theirs = override if isinstance(override, ModelSettings) else ModelSettings(**override)
+        changes = {
+            field.name: value
+            for field in dataclasses.fields(theirs)
+            if (value := getattr(theirs, field.name)) is not None
+        }
+        if self.extra_args and theirs.extra_args:
+            changes["extra_args"] = {**self.extra_args, **theirs.extra_args}
+        return dataclasses.replace(self, **changes)
+
+    def to_json_dict(self) -> dict[str, JSONValue]:
+        """Return every setting as JSON, unset ones as None."""
+        return {field.name: to_json(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+
+def to_json(value: Any) -> JSONValue:
+    """Return a setting as JSON: a pydantic object as the fields that were set, anything else as it is."""
+    dump = getattr(value, "model_dump", None)
+    return value if dump is None else dump(mode="json", exclude_unset=True)

@@ -1,0 +1,204 @@
+"""The seams of the engine: what it asks of a model, and of what finds models."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .items import ModelResponse
+from .model_settings import ModelSettings
+from .views import event_view
+from .wire import WireEvent, WireItem
+
+if TYPE_CHECKING:
+    from .events import Notice
+    from .output import AgentOutputSchemaBase
+    from .tool import Tool
+
+
+class ModelTracing(Enum):
+    """How much of a model call is traced."""
+
+    DISABLED = 0
+    ENABLED = 1
+    ENABLED_WITHOUT_DATA = 2
+
+    def is_disabled(self) -> bool:
+        """Return whether the call is not traced at all."""
+        return self is ModelTracing.DISABLED
+
+    def include_data(self) -> bool:
+        """Return whether inputs and outputs may be traced."""
+        return self is ModelTracing.ENABLED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """One model call: everything an adapter needs to build what goes over the wire."""
+
+    system_instructions: str | None = None
+    input: str | list[WireItem]
+    model_settings: ModelSettings = field(default_factory=ModelSettings)
+    tools: list[Tool] = field(default_factory=list)
+    output_schema: AgentOutputSchemaBase | None = None
+    """The wanted form of the final output; None is plain text."""
+    handoffs: list[Any] = field(default_factory=list)
+    tracing: ModelTracing = ModelTracing.DISABLED
+    previous_response_id: str | None = None
+    conversation_id: str | None = None
+    prompt: dict[str, Any] | None = None
+
+
+class Model(abc.ABC):
+    """A language model, in the shape of the Agents SDK: implement it to bring your own.
+
+    Raises:
+        ServiceError: the service refused, failed or could not be reached.
+        ModelBehaviorError: what came back breaks the protocol.
+    """
+
+    @abc.abstractmethod
+    async def get_response(
+        self,
+        system_instructions: str | None,
+        input: str | list[WireItem],
+        model_settings: ModelSettings,
+        tools: list[Tool],
+        output_schema: AgentOutputSchemaBase | None,
+        handoffs: list[Any],
+        tracing: ModelTracing,
+        *,
+        previous_response_id: str | None,
+        conversation_id: str | None,
+        prompt: dict[str, Any] | None,
+    ) -> ModelResponse:
+        """Return the whole response."""
+
+    @abc.abstractmethod
+    def stream_response(
+        self,
+        system_instructions: str | None,
+        input: str | list[WireItem],
+        model_settings: ModelSettings,
+        tools: list[Tool],
+        output_schema: AgentOutputSchemaBase | None,
+        handoffs: list[Any],
+        tracing: ModelTracing,
+        *,
+        previous_response_id: str | None,
+        conversation_id: str | None,
+        prompt: dict[str, Any] | None,
+    ) -> AsyncIterator[Any]:
+        """Yield the streaming events of the Responses API, the terminal one last."""
+
+    async def close(self) -> None:
+        """Let go of connections; the model may be used again."""
+
+
+ModelEvent: TypeAlias = "WireEvent | Notice"
+"""What a wire model yields: the events of the Responses API as dicts, and notices of its own (a retry, a warning)."""
+
+
+class WireModel(Model):
+    """A model that speaks wire JSON: all of ours. The engine reads `stream`, the typed methods are views of it."""
+
+    @property
+    @abc.abstractmethod
+    def model_name(self) -> str:
+        """The name of the model as the service knows it."""
+
+    @abc.abstractmethod
+    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Yield the events of one response, the terminal one (`response.completed` or `.incomplete`) last.
+
+        `response.failed` and `error` events do not come out: they are raised. The response inside the terminal event
+        has its `output`, rebuilt from `response.output_item.done` where the service left it empty. Closing the
+        iterator early ends the call; nothing goes on in the background.
+
+        Raises:
+            ServiceError: as its subclasses say, after the retries.
+            ModelBehaviorError: the stream breaks the protocol.
+            ConfigurationError: the model cannot be used as it is set up.
+        """
+
+    async def get_response(
+        self,
+        system_instructions: str | None,
+        input: str | list[WireItem],
+        model_settings: ModelSettings,
+        tools: list[Tool],
+        output_schema: AgentOutputSchemaBase | None,
+        handoffs: list[Any],
+        tracing: ModelTracing,
+        *,
+        previous_response_id: str | None = None,
+        conversation_id: str | None = None,
+        prompt: dict[str, Any] | None = None,
+    ) -> ModelResponse:
+        """Return the whole response of one call."""
+        request = ModelRequest(
+            system_instructions=system_instructions,
+            input=input,
+            model_settings=model_settings,
+            tools=tools,
+            output_schema=output_schema,
+            handoffs=handoffs,
+            tracing=tracing,
+            previous_response_id=previous_response_id,
+            conversation_id=conversation_id,
+            prompt=prompt,
+        )
+        last: WireEvent = {}
+        async for event in self.stream(request):
+            if isinstance(event, dict):
+                last = event
+        return ModelResponse.from_wire(last["response"])
+
+    async def stream_response(
+        self,
+        system_instructions: str | None,
+        input: str | list[WireItem],
+        model_settings: ModelSettings,
+        tools: list[Tool],
+        output_schema: AgentOutputSchemaBase | None,
+        handoffs: list[Any],
+        tracing: ModelTracing,
+        *,
+        previous_response_id: str | None = None,
+        conversation_id: str | None = None,
+        prompt: dict[str, Any] | None = None,
+    ) -> AsyncIterator[Any]:
+        """Yield the events of one call as `openai` objects."""
+        request = ModelRequest(
+            system_instructions=system_instructions,
+            input=input,
+            model_settings=model_settings,
+            tools=tools,
+            output_schema=output_schema,
+            handoffs=handoffs,
+            tracing=tracing,
+            previous_response_id=previous_response_id,
+            conversation_id=conversation_id,
+            prompt=prompt,
+        )
+        async for event in self.stream(request):
+            if isinstance(event, dict):
+                yield event_view(event)
+
+
+class ModelProvider(abc.ABC):
+    """Finds a model by its name."""
+
+    @abc.abstractmethod
+    def get_model(self, model_name: str | None) -> Model:
+        """Return the model of this name, None meaning the provider's default.
+
+        Raises:
+            UserError: there is no such model here.
+        """
+
+    async def aclose(self) -> None:
+        """Close every model that this provider made."""

@@ -1,0 +1,95 @@
+"""What a run consumed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class InputTokensDetails:
+    """How the input tokens came about."""
+
+    cached_tokens: int = 0
+
+
+@dataclass
+class OutputTokensDetails:
+    """What the output tokens were spent on."""
+
+    reasoning_tokens: int = 0
+
+
+@dataclass
+class RequestUsage:
+    """The usage of one model call."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    input_tokens_details: InputTokensDetails = field(default_factory=InputTokensDetails)
+    output_tokens_details: OutputTokensDetails = field(default_factory=OutputTokensDetails)
+
+
+@dataclass
+class Usage:
+    """Requests made and tokens used, summed over the model calls of a run."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    input_tokens_details: InputTokensDetails = field(default_factory=InputTokensDetails)
+    output_tokens: int = 0
+    output_tokens_details: OutputTokensDetails = field(default_factory=OutputTokensDetails)
+    total_tokens: int = 0
+    request_usage_entries: list[RequestUsage] = field(default_factory=list)
+
+    @classmethod
+    def from_wire(cls, wire: dict[str, Any] | None) -> Usage:
+        """Read the `usage` object of a response; a missing object or number counts as nothing."""
+        wire = wire or {}
+        count_in = wire.get("input_tokens") or 0
+        count_out = wire.get("output_tokens") or 0
+        return cls(
+            requests=1,
+            input_tokens=count_in,
+            input_tokens_details=InputTokensDetails(
+                cached_tokens=(wire.get("input_tokens_details") or {}).get("cached_tokens") or 0
+            ),
+            output_tokens=count_out,
+            output_tokens_details=OutputTokensDetails(
+                reasoning_tokens=(wire.get("output_tokens_details") or {}).get("reasoning_tokens") or 0
+            ),
+            total_tokens=wire.get("total_tokens") or count_in + count_out,
+        )
+
+    def add(self, other: Usage) -> None:
+        """Add the usage of further calls to this one."""
+        self.requests += other.requests
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.total_tokens += other.total_tokens
+        self.input_tokens_details.cached_tokens += other.input_tokens_details.cached_tokens
+        self.output_tokens_details.reasoning_tokens += other.output_tokens_details.reasoning_tokens
+        if other.request_usage_entries:
+            self.request_usage_entries.extend(other.request_usage_entries)
+        elif other.requests:
+            self.request_usage_entries.append(
+                RequestUsage(
+                    input_tokens=other.input_tokens,
+                    output_tokens=other.output_tokens,
+                    total_tokens=other.total_tokens,
+                    input_tokens_details=InputTokensDetails(other.input_tokens_details.cached_tokens),
+                    output_tokens_details=OutputTokensDetails(other.output_tokens_details.reasoning_tokens),
+                )
+            )
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the totals as the JSON of the Responses API, with the number of requests beside them."""
+        return {
+            "requests": self.requests,
+            "input_tokens": self.input_tokens,
+            "input_tokens_details": {"cached_tokens": self.input_tokens_details.cached_tokens},
+            "output_tokens": self.output_tokens,
+            "output_tokens_details": {"reasoning_tokens": self.output_tokens_details.reasoning_tokens},
+            "total_tokens": self.total_tokens,
+        }

@@ -1,0 +1,12 @@
+"""Names for the wire JSON: items, events and responses of the Responses API as plain dicts, decoded once."""
+
+from typing import Any, TypeAlias
+
+JSONValue: TypeAlias = Any
+"""What `json.loads` returns."""
+
+WireItem: TypeAlias = dict[str, Any]
+"""An input or output item of the Responses API: `{"type": "message", ...}`, `{"type": "function_call", ...}`."""
+
+WireEvent: TypeAlias = dict[str, Any]
+"""A streaming event of the Responses API: `{"type": "response.output_text.delta", "delta": "…", ...}`."""

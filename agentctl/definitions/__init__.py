@@ -1,0 +1,1 @@
+"""Text to Agent: the references of the command line, loaded."""

@@ -1,0 +1,1 @@
+"""The embedded local model: weights, its chat protocol, and the adapter."""

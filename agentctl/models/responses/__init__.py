@@ -1,0 +1,1 @@
+"""The Responses API: one request builder, one fold, the HTTP adapter."""

@@ -1,0 +1,29 @@
+"""The register of secret values: every sink of ours passes its text through `redact`, the one choke point."""
+
+import threading
+from urllib.parse import quote
+
+MASK = "[redacted]"
+SHORTEST = 4
+"""Shorter values are not registered: replacing them would shred ordinary text and hide nothing."""
+
+_lock = threading.Lock()
+_secrets: tuple[str, ...] = ()
+
+
+def register_secret(value: str | None) -> None:
+    """Remember `value`, in plain, JSON- and URL-encoded form, as one that no output, log or file of ours may show."""
+    global _secrets
+    if value is None or len(value.strip()) < SHORTEST:
+        return
+    forms = {value, value.strip(), quote(value, safe=""), value.encode("unicode_escape").decode()}
+    with _lock:
+        _secrets = tuple(sorted({*_secrets, *forms}, key=len, reverse=True))
+
+
+def redact(text: str) -> str:
+    """Return `text` with every registered secret value replaced by a mask."""
+    for secret in _secrets:
+        if secret in text:
+            text = text.replace(secret, MASK)
+    return text

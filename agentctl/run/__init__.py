@@ -1,0 +1,1 @@
+"""The engine: Runner, the one loop, steps, tool execution, results."""
