@@ -1,0 +1,41 @@
+"""What every command of one invocation shares: the global options, the environment, and where to print."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from agentctl.agent.wire import JSONValue
+from agentctl.redaction import redact
+
+SCHEMA_VERSION = "1-draft"
+"""The version of every machine document; it becomes a number when the schema is frozen."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Invocation:
+    """One call of the command line: `ctx.obj` of every command."""
+
+    config: Path | None = None
+    """`--config`: the profile file in place of the default one."""
+    color: Literal["auto", "always", "never"] = "auto"
+    verbose: bool = False
+    """Whether an unexpected error shows its traceback."""
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    def print(self, text: str) -> None:
+        """Write a line of data to stdout."""
+        sys.stdout.write(redact(text) + "\n")
+
+    def print_json(self, document: dict[str, JSONValue]) -> None:
+        """Write a machine document to stdout, its schema version first."""
+        self.print(json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2))
+
+    def note(self, text: str) -> None:
+        """Write a line for people to stderr."""
+        sys.stderr.write(redact(text) + "\n")
