@@ -1,0 +1,101 @@
+"""The root command: the global options, and a table of commands that are imported when they are named."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from agentctl.version import __version__
+
+from .invocation import Invocation
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("run", "Run an agent to the end, then print its final output."),
+    "stream": ("stream", "Run an agent and show what happens as it happens."),
+    "config": ("config", "Defaults and keys: what is set, and where it comes from."),
+    "models": ("models", "Models: those of the endpoint, and the local weights."),
+    "trust": ("trust", "Let the agents of this project run code."),
+    "events": ("events", "The schema of the machine output."),
+    "explain-exit": ("explain_exit", "What an exit code means, and what to do."),
+}
+"""Command -> (its module in `cli/commands`, its line in the help)."""
+
+_PLAIN_HELP = None
+"""Typer's Rich panels cost 60 ms and a screen of frames; the plain help says the same."""
+
+
+class LazyGroup(TyperGroup):
+    """A group that lists its commands from the table and imports one only to run it."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a stand-in that carries the name and the line of help."""
+        if cmd_name not in COMMANDS:
+            return None
+        return TyperCommand(name=cmd_name, help=COMMANDS[cmd_name][1], rich_markup_mode=_PLAIN_HELP)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command itself, imported; an unknown name fails as usual, with a suggestion."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load_command(str(name)), rest
+
+
+def load_command(name: str) -> Any:
+    """Import a command's module and return the command."""
+    app: typer.Typer = import_module(f"agentctl.cli.commands.{COMMANDS[name][0]}").app
+    app.rich_markup_mode = _PLAIN_HELP
+    app._add_completion = False
+    command = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+class Color(StrEnum):
+    """When to colour: `auto` looks at each stream and at NO_COLOR, FORCE_COLOR and TERM."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, rich_markup_mode=_PLAIN_HELP, add_completion=False)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"agentctl {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback(epilog="Exit codes: `agentctl explain-exit`.")
+def root(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The profile file, in place of the default one.")
+    ] = None,
+    color: Annotated[Color, typer.Option(help="When to colour the output.")] = Color.AUTO,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Example: agentctl stream "Name three rivers"
+
+    Run LLM agents, and configure their defaults.
+    """
+    invocation = ctx.ensure_object(Invocation)
+    invocation.config = config
+    invocation.color = color.value
+
+
+def command() -> Any:
+    """Return the root command, ready to be called with arguments."""
+    return typer.main.get_command(app)

@@ -1,0 +1,128 @@
+"""The frame around every command: signals, streams, and the one place where an exception becomes a message and a code."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import TextIO
+
+import typer
+
+from agentctl.errors import AgentsException, exit_for
+from agentctl.redaction import redact
+
+from .app import command
+from .invocation import Invocation
+
+UsageError = typer.BadParameter.__mro__[1]
+"""The class of every "the command line is wrong" of the command parser, which Typer does not export."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived outside a run."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; never raises."""
+    invocation = Invocation()
+    try:
+        _take_signals()
+        _speak_utf8()
+        gc.freeze()
+        gc.enable()
+        code = _run(arguments, invocation)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = 141
+    except Terminated:
+        code = 143
+    except KeyboardInterrupt:
+        code = 130
+    except OSError as error:
+        code = _report(error, invocation)
+    _leave_nothing_to_flush(sys.stdout)
+    _leave_nothing_to_flush(sys.stderr)
+    return code
+
+
+def _run(arguments: Sequence[str], invocation: Invocation) -> int:
+    try:
+        code = command().main(list(arguments), prog_name="agentctl", standalone_mode=False, obj=invocation)
+    except UsageError as error:
+        return _report_usage(error)
+    except (AgentsException, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        return _report(error, invocation)
+    except typer.Abort:
+        return 130
+    except Exception as error:
+        return _report(error, invocation)
+    return code if isinstance(code, int) else 0
+
+
+def _report_usage(error: Exception) -> int:
+    """Say what is wrong with the command line, and where its help is; a bare group shows its help."""
+    message = error.format_message()  # type: ignore[attr-defined]
+    context = error.ctx  # type: ignore[attr-defined]
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(message + "\n")
+        return 2
+    path = context.command_path if context else "agentctl"
+    sys.stderr.write(f"{path}: {redact(message)}\nTry `{path} --help`.\n")
+    return 2
+
+
+def _report(error: Exception, invocation: Invocation) -> int:
+    """Say what failed on stderr and return its exit code; the traceback is shown with `--verbose` only."""
+    if invocation.verbose:
+        import traceback
+
+        invocation.note("".join(traceback.format_exception(error)).rstrip())
+    invocation.note(f"agentctl: {describe(error)}")
+    return exit_for(error).code
+
+
+def describe(error: BaseException) -> str:
+    """Return an error as one message for people."""
+    if isinstance(error, AgentsException):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"unexpected {type(error).__name__}: {error} (`--verbose` shows where)"
+
+
+def _take_signals() -> None:
+    """Make SIGTERM end a command as SIGINT does, and leave a signal alone that our parent told us to ignore."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, terminate)
+
+
+def _speak_utf8() -> None:
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # Started with a closed descriptor: nothing opened later may be taken for it.
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+
+
+def _leave_nothing_to_flush(stream: TextIO) -> None:
+    """Point a stream that can take no more at the null device, so that the interpreter's last flush is quiet."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, stream.fileno())
