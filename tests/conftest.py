@@ -1,0 +1,76 @@
+"""Fixtures for every test: the fake service, a home of one's own, and the installed command line."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.service.client import Service, running_service
+
+Agentctl = Callable[..., "subprocess.CompletedProcess[str]"]
+_FOREIGN = ("AGENTCTL_", "OPENAI_", "XDG_")
+_FOREIGN_NAMES = {
+    "CI", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE",
+    "COLUMNS", "LINES",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def service_process() -> Iterator[Service]:
+    """The one fake service of the test session."""
+    with running_service() as service:
+        yield service
+
+
+@pytest.fixture
+def service(service_process: Service) -> Service:
+    """The fake service, as new."""
+    service_process.reset()
+    return service_process
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder, in an environment that decides nothing for agentctl."""
+    for name in list(os.environ):
+        if name.upper() in _FOREIGN_NAMES or name.startswith(_FOREIGN):
+            monkeypatch.delenv(name)
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("AGENTCTL_HOME", str(folder / ".agentctl"))
+    return folder
+
+
+@pytest.fixture
+def agentctl(home: Path) -> Agentctl:
+    """Run `agentctl` as a process: `agentctl("run", "hi", env={...}, timeout=30)`; stdin is empty by default."""
+
+    def run(
+        *arguments: str,
+        env: Mapping[str, str | None] | None = None,
+        input: str | None = None,
+        timeout: float = 30,
+        cwd: Path | None = None,
+    ) -> "subprocess.CompletedProcess[str]":
+        environment = dict(os.environ)
+        for name, value in (env or {}).items():
+            if value is None:
+                environment.pop(name, None)
+            else:
+                environment[name] = value
+        return subprocess.run(
+            [sys.executable, "-m", "agentctl", *arguments],
+            env=environment,
+            input=input or "",
+            timeout=timeout,
+            cwd=cwd or home,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+        )
+
+    return run

@@ -1,0 +1,119 @@
+"""What the real service would refuse, where telling is cheap."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Wire = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A request refused before it takes a step of the script."""
+
+    status: int
+    message: str
+    code: str | None = None
+    param: str | None = None
+
+    def body(self) -> Wire:
+        """Return the service's error object."""
+        kind = "invalid_request_error"
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+
+
+def check_key(authorization: str | None, key: str | None) -> Refusal | None:
+    """Refuse every key but `key`, where one is set; the refused key's ends come back in the message, as in reality."""
+    if key is None or authorization == f"Bearer {key}":
+        return None
+    if authorization is None:
+        return Refusal(status=401, message="You didn't provide an API key.")
+    given = authorization.removeprefix("Bearer ")
+    masked = f"{given[:7]}{'*' * max(0, len(given) - 11)}{given[-4:]}"
+    return Refusal(status=401, message=f"Incorrect API key provided: {masked}.", code="invalid_api_key")
+
+
+def check_request(body: Any, models: list[str] | None, stored: Mapping[str, list[Wire]]) -> Refusal | None:
+    """Refuse a body that is no object, has unknown or missing fields, or whose history does not fit together."""
+    if not isinstance(body, dict):
+        return Refusal(status=400, message="We could not parse the JSON body of your request.")
+    if unknown := sorted(body.keys() - FIELDS):
+        name = unknown[0]
+        return Refusal(status=400, message=f"Unknown parameter: '{name}'.", code="unknown_parameter", param=name)
+    model = body.get("model")
+    if model is None and "prompt" not in body:
+        return _missing("model")
+    if models is not None and model not in models:
+        message = f"The requested model '{model}' does not exist."
+        return Refusal(status=404, message=message, code="model_not_found", param="model")
+    if not any(name in body for name in ("input", "prompt", "previous_response_id", "conversation")):
+        return _missing("input")
+    previous = body.get("previous_response_id")
+    if previous is not None and previous not in stored:
+        message = f"Previous response with id '{previous}' not found."
+        code, param = "previous_response_not_found", "previous_response_id"
+        return Refusal(status=400, message=message, code=code, param=param)
+    return _check_tools(body) or _check_items(history(body, stored))
+
+
+def history(body: Wire, stored: Mapping[str, list[Wire]]) -> list[Wire]:
+    """Return the items that the model would see: those of the previous response, then the request's."""
+    asked = body.get("input") or []
+    new = [{"role": "user", "content": asked}] if isinstance(asked, str) else list(asked)
+    return [*stored.get(body.get("previous_response_id") or "", []), *new]
+
+
+def _missing(name: str) -> Refusal:
+    message = f"Missing required parameter: '{name}'."
+    return Refusal(status=400, message=message, code="missing_required_parameter", param=name)
+
+
+def _check_tools(body: Wire) -> Refusal | None:
+    for index, tool in enumerate(body.get("tools") or []):
+        if tool.get("type") == "function" and not tool.get("name"):
+            return _missing(f"tools[{index}].name")
+    text_format = (body.get("text") or {}).get("format") or {}
+    if text_format.get("type") == "json_schema":
+        for name in ("name", "schema"):
+            if name not in text_format:
+                return _missing(f"text.format.{name}")
+    return None
+
+
+def _check_items(items: list[Wire]) -> Refusal | None:
+    open_calls: list[str] = []
+    seen_calls: set[str] = set()
+    seen_ids: set[str] = set()
+    for index, item in enumerate(items):
+        if not isinstance(item, dict) or not ("type" in item or "role" in item):
+            return Refusal(status=400, message=f"Invalid value: 'input[{index}]'.", param=f"input[{index}]")
+        if (item_id := item.get("id")) is not None:
+            if item_id in seen_ids:
+                message = f"Duplicate item found with id {item_id}. Remove duplicate items from your input."
+                return Refusal(status=400, message=message, param="input")
+            seen_ids.add(item_id)
+        if item.get("type") == "function_call":
+            open_calls.append(item["call_id"])
+            seen_calls.add(item["call_id"])
+        elif item.get("type") == "function_call_output":
+            call_id = item.get("call_id")
+            if call_id not in seen_calls:
+                message = f"No tool call found for function call output with call_id {call_id}."
+                return Refusal(status=400, message=message, param="input")
+            open_calls = [one for one in open_calls if one != call_id]
+    if open_calls:
+        message = f"No tool output found for function call {open_calls[0]}."
+        return Refusal(status=400, message=message, param="input")
+    return None
+
+
+FIELDS = frozenset(
+    {
+        "background", "context_management", "conversation", "include", "input", "instructions", "max_output_tokens",
+        "max_tool_calls", "metadata", "model", "moderation", "parallel_tool_calls", "previous_response_id", "prompt",
+        "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "reasoning", "safety_identifier",
+        "service_tier", "store", "stream", "stream_options", "temperature", "text", "tool_choice", "tools",
+        "top_logprobs", "top_p", "truncation", "user",
+    }
+)  # fmt: skip
+"""The top-level fields of a request that the service knows."""
