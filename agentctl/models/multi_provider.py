@@ -1,0 +1,128 @@
+"""The provider of providers: the prefix of a model's name says who serves it."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, get_args
+
+from agentctl._lazy import exporter
+from agentctl.agent.ports import Model, ModelProvider
+from agentctl.errors import ConfigurationError, UserError
+from agentctl.net.options import HttpOptions
+
+from .openai_provider import OpenAIProvider
+
+MultiProviderOpenAIPrefixMode: TypeAlias = Literal["alias", "model_id"]
+"""What `openai/x` means: the model `x` of OpenAI, or the model that the endpoint itself calls `openai/x`."""
+
+MultiProviderUnknownPrefixMode: TypeAlias = Literal["error", "model_id"]
+"""What a prefix that nobody serves means: a mistake, or a part of the name that the endpoint knows."""
+
+_BUILT_IN = {"local": "LocalProvider"}
+
+_load = exporter(__name__, {"LocalProvider": "agentctl.models.local.provider"})[0]
+
+
+class MultiProviderMap:
+    """The user's own prefixes, each with the provider that serves it."""
+
+    def __init__(self) -> None:
+        self._mapping: dict[str, ModelProvider] = {}
+
+    def has_prefix(self, prefix: str) -> bool:
+        """Return whether `prefix` is mapped."""
+        return prefix in self._mapping
+
+    def get_mapping(self) -> dict[str, ModelProvider]:
+        """Return a copy of the mapping."""
+        return dict(self._mapping)
+
+    def set_mapping(self, mapping: dict[str, ModelProvider]) -> None:
+        """Put `mapping` in place of the one there is."""
+        self._mapping = dict(mapping)
+
+    def get_provider(self, prefix: str) -> ModelProvider | None:
+        """Return the provider of `prefix`, None where there is none."""
+        return self._mapping.get(prefix)
+
+    def add_provider(self, prefix: str, provider: ModelProvider) -> None:
+        """Map `prefix` to `provider`."""
+        self._mapping[prefix] = provider
+
+    def remove_provider(self, prefix: str) -> None:
+        """Take `prefix` out of the mapping."""
+        del self._mapping[prefix]
+
+
+class MultiProvider(ModelProvider):
+    """Sends `PREFIX/NAME` to the provider of the prefix: the user's map first, then `openai`, then `local`."""
+
+    def __init__(
+        self,
+        *,
+        provider_map: MultiProviderMap | None = None,
+        openai_api_key: str | None = None,
+        openai_base_url: str | None = None,
+        openai_organization: str | None = None,
+        openai_project: str | None = None,
+        openai_prefix_mode: MultiProviderOpenAIPrefixMode = "alias",
+        unknown_prefix_mode: MultiProviderUnknownPrefixMode = "error",
+        openai_http_options: HttpOptions | None = None,
+    ) -> None:
+        _check_mode("openai_prefix_mode", openai_prefix_mode, get_args(MultiProviderOpenAIPrefixMode))
+        _check_mode("unknown_prefix_mode", unknown_prefix_mode, get_args(MultiProviderUnknownPrefixMode))
+        self.provider_map = provider_map
+        self.openai_provider = OpenAIProvider(
+            api_key=openai_api_key,
+            base_url=openai_base_url,
+            organization=openai_organization,
+            project=openai_project,
+            http_options=openai_http_options,
+        )
+        self._openai_prefix_mode = openai_prefix_mode
+        self._unknown_prefix_mode = unknown_prefix_mode
+        self._built_in: dict[str, ModelProvider] = {}
+
+    def get_model(self, model_name: str | None) -> Model:
+        """Return the model of this name from the provider that its prefix names.
+
+        Raises:
+            ConfigurationError: nobody serves the prefix.
+        """
+        prefix, slash, name = (model_name or "").partition("/")
+        if not slash:
+            return self.openai_provider.get_model(model_name)
+        if self.provider_map is not None and (provider := self.provider_map.get_provider(prefix)) is not None:
+            return provider.get_model(name)
+        if prefix == "openai":
+            return self.openai_provider.get_model(name if self._openai_prefix_mode == "alias" else model_name)
+        if prefix in _BUILT_IN:
+            return self._built_in_provider(prefix).get_model(name)
+        if self._unknown_prefix_mode == "model_id":
+            return self.openai_provider.get_model(model_name)
+        raise ConfigurationError(
+            f"nobody serves the prefix {prefix!r} of the model {model_name!r}: there are {self._known_prefixes()}; "
+            "unknown_prefix_mode='model_id' sends such a name to the endpoint as it is"
+        )
+
+    async def aclose(self) -> None:
+        """Close every provider, those of the user's map included."""
+        mapped = self.provider_map.get_mapping().values() if self.provider_map is not None else ()
+        providers: list[ModelProvider] = [self.openai_provider, *self._built_in.values(), *mapped]
+        for provider in {id(provider): provider for provider in providers}.values():
+            await provider.aclose()
+
+    def _built_in_provider(self, prefix: str) -> ModelProvider:
+        if prefix not in self._built_in:
+            factory = _load(_BUILT_IN[prefix])
+            assert callable(factory)
+            self._built_in[prefix] = factory()
+        return self._built_in[prefix]
+
+    def _known_prefixes(self) -> str:
+        mapped = self.provider_map.get_mapping() if self.provider_map is not None else {}
+        return ", ".join(f"{prefix}/" for prefix in sorted({*mapped, "openai", *_BUILT_IN}))
+
+
+def _check_mode(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UserError(f"MultiProvider {name} is one of {', '.join(map(repr, allowed))}, not {value!r}")
