@@ -1,0 +1,53 @@
+"""Measures and prints the table: `python -m tests.benchmarks [--brief] [NAME ...]`."""
+
+import argparse
+import sys
+import tempfile
+
+from tests.benchmarks.cases import CASES
+from tests.benchmarks.measure import Breakage, Result, compare
+from tests.service.client import running_service
+
+_ROW = "{:<20} {:>10} {:>10} {:>8} {:>8} {:>9}"
+
+
+def main() -> int:
+    """Run the named cases (all by default) and print a row for each; return 1 where one broke."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(case.name for case in CASES))
+    parser.add_argument("--brief", action="store_true", help="two pairs a case: for breakage, not for numbers")
+    parser.add_argument("--pairs", type=int, default=15, help="pairs a case (15)")
+    options = parser.parse_args()
+    names = options.names or [case.name for case in CASES]
+    if unknown := set(names) - {case.name for case in CASES}:
+        parser.error(f"no such case: {', '.join(sorted(unknown))}")
+    broken = 0
+    print(_ROW.format("case", "ours", "floor", "ratio", "by CPU", "wanted"), flush=True)
+    with running_service() as service, tempfile.TemporaryDirectory() as home:
+        for case in (case for case in CASES if case.name in names):
+            try:
+                result = compare(case, service, home, pairs=2 if options.brief else options.pairs)
+            except Breakage as breakage:
+                broken += 1
+                print(f"{case.name:<20} BROKEN: {breakage}", flush=True)
+            else:
+                print(_row(result), flush=True)
+    return 1 if broken else 0
+
+
+def _row(result: Result) -> str:
+    case = result.case
+    bound = "<=" if case.by == "time" else ">="
+    cpu = "" if result.cpu_ratio is None else f"{result.cpu_ratio:.2f}"
+    return _ROW.format(
+        case.name,
+        f"{result.ours * 1000:.0f} ms",
+        f"{result.floor * 1000:.0f} ms",
+        f"{result.ratio:.2f}",
+        cpu,
+        f"{bound} {case.wanted:.2f}",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
