@@ -1,0 +1,77 @@
+"""What a command does not need, it does not import: read from the process itself."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.service.client import Service
+
+HEAVY = {
+    "asyncio", "concurrent", "email", "filelock", "griffe", "griffelib", "h11", "http", "httpcore2", "httpx2",
+    "jiter", "jsonschema", "logging", "markdown_it", "openai", "pydantic", "pydantic_core", "pygments", "rich",
+    "socket", "sqlite3", "ssl", "tempfile", "tomli_w", "truststore", "urllib.request", "websockets",
+    "xllamacpp",
+}  # fmt: skip
+"""Packages and modules that each take milliseconds."""
+
+
+def imported_by(*arguments: str, cwd: Path, exit_code: int = 0) -> set[str]:
+    """Run `agentctl` and return the names of the modules that it imported, and of the packages they are in."""
+    command = [sys.executable, "-X", "importtime", "-m", "agentctl", *arguments]
+    ended = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    lines = ended.stderr.splitlines()
+    names = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
+    assert ended.returncode == exit_code, [line for line in lines if not line.startswith("import time:")]
+    assert "agentctl.cli.main" in names
+    return names | {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--version",
+        "--help",
+        "config --help",
+        "config show",
+        "config get max_turns",
+        "config path",
+        "run --help",
+        "stream --help",
+        "models --help",
+        "models list",
+        "trust --help",
+        "explain-exit",
+        "explain-exit 75",
+    ],
+)
+def test_a_command_that_runs_no_agent_imports_nothing_heavy(home: Path, command: str) -> None:
+    assert imported_by(*command.split(), cwd=home) & HEAVY == set()
+
+
+def test_the_events_schema_imports_nothing_heavy(home: Path) -> None:
+    assert imported_by("events", "schema", cwd=home) & HEAVY == set()
+
+
+def test_a_usage_error_imports_nothing_heavy(home: Path) -> None:
+    assert imported_by("config", "--nonsense", cwd=home, exit_code=2) & HEAVY == set()
+
+
+@pytest.mark.parametrize("command", ["run", "stream", "run --format json", "stream --format jsonl"])
+def test_a_run_to_a_pipe_imports_no_client_no_models_and_no_renderer(
+    home: Path, service: Service, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", service.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    names = imported_by(*command.split(), "Hi", cwd=home)
+    unwanted = {"filelock", "griffe", "griffelib", "jsonschema", "markdown_it", "openai", "pydantic", "rich", "sqlite3"}
+    assert "httpx2" in names
+    assert names & (unwanted | {"tomli_w", "websockets", "xllamacpp", "logging.config"}) == set()
+
+
+def test_the_library_imports_nothing_until_it_is_used() -> None:
+    code = "import sys; before = set(sys.modules); import agentctl; print(*(set(sys.modules) - before))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    packages = {name.partition(".")[0] for name in ended.stdout.split()}
+    assert packages & HEAVY == set()
