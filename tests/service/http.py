@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from tests.service import answers, checks
+from tests.service.sse import Dress
 
 Wire = dict[str, Any]
 _STREAM = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store"}
@@ -92,7 +93,7 @@ class Server:
         except (Hangup, ConnectionError, asyncio.IncompleteReadError):
             pass  # The client left, or a step says that we leave.
         finally:
-            writer.transport.abort() if reader.hung_up.is_set() else writer.close()
+            writer.close()
 
     async def _serve(self, request: Request, reader: Reader, writer: asyncio.StreamWriter) -> None:
         if request.path.startswith("/_control/"):
@@ -175,14 +176,11 @@ class Server:
                 await asyncio.sleep(step["delay"])
             await send(dress.frame(event, first=number == 0))
             number += 1
+        if number == stop["after"]:
+            await _stop(stop["how"])
         else:
+            await send(base64.b64decode(inserted["data"]) if number == inserted["at"] else b"")
             await send(dress.ending())
-            await _close_stream(writer)
-            return
-        if stop["how"] == "hang":
-            await asyncio.Event().wait()
-        if stop["how"] == "close":
-            raise Hangup
         await _close_stream(writer)
 
     async def _events(self, step: Wire, body: Wire) -> AsyncIterator[Wire]:
@@ -254,34 +252,12 @@ class Server:
         return {"x-request-id": self.state.ids.new("req"), "openai-version": "2020-10-01"}
 
 
-class Dress:
-    """How events look as SSE."""
-
-    def __init__(self, frame: Wire) -> None:
-        self._newline: str = frame.get("newline", "\n")
-        self._event_lines: bool = frame.get("event_lines", True)
-        self._comments: bool = frame.get("comments", False)
-        self._done: bool = frame.get("done", False)
-        self._bom: bool = frame.get("bom", False)
-        self._last_blank_line: bool = frame.get("last_blank_line", True)
-        self.bytes_per_write: int = frame.get("bytes_per_write", 0)
-
-    def frame(self, event: Wire, *, first: bool = False) -> bytes:
-        """Return one event as SSE."""
-        end = self._newline
-        lines = f": keep-alive{end}{end}" if self._comments else ""
-        if self._event_lines:
-            lines += f"event: {event['type']}{end}"
-        terminal = event["type"] in _TERMINAL and not self._last_blank_line
-        lines += f"data: {json.dumps(event, ensure_ascii=False, separators=(',', ':'))}{'' if terminal else end + end}"
-        return ("\ufeff" if first and self._bom else "").encode() + lines.encode()
-
-    def ending(self) -> bytes:
-        """Return what follows the last event."""
-        return f"data: [DONE]{self._newline}{self._newline}".encode() if self._done else b""
-
-
-_TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed", "error"})
+async def _stop(how: str) -> None:
+    """Stop in the middle of a response: fall silent, drop the connection, or (`end`) go on as if it were whole."""
+    if how == "hang":
+        await asyncio.Event().wait()
+    if how == "close":
+        raise Hangup
 
 
 def _default() -> Wire:

@@ -40,9 +40,9 @@ def item(wire: Mapping[str, Any]) -> Step:
 
 
 def items(*steps: Step) -> Step:
-    """Send the items of several steps in one response."""
+    """Send the items of several steps in one response, which ends as the last step does."""
     joined = [one for step in steps for one in step["items"]]
-    return {**steps[0], "items": joined, "delay": max(step["delay"] for step in steps)}
+    return {**steps[-1], "items": joined, "delay": max(step["delay"] for step in steps)}
 
 
 def big_text(n_deltas: int, *, delta: str = "word ") -> Step:
