@@ -1,0 +1,117 @@
+"""TOML files of the user: read with errors that name the place, changed under a lock without losing a word."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from agentctl.agent.wire import JSONValue
+from agentctl.errors import ConfigurationError
+from agentctl.storage import locked, write_atomic
+
+from .kinds import DEEPEST
+
+Document: TypeAlias = dict[str, JSONValue]
+
+LARGEST = 1 << 20
+"""The most bytes that a file of settings may have."""
+
+PRIVATE = 0o600
+
+_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+def read_document(path: Path) -> Document | None:
+    """Return what a TOML file says, or None where there is no such file; raise `ConfigurationError`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        return None
+    except IsADirectoryError as error:
+        raise ConfigurationError("is a folder where a file should be", file=path) from error
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", file=path) from error
+    return parse_document(data, path)
+
+
+def parse_document(data: bytes, path: Path) -> Document:
+    """Return what the TOML in `data` says; `path` is for the message of the `ConfigurationError`."""
+    if len(data) > LARGEST:
+        raise ConfigurationError(f"is larger than {LARGEST >> 20} MiB; it cannot be a file of settings", file=path)
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError("is not UTF-8; save it in that encoding", file=path, line=line) from error
+    try:
+        document = tomllib.loads(text)
+    except RecursionError as error:
+        raise ConfigurationError("is nested too deeply", file=path) from error
+    except ValueError as error:
+        raise _located(error, text, path) from error
+    _check_depth(document, path)
+    return document
+
+
+def rewrite(path: Path | None, edit: Callable[[Document], Document | None], *, private: bool = False) -> None:
+    """Put what `edit` makes of a file in its place, under its lock; None leaves the file as it is.
+
+    A new file is the user's alone; a `private` one becomes so with every write.
+
+    Raises `ConfigurationError`, the file untouched: it cannot be parsed, read or written, or there is no home for it.
+    """
+    if path is None:
+        raise ConfigurationError(
+            "there is no usable home folder to keep this in; set AGENTCTL_HOME to a folder that you can write to"
+        )
+    try:
+        with locked(path):
+            before = read_document(path)
+            after = edit(before or {})
+            if after is not None:
+                write_atomic(path, _encoded(after, path), mode=PRIVATE if private or before is None else None)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot be written: {error.strerror}; AGENTCTL_HOME can name another folder", file=path
+        ) from error
+
+
+def _located(error: ValueError, text: str, path: Path) -> ConfigurationError:
+    """Return the parser's message with the place it names in front."""
+    message = str(error)
+    place = _PLACE.search(message)
+    if place is None:
+        return ConfigurationError(f"is not TOML: {message}", file=path)
+    lines = text.split("\n")
+    line, column = (int(place[1]), int(place[2])) if place[1] else (len(lines), len(lines[-1]) + 1)
+    return ConfigurationError(f"column {column}: is not TOML: {message[: place.start()]}", file=path, line=line)
+
+
+def _check_depth(document: Document, path: Path) -> None:
+    level: list[JSONValue] = [document]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for item in level
+            for inner in (item.values() if isinstance(item, dict) else item)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise ConfigurationError("is nested too deeply", file=path)
+
+
+def _encoded(document: Document, path: Path) -> bytes:
+    import tomli_w  # only a write needs it
+
+    try:
+        data = tomli_w.dumps(document).encode()
+    except TypeError as error:
+        raise ConfigurationError("TOML has no null: leave the key out instead", file=path) from error
+    if len(data) > LARGEST:
+        raise ConfigurationError(f"would grow beyond {LARGEST >> 20} MiB", file=path)
+    return data

@@ -1,0 +1,251 @@
+"""The one table of setting keys: what each means, what it holds, and who may set it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from agentctl.agent.wire import JSONValue
+from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL
+
+from .dotted import Parts, join, split
+from .kinds import (
+    AnyValue,
+    Boolean,
+    Choice,
+    Duration,
+    FilePath,
+    Integer,
+    Kind,
+    ListOf,
+    Number,
+    Table,
+    Text,
+    Url,
+    check,
+    describe,
+    from_text,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A row of the table."""
+
+    name: str
+    """Dotted, as files and commands spell it."""
+    kind: Kind
+    meaning: str
+    in_project: bool = False
+    """Whether a project file may set it."""
+    default: JSONValue = None
+    openai_env: str | None = None
+    """The variable of OpenAI's own tools that is asked before the default."""
+
+    @property
+    def env(self) -> str:
+        """The environment variable that sets it."""
+        return "AGENTCTL_" + self.name.upper().replace(".", "_")
+
+    @property
+    def parts(self) -> Parts:
+        """The name, taken apart."""
+        return tuple(self.name.split("."))
+
+
+_KEY_HINT = (
+    f'may only be "{NO_KEY}" (send no key) or be left out; a key itself is stored with `agentctl config set-key`, '
+    "never in this place"
+)
+
+_SETTINGS: tuple[tuple[str, Kind, str], ...] = (
+    ("temperature", Number(), "How freely the model chooses its words."),
+    ("top_p", Number(), "The share of likely words that it chooses from."),
+    ("frequency_penalty", Number(), "How much a word's earlier uses count against it."),
+    ("presence_penalty", Number(), "How much having been used at all counts against a word."),
+    ("tool_choice", Text(), "auto, required, none, or the name of a tool."),
+    ("parallel_tool_calls", Boolean(), "Whether the model may call several tools at once."),
+    ("truncation", Choice(("auto", "disabled")), "Whether the service may drop the beginning of a long input."),
+    ("max_tokens", Integer(1), "The most tokens that an answer may have."),
+    ("reasoning", Table(AnyValue()), "How the model reasons: settings.reasoning.effort and the like."),
+    ("verbosity", Choice(("low", "medium", "high")), "How long the answer should be."),
+    ("metadata", Table(Text()), "Labels that the service keeps with the response."),
+    ("store", Boolean(), "Whether the service keeps the response."),
+    ("prompt_cache_retention", Choice(("in_memory", "24h")), "How long the service keeps the prompt's cache."),
+    ("include_usage", Boolean(), "Whether a stream reports what it used."),
+    ("response_include", ListOf(Text()), "Further parts that the response should hold."),
+    ("top_logprobs", Integer(0), "How many likely words to report at each place."),
+    ("extra_query", Table(AnyValue()), "Further parameters of the request's URL."),
+    ("extra_body", Table(AnyValue()), "Further fields of the request's body."),
+    ("extra_headers", Table(Text()), "Further headers of the request; their values are secrets."),
+    ("extra_args", Table(AnyValue()), "Further fields of the request, as the API names them."),
+    ("context_management", ListOf(Table(AnyValue())), "How the service keeps a long context short."),
+    ("prompt_cache_options", Table(AnyValue()), "How the service caches the prompt."),
+    ("preserve_raw_usage", Boolean(), "Whether usage keeps the service's own numbers too."),
+    ("timeout", Duration(), "The longest that one model call may take."),
+)
+_NEVER_IN_PROJECT = {"extra_query", "extra_body", "extra_headers", "extra_args"}
+
+KEYS: tuple[Key, ...] = (
+    Key(
+        name="model",
+        kind=Text(),
+        meaning="The model that answers.",
+        in_project=True,
+        openai_env="OPENAI_DEFAULT_MODEL",
+    ),
+    Key(
+        name="agent",
+        kind=Text(),
+        meaning="The agent that runs: file.py:attr, module:attr, or a name from agentctl.toml.",
+        in_project=True,
+    ),
+    Key(name="max_turns", kind=Integer(1), meaning="The most model calls of a run.", in_project=True, default=10),
+    Key(name="timeout", kind=Duration(), meaning="The longest that a run may take.", in_project=True),
+    Key(
+        name="client.base_url",
+        kind=Url(),
+        meaning="Where the service is.",
+        default=OPENAI_BASE_URL,
+        openai_env="OPENAI_BASE_URL",
+    ),
+    Key(
+        name="client.organization",
+        kind=Text(),
+        meaning="The organization that is billed.",
+        openai_env="OPENAI_ORG_ID",
+    ),
+    Key(name="client.project", kind=Text(), meaning="The project that is billed.", openai_env="OPENAI_PROJECT_ID"),
+    Key(
+        name="client.request_timeout",
+        kind=Duration(),
+        meaning="The longest silence of the service.",
+        default=600,
+    ),
+    Key(
+        name="client.retries",
+        kind=Integer(0, 10),
+        meaning="How often a failed request is tried again.",
+        default=2,
+    ),
+    Key(name="client.ca_file", kind=FilePath(), meaning="Certificates (PEM) to trust beside the system's."),
+    Key(
+        name="client.key",
+        kind=Choice((NO_KEY,), hint=_KEY_HINT),
+        meaning=f'"{NO_KEY}": the endpoint needs no key.',
+    ),
+    *(
+        Key(name=f"settings.{name}", kind=kind, meaning=meaning, in_project=name not in _NEVER_IN_PROJECT)
+        for name, kind, meaning in _SETTINGS
+    ),
+)
+
+_BY_PARTS = {key.parts: key for key in KEYS}
+_TABLES = {key.parts[:1] for key in KEYS if len(key.parts) > 1}
+
+
+class UnknownKeyError(ValueError):
+    """No key has this name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A line of the documented table of settings."""
+
+    name: str
+    env: str
+    meaning: str
+    default: str
+
+
+def keys_table() -> list[Row]:
+    """Return the table as the documentation shows it; the model settings are one line."""
+    rows = [
+        Row(name=key.name, env=key.env, meaning=key.meaning, default="" if key.default is None else str(key.default))
+        for key in KEYS
+        if key.parts[0] != "settings"
+    ]
+    names = ", ".join(name for name, _, _ in _SETTINGS)
+    rows.append(
+        Row(name="settings.NAME", env="AGENTCTL_SETTINGS_NAME", meaning=f"Model settings: {names}.", default="")
+    )
+    return rows
+
+
+def find(parts: Parts) -> Key:
+    """Return the key that `parts` name, or that holds what they name; raise `UnknownKeyError` with a suggestion."""
+    for length in (2, 1):
+        if key := _BY_PARTS.get(parts[:length]):
+            return key
+    name = join(parts)
+    if parts[-1] in ("key", "api_key", "apikey", "token"):
+        raise UnknownKeyError(f"unknown key {name!r}; `agentctl config set-key` stores a key, and nothing else does")
+    raise UnknownKeyError(f"unknown key {name!r}{suggestion(name, (key.name for key in KEYS))}")
+
+
+def check_entry(parts: Parts, value: JSONValue) -> Key | None:
+    """Return the key of a named value that may be set, or None for a table of keys that is empty.
+
+    Raises `ValueError`, saying what is wrong.
+    """
+    if parts in _TABLES:
+        if value == {}:
+            return None
+        raise ValueError(f"wants a table, with names such as {_example(parts)}")
+    key = find(parts)
+    kind = _kind_below(key, parts)
+    if kind is None:
+        raise ValueError(f"{key.name} wants {describe(key.kind)}, and has nothing below it")
+    check(kind, value)
+    return key
+
+
+def parse_name(text: str) -> Parts:
+    """Return the name of a key or of a whole table of keys, taken apart; raise `ValueError` where there is none."""
+    parts = split(text)
+    if parts not in _TABLES:
+        find(parts)
+    return parts
+
+
+def parse_value(name: str, text: str) -> JSONValue:
+    """Return the value that `text` gives to a key, checked; raise `ValueError` where it cannot."""
+    parts = parse_name(name)
+    kind = None if parts in _TABLES else _kind_below(find(parts), parts)
+    value = text if kind is None else from_text(kind, text)
+    check_entry(parts, value)
+    return value
+
+
+def parse_assignment(text: str) -> tuple[str, JSONValue]:
+    """Return key and value of a model setting given as `NAME=VALUE` (`--set`); raise `ValueError` where it is none."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ValueError(f"{text!r} is not NAME=VALUE, as in temperature=0.2 or reasoning.effort=high")
+    full = join(("settings", *split(name.strip())))
+    return full, parse_value(full, value)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean …?` for the known name that is nearest, or nothing."""
+    from difflib import get_close_matches  # 3 ms that only a mistake costs
+
+    nearest = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def _example(table: Parts) -> str:
+    return next(key.name for key in KEYS if key.parts[:1] == table)
+
+
+def _kind_below(key: Key, parts: Parts) -> Kind | None:
+    """Return the kind of what `parts` name inside the key: the key's own, or that of a value in an open table."""
+    match len(parts) - len(key.parts), key.kind:
+        case 0, kind:
+            return kind
+        case 1, Table(kind):
+            return kind
+        case _, Table(AnyValue()):
+            return AnyValue()
+        case _:
+            return None

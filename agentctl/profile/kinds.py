@@ -1,0 +1,261 @@
+"""What a setting may hold: one checker for values of every source, and one reader of those that come as text."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+from agentctl.agent.wire import JSONValue
+from agentctl.errors import ConfigurationError
+from agentctl.net.endpoint import origin_of
+
+DEEPEST = 32
+"""The most levels of tables and lists in one value."""
+
+LARGEST = 1e300
+"""The limit of numbers: beyond it arithmetic overflows."""
+
+LONGEST = 1e9
+"""The limit of durations, in their unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One line of text."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilePath:
+    """The path of a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """An http or https URL that holds no credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """A whole number within limits, both included."""
+
+    low: int
+    high: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number, with or without a fraction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean:
+    """Yes or no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A time above 0: seconds as a number, or text with a unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+    hint: str = ""
+    """What to say to another value, which is then not shown: it may be a secret in the wrong place."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnyValue:
+    """Any JSON value."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list of values of one kind."""
+
+    item: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An open table: the user chooses the names."""
+
+    value: Kind
+
+
+Kind: TypeAlias = Text | FilePath | Url | Integer | Number | Boolean | Duration | Choice | AnyValue | ListOf | Table
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def check(kind: Kind, value: JSONValue) -> None:
+    """Raise `ValueError`, saying what is wanted, unless `value` is of this kind."""
+    if not _fits(kind, value):
+        if isinstance(kind, Choice) and kind.hint:
+            raise ValueError(kind.hint)
+        raise ValueError(f"wants {describe(kind)}, not {_shown(value)}")
+    if isinstance(kind, Url):
+        _check_url(value)
+
+
+def from_text(kind: Kind, text: str) -> JSONValue:
+    """Return what a text from a flag, a variable or an argument means for this kind; `check` judges it."""
+    text = text.strip()
+    match kind:
+        case Text() | FilePath() | Url() | Choice():
+            return text
+        case Integer():
+            return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII) else text
+        case Boolean():
+            return _WORDS.get(text.lower(), text)
+        case Duration() | Number():
+            number = _json(text)
+            return number if _is_number(number) else text
+        case AnyValue() | ListOf() | Table():
+            return _json(text)
+        case _:
+            assert_never(kind)
+
+
+def seconds(value: JSONValue) -> float:
+    """Return a checked duration in seconds."""
+    if not isinstance(value, str):
+        return float(value)
+    match = _DURATION.fullmatch(value)
+    assert match is not None
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def describe(kind: Kind) -> str:
+    """Return in words what a kind wants."""
+    match kind:
+        case Text():
+            return "a line of text"
+        case FilePath():
+            return "a path"
+        case Url():
+            return "an http:// or https:// URL"
+        case Integer(low, None):
+            return f"a whole number from {low}"
+        case Integer(low, high):
+            return f"a whole number from {low} to {high}"
+        case Number():
+            return "a number"
+        case Boolean():
+            return "true or false"
+        case Duration():
+            return "a time above 0 such as 90, 90s, 5m or 1h"
+        case Choice(words):
+            return " or ".join(f'"{word}"' for word in words)
+        case AnyValue():
+            return "a value that JSON can hold"
+        case ListOf(item):
+            return f"a list, each item {describe(item)}"
+        case Table(item):
+            return f"a table, each value {describe(item)}"
+        case _:
+            assert_never(kind)
+
+
+def is_plain(value: JSONValue) -> bool:
+    """Say whether JSON can hold a value, and whether it is nested less than `DEEPEST` levels."""
+    level = [value]
+    for _ in range(DEEPEST):
+        inner: list[JSONValue] = []
+        for item in level:
+            if isinstance(item, dict):
+                if not all(isinstance(name, str) and _is_encodable(name) for name in item):
+                    return False
+                inner.extend(item.values())
+            elif isinstance(item, list):
+                inner.extend(item)
+            elif not _is_scalar(item):
+                return False
+        if not inner:
+            return True
+        level = inner
+    return False
+
+
+def _fits(kind: Kind, value: JSONValue) -> bool:
+    match kind:
+        case Text() | FilePath() | Url():
+            return isinstance(value, str) and value == value.strip() != "" and not _CONTROL.search(value)
+        case Integer(low, high):
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            return whole and low <= value and (high is None or value <= high)
+        case Number():
+            return _is_number(value)
+        case Boolean():
+            return isinstance(value, bool)
+        case Duration():
+            return _is_duration(value)
+        case Choice(words):
+            return isinstance(value, str) and value in words
+        case AnyValue():
+            return is_plain(value)
+        case ListOf(item):
+            return isinstance(value, list) and all(_fits(item, each) for each in value)
+        case Table(item):
+            return isinstance(value, dict) and is_plain(value) and all(_fits(item, each) for each in value.values())
+        case _:
+            assert_never(kind)
+
+
+def _check_url(value: str) -> None:
+    try:
+        origin_of(value)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from error
+
+
+def _is_number(value: JSONValue) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
+
+
+def _is_duration(value: JSONValue) -> bool:
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value)
+        return match is not None and 0 < float(match[1]) < LONGEST
+    return _is_number(value) and 0 < value < LONGEST
+
+
+def _is_scalar(value: JSONValue) -> bool:
+    if isinstance(value, str):
+        return _is_encodable(value)
+    return value is None or isinstance(value, bool) or _is_number(value)
+
+
+def _is_encodable(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _json(text: str) -> JSONValue:
+    """Return `text` read as JSON where it is JSON that TOML could say too, else as it is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if is_plain(value) else text
+
+
+def _shown(value: JSONValue) -> str:
+    match value:
+        case dict():
+            return "a table"
+        case list():
+            return "a list"
+        case bool():
+            return str(value).lower()
+        case str() | int() | float():
+            text = repr(value) if isinstance(value, str) else str(value)
+            return text if len(text) <= 60 else f"{text[:57]}…"
+        case _:
+            return f"a {type(value).__name__}"

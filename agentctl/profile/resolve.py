@@ -1,0 +1,220 @@
+"""Settings: every source laid over the one below it, each value with where it comes from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from agentctl.agent.wire import JSONValue
+from agentctl.errors import ConfigurationError
+
+from .dotted import Parts, join, leaves, nested, split
+from .keys import KEYS, check_entry, find, parse_value, suggestion
+from .kinds import FilePath, Table, seconds
+from .project import ProjectFile
+from .store import Profile
+
+FLAG = "flag"
+BUILT_IN = "built-in"
+
+Tree: TypeAlias = dict[str, Any]
+"""Tables in tables, whose leaves are `Value`s."""
+
+_ENV = "AGENTCTL_"
+_OTHER_VARIABLES = ("AGENTCTL_HOME", "AGENTCTL_CONFIG", "AGENTCTL_API_KEY")
+_BY_ENV = {key.env: key.parts for key in KEYS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """A value and who decided it."""
+
+    value: JSONValue
+    origin: str
+    """`flag`, a variable, the path of a file, or `built-in`."""
+
+
+_Entry: TypeAlias = tuple[Parts, Value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """Where the service is, and how to reach it."""
+
+    base_url: str
+    organization: str | None
+    project: str | None
+    request_timeout: float
+    """Seconds."""
+    retries: int
+    ca_file: Path | None
+    key: str | None
+    """`none` where the endpoint needs no key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is in force."""
+
+    values: Mapping[str, Value]
+    """Dotted key -> value, in the order of the table of keys; unset keys are absent."""
+    model: str | None
+    """The model, where anybody chose one."""
+    agent: str | None
+    """The reference of the agent to run."""
+    agent_origin: str | None
+    """Who named the agent, as in `Value.origin`."""
+    max_turns: int
+    timeout: float | None
+    """Seconds."""
+    model_settings: Mapping[str, Any]
+    """The model settings by their names; durations are seconds."""
+    client: ClientSettings
+
+
+def resolve(
+    flags: Mapping[str, JSONValue], environ: Mapping[str, str], project: ProjectFile | None, profile: Profile
+) -> Settings:
+    """Lay flags over `AGENTCTL_*` over the project file over the profile over `OPENAI_*` over what is built in.
+
+    Tables are merged value by value. Raises `ConfigurationError` naming the variable or flag whose value is wrong.
+    """
+    merged: Tree = {}
+    for layer in (
+        _built_in(),
+        _openai(environ),
+        _file(profile.values, profile.path),
+        _file(project.values, project.path) if project is not None else (),
+        _environment(environ),
+        _flags(flags),
+    ):
+        merged = _over(merged, nested(layer))
+    found = sorted(leaves(merged), key=lambda leaf: (_place(leaf[0]), leaf[0]))
+    return _settings({join(parts): value for parts, value in found})
+
+
+def unknown_variables(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a note for each variable of ours that nothing reads, where it looks like a mistake."""
+    known = {*_OTHER_VARIABLES, *_BY_ENV}
+    strange = sorted(
+        name
+        for name, text in environ.items()
+        if name.startswith(_ENV) and text and name not in known and _setting_named(name) is None
+    )
+    hints = ((name, suggestion(name, known)) for name in strange)
+    return tuple(f"the variable {name} means nothing to agentctl{hint}" for name, hint in hints if hint)
+
+
+def setting_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, Parts]]:
+    """Yield the variables of ours that are set and the keys that they set, a table before the values in it."""
+    for name in sorted(environ):
+        if name.startswith(_ENV) and environ[name].strip():
+            parts = _BY_ENV.get(name) or _setting_named(name)
+            if parts is not None:
+                yield name, parts
+
+
+def _built_in() -> Iterator[_Entry]:
+    for key in KEYS:
+        if key.default is not None:
+            yield key.parts, Value(value=key.default, origin=BUILT_IN)
+
+
+def _openai(environ: Mapping[str, str]) -> Iterator[_Entry]:
+    for key in KEYS:
+        if key.openai_env is not None and environ.get(key.openai_env, "").strip():
+            yield from _from_variable(key.openai_env, key.parts, environ)
+
+
+def _file(values: Mapping[str, JSONValue], path: Path | None) -> Iterator[_Entry]:
+    for name, value in values.items():
+        parts = split(name)
+        if path is not None and isinstance(find(parts).kind, FilePath):
+            value = str(path.parent / os.path.expanduser(value))
+        yield parts, Value(value=value, origin=str(path))
+
+
+def _environment(environ: Mapping[str, str]) -> Iterator[_Entry]:
+    for name, parts in setting_variables(environ):
+        yield from _from_variable(name, parts, environ)
+
+
+def _from_variable(variable: str, parts: Parts, environ: Mapping[str, str]) -> Iterator[_Entry]:
+    try:
+        value = parse_value(join(parts), environ[variable])
+    except ValueError as error:
+        raise ConfigurationError(str(error), key=variable) from error
+    yield from _entries(parts, value, variable)
+
+
+def _flags(flags: Mapping[str, JSONValue]) -> Iterator[_Entry]:
+    for name, value in flags.items():
+        parts = split(name)
+        try:
+            check_entry(parts, value)
+        except ValueError as error:
+            raise ConfigurationError(str(error), key=name) from error
+        yield from _entries(parts, value, FLAG)
+
+
+def _entries(parts: Parts, value: JSONValue, origin: str) -> Iterator[_Entry]:
+    """Yield a value that came whole as the values in it, so that tables merge."""
+    if isinstance(find(parts).kind, FilePath):
+        value = os.path.expanduser(value)
+    for inner, leaf in leaves(nested([(parts, value)])):
+        yield inner, Value(value=leaf, origin=origin)
+
+
+def _setting_named(variable: str) -> Parts | None:
+    """Return the value inside an open table that a variable such as AGENTCTL_SETTINGS_REASONING_EFFORT names."""
+    for key in KEYS:
+        if isinstance(key.kind, Table) and variable.startswith(f"{key.env}_"):
+            return (*key.parts, variable.removeprefix(f"{key.env}_").lower())
+    return None
+
+
+def _over(low: Tree, high: Tree) -> Tree:
+    merged = dict(low)
+    for name, value in high.items():
+        below = merged.get(name)
+        merged[name] = _over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _place(parts: Parts) -> int:
+    return KEYS.index(find(parts))
+
+
+def _settings(values: Mapping[str, Value]) -> Settings:
+    def get(name: str) -> JSONValue:
+        return values[name].value if name in values else None
+
+    def duration(name: str) -> float | None:
+        return seconds(get(name)) if name in values else None
+
+    named = ((split(name), value.value) for name, value in values.items())
+    model_settings = nested((parts[1:], value) for parts, value in named if parts[0] == "settings")
+    if "timeout" in model_settings:
+        model_settings["timeout"] = duration("settings.timeout")
+    ca_file = get("client.ca_file")
+    return Settings(
+        values=values,
+        model=get("model"),
+        agent=get("agent"),
+        agent_origin=values["agent"].origin if "agent" in values else None,
+        max_turns=get("max_turns"),
+        timeout=duration("timeout"),
+        model_settings=model_settings,
+        client=ClientSettings(
+            base_url=get("client.base_url"),
+            organization=get("client.organization"),
+            project=get("client.project"),
+            request_timeout=seconds(get("client.request_timeout")),
+            retries=get("client.retries"),
+            ca_file=None if ca_file is None else Path(ca_file),
+            key=get("client.key"),
+        ),
+    )
