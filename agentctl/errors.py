@@ -14,6 +14,7 @@
         ├── ModelTimeoutError               one model call took longer than ModelSettings.timeout
         ├── ToolTimeoutError                a tool took longer than its timeout, and was told to raise
         ├── MaxTurnsExceeded                the turn limit was reached
+        ├── RunCancelled                    the caller cancelled the run
         ├── RunTimeoutError                 the whole run took longer than it may
         └── RunInterrupted                  a signal stopped the run
 
@@ -140,6 +141,13 @@ class MaxTurnsExceeded(AgentsException):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class RunCancelled(AgentsException):
+    """The caller cancelled the run."""
+
+    def __init__(self) -> None:
+        super().__init__("the run was cancelled")
 
 
 class RunTimeoutError(AgentsException):

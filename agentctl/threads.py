@@ -3,10 +3,13 @@
 import asyncio
 import contextvars
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+
+_running: list[threading.Thread] = []
 
 
 async def in_daemon_thread(work: Callable[[], T], *, name: str) -> T:
@@ -38,5 +41,18 @@ async def in_daemon_thread(work: Callable[[], T], *, name: str) -> T:
         except RuntimeError:
             pass  # The loop closed after the caller gave up on this thread.
 
-    threading.Thread(target=body, name=name, daemon=True).start()
+        finally:
+            _running.remove(thread)
+
+    thread = threading.Thread(target=body, name=name, daemon=True)
+    _running.append(thread)
+    thread.start()
     return await result
+
+
+def wait_for_running(seconds: float) -> list[str]:
+    """Give the threads that still run a little time, then return the names of those that are abandoned."""
+    deadline = time.monotonic() + seconds
+    for thread in list(_running):
+        thread.join(max(0, deadline - time.monotonic()))
+    return [thread.name for thread in list(_running)]

@@ -20,9 +20,7 @@ class Agent(Generic[TContext]):
     """A model with instructions and tools; it holds no state of a run, so one agent serves many."""
 
     name: str
-    instructions: (
-        str | Callable[[RunContextWrapper[TContext], Agent[TContext]], str | Awaitable[str]] | None
-    ) = None
+    instructions: str | Callable[[RunContextWrapper[TContext], Agent[TContext]], str | Awaitable[str]] | None = None
     """The system prompt, or a function of the run's context and the agent that gives it, asked at every turn."""
     tools: list[Tool] = field(default_factory=list)
     model: str | Model | None = None
@@ -30,6 +28,8 @@ class Agent(Generic[TContext]):
     model_settings: ModelSettings = field(default_factory=ModelSettings)
     output_type: type[Any] | AgentOutputSchemaBase | None = None
     """The type of the final output; None is text."""
+    reset_tool_choice: bool = True
+    """Whether a forced `tool_choice` is lifted once the agent has called a tool, so that it can come to an end."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):

@@ -11,8 +11,9 @@ from .usage import Usage
 from .wire import WireItem
 
 if TYPE_CHECKING:
-    from .agent import Agent
     from agentctl.run.config import RunConfig
+
+    from .agent import Agent
 
 TContext = TypeVar("TContext", default=Any)
 

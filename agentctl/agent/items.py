@@ -35,7 +35,7 @@ class RunItemBase:
     """An item of a run, with the agent it belongs to; `wire` is its JSON, `raw_item` the typed view of it."""
 
     agent: Agent[Any]
-    raw_item: RawItem = RawItem()  # noqa: RUF009  # a descriptor, not a shared default
+    raw_item: RawItem = RawItem()  # a descriptor, not a shared default
 
     _wire: ClassVar[WireItem | None]
     _view: ClassVar[Any]
@@ -154,11 +154,13 @@ class Output:
 class ModelResponse:
     """A whole response of a model; `wire_output` is its items as JSON, `output` the typed view of them."""
 
-    output: Output = Output()  # noqa: RUF009  # a descriptor, not a shared default
+    output: Output = Output()  # a descriptor, not a shared default
     usage: Usage = field(default_factory=Usage)
     response_id: str | None = None
     request_id: str | None = None
     raw_usage: dict[str, Any] | None = None
+    incomplete: str | None = None
+    """Why the service stopped before the end (`max_output_tokens`, `content_filter`); None for a whole response."""
 
     _items: ClassVar[list[Any]]
 
@@ -170,6 +172,7 @@ class ModelResponse:
             usage=Usage.from_wire(response.get("usage")),
             response_id=response.get("id"),
             raw_usage=response.get("usage"),
+            incomplete=_incomplete(response),
         )
 
     @property
@@ -243,6 +246,12 @@ def message_text(wire: WireItem) -> str:
 def message_refusal(wire: WireItem) -> str | None:
     """Return the refusal in a message, None where there is none."""
     return "".join(part.get("refusal") or "" for part in _parts(wire) if part.get("type") == "refusal") or None
+
+
+def _incomplete(response: dict[str, Any]) -> str | None:
+    if response.get("status") != "incomplete":
+        return None
+    return (response.get("incomplete_details") or {}).get("reason") or "for no reason given"
 
 
 def _parts(wire: WireItem) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -94,7 +94,7 @@ class Model(abc.ABC):
     ) -> AsyncIterator[Any]:
         """Yield the streaming events of the Responses API, the terminal one last."""
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027  # optional to override
         """Let go of connections; the model may be used again."""
 
 
@@ -111,7 +111,7 @@ class WireModel(Model):
         """The name of the model as the service knows it."""
 
     @abc.abstractmethod
-    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
         """Yield the events of one response, the terminal one (`response.completed` or `.incomplete`) last.
 
         `response.failed` and `error` events do not come out: they are raised. The response inside the terminal event
@@ -200,5 +200,5 @@ class ModelProvider(abc.ABC):
             UserError: there is no such model here.
         """
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> None:  # noqa: B027  # optional to override
         """Close every model that this provider made."""

@@ -11,7 +11,7 @@ _AS_DICT = frozenset({"function_call_output", "item_reference"})
 
 
 def item_view(wire: WireItem) -> Any:
-    """Return an output item as the `openai` object of its type; an unknown field stays, a missing one does not raise."""
+    """Return an output item as the `openai` object of its type: an unknown field stays, a missing one is no error."""
     if wire.get("type") in _AS_DICT or "type" not in wire:
         return wire
     # 450 ms of types: imported when a user first touches a typed view, never by the engine.

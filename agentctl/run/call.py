@@ -1,0 +1,90 @@
+"""One model call: the model found, its events read, whatever kind of model it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, TypeAlias
+
+from agentctl.agent.agent import Agent
+from agentctl.agent.events import Notice, RawResponsesStreamEvent
+from agentctl.agent.items import ModelResponse
+from agentctl.agent.ports import Model, ModelRequest, WireModel
+from agentctl.errors import ModelBehaviorError
+
+from .config import RunConfig
+
+TERMINAL = frozenset({"response.completed", "response.incomplete"})
+"""The events that end a response and carry it whole."""
+
+CallEvent: TypeAlias = RawResponsesStreamEvent | Notice | ModelResponse
+
+
+def find_model(agent: Agent[Any], config: RunConfig) -> Model:
+    """Return the model of an agent in a run: the run's own choice, else the agent's, else the provider's default."""
+    wanted = config.model if config.model is not None else agent.model
+    return wanted if isinstance(wanted, Model) else config.model_provider.get_model(wanted)
+
+
+def model_name(model: Model) -> str:
+    """Return what a model is called, for people."""
+    if isinstance(model, WireModel):
+        return model.model_name
+    name = getattr(model, "model", None)
+    return name if isinstance(name, str) else type(model).__name__
+
+
+async def call_model(model: Model, request: ModelRequest, *, streamed: bool) -> AsyncGenerator[CallEvent]:
+    """Yield the events of one model call, and at the end the response.
+
+    A custom model is asked the way the run was: by `stream_response` in a streamed run, else by `get_response`.
+    """
+    if not isinstance(model, WireModel):
+        async for event in _call_custom(model, request, streamed=streamed):
+            yield event
+        return
+    last: dict[str, Any] = {}
+    async with aclosing(model.stream(request)) as events:
+        async for wire in events:
+            if isinstance(wire, dict):
+                last = wire
+                yield RawResponsesStreamEvent(wire)
+            else:
+                yield wire
+    yield _whole_response(last)
+
+
+async def _call_custom(model: Model, request: ModelRequest, *, streamed: bool) -> AsyncGenerator[CallEvent]:
+    arguments = (
+        request.system_instructions,
+        request.input,
+        request.model_settings,
+        request.tools,
+        request.output_schema,
+        request.handoffs,
+        request.tracing,
+    )
+    further = {
+        "previous_response_id": request.previous_response_id,
+        "conversation_id": request.conversation_id,
+        "prompt": request.prompt,
+    }
+    if not streamed:
+        yield await model.get_response(*arguments, **further)  # type: ignore[arg-type]
+        return
+    last: RawResponsesStreamEvent | None = None
+    async for data in model.stream_response(*arguments, **further):  # type: ignore[arg-type]
+        last = RawResponsesStreamEvent(data)
+        yield last
+    yield _whole_response(last.wire if last else {}, typed=last.data if last else None)
+
+
+def _whole_response(event: dict[str, Any], typed: Any = None) -> ModelResponse:
+    if event.get("type") not in TERMINAL:
+        raise ModelBehaviorError(
+            f"the model's stream ended with {event.get('type') or 'nothing'}, not with response.completed"
+        )
+    response = ModelResponse.from_wire(event["response"])
+    if typed is not None:
+        response.output = typed.response.output
+    return response
