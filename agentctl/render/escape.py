@@ -1,0 +1,54 @@
+"""Text made safe to show on a terminal: control characters escaped, and cut to a number of columns."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_ACTIVE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and newline, DEL, C1: cursor, title and clipboard sequences
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi controls: what is shown is not what is there
+    "\u2028\u2029\ud800-\udfff]"  # separators that terminals treat in their own ways; halves of characters
+)
+
+
+def escape(text: str) -> str:
+    """Return text with every character that a terminal would act on shown as `\\x1b` or `\\u202e`; CRLF becomes LF."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    return _ACTIVE.sub(_shown, text)
+
+
+def one_line(text: str) -> str:
+    """Return text as one line, its line breaks and tabs shown as spaces, the rest escaped."""
+    return escape(" ".join(text.split()))
+
+
+def shorten(text: str, width: int) -> str:
+    """Return text cut to at most `width` columns, with an ellipsis where something is missing."""
+    if len(text) * 2 <= width or columns(text) <= width:
+        return text
+    room = width - 1
+    for index, character in enumerate(text):
+        room -= _columns_of(character)
+        if room < 0:
+            return text[:index] + "…" if width > 0 else ""
+    return text
+
+
+def columns(text: str) -> int:
+    """Return how many columns a terminal needs for one line of text."""
+    return len(text) if text.isascii() else sum(map(_columns_of, text))
+
+
+def _columns_of(character: str) -> int:
+    if unicodedata.combining(character) or character in "\u200b\u200c\u200d\ufe0e":
+        return 0
+    if character == "\ufe0f":
+        return 1  # Makes the narrow character before it a wide one.
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _shown(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
