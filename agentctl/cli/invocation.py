@@ -12,9 +12,7 @@ from typing import Literal
 
 from agentctl.agent.wire import JSONValue
 from agentctl.redaction import redact
-
-SCHEMA_VERSION = "1-draft"
-"""The version of every machine document; it becomes a number when the schema is frozen."""
+from agentctl.version import SCHEMA_VERSION
 
 
 @dataclass(slots=True, kw_only=True)
