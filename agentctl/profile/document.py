@@ -21,7 +21,7 @@ LARGEST = 1 << 20
 
 PRIVATE = 0o600
 
-_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_PLACE = r" \(at (?:line (\d+), column (\d+)|end of document)\)$"
 
 
 def read_document(path: Path) -> Document | None:
@@ -83,7 +83,7 @@ def rewrite(path: Path | None, edit: Callable[[Document], Document | None], *, p
 def _located(error: ValueError, text: str, path: Path) -> ConfigurationError:
     """Return the parser's message with the place it names in front."""
     message = str(error)
-    place = _PLACE.search(message)
+    place = re.search(_PLACE, message)
     if place is None:
         return ConfigurationError(f"is not TOML: {message}", file=path)
     lines = text.split("\n")

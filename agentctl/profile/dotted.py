@@ -12,31 +12,24 @@ from agentctl.agent.wire import JSONValue
 Parts: TypeAlias = tuple[str, ...]
 """A dotted name, taken apart: `settings.reasoning.effort` is `("settings", "reasoning", "effort")`."""
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
-_PART = re.compile(r'"(?:[^"\\]|\\.)*"|[^."]+')
+_PART = r'"(?:[^"\\]|\\.)*"|[^."]+'
 
 
 def split(name: str) -> Parts:
     """Take a dotted name apart; a part in double quotes may hold anything. Raises `ValueError`."""
-    parts: list[str] = []
-    position = 0
-    while True:
-        match = _PART.match(name, position)
-        if match is None:
-            raise ValueError(f"{name!r} is not a dotted name such as settings.reasoning.effort")
-        text = match.group()
-        parts.append(json.loads(text, strict=False) if text.startswith('"') else text)
-        position = match.end()
-        if position == len(name):
-            return tuple(parts)
-        if name[position] != ".":
-            raise ValueError(f"{name!r} is not a dotted name such as settings.reasoning.effort")
-        position += 1
+    texts = re.findall(_PART, name) if '"' in name else name.split(".")
+    try:
+        parts = tuple(json.loads(text, strict=False) if text.startswith('"') else text for text in texts)
+    except ValueError:
+        parts = ()
+    if not parts or ".".join(texts) != name or not all(texts):
+        raise ValueError(f"{name!r} is not a dotted name such as settings.reasoning.effort")
+    return parts
 
 
 def join(parts: Iterable[str]) -> str:
     """Return the dotted name of `parts`, quoted where a part needs it."""
-    return ".".join(part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=False) for part in parts)
+    return ".".join(part if _is_bare(part) else json.dumps(part, ensure_ascii=False) for part in parts)
 
 
 def leaves(table: Mapping[str, JSONValue], above: Parts = ()) -> Iterator[tuple[Parts, JSONValue]]:
@@ -80,3 +73,7 @@ def nested(values: Iterable[tuple[Parts, JSONValue]]) -> dict[str, JSONValue]:
     for parts, value in values:
         put(table, parts, value)
     return table
+
+
+def _is_bare(part: str) -> bool:
+    return part.isascii() and part.replace("-", "").replace("_", "a").isalnum()

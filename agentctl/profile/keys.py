@@ -9,23 +9,7 @@ from agentctl.agent.wire import JSONValue
 from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL
 
 from .dotted import Parts, join, split
-from .kinds import (
-    AnyValue,
-    Boolean,
-    Choice,
-    Duration,
-    FilePath,
-    Integer,
-    Kind,
-    ListOf,
-    Number,
-    Table,
-    Text,
-    Url,
-    check,
-    describe,
-    from_text,
-)
+from .kinds import Choice, Integer, Kind, ListOf, Plain, Table, check, describe, from_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,66 +43,66 @@ _KEY_HINT = (
 )
 
 _SETTINGS: tuple[tuple[str, Kind, str], ...] = (
-    ("temperature", Number(), "How freely the model chooses its words."),
-    ("top_p", Number(), "The share of likely words that it chooses from."),
-    ("frequency_penalty", Number(), "How much a word's earlier uses count against it."),
-    ("presence_penalty", Number(), "How much having been used at all counts against a word."),
-    ("tool_choice", Text(), "auto, required, none, or the name of a tool."),
-    ("parallel_tool_calls", Boolean(), "Whether the model may call several tools at once."),
+    ("temperature", Plain.NUMBER, "How freely the model chooses its words."),
+    ("top_p", Plain.NUMBER, "The share of likely words that it chooses from."),
+    ("frequency_penalty", Plain.NUMBER, "How much a word's earlier uses count against it."),
+    ("presence_penalty", Plain.NUMBER, "How much having been used at all counts against a word."),
+    ("tool_choice", Plain.TEXT, "auto, required, none, or the name of a tool."),
+    ("parallel_tool_calls", Plain.BOOLEAN, "Whether the model may call several tools at once."),
     ("truncation", Choice(("auto", "disabled")), "Whether the service may drop the beginning of a long input."),
     ("max_tokens", Integer(1), "The most tokens that an answer may have."),
-    ("reasoning", Table(AnyValue()), "How the model reasons: settings.reasoning.effort and the like."),
+    ("reasoning", Table(Plain.ANY), "How the model reasons: settings.reasoning.effort and the like."),
     ("verbosity", Choice(("low", "medium", "high")), "How long the answer should be."),
-    ("metadata", Table(Text()), "Labels that the service keeps with the response."),
-    ("store", Boolean(), "Whether the service keeps the response."),
+    ("metadata", Table(Plain.TEXT), "Labels that the service keeps with the response."),
+    ("store", Plain.BOOLEAN, "Whether the service keeps the response."),
     ("prompt_cache_retention", Choice(("in_memory", "24h")), "How long the service keeps the prompt's cache."),
-    ("include_usage", Boolean(), "Whether a stream reports what it used."),
-    ("response_include", ListOf(Text()), "Further parts that the response should hold."),
+    ("include_usage", Plain.BOOLEAN, "Whether a stream reports what it used."),
+    ("response_include", ListOf(Plain.TEXT), "Further parts that the response should hold."),
     ("top_logprobs", Integer(0), "How many likely words to report at each place."),
-    ("extra_query", Table(AnyValue()), "Further parameters of the request's URL."),
-    ("extra_body", Table(AnyValue()), "Further fields of the request's body."),
-    ("extra_headers", Table(Text()), "Further headers of the request; their values are secrets."),
-    ("extra_args", Table(AnyValue()), "Further fields of the request, as the API names them."),
-    ("context_management", ListOf(Table(AnyValue())), "How the service keeps a long context short."),
-    ("prompt_cache_options", Table(AnyValue()), "How the service caches the prompt."),
-    ("preserve_raw_usage", Boolean(), "Whether usage keeps the service's own numbers too."),
-    ("timeout", Duration(), "The longest that one model call may take."),
+    ("extra_query", Table(Plain.ANY), "Further parameters of the request's URL."),
+    ("extra_body", Table(Plain.ANY), "Further fields of the request's body."),
+    ("extra_headers", Table(Plain.TEXT), "Further headers of the request; their values are secrets."),
+    ("extra_args", Table(Plain.ANY), "Further fields of the request, as the API names them."),
+    ("context_management", ListOf(Table(Plain.ANY)), "How the service keeps a long context short."),
+    ("prompt_cache_options", Table(Plain.ANY), "How the service caches the prompt."),
+    ("preserve_raw_usage", Plain.BOOLEAN, "Whether usage keeps the service's own numbers too."),
+    ("timeout", Plain.DURATION, "The longest that one model call may take."),
 )
 _NEVER_IN_PROJECT = {"extra_query", "extra_body", "extra_headers", "extra_args"}
 
 KEYS: tuple[Key, ...] = (
     Key(
         name="model",
-        kind=Text(),
+        kind=Plain.TEXT,
         meaning="The model that answers.",
         in_project=True,
         openai_env="OPENAI_DEFAULT_MODEL",
     ),
     Key(
         name="agent",
-        kind=Text(),
+        kind=Plain.TEXT,
         meaning="The agent that runs: file.py:attr, module:attr, or a name from agentctl.toml.",
         in_project=True,
     ),
     Key(name="max_turns", kind=Integer(1), meaning="The most model calls of a run.", in_project=True, default=10),
-    Key(name="timeout", kind=Duration(), meaning="The longest that a run may take.", in_project=True),
+    Key(name="timeout", kind=Plain.DURATION, meaning="The longest that a run may take.", in_project=True),
     Key(
         name="client.base_url",
-        kind=Url(),
+        kind=Plain.URL,
         meaning="Where the service is.",
         default=OPENAI_BASE_URL,
         openai_env="OPENAI_BASE_URL",
     ),
     Key(
         name="client.organization",
-        kind=Text(),
+        kind=Plain.TEXT,
         meaning="The organization that is billed.",
         openai_env="OPENAI_ORG_ID",
     ),
-    Key(name="client.project", kind=Text(), meaning="The project that is billed.", openai_env="OPENAI_PROJECT_ID"),
+    Key(name="client.project", kind=Plain.TEXT, meaning="The project that is billed.", openai_env="OPENAI_PROJECT_ID"),
     Key(
         name="client.request_timeout",
-        kind=Duration(),
+        kind=Plain.DURATION,
         meaning="The longest silence of the service.",
         default=600,
     ),
@@ -128,7 +112,7 @@ KEYS: tuple[Key, ...] = (
         meaning="How often a failed request is tried again.",
         default=2,
     ),
-    Key(name="client.ca_file", kind=FilePath(), meaning="Certificates (PEM) to trust beside the system's."),
+    Key(name="client.ca_file", kind=Plain.PATH, meaning="Certificates (PEM) to trust beside the system's."),
     Key(
         name="client.key",
         kind=Choice((NO_KEY,), hint=_KEY_HINT),
@@ -245,7 +229,7 @@ def _kind_below(key: Key, parts: Parts) -> Kind | None:
             return kind
         case 1, Table(kind):
             return kind
-        case _, Table(AnyValue()):
-            return AnyValue()
+        case _, Table(Plain.ANY):
+            return Plain.ANY
         case _:
             return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TypeAlias, assert_never
 
 from agentctl.agent.wire import JSONValue
@@ -18,22 +18,24 @@ LARGEST = 1e300
 """The limit of numbers: beyond it arithmetic overflows."""
 
 LONGEST = 1e9
-"""The limit of durations, in their unit."""
+"""The limit of durations, in seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Plain(Enum):
+    """The kinds that need no more than a name."""
+
+    TEXT = auto()
     """One line of text."""
-
-
-@dataclass(frozen=True, slots=True)
-class FilePath:
+    PATH = auto()
     """The path of a file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Url:
+    URL = auto()
     """An http or https URL that holds no credentials."""
+    NUMBER = auto()
+    BOOLEAN = auto()
+    DURATION = auto()
+    """A time above 0: seconds as a number, or text with a unit."""
+    ANY = auto()
+    """Any JSON value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +47,12 @@ class Integer:
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
-    """A number, with or without a fraction."""
-
-
-@dataclass(frozen=True, slots=True)
-class Boolean:
-    """Yes or no."""
-
-
-@dataclass(frozen=True, slots=True)
-class Duration:
-    """A time above 0: seconds as a number, or text with a unit."""
-
-
-@dataclass(frozen=True, slots=True)
 class Choice:
     """One of a few words."""
 
     words: tuple[str, ...]
     hint: str = ""
     """What to say to another value, which is then not shown: it may be a secret in the wrong place."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnyValue:
-    """Any JSON value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +69,9 @@ class Table:
     value: Kind
 
 
-Kind: TypeAlias = Text | FilePath | Url | Integer | Number | Boolean | Duration | Choice | AnyValue | ListOf | Table
+Kind: TypeAlias = Plain | Integer | Choice | ListOf | Table
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -101,7 +81,7 @@ def check(kind: Kind, value: JSONValue) -> None:
         if isinstance(kind, Choice) and kind.hint:
             raise ValueError(kind.hint)
         raise ValueError(f"wants {describe(kind)}, not {_shown(value)}")
-    if isinstance(kind, Url):
+    if kind is Plain.URL:
         _check_url(value)
 
 
@@ -109,16 +89,17 @@ def from_text(kind: Kind, text: str) -> JSONValue:
     """Return what a text from a flag, a variable or an argument means for this kind; `check` judges it."""
     text = text.strip()
     match kind:
-        case Text() | FilePath() | Url() | Choice():
+        case Plain.TEXT | Plain.PATH | Plain.URL | Choice():
             return text
         case Integer():
-            return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII) else text
-        case Boolean():
+            number = _json(text)
+            return number if isinstance(number, int) else text
+        case Plain.BOOLEAN:
             return _WORDS.get(text.lower(), text)
-        case Duration() | Number():
+        case Plain.DURATION | Plain.NUMBER:
             number = _json(text)
             return number if _is_number(number) else text
-        case AnyValue() | ListOf() | Table():
+        case Plain.ANY | ListOf() | Table():
             return _json(text)
         case _:
             assert_never(kind)
@@ -128,33 +109,32 @@ def seconds(value: JSONValue) -> float:
     """Return a checked duration in seconds."""
     if not isinstance(value, str):
         return float(value)
-    match = _DURATION.fullmatch(value)
-    assert match is not None
-    return float(match[1]) * _SECONDS[match[2]]
+    number, unit = (value[:-1], value[-1]) if value[-1:] in _SECONDS else (value, "s")
+    return float(number) * _SECONDS[unit]
 
 
 def describe(kind: Kind) -> str:
     """Return in words what a kind wants."""
     match kind:
-        case Text():
+        case Plain.TEXT:
             return "a line of text"
-        case FilePath():
+        case Plain.PATH:
             return "a path"
-        case Url():
+        case Plain.URL:
             return "an http:// or https:// URL"
         case Integer(low, None):
             return f"a whole number from {low}"
         case Integer(low, high):
             return f"a whole number from {low} to {high}"
-        case Number():
+        case Plain.NUMBER:
             return "a number"
-        case Boolean():
+        case Plain.BOOLEAN:
             return "true or false"
-        case Duration():
+        case Plain.DURATION:
             return "a time above 0 such as 90, 90s, 5m or 1h"
         case Choice(words):
             return " or ".join(f'"{word}"' for word in words)
-        case AnyValue():
+        case Plain.ANY:
             return "a value that JSON can hold"
         case ListOf(item):
             return f"a list, each item {describe(item)}"
@@ -186,20 +166,20 @@ def is_plain(value: JSONValue) -> bool:
 
 def _fits(kind: Kind, value: JSONValue) -> bool:
     match kind:
-        case Text() | FilePath() | Url():
-            return isinstance(value, str) and value == value.strip() != "" and not _CONTROL.search(value)
+        case Plain.TEXT | Plain.PATH | Plain.URL:
+            return isinstance(value, str) and value == value.strip() != "" and value.isprintable()
         case Integer(low, high):
             whole = isinstance(value, int) and not isinstance(value, bool)
             return whole and low <= value and (high is None or value <= high)
-        case Number():
+        case Plain.NUMBER:
             return _is_number(value)
-        case Boolean():
+        case Plain.BOOLEAN:
             return isinstance(value, bool)
-        case Duration():
+        case Plain.DURATION:
             return _is_duration(value)
         case Choice(words):
             return isinstance(value, str) and value in words
-        case AnyValue():
+        case Plain.ANY:
             return is_plain(value)
         case ListOf(item):
             return isinstance(value, list) and all(_fits(item, each) for each in value)
@@ -221,10 +201,12 @@ def _is_number(value: JSONValue) -> bool:
 
 
 def _is_duration(value: JSONValue) -> bool:
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value)
-        return match is not None and 0 < float(match[1]) < LONGEST
-    return _is_number(value) and 0 < value < LONGEST
+    if not isinstance(value, str):
+        return _is_number(value) and 0 < value < LONGEST
+    try:
+        return 0 < seconds(value) < LONGEST
+    except ValueError:
+        return False
 
 
 def _is_scalar(value: JSONValue) -> bool:

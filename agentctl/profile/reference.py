@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -32,7 +31,6 @@ class NameReference:
 
 Reference: TypeAlias = FileReference | ModuleReference | NameReference
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _FORMS = "write path/to/file.py:attr, package.module:attr, or a name from agentctl.toml"
 
 
@@ -58,7 +56,7 @@ def parse_reference(text: str) -> Reference:
 
 def is_name(text: str) -> bool:
     """Say whether `text` can be the name of an agent in a project file."""
-    return _NAME.fullmatch(text) is not None
+    return text.isascii() and text.replace("-", "").replace("_", "").isalnum() and not text.startswith("-")
 
 
 def _is_dotted(text: str) -> bool:

@@ -13,7 +13,7 @@ from agentctl.errors import ConfigurationError
 
 from .dotted import Parts, join, leaves, nested, split
 from .keys import KEYS, check_entry, find, parse_value, suggestion
-from .kinds import FilePath, Table, seconds
+from .kinds import Plain, Table, seconds
 from .project import ProjectFile
 from .store import Profile
 
@@ -132,7 +132,7 @@ def _openai(environ: Mapping[str, str]) -> Iterator[_Entry]:
 def _file(values: Mapping[str, JSONValue], path: Path | None) -> Iterator[_Entry]:
     for name, value in values.items():
         parts = split(name)
-        if path is not None and isinstance(find(parts).kind, FilePath):
+        if path is not None and find(parts).kind is Plain.PATH:
             value = str(path.parent / os.path.expanduser(value))
         yield parts, Value(value=value, origin=str(path))
 
@@ -162,7 +162,7 @@ def _flags(flags: Mapping[str, JSONValue]) -> Iterator[_Entry]:
 
 def _entries(parts: Parts, value: JSONValue, origin: str) -> Iterator[_Entry]:
     """Yield a value that came whole as the values in it, so that tables merge."""
-    if isinstance(find(parts).kind, FilePath):
+    if find(parts).kind is Plain.PATH:
         value = os.path.expanduser(value)
     for inner, leaf in leaves(nested([(parts, value)])):
         yield inner, Value(value=leaf, origin=origin)

@@ -1,0 +1,347 @@
+"""`agentctl config`: what is set, where it comes from, and the keys of the endpoints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentctl.agent.wire import JSONValue
+from agentctl.cli.invocation import Invocation
+from agentctl.errors import ConfigurationError
+from agentctl.models.default_model import DEFAULT_MODEL
+from agentctl.net.endpoint import origin_of
+from agentctl.profile.credentials import LONGEST_KEY, check_key, remove_key, store_key
+from agentctl.profile.dotted import join, nested, split
+from agentctl.profile.keys import KEYS, find, parse_name, parse_value
+from agentctl.profile.kinds import Plain
+from agentctl.profile.load import Loaded, find_key, find_paths, load_settings
+from agentctl.profile.resolve import BUILT_IN, Value
+from agentctl.profile.store import set_values, unset_value
+
+app = typer.Typer(no_args_is_help=True, help="Defaults and keys: what is set, and where it comes from.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
+UNSET = "-"
+
+
+@app.command("set-key", short_help="Store the key of the endpoint.")
+def set_key(
+    ctx: typer.Context,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; read the key from stdin.")] = False,
+    misplaced: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="")] = None,
+) -> None:
+    """Example: agentctl config set-key < key.txt
+
+    Store the key for the endpoint in force: asked for on a terminal, one line of stdin otherwise. It is sent to the
+    origin of that endpoint and nowhere else.
+    """
+    if misplaced:
+        raise typer.BadParameter(
+            "a key on the command line can be seen by every user of this machine; pipe it in, or run "
+            "`agentctl config set-key` and paste it"
+        )
+    invocation = _invocation(ctx)
+    loaded = _load(invocation)
+    origin = origin_of(loaded.settings.client.base_url)
+    try:
+        key = check_key(_ask_key(origin, no_input=no_input))
+    except ValueError as error:
+        raise ConfigurationError(f"{error}; nothing was stored") from None
+    store_key(loaded.paths.credentials, origin, key)
+    invocation.note(f"stored the key for {origin} in {loaded.paths.credentials}")
+    if invocation.environ.get("AGENTCTL_API_KEY"):
+        invocation.note("note: AGENTCTL_API_KEY is set, and goes before it")
+
+
+@app.command("unset-key", short_help="Remove the key of the endpoint.")
+def unset_key(ctx: typer.Context) -> None:
+    """Example: agentctl config unset-key
+
+    Remove the stored key for the endpoint in force.
+    """
+    invocation = _invocation(ctx)
+    loaded = _load(invocation)
+    origin = origin_of(loaded.settings.client.base_url)
+    found = remove_key(loaded.paths.credentials, origin)
+    invocation.note(f"removed the key for {origin}" if found else f"no key was stored for {origin}")
+
+
+@app.command("model", short_help="Show or store the model.")
+def model(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The model to store.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Example: agentctl config model gpt-5-mini
+
+    Store the model that answers by default; without a name, show the one in force.
+    """
+    invocation = _invocation(ctx)
+    if name is not None:
+        _store(invocation, {"model": name})
+    else:
+        _show_value(invocation, "model", _values(_load(invocation))["model"], as_json=as_json)
+
+
+@app.command("client", short_help="Show or store how the service is reached.")
+def client(
+    ctx: typer.Context,
+    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Where the service is.")] = None,
+    organization: Annotated[str | None, typer.Option(metavar="ID", help="The organization that is billed.")] = None,
+    project: Annotated[str | None, typer.Option(metavar="ID", help="The project that is billed.")] = None,
+    request_timeout: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The longest silence of the service: 90, 90s, 5m.")
+    ] = None,
+    retries: Annotated[str | None, typer.Option(metavar="N", help="How often a failed request is tried again.")] = None,
+    ca_file: Annotated[str | None, typer.Option(metavar="PATH", help="Certificates to trust as well.")] = None,
+    key: Annotated[str | None, typer.Option(metavar="none", help="`none`: the endpoint needs no key.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Example: agentctl config client --base-url http://localhost:8080/v1 --key none
+
+    Store where the service is and how to reach it; without an option, show what is in force.
+    """
+    options = {
+        "client.base_url": base_url,
+        "client.organization": organization,
+        "client.project": project,
+        "client.request_timeout": request_timeout,
+        "client.retries": retries,
+        "client.ca_file": ca_file,
+        "client.key": key,
+    }
+    invocation = _invocation(ctx)
+    given = {name: text for name, text in options.items() if text is not None}
+    if given:
+        _store(invocation, given)
+        return
+    shown = {name: value for name, value in _values(_load(invocation)).items() if name in options}
+    if as_json:
+        invocation.print_json({"values": _as_json(shown)})
+    else:
+        _print_table(invocation, shown, with_origin=False)
+
+
+@app.command("get", short_help="Print one value in force.")
+def get(
+    ctx: typer.Context,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A dotted key, such as client.base_url.")],
+    as_json: AsJson = False,
+) -> None:
+    """Example: agentctl config get max_turns
+
+    Print the value in force of a key. A key that nobody set prints nothing, and the exit code is 1.
+    """
+    with _usage("KEY"):
+        parts = parse_name(key)
+    invocation = _invocation(ctx)
+    value = _below(_values(_load(invocation)), key)
+    _show_value(invocation, join(parts), value, as_json=as_json)
+    if value is None:
+        raise typer.Exit(1)
+
+
+@app.command("set", short_help="Store a value in the profile.")
+def set_(
+    ctx: typer.Context,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A dotted key, such as settings.temperature.")],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="Text, a number, true or false, or JSON.")],
+) -> None:
+    """Example: agentctl config set settings.reasoning.effort low
+
+    Store a value in the profile.
+    """
+    _store(_invocation(ctx), {key: value})
+
+
+@app.command("unset", short_help="Remove a value from the profile.")
+def unset(
+    ctx: typer.Context,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A dotted key, or a table such as client.")],
+) -> None:
+    """Example: agentctl config unset client.base_url
+
+    Remove a value from the profile.
+    """
+    with _usage("KEY"):
+        name = join(split(key))
+    invocation = _invocation(ctx)
+    path = find_paths(invocation.environ, invocation.config).profile
+    if not unset_value(path, name):
+        with _usage("KEY"):
+            parse_name(key)
+        invocation.note(f"note: {name} was not set in {path}")
+
+
+@app.command("show", short_help="Show everything that is in force.")
+def show(
+    ctx: typer.Context,
+    origin: Annotated[bool, typer.Option("--origin", help="Show where each value comes from.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Example: agentctl config show --origin
+
+    Show everything that is in force. Keys are never shown, only whether there is one.
+    """
+    invocation = _invocation(ctx)
+    loaded = _load(invocation)
+    key = find_key(loaded, invocation.environ)
+    _note_all(invocation, key.notes)
+    endpoint = origin_of(loaded.settings.client.base_url)
+    values = _values(loaded)
+    source = None if key.credential is None else key.credential.source
+    if as_json:
+        invocation.print_json(
+            {
+                "profile": loaded.profile.name,
+                "path": _text(loaded.paths.profile),
+                "project": None if loaded.project is None else str(loaded.project.path),
+                "values": _as_json(values),
+                "api_key": {"present": source is not None, "for": endpoint, "origin": source},
+            }
+        )
+        return
+    present = None if source is None else Value(value=f"present, for {endpoint}", origin=source)
+    _print_table(invocation, {**values, "api_key": present}, with_origin=origin)
+
+
+@app.command("path", short_help="Print where the profile is.")
+def path(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Example: agentctl config path
+
+    Print the path of the profile file; with --json, of every file and folder of yours.
+    """
+    invocation = _invocation(ctx)
+    paths = find_paths(invocation.environ, invocation.config)
+    if as_json:
+        invocation.print_json(
+            {
+                "config": _text(paths.profile),
+                "credentials": _text(paths.credentials),
+                "trust": _text(paths.trust),
+                "data": None if paths.folders is None else str(paths.folders.data),
+                "state": None if paths.folders is None else str(paths.folders.state),
+            }
+        )
+    elif paths.profile is None:
+        raise ConfigurationError("there is no usable home folder to hold a profile; set AGENTCTL_HOME to one")
+    else:
+        invocation.print(str(paths.profile))
+
+
+def _invocation(ctx: typer.Context) -> Invocation:
+    return ctx.ensure_object(Invocation)
+
+
+def _load(invocation: Invocation) -> Loaded:
+    loaded = load_settings({}, environ=invocation.environ, config=invocation.config)
+    _note_all(invocation, loaded.notes)
+    return loaded
+
+
+def _note_all(invocation: Invocation, notes: tuple[str, ...]) -> None:
+    for note in notes:
+        invocation.note(f"note: {note}")
+
+
+@contextmanager
+def _usage(hint: str) -> Iterator[None]:
+    """Make a wrong word of the command line a usage error."""
+    try:
+        yield
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=hint) from error
+
+
+def _ask_key(origin: str, *, no_input: bool) -> str:
+    """Return what the user gives as the key: hidden on the terminal, else the first line of stdin."""
+    if not sys.stdin.isatty():
+        return sys.stdin.buffer.readline(LONGEST_KEY + 2).decode("utf-8", errors="replace").lstrip("\ufeff")
+    if no_input or not sys.stderr.isatty():
+        raise ConfigurationError(
+            'no key was given, and nobody may be asked; pipe it in: printf %s "$KEY" | agentctl config set-key'
+        )
+    from getpass import getpass  # only a question needs it
+
+    try:
+        return getpass(f"Key for {origin} (not shown): ", stream=sys.stderr)
+    except EOFError:
+        return ""
+
+
+def _store(invocation: Invocation, texts: Mapping[str, str]) -> None:
+    """Store values given as text by dotted key, and say so where something goes before the profile."""
+    changes: dict[str, JSONValue] = {}
+    for name, text in texts.items():
+        with _usage(name):
+            parts = parse_name(name)
+            value = parse_value(name, text)
+        if find(parts).kind is Plain.PATH:
+            value = str(Path(value).expanduser().absolute())
+        changes[join(parts)] = value
+    path = find_paths(invocation.environ, invocation.config).profile
+    set_values(path, changes)
+    # What follows is advice: it must not fail what is done.
+    with suppress(ConfigurationError):
+        settings = load_settings({}, environ=invocation.environ, config=invocation.config).settings
+        for name in changes:
+            value = settings.values.get(name)
+            if value is not None and value.origin != str(path):
+                invocation.note(f"note: {name} is stored, but {value.origin} goes before it")
+
+
+def _values(loaded: Loaded) -> dict[str, Value | None]:
+    """Return every key and the model settings that are set, None for what is not."""
+    values: dict[str, Value | None] = {key.name: None for key in KEYS if key.parts[0] != "settings"}
+    values["model"] = Value(value=DEFAULT_MODEL, origin=BUILT_IN)
+    return {**values, **loaded.settings.values}
+
+
+def _below(values: Mapping[str, Value | None], name: str) -> Value | None:
+    """Return the value of a key, or the values below a table as one."""
+    parts = split(name)
+    named = [(split(key), value) for key, value in values.items() if value is not None]
+    exact = next((value for key, value in named if key == parts), None)
+    inside = [(key[len(parts) :], value) for key, value in named if key[: len(parts)] == parts]
+    if exact is not None or not inside:
+        return exact
+    origins = dict.fromkeys(value.origin for _, value in inside)
+    return Value(value=nested((key, value.value) for key, value in inside), origin=", ".join(origins))
+
+
+def _show_value(invocation: Invocation, name: str, value: Value | None, *, as_json: bool) -> None:
+    if as_json:
+        shown = None if value is None else value.value
+        invocation.print_json({"key": name, "value": shown, "origin": None if value is None else value.origin})
+    elif value is not None:
+        invocation.print(_text(value.value) or "")
+
+
+def _print_table(invocation: Invocation, values: Mapping[str, Value | None], *, with_origin: bool) -> None:
+    rows = [
+        (name, UNSET, "") if value is None else (name, _text(value.value) or "", value.origin if with_origin else "")
+        for name, value in values.items()
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for name, text, source in rows:
+        invocation.print(f"{name:<{widths[0]}}  {text:<{widths[1]}}  {source}".rstrip())
+
+
+def _as_json(values: Mapping[str, Value | None]) -> dict[str, JSONValue]:
+    return {
+        name: {"value": None, "origin": None} if value is None else {"value": value.value, "origin": value.origin}
+        for name, value in values.items()
+    }
+
+
+def _text(value: JSONValue | Path | None) -> str | None:
+    """Return a value as the command line takes it; None stays None."""
+    if value is None:
+        return None
+    return str(value) if isinstance(value, str | Path) else json.dumps(value, ensure_ascii=False)

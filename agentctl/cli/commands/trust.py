@@ -1,0 +1,72 @@
+"""`agentctl trust`: let the agents of this project run code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentctl.cli.invocation import Invocation
+from agentctl.errors import ConfigurationError
+from agentctl.profile.load import find_paths, search_project
+from agentctl.profile.project import FILE_NAME, ProjectFile, read_project
+from agentctl.profile.trust import Code, code_of, trust
+
+app = typer.Typer()
+
+
+@app.command("trust")
+def trust_project(
+    ctx: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="The project file; by default the one of this folder.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document of what is trusted.")] = False,
+) -> None:
+    """Example: agentctl trust
+
+    Let the agents in this project's agentctl.toml run code, as long as it and the files that it names stay as they are.
+    """
+    invocation = ctx.ensure_object(Invocation)
+    project = _find(file, invocation)
+    code = code_of(project)
+    digest = trust(project, find_paths(invocation.environ, invocation.config).trust)
+    if as_json:
+        invocation.print_json(
+            {
+                "project": str(project.path),
+                "digest": digest,
+                "agents": dict(project.agents),
+                "files": [str(each.path) for each in code],
+            }
+        )
+    for line in _lines(project, code):
+        invocation.note(line)
+
+
+def _find(file: Path | None, invocation: Invocation) -> ProjectFile:
+    if file is None:
+        search = search_project()
+        for note in search.notes:
+            invocation.note(f"note: {note}")
+        if search.project is None:
+            raise ConfigurationError(
+                f"there is no {FILE_NAME} to trust from this folder up to the root of its repository; name one: "
+                f"agentctl trust path/to/{FILE_NAME}"
+            )
+        return search.project
+    path = file / FILE_NAME if file.is_dir() else file
+    if path.name != FILE_NAME:
+        raise typer.BadParameter(f"{file} is no {FILE_NAME}, the only file that can be trusted", param_hint="FILE")
+    return read_project(path.absolute())
+
+
+def _lines(project: ProjectFile, code: tuple[Code, ...]) -> list[str]:
+    """Return what is trusted, for people."""
+    return [
+        f"trusted: {project.path}",
+        *(f"  agent {name}: {reference}" for name, reference in project.agents.items()),
+        *(f"  file {each.path}{'' if each.content is not None else ' (missing)'}" for each in code),
+        "until one of these files changes",
+    ]
