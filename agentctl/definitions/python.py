@@ -1,0 +1,111 @@
+"""Agents in Python code: a file or module is imported, and its attribute is the agent."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from agentctl.agent.agent import Agent
+from agentctl.errors import ConfigurationError
+
+
+def agent_in_file(path: Path, attribute: str) -> Agent[Any]:
+    """Import a Python file and return the agent that it defines.
+
+    What lies beside the file can be imported by it. What it prints while it is imported goes to stderr.
+
+    Raises:
+        ConfigurationError: there is no such file, it does not import, has no such attribute, or that is no agent.
+    """
+    if not path.is_file():
+        raise ConfigurationError("there is no such file" if not path.exists() else "is not a file", file=path)
+    name = path.stem
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    _make_importable(path.parent)
+    # Under its own name, unless that is taken, so that dataclasses and pickles in it find their module.
+    sys.modules.setdefault(name, module)
+    with _importing(str(path)):
+        spec.loader.exec_module(module)
+    return _agent(module, attribute, str(path))
+
+
+def agent_in_module(module_name: str, attribute: str, *, folder: Path | None) -> Agent[Any]:
+    """Import a module, installed or in `folder`, and return the agent that it defines.
+
+    Raises:
+        ConfigurationError: there is no such module, it does not import, has no such attribute, or that is no agent.
+    """
+    if folder is not None:
+        _make_importable(folder)
+    try:
+        with _importing(module_name):
+            module = importlib.import_module(module_name)
+    except ConfigurationError as error:
+        missing = error.__cause__
+        if (
+            isinstance(missing, ModuleNotFoundError)
+            and missing.name
+            and f"{module_name}.".startswith(f"{missing.name}.")
+        ):
+            beside = "" if folder is None else f" nor in {folder}"
+            raise ConfigurationError(f"there is no module {missing.name!r}: it is not installed{beside}") from missing
+        raise
+    return _agent(module, attribute, module_name)
+
+
+def _make_importable(folder: Path) -> None:
+    """Let modules of this folder be imported, after everything that is installed."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+class _importing(contextlib.AbstractContextManager[None]):  # noqa: N801  # reads as a verb
+    """Runs somebody's code: its output goes to stderr, and whatever it raises becomes one message."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._stdout = contextlib.redirect_stdout(sys.stderr)
+
+    def __enter__(self) -> None:
+        self._stdout.__enter__()
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._stdout.__exit__(kind, error, trace)
+        if isinstance(error, SystemExit):
+            raise ConfigurationError(f"importing {self._place} ended with exit({error.code})") from error
+        if isinstance(error, Exception):
+            raise ConfigurationError(f"importing {self._place} failed: {_last_line(error, self._place)}") from error
+
+
+def _last_line(error: Exception, place: str) -> str:
+    """Return an exception as one line that says where in the imported code it came from."""
+    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    if isinstance(error, SyntaxError):
+        return text
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if os.path.exists(frame.filename)]
+    inside = [frame for frame in frames if frame.filename == place] or frames
+    return f"{text} (line {inside[-1].lineno} of {inside[-1].filename})" if inside else text
+
+
+def _agent(module: ModuleType, attribute: str, place: str) -> Agent[Any]:
+    found: Any = module
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            agents = sorted(name for name, value in vars(module).items() if isinstance(value, Agent))
+            hint = f"; its agents are {', '.join(agents)}" if agents else "; it defines no agent"
+            raise ConfigurationError(f"{place} has no attribute {attribute!r}{hint}") from None
+    if not isinstance(found, Agent):
+        raise ConfigurationError(f"{attribute!r} in {place} is not an Agent but a {type(found).__name__}")
+    return found

@@ -1,0 +1,89 @@
+"""From the reference that the user gave to the agent, under the rules of trust."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Any, Self, assert_never
+
+from agentctl.agent.agent import Agent
+from agentctl.errors import ConfigurationError
+from agentctl.profile.load import Loaded
+from agentctl.profile.project import ProjectFile
+from agentctl.profile.reference import FileReference, ModuleReference, NameReference, Reference, parse_reference
+from agentctl.profile.trust import require_trust
+
+from .python import agent_in_file, agent_in_module
+
+
+def load_agent(text: str, loaded: Loaded) -> Agent[Any]:
+    """Return the agent that a reference names; a project file's word counts only where the user trusts it.
+
+    Raises:
+        ConfigurationError: the reference is none, names nothing, may not run code yet, or its code does not load.
+    """
+    reference = _parsed(text)
+    place = _Place.of(loaded)
+    if isinstance(reference, NameReference):
+        reference = _parsed(_named_by_project(reference.name, loaded.project))
+        place = _Place.PROJECT
+    assert not isinstance(reference, NameReference)  # a project file with one is refused when it is read
+    folder = _folder(place, loaded)
+    match reference:
+        case FileReference(path=path, attribute=attribute):
+            return agent_in_file((folder / Path(path).expanduser()).absolute(), attribute)
+        case ModuleReference(module=module, attribute=attribute):
+            beside = None if place is _Place.PROFILE else folder
+            return agent_in_module(module, attribute, folder=beside)
+        case never:
+            assert_never(never)
+
+
+class _Place(Enum):
+    """Who named the code, which decides what a path is relative to and whether trust is asked for."""
+
+    COMMAND_LINE = "flag or variable"
+    PROFILE = "profile"
+    PROJECT = "project file"
+
+    @classmethod
+    def of(cls, loaded: Loaded) -> Self:
+        """Return who named the agent in force."""
+        origin = loaded.settings.agent_origin
+        if loaded.project is not None and origin == str(loaded.project.path):
+            return cls.PROJECT
+        return cls.PROFILE if origin == str(loaded.profile.path) else cls.COMMAND_LINE
+
+
+def _named_by_project(name: str, project: ProjectFile | None) -> str:
+    if project is None:
+        raise ConfigurationError(
+            f"there is no agent {name!r}: no agentctl.toml names one here; write path/to/file.py:attr"
+        )
+    if name not in project.agents:
+        known = ", ".join(sorted(project.agents)) or "none"
+        raise ConfigurationError(f"there is no agent {name!r}; it names: {known}", file=project.path, key="agents")
+    return project.agents[name]
+
+
+def _folder(place: _Place, loaded: Loaded) -> Path:
+    """Return what paths are relative to; a project file that the user does not trust is refused."""
+    match place:
+        case _Place.COMMAND_LINE:
+            return Path.cwd()
+        case _Place.PROFILE:
+            assert loaded.profile.path is not None
+            return loaded.profile.path.parent
+        case _Place.PROJECT:
+            assert loaded.project is not None
+            require_trust(loaded.project, loaded.paths.trust)
+            return loaded.project.root
+        case never:
+            assert_never(never)
+
+
+def _parsed(text: str) -> Reference:
+    try:
+        return parse_reference(text)
+    except ValueError as error:
+        raise ConfigurationError(str(error), key="agent") from error

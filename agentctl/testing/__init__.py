@@ -1,0 +1,44 @@
+"""Test doubles that ship: a model that follows a script, for tests without keys and network."""
+
+from typing import TYPE_CHECKING
+
+from agentctl._lazy import exporter
+
+if TYPE_CHECKING:
+    from .scripted_model import (
+        InvalidModelStep as InvalidModelStep,
+    )
+    from .scripted_model import (
+        ModelCall as ModelCall,
+    )
+    from .scripted_model import (
+        ModelScriptError as ModelScriptError,
+    )
+    from .scripted_model import (
+        ModelStep as ModelStep,
+    )
+    from .scripted_model import (
+        ScriptedModel as ScriptedModel,
+    )
+    from .scripted_model import (
+        UnconsumedModelSteps as UnconsumedModelSteps,
+    )
+    from .scripted_model import (
+        UnexpectedModelCall as UnexpectedModelCall,
+    )
+    from .wire_output import assistant_message as assistant_message
+    from .wire_output import function_call as function_call
+
+_NAMES = {
+    "InvalidModelStep": "agentctl.testing.scripted_model",
+    "ModelCall": "agentctl.testing.scripted_model",
+    "ModelScriptError": "agentctl.testing.scripted_model",
+    "ModelStep": "agentctl.testing.scripted_model",
+    "ScriptedModel": "agentctl.testing.scripted_model",
+    "UnconsumedModelSteps": "agentctl.testing.scripted_model",
+    "UnexpectedModelCall": "agentctl.testing.scripted_model",
+    "assistant_message": "agentctl.testing.wire_output",
+    "function_call": "agentctl.testing.wire_output",
+}
+
+__getattr__, __dir__, __all__ = exporter(__name__, _NAMES)
