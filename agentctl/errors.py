@@ -16,7 +16,8 @@
         ├── MaxTurnsExceeded                the turn limit was reached
         ├── RunCancelled                    the caller cancelled the run
         ├── RunTimeoutError                 the whole run took longer than it may
-        └── RunInterrupted                  a signal stopped the run
+        ├── RunInterrupted                  a signal stopped the run
+        └── OutputClosed                    the reader of the run's output went away
 
     try:
         result = await Runner.run(agent, "…")
@@ -166,6 +167,13 @@ class RunInterrupted(AgentsException):
         self.signal_number = signal_number
 
 
+class OutputClosed(AgentsException):
+    """The reader of the run's output went away before the end."""
+
+    def __init__(self) -> None:
+        super().__init__("the reader closed the pipe")
+
+
 class Outcome(StrEnum):
     """How a run or command ended: the `outcome` of every machine document."""
 
@@ -259,6 +267,7 @@ _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
     (MaxTurnsExceeded, Outcome.MAX_TURNS),
     (RunTimeoutError, Outcome.TIMEOUT),
     (RunInterrupted, Outcome.INTERRUPTED),
+    (OutputClosed, Outcome.CLOSED_PIPE),
 )
 
 

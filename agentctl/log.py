@@ -2,11 +2,21 @@
 
 import logging
 import sys
-from typing import TextIO
+from typing import Protocol
 
 from agentctl.redaction import redact
 
 logger = logging.getLogger("openai.agents")
+
+
+class LogStream(Protocol):
+    """What a log can be written to."""
+
+    def write(self, text: str, /) -> object:
+        """Take a text."""
+
+    def flush(self) -> object:
+        """Pass on what was taken."""
 
 
 class RedactingFormatter(logging.Formatter):
@@ -17,11 +27,11 @@ class RedactingFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
-class VerboseHandler(logging.StreamHandler[TextIO]):
+class VerboseHandler(logging.StreamHandler[LogStream]):
     """The handler of verbose logging; its class tells it from a user's own."""
 
 
-def log_to(stream: TextIO) -> None:
+def log_to(stream: LogStream) -> None:
     """Log everything at DEBUG to `stream`; a second call moves the log there instead of printing each line twice."""
     for handler in list(logger.handlers):
         if isinstance(handler, VerboseHandler):

@@ -24,6 +24,8 @@ class Invocation:
     color: Literal["auto", "always", "never"] = "auto"
     verbose: bool = False
     """Whether an unexpected error shows its traceback."""
+    leaves_work_behind: bool = False
+    """Whether something still runs that cannot be ended: the process is then to leave without waiting for it."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def print(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The frame around every command: signals, streams, and the one place where an exception becomes a message and a code."""
+"""The frame around every command: signals, streams, and the one place where errors become messages and codes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from agentctl.redaction import redact
 
 from .app import command
 from .invocation import Invocation
+from .report import report
 
-UsageError = typer.BadParameter.__mro__[1]
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """The class of every "the command line is wrong" of the command parser, which Typer does not export."""
 
 
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str]) -> int:
         code = _report(error, invocation)
     _leave_nothing_to_flush(sys.stdout)
     _leave_nothing_to_flush(sys.stderr)
+    if invocation.leaves_work_behind:
+        os._exit(code)
     return code
 
 
@@ -72,28 +75,15 @@ def _report_usage(error: Exception) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(message + "\n")
         return 2
-    path = context.command_path if context else "agentctl"
-    sys.stderr.write(f"{path}: {redact(message)}\nTry `{path} --help`.\n")
+    path, usage = (context.command_path, f"{context.get_usage()}\n") if context else ("agentctl", "")
+    sys.stderr.write(f"{usage}{path}: {redact(message)}\nTry `{path} --help`.\n")
     return 2
 
 
 def _report(error: Exception, invocation: Invocation) -> int:
-    """Say what failed on stderr and return its exit code; the traceback is shown with `--verbose` only."""
-    if invocation.verbose:
-        import traceback
-
-        invocation.note("".join(traceback.format_exception(error)).rstrip())
-    invocation.note(f"agentctl: {describe(error)}")
+    """Say what failed on stderr and return its exit code."""
+    invocation.note(report(error, verbose=invocation.verbose).rstrip())
     return exit_for(error).code
-
-
-def describe(error: BaseException) -> str:
-    """Return an error as one message for people."""
-    if isinstance(error, AgentsException):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return f"unexpected {type(error).__name__}: {error} (`--verbose` shows where)"
 
 
 def _take_signals() -> None:

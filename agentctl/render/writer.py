@@ -1,4 +1,4 @@
-"""The writer: one thread that owns stdout and stderr behind a bounded buffer, so that the event loop never waits for them.
+"""The writer: one thread that owns stdout and stderr behind a bounded buffer; the event loop never waits for them.
 
 A full buffer (a paused terminal, a pipe that nobody reads) suspends whoever writes. The thread may be stuck in a write
 for good; it is a daemon, so the process can leave without it.
@@ -13,6 +13,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -82,6 +83,10 @@ class Writer:
         if self._size >= self._capacity:
             await self._until(self._has_room)
         self._put(self._stderr, _encode(redact(text)))
+
+    def log_stream(self, *, to_stdout: bool) -> LogStream:
+        """Return a stream for log records, which cannot wait: what it is given is taken whatever the room."""
+        return LogStream(lambda text: self._put(self._stdout if to_stdout else self._stderr, _encode(text)))
 
     def status(self, text: str | None) -> None:
         """Show a live line whenever there is nothing to write, until the next call; None takes it away."""
@@ -213,10 +218,22 @@ class Writer:
             served = [waiter for waiter in self._waiters if waiter.holds()]
             self._waiters = [waiter for waiter in self._waiters if waiter not in served]
         for waiter in served:
-            try:
+            with suppress(RuntimeError):  # The loop closed after it gave up on the writer.
                 waiter.loop.call_soon_threadsafe(_settle, waiter.future)
-            except RuntimeError:
-                pass  # The loop closed after it gave up on the writer.
+
+
+class LogStream:
+    """A text stream over the buffer of a writer."""
+
+    def __init__(self, put: Callable[[str], None]) -> None:
+        self._put = put
+
+    def write(self, text: str, /) -> None:
+        """Take a text to be written in its turn."""
+        self._put(text)
+
+    def flush(self) -> None:
+        """Do nothing: the writer's thread is always at it."""
 
 
 def _settle(future: asyncio.Future[None]) -> None:

@@ -1,0 +1,102 @@
+"""The options that `run` and `stream` share, and their way into settings."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from agentctl.agent.wire import JSONValue
+from agentctl.profile.keys import parse_assignment, parse_value
+
+
+class Format(StrEnum):
+    """What stdout gets: text for people and pipes, one JSON document, or one JSON event a line."""
+
+    TEXT = "text"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+def _checked(name: str) -> Any:
+    """Return a parser that checks an option's text as the setting of this name."""
+
+    def parse(text: str) -> JSONValue:
+        try:
+            return parse_value(name, text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    return parse
+
+
+def _assignment(text: str) -> tuple[str, JSONValue]:
+    try:
+        return parse_assignment(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+Prompt: TypeAlias = Annotated[
+    str | None, typer.Argument(metavar="[PROMPT]", help="What to ask; `-` reads it from stdin.", show_default=False)
+]
+Stdin: TypeAlias = Annotated[bool, typer.Option("--stdin", help="Append stdin to the prompt, as a block of its own.")]
+AgentRef: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--agent", "-a", metavar="REF", help="file.py:attr, package.module:attr, or a name from agentctl.toml."
+    ),
+]
+Model: TypeAlias = Annotated[
+    str | None, typer.Option("--model", "-m", metavar="NAME", help="The model, such as local/smollm2.")
+]
+Instructions: TypeAlias = Annotated[
+    str | None, typer.Option("--instructions", "-i", metavar="TEXT|@FILE", help="The system prompt.")
+]
+Set: TypeAlias = Annotated[
+    list[Any] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", parser=_assignment, help="A model setting: temperature=0, reasoning.effort=low."
+    ),
+]
+MaxTurns: TypeAlias = Annotated[
+    Any, typer.Option("--max-turns", metavar="N", parser=_checked("max_turns"), help="The most model calls.")
+]
+Timeout: TypeAlias = Annotated[
+    Any,
+    typer.Option("--timeout", metavar="TIME", parser=_checked("timeout"), help="The longest time: 90, 90s, 5m, 1h."),
+]
+Retries: TypeAlias = Annotated[
+    Any,
+    typer.Option(
+        "--retries", metavar="N", parser=_checked("client.retries"), help="How often a failed request is tried again."
+    ),
+]
+FormatOption: TypeAlias = Annotated[
+    Format, typer.Option("--format", help="What stdout gets: text, one JSON document, or a JSON event a line.")
+]
+Output: TypeAlias = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="A file that takes stdout's place.")
+]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress on stderr.")]
+Verbose: TypeAlias = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Log what the library does; show tracebacks.")
+]
+NoInput: TypeAlias = Annotated[bool, typer.Option("--no-input", help="Never ask anything on the terminal.")]
+
+
+def flags(
+    *, agent: str | None, model: str | None, set_: list[Any] | None, max_turns: Any, timeout: Any, retries: Any
+) -> dict[str, JSONValue]:
+    """Return what the options say of settings, by dotted key."""
+    said = {
+        "agent": agent,
+        "model": model,
+        "max_turns": max_turns,
+        "timeout": timeout,
+        "client.retries": retries,
+        **dict(set_ or ()),
+    }
+    return {name: value for name, value in said.items() if value is not None}

@@ -1,0 +1,159 @@
+"""The composition root: what the user decided becomes an agent, a provider and a run, read as a stream of events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentctl.agent.agent import Agent
+from agentctl.agent.events import RunEvent, RunFinished, Warned
+from agentctl.agent.model_settings import ModelSettings
+from agentctl.agent.usage import Usage
+from agentctl.definitions.reference import load_agent
+from agentctl.errors import AgentsException, RunTimeoutError
+from agentctl.models.multi_provider import MultiProvider
+from agentctl.net.options import HttpOptions
+from agentctl.profile.load import Loaded, find_key
+from agentctl.profile.resolve import FLAG, Settings
+from agentctl.run.config import RunConfig
+from agentctl.run.runner import Runner
+
+LOCAL_MODEL = "local/smollm2"
+"""The model that answers where there is no key and nobody named a model."""
+
+GRACE = 2.0
+"""Seconds that what was cancelled is given to end, before it is abandoned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A run, ready to begin."""
+
+    agent: Agent[Any]
+    prompt: str
+    config: RunConfig
+    max_turns: int
+    timeout: float | None
+    """Seconds."""
+    notes: tuple[str, ...] = ()
+    """What the user should be told before it begins."""
+
+
+@dataclass(slots=True)
+class Stop:
+    """The one button that ends a run early, whoever presses it: a signal, a timer, a reader that went away."""
+
+    reason: AgentsException | None = None
+    pressed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def press(self, reason: AgentsException) -> None:
+        """End the run for this reason; the first one counts."""
+        if self.reason is None:
+            self.reason = reason
+            self.pressed.set()
+
+
+def prepare(
+    prompt: str, loaded: Loaded, *, instructions: str | None, environ: Mapping[str, str], is_interactive: bool
+) -> Job:
+    """Put a run together; agent code is imported here.
+
+    `is_interactive`: somebody watches, so that without a key the local model may step in.
+
+    Raises:
+        ConfigurationError: the agent does not load, or a file or setting is wrong.
+    """
+    settings = loaded.settings
+    agent = _agent(settings, loaded, instructions)
+    key = find_key(loaded, environ)
+    notes = [*loaded.notes, *key.notes]
+    if key.credential is None and agent.model is None and is_interactive and _local_model_is_ready(environ):
+        agent = agent.clone(model=LOCAL_MODEL)
+        notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
+    client = settings.client
+    provider = MultiProvider(
+        openai_api_key=key.credential.value if key.credential else None,
+        openai_base_url=client.base_url,
+        openai_organization=client.organization,
+        openai_project=client.project,
+        openai_http_options=HttpOptions(
+            request_timeout=client.request_timeout, max_retries=client.retries, ca_file=client.ca_file
+        ),
+    )
+    return Job(
+        agent=agent,
+        prompt=prompt,
+        config=RunConfig(
+            model=settings.model if _is_said(settings, "model") else None,
+            model_provider=provider,
+            model_settings=_model_settings(settings, said=True),
+        ),
+        max_turns=settings.max_turns,
+        timeout=settings.timeout,
+        notes=tuple(notes),
+    )
+
+
+async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
+    """Run a job and yield all that happens; `RunFinished` comes last, whatever ends the run."""
+    for note in job.notes:
+        yield Warned(message=note)
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(job.timeout, stop.press, RunTimeoutError(job.timeout)) if job.timeout else None
+    result = Runner.run_streamed(job.agent, job.prompt, max_turns=job.max_turns, run_config=job.config)
+
+    async def cancel_when_pressed() -> None:
+        await stop.pressed.wait()
+        result.cancel(reason=stop.reason)
+
+    watcher = loop.create_task(cancel_when_pressed())
+    try:
+        async for event in result.run_events():
+            if isinstance(event, RunFinished) and timer is not None:
+                timer.cancel()
+            yield event
+    finally:
+        watcher.cancel()
+        await asyncio.wait({result.run_loop_task}, timeout=GRACE)
+        await job.config.model_provider.aclose()
+
+
+def not_begun(error: Exception) -> RunFinished:
+    """Return the last event of a run that failed before it began."""
+    return RunFinished(final_output=None, agent=None, usage=Usage(), response_id=None, error=error)
+
+
+def _local_model_is_ready(environ: Mapping[str, str]) -> bool:
+    # 10 ms that only a run without key and model costs.
+    from agentctl.models.local.weights import smollm2_ready
+
+    return smollm2_ready(environ)
+
+
+def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agent[Any]:
+    """Return the agent to run: the one that was named, with the user's defaults where it says nothing itself."""
+    agent = load_agent(settings.agent, loaded) if settings.agent else Agent(name="assistant")
+    changes: dict[str, Any] = {"model_settings": _model_settings(settings, said=False).resolve(agent.model_settings)}
+    if agent.model is None:
+        changes["model"] = settings.model
+    if instructions is not None:
+        changes["instructions"] = instructions
+    return agent.clone(**changes)
+
+
+def _model_settings(settings: Settings, *, said: bool) -> ModelSettings:
+    """Return the model settings that were given for this run, which go over the agent's, or those that are defaults."""
+    names = {
+        name.split(".")[1]
+        for name in settings.values
+        if name.startswith("settings.") and _is_said(settings, name) == said
+    }
+    return ModelSettings(**{name: value for name, value in settings.model_settings.items() if name in names})
+
+
+def _is_said(settings: Settings, name: str) -> bool:
+    """Say whether a value was given for this run, by a flag or an `AGENTCTL_*` variable, and is no default."""
+    value = settings.values.get(name)
+    return value is not None and (value.origin == FLAG or value.origin.startswith("AGENTCTL_"))
