@@ -212,10 +212,15 @@ def parse_assignment(text: str) -> tuple[str, JSONValue]:
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean …?` for the known name that is nearest, or nothing."""
+    found = nearest(name, known)
+    return "" if found is None else f"; did you mean {found!r}?"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like `name`, where one is."""
     from difflib import get_close_matches  # 3 ms that only a mistake costs
 
-    nearest = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return next(iter(get_close_matches(name, list(known), n=1)), None)
 
 
 def _example(table: Parts) -> str:

@@ -122,7 +122,7 @@ def _read(path: Path, boundary: Path, user: int | None) -> bytes | None:
         return None
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}", file=path) from error
-    with open(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _PassedOver("it is no regular file")
@@ -130,7 +130,10 @@ def _read(path: Path, boundary: Path, user: int | None) -> bytes | None:
             raise _PassedOver(f"it belongs to user {status.st_uid}, not to you ({user}) or root")
         if not _lies_in(path, boundary):
             raise _PassedOver(f"it is a link that leads out of {boundary}")
-        return file.read(LARGEST + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(LARGEST + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _this_user() -> int | None:

@@ -12,7 +12,7 @@ from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 
 from .dotted import Parts, join, leaves, nested, split
-from .keys import KEYS, check_entry, find, parse_value, suggestion
+from .keys import KEYS, check_entry, find, nearest, parse_value
 from .kinds import Plain, Table, seconds
 from .project import ProjectFile
 from .store import Profile
@@ -80,7 +80,8 @@ def resolve(
 ) -> Settings:
     """Lay flags over `AGENTCTL_*` over the project file over the profile over `OPENAI_*` over what is built in.
 
-    Tables are merged value by value. Raises `ConfigurationError` naming the variable or flag whose value is wrong.
+    A flag that is None was not given. Tables are merged value by value. Raises `ConfigurationError` naming the variable
+    or flag whose value is wrong.
     """
     merged: Tree = {}
     for layer in (
@@ -98,17 +99,20 @@ def resolve(
 
 def unknown_variables(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return a note for each variable of ours that nothing reads, where it looks like a mistake."""
-    known = {*_OTHER_VARIABLES, *_BY_ENV}
+    known = [*_OTHER_VARIABLES, *_BY_ENV]
     strange = sorted(
         name
         for name, text in environ.items()
         if name.startswith(_ENV) and text and name not in known and _setting_named(name) is None
     )
-    hints = ((name, suggestion(name, known)) for name in strange)
-    return tuple(f"the variable {name} means nothing to agentctl{hint}" for name, hint in hints if hint)
+    ours = [name.removeprefix(_ENV) for name in known]
+    meant = ((name, nearest(name.removeprefix(_ENV), ours)) for name in strange)
+    return tuple(
+        f"the variable {name} means nothing to agentctl; did you mean {_ENV}{found}?" for name, found in meant if found
+    )
 
 
-def setting_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, Parts]]:
+def _setting_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, Parts]]:
     """Yield the variables of ours that are set and the keys that they set, a table before the values in it."""
     for name in sorted(environ):
         if name.startswith(_ENV) and environ[name].strip():
@@ -138,7 +142,7 @@ def _file(values: Mapping[str, JSONValue], path: Path | None) -> Iterator[_Entry
 
 
 def _environment(environ: Mapping[str, str]) -> Iterator[_Entry]:
-    for name, parts in setting_variables(environ):
+    for name, parts in _setting_variables(environ):
         yield from _from_variable(name, parts, environ)
 
 
@@ -152,6 +156,8 @@ def _from_variable(variable: str, parts: Parts, environ: Mapping[str, str]) -> I
 
 def _flags(flags: Mapping[str, JSONValue]) -> Iterator[_Entry]:
     for name, value in flags.items():
+        if value is None:
+            continue
         parts = split(name)
         try:
             check_entry(parts, value)

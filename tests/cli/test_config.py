@@ -1,0 +1,293 @@
+"""`agentctl config`, as people and scripts use it."""
+
+import json
+import os
+import pty
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Agentctl = Callable[..., "subprocess.CompletedProcess[str]"]
+
+SECRET = "sk-very-secret-key"
+
+
+def stored(home: Path, name: str = "config.toml") -> str:
+    return (home / ".agentctl" / name).read_text()
+
+
+def test_a_value_that_was_set_is_shown_with_where_it_comes_from(agentctl: Agentctl, home: Path) -> None:
+    assert agentctl("config", "set", "max_turns", "20").returncode == 0
+    assert agentctl("config", "get", "max_turns").stdout == "20\n"
+    done = agentctl("config", "get", "max_turns", "--json")
+    assert json.loads(done.stdout) == {
+        "schema_version": "1-draft",
+        "key": "max_turns",
+        "value": 20,
+        "origin": str(home / ".agentctl" / "config.toml"),
+    }
+    assert done.stderr == ""
+
+
+def test_an_unset_key_prints_nothing_and_exits_1(agentctl: Agentctl) -> None:
+    done = agentctl("config", "get", "agent")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+def test_a_table_is_printed_as_json(agentctl: Agentctl) -> None:
+    agentctl("config", "set", "settings.reasoning", '{"effort": "low", "summary": "auto"}')
+    done = agentctl("config", "get", "settings.reasoning")
+    assert json.loads(done.stdout) == {"effort": "low", "summary": "auto"}
+    agentctl("config", "unset", "settings.reasoning.summary")
+    assert agentctl("config", "get", "settings").stdout == '{"reasoning": {"effort": "low"}}\n'
+
+
+def test_unsetting_removes_and_says_where_there_was_nothing(agentctl: Agentctl) -> None:
+    agentctl("config", "set", "model", "m")
+    assert agentctl("config", "unset", "model").stderr == ""
+    done = agentctl("config", "unset", "model")
+    assert done.returncode == 0
+    assert "model was not set" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["set", "modle", "m"], "did you mean 'model'?"),
+        (["set", "max_turns", "many"], "max_turns: wants a whole number from 1, not 'many'"),
+        (["set", "client", "x"], "wants a table"),
+        (["get", "modle"], "did you mean 'model'?"),
+        (["get", "a..b"], "is not a dotted name"),
+        (["unset", "modle"], "did you mean 'model'?"),
+        (["client", "--retries", "99"], "client.retries: wants a whole number from 0 to 10, not 99"),
+        (["client", "--base-url", "localhost"], "client.base_url: "),
+        (["model", ""], "model: wants a line of text"),
+        (["set", "client.api_key", SECRET], "set-key"),
+        (["set-key", SECRET], "every user of this machine"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_a_wrong_word_is_a_usage_error_that_changes_nothing(
+    agentctl: Agentctl, home: Path, arguments: list[str], message: str
+) -> None:
+    done = agentctl("config", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert SECRET not in done.stderr
+    assert not (home / ".agentctl" / "config.toml").exists()
+    assert not (home / ".agentctl" / "credentials.toml").exists()
+
+
+def test_model_is_shown_without_a_name_and_stored_with_one(agentctl: Agentctl) -> None:
+    built_in = json.loads(agentctl("config", "model", "--json").stdout)
+    assert built_in["origin"] == "built-in"
+    assert agentctl("config", "model", "gpt-5-mini").stdout == ""
+    assert agentctl("config", "model").stdout == "gpt-5-mini\n"
+
+
+def test_what_goes_before_a_stored_value_is_said(agentctl: Agentctl) -> None:
+    done = agentctl("config", "model", "mine", env={"AGENTCTL_MODEL": "theirs"})
+    assert done.returncode == 0
+    assert "model is stored, but AGENTCTL_MODEL goes before it" in done.stderr
+
+
+def test_client_stores_several_values_at_once_and_shows_them(agentctl: Agentctl, home: Path) -> None:
+    done = agentctl(
+        "config", "client", "--base-url", "http://localhost:8080/v1", "--key", "none", "--retries", "0",
+        "--request-timeout", "5m", "--ca-file", "ca.pem",
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert agentctl("config", "client").stdout == (
+        "client.base_url         http://localhost:8080/v1\n"
+        "client.organization     -\n"
+        "client.project          -\n"
+        "client.request_timeout  5m\n"
+        "client.retries          0\n"
+        f"client.ca_file          {home / 'ca.pem'}\n"
+        "client.key              none\n"
+    )
+    assert json.loads(agentctl("config", "client", "--json").stdout)["values"]["client.retries"]["value"] == 0
+
+
+def test_show_is_everything_in_force_aligned(agentctl: Agentctl, home: Path) -> None:
+    (home / "agentctl.toml").write_text("max_turns = 3\n")
+    agentctl("config", "model", "gpt-5-mini")
+    done = agentctl("config", "show", "--origin", env={"OPENAI_API_KEY": SECRET, "AGENTCTL_TIMEOUT": "5m"})
+    profile = home / ".agentctl" / "config.toml"
+    assert done.stdout == (
+        f"model                   gpt-5-mini                           {profile}\n"
+        "agent                   -\n"
+        f"max_turns               3                                    {home / 'agentctl.toml'}\n"
+        "timeout                 5m                                   AGENTCTL_TIMEOUT\n"
+        "client.base_url         https://api.openai.com/v1            built-in\n"
+        "client.organization     -\n"
+        "client.project          -\n"
+        "client.request_timeout  600                                  built-in\n"
+        "client.retries          2                                    built-in\n"
+        "client.ca_file          -\n"
+        "client.key              -\n"
+        "api_key                 present, for https://api.openai.com  OPENAI_API_KEY\n"
+    )
+    assert done.stderr == ""
+
+
+def test_show_as_json_has_the_origins_and_no_secret(agentctl: Agentctl, home: Path) -> None:
+    agentctl("config", "set-key", input=SECRET)
+    agentctl("config", "set", "settings.extra_headers.X-Token", "token-that-is-secret")
+    done = agentctl("config", "show", "--json")
+    document = json.loads(done.stdout)
+    assert document["api_key"] == {
+        "present": True,
+        "for": "https://api.openai.com",
+        "origin": str(home / ".agentctl" / "credentials.toml"),
+    }
+    assert document["values"]["model"]["origin"] == "built-in"
+    assert document["project"] is None
+    assert SECRET not in done.stdout
+    assert "token-that-is-secret" not in done.stdout
+
+
+def test_path_names_the_files(agentctl: Agentctl, home: Path) -> None:
+    assert agentctl("config", "path").stdout == f"{home / '.agentctl' / 'config.toml'}\n"
+    document = json.loads(agentctl("config", "path", "--json").stdout)
+    assert document["credentials"] == str(home / ".agentctl" / "credentials.toml")
+
+
+def test_the_config_option_names_another_profile(agentctl: Agentctl, home: Path) -> None:
+    other = home / "other.toml"
+    assert agentctl("--config", str(other), "config", "show").returncode == 78
+    assert agentctl("--config", str(other), "config", "set", "model", "m").returncode == 0
+    assert agentctl("--config", str(other), "config", "model").stdout == "m\n"
+    assert agentctl("config", "model", env={"AGENTCTL_CONFIG": str(other)}).stdout == "m\n"
+    assert agentctl("config", "model").stdout != "m\n"
+
+
+def test_a_broken_profile_is_exit_78_with_its_place_and_stays(agentctl: Agentctl, home: Path) -> None:
+    path = home / ".agentctl" / "config.toml"
+    path.parent.mkdir()
+    path.write_text("[profiles.default\n")
+    for arguments in (["show"], ["get", "model"], ["set", "model", "m"], ["unset", "model"], ["set-key"]):
+        done = agentctl("config", *arguments, input=SECRET)
+        assert (done.returncode, done.stdout) == (78, "")
+        assert f"{path}:1: column 18: is not TOML" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert path.read_text() == "[profiles.default\n"
+    assert agentctl("config", "path").returncode == 0
+
+
+def test_a_wrong_variable_is_exit_78(agentctl: Agentctl) -> None:
+    done = agentctl("config", "show", env={"AGENTCTL_MAX_TURNS": "many"})
+    assert done.returncode == 78
+    assert "AGENTCTL_MAX_TURNS: wants" in done.stderr
+
+
+def test_a_mistyped_variable_is_noted(agentctl: Agentctl) -> None:
+    done = agentctl("config", "get", "max_turns", env={"AGENTCTL_MAX_TURN": "3"})
+    assert done.stdout == "10\n"
+    assert "did you mean AGENTCTL_MAX_TURNS?" in done.stderr
+
+
+def test_without_a_home_reading_works_and_writing_names_the_way_out(agentctl: Agentctl) -> None:
+    homeless = {"HOME": "/nonexistent", "AGENTCTL_HOME": None}
+    shown = agentctl("config", "show", env=homeless)
+    assert shown.returncode == 0
+    assert "no usable home folder" in shown.stderr
+    for arguments in (["set", "model", "m"], ["set-key"], ["path"], ["unset", "model"]):
+        done = agentctl("config", *arguments, env=homeless, input=SECRET)
+        assert done.returncode == 78
+        assert "AGENTCTL_HOME" in done.stderr
+
+
+def test_a_key_is_read_from_one_line_of_stdin_and_bound_to_the_endpoint(agentctl: Agentctl, home: Path) -> None:
+    done = agentctl("config", "set-key", input=f"{SECRET}\r\nsecond line\n")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "stored the key for https://api.openai.com" in done.stderr
+    assert SECRET not in done.stderr
+    assert stored(home, "credentials.toml") == f'[keys."https://api.openai.com"]\napi_key = "{SECRET}"\n'
+    assert stat.S_IMODE((home / ".agentctl" / "credentials.toml").stat().st_mode) == 0o600
+    other = {"AGENTCTL_CLIENT_BASE_URL": "http://localhost:8080/v1"}
+    assert "for http://localhost:8080 in" in agentctl("config", "set-key", input="k-local", env=other).stderr
+    assert "removed the key for http://localhost:8080" in agentctl("config", "unset-key", env=other).stderr
+    assert "no key was stored for http://localhost:8080" in agentctl("config", "unset-key", env=other).stderr
+    assert SECRET in stored(home, "credentials.toml")
+
+
+@pytest.mark.parametrize("text", ["", "\n", "two words\n", "kéy\n", "x" * 100_000])
+def test_what_is_no_key_is_refused_and_nothing_is_stored(agentctl: Agentctl, home: Path, text: str) -> None:
+    done = agentctl("config", "set-key", input=text)
+    assert done.returncode == 78
+    assert "nothing was stored" in done.stderr
+    assert not text.strip() or text.strip() not in done.stderr
+    assert not (home / ".agentctl" / "credentials.toml").exists()
+
+
+def test_only_one_line_is_read_of_a_stdin_that_never_ends(home: Path) -> None:
+    command = [sys.executable, "-m", "agentctl", "config", "set-key"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=home) as process:
+        assert process.stdin is not None
+        process.stdin.write(SECRET.encode() + b"\n")
+        process.stdin.flush()
+        assert process.wait(30) == 0
+    assert SECRET in stored(home, "credentials.toml")
+
+
+def test_a_key_in_the_environment_that_goes_before_is_said(agentctl: Agentctl) -> None:
+    done = agentctl("config", "set-key", input=SECRET, env={"AGENTCTL_API_KEY": "sk-from-environment"})
+    assert "AGENTCTL_API_KEY is set, and goes before it" in done.stderr
+
+
+ON_TERMINAL = (
+    "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "os.execv(sys.executable, [sys.executable, '-m', 'agentctl', *sys.argv[1:]])"
+)
+
+
+def on_terminal(home: Path, *arguments: str, answer: bytes) -> tuple[int, str]:
+    """Run a command on a terminal of its own, answer its question, and return its exit code and what was shown."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", ON_TERMINAL, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, cwd=home
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while True:
+            shown += os.read(ours, 1024)
+            if b"(not shown): " in shown and answer:
+                os.write(ours, answer)
+                answer = b""
+    except OSError:
+        pass  # The terminal's end, as Linux says it.
+    finally:
+        os.close(ours)
+    return process.wait(30), shown.decode()
+
+
+def test_on_a_terminal_the_key_is_asked_for_and_not_shown(home: Path) -> None:
+    code, shown = on_terminal(home, "config", "set-key", answer=SECRET.encode() + b"\r")
+    assert code == 0
+    assert "Key for https://api.openai.com (not shown): " in shown
+    assert SECRET not in shown
+    assert SECRET in stored(home, "credentials.toml")
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b"\r", 78), (b"\x04", 78), (b"\x03", 130)])
+def test_no_answer_stores_nothing(home: Path, answer: bytes, code: int) -> None:
+    assert on_terminal(home, "config", "set-key", answer=answer)[0] == code
+    assert not (home / ".agentctl" / "credentials.toml").exists()
+
+
+def test_on_a_terminal_nobody_is_asked_against_their_will(home: Path) -> None:
+    code, shown = on_terminal(home, "config", "set-key", "--no-input", answer=b"")
+    assert code == 78
+    assert "pipe it in" in shown
+
+
+def test_every_help_begins_with_an_example(agentctl: Agentctl) -> None:
+    for command in ("set-key", "unset-key", "model", "client", "get", "set", "unset", "show", "path"):
+        lines = agentctl("config", command, "--help").stdout.splitlines()
+        assert lines[2].startswith(f"  Example: agentctl config {command}")

@@ -1,0 +1,60 @@
+"""`agentctl trust`."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Agentctl = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def project(home: Path) -> Path:
+    path = home / "agentctl.toml"
+    path.write_text('[agents]\nreviewer = "review.py:agent"\nlost = "lost.py:agent"\n')
+    (home / "review.py").write_text("agent = None\n")
+    return path
+
+
+def test_what_is_trusted_is_said_on_stderr(agentctl: Agentctl, project: Path, home: Path) -> None:
+    done = agentctl("trust")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == (
+        f"trusted: {project}\n"
+        "  agent reviewer: review.py:agent\n"
+        "  agent lost: lost.py:agent\n"
+        f"  file {home / 'review.py'}\n"
+        f"  file {home / 'lost.py'} (missing)\n"
+        "until one of these files changes\n"
+    )
+    assert str(project) in (home / ".agentctl" / "trust.toml").read_text()
+
+
+def test_the_project_may_be_named_by_file_or_folder(agentctl: Agentctl, project: Path, tmp_path: Path) -> None:
+    for name in (project, project.parent):
+        done = agentctl("trust", str(name), "--json", cwd=tmp_path)
+        document = json.loads(done.stdout)
+        assert document["project"] == str(project)
+        assert document["digest"].startswith("sha256:")
+        assert document["agents"] == {"reviewer": "review.py:agent", "lost": "lost.py:agent"}
+
+
+def test_where_there_is_no_project_the_way_to_name_one_is_said(agentctl: Agentctl) -> None:
+    done = agentctl("trust")
+    assert done.returncode == 78
+    assert "agentctl trust path/to/agentctl.toml" in done.stderr
+
+
+def test_another_file_cannot_be_trusted(agentctl: Agentctl, project: Path) -> None:
+    assert agentctl("trust", "review.py").returncode == 2
+    assert agentctl("trust", "missing/agentctl.toml").returncode == 78
+
+
+def test_a_project_that_tries_what_it_may_not_is_not_trusted(agentctl: Agentctl, project: Path, home: Path) -> None:
+    project.write_text('client.base_url = "https://evil.example"\n')
+    done = agentctl("trust")
+    assert done.returncode == 78
+    assert "a project file may not set this" in done.stderr
+    assert not (home / ".agentctl" / "trust.toml").exists()

@@ -1,0 +1,151 @@
+"""Keys, each bound to an origin."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from agentctl.errors import ConfigurationError
+from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL
+from agentctl.profile.credentials import Credentials, check_key, key_for, load_credentials, remove_key, store_key
+from agentctl.redaction import redact
+
+OPENAI = "https://api.openai.com"
+OTHER = "https://llm.example"
+NONE = Credentials(path=None, keys={})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "credentials.toml"
+
+
+def sent_to(base_url: str, environ: dict[str, str], stored: dict[str, str] | None = None) -> str | None:
+    credential = key_for(base_url, environ, Credentials(path=Path("credentials.toml"), keys=stored or {}))
+    return None if credential is None else credential.value
+
+
+def test_a_stored_key_comes_back_for_its_origin_alone(path: Path) -> None:
+    store_key(path, OPENAI, "sk-one-key")
+    store_key(path, OTHER, "sk-another")
+    keys = load_credentials(path).keys
+    assert key_for(f"{OPENAI}/v1", {}, load_credentials(path)) is not None
+    assert keys == {OPENAI: "sk-one-key", OTHER: "sk-another"}
+    assert sent_to("https://evil.example/v1", {}, dict(keys)) is None
+    assert sent_to("http://api.openai.com/v1", {}, dict(keys)) is None
+    assert sent_to("https://api.openai.com:444/v1", {}, dict(keys)) is None
+
+
+def test_a_key_can_be_removed(path: Path) -> None:
+    store_key(path, OPENAI, "sk-removed")
+    assert remove_key(path, OPENAI)
+    assert not remove_key(path, OPENAI)
+    assert load_credentials(path).keys == {}
+
+
+def test_the_file_is_for_its_user_alone_and_a_write_mends_it(path: Path) -> None:
+    store_key(path, OPENAI, "sk-private")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert load_credentials(path).notes == ()
+    path.chmod(0o644)
+    (note,) = load_credentials(path).notes
+    assert "chmod 600" in note
+    store_key(path, OTHER, "sk-other-one")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_every_key_is_a_secret_once_it_was_read(path: Path) -> None:
+    store_key(path, OPENAI, "sk-stored-secret")
+    credentials = load_credentials(path)
+    credential = key_for(f"{OPENAI}/v1", {}, credentials)
+    assert key_for(f"{OPENAI}/v1", {"AGENTCTL_API_KEY": "sk-ours-secret"}, NONE) is not None
+    assert "sk-" not in redact("sk-stored-secret sk-ours-secret")
+    assert "sk-" not in repr(credentials) + repr(credential)
+
+
+def test_the_key_of_the_run_goes_before_a_stored_one_and_that_before_openais() -> None:
+    environ = {"AGENTCTL_API_KEY": "sk-run", "OPENAI_API_KEY": "sk-openai"}
+    stored = {OPENAI: "sk-stored"}
+    assert sent_to(OPENAI_BASE_URL, environ, stored) == "sk-run"
+    del environ["AGENTCTL_API_KEY"]
+    assert sent_to(OPENAI_BASE_URL, environ, stored) == "sk-stored"
+    assert sent_to(OPENAI_BASE_URL, environ) == "sk-openai"
+
+
+def test_openais_key_goes_to_openai_and_to_its_base_url_only() -> None:
+    environ = {"OPENAI_API_KEY": "sk-openai"}
+    assert sent_to(f"{OTHER}/v1", environ) is None
+    assert sent_to(f"{OTHER}/v1", {**environ, "OPENAI_BASE_URL": f"{OTHER}/else"}) == "sk-openai"
+    assert sent_to(OPENAI_BASE_URL, {**environ, "OPENAI_BASE_URL": f"{OTHER}/else"}) == "sk-openai"
+
+
+def test_an_empty_variable_is_no_key() -> None:
+    assert sent_to(OPENAI_BASE_URL, {"AGENTCTL_API_KEY": "", "OPENAI_API_KEY": " "}) is None
+
+
+def test_an_endpoint_that_needs_no_key_gets_none() -> None:
+    credential = key_for(OPENAI_BASE_URL, {"OPENAI_API_KEY": "sk-openai"}, NONE, no_key=True)
+    assert credential is not None
+    assert credential.value == NO_KEY
+    assert redact("none of it") == "none of it"
+
+
+def test_the_source_of_a_key_is_named(path: Path) -> None:
+    store_key(path, OPENAI, "sk-source")
+    for environ, source in (({}, str(path)), ({"AGENTCTL_API_KEY": "sk-run"}, "AGENTCTL_API_KEY")):
+        credential = key_for(OPENAI_BASE_URL, environ, load_credentials(path))
+        assert credential is not None
+        assert credential.source == source
+
+
+@pytest.mark.parametrize("text", ["", "  ", "two words", "two\nlines", "ké", "\x1b[31m", "x" * 9000])
+def test_what_can_be_no_key_is_refused_without_showing_it(text: str) -> None:
+    with pytest.raises(ValueError, match="the key") as caught:
+        check_key(text)
+    assert not text.strip() or text not in str(caught.value)
+    if text.strip():
+        with pytest.raises(ConfigurationError, match=r"AGENTCTL_API_KEY"):
+            key_for(OPENAI_BASE_URL, {"AGENTCTL_API_KEY": text}, NONE)
+
+
+@hypothesis_settings(deadline=None)
+@given(st.text())
+def test_a_checked_key_can_be_sent_as_a_header(text: str) -> None:
+    try:
+        key = check_key(text)
+    except ValueError:
+        return
+    assert key.isascii()
+    assert key.isprintable()
+    assert not any(character.isspace() for character in key)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'keys = "sk-very-secret"',
+        'api_key = "sk-very-secret"',
+        '[keys]\n"https://api.openai.com" = "sk-very-secret"',
+        '[keys."https://api.openai.com"]\napi_key = "sk very-secret"',
+        '[keys."https://api.openai.com"]\napi_key = 5\nother = "sk-very-secret"',
+        '[keys."https://api.openai.com"]\napi_key = sk-very-secret',
+    ],
+)
+def test_a_wrong_file_is_named_without_showing_what_it_holds(path: Path, text: str) -> None:
+    path.parent.mkdir()
+    path.write_text(text)
+    for use in (lambda: load_credentials(path), lambda: store_key(path, OTHER, "sk-new-key")):
+        with pytest.raises(ConfigurationError, match=r"credentials\.toml") as caught:
+            use()
+        assert "very-secret" not in str(caught.value)
+    assert path.read_text() == text
+
+
+def test_without_a_home_no_key_can_be_kept() -> None:
+    assert load_credentials(None).keys == {}
+    with pytest.raises(ConfigurationError, match="AGENTCTL_HOME"):
+        store_key(None, OPENAI, "sk-nowhere")
