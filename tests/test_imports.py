@@ -37,8 +37,6 @@ def imported_by(*arguments: str, cwd: Path, exit_code: int = 0) -> set[str]:
         "config show",
         "config get max_turns",
         "config path",
-        "run --help",
-        "stream --help",
         "models --help",
         "models list",
         "trust --help",
@@ -56,6 +54,12 @@ def test_the_events_schema_imports_nothing_heavy(home: Path) -> None:
 
 def test_a_usage_error_imports_nothing_heavy(home: Path) -> None:
     assert imported_by("config", "--nonsense", cwd=home, exit_code=2) & HEAVY == set()
+
+
+@pytest.mark.parametrize("command", ["run --help", "stream --help"])
+def test_the_help_of_a_run_imports_no_third_party_package_but_typer(home: Path, command: str) -> None:
+    third_party = HEAVY - sys.stdlib_module_names - {"urllib.request"}
+    assert imported_by(*command.split(), cwd=home) & third_party == set()
 
 
 @pytest.mark.parametrize("command", ["run", "stream", "run --format json", "stream --format jsonl"])
