@@ -13,7 +13,7 @@ _ACTIVE = re.compile(
 
 
 def escape(text: str) -> str:
-    """Return text with every character that a terminal would act on shown as `\\x1b` or `\\u202e`; CRLF becomes LF."""
+    """Return text with every character that a terminal would act on shown by its number; CRLF becomes LF."""
     if "\r" in text:
         text = text.replace("\r\n", "\n")
     return _ACTIVE.sub(_shown, text)

@@ -1,0 +1,181 @@
+"""Blocks of Markdown as lines of a terminal: of a block that still grows, only the lines that are settled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Literal
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock, table
+from markdown_it.tree import SyntaxTreeNode
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from .code import CodeLines
+from .inline import OPEN, inline_text, mark_open_delimiters, settled_text
+from .theme import Painter
+
+LONGEST_RULE = 60
+NARROWEST = 10
+"""Columns that text gets however deep it is nested; the terminal wraps what does not fit."""
+
+_BLANK = re.compile(r"[>\s]*")
+
+
+def parse(source: str) -> list[SyntaxTreeNode]:
+    """Return the top-level blocks of Markdown."""
+    return SyntaxTreeNode(_parser().parse(source)).children
+
+
+@cache
+def _parser() -> MarkdownIt:
+    # Off is what would change lines that were shown before (underlined headings, references), and HTML, whose tags
+    # would be swallowed.
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.disable(["lheading", "reference", "html_block", "html_inline", "text_join"])
+    parser.inline.ruler2.before("fragments_join", OPEN, mark_open_delimiters)
+    parser.block.ruler.at("table", _table_with_edges, {"alt": ["paragraph", "reference"]})
+    return parser
+
+
+def _table_with_edges(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Find a table whose header begins with a bar; else every line would have to wait for the next one to be known."""
+    return state.src.startswith("|", state.bMarks[start] + state.tShift[start]) and table(state, start, end, silent)
+
+
+class Blocks:
+    """Lays out the blocks of one piece of source."""
+
+    def __init__(self, source: str, painter: Painter, *, is_cut: bool) -> None:
+        """Take source that ends in the middle of a line if `is_cut`."""
+        self._lines = source.split("\n")
+        self._end = len(self._lines) - (0 if self._lines[-1] else 1)
+        self._is_cut = is_cut
+        self._painter = painter
+
+    def block(self, node: SyntaxTreeNode, width: int, *, grows: bool) -> list[str]:
+        """Return the lines of a block, each painted; of one that grows, those that no further source can change."""
+        width = max(width, NARROWEST)
+        match node.type:
+            case "paragraph":
+                return self._paragraph(node.children[0], width, grows and self._touches_end(node))
+            case "heading":
+                return self._heading(node, width)
+            case "fence" | "code_block":
+                return self._code(node, grows and self._touches_end(node))
+            case "blockquote":
+                return self._quote(node, width, grows)
+            case "bullet_list" | "ordered_list":
+                return self._list(node, width, grows)
+            case "table":
+                return [] if grows and self._touches_end(node) else self._table(node, width)
+            case "hr":
+                return [self._painter.mark("─" * min(width, LONGEST_RULE), "border")]
+            case _:
+                return self._wrapped(Text(node.content), width)
+
+    def item(self, node: SyntaxTreeNode, marker: str, width: int, *, grows: bool) -> list[str]:
+        """Return the lines of an item of a list, its marker before the first; of one that grows, the settled ones."""
+        lines = self._children(node.children, width - len(marker), grows)
+        if not lines:
+            return [] if grows else [self._painter.mark(marker.rstrip(), "marker")]
+        first, *others = lines
+        space = " " * len(marker)
+        return [self._painter.mark(marker, "marker") + first, *(space + line if line else "" for line in others)]
+
+    def is_after_blank(self, node: SyntaxTreeNode) -> bool:
+        """Return whether the line before a block is blank."""
+        start = _span(node)[0]
+        return start > 0 and _BLANK.fullmatch(self._lines[start - 1]) is not None
+
+    def _touches_end(self, node: SyntaxTreeNode) -> bool:
+        return _span(node)[1] >= self._end
+
+    def _paragraph(self, inline: SyntaxTreeNode, width: int, grows: bool) -> list[str]:
+        if not grows:
+            return self._wrapped(inline_text(inline.children, self._painter), width)
+        # What a line of the terminal has room for is known only when the next word did not fit.
+        return self._wrapped(settled_text(inline, self._painter), width)[:-1]
+
+    def _heading(self, node: SyntaxTreeNode, width: int) -> list[str]:
+        text = inline_text(node.children[0].children, self._painter)
+        if self._painter.color:
+            text.stylize_before(self._painter.style(node.tag))
+        else:
+            text = Text(f"{node.markup} ") + text
+        return self._wrapped(text, width)
+
+    def _wrapped(self, text: Text, width: int) -> list[str]:
+        return [
+            self._painter.text(line) for line in text.wrap(self._painter.console, width, overflow="fold", tab_size=4)
+        ]
+
+    def _code(self, node: SyntaxTreeNode, grows: bool) -> list[str]:
+        lines = node.content.removesuffix("\n").split("\n") if node.content else []
+        if grows and self._is_cut:
+            lines = lines[:-1]
+        code = CodeLines(node.info, self._painter)
+        return [code.line(line) for line in lines]
+
+    def _quote(self, node: SyntaxTreeNode, width: int, grows: bool) -> list[str]:
+        bar = self._painter.mark("│ ", "border")
+        return [bar + line for line in self._children(node.children, width - 2, grows)]
+
+    def _list(self, node: SyntaxTreeNode, width: int, grows: bool) -> list[str]:
+        lines: list[str] = []
+        last = node.children[-1]
+        for item, marker, _ in items(node):
+            if lines and self.is_after_blank(item):
+                lines.append("")
+            lines += self.item(item, marker, width, grows=grows and item is last)
+        return lines
+
+    def _children(self, nodes: Sequence[SyntaxTreeNode], width: int, grows: bool) -> list[str]:
+        lines: list[str] = []
+        for node in nodes:
+            own = self.block(node, width, grows=grows and node is nodes[-1])
+            if lines and own and self.is_after_blank(node):
+                lines.append("")
+            lines += own
+        return lines
+
+    def _table(self, node: SyntaxTreeNode, width: int) -> list[str]:
+        head, *bodies = node.children
+        table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, border_style=self._painter.style("border"))
+        for cell in head.children[0].children:
+            text = inline_text(cell.children[0].children, self._painter)
+            if self._painter.color:
+                text.stylize_before("bold")
+            table.add_column(text, overflow="fold", justify=_alignment(cell))
+        for row in (row for body in bodies for row in body.children):
+            table.add_row(*(inline_text(cell.children[0].children, self._painter) for cell in row.children))
+        console = self._painter.console
+        lines = console.render_lines(table, console.options.update(width=width), pad=False)
+        return [self._painter.line(line) for line in lines]
+
+
+def items(node: SyntaxTreeNode, first: int | None = None) -> Iterator[tuple[SyntaxTreeNode, str, int | None]]:
+    """Yield the items of a list, each with its marker and its number; `first` is the number to go on with."""
+    if node.type == "bullet_list":
+        yield from ((item, "• ", None) for item in node.children)
+        return
+    start = first if first is not None else int(node.attrs.get("start", 1))
+    yield from ((item, f"{number}. ", number) for number, item in enumerate(node.children, start))
+
+
+def _span(node: SyntaxTreeNode) -> tuple[int, int]:
+    assert node.map is not None, "blocks have lines"
+    return node.map
+
+
+def _alignment(cell: SyntaxTreeNode) -> Literal["left", "center", "right"]:
+    match cell.attrs.get("style"):
+        case "text-align:center":
+            return "center"
+        case "text-align:right":
+            return "right"
+        case _:
+            return "left"

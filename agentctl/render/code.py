@@ -1,0 +1,59 @@
+"""Code, line by line: each is coloured by what came before it alone, so that it can be shown as soon as it ends."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from rich.style import Style
+from rich.syntax import ANSISyntaxTheme, Syntax
+from rich.text import Text
+
+from .theme import STYLES, Painter
+
+INDENT = "  "
+
+_SECTION = 40
+"""Lines after which a blank line starts a new section, coloured on its own: a long block stays cheap."""
+
+
+_TOKENS = {("Keyword",): "code.keyword", ("Literal", "String"): "code.string", ("Comment",): "code.comment"}
+"""Token types of Pygments, with the style of each."""
+
+
+@lru_cache(maxsize=64)
+def _syntax(language: str) -> Syntax:
+    theme = ANSISyntaxTheme({token: Style.parse(STYLES[name]) for token, name in _TOKENS.items()})
+    return Syntax("", language, theme=theme)
+
+
+@lru_cache(maxsize=512)
+def _last_line(language: str, code: str) -> Text:
+    plain = code.rpartition("\n")[2]
+    lines = _syntax(language).highlight(code).split("\n")
+    # A lexer may have its own idea of what a line is; what the model wrote counts.
+    return lines[-1] if lines and lines[-1].plain == plain else Text(plain)
+
+
+class CodeLines:
+    """Colours the lines of one block of code, in order."""
+
+    def __init__(self, info: str, painter: Painter) -> None:
+        """Take what stands beside the opening fence: its first word is the language."""
+        self._language = info.split()[0] if info.split() else ""
+        self._painter = painter
+        self._section: list[str] = []
+
+    def line(self, source: str) -> str:
+        """Return the next line as it is shown; never folded, so that it can be copied whole."""
+        source = source.expandtabs(4)
+        if not source.strip():
+            if len(self._section) >= _SECTION:
+                self._section.clear()
+            elif self._section:
+                self._section.append(source)
+            return ""
+        self._section.append(source)
+        if not self._painter.color or not self._language:
+            return INDENT + source.rstrip()
+        shown = _last_line(self._language, "\n".join(self._section))
+        return INDENT + self._painter.text(shown)
