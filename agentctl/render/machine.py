@@ -1,0 +1,165 @@
+"""Machine output: `--format jsonl`, one event a line, and `--format json`, one document at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from agentctl.agent.events import (
+    AgentUpdatedStreamEvent,
+    ModelRequested,
+    RawResponsesStreamEvent,
+    RetryScheduled,
+    RunEvent,
+    RunFinished,
+    RunItemStreamEvent,
+    RunStarted,
+    Warned,
+)
+from agentctl.agent.items import MessageOutputItem, ToolCallItem, ToolCallOutputItem
+from agentctl.agent.wire import JSONValue
+from agentctl.errors import ServiceError, exit_for
+from agentctl.redaction import redact
+from agentctl.version import SCHEMA_VERSION
+
+from .chunks import Chunk, Out
+from .deltas import REASONING, TEXT
+from .json_value import to_json, to_json_value
+from .tools import ToolNames
+
+if TYPE_CHECKING:
+    from .notes import Notes
+
+
+def error_body(error: Exception) -> dict[str, JSONValue]:
+    """Return an exception as the `error` of a machine document; its message holds no secret."""
+    body: dict[str, JSONValue] = {
+        "type": type(error).__name__,
+        "message": redact(str(error)) or type(error).__name__,
+        "status": None,
+        "code": None,
+        "request_id": None,
+        "retry_after": None,
+    }
+    if isinstance(error, ServiceError):
+        body |= {
+            "status": error.status,
+            "code": error.code,
+            "request_id": error.request_id,
+            "retry_after": error.retry_after,
+        }
+    return body
+
+
+def finished_body(event: RunFinished, *, model: str | None) -> dict[str, JSONValue]:
+    """Return how a run ended: the body that `run.finished` and the document of `--format json` share.
+
+    `model` is the one asked last, None where the run failed before there was one.
+    """
+    row = exit_for(event.error)
+    return {
+        "outcome": row.outcome.value,
+        "exit_code": row.code,
+        "final_output": to_json_value(event.final_output),
+        "agent": event.agent.name if event.agent else None,
+        "model": model,
+        "usage": event.usage.to_wire(),
+        "response_id": event.response_id,
+        "error": error_body(event.error) if event.error else None,
+    }
+
+
+def timestamp(seconds: float) -> str:
+    """Return seconds since 1970 as UTC in RFC 3339, to the millisecond."""
+    whole, milliseconds = divmod(round(seconds * 1000), 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{milliseconds:03d}Z"
+
+
+class JsonDocument:
+    """`--format json`: nothing until the end, then one document; notes go to stderr as they come."""
+
+    def __init__(self, *, run_id: str, notes: Notes) -> None:
+        self._run_id = run_id
+        self._notes = notes
+        self._model: str | None = None
+
+    def feed(self, event: RunEvent) -> list[Chunk]:
+        """Return what the event shows."""
+        chunks = self._notes.feed(event)
+        if isinstance(event, ModelRequested):
+            self._model = event.model
+        elif isinstance(event, RunFinished):
+            head = {"schema_version": SCHEMA_VERSION, "run_id": self._run_id}
+            chunks.append(Out(to_json(head | finished_body(event, model=self._model)) + "\n"))
+        return chunks
+
+
+class JsonLines:
+    """`--format jsonl`: one event a line, each with its number and time; notes go to stderr as they come."""
+
+    def __init__(self, *, run_id: str, notes: Notes, now: Callable[[], float]) -> None:
+        self._run_id = to_json(run_id)
+        self._notes = notes
+        self._now = now
+        self._seq = 0
+        self._model: str | None = None
+        self._tools = ToolNames()
+
+    def feed(self, event: RunEvent) -> list[Chunk]:
+        """Return what the event shows."""
+        chunks = self._notes.feed(event)
+        line = self._delta(event.wire) if isinstance(event, RawResponsesStreamEvent) else self._event(event)
+        if line is not None:
+            chunks.append(line)
+        return chunks
+
+    def _delta(self, wire: dict[str, Any]) -> Out | None:
+        kind = wire.get("type")
+        if kind == TEXT:
+            return self._line("text.delta", {"item_id": wire.get("item_id"), "delta": wire.get("delta") or ""})
+        if kind in REASONING:
+            return self._line("reasoning.delta", {"item_id": wire.get("item_id"), "delta": wire.get("delta") or ""})
+        return None
+
+    def _event(self, event: RunEvent) -> Out | None:
+        match event:
+            case RunStarted(agent=agent, max_turns=max_turns):
+                return self._line("run.started", {"agent": agent.name, "max_turns": max_turns})
+            case AgentUpdatedStreamEvent(new_agent=agent):
+                return self._line("agent.started", {"agent": agent.name})
+            case ModelRequested(agent=agent, model=model, turn=turn):
+                self._model = model
+                return self._line("model.requested", {"agent": agent.name, "model": model, "turn": turn})
+            case RunItemStreamEvent():
+                return self._item(event)
+            case RetryScheduled(attempt=attempt, max_retries=max_retries, delay=delay, error=error):
+                body = {"attempt": attempt, "max_retries": max_retries, "delay": delay, "error": error_body(error)}
+                return self._line("retry", body)
+            case Warned(message=message):
+                return self._line("warning", {"message": redact(message)})
+            case RunFinished():
+                return self._line("run.finished", finished_body(event, model=self._model))
+            case _:
+                return None
+
+    def _item(self, event: RunItemStreamEvent) -> Out | None:
+        item = event.item
+        body: dict[str, JSONValue] = {"agent": item.agent.name}
+        match item:
+            case MessageOutputItem():
+                return self._line("message", body | {"item": item.wire})
+            case ToolCallItem():
+                return self._line("tool.called", body | {"tool": self._tools.of_call(item), "item": item.wire})
+            case ToolCallOutputItem():
+                return self._line("tool.output", body | {"tool": self._tools.of_output(item), "item": item.wire})
+            case _:
+                return None
+
+    def _line(self, kind: str, body: dict[str, JSONValue]) -> Out:
+        head = (
+            f'{{"type": "{kind}", "schema_version": "{SCHEMA_VERSION}", "seq": {self._seq}, '
+            f'"time": "{timestamp(self._now())}", "run_id": {self._run_id}, '
+        )
+        self._seq += 1
+        return Out(f"{head}{to_json(body)[1:]}\n")

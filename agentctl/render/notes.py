@@ -1,0 +1,125 @@
+"""What every format says beside the answer, on stderr: what is being waited for, retries, warnings, progress."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from agentctl.agent.events import (
+    ModelRequested,
+    Progressed,
+    RetryScheduled,
+    RunEvent,
+    RunFinished,
+    RunItemStreamEvent,
+    RunStarted,
+    Warned,
+)
+from agentctl.agent.items import ToolCallItem, ToolCallOutputItem
+
+from .chunks import Chunk, Err, Status
+from .escape import one_line, shorten
+from .facts import Facts
+from .tools import ToolNames
+
+_NUMBER = re.compile(r"\d+")
+
+
+class Notes:
+    """Turns the events of a run into notes and the live line; quiet, it says nothing."""
+
+    def __init__(self, facts: Facts, *, quiet: bool) -> None:
+        self._facts = facts
+        self._quiet = quiet
+        self._model = ""
+        self._tools = ToolNames()
+        self._running: dict[str, str] = {}
+        self._has_status = False
+        self._last_progress = ""
+
+    def feed(self, event: RunEvent) -> list[Chunk]:
+        """Return what the event says; the list is the caller's to add to."""
+        if self._quiet:
+            return []
+        match event:
+            case ModelRequested(model=model):
+                self._model = model
+                return self._status(f"waiting for {model}")
+            case RunItemStreamEvent(item=ToolCallItem() as item) if item.wire.get("type") == "function_call":
+                self._running[item.call_id or ""] = self._tools.of_call(item)
+                return self._tool_status()
+            case RunItemStreamEvent(item=ToolCallOutputItem() as item):
+                self._running.pop(item.call_id or "", None)
+                return self._tool_status()
+            case RetryScheduled():
+                return [*self._note(_retry_text(event)), *self._status(f"waiting for {self._model}")]
+            case Warned(message=message):
+                return self._note(message)
+            case Progressed(message=message):
+                return self._progress(message)
+            case RunFinished():
+                return self.answered()
+            case _:
+                return []
+
+    def answered(self) -> list[Chunk]:
+        """Return what takes the live line away, where there is one: what was waited for has come."""
+        if not self._has_status:
+            return []
+        self._has_status = False
+        return [Status(None)]
+
+    def _tool_status(self) -> list[Chunk]:
+        return self._status(f"running {', '.join(self._running.values())}") if self._running else self.answered()
+
+    def _status(self, text: str) -> list[Chunk]:
+        if not self._facts.live:
+            return []
+        self._has_status = True
+        return [Status(one_line(text))]
+
+    def _progress(self, message: str) -> list[Chunk]:
+        if self._facts.live:
+            return self._status(message)
+        # A log gets each kind of progress once: "12 of 90 MB" differs from "13 of 90 MB" only in its numbers.
+        kind = _NUMBER.sub("", message)
+        if kind == self._last_progress:
+            return []
+        self._last_progress = kind
+        return self._note(message)
+
+    def _note(self, text: str) -> list[Chunk]:
+        return [Err(f"{dim('note:', self._facts.color_stderr)} {one_line(text)}\n")]
+
+
+def dim(text: str, color: bool) -> str:
+    """Return text as less important, where there is colour."""
+    return f"\x1b[2m{text}\x1b[0m" if color else text
+
+
+class Clock:
+    """Knows the closing line of a run: the model, the tokens, the seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._started = clock()
+        self._model = ""
+
+    def see(self, event: RunEvent) -> None:
+        """Take note of when the run began, and of the model."""
+        if isinstance(event, RunStarted):
+            self._started = self._clock()
+        elif isinstance(event, ModelRequested):
+            self._model = event.model
+
+    def closing_line(self, event: RunFinished, width: int) -> str:
+        """Return `gpt-5-mini · 12 in, 48 out · 1.3 s`."""
+        usage = event.usage
+        tokens = f"{usage.input_tokens:,} in, {usage.output_tokens:,} out"
+        line = f"{self._model} · {tokens} · {self._clock() - self._started:.1f} s"
+        return shorten(one_line(line.removeprefix(" · ")), width)
+
+
+def _retry_text(event: RetryScheduled) -> str:
+    attempt = f"{event.attempt} of {event.max_retries}"
+    return f"{event.error}; trying again in {event.delay:.3g} s ({attempt})"

@@ -1,0 +1,63 @@
+"""Tool calls and their outputs, each as one compact line."""
+
+from __future__ import annotations
+
+from agentctl.agent.items import ToolCallItem, ToolCallOutputItem
+from agentctl.agent.wire import JSONValue, WireItem
+
+from .escape import one_line, shorten
+from .json_value import to_json
+
+
+class ToolNames:
+    """Remembers which tool each call is of, since an output names only the call."""
+
+    def __init__(self) -> None:
+        self._by_call: dict[str, str] = {}
+
+    def of_call(self, item: ToolCallItem) -> str:
+        """Return the name of the tool that is called: its own, or the kind of a tool that the service runs."""
+        name = item.tool_name or str(item.wire.get("type") or "").removesuffix("_call") or "tool"
+        if item.call_id:
+            self._by_call[item.call_id] = name
+        return name
+
+    def of_output(self, item: ToolCallOutputItem) -> str | None:
+        """Return the name of the tool that gave the output; None where its call was not seen."""
+        return self._by_call.get(item.call_id or "")
+
+
+def call_line(name: str, item: ToolCallItem, width: int) -> str:
+    """Return a call as `→ name arguments`."""
+    return _fitted(f"→ {name} {_call_arguments(item.wire)}", width)
+
+
+def output_line(name: str | None, item: ToolCallOutputItem, width: int) -> str:
+    """Return an output as `← name text`."""
+    return _fitted(f"← {name or 'tool'} {_output_text(item.wire.get('output'))}", width)
+
+
+def _fitted(line: str, width: int) -> str:
+    # What lies beyond the width is not worth escaping; escapes only make text longer.
+    return shorten(one_line(line[: 4 * width]), width)
+
+
+def _call_arguments(wire: WireItem) -> str:
+    if "arguments" in wire:
+        return str(wire["arguments"] or "")
+    action = wire.get("action")
+    return to_json(action) if action else ""
+
+
+def _output_text(output: JSONValue) -> str:
+    if isinstance(output, str):
+        return output
+    parts = output if isinstance(output, list) else [output]
+    return " ".join(_part_text(part) for part in parts)
+
+
+def _part_text(part: JSONValue) -> str:
+    if isinstance(part, dict) and isinstance(part.get("type"), str):
+        text = part.get("text")
+        return text if isinstance(text, str) else f"[{part['type'].removeprefix('input_')}]"
+    return to_json(part)
