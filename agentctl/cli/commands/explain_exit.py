@@ -1,0 +1,56 @@
+"""`agentctl explain-exit`: what an exit code means, and what to do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from agentctl.agent.wire import JSONValue
+from agentctl.cli.invocation import Invocation
+from agentctl.errors import EXITS, Exit, by_code
+
+app = typer.Typer()
+
+
+@app.command()
+def explain_exit(
+    ctx: typer.Context,
+    code: Annotated[
+        int | None, typer.Argument(metavar="[CODE]", help="The exit code; without one, the whole table.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Example: agentctl explain-exit 75
+
+    Say what an exit code of agentctl means, and what to do about it.
+    """
+    invocation: Invocation = ctx.obj
+    rows = EXITS if code is None else (_row(code),)
+    if json:
+        invocation.print_json({"exits": [_body(row) for row in rows]} if code is None else _body(rows[0]))
+    elif code is None:
+        invocation.print(_table(rows))
+    else:
+        invocation.print(_explanation(rows[0]))
+
+
+def _row(code: int) -> Exit:
+    try:
+        return by_code(code)
+    except KeyError as error:
+        known = ", ".join(str(row.code) for row in EXITS)
+        raise typer.BadParameter(f"agentctl has no exit code {code}; it has {known}.", param_hint="CODE") from error
+
+
+def _body(row: Exit) -> dict[str, JSONValue]:
+    return {"code": row.code, "outcome": row.outcome.value, "meaning": row.meaning, "remedy": row.remedy}
+
+
+def _explanation(row: Exit) -> str:
+    return f"{row.code} {row.outcome}\n{row.meaning}\n{row.remedy}"
+
+
+def _table(rows: tuple[Exit, ...]) -> str:
+    width = max(len(row.outcome) for row in rows)
+    return "\n".join(f"{row.code:>4}  {row.outcome:<{width}}  {row.meaning}" for row in rows)
