@@ -8,6 +8,7 @@ import stat
 import sys
 import threading
 import time
+from contextlib import suppress
 
 if sys.platform == "win32":
 
@@ -51,10 +52,8 @@ else:
 
         def ring(self) -> None:
             """Wake the sleeper; ringing before it sleeps is not lost."""
-            try:
+            with suppress(BlockingIOError):  # It rings already.
                 os.write(self._rope, b"\0")
-            except BlockingIOError:
-                pass  # It rings already.
 
         def wait(self, timeout: float | None) -> bool:
             """Sleep until the bell rings, `timeout` seconds passed or the reader left; return whether it left, once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 
 from .escape import shorten
 
@@ -43,7 +44,7 @@ class LiveLine:
         return self._due - now
 
     def give_way(self, data: bytes) -> None:
-        """Erase the line, for this data is about to be written; text that ends in the middle of a line is not overdrawn."""
+        """Erase the line, for this data is about to be written; a line of text that has not ended is not drawn over."""
         self.erase()
         self._is_line_start = data.endswith(b"\n")
 
@@ -68,7 +69,5 @@ class LiveLine:
             return 80
 
     def _write(self, text: str) -> None:
-        try:
+        with suppress(OSError):  # A frame that is lost is drawn again; a terminal that is gone is not ours to report.
             os.write(self._descriptor, text.encode())
-        except OSError:
-            pass  # A frame that is lost is drawn again; a terminal that is gone is not ours to report.
