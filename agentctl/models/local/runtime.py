@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -23,6 +24,7 @@ tokens: 50 MB), and history of an agent with tools is long."""
 
 _MAGIC = b"GGUF"
 _WAIT_SECONDS = 0.05
+_LEAVING_SECONDS = 2.0
 
 _loaded: dict[Path, Runtime] = {}
 _loading = threading.Lock()
@@ -34,6 +36,8 @@ class Runtime:
     def __init__(self, server: Any) -> None:
         self._server = server
         self._turns = _Turns()
+        self._leaving = False
+        atexit.register(self._leave)
 
     def chat(self, body: dict[str, JSONValue]) -> AsyncGenerator[dict[str, JSONValue]]:
         """Yield the chunks of one chat completion, after those asked for earlier; closing early stops it.
@@ -45,11 +49,14 @@ class Runtime:
         """
 
         def generate(outlet: Outlet[dict[str, JSONValue]]) -> None:
+            def unwanted() -> bool:
+                return self._leaving or outlet.stopped()
+
             def take(chunk: dict[str, JSONValue]) -> bool:
                 outlet.emit(chunk)
-                return outlet.stopped()
+                return unwanted()
 
-            with self._turns.one(outlet.stopped) as mine:
+            with self._turns.one(unwanted) as mine:
                 if not mine:
                     return
                 try:
@@ -58,6 +65,11 @@ class Runtime:
                     raise RequestRejectedError(f"the local model cannot take this request: {error}") from error
 
         return emitted(generate, name="generation of the local model")
+
+    def _leave(self) -> None:
+        """Stop what runs when the interpreter goes: a generation that came back later would abort the process."""
+        self._leaving = True
+        self._turns.wait_for_none(_LEAVING_SECONDS)
 
 
 def loaded(path: Path) -> Runtime | None:
@@ -164,3 +176,9 @@ class _Turns:
         finally:
             with self._lock:
                 self._queue.remove(ticket)
+
+    def wait_for_none(self, seconds: float) -> None:
+        """Wait until no thread has or wants a turn, but not for ever."""
+        end = time.monotonic() + seconds
+        while self._queue and time.monotonic() < end:
+            time.sleep(0.01)

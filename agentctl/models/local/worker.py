@@ -8,13 +8,12 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from agentctl.log import logger
 from agentctl.threads import in_daemon_thread
 
 T = TypeVar("T")
 
-PATIENCE = 2.0
-"""Seconds that work told to stop has before it is abandoned."""
+PATIENCE = 0.5
+"""Seconds that work told to stop has to end; then it is left alone, and `threads` can name it."""
 
 
 class Outlet(Generic[T]):
@@ -46,8 +45,7 @@ class _End:
 async def emitted(work: Callable[[Outlet[T]], None], *, name: str) -> AsyncGenerator[T]:
     """Run `work` on a daemon thread and yield what it emits; what it raises is raised here.
 
-    Closing the generator early tells the work to stop and waits a moment for it; work that does not end is abandoned,
-    and the log names it.
+    Closing the generator early tells the work to stop and waits a moment for it.
     """
     loop = asyncio.get_running_loop()
     values: asyncio.Queue[T | _End] = asyncio.Queue()
@@ -72,16 +70,13 @@ async def emitted(work: Callable[[Outlet[T]], None], *, name: str) -> AsyncGener
         await thread
     finally:
         outlet.stop()
-        await _let_end(thread, name)
+        await _let_end(thread)
 
 
-async def _let_end(thread: asyncio.Future[None], name: str) -> None:
-    if not thread.done():
-        try:
-            await asyncio.wait([thread], timeout=PATIENCE)
-        finally:
-            if not thread.done():
-                logger.warning("%s does not stop and was abandoned", name)
-                thread.cancel()
+async def _let_end(thread: asyncio.Future[None]) -> None:
+    try:
+        await asyncio.wait([thread], timeout=PATIENCE)
+    finally:
+        thread.cancel()
     if thread.done() and not thread.cancelled():
         thread.exception()  # Looked at, so that the loop does not report it; the reader has gone or was given it.
