@@ -187,7 +187,7 @@ def test_a_tool_that_raises_cancels_those_beside_it(run: Run) -> None:
 
 
 def test_a_call_of_a_tool_that_is_not_there_ends_the_run(run: Run) -> None:
-    with pytest.raises(ModelBehaviorError, match="tool 'tripel'.*it has: double"):
+    with pytest.raises(ModelBehaviorError, match=r"tool 'tripel'.*it has: double"):
         run(Agent(name="a", model=ScriptedModel([call("tripel", {})]), tools=[double]))
 
 
@@ -343,6 +343,6 @@ def test_run_sync_refuses_to_block_an_event_loop() -> None:
     async def scenario() -> None:
         Runner.run_sync(Agent(name="a", model=ScriptedModel(["x"])), "hi")
 
-    with pytest.raises(RuntimeError, match="await Runner.run"):
+    with pytest.raises(RuntimeError, match=r"await Runner.run"):
         asyncio.run(scenario())
     assert Runner.run_sync(Agent(name="a", model=ScriptedModel(["x"])), "hi").final_output == "x"
