@@ -94,21 +94,23 @@ class Reply:
         except ValueError as error:
             if cut:
                 raise _cut(self._response["model"]) from error
-            raise ModelBehaviorError(
-                f"{self._response['model']} replied with what is neither a call nor an answer: {self._raw[:200]!r}"
-            ) from error
+            raise self._shapeless() from error
         match value:
             case {"name": str(name), "arguments": dict(arguments)}:
                 yield from self._close(status="completed")
                 yield from self._call(name, json.dumps(arguments, ensure_ascii=False))
-            case {"answer": answer}:
-                said = "".join(self._open.texts) if self._open_kind() == "message" and self._open else ""
-                whole = answer if self._form is Form.CALL_OR_TEXT else json.dumps(answer, ensure_ascii=False)
-                yield from self._say("message", whole[len(said) :])
+            case {"answer": str(answer)} if self._form is Form.CALL_OR_TEXT:
+                said = "".join(self._open.texts) if self._open and self._open.kind == "message" else ""
+                yield from self._say("message", answer[len(said) :])
+            case {"answer": answer} if self._form is Form.CALL_OR_JSON:
+                yield from self._say("message", json.dumps(answer, ensure_ascii=False))
             case _:
-                raise ModelBehaviorError(
-                    f"{self._response['model']} replied with what is neither a call nor an answer: {self._raw[:200]!r}"
-                )
+                raise self._shapeless()
+
+    def _shapeless(self) -> ModelBehaviorError:
+        return ModelBehaviorError(
+            f"{self._response['model']} replied with what is neither a call nor an answer: {self._raw[:200]!r}"
+        )
 
     def _call(self, name: str, arguments: str) -> Iterator[WireEvent]:
         item: WireItem = {
