@@ -128,10 +128,6 @@ _BY_PARTS = {key.parts: key for key in KEYS}
 _TABLES = {key.parts[:1] for key in KEYS if len(key.parts) > 1}
 
 
-class UnknownKeyError(ValueError):
-    """No key has this name."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A line of the documented table of settings."""
@@ -157,14 +153,14 @@ def keys_table() -> list[Row]:
 
 
 def find(parts: Parts) -> Key:
-    """Return the key that `parts` name, or that holds what they name; raise `UnknownKeyError` with a suggestion."""
+    """Return the key that `parts` name, or that holds what they name; raise `ValueError` with a suggestion."""
     for length in (2, 1):
         if key := _BY_PARTS.get(parts[:length]):
             return key
     name = join(parts)
     if parts[-1] in ("key", "api_key", "apikey", "token"):
-        raise UnknownKeyError(f"unknown key {name!r}; `agentctl config set-key` stores a key, and nothing else does")
-    raise UnknownKeyError(f"unknown key {name!r}{suggestion(name, (key.name for key in KEYS))}")
+        raise ValueError(f"unknown key {name!r}; `agentctl config set-key` stores a key, and nothing else does")
+    raise ValueError(f"unknown key {name!r}{suggestion(name, (key.name for key in KEYS))}")
 
 
 def check_entry(parts: Parts, value: JSONValue) -> Key | None:

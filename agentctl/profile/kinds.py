@@ -234,6 +234,8 @@ def _shown(value: JSONValue) -> str:
             return "a table"
         case list():
             return "a list"
+        case None:
+            return "null"
         case bool():
             return str(value).lower()
         case str() | int() | float():

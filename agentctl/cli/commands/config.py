@@ -20,7 +20,7 @@ from agentctl.profile.credentials import LONGEST_KEY, check_key, remove_key, sto
 from agentctl.profile.dotted import join, nested, split
 from agentctl.profile.keys import KEYS, find, parse_name, parse_value
 from agentctl.profile.kinds import Plain
-from agentctl.profile.load import Loaded, find_key, find_paths, load_settings
+from agentctl.profile.load import NO_HOME, Loaded, find_key, find_paths, load_settings
 from agentctl.profile.resolve import BUILT_IN, Value
 from agentctl.profile.store import set_values, unset_value
 
@@ -49,6 +49,8 @@ def set_key(
     invocation = _invocation(ctx)
     loaded = _load(invocation)
     origin = origin_of(loaded.settings.client.base_url)
+    if loaded.paths.credentials is None:
+        raise ConfigurationError(NO_HOME)
     try:
         key = check_key(_ask_key(origin, no_input=no_input))
     except ValueError as error:
@@ -230,7 +232,7 @@ def path(ctx: typer.Context, as_json: AsJson = False) -> None:
             }
         )
     elif paths.profile is None:
-        raise ConfigurationError("there is no usable home folder to hold a profile; set AGENTCTL_HOME to one")
+        raise ConfigurationError(NO_HOME)
     else:
         invocation.print(str(paths.profile))
 
