@@ -1,0 +1,243 @@
+"""The HTTP pipe: one request in, the events of its answer out, as JSON objects; through `httpx2`, without `openai`."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from agentctl.errors import ConfigurationError, ModelBehaviorError
+from agentctl.log import logger
+from agentctl.version import __version__
+
+from .endpoint import Endpoint
+from .excerpt import excerpt
+from .failures import answer_error, event_error
+from .loop_clients import LoopClients
+from .options import HttpOptions
+from .proxy import proxy_for
+from .sse import MAX_EVENT_BYTES, SSESplitter, decode_event
+from .tls import tls_context
+from .unreachable import transport_error
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx2
+
+_LONGEST_ERROR_BODY = 1024 * 1024
+_IDLE_CONNECTION_SECONDS = 30.0
+"""Longer than `httpx2` keeps one by itself: tools take their time between two turns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpCall:
+    """One request to an endpoint."""
+
+    path: str
+    body: bytes | None = field(default=None, repr=False)
+    """JSON, which makes it a POST; None is a GET."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Further headers, over our own of the same name in lower case."""
+    query: Mapping[str, object] | None = None
+    model: str | None = None
+    """The model that is asked, for messages."""
+
+
+class HttpPipe:
+    """The connections to one endpoint, shared by all who call it; proxy and trust are resolved once.
+
+    Raises:
+        ConfigurationError: the environment names a proxy that is none.
+    """
+
+    def __init__(self, endpoint: Endpoint, options: HttpOptions, *, environ: Mapping[str, str] = os.environ) -> None:
+        self.endpoint = endpoint
+        self.options = options
+        self._environ = environ
+        self._proxy = proxy_for(endpoint.base_url, environ)
+        self._tls: ssl.SSLContext | None = None
+        self._clients = LoopClients(self._client)
+
+    async def events(self, call: HttpCall) -> AsyncGenerator[list[dict[str, Any]]]:
+        """Yield the events of the answer, as many at a time as have come; closing early closes the connection.
+
+        A service that answers with a whole response instead of a stream gives one terminal event.
+
+        Raises:
+            ServiceError: as its subclasses say.
+            ModelBehaviorError: the answer is neither a stream of events nor a response.
+            ConfigurationError: a file of certificates is not usable.
+            MissingKeyError: the endpoint has no key.
+        """
+        async with self._answer(call, accept="text/event-stream") as answer:
+            kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind not in ("text/event-stream", ""):
+                yield [_terminal_event(await _read(answer, MAX_EVENT_BYTES), kind, self.endpoint)]
+                return
+            splitter = SSESplitter()
+            async with aclosing(_chunks(answer)) as chunks:
+                async for chunk in chunks:
+                    batch: list[dict[str, Any]] = []
+                    broken: ModelBehaviorError | None = None
+                    try:
+                        for data in splitter.feed(chunk):
+                            if (event := decode_event(data)) is not None:
+                                batch.append(event)
+                    except ModelBehaviorError as error:
+                        broken = error  # What came before it is whole, and comes out first.
+                    if batch:
+                        yield batch
+                    if broken is not None:
+                        raise broken
+
+    async def get_json(self, path: str) -> Any:
+        """Return the JSON that a GET answers.
+
+        Raises:
+            ServiceError: as its subclasses say.
+            ModelBehaviorError: the answer is not JSON.
+        """
+        async with self._answer(HttpCall(path=path), accept="application/json") as answer:
+            body = await _read(answer, MAX_EVENT_BYTES)
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise ModelBehaviorError(
+                f"{self.endpoint.host} answered with something that is not JSON: "
+                f"{excerpt(body.decode('utf-8', 'replace'))}"
+            ) from error
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop; the pipe may be used again."""
+        await self._clients.aclose()
+
+    @asynccontextmanager
+    async def _answer(self, call: HttpCall, *, accept: str) -> AsyncIterator[httpx2.Response]:
+        url = self.endpoint.url(call.path, call.query)
+        headers = {"accept": accept, "accept-encoding": "identity", "user-agent": f"agentctl/{__version__}"}
+        headers |= self.endpoint.headers_for(url)
+        if call.body is not None:
+            headers["content-type"] = "application/json"
+        headers |= call.headers
+        # 80 ms: imported for the first request.
+        import httpx2
+
+        method = "GET" if call.body is None else "POST"
+        client = await self._clients.get()
+        answer: httpx2.Response | None = None
+        began = time.monotonic()
+        logger.debug("%s %s", method, url)
+        try:
+            request = client.build_request(method, url, headers=headers, content=call.body)
+            answer = await client.send(request, stream=True)
+            logger.debug(
+                "answered %s in %.0f ms, request id %s",
+                answer.status_code,
+                (time.monotonic() - began) * 1000,
+                answer.headers.get("x-request-id"),
+            )
+            if not answer.is_success:
+                body = await _read(answer, _LONGEST_ERROR_BODY)
+                raise answer_error(
+                    answer.status_code, answer.headers, body, url=url, service=self.endpoint.host, model=call.model
+                )
+            yield answer
+        except httpx2.RequestError as error:
+            raise transport_error(
+                error,
+                host=self.endpoint.host,
+                options=self.options,
+                proxy=self._proxy,
+                has_answered=answer is not None,
+            ) from error
+        finally:
+            if answer is not None:
+                await answer.aclose()
+
+    def _client(self) -> httpx2.AsyncClient:
+        import httpx2
+
+        try:
+            proxy = (
+                None
+                if self._proxy is None
+                else httpx2.Proxy(self._proxy.url, ssl_context=self._trust(self._proxy.scheme))
+            )
+            return httpx2.AsyncClient(
+                verify=self._trust(self.endpoint.origin.partition(":")[0]),
+                proxy=proxy,
+                timeout=httpx2.Timeout(self.options.request_timeout, connect=self.options.connect_timeout, pool=None),
+                limits=httpx2.Limits(
+                    max_connections=None, max_keepalive_connections=100, keepalive_expiry=_IDLE_CONNECTION_SECONDS
+                ),
+                trust_env=False,
+            )
+        except ImportError as error:
+            assert self._proxy is not None
+            raise ConfigurationError(
+                "a SOCKS proxy needs a package that is not installed: pip install 'httpx2[socks]'",
+                key=self._proxy.variable,
+            ) from error
+
+    def _trust(self, scheme: str) -> ssl.SSLContext:
+        import ssl
+
+        if scheme != "https":
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # Never used, trusts nobody, and costs nothing to make.
+        if self._tls is None:
+            self._tls = tls_context(self.options.ca_file, self._environ)
+        return self._tls
+
+
+async def get_json(endpoint: Endpoint, options: HttpOptions, path: str) -> Any:
+    """Return the JSON that `path` of an endpoint answers to a GET, over a connection of its own.
+
+    Raises:
+        ServiceError: as its subclasses say.
+        ModelBehaviorError: the answer is not JSON.
+        ConfigurationError: a proxy or a file of certificates is not usable.
+        MissingKeyError: the endpoint has no key.
+    """
+    pipe = HttpPipe(endpoint, options)
+    try:
+        return await pipe.get_json(path)
+    finally:
+        await pipe.aclose()
+
+
+def _chunks(answer: httpx2.Response) -> AsyncGenerator[bytes]:
+    # A service that compresses though it was asked not to is still understood.
+    return answer.aiter_bytes() if "content-encoding" in answer.headers else answer.aiter_raw()
+
+
+async def _read(answer: httpx2.Response, limit: int) -> bytes:
+    """Return the body as far as `limit`; more is not fetched."""
+    body = bytearray()
+    async with aclosing(_chunks(answer)) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) >= limit:
+                break
+    return bytes(body[:limit])
+
+
+def _terminal_event(body: bytes, content_type: str, endpoint: Endpoint) -> dict[str, Any]:
+    """Return the terminal event of a whole response that came as JSON."""
+    try:
+        response = json.loads(body) if content_type == "application/json" else None
+    except (ValueError, RecursionError):
+        response = None
+    if isinstance(response, dict) and isinstance(response.get("output"), list):
+        return {"type": f"response.{response.get('status') or 'completed'}", "response": response}
+    if isinstance(response, dict) and response.get("error"):
+        raise event_error(response, service=endpoint.host)
+    raise ModelBehaviorError(
+        f"{endpoint.host} answered with {content_type} instead of a stream of events: "
+        f"{excerpt(body.decode('utf-8', 'replace'))!r}; a proxy or sign-in page may be in the way, or the endpoint "
+        "does not speak the Responses API"
+    )

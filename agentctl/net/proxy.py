@@ -1,0 +1,107 @@
+"""The proxy between us and a service, as the environment names it, for every transport."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from urllib.parse import unquote, urlsplit
+
+from agentctl.errors import ConfigurationError
+from agentctl.redaction import register_secret
+
+SCHEMES = ("http", "https", "socks5", "socks5h")
+"""The kinds of proxy that can be named; the SOCKS kinds need a package of their own."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """A proxy, and the variable that named it."""
+
+    url: str = field(repr=False)
+    """With the user name and password, where there are any."""
+    variable: str
+
+    @property
+    def scheme(self) -> str:
+        """One of `SCHEMES`."""
+        return urlsplit(self.url).scheme
+
+    @property
+    def shown(self) -> str:
+        """The URL without user name and password: what messages name."""
+        return f"{self.scheme}://{self.url.partition('://')[2].rpartition('@')[2]}"
+
+
+def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
+    """Return the proxy for a URL: HTTPS_PROXY or HTTP_PROXY, else ALL_PROXY, unless NO_PROXY names the host.
+
+    The lower-case name of a variable comes before the upper-case one. HTTP_PROXY in capitals is not read in a CGI
+    program, where a request's `Proxy` header could set it.
+
+    Raises:
+        ConfigurationError: the variable holds no URL of a proxy.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    for name in (f"{parts.scheme}_proxy", "all_proxy"):
+        variable, value = _variable(name, environ)
+        if value:
+            return None if _is_exempt(host, port, _variable("no_proxy", environ)[1]) else _proxy(variable, value)
+    return None
+
+
+def _variable(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    upper = name.upper()
+    if environ.get(name) or (upper == "HTTP_PROXY" and "REQUEST_METHOD" in environ):
+        return name, environ.get(name, "").strip()
+    return upper, environ.get(upper, "").strip()
+
+
+def _proxy(variable: str, value: str) -> Proxy:
+    url = value if "://" in value else f"http://{value}"
+    _register_userinfo(url)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in SCHEMES and parts.hostname and (parts.port is None or parts.port)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(
+            f"it names no proxy: expected {', '.join(SCHEMES)} and a host, such as http://proxy.example:3128",
+            key=variable,
+        )
+    return Proxy(url=url, variable=variable)
+
+
+def _register_userinfo(url: str) -> None:
+    userinfo, at, _ = url.partition("://")[2].rpartition("@")
+    if not at:
+        return
+    user, _, password = userinfo.partition(":")
+    # A user name beside a password is no secret, and often an ordinary word.
+    for secret in (userinfo, unquote(userinfo), password or user, unquote(password or user)):
+        register_secret(secret)
+
+
+def _is_exempt(host: str, port: int | None, no_proxy: str) -> bool:
+    return any(_matches(host, port, entry.strip().lower()) for entry in no_proxy.replace(" ", ",").split(","))
+
+
+def _matches(host: str, port: int | None, entry: str) -> bool:
+    if not entry:
+        return False
+    if entry == "*":
+        return True
+    try:
+        return ip_address(host) in ip_network(entry.strip("[]"), strict=False)
+    except ValueError:
+        pass  # A name, not an address: compared as text.
+    name, _, its_port = entry.rpartition(":") if entry.rpartition(":")[2].isdigit() else (entry, "", "")
+    name = name.removeprefix("*").removeprefix(".").strip("[]")
+    if its_port and int(its_port) != port:
+        return False
+    return host == name or host.endswith(f".{name}")

@@ -1,0 +1,93 @@
+"""Server-sent events, split: bytes in, the data of whole events out; no I/O (HTML standard, section 9.2.6)."""
+
+from __future__ import annotations
+
+import json
+
+from agentctl.errors import ModelBehaviorError
+
+from .excerpt import excerpt
+
+MAX_EVENT_BYTES = 64 * 1024 * 1024
+"""The longest event that is waited for."""
+
+_BOM = "\ufeff"
+
+
+class SSESplitter:
+    """Takes a stream in chunks cut anywhere, and gives the data of each event once its blank line has come.
+
+    An event that the end of the stream leaves without its blank line is dropped, as the standard says.
+    """
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+        self._searched = 0
+        self._after_cr = False
+        self._at_start = True
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """Return the data of the events that `chunk` completes; an event without data, such as a comment, is none.
+
+        Raises:
+            ModelBehaviorError: an event is longer than `MAX_EVENT_BYTES`.
+        """
+        if self._after_cr or b"\r" in chunk:
+            chunk = self._with_plain_newlines(chunk)
+        self._pending += chunk
+        blank = self._pending.rfind(b"\n\n", max(0, self._searched - 1))
+        if blank < 0:
+            self._searched = len(self._pending)
+            if self._searched > MAX_EVENT_BYTES:
+                raise ModelBehaviorError(f"an event of the stream is longer than {MAX_EVENT_BYTES >> 20} MiB")
+            return []
+        # Only whole lines are decoded, so no character is cut in two.
+        text = self._pending[:blank].decode("utf-8", "replace")
+        del self._pending[: blank + 2]
+        self._searched = 0
+        if self._at_start:
+            self._at_start = False
+            text = text.removeprefix(_BOM)
+        return [data for frame in text.split("\n\n") if (data := _data(frame))]
+
+    def _with_plain_newlines(self, chunk: bytes) -> bytes:
+        if self._after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]  # The second half of a CRLF whose first half already ended the line.
+            self._after_cr = False
+        if chunk:
+            self._after_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def decode_event(data: str) -> dict[str, object] | None:
+    """Return the JSON object in the data of an event; None for `[DONE]`, with which some services end a stream.
+
+    Raises:
+        ModelBehaviorError: it is no JSON object.
+    """
+    try:
+        event = json.loads(data)
+    except ValueError as error:
+        if data.strip() == "[DONE]":
+            return None
+        raise ModelBehaviorError(
+            f"the service sent an event that is not JSON ({error}): {excerpt(data)}; "
+            "if it stays, the endpoint does not speak the Responses API"
+        ) from error
+    except RecursionError as error:
+        raise ModelBehaviorError(f"the service sent JSON nested too deep to read: {excerpt(data)}") from error
+    if not isinstance(event, dict):
+        raise ModelBehaviorError(f"the service sent an event that is no JSON object: {excerpt(data)}")
+    return event
+
+
+def _data(frame: str) -> str:
+    head, newline, data = frame.partition("\ndata: ")
+    if newline and head.startswith("event:") and "\n" not in head and "\n" not in data:
+        return data  # `event: …`, `data: …`: how the service itself writes nearly all of them.
+    values = []
+    for line in frame.split("\n"):
+        name, _, value = line.partition(":")
+        if name == "data":
+            values.append(value.removeprefix(" "))
+    return "\n".join(values)

@@ -1,0 +1,107 @@
+"""The one table of what `httpx2` raises: which phase failed, whether the request may have been sent, and the words."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from agentctl.errors import ServiceUnavailableError
+
+from .excerpt import excerpt
+from .options import HttpOptions
+from .proxy import Proxy
+
+if TYPE_CHECKING:
+    import httpx2
+
+CONNECT_FAILED = "connect_failed"
+"""Code: no connection, so nothing was sent."""
+CERTIFICATE_REFUSED = "certificate_refused"
+"""Code: the service's certificate is not trusted; nothing was sent, and trying again changes nothing."""
+NO_ANSWER = "no_answer"
+"""Code: the service fell silent; it may have got the request."""
+CONNECTION_LOST = "connection_lost"
+"""Code: the connection broke; the service may have got the request."""
+
+CODE_OF = {
+    "ConnectError": CONNECT_FAILED,
+    "ConnectTimeout": CONNECT_FAILED,
+    "PoolTimeout": CONNECT_FAILED,
+    "ProxyError": CONNECT_FAILED,
+    "UnsupportedProtocol": CONNECT_FAILED,
+    "ReadTimeout": NO_ANSWER,
+    "WriteTimeout": NO_ANSWER,
+    "TimeoutException": NO_ANSWER,
+    "ReadError": CONNECTION_LOST,
+    "WriteError": CONNECTION_LOST,
+    "CloseError": CONNECTION_LOST,
+    "NetworkError": CONNECTION_LOST,
+    "LocalProtocolError": CONNECTION_LOST,
+    "RemoteProtocolError": CONNECTION_LOST,
+    "ProtocolError": CONNECTION_LOST,
+    "SSEError": CONNECTION_LOST,
+    "TransportError": CONNECTION_LOST,
+    "DecodingError": CONNECTION_LOST,
+    "TooManyRedirects": CONNECTION_LOST,
+    "RequestError": CONNECTION_LOST,
+}
+"""The code of each exception of `httpx2` that a request can raise, by the name of its class."""
+
+
+def transport_error(
+    error: httpx2.RequestError, *, host: str, options: HttpOptions, proxy: Proxy | None, has_answered: bool
+) -> ServiceUnavailableError:
+    """Return the exception for a request that `httpx2` could not bring to its end."""
+    code = next((CODE_OF[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in CODE_OF), CONNECTION_LOST)
+    refused = next((cause for cause in _causes(error) if type(cause).__name__ == "SSLCertVerificationError"), None)
+    if refused is not None:
+        return ServiceUnavailableError(_untrusted(host, str(refused)), code=CERTIFICATE_REFUSED)
+    way = f" through the proxy {proxy.shown}" if proxy is not None else ""
+    if code == CONNECT_FAILED:
+        message = (
+            f"cannot connect to {host}{way}: {_reason(error, options)}; check the network"
+            f"{f', {proxy.variable}' if proxy is not None else ''} and the base URL"
+        )
+    elif code == NO_ANSWER:
+        message = (
+            f"{host} fell silent for {options.request_timeout:g} s{way}; try again later, or wait longer with "
+            "`agentctl config client --request-timeout`"
+        )
+    else:
+        when = "in the middle of the answer" if has_answered else "before it answered"
+        message = f"the connection to {host}{way} broke {when}: {_reason(error, options)}; try again"
+    return ServiceUnavailableError(message, code=code)
+
+
+def _untrusted(host: str, said: str) -> str:
+    reason = excerpt(said.rpartition("certificate verify failed:")[2].partition(" (_ssl")[0])
+    return (
+        f"the certificate of {host} is not trusted ({reason}); if an authority of yours signed it, name its PEM file "
+        "with `agentctl config client --ca-file` (client.ca_file) or SSL_CERT_FILE"
+    )
+
+
+def _reason(error: httpx2.RequestError, options: HttpOptions) -> str:
+    if type(error).__name__ == "ConnectTimeout":
+        return f"no answer within {options.connect_timeout:g} s"
+    for cause in _causes(error):
+        if type(cause).__name__ == "gaierror":
+            return "its name cannot be resolved"
+        if isinstance(cause, OSError) and cause.errno is not None and cause.errno in errno.errorcode:
+            return excerpt(cause.strerror or str(cause)).lower()
+    return excerpt(str(error)) or type(error).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        cause = waiting.pop(0)
+        if cause is None or any(cause is known for known in seen):
+            continue
+        seen.append(cause)
+        yield cause
+        waiting += [cause.__cause__, cause.__context__]
+        if isinstance(cause, BaseExceptionGroup):
+            waiting += cause.exceptions
