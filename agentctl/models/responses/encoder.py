@@ -1,0 +1,92 @@
+"""Requests as bytes, each item of a history encoded once: a loop sends its whole history at every turn."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.errors import UserError
+
+MOST_KEPT_BYTES = 16 * 1024 * 1024
+"""How much encoded history is kept, over all runs of a model; the least recently sent goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    item: WireItem
+    """Held, so that no other object can get its id."""
+    copy: JSONValue
+    """What it was when it was encoded; strings in it are shared, so comparing costs nearly nothing."""
+    encoded: bytes
+
+
+class RequestEncoder:
+    """Encodes request bodies, and remembers the input items it has encoded."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self._bytes = 0
+
+    def encode(self, body: Mapping[str, JSONValue]) -> bytes:
+        """Return the body as JSON.
+
+        Raises:
+            UserError: a field holds what JSON cannot say.
+        """
+        fields = [
+            b'"%s":%s' % (name.encode(), self._items(value) if name == "input" else _json(value, name))
+            for name, value in body.items()
+        ]
+        return b"{%s}" % b",".join(fields)
+
+    def _items(self, items: JSONValue) -> bytes:
+        if not isinstance(items, list):
+            return _json(items, "input")
+        encoded = b"[%s]" % b",".join([self._item(item, place) for place, item in enumerate(items)])
+        while self._bytes > MOST_KEPT_BYTES:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= len(oldest.encoded)
+        return encoded
+
+    def _item(self, item: JSONValue, place: int) -> bytes:
+        if not isinstance(item, dict):
+            return _json(item, f"input[{place}]")
+        kept = self._kept.get(id(item))
+        if kept is not None and kept.item is item and kept.copy == item:
+            self._kept.move_to_end(id(item))
+            return kept.encoded
+        encoded = _json(item, f"input[{place}]")
+        self._bytes += len(encoded) - (len(kept.encoded) if kept is not None else 0)
+        self._kept[id(item)] = _Kept(item, _copy(item), encoded)
+        self._kept.move_to_end(id(item))
+        return encoded
+
+
+def _json(value: JSONValue, field: str) -> bytes:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json)
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{field} of the request holds half of a surrogate pair, which is no Unicode text") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"{field} of the request is not JSON: {error}") from error
+
+
+def _as_json(value: Any) -> JSONValue:
+    """Return an `openai` object in a user's input as JSON."""
+    dump = getattr(value, "model_dump", None)
+    if dump is None:
+        raise TypeError(f"{type(value).__name__} has no form in JSON")
+    return dump(mode="json", exclude_unset=True)
+
+
+def _copy(value: JSONValue) -> JSONValue:
+    if isinstance(value, dict):
+        return {name: _copy(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_copy(part) for part in value]
+    return value

@@ -1,0 +1,77 @@
+"""The fold over the events of one response: checks their order, raises failures, completes the terminal event; pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from agentctl.agent.wire import WireEvent, WireItem
+from agentctl.errors import ModelBehaviorError, ServiceUnavailableError
+from agentctl.net.excerpt import excerpt
+from agentctl.net.failures import event_error
+from agentctl.net.unreachable import CONNECTION_LOST
+
+TERMINAL = frozenset({"response.completed", "response.incomplete"})
+"""The events that end a response and carry it."""
+
+_FAILURES = frozenset({"error", "response.error", "response.failed", "response.cancelled"})
+_WATCHED = TERMINAL | _FAILURES | {"response.output_item.done"}
+
+
+class ResponseFold:
+    """Reads the events of one response in order; those of types that nobody knows pass untouched."""
+
+    def __init__(self, service: str = "the service") -> None:
+        self._service = service
+        self._items: list[tuple[int, WireItem]] = []
+        self.is_complete = False
+        """Whether the terminal event has been read; nothing after it counts."""
+
+    def read(self, event: WireEvent) -> WireEvent:
+        """Return the event to hand on: itself, or the terminal one with its output filled in.
+
+        Raises:
+            ServiceError: it says that the response failed.
+            ModelBehaviorError: it is no event of the Responses API.
+        """
+        kind = event.get("type")
+        if kind not in _WATCHED:
+            if isinstance(kind, str):
+                return event
+            if event.get("error"):
+                raise event_error(event, service=self._service)
+            raise ModelBehaviorError(
+                f"{self._service} sent an event without a type: {excerpt(json.dumps(event))}; the endpoint may not "
+                "speak the Responses API"
+            )
+        if kind in _FAILURES:
+            raise event_error(event, service=self._service)
+        if kind in TERMINAL:
+            self.is_complete = True
+            return self._completed(event)
+        item, index = event.get("item"), event.get("output_index")
+        if isinstance(item, dict):
+            self._items.append((index if isinstance(index, int) else len(self._items), item))
+        return event
+
+    def end(self) -> None:
+        """Take note that the stream has ended.
+
+        Raises:
+            ServiceUnavailableError: it ended before the response did.
+        """
+        if not self.is_complete:
+            raise ServiceUnavailableError(
+                f"{self._service} ended the stream before the response was complete; try again", code=CONNECTION_LOST
+            )
+
+    def _completed(self, event: WireEvent) -> WireEvent:
+        response: Any = event.get("response")
+        if not isinstance(response, dict):
+            raise ModelBehaviorError(
+                f"{self._service} sent {event['type']} without a response: {excerpt(json.dumps(event))}"
+            )
+        if response.get("output") or not self._items:
+            return event
+        output = [item for _, item in sorted(self._items, key=lambda pair: pair[0])]
+        return {**event, "response": {**response, "output": output}}
