@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -40,6 +39,8 @@ def read_document(path: Path) -> Document | None:
 
 def parse_document(data: bytes, path: Path) -> Document:
     """Return what the TOML in `data` says; `path` is for the message of the `ConfigurationError`."""
+    import tomllib  # 3 ms that only a file costs
+
     if len(data) > LARGEST:
         raise ConfigurationError(f"is larger than {LARGEST >> 20} MiB; it cannot be a file of settings", file=path)
     try:

@@ -1,6 +1,7 @@
-"""`agentctl config`: what is set, where it comes from, and the keys of the endpoints."""
+"""`agentctl config`: what is set, where it comes from, and the keys of the endpoints.
 
-from __future__ import annotations
+Annotations are no text here: Typer evaluates those of all nine commands for every one that runs, which costs 3 ms.
+"""
 
 import json
 import sys
