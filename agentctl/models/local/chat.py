@@ -54,7 +54,8 @@ def build_chat(request: ModelRequest, manner: Manner) -> Chat:
     """
     _refuse_state(request)
     tools = _tools_on_offer(request, manner)
-    answer = request.output_schema.json_schema() if request.output_schema else None
+    wanted = request.output_schema
+    answer = None if wanted is None or wanted.is_plain_text() else wanted.json_schema()
     form = _form(request, tools, answer)
     body: dict[str, JSONValue] = {**manner.sampling, **(manner.text_sampling if form is Form.TEXT else {})}
     settings = request.model_settings

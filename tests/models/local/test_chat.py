@@ -131,6 +131,10 @@ def test_an_output_schema_is_the_form_of_the_answer() -> None:
     )
 
 
+def test_plain_text_as_the_output_type_is_no_schema() -> None:
+    assert build_chat(ModelRequest(input="Hi", output_schema=AgentOutputSchema(str)), SMALL).form is Form.TEXT
+
+
 def test_references_inside_a_tools_schema_hold_where_it_is_put() -> None:
     nested = FunctionTool(
         "save", "", {"type": "object", "properties": {"p": {"$ref": "#/$defs/P"}}, "$defs": {"P": {}}}, never
