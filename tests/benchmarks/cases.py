@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
@@ -109,4 +109,11 @@ CASES = (
     Case(name="run-openai", ours=_RUN, floor=_OPENAI, by="time", wanted=0.5),
     Case(name="run-streamed-deltas", ours=_RUN_STREAMED, floor=_LOOP, by="speed", wanted=1 / 2),
     Case(name="stream-deltas", ours=_STREAM, floor=_LOOP, by="speed", wanted=1 / 3),
+    Case(
+        name="stream-deltas-whole",
+        ours=replace(_STREAM, clock=Clock.WHOLE),
+        floor=replace(_HTTPX2, answers=_LONG, is_right=_LONG_ANSWERED),
+        by="speed",
+        wanted=1 / 3,
+    ),
 )
