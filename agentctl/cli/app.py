@@ -67,7 +67,13 @@ class Color(StrEnum):
     NEVER = "never"
 
 
-app = typer.Typer(cls=LazyGroup, no_args_is_help=True, rich_markup_mode=_PLAIN_HELP, add_completion=False)
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    rich_markup_mode=_PLAIN_HELP,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def _print_version(wanted: bool) -> None:

@@ -26,14 +26,13 @@ def agent_in_file(path: Path, attribute: str) -> Agent[Any]:
     """
     if not path.is_file():
         raise ConfigurationError("there is no such file" if not path.exists() else "is not a file", file=path)
-    name = path.stem
+    # Under its own name, unless that is taken, so that dataclasses and pickles in it find their module.
+    name = path.stem if path.stem not in sys.modules else f"{path.stem}_{len(sys.modules)}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     _make_importable(path.parent)
-    # Under its own name, unless that is taken, so that dataclasses and pickles in it find their module.
-    sys.modules.setdefault(name, module)
     with _importing(str(path)):
         spec.loader.exec_module(module)
     return _agent(module, attribute, str(path))
