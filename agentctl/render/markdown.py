@@ -27,11 +27,9 @@ _SETTLED_START = re.compile(
 _WORDS = re.compile(r".*[\s\u3000-\u9fff\uac00-\ud7af\uff00-\uff60]", re.DOTALL)
 """Everything up to the last character after which a word cannot grow: a space, or one of a script without spaces."""
 
-_STEP = 16
-"""Characters after which a growing line is looked at again."""
-
-_SHARE = 128
-"""One in so many characters of an unfinished block must be new to look at it again: a huge one stays cheap."""
+_PATIENCE = 19
+"""How soon an unfinished block is looked at again: once this many bits fewer than its square came, so 8 characters more
+for one of 2,048, and 8,192 for one of 65,536. Looking costs as much as the block is long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +81,9 @@ class MarkdownFlow:
         text = self._escaped.feed(text)
         self._source += text
         self._unseen += len(text)
-        is_due = "\n" in text or self._unseen >= _STEP
-        return self._advance(is_end=False) if is_due and self._unseen * _SHARE >= len(self._source) else ""
+        # Nothing can be new before a line is full or ends.
+        is_due = "\n" in text or self._unseen >= self._width // 4
+        return self._advance(is_end=False) if is_due and self._unseen >= len(self._source) ** 2 >> _PATIENCE else ""
 
     def close(self) -> str:
         """Return all lines that are left."""

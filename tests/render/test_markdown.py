@@ -1,12 +1,16 @@
 """Markdown as it streams: however it is cut into pieces, what is shown is the same, and only ever grows."""
 
+import re
 from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentctl.render.blocks import Blocks, parse
+from agentctl.render.flow import Escaped
 from agentctl.render.markdown import MarkdownFlow
+from agentctl.render.theme import Painter
 
 RIVERS = """# Rivers of *Europe*
 
@@ -84,17 +88,20 @@ Done: [a picture] (http://x/y.png) 😀
 
 FRAGMENTS = [
     *"\n\n\n\n \t*_`~[]()<>#-+|:!\\&;.1",
-    "word", "longer-word", " a", " b ", "**", "~~", "``", "```", "```\n", "```py\n", "# ", "## x\n", "- ", "* ",
-    "1. ", "2) ", "> ", "\n- ", "\n  ", "\n    ", "\n\n", "\n> ", "| a | b |\n", "|---|:-:|\n", "---\n", "===\n", "***\n",
-    "[x](y)", "![i](u)", "<http://a.b>", "&amp;", "&#27;", "<b>", "  \n", "\\\n", "中文字", "。", "😀", "é", "\r\n", "\x1b[31m",
-]  # fmt: skip
+    *["word", "longer-word", " a", " b ", "中文字", "。", "😀", "é", "\r\n", "\x1b[31m", "\n\n", "  \n", "\\\n"],
+    *["**", "~~", "``", "[x](y)", "![i](u)", "<http://a.b>", "&amp;", "&#27;", "<b>"],
+    *["```", "```\n", "```py\n", "# ", "## x\n", "- ", "* ", "1. ", "2) ", "> ", "\n- ", "\n  ", "\n    ", "\n> "],
+    *["| a | b |\n", "|---|:-:|\n", "---\n", "===\n", "***\n"],
+]
 
 
 def one_shot(source: str, *, width: int = 40, color: bool = False) -> str:
-    """Render the whole at once: nothing is shown before the end, so nothing is decided on less than all of it."""
-    flow = MarkdownFlow(width=lambda: width, color=color)
-    flow._source = flow._escaped.feed(source)
-    return flow.close()
+    """Render the whole at once, block by block, each of them whole."""
+    escaped = Escaped()
+    source = escaped.feed(source) + escaped.close()
+    blocks = Blocks(source, Painter(color=color), is_cut=False)
+    shown = ["\n".join(lines) for node in parse(source) if (lines := blocks.block(node, width, grows=False))]
+    return "\n\n".join(shown) + "\n" if shown else ""
 
 
 def streamed(pieces: Iterable[str], *, width: int = 40, color: bool = False) -> str:
@@ -125,3 +132,75 @@ def test_streamed_blocks_equal_the_whole_rendered_at_once(size: int, color: bool
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join), st.lists(st.integers(1, 30), min_size=1))
 def test_how_the_text_is_cut_changes_nothing(source: str, sizes: list[int]) -> None:
     assert streamed(cut(source, sizes), width=20) == one_shot(source, width=20)
+
+
+def test_a_list_item_is_shown_line_by_line() -> None:
+    flow = MarkdownFlow(width=lambda: 20, color=False)
+    assert flow.feed("1. one two three four five six") == "1. one two three\n"
+    assert flow.feed(" seven\n2. next") == "   four five six\n"
+    assert flow.close() == "   seven\n2. next\n"
+
+
+def test_code_is_shown_line_by_line_and_never_folded() -> None:
+    flow = MarkdownFlow(width=lambda: 20, color=False)
+    assert flow.feed("```py\nif True:\n    pri") == "  if True:\n"
+    assert flow.feed("nt('a line that is longer than the terminal')\n") == (
+        "      print('a line that is longer than the terminal')\n"
+    )
+    assert flow.feed("```\nafter") == ""
+    assert flow.close() == "\nafter\n"
+
+
+def test_text_waits_for_emphasis_and_links_to_close() -> None:
+    flow = MarkdownFlow(width=lambda: 20, color=True)
+    assert flow.feed("some **bold text that goes on and on ") == ""
+    assert flow.feed("and ends** here and goes on ") == (
+        "some \x1b[1mbold text that\x1b[0m\n\x1b[1mgoes on and on and\x1b[0m\n\x1b[1mends\x1b[0m here and goes\n"
+    )
+
+
+def test_a_star_that_is_no_emphasis_holds_nothing_back() -> None:
+    flow = MarkdownFlow(width=lambda: 20, color=True)
+    assert flow.feed("5 * 3 = 15 and snake_case [1] goes on and on ") == "5 * 3 = 15 and\nsnake_case [1] goes\n"
+
+
+def test_a_table_waits_until_it_is_whole() -> None:
+    flow = MarkdownFlow(width=lambda: 40, color=False)
+    assert flow.feed("| a | b |\n|---|---|\n| 1 | 2 |\n") == ""
+    assert flow.feed("\n") == "a   b\n─────\n1   2\n"
+
+
+def test_a_window_that_is_resized_loses_and_repeats_nothing() -> None:
+    widths = iter([20, 60, 60, 30, 30, 80, 80, 80])
+    flow = MarkdownFlow(width=lambda: next(widths), color=False)
+    words = [f"w{number}" for number in range(100)]
+    source = " ".join(words[:50]) + "\n\n" + " ".join(words[50:])
+    text = "".join(flow.feed(piece) for piece in cut(source, [9])) + flow.close()
+    assert text.split() == words
+
+
+def test_html_is_shown_and_not_swallowed() -> None:
+    assert one_shot("A List<int> and <br>\n\n<details>\nhidden\n</details>") == (
+        "A List<int> and <br>\n\n<details> hidden </details>\n"
+    )
+
+
+def test_no_line_ends_with_spaces() -> None:
+    assert all(line == line.rstrip() for line in one_shot(RIVERS, color=True).split("\n"))
+
+
+def test_colours_are_the_terminals_own_without_backgrounds() -> None:
+    codes = set(re.findall(r"\x1b\[([\d;]*)m", one_shot(RIVERS, color=True, width=80)))
+    assert codes <= {"0", "1", "2", "3", "4", "36", "1;36", "1;4;36", "1;3;4;36", "2;3"}
+
+
+@pytest.mark.parametrize("kind", ["paragraph", "list", "code", "quote", "table"])
+def test_a_huge_block_costs_about_as_much_as_its_size(kind: str) -> None:
+    source = {
+        "paragraph": "word *em* " * 3_000,
+        "list": "- an item of a list\n" * 5_000,
+        "code": "```py\n" + "call(1)  # again\n" * 3_000,
+        "quote": "> a line that is quoted\n" * 2_000,
+        "table": "| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 500,
+    }[kind]
+    assert streamed(cut(source, [20]))
