@@ -33,9 +33,10 @@ def wants_color(choice: ColorChoice, environ: Mapping[str, str], *, is_terminal:
         return choice == "always"
     if environ.get("NO_COLOR"):
         return False
-    if "FORCE_COLOR" in environ or "CLICOLOR_FORCE" in environ:
-        forced = environ.get("FORCE_COLOR") or environ.get("CLICOLOR_FORCE") or "0"
-        return forced != "0"
+    if environ.get("FORCE_COLOR") == "0":
+        return False
+    if environ.get("FORCE_COLOR") or environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+        return True
     return is_terminal and environ.get("TERM") != "dumb"
 
 
