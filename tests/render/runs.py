@@ -1,0 +1,161 @@
+"""Sample runs, as the events that the engine yields."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from agentctl.agent.agent import Agent
+from agentctl.agent.events import (
+    AgentUpdatedStreamEvent,
+    ModelRequested,
+    ModelResponded,
+    Progressed,
+    RawResponsesStreamEvent,
+    RetryScheduled,
+    RunEvent,
+    RunFinished,
+    RunItemStreamEvent,
+    RunStarted,
+    Warned,
+)
+from agentctl.agent.items import MessageOutputItem, ModelResponse, ReasoningItem, ToolCallItem, ToolCallOutputItem
+from agentctl.agent.usage import Usage
+from agentctl.errors import ServiceUnavailableError
+from agentctl.render.chunks import Chunk, Err, Out, Renderer, Status
+from agentctl.render.facts import Facts
+from agentctl.render.select import Command, Format, renderer
+
+AGENT: Agent[Any] = Agent(name="Weather")
+MODEL = "gpt-5-mini"
+
+
+def started(agent: Agent[Any] = AGENT) -> list[RunEvent]:
+    return [RunStarted(agent=agent, max_turns=10), AgentUpdatedStreamEvent(agent)]
+
+
+def asked(turn: int = 1, agent: Agent[Any] = AGENT) -> RunEvent:
+    return ModelRequested(agent=agent, model=MODEL, turn=turn)
+
+
+def delta(text: str, *, item: str = "msg_1") -> RunEvent:
+    return RawResponsesStreamEvent({"type": "response.output_text.delta", "item_id": item, "delta": text})
+
+
+def thought(text: str, *, part: int = 0) -> RunEvent:
+    return RawResponsesStreamEvent(
+        {
+            "type": "response.reasoning_summary_text.delta",
+            "item_id": "rs_1",
+            "summary_index": part,
+            "delta": text,
+        }
+    )
+
+
+def responded(turn: int = 1) -> RunEvent:
+    return ModelResponded(response=ModelResponse(output=[]), model=MODEL, turn=turn)
+
+
+def message(text: str, *, item: str = "msg_1") -> RunEvent:
+    part = {"type": "output_text", "text": text, "annotations": []}
+    wire = {"type": "message", "id": item, "role": "assistant", "content": [part]}
+    return RunItemStreamEvent("message_output_created", MessageOutputItem(AGENT, wire))  # type: ignore[arg-type]
+
+
+def reasoning() -> RunEvent:
+    wire = {"type": "reasoning", "id": "rs_1", "summary": []}
+    return RunItemStreamEvent("reasoning_item_created", ReasoningItem(AGENT, wire))  # type: ignore[arg-type]
+
+
+def called(name: str, arguments: str, *, call_id: str = "call_1") -> RunEvent:
+    wire = {"type": "function_call", "id": "fc_1", "call_id": call_id, "name": name, "arguments": arguments}
+    return RunItemStreamEvent("tool_called", ToolCallItem(AGENT, wire))  # type: ignore[arg-type]
+
+
+def gave(output: Any, *, call_id: str = "call_1") -> RunEvent:
+    wire = {"type": "function_call_output", "call_id": call_id, "output": output}
+    return RunItemStreamEvent("tool_output", ToolCallOutputItem(AGENT, wire, output=output))  # type: ignore[arg-type]
+
+
+def finished(output: Any = None, error: Exception | None = None) -> RunEvent:
+    usage = Usage(requests=1, input_tokens=1012, output_tokens=48, total_tokens=1060)
+    return RunFinished(final_output=output, agent=AGENT, usage=usage, response_id="resp_1", error=error)
+
+
+def unavailable() -> ServiceUnavailableError:
+    return ServiceUnavailableError(
+        "too many requests", status=429, code="rate_limit_exceeded", request_id="req_1", retry_after=2.0
+    )
+
+
+WHOLE: list[RunEvent] = [
+    *started(),
+    asked(1),
+    RetryScheduled(attempt=1, max_retries=2, delay=2.0, error=unavailable()),
+    Progressed(message="loading"),
+    thought("**Looking** up the "),
+    thought("weather."),
+    responded(1),
+    reasoning(),
+    called("get_weather", '{"city": "Oslo"}'),
+    gave("sunny, 20 °C"),
+    asked(2),
+    delta("It is **sunny** "),
+    delta("in Oslo."),
+    responded(2),
+    message("It is **sunny** in Oslo."),
+    Warned(message="the answer was cut"),
+    finished("It is **sunny** in Oslo."),
+]
+"""A run with everything in it."""
+
+
+def facts(*, out: bool = False, err: bool = False, color: bool = False, width: int = 40) -> Facts:
+    return Facts(
+        stdout_is_terminal=out,
+        stderr_is_terminal=err,
+        color_stdout=color,
+        color_stderr=color,
+        live=err,
+        width=lambda: width,
+    )
+
+
+PIPES = facts()
+
+
+def shown(
+    events: Iterable[RunEvent],
+    *,
+    command: Command = "stream",
+    format: Format = "text",
+    facts: Facts = PIPES,
+    quiet: bool = False,
+) -> list[Chunk]:
+    seconds = iter(range(1000))
+    show: Renderer = renderer(
+        command=command,
+        format=format,
+        facts=facts,
+        quiet=quiet,
+        run_id="run_1",
+        clock=lambda: 1.3 * next(seconds),
+        now=lambda: 1_760_000_000.1234,
+    )
+    return [chunk for event in events for chunk in show.feed(event)]
+
+
+def out(chunks: Iterable[Chunk]) -> str:
+    return "".join(chunk.text for chunk in chunks if isinstance(chunk, Out))
+
+
+def err(chunks: Iterable[Chunk]) -> str:
+    return "".join(chunk.text for chunk in chunks if isinstance(chunk, Err))
+
+
+def screen(chunks: Iterable[Chunk]) -> str:
+    """Both streams, as a terminal shows them."""
+    return "".join(chunk.text for chunk in chunks if not isinstance(chunk, Status))
+
+
+def statuses(chunks: Iterable[Chunk]) -> list[str | None]:
+    return [chunk.text for chunk in chunks if isinstance(chunk, Status)]

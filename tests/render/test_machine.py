@@ -1,0 +1,254 @@
+"""`--format json` and `jsonl`: golden documents, the schema that they keep to, and values that JSON does not know."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+
+from agentctl.agent.events import RunEvent, RunFinished, Warned
+from agentctl.agent.usage import Usage
+from agentctl.errors import (
+    EXITS,
+    ConfigurationError,
+    MaxTurnsExceeded,
+    MissingKeyError,
+    ModelBehaviorError,
+    ModelRefusalError,
+    RunInterrupted,
+    RunTimeoutError,
+)
+from agentctl.redaction import register_secret
+from agentctl.render.chunks import Err, Out, Status
+from agentctl.render.json_value import to_json, to_json_value
+from agentctl.render.schema import EVENTS, schema
+from tests.render.runs import WHOLE, delta, err, facts, finished, out, shown, started, statuses, unavailable
+
+HEAD = {"schema_version": "1-draft", "time": "2025-10-09T08:53:20.123Z", "run_id": "run_1"}
+USAGE = {
+    "requests": 1,
+    "input_tokens": 1012,
+    "input_tokens_details": {"cached_tokens": 0},
+    "output_tokens": 48,
+    "output_tokens_details": {"reasoning_tokens": 0},
+    "total_tokens": 1060,
+}
+RATE_LIMIT = {
+    "type": "ServiceUnavailableError",
+    "message": "too many requests",
+    "status": 429,
+    "code": "rate_limit_exceeded",
+    "request_id": "req_1",
+    "retry_after": 2.0,
+}
+ENDS: list[Exception | None] = [
+    None,
+    unavailable(),
+    MissingKeyError("no key"),
+    ConfigurationError("wrong", key="model"),
+    ModelBehaviorError("no JSON"),
+    ModelRefusalError("no"),
+    MaxTurnsExceeded("10 turns"),
+    RunTimeoutError(90),
+    RunInterrupted(2),
+    RunInterrupted(15),
+    ValueError(""),
+]
+
+
+def lines(events: list[RunEvent], **options: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out(shown(events, format="jsonl", **options)).split("\n")[:-1]]
+
+
+def document(events: list[RunEvent]) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(out(shown(events, format="json")))
+    return value
+
+
+def test_jsonl_is_one_event_a_line() -> None:
+    events = lines(WHOLE)
+    assert [event["type"] for event in events] == [
+        "run.started",
+        "agent.started",
+        "model.requested",
+        "retry",
+        "reasoning.delta",
+        "reasoning.delta",
+        "tool.called",
+        "tool.output",
+        "model.requested",
+        "text.delta",
+        "text.delta",
+        "message",
+        "warning",
+        "run.finished",
+    ]
+    assert events[3] == {
+        "type": "retry",
+        **HEAD,
+        "seq": 3,
+        "attempt": 1,
+        "max_retries": 2,
+        "delay": 2.0,
+        "error": RATE_LIMIT,
+    }
+    call = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "get_weather"}
+    assert events[6] == {
+        "type": "tool.called",
+        **HEAD,
+        "seq": 6,
+        "agent": "Weather",
+        "tool": "get_weather",
+        "item": {**call, "arguments": '{"city": "Oslo"}'},
+    }
+    assert events[7]["tool"] == "get_weather"
+    assert events[9] == {"type": "text.delta", **HEAD, "seq": 9, "item_id": "msg_1", "delta": "It is **sunny** "}
+    assert events[13] == {
+        "type": "run.finished",
+        **HEAD,
+        "seq": 13,
+        "outcome": "completed",
+        "exit_code": 0,
+        "final_output": "It is **sunny** in Oslo.",
+        "agent": "Weather",
+        "model": "gpt-5-mini",
+        "usage": USAGE,
+        "response_id": "resp_1",
+        "error": None,
+    }
+
+
+def test_jsonl_begins_each_line_with_the_same_fields() -> None:
+    for event in lines(WHOLE):
+        assert list(event)[:5] == ["type", "schema_version", "seq", "time", "run_id"]
+
+
+def test_run_and_stream_write_the_same_jsonl() -> None:
+    assert shown(WHOLE, format="jsonl", command="run") == shown(WHOLE, format="jsonl", command="stream")
+
+
+def test_json_is_one_document_at_the_end() -> None:
+    chunks = shown(WHOLE, format="json", facts=facts(err=True))
+    assert [chunk for chunk in chunks if isinstance(chunk, Out)] == [chunks[-1]]
+    assert json.loads(out(chunks)) == {
+        "schema_version": "1-draft",
+        "run_id": "run_1",
+        "outcome": "completed",
+        "exit_code": 0,
+        "final_output": "It is **sunny** in Oslo.",
+        "agent": "Weather",
+        "model": "gpt-5-mini",
+        "usage": USAGE,
+        "response_id": "resp_1",
+        "error": None,
+    }
+
+
+@pytest.mark.parametrize("format", ["json", "jsonl"])
+def test_notes_go_to_stderr_beside_machine_output(format: Any) -> None:
+    chunks = shown(WHOLE, format=format, facts=facts(err=True))
+    assert "trying again" in err(chunks)
+    assert "waiting for gpt-5-mini" in statuses(chunks)
+    quiet = shown(WHOLE, format=format, facts=facts(err=True), quiet=True)
+    assert not [chunk for chunk in quiet if isinstance(chunk, (Err, Status))]
+
+
+def test_a_run_that_never_started_has_its_document_too() -> None:
+    end = RunFinished(
+        final_output=None, agent=None, usage=Usage(), response_id=None, error=MissingKeyError("there is no key")
+    )
+    body = document([end])
+    assert body["outcome"] == "unauthorized"
+    assert body["exit_code"] == 77
+    assert body["agent"] is None
+    assert body["error"]["message"] == "there is no key"
+    assert [event["type"] for event in lines([end])] == ["run.finished"]
+
+
+def test_every_outcome_keeps_to_the_schema() -> None:
+    validator = Draft202012Validator(schema())
+    for error in ENDS:
+        for value in [*lines([*WHOLE[:-1], finished("x", error)]), document([*started(), finished("x", error)])]:
+            validator.validate(value)
+
+
+def test_the_schema_knows_every_event_and_no_other() -> None:
+    Draft202012Validator.check_schema(schema())
+    assert {event["type"] for event in lines(WHOLE)} == set(EVENTS)
+    validator = Draft202012Validator(schema())
+    assert not validator.is_valid({**lines(WHOLE)[0], "type": "run.paused"})
+    assert not validator.is_valid({**document(WHOLE), "exit_code": 3})
+    assert validator.is_valid({**lines(WHOLE)[0], "a later field": 1})
+
+
+def test_the_schema_takes_outcomes_and_codes_from_the_one_table() -> None:
+    fields = schema()["$defs"]["document"]["properties"]
+    assert fields["exit_code"]["enum"] == [row.code for row in EXITS]
+    assert set(fields["outcome"]["enum"]) == {row.outcome for row in EXITS}
+
+
+def test_no_secret_is_in_an_error_or_a_warning() -> None:
+    register_secret("sk-machine-test")
+    text = out(
+        shown(
+            [Warned(message="sk-machine-test"), finished(error=ModelBehaviorError("key sk-machine-test"))],
+            format="jsonl",
+        )
+    )
+    assert "sk-machine-test" not in text
+    assert text.count("[redacted]") == 2
+
+
+def test_a_text_with_line_separators_stays_on_one_line() -> None:
+    text = out(shown([delta("a\nb\u2028c\u0085d\x00")], format="jsonl"))
+    assert text.count("\n") == 1
+    assert json.loads(text)["delta"] == "a\nb\u2028c\u0085d\x00"
+
+
+class Color(Enum):
+    RED = "red"
+
+
+class City(BaseModel):
+    name: str
+    founded: date
+    area: float = float("nan")
+
+
+@dataclass
+class Pair:
+    left: City
+    right: tuple[int, ...]
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (None, None),
+        ([True, 1, 1.5, "ü"], [True, 1, 1.5, "ü"]),
+        ([float("nan"), float("-inf")], [None, None]),
+        ({1: (2,), Color.RED: Color.RED}, {"1": [2], "red": "red"}),
+        (
+            Pair(City(name="Oslo", founded=date(1048, 1, 1)), (1, 2)),
+            {"left": {"name": "Oslo", "founded": "1048-01-01", "area": None}, "right": [1, 2]},
+        ),
+        (Path("/a"), "/a"),
+        (date(2026, 1, 2), "2026-01-02"),
+        (City, str(City)),
+    ],
+)
+def test_any_value_becomes_json(value: Any, wanted: Any) -> None:
+    assert to_json_value(value) == wanted
+    assert json.loads(to_json(value)) == wanted
+    assert json.loads(to_json({"deep": [value]}, indent=2)) == {"deep": [wanted]}
+
+
+@pytest.mark.parametrize("dump", [to_json, lambda value: document([finished(value)])])
+def test_the_strictest_reader_accepts_what_the_laxest_service_sends(dump: Callable[[Any], Any]) -> None:
+    dump(json.loads('{"a": NaN, "b": [Infinity, "\\ud800"]}'))
