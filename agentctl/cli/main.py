@@ -23,7 +23,7 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """The class of every "the command line is wrong" of the command parser, which Typer does not export."""
 
 
-class Terminated(KeyboardInterrupt):
+class Terminated(BaseException):
     """SIGTERM arrived outside a run."""
 
 
