@@ -14,9 +14,10 @@ from agentctl.agent.usage import Usage
 from agentctl.definitions.reference import load_agent
 from agentctl.errors import AgentsException, RunTimeoutError
 from agentctl.models.multi_provider import MultiProvider
+from agentctl.net.endpoint import Endpoint
 from agentctl.net.options import HttpOptions
 from agentctl.profile.load import Loaded, find_key
-from agentctl.profile.resolve import FLAG, Settings
+from agentctl.profile.resolve import FLAG, ClientSettings, Settings
 from agentctl.run.config import RunConfig
 from agentctl.run.runner import Runner
 
@@ -78,9 +79,7 @@ def prepare(
         openai_base_url=client.base_url,
         openai_organization=client.organization,
         openai_project=client.project,
-        openai_http_options=HttpOptions(
-            request_timeout=client.request_timeout, max_retries=client.retries, ca_file=client.ca_file
-        ),
+        openai_http_options=_http_options(client),
     )
     return Job(
         agent=agent,
@@ -120,9 +119,34 @@ async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
         await job.config.model_provider.aclose()
 
 
+def endpoint_models(loaded: Loaded, environ: Mapping[str, str]) -> list[str]:
+    """Ask the endpoint in force for the names of its models, sorted.
+
+    Raises:
+        MissingKeyError: there is no key for it.
+        ServiceError: as its subclasses say.
+    """
+    # 60 ms that only somebody who asks the endpoint costs.
+    from agentctl.models.catalogue import model_names
+
+    client = loaded.settings.client
+    credential = find_key(loaded, environ).credential
+    endpoint = Endpoint(
+        base_url=client.base_url,
+        key=credential.value if credential else None,
+        organization=client.organization,
+        project=client.project,
+    )
+    return asyncio.run(model_names(endpoint, _http_options(client)))
+
+
 def not_begun(error: Exception) -> RunFinished:
     """Return the last event of a run that failed before it began."""
     return RunFinished(final_output=None, agent=None, usage=Usage(), response_id=None, error=error)
+
+
+def _http_options(client: ClientSettings) -> HttpOptions:
+    return HttpOptions(request_timeout=client.request_timeout, max_retries=client.retries, ca_file=client.ca_file)
 
 
 def _local_model_is_ready(environ: Mapping[str, str]) -> bool:

@@ -14,6 +14,7 @@ import pytest
 
 from agentctl.models.local.weights import SMOLLM2
 from tests.local_weights import local_home, weights_file
+from tests.service.client import Service
 
 __all__ = ["local_home", "weights_file"]
 
@@ -29,7 +30,7 @@ def left_in(home: Path) -> set[str]:
 
 
 def test_the_list_says_what_is_not_here_and_how_to_get_it(agentctl: Agentctl) -> None:
-    done = agentctl("models", "list")
+    done = agentctl("models", "list", "--local")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "local/smollm2  98 MB  missing  agentctl models pull smollm2\n"
 
@@ -136,3 +137,18 @@ def test_on_a_terminal_one_line_is_replaced_and_then_gone(home: Path) -> None:
     reader.join()
     os.close(ours)
     assert b"".join(shown).startswith(b"\r\x1b[Kchecking wrong.gguf\r\x1b[Kagentctl: ")
+
+
+def test_the_models_of_the_endpoint_follow_the_local_ones(service: Service, agentctl: Agentctl) -> None:
+    service.models = ["small", "large"]
+    env = {"OPENAI_API_KEY": "k-models", "OPENAI_BASE_URL": service.base_url}
+    assert agentctl("models", "list", env=env).stdout.splitlines()[1:] == ["large", "small"]
+    document = json.loads(agentctl("models", "list", "--json", env=env).stdout)
+    assert document["endpoint_models"] == ["large", "small"]
+    assert agentctl("models", "list", "--local", env=env).stdout.count("\n") == 1
+
+
+def test_without_a_key_the_local_models_are_listed_with_a_note(agentctl: Agentctl) -> None:
+    done = agentctl("models", "list")
+    assert done.returncode == 0
+    assert "once there is a key" in done.stderr

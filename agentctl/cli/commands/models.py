@@ -12,7 +12,7 @@ import typer
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli.invocation import Invocation
-from agentctl.errors import ConfigurationError
+from agentctl.errors import ConfigurationError, MissingKeyError
 from agentctl.models.local.pull import Step, pull, pull_from
 from agentctl.models.local.weights import (
     KNOWN,
@@ -24,6 +24,7 @@ from agentctl.models.local.weights import (
     state_of,
     weights_folder,
 )
+from agentctl.profile.load import load_settings
 from agentctl.redaction import redact
 
 app = typer.Typer(no_args_is_help=True, help="Models: those of the endpoint, and the local weights.")
@@ -58,23 +59,30 @@ def pull_weights(
     invocation.note(f"{weights.name} is {'ready' if fetched else 'already there'}: {path}")
 
 
-@app.command("list", short_help="Show the local models.")
+@app.command("list", short_help="Show the local models, and those of the endpoint.")
 def list_models(
-    ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False
+    ctx: typer.Context,
+    local: Annotated[bool, typer.Option("--local", help="Only the local ones; ask nobody.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
     """Example: agentctl models list
 
-    Show the local models: name, size, whether the weights are here and whole, and where they lie.
+    Show the local models (name, size, whether the weights are here and whole, where they lie), then the names of the
+    models that the endpoint has.
     """
     invocation = _invocation(ctx)
     folder = weights_folder(invocation.environ)
     rows = [(weights, state_of(weights, folder), folder / weights.file_name) for weights in KNOWN]
+    if not as_json:
+        for weights, state, path in rows:
+            place = f"agentctl models pull {weights.name}" if state is State.MISSING else path
+            invocation.print(f"local/{weights.name}  {weights.size / 1e6:.0f} MB  {state.value}  {place}")
+    names = [] if local else _endpoint_models(invocation)
     if as_json:
-        invocation.print_json({"models": [_as_json(*row) for row in rows]})
-        return
-    for weights, state, path in rows:
-        place = f"agentctl models pull {weights.name}" if state is State.MISSING else path
-        invocation.print(f"local/{weights.name}  {weights.size / 1e6:.0f} MB  {state.value}  {place}")
+        invocation.print_json({"models": [_as_json(*row) for row in rows], "endpoint_models": names})
+    else:
+        for name in names:
+            invocation.print(name)
 
 
 @app.command("path", short_help="Print where the weights of a local model lie.")
@@ -134,6 +142,18 @@ class _Line:
             sys.stderr.write(text + "\n")
         sys.stderr.flush()
         self._shown = True
+
+
+def _endpoint_models(invocation: Invocation) -> list[str]:
+    # 90 ms that only a question to the endpoint costs.
+    from agentctl.launch import endpoint_models
+
+    loaded = load_settings({}, environ=invocation.environ, config=invocation.config)
+    try:
+        return endpoint_models(loaded, invocation.environ)
+    except MissingKeyError:
+        invocation.note(f"the models of {loaded.settings.client.base_url} are listed once there is a key for it")
+        return []
 
 
 def _invocation(ctx: typer.Context) -> Invocation:
