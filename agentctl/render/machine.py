@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.events import (
@@ -73,7 +74,12 @@ def finished_body(event: RunFinished, *, model: str | None) -> dict[str, JSONVal
 def timestamp(seconds: float) -> str:
     """Return seconds since 1970 as UTC in RFC 3339, to the millisecond."""
     whole, milliseconds = divmod(round(seconds * 1000), 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{milliseconds:03d}Z"
+    return f"{_whole_second(whole)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _whole_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 class JsonDocument:
@@ -108,8 +114,11 @@ class JsonLines:
 
     def feed(self, event: RunEvent) -> list[Chunk]:
         """Return what the event shows."""
+        if isinstance(event, RawResponsesStreamEvent):
+            line = self._delta(event.wire)
+            return [*self._notes.answered(), line] if line is not None else []
         chunks = self._notes.feed(event)
-        line = self._delta(event.wire) if isinstance(event, RawResponsesStreamEvent) else self._event(event)
+        line = self._event(event)
         if line is not None:
             chunks.append(line)
         return chunks

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from agentctl.agent.events import (
     ModelRequested,
     Progressed,
+    RawResponsesStreamEvent,
     RetryScheduled,
     RunEvent,
     RunFinished,
@@ -39,7 +40,7 @@ class Notes:
 
     def feed(self, event: RunEvent) -> list[Chunk]:
         """Return what the event says; the list is the caller's to add to."""
-        if self._quiet:
+        if self._quiet or isinstance(event, RawResponsesStreamEvent):
             return []
         match event:
             case ModelRequested(model=model):

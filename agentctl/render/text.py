@@ -21,7 +21,7 @@ from .facts import Facts
 from .flow import Escaped, Flow, Verbatim
 from .json_value import to_json
 from .notes import Clock, Notes, dim
-from .tools import ToolNames, call_line, output_line
+from .tools import FAILED, ToolNames, call_line, output_line
 
 if TYPE_CHECKING:
     from agentctl.agent.agent import Agent
@@ -151,7 +151,10 @@ class StreamText:
                 return []
 
     def _aside(self, line: str) -> list[Chunk]:
-        return [] if self._quiet else self._page.err(f"{dim(line, self._facts.color_stderr)}\n")
+        if self._quiet:
+            return []
+        shown = dim(line, self._facts.color_stderr and not line.startswith(FAILED))
+        return self._page.err(f"{shown}\n")
 
     def _finish(self, event: RunFinished) -> list[Chunk]:
         chunks = self._end_flows()

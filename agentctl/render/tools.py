@@ -9,6 +9,13 @@ from .escape import one_line, shorten
 from .json_value import to_json
 
 
+FAILED = "✗"
+"""What the line of a failed call begins with."""
+
+_ERROR = "Error: "
+"""How a tool that raised begins its output, unless it was told to say something else."""
+
+
 class ToolNames:
     """Remembers which tool each call is of, since an output names only the call."""
 
@@ -33,8 +40,10 @@ def call_line(name: str, item: ToolCallItem, width: int) -> str:
 
 
 def output_line(name: str | None, item: ToolCallOutputItem, width: int) -> str:
-    """Return an output as `← name text`."""
-    return _fitted(f"← {name or 'tool'} {_output_text(item.wire.get('output'))}", width)
+    """Return an output as `← name text`, and as `✗ name Error: …` what a tool says of its failure."""
+    text = _output_text(item.wire.get("output"))
+    mark = FAILED if text.startswith(_ERROR) else "←"
+    return _fitted(f"{mark} {name or 'tool'} {text}", width)
 
 
 def _fitted(line: str, width: int) -> str:

@@ -184,6 +184,12 @@ def test_an_output_of_several_parts_is_one_line() -> None:
     assert err(shown([called("draw", ""), gave(parts)])) == "→ draw\n← draw a map [image]\n"
 
 
+def test_the_failure_of_a_tool_is_marked() -> None:
+    events = [called("look", "{}"), gave("Error: ValueError: no such place")]
+    chunks = shown(events, facts=facts(err=True, color=True, width=80))
+    assert err(chunks) == "\x1b[2m→ look {}\x1b[0m\n✗ look Error: ValueError: no such place\n"
+
+
 def test_asides_are_dim_where_there_is_colour() -> None:
     chunks = shown([*started(), called("f", "{}"), Warned(message="hm")], facts=facts(err=True, color=True))
     assert err(chunks) == "\x1b[2m→ f {}\x1b[0m\n\x1b[2mnote:\x1b[0m hm\n"
