@@ -46,7 +46,7 @@ class Endpoint:
     def __post_init__(self) -> None:
         register_secret(None if self.key == NO_KEY else self.key)
         for name, value in (("key", self.key), ("organization", self.organization), ("project", self.project)):
-            if value is not None and not (value.isascii() and value.isprintable() and value == value.strip() != ""):
+            if value is not None and not (value.isascii() and value.isprintable() and value and " " not in value):
                 raise ConfigurationError(
                     f"the {name} for {self.origin} is empty or has spaces, line breaks or characters beyond ASCII: "
                     "it was probably not copied whole"
@@ -65,12 +65,10 @@ class Endpoint:
     def url(self, path: str, query: Mapping[str, object] | None = None) -> str:
         """Return the URL of `path` below the base URL, whose own query stays; `query` goes over it."""
         base = urlsplit(self.base_url)
-        pairs = {
-            name: value for name, value in parse_qsl(base.query, keep_blank_values=True) if name not in (query or {})
-        }
+        kept = [pair for pair in parse_qsl(base.query, keep_blank_values=True) if pair[0] not in (query or {})]
         return base._replace(
             path=f"{base.path.rstrip('/')}/{path}",
-            query=urlencode({**pairs, **(query or {})}, doseq=True) if query else base.query,
+            query=urlencode([*kept, *query.items()], doseq=True) if query else base.query,
             fragment="",
         ).geturl()
 

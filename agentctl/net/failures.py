@@ -148,17 +148,17 @@ def service_error(said: Failure, *, service: str, model: str | None = None) -> S
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """Return the seconds that a service asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date."""
-    try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        value = headers.get("retry-after", "").strip()
-        if not value:
-            return None
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
-        # 19 ms: imported for a service that sends a date.
-        from email.utils import parsedate_to_datetime
+    value, unit = headers.get("retry-after", "").strip(), 1.0
+    if "retry-after-ms" in headers:
+        value, unit = headers["retry-after-ms"].strip(), 0.001
+    if value.replace(".", "", 1).isdecimal():
+        return float(value) * unit
+    if not value.endswith("GMT"):
+        return None
+    # 19 ms: imported for a service that sends a date.
+    from email.utils import parsedate_to_datetime
 
+    try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now))
     except ValueError:
         return None
