@@ -8,7 +8,6 @@ from agentctl.agent.wire import JSONValue, WireItem
 from .escape import one_line, shorten
 from .json_value import to_json
 
-
 FAILED = "✗"
 """What the line of a failed call begins with."""
 
