@@ -18,9 +18,7 @@ from agentctl.redaction import redact
 from .app import command
 from .invocation import Invocation
 from .report import report
-
-UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-"""The class of every "the command line is wrong" of the command parser, which Typer does not export."""
+from .usage import UsageError
 
 
 class Terminated(BaseException):

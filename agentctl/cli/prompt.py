@@ -12,6 +12,8 @@ import typer
 
 from agentctl.errors import RunTimeoutError
 
+from .usage import UsageError
+
 LARGEST = 16 << 20
 """Bytes of stdin that are read at most: far more than any model's context."""
 
@@ -25,19 +27,19 @@ def read_prompt(argument: str | None, *, also_stdin: bool, timeout: float | None
     `also_stdin`, after the argument, as a block of its own.
 
     Raises:
-        typer.BadParameter: there is no prompt, or an empty one, or stdin has more than any model can read.
+        UsageError: there is no prompt, or an empty one, or stdin has more than any model can read.
         RunTimeoutError: stdin did not end in `timeout` seconds.
     """
     if argument == "-" or (argument is None and not _stdin_is_terminal()):
         prompt = _read_stdin(timeout)
     elif argument is None:
-        raise typer.BadParameter("there is none, and stdin is a terminal", param_hint="PROMPT")
+        raise UsageError("no prompt: give one, or pipe it in")
     else:
         prompt = _as_utf8(argument)
         if also_stdin:
             prompt = f"{prompt}\n\n<stdin>\n{_read_stdin(timeout).rstrip()}\n</stdin>"
     if not prompt.strip():
-        raise typer.BadParameter("is empty", param_hint="PROMPT")
+        raise UsageError("the prompt is empty")
     return prompt
 
 

@@ -14,8 +14,6 @@ from pathlib import Path
 from types import FrameType
 from uuid import uuid4
 
-import typer
-
 from agentctl.agent.events import ModelRequested, RunEvent, RunFinished
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import OutputClosed, RunInterrupted, RunTimeoutError, exit_for
@@ -31,6 +29,7 @@ from .prompt import read_instructions, read_prompt
 from .report import report
 from .run_options import Format
 from .sink import Sink, check_output
+from .usage import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,7 @@ def run_job(order: Order, invocation: Invocation) -> int:
     """Run an agent as the command line says, show it, and return the exit code.
 
     Raises:
-        typer.BadParameter: the command line is wrong.
+        UsageError: the command line is wrong.
     """
     invocation.verbose = order.verbose
     if order.output is not None:
@@ -179,7 +178,7 @@ class _Job:
                 is_interactive=self._facts.stdout_is_terminal,
             )
             self._can_be_cancelled = True
-        except typer.BadParameter:
+        except UsageError:
             raise
         except _Signalled as signalled:
             yield not_begun(RunInterrupted(signalled.number))

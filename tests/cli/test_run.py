@@ -189,7 +189,7 @@ def test_stdin_without_end_is_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run"], "PROMPT: is empty"),
+        (["run"], "the prompt is empty"),
         (["run", "--timeout", "soon", "hi"], "--timeout"),
         (["run", "--set", "temprature=1", "hi"], "did you mean"),
         (["run", "--format", "xml", "hi"], "--format"),
