@@ -46,7 +46,6 @@ class Request:
     method: str
     path: str
     headers: dict[str, str]
-    raw: bytes
     body: Any
     closed_early: bool = False
 
@@ -304,7 +303,7 @@ async def _read_request(reader: Reader) -> Request | None:
         body = json.loads(raw) if raw else None
     except ValueError:
         body = raw.decode("utf-8", "replace")
-    return Request(method=method, path=path, headers=headers, raw=raw, body=body)
+    return Request(method=method, path=path, headers=headers, body=body)
 
 
 async def _read_body(reader: Reader, headers: dict[str, str]) -> bytes:
