@@ -38,7 +38,7 @@ def imported_by(*arguments: str, cwd: Path, exit_code: int = 0) -> set[str]:
         "config get max_turns",
         "config path",
         "models --help",
-        "models list",
+        "models list --local",
         "trust --help",
         "explain-exit",
         "explain-exit 75",
