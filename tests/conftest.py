@@ -7,8 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.service.client import Service, running_service
+
+# A busy machine is slow, and a checkout may be read-only.
+settings.register_profile("anywhere", deadline=None, database=None)
+settings.load_profile("anywhere")
 
 Agentctl = Callable[..., "subprocess.CompletedProcess[str]"]
 _FOREIGN = ("AGENTCTL_", "OPENAI_", "XDG_")
