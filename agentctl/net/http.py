@@ -162,12 +162,11 @@ class HttpPipe:
     def _client(self) -> httpx2.AsyncClient:
         import httpx2
 
+        proxy = None
+        if self._proxy is not None:
+            has_tls = self._proxy.scheme == "https"
+            proxy = httpx2.Proxy(self._proxy.url, ssl_context=self._trust("https") if has_tls else None)
         try:
-            proxy = (
-                None
-                if self._proxy is None
-                else httpx2.Proxy(self._proxy.url, ssl_context=self._trust(self._proxy.scheme))
-            )
             return httpx2.AsyncClient(
                 verify=self._trust(self.endpoint.origin.partition(":")[0]),
                 proxy=proxy,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,7 @@ def _reason(error: httpx2.RequestError, options: HttpOptions) -> str:
         if type(cause).__name__ == "gaierror":
             return "its name cannot be resolved"
         if isinstance(cause, OSError) and cause.errno is not None and cause.errno in errno.errorcode:
-            return excerpt(cause.strerror or str(cause)).lower()
+            return os.strerror(cause.errno).lower()
     return excerpt(str(error)) or type(error).__name__
 
 
