@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 
 from markdown_it.rules_inline import StateInline
 from markdown_it.tree import SyntaxTreeNode
@@ -16,6 +17,9 @@ OPEN = "open_delimiter"
 """The type of a token that is shown as text, and may yet begin emphasis."""
 
 _BREAKS = ("softbreak", "hardbreak")
+
+_MARKS = re.compile(r"`|!?\[|\]")
+"""What code, links and images are made of; still in the text where it has not become one of them."""
 
 
 def mark_open_delimiters(state: StateInline) -> None:
@@ -104,43 +108,32 @@ def _unsettled(nodes: Sequence[SyntaxTreeNode]) -> tuple[int, int]:
     """Return the first top-level node that further text may change, and how many characters of it stay."""
     found: list[tuple[int, int]] = [(len(nodes), 0)]
     brackets: list[tuple[int, int]] = []
-    for index, part, in_link in _parts(nodes):
-        is_top = part is nodes[index]
+    for index, part in ((index, part) for index, node in enumerate(nodes) for part in node.walk()):
         if part.type == OPEN:
             found.append((index, 0))
         if part.type != "text":
             continue
-        for offset, character in enumerate(part.content):
-            place = (index, offset if is_top else 0)
-            if character == "`":
+        is_top = part is nodes[index]
+        for mark in _MARKS.finditer(part.content):
+            place = (index, mark.start() if is_top else 0)
+            if mark[0] == "`":
                 found.append(place)
-            elif in_link:
+            elif _is_in_link(part):
                 continue
-            elif character == "[":
-                is_image = is_top and part.content[:offset].endswith("!")
-                brackets.append((index, offset - 1) if is_image else place)
-            elif character == "]" and brackets:
+            elif mark[0] != "]":
+                brackets.append(place)
+            elif brackets:
                 opening = brackets.pop()
-                after = part.content[offset + 1 : offset + 2]
+                after = part.content[mark.end() : mark.end() + 1]
                 if after == "(" or (not after and part is _last(nodes)):
                     found.append(opening)
     return min(found + brackets)
 
 
-def _parts(nodes: Sequence[SyntaxTreeNode]) -> Iterator[tuple[int, SyntaxTreeNode, bool]]:
-    for index, node in enumerate(nodes):
-        for part in node.walk():
-            yield index, part, node.type in ("link", "image") or _is_in_link(part, node)
-
-
-def _is_in_link(part: SyntaxTreeNode, top: SyntaxTreeNode) -> bool:
-    while part is not top:
-        if part.type in ("link", "image"):
-            return True
-        if part.parent is None:
-            return False
+def _is_in_link(part: SyntaxTreeNode) -> bool:
+    while part.parent is not None and part.type not in ("link", "image"):
         part = part.parent
-    return False
+    return part.parent is not None
 
 
 def _last(nodes: Sequence[SyntaxTreeNode]) -> SyntaxTreeNode:
