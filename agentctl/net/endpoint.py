@@ -45,10 +45,11 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         register_secret(None if self.key == NO_KEY else self.key)
+        origin = self.origin  # Raises where the base URL is not usable.
         for name, value in (("key", self.key), ("organization", self.organization), ("project", self.project)):
             if value is not None and not (value.isascii() and value.isprintable() and value and " " not in value):
                 raise ConfigurationError(
-                    f"the {name} for {self.origin} is empty or has spaces, line breaks or characters beyond ASCII: "
+                    f"the {name} for {origin} is empty or has spaces, line breaks or characters beyond ASCII: "
                     "it was probably not copied whole"
                 )
 

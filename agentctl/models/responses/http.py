@@ -100,16 +100,20 @@ class ResponsesHTTPModel(WireModel):
     async def _attempt(self, call: HttpCall, timeout: float | None) -> AsyncGenerator[list[WireEvent]]:
         """Send the request once and yield the response's events as they come, never an empty batch."""
         fold = ResponseFold(self._pipe.endpoint.host)
-        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        left = timeout
+        clock = asyncio.get_running_loop().time
         async with aclosing(self._pipe.events(call)) as incoming:
             while True:
-                # The deadline holds while we wait, never while the reader of the events works.
+                # What the reader of the events takes between two of them is not the model's time.
+                began = clock()
                 try:
-                    async with asyncio.timeout_at(deadline):
+                    async with asyncio.timeout(left):
                         received = await anext(incoming, None)
                 except TimeoutError as error:
                     assert timeout is not None
                     raise ModelTimeoutError(timeout) from error
+                if left is not None:
+                    left -= clock() - began
                 if received is None:
                     fold.end()
                     return
