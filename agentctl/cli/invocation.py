@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,6 +37,13 @@ class Invocation:
     def print_json(self, document: dict[str, JSONValue]) -> None:
         """Write a machine document to stdout, its schema version first."""
         self.print(json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2))
+
+    def complain(self, text: str) -> None:
+        """Write an error to stderr, unless it takes nothing now: an error never makes a command hang."""
+        data = redact(text).encode("utf-8", "replace")
+        with contextlib.suppress(OSError, ValueError):
+            if sys.platform == "win32" or select.select([], [2], [], 0)[1]:
+                os.write(2, data)
 
     def note(self, text: str) -> None:
         """Write a line for people to stderr."""

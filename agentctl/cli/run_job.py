@@ -21,13 +21,12 @@ from agentctl.launch import GRACE, Stop, not_begun, perform, prepare
 from agentctl.log import log_to
 from agentctl.profile.load import load_settings
 from agentctl.render.facts import terminal_facts
-from agentctl.render.select import Command, preload, renderer
+from agentctl.render.select import Command, Format, preload, renderer
 from agentctl.threads import wait_for_running
 
 from .invocation import Invocation
 from .prompt import read_instructions, read_prompt
 from .report import report
-from .run_options import Format
 from .sink import Sink, check_output
 from .usage import UsageError
 
@@ -99,22 +98,23 @@ class _Job:
         order = self._order
         sink = Sink(
             order.output,
-            is_live=order.format is Format.JSONL,
+            is_live=order.format == "jsonl",
             shows_status=self._facts.live and not order.quiet,
         )
         if order.verbose:
-            log_to(sink.writer.log_stream(to_stdout=order.format is Format.TEXT and order.output is None))
+            log_to(sink.writer.log_stream(to_stdout=order.format == "text" and order.output is None))
         try:
             with self._signals(), contextlib.redirect_stdout(sys.stderr):
                 end = await self._watch(sink)
                 try:
-                    sink.keep(end, always=order.format is Format.JSON)
+                    sink.keep(end, always=order.format == "json")
                 except OSError as error:
                     end = not_begun(error)
-                if end.error is not None and not isinstance(end.error, OutputClosed):
-                    await sink.writer.err(report(end.error, verbose=order.verbose))
         finally:
-            self._invocation.leaves_work_behind |= not await sink.close(GRACE)
+            is_written = await sink.close(GRACE)
+            self._invocation.leaves_work_behind |= not is_written
+        if end.error is not None and not isinstance(end.error, OutputClosed):
+            self._invocation.complain(report(end.error, verbose=order.verbose))
         return end
 
     async def _watch(self, sink: Sink) -> RunFinished:
@@ -145,7 +145,7 @@ class _Job:
         order = self._order
         show = renderer(
             command=order.command,
-            format=order.format.value,
+            format=order.format,
             facts=self._facts,
             quiet=order.quiet,
             run_id=f"run_{uuid4().hex}",
@@ -164,7 +164,7 @@ class _Job:
 
     def _preload(self) -> None:
         """Import what the screen needs while the first token is waited for."""
-        threading.Thread(target=preload, args=(self._facts, self._order.format.value), daemon=True).start()
+        threading.Thread(target=preload, args=(self._facts, self._order.format), daemon=True).start()
 
     async def _events(self) -> AsyncGenerator[RunEvent]:
         order, invocation = self._order, self._invocation

@@ -1,10 +1,11 @@
-"""The options that `run` and `stream` share, and their way into settings."""
+"""The options that `run` and `stream` share, and their way into an order."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -87,16 +88,48 @@ Verbose: TypeAlias = Annotated[
 NoInput: TypeAlias = Annotated[bool, typer.Option("--no-input", help="Never ask anything on the terminal.")]
 
 
-def flags(
-    *, agent: str | None, model: str | None, set_: list[Any] | None, max_turns: Any, timeout: Any, retries: Any
-) -> dict[str, JSONValue]:
-    """Return what the options say of settings, by dotted key."""
-    said = {
-        "agent": agent,
-        "model": model,
-        "max_turns": max_turns,
-        "timeout": timeout,
-        "client.retries": retries,
-        **dict(set_ or ()),
-    }
-    return {name: value for name, value in said.items() if value is not None}
+def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
+    """Return the function of a command that runs an agent, its options in its signature."""
+
+    def run(
+        ctx: typer.Context,
+        prompt: Prompt = None,
+        agent: AgentRef = None,
+        model: Model = None,
+        instructions: Instructions = None,
+        stdin: Stdin = False,
+        set_: Set = None,
+        max_turns: MaxTurns = None,
+        timeout: Timeout = None,
+        retries: Retries = None,
+        format: FormatOption = Format.TEXT,
+        output: Output = None,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+        no_input: NoInput = False,
+    ) -> None:
+        # 90 ms that `--help` does not need.
+        from .run_job import Order, run_job
+
+        settings = {
+            "agent": agent,
+            "model": model,
+            "max_turns": max_turns,
+            "timeout": timeout,
+            "client.retries": retries,
+            **dict(set_ or ()),
+        }
+        order = Order(
+            command=command,
+            prompt=prompt,
+            also_stdin=stdin,
+            instructions=instructions,
+            flags={name: value for name, value in settings.items() if value is not None},
+            format=format.value,
+            output=output,
+            quiet=quiet,
+            verbose=verbose,
+        )
+        raise typer.Exit(run_job(order, ctx.obj))
+
+    return run

@@ -10,7 +10,7 @@ import typer
 
 from agentctl.agent.events import RunFinished
 from agentctl.render.chunks import Chunk, Err, Out, Status
-from agentctl.render.writer import Writer
+from agentctl.render.writer import Writer, encode
 from agentctl.storage import write_atomic
 
 
@@ -53,7 +53,7 @@ class Sink:
             OSError: the file cannot be written; the old one, if any, is as it was.
         """
         if self._output is not None and self._kept is not None and (always or end.error is None):
-            write_atomic(self._output, "".join(self._kept).encode("utf-8", "replace"))
+            write_atomic(self._output, encode("".join(self._kept)))
 
     async def close(self, timeout: float) -> bool:
         """Write what is left for at most `timeout` seconds; return whether nothing is left."""

@@ -76,17 +76,17 @@ class Writer:
             await self._until(self._has_room)
         if self._failure is not None:
             raise _again(self._failure)
-        self._put(self._stdout, _encode(text))
+        self._put(self._stdout, encode(text))
 
     async def err(self, text: str) -> None:
         """Write to stderr, secrets replaced; returns at once while there is room."""
         if self._size >= self._capacity:
             await self._until(self._has_room)
-        self._put(self._stderr, _encode(redact(text)))
+        self._put(self._stderr, encode(redact(text)))
 
     def log_stream(self, *, to_stdout: bool) -> LogStream:
         """Return a stream for log records, which cannot wait: what it is given is taken whatever the room."""
-        return LogStream(lambda text: self._put(self._stdout if to_stdout else self._stderr, _encode(text)))
+        return LogStream(lambda text: self._put(self._stdout if to_stdout else self._stderr, encode(text)))
 
     def status(self, text: str | None) -> None:
         """Show a live line whenever there is nothing to write, until the next call; None takes it away."""
@@ -108,8 +108,7 @@ class Writer:
         """Write what is left, for at most `timeout` seconds, and end the thread; return whether all was written."""
         with self._lock:
             self._is_closing = True
-        if not self._has_ended:
-            self._alarm.ring()
+        self._ring()
         try:
             async with asyncio.timeout(timeout):
                 await self._until(lambda: self._has_ended)
@@ -138,6 +137,19 @@ class Writer:
             self._size += len(data)
             was_idle, self._is_idle = self._is_idle, False
         if was_idle:
+            self._ring_soon()
+
+    def _ring_soon(self) -> None:
+        """Wake the thread once what the event loop has at hand is given, so that it is written in few pieces."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._ring()
+        else:
+            loop.call_soon(self._ring)
+
+    def _ring(self) -> None:
+        if not self._has_ended:
             self._alarm.ring()
 
     async def _until(self, holds: Callable[[], bool]) -> None:
@@ -245,7 +257,8 @@ def _again(error: OSError) -> OSError:
     return OSError(error.errno, error.strerror)
 
 
-def _encode(text: str) -> bytes:
+def encode(text: str) -> bytes:
+    """Return a text as UTF-8, half characters replaced."""
     try:
         return text.encode()
     except UnicodeEncodeError:

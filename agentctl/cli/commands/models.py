@@ -12,7 +12,7 @@ import typer
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli.invocation import Invocation
-from agentctl.errors import ConfigurationError, MissingKeyError
+from agentctl.errors import ConfigurationError
 from agentctl.models.local.pull import Step, pull, pull_from
 from agentctl.models.local.weights import (
     KNOWN,
@@ -24,7 +24,7 @@ from agentctl.models.local.weights import (
     state_of,
     weights_folder,
 )
-from agentctl.profile.load import load_settings
+from agentctl.profile.load import find_key, load_settings
 from agentctl.redaction import redact
 
 app = typer.Typer(no_args_is_help=True, help="Models: those of the endpoint, and the local weights.")
@@ -145,15 +145,14 @@ class _Line:
 
 
 def _endpoint_models(invocation: Invocation) -> list[str]:
+    loaded = load_settings({}, environ=invocation.environ, config=invocation.config)
+    if find_key(loaded, invocation.environ).credential is None:
+        invocation.note(f"the models of {loaded.settings.client.base_url} are listed once there is a key for it")
+        return []
     # 90 ms that only a question to the endpoint costs.
     from agentctl.launch import endpoint_models
 
-    loaded = load_settings({}, environ=invocation.environ, config=invocation.config)
-    try:
-        return endpoint_models(loaded, invocation.environ)
-    except MissingKeyError:
-        invocation.note(f"the models of {loaded.settings.client.base_url} are listed once there is a key for it")
-        return []
+    return endpoint_models(loaded, invocation.environ)
 
 
 def _invocation(ctx: typer.Context) -> Invocation:
