@@ -92,7 +92,8 @@ def answer_error(
     status: int, headers: Mapping[str, str], body: bytes, *, url: str, service: str, model: str | None = None
 ) -> ServiceError:
     """Return the exception for an HTTP answer that is no success; `headers` are found by their names in lower case."""
-    said = _parse(_json_or_text(body), status=status, headers=headers)
+    content = _json_or_text(body)
+    said = _parse(content, status=status, headers=headers)
     shown_url = url.partition("?")[0]
     if 300 <= status < 400:
         message = (
@@ -100,7 +101,7 @@ def answer_error(
             "key is not carried elsewhere: set the base URL to a place you trust (`agentctl config client --base-url`)"
         )
         return RequestRejectedError(message, status=status, request_id=said.request_id)
-    if status == 404 and said.code is None and said.type is None and not said.message:
+    if status == 404 and not (isinstance(content, dict) and content.get("error")):
         message = (
             f"there is nothing at {shown_url} (404): the endpoint may not speak the Responses API, or its "
             "base URL is wrong (`agentctl config client --base-url`, OPENAI_BASE_URL)"

@@ -131,7 +131,7 @@ class HttpPipe:
         client = await self._clients.get()
         answer: httpx2.Response | None = None
         began = time.monotonic()
-        logger.debug("%s %s", method, url)
+        logger.debug("%s %s", method, url.partition("?")[0])  # A query may hold a key.
         try:
             request = client.build_request(method, url, headers=headers, content=call.body)
             answer = await client.send(request, stream=True)
@@ -147,6 +147,8 @@ class HttpPipe:
                     answer.status_code, answer.headers, body, url=url, service=self.endpoint.host, model=call.model
                 )
             yield answer
+        except httpx2.InvalidURL as error:
+            raise ConfigurationError(f"{self.endpoint.origin} is not a URL that can be called: {error}") from error
         except httpx2.RequestError as error:
             raise transport_error(
                 error,

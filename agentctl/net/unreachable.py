@@ -79,7 +79,8 @@ def _untrusted(host: str, said: str) -> str:
     reason = excerpt(said.rpartition("certificate verify failed:")[2].partition(" (_ssl")[0])
     return (
         f"the certificate of {host} is not trusted ({reason}); if an authority of yours signed it, name its PEM file "
-        "with `agentctl config client --ca-file` (client.ca_file) or SSL_CERT_FILE"
+        "with `agentctl config client --ca-file` (client.ca_file) or SSL_CERT_FILE; a slim image may lack the package "
+        "`ca-certificates`"
     )
 
 

@@ -94,7 +94,7 @@ def test_an_unknown_model_is_named_with_a_way_to_find_one() -> None:
     assert "agentctl models list" in str(failure)
 
 
-@pytest.mark.parametrize("body", ["", "<html>Not found</html>", {}])
+@pytest.mark.parametrize("body", ["", "<html>Not found</html>", "404 page not found", {}, {"detail": "Not Found"}])
 def test_a_404_without_an_error_says_that_the_endpoint_may_be_another_kind(body: Any) -> None:
     failure = answer(404, body, model="m")
     assert isinstance(failure, RequestRejectedError)

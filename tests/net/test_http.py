@@ -195,11 +195,9 @@ def test_a_host_that_never_finishes_the_handshake_is_given_up_after_the_connect_
     assert caught.value.code == CONNECT_FAILED
 
 
-def test_a_name_that_does_not_exist_is_said() -> None:
-    with pytest.raises(
-        ServiceUnavailableError, match=r"cannot connect to nowhere\.invalid: its name cannot be resolved"
-    ):
-        events_of(pipe_to("http://nowhere.invalid/v1"))
+def test_a_host_that_no_name_can_be_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match="not a URL that can be called"):
+        events_of(pipe_to("https://xn--a\u0300.example/v1"))
 
 
 def test_connections_are_kept_from_one_call_to_the_next() -> None:

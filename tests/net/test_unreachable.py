@@ -1,3 +1,5 @@
+import socket
+
 import httpx2
 import pytest
 
@@ -53,6 +55,12 @@ def test_the_reason_is_looked_for_in_the_causes() -> None:
     error = httpx2.ConnectError("All connection attempts failed")
     error.__cause__ = ExceptionGroup("several", [ConnectionRefusedError(111, "Connection refused")])
     assert "connection refused" in words(error)[0]
+
+
+def test_a_name_that_cannot_be_resolved_is_said() -> None:
+    error = httpx2.ConnectError("[Errno -2] Name or service not known")
+    error.__cause__ = socket.gaierror(-2, "Name or service not known")
+    assert "its name cannot be resolved" in words(error)[0]
 
 
 def test_a_proxy_on_the_way_is_named() -> None:
