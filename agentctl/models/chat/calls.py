@@ -1,0 +1,101 @@
+"""Tool calls out of pieces: what belongs to which call, however a server numbers and cuts them; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentctl.agent.wire import JSONValue
+from agentctl.models.response_writer import Call, ResponseWriter
+
+
+@dataclass(slots=True)
+class _Forming:
+    """A call of which pieces have come."""
+
+    call_id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+    written: Call | None = None
+    """The call in the response, once its name is whole: when its first arguments come."""
+
+    def is_followed_by(self, call_id: str) -> bool:
+        """Return whether a piece with a name and this id, in the place of this call, begins another."""
+        if not self.name:
+            return False
+        has_begun = bool(self.arguments)
+        if call_id and self.call_id:
+            # A server that makes up an id for every piece is told by arguments that are not whole.
+            return call_id != self.call_id and (not has_begun or self._is_whole())
+        return has_begun and self._is_whole()
+
+    def _is_whole(self) -> bool:
+        try:
+            json.loads("".join(self.arguments))
+        except (ValueError, RecursionError):
+            return False
+        return True
+
+
+class ToolCalls:
+    """The tool calls of one response, written as their pieces come, or (`buffered`) all at the end."""
+
+    def __init__(self, new_id: Callable[[str], str], *, buffered: bool) -> None:
+        self._new_id = new_id
+        self._buffered = buffered
+        self._calls: list[_Forming] = []
+        self._at: dict[int, _Forming] = {}
+        self._ids: set[str] = set()
+
+    def add(self, delta: dict[str, Any], writer: ResponseWriter) -> None:
+        """Take a piece: an element of `tool_calls`."""
+        function = delta.get("function")
+        function = function if isinstance(function, dict) else {}
+        call_id, name, arguments = _text(delta.get("id")), _text(function.get("name")), _text(function.get("arguments"))
+        call = self._call(delta.get("index"), call_id, name)
+        call.call_id = call.call_id or call_id
+        if call.written is None and name != call.name:  # Some servers repeat the name with every piece.
+            call.name += name
+        if arguments:
+            call.arguments.append(arguments)
+        if call.name and call.arguments and not self._buffered:
+            self._write(call, writer)
+
+    def end(self, writer: ResponseWriter) -> None:
+        """Write what was held back."""
+        for call in self._calls:
+            self._write(call, writer)
+
+    def _call(self, index: JSONValue, call_id: str, name: str) -> _Forming:
+        if isinstance(index, int):
+            known = self._at.get(index)
+        else:
+            known = next((call for call in self._calls if call_id and call.call_id == call_id), None)
+            known = known or (self._calls[-1] if self._calls else None)
+        if known is None or (name and known.is_followed_by(call_id)):
+            known = _Forming()
+            self._calls.append(known)
+        if isinstance(index, int):
+            self._at[index] = known
+        return known
+
+    def _write(self, call: _Forming, writer: ResponseWriter) -> None:
+        if call.written is None:
+            call.written = writer.call(call.name, self._unique(call.call_id))
+        for piece in call.arguments[len(call.written.pieces) :]:
+            writer.arguments(call.written, piece)
+
+    def _unique(self, call_id: str) -> str:
+        """Return the id, or another where it is missing or taken: it joins a call and its output."""
+        unique = self._new_id("call") if not call_id or call_id in self._ids else call_id
+        self._ids.add(unique)
+        return unique
+
+
+def _text(value: JSONValue) -> str:
+    """Return a text; arguments that come as an object are one as JSON."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,155 @@
+"""The fold over the chunks of one chat completion: chunks in, the events of a response out; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from agentctl.agent.wire import JSONValue, WireEvent
+from agentctl.errors import ModelBehaviorError, ServiceUnavailableError
+from agentctl.models.response_writer import REASONING, REFUSAL, SUMMARY, TEXT, ResponseWriter
+from agentctl.net.excerpt import excerpt
+from agentctl.net.failures import event_error
+from agentctl.net.unreachable import CONNECTION_LOST
+
+from .calls import ToolCalls
+
+_INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+"""Why a response is not whole, by its `finish_reason`."""
+
+
+class ChatFold:
+    """Reads the chunks of one completion in order; a whole completion, not streamed, is one chunk."""
+
+    def __init__(
+        self,
+        *,
+        service: str = "the service",
+        model: str,
+        new_id: Callable[[str], str],
+        created_at: float,
+        buffers_tool_calls: bool = False,
+    ) -> None:
+        self._service = service
+        self._model = model
+        self._new_id = new_id
+        self._created_at = created_at
+        self._writer: ResponseWriter | None = None
+        self._calls = ToolCalls(new_id, buffered=buffers_tool_calls)
+        self._finish: str | None = None
+        self._usage: dict[str, JSONValue] | None = None
+        self._stranger: str | None = None
+        """The beginning of something that is no chunk, where it came first."""
+
+    def read(self, chunk: dict[str, Any]) -> list[WireEvent]:
+        """Return the events of a chunk.
+
+        Raises:
+            ServiceError: it says that the completion failed.
+        """
+        if chunk.get("error"):
+            raise event_error(chunk, service=self._service)
+        choices = chunk.get("choices")
+        if not isinstance(choices, list):
+            self._stranger = self._stranger or excerpt(json.dumps(chunk))
+            return []
+        writer = self._begun(chunk)
+        if isinstance(usage := chunk.get("usage"), dict):
+            self._usage = _usage(usage)
+        for choice in choices:
+            if isinstance(choice, dict) and choice.get("index") in (0, None):
+                self._read_choice(choice, writer)
+        return writer.take()
+
+    def end(self) -> list[WireEvent]:
+        """Return the last events, the terminal one among them: the stream has ended.
+
+        Raises:
+            ServiceUnavailableError: it ended before the completion did.
+            ModelBehaviorError: it was no chat completion.
+        """
+        writer = self._writer
+        if writer is None and self._stranger is not None:
+            raise ModelBehaviorError(
+                f"{self._service} sent no chat completion: {self._stranger}; the endpoint may not speak that API"
+            )
+        if writer is None or self._finish is None:
+            raise ServiceUnavailableError(
+                f"{self._service} ended the stream before the completion was whole; try again", code=CONNECTION_LOST
+            )
+        self._calls.end(writer)
+        writer.end(incomplete=_INCOMPLETE.get(self._finish), usage=self._usage)
+        return writer.take()
+
+    def _begun(self, chunk: dict[str, Any]) -> ResponseWriter:
+        if self._writer is None:
+            created = chunk.get("created")
+            self._writer = ResponseWriter(
+                response_id=_text(chunk.get("id")) or self._new_id("chatcmpl"),
+                model=_text(chunk.get("model")) or self._model,
+                created_at=created if isinstance(created, int) and created else int(self._created_at),
+                new_id=self._new_id,
+            )
+        return self._writer
+
+    def _read_choice(self, choice: dict[str, Any], writer: ResponseWriter) -> None:
+        if choice.get("error"):
+            raise event_error(choice, service=self._service)
+        delta, message = choice.get("delta"), choice.get("message")
+        if isinstance(delta, dict):
+            self._read_delta(delta, writer, choice.get("logprobs"))
+        elif isinstance(message, dict):
+            calls = [{"index": index, **call} for index, call in enumerate(_objects(message.get("tool_calls")))]
+            self._read_delta({**message, "tool_calls": calls}, writer, choice.get("logprobs"))
+        if finish := _text(choice.get("finish_reason")):
+            self._finish = finish
+        if self._finish == "error":
+            raise ServiceUnavailableError(f"{self._service} failed in the middle of the completion; try again")
+
+    def _read_delta(self, delta: dict[str, Any], writer: ResponseWriter, logprobs: JSONValue) -> None:
+        # Some servers send the same thoughts under both names.
+        if thought := _text(delta.get("reasoning_content")):
+            writer.say(SUMMARY, thought)
+        elif thought := _text(delta.get("reasoning")):
+            writer.say(REASONING, thought)
+        if text := _content(delta.get("content")):
+            writer.say(TEXT, text, _objects(logprobs.get("content")) if isinstance(logprobs, dict) else ())
+        if refusal := _text(delta.get("refusal")):
+            writer.say(REFUSAL, refusal)
+        if calls := delta.get("tool_calls"):
+            for call in _objects(calls):
+                self._calls.add(call, writer)
+
+
+def _content(content: JSONValue) -> str:
+    """Return the text of a delta, which a few servers send as parts."""
+    if isinstance(content, list):
+        return "".join(_text(part.get("text")) for part in _objects(content) if part.get("type") == "text")
+    return _text(content)
+
+
+def _usage(usage: dict[str, Any]) -> dict[str, JSONValue]:
+    read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    return {
+        "input_tokens": read,
+        "input_tokens_details": {"cached_tokens": _count(usage.get("prompt_tokens_details"), "cached_tokens")},
+        "output_tokens": written,
+        "output_tokens_details": {
+            "reasoning_tokens": _count(usage.get("completion_tokens_details"), "reasoning_tokens")
+        },
+        "total_tokens": _count(usage, "total_tokens") or read + written,
+    }
+
+
+def _count(fields: JSONValue, name: str) -> int:
+    value = fields.get(name) if isinstance(fields, dict) else None
+    return value if isinstance(value, int) else 0
+
+
+def _objects(values: JSONValue) -> list[dict[str, Any]]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
+def _text(value: JSONValue) -> str:
+    return value if isinstance(value, str) else ""

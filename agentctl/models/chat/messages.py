@@ -1,0 +1,153 @@
+"""The history as messages: items of the Responses API in, messages of chat completions out; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from agentctl.agent.views import to_wire
+from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.errors import UserError
+
+Message: TypeAlias = dict[str, Any]
+"""A message of chat completions: `{"role": "user", "content": "…"}`."""
+
+_TEXT_PARTS = frozenset({"input_text", "output_text", "text"})
+
+
+def build_messages(
+    instructions: str | None, input: str | list[WireItem], *, replays: Callable[[WireItem], bool]
+) -> list[Message]:
+    """Return the conversation; a reasoning item that `replays` says yes to goes along as `reasoning_content`.
+
+    What one response said, text and tool calls, is one assistant message.
+
+    Raises:
+        UserError: an item or a part of one has no form in chat completions.
+    """
+    conversation = _Conversation(replays)
+    if instructions is not None:
+        conversation.messages.append({"role": "system", "content": instructions})
+    if isinstance(input, str):
+        conversation.messages.append({"role": "user", "content": input})
+        return conversation.messages
+    for item in input:
+        conversation.add(to_wire(item))
+    return conversation.messages
+
+
+class _Conversation:
+    """The messages so far."""
+
+    def __init__(self, replays: Callable[[WireItem], bool]) -> None:
+        self.messages: list[Message] = []
+        self._replays = replays
+        self._reasoning = ""
+        """What was thought before the assistant message to come."""
+
+    def add(self, item: WireItem) -> None:
+        """Add an item."""
+        match item.get("type") or "message":
+            case "message":
+                self._add_message(item.get("role") or "user", item.get("content"))
+            case "function_call":
+                self._add_call(item)
+            case "function_call_output":
+                content = _content(item.get("output"), "a tool's output")
+                self.messages.append({"role": "tool", "tool_call_id": item.get("call_id"), "content": content})
+            case "reasoning":
+                self._reasoning += _reasoning_text(item) if self._replays(item) else ""
+            case kind:
+                raise UserError(f"chat completions cannot carry an item of type {kind!r}: use the Responses API for it")
+
+    def _add_message(self, role: str, content: JSONValue) -> None:
+        if role != "assistant":
+            self._reasoning = ""
+            self.messages.append({"role": role, "content": _content(content, f"a message of the {role}")})
+            return
+        text, refusal = _said(content)
+        last = self.messages[-1] if self.messages else {}
+        if "tool_calls" in last:
+            # Between calls and their outputs there may be no other message.
+            last["content"] = (last["content"] or "") + text or None
+            message = last
+        else:
+            message = self._open_assistant(text)
+        if refusal:
+            message["refusal"] = refusal
+
+    def _add_call(self, item: WireItem) -> None:
+        last = self.messages[-1] if self.messages else {}
+        joins = last.get("role") == "assistant" and ("tool_calls" in last or not self._reasoning)
+        message = last if joins else self._open_assistant("")
+        function = {"name": item.get("name"), "arguments": item.get("arguments") or "{}"}
+        message.setdefault("tool_calls", []).append(
+            {"id": item.get("call_id"), "type": "function", "function": function}
+        )
+
+    def _open_assistant(self, text: str) -> Message:
+        message: Message = {"role": "assistant", "content": text or None}
+        if self._reasoning:
+            message["reasoning_content"] = self._reasoning
+            self._reasoning = ""
+        self.messages.append(message)
+        return message
+
+
+def _content(content: JSONValue, where: str) -> JSONValue:
+    """Return the content of a message that is not the model's: a text where it is no more than one, else parts."""
+    if not isinstance(content, list):
+        return content or ""
+    parts = [_part(to_wire(part), where) for part in content]
+    if len(parts) == 1 and parts[0]["type"] == "text":
+        return parts[0]["text"]
+    return parts or ""
+
+
+def _part(part: dict[str, Any], where: str) -> dict[str, Any]:
+    kind = part.get("type")
+    if kind in _TEXT_PARTS:
+        return {"type": "text", "text": part.get("text") or ""}
+    if where != "a tool's output":
+        match kind:
+            case "input_image" if part.get("image_url"):
+                return {"type": "image_url", "image_url": _given(url=part["image_url"], detail=part.get("detail"))}
+            case "input_file" if not part.get("file_url"):
+                named = {name: part.get(name) for name in ("file_data", "file_id", "filename")}
+                return {"type": "file", "file": _given(**named)}
+            case "input_audio":
+                return {"type": "input_audio", "input_audio": part.get("input_audio")}
+    raise UserError(f"chat completions cannot carry {_described(part)} in {where}: use the Responses API for it")
+
+
+def _described(part: dict[str, Any]) -> str:
+    match part.get("type"):
+        case "input_image":
+            return "an image" if part.get("image_url") else "an image given by file_id"
+        case "input_file":
+            return "a file given by file_url" if part.get("file_url") else "a file"
+        case kind:
+            return f"a part of type {kind!r}"
+
+
+def _said(content: JSONValue) -> tuple[str, str]:
+    """Return the text and the refusal in a message of the model."""
+    if not isinstance(content, list):
+        return content or "", ""
+    parts = [to_wire(part) for part in content]
+    for part in parts:
+        if part.get("type") not in (*_TEXT_PARTS, "refusal"):
+            raise UserError(f"chat completions cannot carry {_described(part)} in a message of the assistant")
+    return (
+        "".join(part.get("text") or "" for part in parts),
+        "".join(part.get("refusal") or "" for part in parts),
+    )
+
+
+def _reasoning_text(item: WireItem) -> str:
+    parts = [*(item.get("summary") or []), *(item.get("content") or [])]
+    return "".join(to_wire(part).get("text") or "" for part in parts)
+
+
+def _given(**fields: JSONValue) -> dict[str, JSONValue]:
+    return {name: value for name, value in fields.items() if value is not None}

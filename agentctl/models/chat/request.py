@@ -1,0 +1,114 @@
+"""The request of a model call as the JSON of `POST /chat/completions`; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from agentctl.agent.model_settings import ModelSettings, to_json
+from agentctl.agent.output import AgentOutputSchemaBase
+from agentctl.agent.ports import ModelRequest
+from agentctl.agent.tool import FunctionTool, Tool
+from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.errors import UserError
+from agentctl.models.body import with_extras
+
+from .messages import build_messages
+
+_TOOL_CHOICES = frozenset({"auto", "required", "none"})
+_LOGPROBS = "message.output_text.logprobs"
+
+
+def build_request(
+    request: ModelRequest, model: str, *, is_openai: bool, replays: Callable[[WireItem], bool] = lambda item: False
+) -> dict[str, JSONValue]:
+    """Return the body of a streamed chat completion; unset fields are left out, and `unsupported` ones with them.
+
+    OpenAI's own service names the limit of the answer `max_completion_tokens`, and its newer models refuse the older
+    `max_tokens`, which is the name that every other server knows.
+
+    Raises:
+        UserError: a tool or an item has no form in chat completions, or `extra_args` repeats a field.
+    """
+    settings = request.model_settings
+    given = {
+        "model": model,
+        "messages": build_messages(request.system_instructions, request.input, replays=replays),
+        "tools": [_tool(tool) for tool in request.tools] or None,
+        "response_format": _response_format(request.output_schema),
+        "max_completion_tokens" if is_openai else "max_tokens": settings.max_tokens,
+        **_settings(settings, has_tools=bool(request.tools)),
+    }
+    # A server that refuses the option, or that the user asks otherwise, still gets what the user says.
+    usage = {} if settings.include_usage is False else {"stream_options": {"include_usage": True}}
+    return {**usage, **with_extras(given, settings), "stream": True}
+
+
+def unsupported(request: ModelRequest) -> list[str]:
+    """Return what the request asks for and chat completions has no field for, by name."""
+    settings = request.model_settings
+    asked = {
+        "previous_response_id": request.previous_response_id is not None,
+        "conversation_id": request.conversation_id is not None,
+        "prompt": request.prompt is not None,
+        "ModelSettings.truncation='auto'": settings.truncation == "auto",
+        "ModelSettings.context_management": bool(settings.context_management),
+    }
+    return [name for name, is_asked in asked.items() if is_asked]
+
+
+def is_openai_service(base_url: str) -> bool:
+    """Return whether the service at this address is OpenAI's own, or Azure's of the same models."""
+    host = urlsplit(base_url).hostname or ""
+    return f".{host}".endswith((".api.openai.com", ".openai.azure.com"))
+
+
+def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValue]:
+    reasoning = to_json(settings.reasoning) or {}
+    wants_logprobs = settings.top_logprobs is not None or _LOGPROBS in (settings.response_include or [])
+    return {
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "frequency_penalty": settings.frequency_penalty,
+        "presence_penalty": settings.presence_penalty,
+        "tool_choice": _tool_choice(settings.tool_choice, has_tools=has_tools),
+        "parallel_tool_calls": settings.parallel_tool_calls if has_tools else None,
+        "reasoning_effort": reasoning.get("effort"),
+        "verbosity": settings.verbosity,
+        "metadata": settings.metadata,
+        "store": settings.store,
+        "prompt_cache_retention": settings.prompt_cache_retention,
+        "prompt_cache_options": to_json(settings.prompt_cache_options),
+        "logprobs": True if wants_logprobs else None,
+        "top_logprobs": settings.top_logprobs,
+    }
+
+
+def _tool(tool: Tool) -> dict[str, JSONValue]:
+    if not isinstance(tool, FunctionTool):
+        raise UserError(
+            f"chat completions has no tools that the service runs, so not {type(tool).__name__}: use the Responses API"
+        )
+    function = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.params_json_schema,
+        "strict": tool.strict_json_schema,
+    }
+    return {"type": "function", "function": function}
+
+
+def _tool_choice(choice: str | None, *, has_tools: bool) -> JSONValue:
+    if choice in ("auto", "none") and not has_tools:
+        return None  # Says nothing then, and services refuse it.
+    if not isinstance(choice, str) or choice in _TOOL_CHOICES:
+        return choice
+    return {"type": "function", "function": {"name": choice}}
+
+
+def _response_format(schema: AgentOutputSchemaBase | None) -> dict[str, Any] | None:
+    if schema is None or schema.is_plain_text():
+        return None
+    form = {"name": "final_output", "schema": schema.json_schema(), "strict": schema.is_strict_json_schema()}
+    return {"type": "json_schema", "json_schema": form}

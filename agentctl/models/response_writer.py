@@ -1,0 +1,230 @@
+"""Writes a response as the events of the Responses API, for models that speak something else; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from agentctl.agent.wire import JSONValue, WireEvent, WireItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """A way for a model to speak, and what items and events call it."""
+
+    item: Literal["message", "reasoning"]
+    part: str
+    """The type of the parts that hold the text."""
+    field: str = "text"
+    """The field of a part that holds the text."""
+    holder: str = "content"
+    """The field of the item that holds the parts."""
+    index: str = "content_index"
+    frame: str = "response.content_part"
+    event: str
+
+
+TEXT = Speech(item="message", part="output_text", event="response.output_text")
+REFUSAL = Speech(item="message", part="refusal", field="refusal", event="response.refusal")
+REASONING = Speech(item="reasoning", part="reasoning_text", event="response.reasoning_text")
+SUMMARY = Speech(
+    item="reasoning",
+    part="summary_text",
+    holder="summary",
+    index="summary_index",
+    frame="response.reasoning_summary_part",
+    event="response.reasoning_summary_text",
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A function call that is being written."""
+
+    item_id: str
+    index: int
+    call_id: str
+    name: str
+    pieces: list[str] = field(default_factory=list)
+
+    def wire(self, status: str) -> WireItem:
+        """Return the call as an item."""
+        return {
+            "id": self.item_id,
+            "type": "function_call",
+            "status": status,
+            "call_id": self.call_id,
+            "name": self.name,
+            "arguments": "".join(self.pieces),
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class _Part:
+    speech: Speech
+    place: dict[str, JSONValue]
+    pieces: list[str] = field(default_factory=list)
+    logprobs: list[JSONValue] = field(default_factory=list)
+
+    def wire(self) -> dict[str, JSONValue]:
+        part: dict[str, JSONValue] = {"type": self.speech.part, self.speech.field: "".join(self.pieces)}
+        return {**part, "annotations": [], "logprobs": list(self.logprobs)} if self.speech is TEXT else part
+
+
+@dataclass(slots=True, kw_only=True)
+class _Spoken:
+    """A message, or reasoning, that is being written."""
+
+    item_id: str
+    index: int
+    kind: Literal["message", "reasoning"]
+    parts: list[_Part] = field(default_factory=list)
+    is_part_open: bool = False
+
+    def wire(self, status: str) -> WireItem:
+        item: WireItem = {"id": self.item_id, "type": self.kind, "status": status}
+        item |= {"role": "assistant", "content": []} if self.kind == "message" else {"summary": []}
+        for part in self.parts:
+            item.setdefault(part.speech.holder, []).append(part.wire())
+        return item
+
+
+_Item: TypeAlias = Call | _Spoken
+
+
+class ResponseWriter:
+    """One response as it is written; `take` gives the events of what was written since it was last asked.
+
+    A response has one message, which stays open to its end whatever comes in between; reasoning ends where anything
+    else begins.
+    """
+
+    def __init__(self, *, response_id: str, model: str, created_at: int, new_id: Callable[[str], str]) -> None:
+        self._response: dict[str, Any] = {
+            "id": response_id,
+            "object": "response",
+            "created_at": created_at,
+            "model": model,
+            "status": "in_progress",
+            "output": [],
+            "usage": None,
+            "error": None,
+            "incomplete_details": None,
+        }
+        self._new_id = new_id
+        self._events: list[WireEvent] = []
+        self._sequence = 0
+        self._items: list[_Item] = []
+        self._done: dict[int, WireItem] = {}
+        self._message: _Spoken | None = None
+        self._reasoning: _Spoken | None = None
+        self._add("response.created", response=dict(self._response))
+        self._add("response.in_progress", response=dict(self._response))
+
+    def take(self) -> list[WireEvent]:
+        """Return the events that were not taken yet."""
+        events, self._events = self._events, []
+        return events
+
+    def say(self, speech: Speech, text: str, logprobs: Sequence[JSONValue] = ()) -> None:
+        """Add text to the message or the reasoning, in a part of its own kind."""
+        item = self._opened(speech)
+        part = item.parts[-1] if item.is_part_open else None
+        if part is None or part.speech is not speech:
+            self._close_part(item)
+            part = self._open_part(item, speech)
+        part.pieces.append(text)
+        more: dict[str, JSONValue] = {}
+        if speech is TEXT:
+            more["logprobs"] = list(logprobs)
+            part.logprobs.extend(logprobs)
+        self._add(f"{speech.event}.delta", **part.place, delta=text, **more)
+
+    def call(self, name: str, call_id: str) -> Call:
+        """Begin a function call."""
+        self._end_reasoning()
+        call = Call(item_id=self._new_id("fc"), index=len(self._items), call_id=call_id, name=name)
+        self._items.append(call)
+        self._add("response.output_item.added", output_index=call.index, item=call.wire("in_progress"))
+        return call
+
+    def arguments(self, call: Call, text: str) -> None:
+        """Add to the arguments of a call."""
+        call.pieces.append(text)
+        self._add("response.function_call_arguments.delta", item_id=call.item_id, output_index=call.index, delta=text)
+
+    def end(self, *, incomplete: str | None, usage: dict[str, JSONValue] | None) -> None:
+        """End every item, in order, and the response; `incomplete` is why it stopped before it was whole."""
+        for item in self._items:
+            if item.index not in self._done:
+                is_cut = incomplete is not None and item is self._items[-1]
+                self._end(item, "incomplete" if is_cut else "completed")
+        self._response["status"] = "completed" if incomplete is None else "incomplete"
+        if incomplete is not None:
+            self._response["incomplete_details"] = {"reason": incomplete}
+        self._response["usage"] = usage
+        self._response["output"] = [self._done[item.index] for item in self._items]
+        self._add(f"response.{self._response['status']}", response=self._response)
+
+    def _opened(self, speech: Speech) -> _Spoken:
+        if speech.item == "reasoning":
+            if self._reasoning is None:
+                self._reasoning = self._open("reasoning", "rs")
+            return self._reasoning
+        if self._reasoning is not None:
+            self._end_reasoning()
+        if self._message is None:
+            self._message = self._open("message", "msg")
+        return self._message
+
+    def _open(self, kind: Literal["message", "reasoning"], prefix: str) -> _Spoken:
+        item = _Spoken(item_id=self._new_id(prefix), index=len(self._items), kind=kind)
+        self._items.append(item)
+        self._add("response.output_item.added", output_index=item.index, item=item.wire("in_progress"))
+        return item
+
+    def _open_part(self, item: _Spoken, speech: Speech) -> _Part:
+        number = sum(part.speech.holder == speech.holder for part in item.parts)
+        place = {"item_id": item.item_id, "output_index": item.index, speech.index: number}
+        part = _Part(speech=speech, place=place)
+        self._add(f"{speech.frame}.added", **place, part=part.wire())
+        item.parts.append(part)
+        item.is_part_open = True
+        return part
+
+    def _close_part(self, item: _Spoken) -> None:
+        if not item.is_part_open:
+            return
+        item.is_part_open = False
+        part = item.parts[-1]
+        whole = part.wire()
+        speech = part.speech
+        more = {"logprobs": whole["logprobs"]} if speech is TEXT else {}
+        self._add(f"{speech.event}.done", **part.place, **{speech.field: whole[speech.field]}, **more)
+        self._add(f"{speech.frame}.done", **part.place, part=whole)
+
+    def _end_reasoning(self) -> None:
+        if self._reasoning is not None:
+            self._end(self._reasoning, "completed")
+            self._reasoning = None
+
+    def _end(self, item: _Item, status: str) -> None:
+        wire = item.wire(status)
+        match item:
+            case _Spoken():
+                self._close_part(item)
+            case Call():
+                self._add(
+                    "response.function_call_arguments.done",
+                    item_id=item.item_id,
+                    output_index=item.index,
+                    name=item.name,
+                    arguments=wire["arguments"],
+                )
+        self._done[item.index] = wire
+        self._add("response.output_item.done", output_index=item.index, item=wire)
+
+    def _add(self, kind: str, **fields: JSONValue) -> None:
+        self._events.append({"type": kind, "sequence_number": self._sequence, **fields})
+        self._sequence += 1
