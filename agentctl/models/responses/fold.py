@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from agentctl.agent.wire import WireEvent, WireItem
-from agentctl.errors import ModelBehaviorError, ServiceUnavailableError
+from agentctl.errors import ModelBehaviorError, ServiceError, ServiceUnavailableError
 from agentctl.net.excerpt import excerpt
 from agentctl.net.failures import event_error
 from agentctl.net.unreachable import CONNECTION_LOST
@@ -18,6 +19,14 @@ _FAILURES = frozenset({"error", "response.error", "response.failed", "response.c
 _WATCHED = TERMINAL | _FAILURES | {"response.output_item.done"}
 
 
+@dataclass(frozen=True, slots=True)
+class ReadBatch:
+    """Events to hand on, up to the terminal one or a failure."""
+
+    events: list[WireEvent]
+    failure: ServiceError | ModelBehaviorError | None = None
+
+
 class ResponseFold:
     """Reads the events of one response in order; those of types that nobody knows pass untouched."""
 
@@ -27,8 +36,22 @@ class ResponseFold:
         self.is_complete = False
         """Whether the terminal event has been read; nothing after it counts."""
 
+    def read_all(self, received: list[WireEvent], events: list[WireEvent]) -> None:
+        """Append to `events` what is to be handed on of what was received, as far as it goes.
+
+        Raises:
+            ServiceError: as `read`.
+            ModelBehaviorError: as `read`.
+        """
+        for event in received:
+            events.append(self.read(event))
+            if self.is_complete:
+                break
+
     def read(self, event: WireEvent) -> WireEvent:
         """Return the event to hand on: itself, or the terminal one with its output filled in.
+
+        A whole response, which a service sends that does not stream, is its own terminal event.
 
         Raises:
             ServiceError: it says that the response failed.
@@ -38,6 +61,8 @@ class ResponseFold:
         if kind not in _WATCHED:
             if isinstance(kind, str):
                 return event
+            if isinstance(event.get("output"), list):
+                return self.read({"type": f"response.{event.get('status') or 'completed'}", "response": event})
             if event.get("error"):
                 raise event_error(event, service=self._service)
             raise ModelBehaviorError(
@@ -54,8 +79,20 @@ class ResponseFold:
             self._items.append((index if isinstance(index, int) else len(self._items), item))
         return event
 
-    def end(self) -> None:
-        """Take note that the stream has ended.
+    def read_batch(self, received: list[WireEvent]) -> ReadBatch:
+        """Return the events to hand on of those that came together; what follows the terminal one is left out."""
+        events: list[WireEvent] = []
+        try:
+            for event in received:
+                events.append(self.read(event))
+                if self.is_complete:
+                    break
+        except (ServiceError, ModelBehaviorError) as error:
+            return ReadBatch(events, error)
+        return ReadBatch(events)
+
+    def end(self) -> list[WireEvent]:
+        """Return the events that were held back: none; the stream has ended.
 
         Raises:
             ServiceUnavailableError: it ended before the response did.
@@ -64,6 +101,7 @@ class ResponseFold:
             raise ServiceUnavailableError(
                 f"{self._service} ended the stream before the response was complete; try again", code=CONNECTION_LOST
             )
+        return []
 
     def _completed(self, event: WireEvent) -> WireEvent:
         response: Any = event.get("response")

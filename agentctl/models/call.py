@@ -1,0 +1,116 @@
+"""What every model call over a network has: tries, a time that runs out, the user's headers, a log of its data."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeVar
+
+from agentctl.agent.events import RetryScheduled
+from agentctl.agent.model_settings import ModelSettings
+from agentctl.agent.ports import ModelEvent
+from agentctl.agent.wire import WireEvent
+from agentctl.errors import ModelTimeoutError, ServiceError, UserError
+from agentctl.log import logger
+from agentctl.net.retry import Retries
+from agentctl.redaction import register_secret
+
+T = TypeVar("T")
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """How the wait before another try is made."""
+
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    chance: Callable[[], float] = random.random
+    """Gives a number from 0 to 1, which shortens the wait a little."""
+
+
+async def tried(
+    attempt: Callable[[], AsyncGenerator[list[WireEvent]]], retries: Retries, pause: Pause
+) -> AsyncGenerator[Sequence[ModelEvent]]:
+    """Yield the batches of the first attempt that brings any; the wait before another attempt is announced first.
+
+    Raises:
+        ServiceError: there is no try left, or an attempt failed after its first batch.
+    """
+    while True:
+        has_begun = False
+        try:
+            async with aclosing(attempt()) as batches:
+                async for batch in batches:
+                    has_begun = True
+                    yield batch
+            return
+        except ServiceError as error:
+            delay = None if has_begun else retries.delay(error, pause.chance())
+            if delay is None:
+                raise
+            retries = retries.after(error)
+            notice = RetryScheduled(attempt=retries.done, max_retries=retries.max_retries, delay=delay, error=error)
+        logger.debug("retry %d of %d in %.1f s: %s", notice.attempt, notice.max_retries, delay, notice.error)
+        yield [notice]
+        await pause.sleep(delay)
+
+
+class TimeLeft:
+    """What is left of `ModelSettings.timeout`: it passes while we wait, never while the reader of the events works."""
+
+    def __init__(self, timeout: float | None) -> None:
+        self._timeout = timeout
+        self._left = timeout
+
+    async def wait(self, awaitable: Awaitable[T]) -> T:
+        """Return what `awaitable` gives.
+
+        Raises:
+            ModelTimeoutError: it did not give it in time.
+        """
+        if self._timeout is None or self._left is None:
+            return await awaitable
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            async with asyncio.timeout(self._left):
+                return await awaitable
+        except TimeoutError as error:
+            raise ModelTimeoutError(self._timeout) from error
+        finally:
+            self._left -= clock() - began
+
+
+def extra_headers(settings: ModelSettings) -> Mapping[str, str]:
+    """Return the user's own headers, their names in lower case; their values are secrets from now on.
+
+    Raises:
+        UserError: a name or value is none that HTTP can carry.
+    """
+    headers = {}
+    for name, given in (settings.extra_headers or {}).items():
+        value = str(given).strip()
+        register_secret(value)
+        if not _HEADER_NAME.fullmatch(name) or not value.isascii() or not (value.isprintable() or value == ""):
+            raise UserError(
+                f"ModelSettings.extra_headers: {name!r} is no name of a header, or its value has line breaks or "
+                "characters beyond ASCII"
+            )
+        headers[name.lower()] = value
+    return headers
+
+
+def log_data(message: str, data: object) -> None:
+    """Log what goes to a model or comes from it, where OPENAI_AGENTS_DONT_LOG_MODEL_DATA allows it."""
+    if logger.isEnabledFor(logging.DEBUG) and os.environ.get("OPENAI_AGENTS_DONT_LOG_MODEL_DATA", "1") in (
+        "0",
+        "false",
+    ):
+        logger.debug(message, data.decode() if isinstance(data, bytes) else data)
