@@ -16,6 +16,7 @@ NO_KEY = "none"
 """The key that means: send no key."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 
 
 def origin_of(url: str) -> str:
@@ -27,6 +28,12 @@ def origin_of(url: str) -> str:
     scheme, host, port = _address(_split(url))
     shown = f"[{host}]" if ":" in host else host
     return f"{scheme}://{shown}" if port == _DEFAULT_PORTS[scheme] else f"{scheme}://{shown}:{port}"
+
+
+def http_form(url: str) -> str:
+    """Return a ws or wss URL as the http or https URL of the same place; any other URL as it is."""
+    scheme, separator, rest = url.partition("://")
+    return f"{_HTTP_SCHEMES.get(scheme.lower(), scheme)}{separator}{rest}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

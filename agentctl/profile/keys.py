@@ -87,11 +87,34 @@ KEYS: tuple[Key, ...] = (
     Key(name="max_turns", kind=Integer(1), meaning="The most model calls of a run.", in_project=True, default=10),
     Key(name="timeout", kind=Plain.DURATION, meaning="The longest that a run may take.", in_project=True),
     Key(
+        name="transport",
+        kind=Choice(("auto", "http", "websocket")),
+        meaning="How requests travel: http, websocket, or auto, which chooses for each run.",
+        default="auto",
+    ),
+    Key(
+        name="api",
+        kind=Choice(("responses", "chat_completions")),
+        meaning="Which API the service speaks: responses or chat_completions.",
+        default="responses",
+    ),
+    Key(
+        name="key_command",
+        kind=Plain.COMMAND,
+        meaning='A program that prints the key, and its arguments: `["op", "read", "op://vault/item/key"]`.',
+    ),
+    Key(
         name="client.base_url",
         kind=Plain.URL,
         meaning="Where the service is.",
         default=OPENAI_BASE_URL,
         openai_env="OPENAI_BASE_URL",
+    ),
+    Key(
+        name="client.websocket_base_url",
+        kind=Plain.WEBSOCKET_URL,
+        meaning="Where the service takes WebSockets, where not at `client.base_url`.",
+        openai_env="OPENAI_WEBSOCKET_BASE_URL",
     ),
     Key(
         name="client.organization",

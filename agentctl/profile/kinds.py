@@ -9,7 +9,7 @@ from typing import TypeAlias, assert_never
 
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.net.endpoint import origin_of
+from agentctl.net.endpoint import http_form, origin_of
 
 DEEPEST = 32
 """The most levels of tables and lists in one value."""
@@ -30,6 +30,10 @@ class Plain(Enum):
     """The path of a file."""
     URL = auto()
     """An http or https URL that holds no credentials."""
+    WEBSOCKET_URL = auto()
+    """The same, or a ws or wss URL."""
+    COMMAND = auto()
+    """A program, by its name or whole path, and its arguments: a list of texts."""
     NUMBER = auto()
     BOOLEAN = auto()
     DURATION = auto()
@@ -83,13 +87,15 @@ def check(kind: Kind, value: JSONValue) -> None:
         raise ValueError(f"wants {describe(kind)}, not {_shown(value)}")
     if kind is Plain.URL:
         _check_url(value)
+    elif kind is Plain.WEBSOCKET_URL:
+        _check_url(http_form(value))
 
 
 def from_text(kind: Kind, text: str) -> JSONValue:
     """Return what a text from a flag, a variable or an argument means for this kind; `check` judges it."""
     text = text.strip()
     match kind:
-        case Plain.TEXT | Plain.PATH | Plain.URL | Choice():
+        case Plain.TEXT | Plain.PATH | Plain.URL | Plain.WEBSOCKET_URL | Choice():
             return text
         case Integer():
             number = _json(text)
@@ -99,7 +105,7 @@ def from_text(kind: Kind, text: str) -> JSONValue:
         case Plain.DURATION | Plain.NUMBER:
             number = _json(text)
             return number if _is_number(number) else text
-        case Plain.ANY | ListOf() | Table():
+        case Plain.ANY | Plain.COMMAND | ListOf() | Table():
             return _json(text)
         case _:
             assert_never(kind)
@@ -122,6 +128,10 @@ def describe(kind: Kind) -> str:
             return "a path"
         case Plain.URL:
             return "an http:// or https:// URL"
+        case Plain.WEBSOCKET_URL:
+            return "a ws://, wss://, http:// or https:// URL"
+        case Plain.COMMAND:
+            return 'a list such as ["op", "read", "op://vault/item/key"], the program by its name or whole path'
         case Integer(low, None):
             return f"a whole number from {low}"
         case Integer(low, high):
@@ -166,7 +176,7 @@ def is_plain(value: JSONValue) -> bool:
 
 def _fits(kind: Kind, value: JSONValue) -> bool:
     match kind:
-        case Plain.TEXT | Plain.PATH | Plain.URL:
+        case Plain.TEXT | Plain.PATH | Plain.URL | Plain.WEBSOCKET_URL:
             return isinstance(value, str) and value == value.strip() != "" and value.isprintable()
         case Integer(low, high):
             whole = isinstance(value, int) and not isinstance(value, bool)
@@ -181,12 +191,22 @@ def _fits(kind: Kind, value: JSONValue) -> bool:
             return isinstance(value, str) and value in words
         case Plain.ANY:
             return is_plain(value)
+        case Plain.COMMAND:
+            return isinstance(value, list) and _is_command(value)
         case ListOf(item):
             return isinstance(value, list) and all(_fits(item, each) for each in value)
         case Table(item):
             return isinstance(value, dict) and is_plain(value) and all(_fits(item, each) for each in value.values())
         case _:
             assert_never(kind)
+
+
+def _is_command(words: list[JSONValue]) -> bool:
+    """Say whether these can be run: the program not by a path that means another one in each folder."""
+    if not words or not all(isinstance(word, str) and _is_encodable(word) and "\0" not in word for word in words):
+        return False
+    program: str = words[0]
+    return program.strip() != "" and ("/" not in program or program.startswith(("/", "~/")))
 
 
 def _check_url(value: str) -> None:

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 
-from .dotted import Parts, join, leaves, nested, split
+from .dotted import Parts, drop, join, leaves, nested, split
 from .keys import KEYS, check_entry, find, nearest, parse_value
 from .kinds import Plain, Table, seconds
 from .project import ProjectFile
@@ -45,6 +45,8 @@ class ClientSettings:
     """Where the service is, and how to reach it."""
 
     base_url: str
+    websocket_base_url: str | None
+    """Where the service takes WebSockets, where that is said apart: a ws, wss, http or https URL."""
     organization: str | None
     project: str | None
     request_timeout: float
@@ -72,6 +74,10 @@ class Settings:
     """Seconds."""
     model_settings: Mapping[str, Any]
     """The model settings by their names; durations are seconds."""
+    transport: Literal["auto", "http", "websocket"]
+    api: Literal["responses", "chat_completions"]
+    key_command: tuple[str, ...] | None
+    """A program that prints the key, and its arguments."""
     client: ClientSettings
 
 
@@ -80,8 +86,9 @@ def resolve(
 ) -> Settings:
     """Lay flags over `AGENTCTL_*` over the project file over the profile over `OPENAI_*` over what is built in.
 
-    A flag that is None was not given. Tables are merged value by value. Raises `ConfigurationError` naming the variable
-    or flag whose value is wrong.
+    A flag that is None was not given. Tables are merged value by value. Who gives a base URL gives the endpoint whole:
+    a WebSocket URL from further below is for another one. Raises `ConfigurationError` naming the variable or flag whose
+    value is wrong.
     """
     merged: Tree = {}
     for layer in (
@@ -92,7 +99,10 @@ def resolve(
         _environment(environ),
         _flags(flags),
     ):
-        merged = _over(merged, nested(layer))
+        above = nested(layer)
+        if "base_url" in above.get("client", {}):
+            drop(merged, ("client", "websocket_base_url"))
+        merged = _over(merged, above)
     found = sorted(leaves(merged), key=lambda leaf: (_place(leaf[0]), leaf[0]))
     return _settings({join(parts): value for parts, value in found})
 
@@ -206,6 +216,7 @@ def _settings(values: Mapping[str, Value]) -> Settings:
     if "timeout" in model_settings:
         model_settings["timeout"] = duration("settings.timeout")
     ca_file = get("client.ca_file")
+    key_command = get("key_command")
     return Settings(
         values=values,
         model=get("model"),
@@ -214,8 +225,12 @@ def _settings(values: Mapping[str, Value]) -> Settings:
         max_turns=get("max_turns"),
         timeout=duration("timeout"),
         model_settings=model_settings,
+        transport=get("transport"),
+        api=get("api"),
+        key_command=None if key_command is None else tuple(key_command),
         client=ClientSettings(
             base_url=get("client.base_url"),
+            websocket_base_url=get("client.websocket_base_url"),
             organization=get("client.organization"),
             project=get("client.project"),
             request_timeout=seconds(get("client.request_timeout")),

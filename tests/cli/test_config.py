@@ -65,7 +65,11 @@ def test_unsetting_removes_and_says_where_there_was_nothing(agentctl: Agentctl) 
         (["unset", "modle"], "did you mean 'model'?"),
         (["client", "--retries", "99"], "client.retries: wants a whole number from 0 to 10, not 99"),
         (["client", "--base-url", "localhost"], "client.base_url: "),
+        (["client", "--websocket-base-url", "ftp://h/"], "client.websocket_base_url: "),
         (["model", ""], "model: wants a line of text"),
+        (["transport", "carrier-pigeon"], 'transport: wants "auto" or "http" or "websocket", not \'carrier-pigeon\''),
+        (["api", "chat"], 'api: wants "responses" or "chat_completions", not \'chat\''),
+        (["set", "key_command", "op read"], 'key_command: wants a list such as ["op", '),
         (["set", "client.api_key", SECRET], "set-key"),
         (["set-key", SECRET], "every user of this machine"),
         (["nonsense"], "nonsense"),
@@ -89,6 +93,18 @@ def test_model_is_shown_without_a_name_and_stored_with_one(agentctl: Agentctl) -
     assert agentctl("config", "model").stdout == "gpt-5-mini\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "built_in", "other"), [("transport", "auto", "http"), ("api", "responses", "chat_completions")]
+)
+def test_transport_and_api_are_shown_without_a_name_and_stored_with_one(
+    agentctl: Agentctl, command: str, built_in: str, other: str
+) -> None:
+    shown = json.loads(agentctl("config", command, "--json").stdout)
+    assert (shown["value"], shown["origin"]) == (built_in, "built-in")
+    assert agentctl("config", command, other).stdout == ""
+    assert agentctl("config", command).stdout == f"{other}\n"
+
+
 def test_what_goes_before_a_stored_value_is_said(agentctl: Agentctl) -> None:
     done = agentctl("config", "model", "mine", env={"AGENTCTL_MODEL": "theirs"})
     assert done.returncode == 0
@@ -98,17 +114,18 @@ def test_what_goes_before_a_stored_value_is_said(agentctl: Agentctl) -> None:
 def test_client_stores_several_values_at_once_and_shows_them(agentctl: Agentctl, home: Path) -> None:
     done = agentctl(
         "config", "client", "--base-url", "http://localhost:8080/v1", "--key", "none", "--retries", "0",
-        "--request-timeout", "5m", "--ca-file", "ca.pem",
+        "--request-timeout", "5m", "--ca-file", "ca.pem", "--websocket-base-url", "ws://localhost:8081/v1",
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert agentctl("config", "client").stdout == (
-        "client.base_url         http://localhost:8080/v1\n"
-        "client.organization     -\n"
-        "client.project          -\n"
-        "client.request_timeout  5m\n"
-        "client.retries          0\n"
-        f"client.ca_file          {home / 'ca.pem'}\n"
-        "client.key              none\n"
+        "client.base_url            http://localhost:8080/v1\n"
+        "client.websocket_base_url  ws://localhost:8081/v1\n"
+        "client.organization        -\n"
+        "client.project             -\n"
+        "client.request_timeout     5m\n"
+        "client.retries             0\n"
+        f"client.ca_file             {home / 'ca.pem'}\n"
+        "client.key                 none\n"
     )
     assert json.loads(agentctl("config", "client", "--json").stdout)["values"]["client.retries"]["value"] == 0
 
@@ -119,18 +136,22 @@ def test_show_is_everything_in_force_aligned(agentctl: Agentctl, home: Path) -> 
     done = agentctl("config", "show", "--origin", env={"OPENAI_API_KEY": SECRET, "AGENTCTL_TIMEOUT": "5m"})
     profile = home / ".agentctl" / "config.toml"
     assert done.stdout == (
-        f"model                   gpt-5-mini                           {profile}\n"
-        "agent                   -\n"
-        f"max_turns               3                                    {home / 'agentctl.toml'}\n"
-        "timeout                 5m                                   AGENTCTL_TIMEOUT\n"
-        "client.base_url         https://api.openai.com/v1            built-in\n"
-        "client.organization     -\n"
-        "client.project          -\n"
-        "client.request_timeout  600                                  built-in\n"
-        "client.retries          2                                    built-in\n"
-        "client.ca_file          -\n"
-        "client.key              -\n"
-        "api_key                 present, for https://api.openai.com  OPENAI_API_KEY\n"
+        f"model                      gpt-5-mini                           {profile}\n"
+        "agent                      -\n"
+        f"max_turns                  3                                    {home / 'agentctl.toml'}\n"
+        "timeout                    5m                                   AGENTCTL_TIMEOUT\n"
+        "transport                  auto                                 built-in\n"
+        "api                        responses                            built-in\n"
+        "key_command                -\n"
+        "client.base_url            https://api.openai.com/v1            built-in\n"
+        "client.websocket_base_url  -\n"
+        "client.organization        -\n"
+        "client.project             -\n"
+        "client.request_timeout     600                                  built-in\n"
+        "client.retries             2                                    built-in\n"
+        "client.ca_file             -\n"
+        "client.key                 -\n"
+        "api_key                    present, for https://api.openai.com  OPENAI_API_KEY\n"
     )
     assert done.stderr == ""
 
@@ -288,6 +309,18 @@ def test_on_a_terminal_nobody_is_asked_against_their_will(home: Path) -> None:
 
 
 def test_every_help_begins_with_an_example(agentctl: Agentctl) -> None:
-    for command in ("set-key", "unset-key", "model", "client", "get", "set", "unset", "show", "path"):
+    for command in (
+        "set-key",
+        "unset-key",
+        "model",
+        "transport",
+        "api",
+        "client",
+        "get",
+        "set",
+        "unset",
+        "show",
+        "path",
+    ):
         lines = agentctl("config", command, "--help").stdout.splitlines()
         assert lines[2].startswith(f"  Example: agentctl config {command}")

@@ -31,6 +31,7 @@ def test_a_project_may_set_agents_limits_and_settings_only() -> None:
     allowed = {key.name for key in KEYS if key.in_project}
     assert {"model", "agent", "max_turns", "timeout", "settings.temperature"} <= allowed
     assert not {name for name in allowed if name.startswith(("client.", "settings.extra_"))}
+    assert not allowed & {"transport", "api", "key_command"}
 
 
 def test_defaults_are_values_of_their_kind() -> None:

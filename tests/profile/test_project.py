@@ -150,7 +150,7 @@ def test_what_only_the_user_may_decide_is_refused(text: str, key: str) -> None:
     [
         ('modle = "m"', "/p/agentctl.toml: modle: unknown key 'modle'; did you mean 'model'?"),
         ('api_key = "sk-very-secret"', "/p/agentctl.toml: api_key: unknown key 'api_key'; `agentctl config set-key`"),
-        ('key_command = ["op", "read"]', "key_command: unknown key"),
+        ('key_command = ["op", "read"]', "key_command: a project file may not set this"),
         ("max_turns = 0", "max_turns: wants a whole number from 1, not 0"),
         ("model = ", "/p/agentctl.toml:1: column 9: is not TOML"),
         ('agents = "x"', "agents: wants a table"),

@@ -33,7 +33,8 @@ def test_what_nobody_decided_is_built_in() -> None:
     found = settings()
     assert (found.model, found.agent, found.agent_origin, found.timeout) == (None, None, None, None)
     assert found.max_turns == 10
-    assert found.client.base_url == OPENAI_BASE_URL
+    assert (found.client.base_url, found.client.websocket_base_url) == (OPENAI_BASE_URL, None)
+    assert (found.transport, found.api, found.key_command) == ("auto", "responses", None)
     assert (found.client.request_timeout, found.client.retries) == (600.0, 2)
     assert found.model_settings == {}
     assert {value.origin for value in found.values.values()} == {"built-in"}
@@ -59,6 +60,42 @@ def test_openais_variables_say_who_and_where() -> None:
     environ = {"OPENAI_BASE_URL": "https://h/v1", "OPENAI_ORG_ID": "o", "OPENAI_PROJECT_ID": "p"}
     client = settings(environ=environ).client
     assert (client.base_url, client.organization, client.project) == ("https://h/v1", "o", "p")
+
+
+def test_openais_websocket_url_never_goes_with_a_base_url_that_was_given_otherwise() -> None:
+    openai = {"OPENAI_WEBSOCKET_BASE_URL": "wss://ws.h/v1"}
+    assert settings(environ=openai).client.websocket_base_url == "wss://ws.h/v1"
+    both = settings(environ={**openai, "OPENAI_BASE_URL": "https://h/v1"}).client
+    assert (both.base_url, both.websocket_base_url) == ("https://h/v1", "wss://ws.h/v1")
+    given: list[dict[str, Any]] = [
+        {"profile": {"client.base_url": "https://mine/v1"}, "environ": openai},
+        {"environ": {**openai, "AGENTCTL_CLIENT_BASE_URL": "https://mine/v1"}},
+        {"flags": {"client.base_url": "https://mine/v1"}, "environ": openai},
+    ]
+    for sources in given:
+        found = settings(**sources)
+        assert (found.client.base_url, found.client.websocket_base_url) == ("https://mine/v1", None)
+        assert "client.websocket_base_url" not in found.values
+
+
+def test_who_gives_the_base_url_gives_the_websocket_url_with_it() -> None:
+    profile = {"client.base_url": "https://a/v1", "client.websocket_base_url": "wss://a/ws"}
+    environ = {"OPENAI_BASE_URL": "https://o/v1", "OPENAI_WEBSOCKET_BASE_URL": "wss://o/ws"}
+    assert settings(profile=profile, environ=environ).client.websocket_base_url == "wss://a/ws"
+    environ["AGENTCTL_CLIENT_BASE_URL"] = "https://b/v1"
+    assert settings(profile=profile, environ=environ).client.websocket_base_url is None
+    environ["AGENTCTL_CLIENT_WEBSOCKET_BASE_URL"] = "wss://b/ws"
+    assert settings(profile=profile, environ=environ).client.websocket_base_url == "wss://b/ws"
+
+
+def test_a_key_command_is_whole_and_never_merged() -> None:
+    environ = {"AGENTCTL_KEY_COMMAND": '["op", "read", "op://v/i/k"]'}
+    assert settings(profile={"key_command": ["pass", "key"]}, environ=environ).key_command == (
+        "op",
+        "read",
+        "op://v/i/k",
+    )
+    assert settings(profile={"key_command": ["pass", "key"]}).key_command == ("pass", "key")
 
 
 def test_model_settings_merge_value_by_value() -> None:
@@ -126,6 +163,9 @@ def test_the_agent_says_who_named_it() -> None:
         ("AGENTCTL_SETTINGS_TEMPERATURE", "hot", "AGENTCTL_SETTINGS_TEMPERATURE: wants a number, not 'hot'"),
         ("AGENTCTL_SETTINGS_METADATA", "x", "AGENTCTL_SETTINGS_METADATA: wants a table"),
         ("OPENAI_BASE_URL", "nonsense", "OPENAI_BASE_URL: "),
+        ("OPENAI_WEBSOCKET_BASE_URL", "nonsense", "OPENAI_WEBSOCKET_BASE_URL: "),
+        ("AGENTCTL_TRANSPORT", "ws", 'AGENTCTL_TRANSPORT: wants "auto" or "http" or "websocket", not \'ws\''),
+        ("AGENTCTL_KEY_COMMAND", "op read", 'AGENTCTL_KEY_COMMAND: wants a list such as ["op", "read"'),
     ],
 )
 def test_a_wrong_variable_is_named(name: str, text: str, message: str) -> None:

@@ -85,17 +85,45 @@ def model(
 
     Store the model that answers by default; without a name, show the one in force.
     """
-    invocation = _invocation(ctx)
-    if name is not None:
-        _store(invocation, {"model": name})
-    else:
-        _show_value(invocation, "model", _values(_load(invocation))["model"], as_json=as_json)
+    _show_or_store(ctx, "model", name, as_json=as_json)
+
+
+@app.command("transport", short_help="Show or store how requests travel.")
+def transport(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="[http|websocket|auto]", help="The one to store.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Example: agentctl config transport websocket
+
+    Store how requests travel: auto takes a WebSocket for runs of several turns where the service has one, HTTP
+    otherwise. Without a name, show the one in force.
+    """
+    _show_or_store(ctx, "transport", name, as_json=as_json)
+
+
+@app.command("api", short_help="Show or store which API the service speaks.")
+def api(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[responses|chat_completions]", help="The one to store.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Example: agentctl config api chat_completions
+
+    Store which API the service speaks; without a name, show the one in force.
+    """
+    _show_or_store(ctx, "api", name, as_json=as_json)
 
 
 @app.command("client", short_help="Show or store how the service is reached.")
 def client(
     ctx: typer.Context,
     base_url: Annotated[str | None, typer.Option(metavar="URL", help="Where the service is.")] = None,
+    websocket_base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where the service takes WebSockets, where that is elsewhere.")
+    ] = None,
     organization: Annotated[str | None, typer.Option(metavar="ID", help="The organization that is billed.")] = None,
     project: Annotated[str | None, typer.Option(metavar="ID", help="The project that is billed.")] = None,
     request_timeout: Annotated[
@@ -112,6 +140,7 @@ def client(
     """
     options = {
         "client.base_url": base_url,
+        "client.websocket_base_url": websocket_base_url,
         "client.organization": organization,
         "client.project": project,
         "client.request_timeout": request_timeout,
@@ -297,6 +326,15 @@ def _store(invocation: Invocation, texts: Mapping[str, str]) -> None:
             value = settings.values.get(name)
             if value is not None and value.origin != str(path):
                 invocation.note(f"note: {name} is stored, but {value.origin} goes before it")
+
+
+def _show_or_store(ctx: typer.Context, name: str, text: str | None, *, as_json: bool) -> None:
+    """Store what is given as text for a key; without a text, show what is in force."""
+    invocation = _invocation(ctx)
+    if text is not None:
+        _store(invocation, {name: text})
+    else:
+        _show_value(invocation, name, _values(_load(invocation))[name], as_json=as_json)
 
 
 def _values(loaded: Loaded) -> dict[str, Value | None]:
