@@ -1,0 +1,202 @@
+"""The provider of traces and spans: who makes them, and knows who is told."""
+
+from __future__ import annotations
+
+import abc
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from agentctl.log import logger
+from agentctl.redaction import register_secret
+
+from .current import get_current_span, get_current_trace
+from .processor_interface import FanOut, TracingProcessor
+from .spans import Span, TSpanData
+from .traces import Trace, TracingConfig
+
+
+class TraceProvider(abc.ABC):
+    """Makes traces and spans, and knows who is told of them."""
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody would be told: where nobody would, the engine makes no traces."""
+        return True
+
+    @abc.abstractmethod
+    def register_processor(self, processor: TracingProcessor) -> None:
+        """Tell this processor, too."""
+
+    @abc.abstractmethod
+    def set_processors(self, processors: list[TracingProcessor]) -> None:
+        """Tell these processors, and no other."""
+
+    @abc.abstractmethod
+    def get_current_trace(self) -> Trace | None:
+        """Return the trace that we are in."""
+
+    @abc.abstractmethod
+    def get_current_span(self) -> Span[Any] | None:
+        """Return the span that we are in."""
+
+    @abc.abstractmethod
+    def set_disabled(self, disabled: bool) -> None:
+        """Stop recording, or begin again."""
+
+    @abc.abstractmethod
+    def time_iso(self) -> str:
+        """Return the time in ISO form."""
+
+    @abc.abstractmethod
+    def gen_trace_id(self) -> str:
+        """Return a new id for a trace."""
+
+    @abc.abstractmethod
+    def gen_span_id(self) -> str:
+        """Return a new id for a span."""
+
+    @abc.abstractmethod
+    def gen_group_id(self) -> str:
+        """Return a new id for what several traces have in common."""
+
+    @abc.abstractmethod
+    def create_trace(
+        self,
+        name: str,
+        trace_id: str | None = None,
+        group_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        disabled: bool = False,
+        tracing: TracingConfig | None = None,
+    ) -> Trace:
+        """Return a new trace that has not begun."""
+
+    @abc.abstractmethod
+    def create_span(
+        self,
+        span_data: TSpanData,
+        span_id: str | None = None,
+        parent: Trace | Span[Any] | None = None,
+        disabled: bool = False,
+    ) -> Span[TSpanData]:
+        """Return a new span that has not begun, below `parent`, else the current span, else the current trace."""
+
+    def force_flush(self) -> None:  # noqa: B027  # optional to override
+        """Have every processor pass on what it keeps."""
+
+    def shutdown(self) -> None:  # noqa: B027  # optional to override
+        """Have every processor finish: the process ends."""
+
+
+class DefaultTraceProvider(TraceProvider):
+    """Makes traces and spans that registered processors are told of."""
+
+    def __init__(self) -> None:
+        self._processors = FanOut()
+        self._is_disabled: bool | None = None
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is a processor, and tracing is not disabled."""
+        return bool(self._processors) and not self._disabled()
+
+    def register_processor(self, processor: TracingProcessor) -> None:
+        """Tell this processor, too."""
+        self._processors.add(processor)
+
+    def set_processors(self, processors: list[TracingProcessor]) -> None:
+        """Tell these processors, and no other."""
+        self._processors.replace(processors)
+
+    def get_current_trace(self) -> Trace | None:
+        """Return the trace that we are in."""
+        return get_current_trace()
+
+    def get_current_span(self) -> Span[Any] | None:
+        """Return the span that we are in."""
+        return get_current_span()
+
+    def set_disabled(self, disabled: bool) -> None:
+        """Stop recording, or begin again, whatever OPENAI_AGENTS_DISABLE_TRACING says."""
+        self._is_disabled = disabled
+
+    def time_iso(self) -> str:
+        """Return the time in ISO form, in UTC."""
+        return datetime.now(UTC).isoformat()
+
+    def gen_trace_id(self) -> str:
+        """Return a new id for a trace."""
+        return f"trace_{os.urandom(16).hex()}"
+
+    def gen_span_id(self) -> str:
+        """Return a new id for a span."""
+        return f"span_{os.urandom(12).hex()}"
+
+    def gen_group_id(self) -> str:
+        """Return a new id for what several traces have in common."""
+        return f"group_{os.urandom(12).hex()}"
+
+    def create_trace(
+        self,
+        name: str,
+        trace_id: str | None = None,
+        group_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        disabled: bool = False,
+        tracing: TracingConfig | None = None,
+    ) -> Trace:
+        """Return a new trace that has not begun; a silent one if it, or tracing, is disabled."""
+        if disabled or self._disabled():
+            return Trace()
+        key = (tracing or {}).get("api_key")
+        register_secret(key)
+        return Trace(
+            name,
+            trace_id=trace_id or self.gen_trace_id(),
+            group_id=group_id,
+            metadata=metadata,
+            tracing_api_key=key,
+            processor=self._processors,
+        )
+
+    def create_span(
+        self,
+        span_data: TSpanData,
+        span_id: str | None = None,
+        parent: Trace | Span[Any] | None = None,
+        disabled: bool = False,
+    ) -> Span[TSpanData]:
+        """Return a new span that has not begun; a silent one if it, what it is in, or tracing is disabled."""
+        if disabled or self._disabled():
+            return Span(span_data)
+        if parent is None:
+            parent = get_current_span() or get_current_trace()
+        if parent is None:
+            logger.debug("a span of kind %s is outside any trace: it is not recorded", span_data.type)
+            return Span(span_data)
+        if not parent.is_recorded:
+            return Span(span_data)
+        return Span(
+            span_data,
+            trace_id=parent.trace_id,
+            span_id=span_id or self.gen_span_id(),
+            parent_id=parent.span_id if isinstance(parent, Span) else None,
+            tracing_api_key=parent.tracing_api_key,
+            trace_metadata=parent.trace_metadata if isinstance(parent, Span) else parent.metadata,
+            processor=self._processors,
+            clock=self.time_iso,
+        )
+
+    def force_flush(self) -> None:
+        """Have every processor pass on what it keeps."""
+        self._processors.force_flush()
+
+    def shutdown(self) -> None:
+        """Have every processor finish."""
+        self._processors.shutdown()
+
+    def _disabled(self) -> bool:
+        if self._is_disabled is None:
+            return os.environ.get("OPENAI_AGENTS_DISABLE_TRACING", "").strip().lower() in ("1", "true")
+        return self._is_disabled

@@ -1,0 +1,250 @@
+"""What a span is about: one kind of data for each kind of work, with its form in the traces API."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from openai.types.responses import Response
+
+
+class SpanData(abc.ABC):
+    """What one kind of span knows of its work; it may be filled in until the span ends."""
+
+    type: ClassVar[str]
+    """The name of the kind."""
+
+    @abc.abstractmethod
+    def export(self) -> dict[str, Any]:
+        """Return the data as JSON."""
+
+
+class AgentSpanData(SpanData):
+    """An agent has the word."""
+
+    type: ClassVar[str] = "agent"
+
+    def __init__(
+        self,
+        name: str,
+        handoffs: list[str] | None = None,
+        tools: list[str] | None = None,
+        output_type: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.handoffs = handoffs
+        """The names of the agents that it may hand over to."""
+        self.tools = tools
+        self.output_type = output_type
+        self.metadata = metadata
+
+    def export(self) -> dict[str, Any]:
+        """Return the data as JSON."""
+        data: dict[str, Any] = {
+            "type": self.type,
+            "name": self.name,
+            "handoffs": self.handoffs,
+            "tools": self.tools,
+            "output_type": self.output_type,
+        }
+        return data if self.metadata is None else {**data, "metadata": self.metadata}
+
+
+class FunctionSpanData(SpanData):
+    """A tool is called; input and output are None where they are not to be traced."""
+
+    type: ClassVar[str] = "function"
+
+    def __init__(self, name: str, input: str | None, output: Any, mcp_data: dict[str, Any] | None = None) -> None:
+        self.name = name
+        self.input = input
+        self.output = output
+        self.mcp_data = mcp_data
+
+    def export(self) -> dict[str, Any]:
+        """Return the data as JSON, the output as text."""
+        return {
+            "type": self.type,
+            "name": self.name,
+            "input": self.input,
+            "output": None if self.output is None else str(self.output),
+            "mcp_data": self.mcp_data,
+        }
+
+
+class GenerationSpanData(SpanData):
+    """A model generates; input and output are None where they are not to be traced."""
+
+    type: ClassVar[str] = "generation"
+
+    def __init__(
+        self,
+        input: Sequence[Mapping[str, Any]] | None = None,
+        output: Sequence[Mapping[str, Any]] | None = None,
+        model: str | None = None,
+        model_config: Mapping[str, Any] | None = None,
+        usage: dict[str, Any] | None = None,
+    ) -> None:
+        self.input = input
+        self.output = output
+        self.model = model
+        self.model_config = model_config
+        self.usage = usage
+
+    def export(self) -> dict[str, Any]:
+        """Return the data as JSON."""
+        return {
+            "type": self.type,
+            "input": self.input,
+            "output": self.output,
+            "model": self.model,
+            "model_config": self.model_config,
+            "usage": self.usage,
+        }
+
+
+class ResponseSpanData(SpanData):
+    """A model of the Responses API answers; what is exported names the response, which the service keeps."""
+
+    type: ClassVar[str] = "response"
+
+    def __init__(
+        self,
+        response: Response | dict[str, Any] | None = None,
+        input: str | list[Any] | None = None,
+        usage: dict[str, Any] | None = None,
+    ) -> None:
+        """Take the response as an `openai` object or as its JSON."""
+        self._response = response
+        self.input = input
+        self.usage = usage
+
+    @property
+    def response(self) -> Response | None:
+        """The response as an `openai` object, built from its JSON when first touched."""
+        if isinstance(self._response, dict):
+            # 450 ms of types: imported when a processor asks for one.
+            from openai._models import construct_type
+            from openai.types.responses import Response
+
+            built = construct_type(type_=Response, value=self._response)
+            assert isinstance(built, Response)
+            self._response = built
+        return self._response
+
+    @response.setter
+    def response(self, response: Response | dict[str, Any] | None) -> None:
+        self._response = response
+
+    @property
+    def response_id(self) -> str | None:
+        """The id of the response."""
+        if isinstance(self._response, dict):
+            return self._response.get("id")
+        return self._response.id if self._response is not None else None
+
+    def export(self) -> dict[str, Any]:
+        """Return the data as JSON."""
+        return {"type": self.type, "response_id": self.response_id, "usage": self.usage}
+
+
+class HandoffSpanData(SpanData):
+    """An agent hands over to another."""
+
+    type: ClassVar[str] = "handoff"
+
+    def __init__(self, from_agent: str | None, to_agent: str | None) -> None:
+        self.from_agent = from_agent
+        self.to_agent = to_agent
+
+    def export(self) -> dict[str, Any]:
+        """Return the data as JSON."""
+        return {"type": self.type, "from_agent": self.from_agent, "to_agent": self.to_agent}
+
+
+class GuardrailSpanData(SpanData):
+    """A guardrail checks."""
+
+    type: ClassVar[str] = "guardrail"
+
+    def __init__(self, name: str, triggered: bool = False) -> None:
+        self.name = name
+        self.triggered = triggered
+
+    def export(self) -> dict[str, Any]:
+        """Return the data as JSON."""
+        return {"type": self.type, "name": self.name, "triggered": self.triggered}
+
+
+class CustomSpanData(SpanData):
+    """Work of the user's own."""
+
+    type: ClassVar[str] = "custom"
+
+    def __init__(self, name: str, data: dict[str, Any]) -> None:
+        self.name = name
+        self.data = data
+
+    def export(self) -> dict[str, Any]:
+        """Return the data as JSON."""
+        return _custom(self.name, self.data)
+
+
+class MCPListToolsSpanData(SpanData):
+    """An MCP server lists its tools."""
+
+    type: ClassVar[str] = "mcp_tools"
+
+    def __init__(self, server: str | None = None, result: list[str] | None = None) -> None:
+        self.server = server
+        self.result = result
+
+    def export(self) -> dict[str, Any]:
+        """Return the data as JSON."""
+        return {"type": self.type, "server": self.server, "result": self.result}
+
+
+class TurnSpanData(SpanData):
+    """A turn of a run; the traces API knows no such kind, and takes it as a custom span."""
+
+    type: ClassVar[str] = "turn"
+
+    def __init__(
+        self, turn: int, agent_name: str, usage: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        self.turn = turn
+        self.agent_name = agent_name
+        self.usage = usage
+        self.metadata = metadata
+
+    def export(self) -> dict[str, Any]:
+        """Return the data as JSON."""
+        data = {"turn": self.turn, "agent_name": self.agent_name, "usage": self.usage, "metadata": self.metadata}
+        return _custom(self.type, {"sdk_span_type": self.type, **_set(data)})
+
+
+class TaskSpanData(SpanData):
+    """A whole run; the traces API knows no such kind, and takes it as a custom span."""
+
+    type: ClassVar[str] = "task"
+
+    def __init__(self, name: str, usage: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None) -> None:
+        self.name = name
+        self.usage = usage
+        self.metadata = metadata
+
+    def export(self) -> dict[str, Any]:
+        """Return the data as JSON."""
+        data = {"name": self.name, "usage": self.usage, "metadata": self.metadata}
+        return _custom(self.type, {"sdk_span_type": self.type, **_set(data)})
+
+
+def _custom(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {"type": CustomSpanData.type, "name": name, "data": data}
+
+
+def _set(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if value is not None}

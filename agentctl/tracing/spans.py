@@ -1,0 +1,123 @@
+"""Spans: pieces of work in a trace, each with its parent, its times, its data and its error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar
+
+from .current import current_span
+from .processor_interface import TracingProcessor
+from .traces import NO_ID
+
+if TYPE_CHECKING:
+    from .span_data import SpanData
+
+TSpanData = TypeVar("TSpanData", bound="SpanData")
+
+
+class SpanError(TypedDict):
+    """What went wrong in a span."""
+
+    message: str
+    data: dict[str, Any] | None
+
+
+class Span(Generic[TSpanData]):
+    """A span; as a context manager it begins, is the current one, and ends.
+
+    One without a processor is the same to who uses it, and nobody is told of it or of what is below it.
+    """
+
+    def __init__(
+        self,
+        span_data: TSpanData,
+        *,
+        trace_id: str = NO_ID,
+        span_id: str = NO_ID,
+        parent_id: str | None = None,
+        tracing_api_key: str | None = None,
+        trace_metadata: dict[str, Any] | None = None,
+        processor: TracingProcessor | None = None,
+        clock: Callable[[], str] = str,
+    ) -> None:
+        self.span_data = span_data
+        """What it is about; to be filled in until it ends."""
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.parent_id = parent_id
+        """The span that it is part of; None at the top of the trace."""
+        self.tracing_api_key = tracing_api_key
+        """What its trace is exported with, if not with the process's key."""
+        self.trace_metadata = trace_metadata
+        self._processor = processor
+        self._clock = clock
+        self._started_at: str | None = None
+        self._ended_at: str | None = None
+        self._error: SpanError | None = None
+        self._outer: Span[Any] | None = None
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether anybody is told of it."""
+        return self._processor is not None
+
+    @property
+    def error(self) -> SpanError | None:
+        """What went wrong."""
+        return self._error
+
+    @property
+    def started_at(self) -> str | None:
+        """When it began, in ISO form; None before that."""
+        return self._started_at
+
+    @property
+    def ended_at(self) -> str | None:
+        """When it ended, in ISO form; None before that."""
+        return self._ended_at
+
+    def set_error(self, error: SpanError) -> None:
+        """Say what went wrong."""
+        self._error = error
+
+    def start(self, mark_as_current: bool = False) -> None:
+        """Begin it; beginning it twice is beginning it once."""
+        if self._processor is not None and self._started_at is None:
+            self._started_at = self._clock()
+            self._processor.on_span_start(self)
+        if mark_as_current and current_span.get() is not self:
+            self._outer = current_span.get()
+            current_span.set(self)
+
+    def finish(self, reset_current: bool = False) -> None:
+        """End it; ending it twice is ending it once."""
+        if self._processor is not None and self._started_at is not None and self._ended_at is None:
+            self._ended_at = self._clock()
+            self._processor.on_span_end(self)
+        if reset_current and current_span.get() is self:
+            current_span.set(self._outer)
+
+    def export(self) -> dict[str, Any] | None:
+        """Return it as JSON, None where it is not recorded."""
+        if self._processor is None:
+            return None
+        return {
+            "object": "trace.span",
+            "id": self.span_id,
+            "trace_id": self.trace_id,
+            "parent_id": self.parent_id,
+            "started_at": self._started_at,
+            "ended_at": self._ended_at,
+            "span_data": self.span_data.export(),
+            "error": self._error,
+        }
+
+    def __enter__(self) -> Self:
+        self.start(mark_as_current=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.finish(reset_current=True)
