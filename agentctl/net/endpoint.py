@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from agentctl.errors import ConfigurationError, MissingKeyError
 from agentctl.redaction import register_secret
+
+if TYPE_CHECKING:
+    from .key_source import KeySource
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 """The base URL of OpenAI's own service."""
@@ -45,15 +49,16 @@ class Endpoint:
     """
 
     base_url: str
-    key: str | None = field(default=None, repr=False)
+    key: str | KeySource | None = field(default=None, repr=False)
     """None where there is none, which fails the first request; `NO_KEY` where the service wants none."""
     organization: str | None = None
     project: str | None = None
 
     def __post_init__(self) -> None:
-        register_secret(None if self.key == NO_KEY else self.key)
+        key = self.key if isinstance(self.key, str) else None
+        register_secret(None if key == NO_KEY else key)
         origin = self.origin  # Raises where the base URL is not usable.
-        for name, value in (("key", self.key), ("organization", self.organization), ("project", self.project)):
+        for name, value in (("key", key), ("organization", self.organization), ("project", self.project)):
             if value is not None and not (value.isascii() and value.isprintable() and value and " " not in value):
                 raise ConfigurationError(
                     f"the {name} for {origin} is empty or has spaces, line breaks or characters beyond ASCII: "
@@ -83,6 +88,8 @@ class Endpoint:
     def headers_for(self, url: str) -> dict[str, str]:
         """Return the headers that say who we are; none where `url` is of another origin.
 
+        A key from a source is asked for first: see `key_source.with_key`.
+
         Raises:
             MissingKeyError: there is no key.
         """
@@ -93,6 +100,7 @@ class Endpoint:
                 f"there is no key for {self.origin}: store one with `agentctl config set-key`, set OPENAI_API_KEY "
                 "(which counts for OpenAI and for OPENAI_BASE_URL), or use a local model: `-m local/smollm2`"
             )
+        assert isinstance(self.key, str)
         headers = {} if self.key == NO_KEY else {"authorization": f"Bearer {self.key}"}
         if self.organization:
             headers["openai-organization"] = self.organization

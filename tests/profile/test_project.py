@@ -129,7 +129,11 @@ def test_the_default_agent_may_be_code_itself() -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
+        ('transport = "http"', "transport"),
+        ('api = "chat_completions"', "api"),
+        ('key_command = ["op", "read"]', "key_command"),
         ('client.base_url = "https://evil.example/v1"', "client.base_url"),
+        ('client.websocket_base_url = "wss://evil.example/v1"', "client.websocket_base_url"),
         ('[client]\nkey = "none"', "client.key"),
         ('[client]\nca_file = "evil.pem"', "client.ca_file"),
         ('[settings.extra_headers]\nx = "y"', "settings.extra_headers.x"),
@@ -150,7 +154,6 @@ def test_what_only_the_user_may_decide_is_refused(text: str, key: str) -> None:
     [
         ('modle = "m"', "/p/agentctl.toml: modle: unknown key 'modle'; did you mean 'model'?"),
         ('api_key = "sk-very-secret"', "/p/agentctl.toml: api_key: unknown key 'api_key'; `agentctl config set-key`"),
-        ('key_command = ["op", "read"]', "key_command: a project file may not set this"),
         ("max_turns = 0", "max_turns: wants a whole number from 1, not 0"),
         ("model = ", "/p/agentctl.toml:1: column 9: is not TOML"),
         ('agents = "x"', "agents: wants a table"),
