@@ -103,7 +103,7 @@ def answer_error(
         return RequestRejectedError(message, status=status, request_id=said.request_id)
     if status == 404 and not (isinstance(content, dict) and content.get("error")):
         message = (
-            f"there is nothing at {shown_url} (404): the endpoint may not speak the Responses API, or its "
+            f"there is nothing at {shown_url} (404): the endpoint may not speak this API, or its "
             "base URL is wrong (`agentctl config client --base-url`, OPENAI_BASE_URL)"
         )
         return RequestRejectedError(message, status=status, request_id=said.request_id)

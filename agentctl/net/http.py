@@ -14,13 +14,14 @@ from agentctl.errors import ConfigurationError, ModelBehaviorError
 from agentctl.log import logger
 from agentctl.version import __version__
 
+from .answer import answer_events, read_body
 from .endpoint import Endpoint
 from .excerpt import excerpt
-from .failures import answer_error, event_error
+from .failures import answer_error
 from .loop_clients import LoopClients
 from .options import HttpOptions
 from .proxy import proxy_for
-from .sse import MAX_EVENT_BYTES, SSESplitter, decode_event
+from .sse import MAX_EVENT_BYTES
 from .tls import tls_context
 from .unreachable import transport_error
 
@@ -66,34 +67,19 @@ class HttpPipe:
     async def events(self, call: HttpCall) -> AsyncGenerator[list[dict[str, Any]]]:
         """Yield the events of the answer, as many at a time as have come; closing early closes the connection.
 
-        A service that answers with a whole response instead of a stream gives one terminal event.
+        A service that answers with one JSON object instead of a stream gives that object.
 
         Raises:
             ServiceError: as its subclasses say.
-            ModelBehaviorError: the answer is neither a stream of events nor a response.
+            ModelBehaviorError: the answer is neither a stream of events nor JSON.
             ConfigurationError: a file of certificates is not usable.
             MissingKeyError: the endpoint has no key.
         """
         async with self._answer(call, accept="text/event-stream") as answer:
-            kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind not in ("text/event-stream", ""):
-                yield [_terminal_event(await _read(answer, MAX_EVENT_BYTES), kind, self.endpoint)]
-                return
-            splitter = SSESplitter()
-            async with aclosing(_chunks(answer)) as chunks:
-                async for chunk in chunks:
-                    batch: list[dict[str, Any]] = []
-                    broken: ModelBehaviorError | None = None
-                    try:
-                        for data in splitter.feed(chunk):
-                            if (event := decode_event(data)) is not None:
-                                batch.append(event)
-                    except ModelBehaviorError as error:
-                        broken = error  # What came before it is whole, and comes out first.
-                    if batch:
-                        yield batch
-                    if broken is not None:
-                        raise broken
+            kind = answer.headers.get("content-type", "")
+            async with aclosing(answer_events(kind, _chunks(answer), service=self.endpoint.host)) as batches:
+                async for batch in batches:
+                    yield batch
 
     async def get_json(self, path: str) -> Any:
         """Return the JSON that a GET answers.
@@ -103,7 +89,7 @@ class HttpPipe:
             ModelBehaviorError: the answer is not JSON.
         """
         async with self._answer(HttpCall(path=path), accept="application/json") as answer:
-            body = await _read(answer, MAX_EVENT_BYTES)
+            body = await read_body(_chunks(answer), MAX_EVENT_BYTES)
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
@@ -142,7 +128,7 @@ class HttpPipe:
                 answer.headers.get("x-request-id"),
             )
             if not answer.is_success:
-                body = await _read(answer, _LONGEST_ERROR_BODY)
+                body = await read_body(_chunks(answer), _LONGEST_ERROR_BODY)
                 raise answer_error(
                     answer.status_code, answer.headers, body, url=url, service=self.endpoint.host, model=call.model
                 )
@@ -214,31 +200,3 @@ async def get_json(endpoint: Endpoint, options: HttpOptions, path: str) -> Any:
 def _chunks(answer: httpx2.Response) -> AsyncGenerator[bytes]:
     # A service that compresses though it was asked not to is still understood.
     return answer.aiter_bytes() if "content-encoding" in answer.headers else answer.aiter_raw()
-
-
-async def _read(answer: httpx2.Response, limit: int) -> bytes:
-    """Return the body as far as `limit`; more is not fetched."""
-    body = bytearray()
-    async with aclosing(_chunks(answer)) as chunks:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) >= limit:
-                break
-    return bytes(body[:limit])
-
-
-def _terminal_event(body: bytes, content_type: str, endpoint: Endpoint) -> dict[str, Any]:
-    """Return the terminal event of a whole response that came as JSON."""
-    try:
-        response = json.loads(body) if content_type == "application/json" else None
-    except (ValueError, RecursionError):
-        response = None
-    if isinstance(response, dict) and isinstance(response.get("output"), list):
-        return {"type": f"response.{response.get('status') or 'completed'}", "response": response}
-    if isinstance(response, dict) and response.get("error"):
-        raise event_error(response, service=endpoint.host)
-    raise ModelBehaviorError(
-        f"{endpoint.host} answered with {content_type} instead of a stream of events: "
-        f"{excerpt(body.decode('utf-8', 'replace'))!r}; a proxy or sign-in page may be in the way, or the endpoint "
-        "does not speak the Responses API"
-    )

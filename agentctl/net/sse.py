@@ -72,7 +72,7 @@ def decode_event(data: str) -> dict[str, object] | None:
             return None
         raise ModelBehaviorError(
             f"the service sent an event that is not JSON ({error}): {excerpt(data)}; "
-            "if it stays, the endpoint does not speak the Responses API"
+            "if it stays, the endpoint does not speak this API"
         ) from error
     except RecursionError as error:
         raise ModelBehaviorError(f"the service sent JSON nested too deep to read: {excerpt(data)}") from error

@@ -111,11 +111,10 @@ def test_a_redirect_is_not_followed(service: Service) -> None:
     assert elsewhere.seen == []
 
 
-def test_a_whole_response_in_place_of_a_stream_is_one_terminal_event(service: Service) -> None:
+def test_a_whole_response_in_place_of_a_stream_comes_out_as_it_is(service: Service) -> None:
     body = json.dumps({"model": "m", "input": "hi", "stream": False}).encode()
     (event,) = events_of(pipe_to(service.base_url), HttpCall(path="responses", body=body))
-    assert event["type"] == "response.completed"
-    assert event["response"]["object"] == "response"
+    assert event["object"] == "response"
 
 
 @pytest.mark.parametrize(
@@ -136,10 +135,15 @@ def test_an_answer_that_is_no_stream_is_shown_in_its_beginning(service: Service,
     assert len(str(caught.value)) < 600
 
 
-def test_an_error_object_with_status_200_is_the_error(service: Service) -> None:
-    service.script(steps.not_sse("application/json", '{"error": {"code": "rate_limit_exceeded", "message": "Slow."}}'))
-    with pytest.raises(ServiceUnavailableError, match="Slow"):
-        events_of(pipe_to(service.base_url))
+def test_nothing_after_the_mark_of_the_end_is_read(service: Service) -> None:
+    service.script(steps.raw(b'data: {"type": "a"}\n\ndata: [DONE]\n\ndata: {"type": "b"}\n\n'))
+    assert events_of(pipe_to(service.base_url)) == [{"type": "a"}]
+
+
+@pytest.mark.parametrize("end", [True, False])
+def test_how_the_connection_ends_after_the_mark_of_the_end_is_no_failure(service: Service, end: bool) -> None:
+    service.script(steps.raw(b'data: {"type": "a"}\n\ndata: [DONE]\n\n', b": more\n\n", end=end))
+    assert events_of(pipe_to(service.base_url)) == [{"type": "a"}]
 
 
 def test_what_came_before_a_broken_frame_comes_out_first(service: Service) -> None:

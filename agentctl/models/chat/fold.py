@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.errors import ModelBehaviorError, ServiceUnavailableError
+from agentctl.errors import ModelBehaviorError, ServiceError, ServiceUnavailableError
+from agentctl.models.reading import ReadBatch
 from agentctl.models.response_writer import REASONING, REFUSAL, SUMMARY, TEXT, ResponseWriter
 from agentctl.net.excerpt import excerpt
 from agentctl.net.failures import event_error
@@ -40,7 +41,19 @@ class ChatFold:
         self._finish: str | None = None
         self._usage: dict[str, JSONValue] | None = None
         self._stranger: str | None = None
-        """The beginning of something that is no chunk, where it came first."""
+        """The beginning of something that is no chunk."""
+        self.is_complete = False
+        """Whether the terminal event is out; a completion is whole with the end of its stream, after its usage."""
+
+    def read_batch(self, received: list[dict[str, Any]]) -> ReadBatch:
+        """Return the events of chunks that came together, up to a failure."""
+        events: list[WireEvent] = []
+        try:
+            for chunk in received:
+                events += self.read(chunk)
+        except ServiceError as error:
+            return ReadBatch(events, error)
+        return ReadBatch(events)
 
     def read(self, chunk: dict[str, Any]) -> list[WireEvent]:
         """Return the events of a chunk.
@@ -79,6 +92,7 @@ class ChatFold:
                 f"{self._service} ended the stream before the completion was whole; try again", code=CONNECTION_LOST
             )
         self._calls.end(writer)
+        self.is_complete = True
         writer.end(incomplete=_INCOMPLETE.get(self._finish), usage=self._usage)
         return writer.take()
 

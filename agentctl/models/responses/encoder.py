@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from agentctl.agent.wire import JSONValue, WireItem
-from agentctl.errors import UserError
+from agentctl.models.body import encode_json
 
 MOST_KEPT_BYTES = 16 * 1024 * 1024
 """How much encoded history is kept, over all runs of a model; the least recently sent goes first."""
@@ -38,14 +36,14 @@ class RequestEncoder:
             UserError: a field holds what JSON cannot say.
         """
         fields = [
-            b'"%s":%s' % (name.encode(), self._items(value) if name == "input" else _json(value, name))
+            b'"%s":%s' % (name.encode(), self._items(value) if name == "input" else encode_json(value, name))
             for name, value in body.items()
         ]
         return b"{%s}" % b",".join(fields)
 
     def _items(self, items: JSONValue) -> bytes:
         if not isinstance(items, list):
-            return _json(items, "input")
+            return encode_json(items, "input")
         encoded = b"[%s]" % b",".join([self._item(item, place) for place, item in enumerate(items)])
         while self._bytes > MOST_KEPT_BYTES:
             _, oldest = self._kept.popitem(last=False)
@@ -54,34 +52,16 @@ class RequestEncoder:
 
     def _item(self, item: JSONValue, place: int) -> bytes:
         if not isinstance(item, dict):
-            return _json(item, f"input[{place}]")
+            return encode_json(item, f"input[{place}]")
         kept = self._kept.get(id(item))
         if kept is not None and kept.item is item and kept.copy == item:
             self._kept.move_to_end(id(item))
             return kept.encoded
-        encoded = _json(item, f"input[{place}]")
+        encoded = encode_json(item, f"input[{place}]")
         self._bytes += len(encoded) - (len(kept.encoded) if kept is not None else 0)
         self._kept[id(item)] = _Kept(item, _copy(item), encoded)
         self._kept.move_to_end(id(item))
         return encoded
-
-
-def _json(value: JSONValue, field: str) -> bytes:
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json)
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise UserError(f"{field} of the request holds half of a surrogate pair, which is no Unicode text") from error
-    except (TypeError, ValueError, RecursionError) as error:
-        raise UserError(f"{field} of the request is not JSON: {error}") from error
-
-
-def _as_json(value: Any) -> JSONValue:
-    """Return an `openai` object in a user's input as JSON."""
-    dump = getattr(value, "model_dump", None)
-    if dump is None:
-        raise TypeError(f"{type(value).__name__} has no form in JSON")
-    return dump(mode="json", exclude_unset=True)
 
 
 def _copy(value: JSONValue) -> JSONValue:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from agentctl.agent.wire import WireEvent, WireItem
 from agentctl.errors import ModelBehaviorError, ServiceError, ServiceUnavailableError
+from agentctl.models.reading import ReadBatch
 from agentctl.net.excerpt import excerpt
 from agentctl.net.failures import event_error
 from agentctl.net.unreachable import CONNECTION_LOST
@@ -19,14 +19,6 @@ _FAILURES = frozenset({"error", "response.error", "response.failed", "response.c
 _WATCHED = TERMINAL | _FAILURES | {"response.output_item.done"}
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBatch:
-    """Events to hand on, up to the terminal one or a failure."""
-
-    events: list[WireEvent]
-    failure: ServiceError | ModelBehaviorError | None = None
-
-
 class ResponseFold:
     """Reads the events of one response in order; those of types that nobody knows pass untouched."""
 
@@ -35,18 +27,6 @@ class ResponseFold:
         self._items: list[tuple[int, WireItem]] = []
         self.is_complete = False
         """Whether the terminal event has been read; nothing after it counts."""
-
-    def read_all(self, received: list[WireEvent], events: list[WireEvent]) -> None:
-        """Append to `events` what is to be handed on of what was received, as far as it goes.
-
-        Raises:
-            ServiceError: as `read`.
-            ModelBehaviorError: as `read`.
-        """
-        for event in received:
-            events.append(self.read(event))
-            if self.is_complete:
-                break
 
     def read(self, event: WireEvent) -> WireEvent:
         """Return the event to hand on: itself, or the terminal one with its output filled in.

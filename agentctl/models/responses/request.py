@@ -9,7 +9,7 @@ from agentctl.agent.output import AgentOutputSchemaBase
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.tool import Tool
 from agentctl.agent.wire import JSONValue
-from agentctl.errors import UserError
+from agentctl.models.body import with_extras
 
 _LOGPROBS = "message.output_text.logprobs"
 _TOOL_CHOICES = frozenset({"auto", "required", "none"})
@@ -17,8 +17,6 @@ _TOOL_CHOICES = frozenset({"auto", "required", "none"})
 
 def build_request(request: ModelRequest, model: str) -> dict[str, JSONValue]:
     """Return the fields of a request, all that every transport sends alike; unset ones are left out.
-
-    `extra_args` come beside the fields of the settings, and may not repeat one; `extra_body` goes over everything.
 
     Raises:
         UserError: `extra_args` repeats a field.
@@ -35,13 +33,7 @@ def build_request(request: ModelRequest, model: str) -> dict[str, JSONValue]:
         "text": _text(settings, request.output_schema),
         **_settings(settings, has_tools=bool(request.tools)),
     }
-    body = {name: value for name, value in given.items() if value is not None}
-    if repeated := sorted(body.keys() & (settings.extra_args or {}).keys()):
-        raise UserError(
-            f"ModelSettings.extra_args repeats {', '.join(map(repr, repeated))}, which the request has already: set it "
-            "in one place (extra_body goes over it)"
-        )
-    return {**body, **(settings.extra_args or {}), **(settings.extra_body or {})}
+    return with_extras(given, settings)
 
 
 def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValue]:

@@ -27,13 +27,13 @@ def test_what_is_encoded_reads_back_as_it_was(items: list[dict[str, Any]], other
 
 def test_an_item_is_encoded_once_however_often_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     encoded: list[str] = []
-    really = encoder._json
+    really = encoder.encode_json
 
     def counting(value: Any, field: str) -> bytes:
         encoded.append(field)
         return really(value, field)
 
-    monkeypatch.setattr(encoder, "_json", counting)
+    monkeypatch.setattr(encoder, "encode_json", counting)
     encoding = RequestEncoder()
     history: list[dict[str, Any]] = []
     for turn in range(5):

@@ -62,6 +62,23 @@ def test_an_error_without_a_type_is_raised() -> None:
         ResponseFold().read({"error": {"code": 503, "message": "Overloaded"}})
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [("completed", "response.completed"), ("incomplete", "response.incomplete"), (None, "response.completed")],
+)
+def test_a_whole_response_that_did_not_stream_is_its_own_terminal_event(status: str | None, kind: str) -> None:
+    response = {"object": "response", "status": status, "output": [], "error": None}
+    fold = ResponseFold()
+    assert fold.read(response) == {"type": kind, "response": response}
+    assert fold.is_complete
+
+
+def test_a_whole_response_that_failed_is_raised() -> None:
+    response = {"status": "failed", "output": [], "error": {"code": "rate_limit_exceeded", "message": "Slow."}}
+    with pytest.raises(ServiceUnavailableError, match="Slow"):
+        ResponseFold().read(response)
+
+
 @pytest.mark.parametrize("event", [{}, {"type": 3}, {"object": "chat.completion.chunk", "choices": []}])
 def test_what_has_no_type_is_no_event(event: dict[str, Any]) -> None:
     with pytest.raises(ModelBehaviorError, match="may not speak the Responses API"):
