@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from agentctl._lazy import exporter
 from agentctl.agent.ports import Model, ModelProvider
@@ -10,6 +10,9 @@ from agentctl.errors import ConfigurationError, UserError
 from agentctl.net.options import HttpOptions
 
 from .openai_provider import OpenAIProvider
+
+if TYPE_CHECKING:
+    from agentctl.net.key_source import KeySource
 
 MultiProviderOpenAIPrefixMode: TypeAlias = Literal["alias", "model_id"]
 """What `openai/x` means: the model `x` of OpenAI, or the model that the endpoint itself calls `openai/x`."""
@@ -60,7 +63,7 @@ class MultiProvider(ModelProvider):
         self,
         *,
         provider_map: MultiProviderMap | None = None,
-        openai_api_key: str | None = None,
+        openai_api_key: str | KeySource | None = None,
         openai_base_url: str | None = None,
         openai_organization: str | None = None,
         openai_project: str | None = None,

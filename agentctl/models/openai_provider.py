@@ -13,6 +13,7 @@ from .default_model import get_default_model
 
 if TYPE_CHECKING:
     from agentctl.net.http import HttpPipe
+    from agentctl.net.key_source import KeySource
 
     from .responses.http import ResponsesHTTPModel
 
@@ -23,7 +24,7 @@ class OpenAIProvider(ModelProvider):
     def __init__(
         self,
         *,
-        api_key: str | None = None,
+        api_key: str | KeySource | None = None,
         base_url: str | None = None,
         organization: str | None = None,
         project: str | None = None,
