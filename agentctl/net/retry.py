@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from agentctl.errors import ServiceUnavailableError
 
-from .unreachable import CERTIFICATE_REFUSED, CONNECTION_LOST, NO_ANSWER
+from .unreachable import CONNECTION_LOST, FINAL, NO_ANSWER
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 8.0
@@ -30,7 +30,7 @@ class Retries:
         """Return the seconds to wait before the next try, None if there is none; `chance` is random, from 0 to 1."""
         if not isinstance(error, ServiceUnavailableError) or self.done >= self.max_retries:
             return None
-        if error.code == CERTIFICATE_REFUSED and error.status is None:
+        if error.code in FINAL and error.status is None:
             return None
         if may_have_been_sent(error) and (self.replayed or not self.is_replayable):
             return None

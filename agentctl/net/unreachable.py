@@ -1,4 +1,7 @@
-"""The one table of what `httpx2` raises: which phase failed, whether the request may have been sent, and the words."""
+"""Why a service cannot be reached: which phase failed, whether the request may have been sent, and the words.
+
+One table for what `httpx2` raises; what fails in the same way on a WebSocket is said in the same words.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,14 @@ NO_ANSWER = "no_answer"
 """Code: the service fell silent; it may have got the request."""
 CONNECTION_LOST = "connection_lost"
 """Code: the connection broke; the service may have got the request."""
+
+CLOSED_ON_PURPOSE = "connection_closed"
+"""Code: the service closed the connection for a reason that stays, so trying again changes nothing."""
+ANSWER_TOO_LARGE = "answer_too_large"
+"""Code: more came than we keep; trying again changes nothing."""
+
+FINAL = frozenset({CERTIFICATE_REFUSED, CLOSED_ON_PURPOSE, ANSWER_TOO_LARGE})
+"""The codes after which trying again changes nothing."""
 
 CODE_OF = {
     "ConnectError": CONNECT_FAILED,
@@ -55,24 +66,43 @@ def transport_error(
 ) -> ServiceUnavailableError:
     """Return the exception for a request that `httpx2` could not bring to its end."""
     code = next((CODE_OF[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in CODE_OF), CONNECTION_LOST)
-    refused = next((cause for cause in _causes(error) if type(cause).__name__ == "SSLCertVerificationError"), None)
+    if code == CONNECT_FAILED or _untrusted_certificate(error) is not None:
+        return connect_error(error, host=host, options=options, proxy=proxy)
+    if code == NO_ANSWER:
+        return silence_error(host=host, options=options, proxy=proxy)
+    when = "in the middle of the answer" if has_answered else "before it answered"
+    return ServiceUnavailableError(
+        f"the connection to {host}{_way(proxy)} broke {when}: {_reason(error, options)}; try again", code=code
+    )
+
+
+def connect_error(error: Exception, *, host: str, options: HttpOptions, proxy: Proxy | None) -> ServiceUnavailableError:
+    """Return the exception for a connection that could not be made, whatever raised `error`."""
+    refused = _untrusted_certificate(error)
     if refused is not None:
         return ServiceUnavailableError(_untrusted(host, str(refused)), code=CERTIFICATE_REFUSED)
-    way = f" through the proxy {proxy.shown}" if proxy is not None else ""
-    if code == CONNECT_FAILED:
-        message = (
-            f"cannot connect to {host}{way}: {_reason(error, options)}; check the network"
-            f"{f', {proxy.variable}' if proxy is not None else ''} and the base URL"
-        )
-    elif code == NO_ANSWER:
-        message = (
-            f"{host} fell silent for {options.request_timeout:g} s{way}; try again later, or wait longer with "
-            "`agentctl config client --request-timeout`"
-        )
-    else:
-        when = "in the middle of the answer" if has_answered else "before it answered"
-        message = f"the connection to {host}{way} broke {when}: {_reason(error, options)}; try again"
-    return ServiceUnavailableError(message, code=code)
+    return ServiceUnavailableError(
+        f"cannot connect to {host}{_way(proxy)}: {_reason(error, options)}; check the network"
+        f"{f', {proxy.variable}' if proxy is not None else ''} and the base URL",
+        code=CONNECT_FAILED,
+    )
+
+
+def silence_error(*, host: str, options: HttpOptions, proxy: Proxy | None) -> ServiceUnavailableError:
+    """Return the exception for a service that fell silent for longer than `HttpOptions.request_timeout`."""
+    return ServiceUnavailableError(
+        f"{host} fell silent for {options.request_timeout:g} s{_way(proxy)}; try again later, or wait longer with "
+        "`agentctl config client --request-timeout`",
+        code=NO_ANSWER,
+    )
+
+
+def _way(proxy: Proxy | None) -> str:
+    return f" through the proxy {proxy.shown}" if proxy is not None else ""
+
+
+def _untrusted_certificate(error: BaseException) -> BaseException | None:
+    return next((cause for cause in _causes(error) if type(cause).__name__ == "SSLCertVerificationError"), None)
 
 
 def _untrusted(host: str, said: str) -> str:
@@ -84,8 +114,8 @@ def _untrusted(host: str, said: str) -> str:
     )
 
 
-def _reason(error: httpx2.RequestError, options: HttpOptions) -> str:
-    if type(error).__name__ == "ConnectTimeout":
+def _reason(error: Exception, options: HttpOptions) -> str:
+    if isinstance(error, TimeoutError) or type(error).__name__ == "ConnectTimeout":
         return f"no answer within {options.connect_timeout:g} s"
     for cause in _causes(error):
         if type(cause).__name__ == "gaierror":

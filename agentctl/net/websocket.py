@@ -1,0 +1,186 @@
+"""The WebSocket pipe: how sockets to one endpoint are opened, through `websockets`, without `openai`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from agentctl.errors import ConfigurationError, RequestRejectedError, ServiceError
+from agentctl.log import logger
+from agentctl.version import __version__
+
+from .endpoint import Endpoint
+from .excerpt import excerpt
+from .failures import answer_error
+from .live_socket import LiveSocket
+from .options import HttpOptions
+from .proxy import proxy_for
+from .tls import tls_context
+from .unreachable import connect_error
+from .websocket_options import WebSocketOptions
+
+if TYPE_CHECKING:
+    import ssl
+
+    from websockets.asyncio.client import ClientConnection
+    from websockets.exceptions import InvalidStatus
+
+_PATH = "responses"
+_SCHEMES = {"http": "ws", "https": "wss"}
+_CLOSE_SECONDS = 1
+
+_quiet = logging.Logger("agentctl.websockets")  # outside the tree: it would log keys and frames
+_quiet.disabled = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a socket leads, and who we are there: sockets of equal addresses are alike."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+
+
+def address_at(endpoint: Endpoint, headers: Mapping[str, str], query: Mapping[str, object] | None) -> Address:
+    """Return the address of an endpoint, with further headers over its own of the same name in lower case, and a query.
+
+    Raises:
+        MissingKeyError: the endpoint has no key.
+    """
+    url = urlsplit(endpoint.url(_PATH, query))
+    # A base URL that ends where requests go is what some services tell their users.
+    url = url._replace(path=url.path.replace(f"/{_PATH}/{_PATH}", f"/{_PATH}"))
+    return Address(
+        url=url._replace(scheme=_SCHEMES[url.scheme]).geturl(),
+        headers=tuple(sorted({**endpoint.headers_for(url.geturl()), **headers}.items())),
+    )
+
+
+class UpgradeFailed(Exception):
+    """There is no socket: the upgrade was refused, or did not come; nothing of a request has been sent.
+
+    `error` is what that means to a caller who has no other way.
+    """
+
+    def __init__(self, error: ServiceError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class WebSocketPipe:
+    """Opens sockets to one endpoint, whose base URL is that of the WebSocket in its http or https form.
+
+    Raises:
+        ConfigurationError: the environment names a proxy that is none.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        options: HttpOptions,
+        *,
+        websocket: WebSocketOptions | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.endpoint = endpoint
+        self.options = options
+        self._websocket = websocket or WebSocketOptions()
+        self._environ = environ
+        self._proxy = proxy_for(endpoint.base_url, environ)
+        self._tls: ssl.SSLContext | None = None
+
+    async def open(self, address: Address, *, patience: float | None = None) -> LiveSocket:
+        """Return a new socket; `patience` is the seconds this may take, where that is less than for any connection.
+
+        Raises:
+            UpgradeFailed: there is none to be had.
+            AuthenticationError: the key was refused (401), as it would be anywhere else.
+            ConfigurationError: a proxy or a file of certificates is not usable.
+        """
+        options = self.options
+        if patience is not None and patience < options.connect_timeout:
+            options = replace(options, connect_timeout=patience)
+        logger.debug("opening a WebSocket to %s", address.url.partition("?")[0])
+        connection = await self._connect(address, options)
+        return LiveSocket(
+            connection,
+            host=self.endpoint.host,
+            proxy=self._proxy,
+            options=self.options,
+            websocket=self._websocket,
+        )
+
+    async def _connect(self, address: Address, options: HttpOptions) -> ClientConnection:
+        # 40 ms beside asyncio: imported for the first socket.
+        from websockets.asyncio.client import connect
+        from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidProxy, InvalidStatus, ProxyError
+
+        opening = connect(
+            address.url,
+            additional_headers=address.headers,
+            user_agent_header=f"agentctl/{__version__}",
+            proxy=self._proxy.url if self._proxy is not None else None,
+            compression=None,
+            open_timeout=options.connect_timeout,
+            close_timeout=_CLOSE_SECONDS,
+            ping_interval=None,
+            max_size=self._websocket.max_size,
+            max_queue=None,
+            logger=_quiet,
+            **self._trust(address.url),
+        )
+        opening.process_redirect = _refuse_redirect  # type: ignore[method-assign, assignment]  # a key stays where it is
+        try:
+            return await opening
+        except InvalidStatus as error:
+            refusal = self._refusal(error, address)
+            raise refusal if refusal.status == 401 else UpgradeFailed(refusal) from error
+        except InvalidProxy as error:
+            raise ConfigurationError(f"it is not usable: {excerpt(error.msg)}", key=self._proxy_variable()) from error
+        except ImportError as error:
+            raise ConfigurationError(
+                "a SOCKS proxy needs a package that is not installed: pip install 'python-socks[asyncio]'",
+                key=self._proxy_variable(),
+            ) from error
+        except (ProxyError, InvalidMessage, OSError, EOFError) as error:
+            unreachable = connect_error(error, host=self.endpoint.host, options=options, proxy=self._proxy)
+            raise UpgradeFailed(unreachable) from error
+        except InvalidHandshake as error:
+            raise UpgradeFailed(self._no_websocket(f"its answer is none ({excerpt(str(error))})")) from error
+
+    def _refusal(self, error: InvalidStatus, address: Address) -> ServiceError:
+        answer = error.response
+        if answer.status_code < 300:
+            return self._no_websocket(f"it answered with {answer.status_code} instead of 101")
+        headers = {name.lower(): value for name, value in answer.headers.raw_items()}
+        return answer_error(
+            answer.status_code, headers, bytes(answer.body or b""), url=address.url, service=self.endpoint.host
+        )
+
+    def _no_websocket(self, why: str) -> RequestRejectedError:
+        return RequestRejectedError(f"{self.endpoint.host} does not open a WebSocket: {why}; see the base URL")
+
+    def _proxy_variable(self) -> str | None:
+        return self._proxy.variable if self._proxy is not None else None
+
+    def _trust(self, url: str) -> dict[str, Any]:
+        """Return the TLS contexts, of the service and of the proxy, as `websockets` names them."""
+        trust: dict[str, Any] = {}
+        if url.startswith("wss:"):
+            trust["ssl"] = self._context()
+        if self._proxy is not None and self._proxy.scheme == "https":
+            trust["proxy_ssl"] = self._context()
+        return trust
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = tls_context(self.options.ca_file, self._environ)
+        return self._tls
+
+
+def _refuse_redirect(error: Exception) -> Exception:
+    return error
