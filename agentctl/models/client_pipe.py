@@ -1,0 +1,74 @@
+"""A user's own `openai` client as what carries model calls: its address, auth, retries and HTTP options hold."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from agentctl.agent.model_settings import ModelSettings
+from agentctl.agent.wire import JSONValue, WireEvent
+from agentctl.net.answer import answer_events
+
+from .call import extra_headers
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+
+class ClientPipe:
+    """Posts through the client's raw request path and reads the stream itself: no typed object per event."""
+
+    def __init__(self, client: AsyncOpenAI) -> None:
+        self.client = client
+
+    @property
+    def base_url(self) -> str:
+        """Where the client's requests go."""
+        return str(self.client.base_url)
+
+    @property
+    def host(self) -> str:
+        """The host, and the port where one is given: what messages name."""
+        return urlsplit(self.base_url).netloc
+
+    async def events(
+        self, path: str, body: dict[str, JSONValue], settings: ModelSettings
+    ) -> AsyncGenerator[list[WireEvent]]:
+        """Yield what comes back, as many events at a time as have come; closing early closes the connection.
+
+        Raises:
+            openai.OpenAIError: as the client raises it, also for an error in the middle of the stream.
+            ModelBehaviorError: the answer is neither a stream of events nor JSON.
+            UserError: an extra header is none that HTTP can carry.
+        """
+        # The user's own client: `openai` is imported already.
+        from openai import APIError, AsyncStream
+
+        stream = await self.client.post(
+            f"/{path}",
+            body=body,
+            cast_to=object,
+            options={"headers": dict(extra_headers(settings)), "params": settings.extra_query or {}},
+            stream=True,
+            stream_cls=AsyncStream[object],
+        )
+        try:
+            response = stream.response
+            kind = response.headers.get("content-type", "")
+            async with aclosing(answer_events(kind, response.aiter_bytes(), service=self.host)) as batches:
+                async for batch in batches:
+                    whole = next((place for place, event in enumerate(batch) if event.get("error")), len(batch))
+                    if before := batch[:whole]:
+                        yield before
+                    if whole < len(batch):
+                        error = batch[whole]["error"]
+                        raise APIError(_message(error), request=response.request, body=error)
+        finally:
+            await stream.close()
+
+
+def _message(error: JSONValue) -> str:
+    message = error.get("message") if isinstance(error, dict) else error
+    return message if isinstance(message, str) and message else "the service failed in the middle of the stream"

@@ -1,0 +1,80 @@
+"""The model that speaks chat completions through a user's own `openai` client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
+from agentctl.agent.wire import WireItem
+
+from .call import log_data
+from .chat.model import left_out, new_fold
+from .chat.request import build_request, is_openai_service
+from .client_pipe import ClientPipe
+from .reading import read_answer
+from .reasoning_content_replay import ShouldReplayReasoningContent, replay_context
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+
+class OpenAIChatCompletionsModel(WireModel):
+    """A model behind an `AsyncOpenAI` or `AsyncAzureOpenAI`, whose auth, retries, headers and HTTP options hold.
+
+    Args:
+        model: The name of the model as the service knows it.
+        openai_client: The client; it stays its owner's, who closes it.
+        should_replay_reasoning_content: Says of each reasoning item whether it goes along; None lets none.
+        strict_feature_validation: Whether a request that chat completions cannot carry whole is a `UserError`, instead
+            of a warning.
+        buffer_streamed_tool_calls: Whether tool calls are held back until they are whole.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        openai_client: AsyncOpenAI,
+        should_replay_reasoning_content: ShouldReplayReasoningContent | None = None,
+        strict_feature_validation: bool = False,
+        buffer_streamed_tool_calls: bool = False,
+    ) -> None:
+        self.model = model
+        self._pipe = ClientPipe(openai_client)
+        self._should_replay = should_replay_reasoning_content
+        self._is_strict = strict_feature_validation
+        self._buffers = buffer_streamed_tool_calls
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model as the service knows it."""
+        return self.model
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
+        """Yield the events of one response, the terminal one last.
+
+        Raises:
+            openai.OpenAIError: the client's own errors, as they are.
+            ServiceError: the stream was cut.
+            ModelBehaviorError: the stream breaks the protocol.
+            ModelTimeoutError: the call took longer than `ModelSettings.timeout`.
+            UserError: the request cannot be said in chat completions, or an extra header in HTTP.
+        """
+        for warning in left_out(request, is_strict=self._is_strict):
+            yield warning
+        body = build_request(
+            request, self.model, is_openai=is_openai_service(self._pipe.base_url), replays=self._replays
+        )
+        log_data("request %s", body)
+        fold = new_fold(self.model, self._pipe.host, buffers_tool_calls=self._buffers)
+        received = self._pipe.events("chat/completions", body, request.model_settings)
+        async with aclosing(read_answer(received, fold, request.model_settings.timeout)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
+
+    def _replays(self, item: WireItem) -> bool:
+        if self._should_replay is None:
+            return False
+        return self._should_replay(replay_context(item, model=self.model, base_url=self._pipe.base_url))

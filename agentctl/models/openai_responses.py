@@ -1,0 +1,60 @@
+"""The model that speaks the Responses API through a user's own `openai` client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
+from agentctl.agent.wire import WireEvent
+
+from .call import log_data
+from .client_pipe import ClientPipe
+from .reading import read_answer
+from .responses.fold import ResponseFold
+from .responses.request import build_request
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+
+class OpenAIResponsesModel(WireModel):
+    """A model behind an `AsyncOpenAI` or `AsyncAzureOpenAI`, whose auth, retries, headers and HTTP options hold.
+
+    Args:
+        model: The name of the model as the service knows it.
+        openai_client: The client; it stays its owner's, who closes it.
+        model_is_explicit: Whether the user chose the model; else a prompt object's own model goes before it.
+    """
+
+    def __init__(self, model: str, openai_client: AsyncOpenAI, *, model_is_explicit: bool = True) -> None:
+        self.model = model
+        self._pipe = ClientPipe(openai_client)
+        self._model_is_explicit = model_is_explicit
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model as the service knows it."""
+        return self.model
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
+        """Yield the events of one response, the terminal one last.
+
+        Raises:
+            openai.OpenAIError: the client's own errors, as they are.
+            ServiceError: the service says in an event that the response failed.
+            ModelBehaviorError: the stream breaks the protocol.
+            ModelTimeoutError: the call took longer than `ModelSettings.timeout`.
+            UserError: an extra header is none that HTTP can carry.
+        """
+        body = {**build_request(request, self.model), "stream": True}
+        if request.prompt is not None and not self._model_is_explicit:
+            del body["model"]
+        log_data("request %s", body)
+        settings = request.model_settings
+        received: AsyncGenerator[list[WireEvent]] = self._pipe.events("responses", body, settings)
+        async with aclosing(read_answer(received, ResponseFold(self._pipe.host), settings.timeout)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
