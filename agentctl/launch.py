@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import RunEvent, RunFinished, Warned
@@ -16,10 +16,15 @@ from agentctl.errors import AgentsException, RunTimeoutError
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.endpoint import Endpoint
 from agentctl.net.options import HttpOptions
+from agentctl.profile.credentials import Credential, Key, KeyFromCommand
+from agentctl.profile.key_command import KeyCommand
 from agentctl.profile.load import Loaded, find_key
 from agentctl.profile.resolve import FLAG, ClientSettings, Settings
 from agentctl.run.config import RunConfig
 from agentctl.run.runner import Runner
+
+if TYPE_CHECKING:
+    from agentctl.net.key_source import KeySource
 
 LOCAL_MODEL = "local/smollm2"
 """The model that answers where there is no key and nobody named a model."""
@@ -75,7 +80,7 @@ def prepare(
         notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
     client = settings.client
     provider = MultiProvider(
-        openai_api_key=key.credential.value if key.credential else None,
+        openai_api_key=_sendable(key.credential, environ),
         openai_base_url=client.base_url,
         openai_organization=client.organization,
         openai_project=client.project,
@@ -130,10 +135,9 @@ def endpoint_models(loaded: Loaded, environ: Mapping[str, str]) -> list[str]:
     from agentctl.models.catalogue import model_names
 
     client = loaded.settings.client
-    credential = find_key(loaded, environ).credential
     endpoint = Endpoint(
         base_url=client.base_url,
-        key=credential.value if credential else None,
+        key=_sendable(find_key(loaded, environ).credential, environ),
         organization=client.organization,
         project=client.project,
     )
@@ -143,6 +147,19 @@ def endpoint_models(loaded: Loaded, environ: Mapping[str, str]) -> list[str]:
 def not_begun(error: Exception) -> RunFinished:
     """Return the last event of a run that failed before it began."""
     return RunFinished(final_output=None, agent=None, usage=Usage(), response_id=None, error=error)
+
+
+def _sendable(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | None:
+    """Return the key as an endpoint takes it; a program is run once a request needs what it prints."""
+    match key:
+        case None:
+            return None
+        case Credential(value=value):
+            return value
+        case KeyFromCommand(command=command):
+            return KeyCommand(command, environ)
+        case _:
+            assert_never(key)
 
 
 def _http_options(client: ClientSettings) -> HttpOptions:

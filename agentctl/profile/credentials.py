@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from agentctl.errors import ConfigurationError
-from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, origin_of
+from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, http_form, origin_of
 from agentctl.redaction import register_secret
 
 from .document import Document, read_document, rewrite
@@ -25,6 +26,22 @@ class Credential:
     value: str = field(repr=False)
     source: str
     """Where it comes from, for people."""
+    origins: frozenset[str] | None = None
+    """Where it may be sent; None: to the endpoint of the run, whichever that is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFromCommand:
+    """The key to send, which a program prints once it is run."""
+
+    command: tuple[str, ...]
+    source: str
+    """Who named the program, for people."""
+    origins: frozenset[str] | None = None
+    """As those of a `Credential`."""
+
+
+Key: TypeAlias = Credential | KeyFromCommand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,24 +107,63 @@ def check_key(text: str) -> str:
 
 
 def key_for(
-    base_url: str, environ: Mapping[str, str], credentials: Credentials, *, no_key: bool = False
-) -> Credential | None:
-    """Return the key that may be sent to `base_url`, or None where there is none.
+    base_url: str,
+    environ: Mapping[str, str],
+    credentials: Credentials,
+    *,
+    command: KeyFromCommand | None = None,
+    no_key: bool = False,
+) -> Key | None:
+    """Return the key that may be sent to `base_url`, or None where there is none; no program is run.
 
-    `AGENTCTL_API_KEY` is for the endpoint of the run, whichever it is; a stored key for its own origin;
-    `OPENAI_API_KEY` for OpenAI's and that of `OPENAI_BASE_URL`. `no_key`: the endpoint needs none.
+    `AGENTCTL_API_KEY` is for the endpoint of the run, whichever it is; that of a `command` for where it says; a stored
+    key for its own origin; `OPENAI_API_KEY` for OpenAI's and those that OpenAI's variables name. `no_key`: the endpoint
+    needs none.
     """
     if no_key:
         return Credential(value=NO_KEY, source="client.key")
     origin = origin_of(base_url)
+    return next((key for key in _keys_at_hand(origin, environ, credentials, command) if may_go_to(key, origin)), None)
+
+
+def may_go_to(key: Key, origin: str) -> bool:
+    """Say whether a key may be sent to an origin that the user named for the run."""
+    return key.origins is None or origin in key.origins
+
+
+def check_websocket_origin(key: Key | None, *, base_url: str, websocket_base_url: str | None) -> None:
+    """Refuse to open WebSockets at another origin than that of `base_url`, unless its key may go there too.
+
+    Raises:
+        ConfigurationError: it may not.
+    """
+    if key is None or websocket_base_url is None:
+        return
+    origin, other = origin_of(base_url), origin_of(http_form(websocket_base_url))
+    if other != origin and not may_go_to(key, other):
+        raise ConfigurationError(
+            f"{websocket_base_url} is of another origin ({other}) than client.base_url ({origin}), and the key from "
+            f"{key.source} is not for it: store one for both, with AGENTCTL_CLIENT_BASE_URL={other} and `agentctl "
+            "config set-key`, or give it for this run in AGENTCTL_API_KEY",
+            key="client.websocket_base_url",
+        )
+
+
+def _keys_at_hand(
+    origin: str, environ: Mapping[str, str], credentials: Credentials, command: KeyFromCommand | None
+) -> Iterator[Key]:
+    """Yield the keys that there are, the one that goes first first."""
     if key := _from_environment(environ, "AGENTCTL_API_KEY"):
-        return Credential(value=key, source="AGENTCTL_API_KEY")
+        yield Credential(value=key, source="AGENTCTL_API_KEY")
+    if command is not None:
+        yield command
     if stored := credentials.keys.get(origin):
-        return Credential(value=stored, source=str(credentials.path))
-    theirs = {origin_of(OPENAI_BASE_URL), origin_of(environ.get("OPENAI_BASE_URL", "").strip() or OPENAI_BASE_URL)}
+        origins = frozenset(its_origin for its_origin, key in credentials.keys.items() if key == stored)
+        yield Credential(value=stored, source=str(credentials.path), origins=origins)
+    named = (environ.get(name, "").strip() for name in ("OPENAI_BASE_URL", "OPENAI_WEBSOCKET_BASE_URL"))
+    theirs = frozenset(origin_of(http_form(url)) for url in (OPENAI_BASE_URL, *named) if url)
     if origin in theirs and (key := _from_environment(environ, "OPENAI_API_KEY")):
-        return Credential(value=key, source="OPENAI_API_KEY")
-    return None
+        yield Credential(value=key, source="OPENAI_API_KEY", origins=theirs)
 
 
 def _from_environment(environ: Mapping[str, str], name: str) -> str | None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentctl.agent.wire import JSONValue
+from agentctl.net.endpoint import OPENAI_BASE_URL, http_form, origin_of
 from agentctl.redaction import register_secret
 from agentctl.storage import Folders, folders
 
-from .credentials import Credential, key_for, load_credentials
+from .credentials import Key, KeyFromCommand, key_for, load_credentials
 from .project import ProjectFile, Search, find_project
 from .resolve import Settings, resolve, unknown_variables
 from .store import Profile, load_profile
@@ -55,7 +56,7 @@ class Loaded:
 class KeyInForce:
     """The key that the run may send, if any, and what the user should be told about it."""
 
-    credential: Credential | None
+    credential: Key | None
     notes: tuple[str, ...]
 
 
@@ -103,8 +104,31 @@ def search_project(cwd: Path | None = None) -> Search:
 
 
 def find_key(loaded: Loaded, environ: Mapping[str, str]) -> KeyInForce:
-    """Return the key that may be sent to the endpoint in force."""
+    """Return the key that may be sent to the endpoint in force; a program that prints it is not run."""
     credentials = load_credentials(loaded.paths.credentials)
     client = loaded.settings.client
-    credential = key_for(client.base_url, environ, credentials, no_key=client.key is not None)
-    return KeyInForce(credential=credential, notes=credentials.notes)
+    command = _key_command(loaded)
+    credential = key_for(client.base_url, environ, credentials, command=command, no_key=client.key is not None)
+    passed_over = () if command is None or credential is not None else (_not_run(command, client.base_url),)
+    return KeyInForce(credential=credential, notes=(*credentials.notes, *passed_over))
+
+
+def _key_command(loaded: Loaded) -> KeyFromCommand | None:
+    """Return the program that prints the key; one that the profile names is for the endpoint that it names, too."""
+    command = loaded.settings.key_command
+    if command is None:
+        return None
+    source = loaded.settings.values["key_command"].origin
+    if source != str(loaded.profile.path):
+        return KeyFromCommand(command=command, source=source)
+    said = loaded.profile.values
+    urls = (said.get("client.base_url", OPENAI_BASE_URL), said.get("client.websocket_base_url"))
+    origins = frozenset(origin_of(http_form(url)) for url in urls if url)
+    return KeyFromCommand(command=command, source=source, origins=origins)
+
+
+def _not_run(command: KeyFromCommand, base_url: str) -> str:
+    return (
+        f"key_command is not run for {origin_of(base_url)}: {command.source} names another endpoint beside it; "
+        "AGENTCTL_KEY_COMMAND is for the endpoint of the run, whichever it is"
+    )

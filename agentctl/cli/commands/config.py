@@ -17,7 +17,7 @@ from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.net.endpoint import origin_of
-from agentctl.profile.credentials import LONGEST_KEY, check_key, remove_key, store_key
+from agentctl.profile.credentials import LONGEST_KEY, KeyFromCommand, check_key, remove_key, store_key
 from agentctl.profile.dotted import join, nested, split
 from agentctl.profile.keys import KEYS, find, parse_name, parse_value
 from agentctl.profile.kinds import Plain
@@ -60,6 +60,8 @@ def set_key(
     invocation.note(f"stored the key for {origin} in {loaded.paths.credentials}")
     if invocation.environ.get("AGENTCTL_API_KEY"):
         invocation.note("note: AGENTCTL_API_KEY is set, and goes before it")
+    elif isinstance(find_key(loaded, invocation.environ).credential, KeyFromCommand):
+        invocation.note("note: key_command is set, and goes before it")
 
 
 @app.command("unset-key", short_help="Remove the key of the endpoint.")
@@ -239,7 +241,9 @@ def show(
             }
         )
         return
-    present = None if source is None else Value(value=f"present, for {endpoint}", origin=source)
+    is_printed = isinstance(key.credential, KeyFromCommand)
+    state = "printed by key_command" if is_printed else "present"
+    present = None if source is None else Value(value=f"{state}, for {endpoint}", origin=source)
     _print_table(invocation, {**values, "api_key": present}, with_origin=origin)
 
 

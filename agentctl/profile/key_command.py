@@ -1,0 +1,174 @@
+"""The key that a program of the user's prints: run when a request needs it, kept in memory alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from subprocess import DEVNULL, PIPE
+
+from agentctl.errors import ConfigurationError
+from agentctl.net.excerpt import excerpt
+from agentctl.redaction import register_secret
+
+from .credentials import LONGEST_KEY, check_key
+
+TIMEOUT = 10.0
+"""Seconds that the program may take."""
+
+_LONGEST_COMPLAINT = 4096
+_LAST_WORDS = 0.5
+"""Seconds that the end of its output is waited for once it has ended: a process left behind may hold it open."""
+
+_INHERITED = frozenset(
+    {
+        "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR", "TMP", "TEMP",
+        "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "GNUPGHOME", "GPG_TTY",
+        "SYSTEMROOT", "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES",
+    }
+)  # fmt: skip
+_INHERITED_PREFIXES = ("LC_", "XDG_")
+
+
+class KeyCommand:
+    """A source of keys: runs its program at most once, and once more when the service refuses the first key.
+
+    The program gets no shell, no stdin, no terminal and none of our keys, and runs in `/`: what lies in the current
+    folder decides nothing.
+    """
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str], *, timeout: float = TIMEOUT) -> None:
+        self._command = (os.path.expanduser(command[0]), *command[1:])
+        self._name = excerpt(command[0])
+        self._environ = {name: text for name, text in environ.items() if _is_inherited(name)}
+        self._timeout = timeout
+        self._lock = asyncio.Lock()
+        self._keys: list[str] = []
+        self._failure: ConfigurationError | None = None
+
+    async def key(self) -> str:
+        """Return the key, which the first call asks the program for.
+
+        Raises:
+            ConfigurationError: the program cannot be run, failed, took too long or printed no key.
+        """
+        async with self._lock:
+            if not self._keys:
+                await self._ask()
+            return self._keys[-1]
+
+    async def refresh(self, refused: str) -> str | None:
+        """Return another key than the one that was refused, None where the program has no other.
+
+        Raises:
+            ConfigurationError: as `key`.
+        """
+        async with self._lock:
+            if self._keys[-1] == refused and len(self._keys) == 1:
+                await self._ask()
+            return None if self._keys[-1] == refused else self._keys[-1]
+
+    async def _ask(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            self._keys.append(await self._run())
+        except ConfigurationError as failure:
+            self._failure = failure
+            raise
+
+    async def _run(self) -> str:
+        loop = asyncio.get_running_loop()
+        try:
+            transport, program = await loop.subprocess_exec(
+                _Program, *self._command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=self._environ, cwd="/",
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise self._error(f"cannot be started: {error.strerror}") from error
+        try:
+            async with asyncio.timeout(self._timeout):
+                await program.is_over.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS):
+                    await program.is_silent.wait()
+        except TimeoutError as error:
+            raise self._error(f"took longer than {self._timeout:g} s") from error
+        finally:
+            _kill(transport)
+            await program.has_ended.wait()
+            transport.close()
+        return self._read(program.said, program.complaint, transport.get_returncode())
+
+    def _read(self, said: bytearray, complaint: bytearray, status: int | None) -> str:
+        """Return the key that was printed; a failure may show what stderr says, and nothing that stdout does."""
+        if len(said) > LONGEST_KEY:
+            raise self._error(f"printed more than {LONGEST_KEY} bytes, where a key was wanted")
+        try:
+            key = check_key(said.decode("utf-8", "replace"))
+        except ValueError:
+            if status == 0:
+                what = "something that is no key: one line without spaces is wanted" if said.strip() else "nothing"
+                raise self._error(f"printed {what}") from None
+        else:
+            register_secret(key)
+            if status == 0:
+                return key
+        lines = complaint.decode("utf-8", "replace").split("\n")
+        last = next((line for line in map(excerpt, reversed(lines)) if line), "it said nothing on stderr")
+        raise self._error(f"{_ending(status)}: {last}")
+
+    def _error(self, message: str) -> ConfigurationError:
+        return ConfigurationError(f"{self._name!r} {message}; run it by itself to see why", key="key_command")
+
+
+def _is_inherited(name: str) -> bool:
+    return name.upper() in _INHERITED or name.startswith(_INHERITED_PREFIXES)
+
+
+class _Program(asyncio.SubprocessProtocol):
+    """What is heard of the program: the beginning of stdout, the end of stderr, and when it is over."""
+
+    def __init__(self) -> None:
+        self.said = bytearray()
+        self.complaint = bytearray()
+        self.has_ended = asyncio.Event()
+        self.is_over = asyncio.Event()
+        """It has ended, or is to be ended: it says more than a key can have."""
+        self.is_silent = asyncio.Event()
+        """It has ended, and so has everybody that its output could come from."""
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 2:
+            self.complaint += data
+            del self.complaint[:-_LONGEST_COMPLAINT]
+        elif len(self.said) <= LONGEST_KEY:
+            self.said += data
+            if len(self.said) > LONGEST_KEY:
+                self.is_over.set()
+                self.is_silent.set()
+
+    def process_exited(self) -> None:
+        self.has_ended.set()
+        self.is_over.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_silent.set()
+
+
+def _kill(program: asyncio.SubprocessTransport) -> None:
+    """End the program and what it left in its process group."""
+    with suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            program.kill()
+        else:
+            os.killpg(program.get_pid(), signal.SIGKILL)
+
+
+def _ending(status: int | None) -> str:
+    if status is not None and status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"failed with exit status {status}"
