@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, overload
 
 from agentctl.errors import ModelBehaviorError
 from agentctl.threads import in_daemon_thread
+from agentctl.tracing.current import get_current_span
 
 from .context import RunContextWrapper, ToolContext
 from .function_schema import FuncSchema, function_schema
@@ -79,6 +80,7 @@ def function_tool(
             except Exception as error:
                 if failure_error_function is None:
                     raise
+                _mark_failed(error, context)
                 text = failure_error_function(context, error)
                 return await text if inspect.isawaitable(text) else text
 
@@ -91,6 +93,14 @@ def function_tool(
         )
 
     return make if func is None else make(func)
+
+
+def _mark_failed(error: Exception, context: ToolContext[Any]) -> None:
+    """Let the span of the tool call show what the model is told in a text, and the run does not see at all."""
+    span, config = get_current_span(), context.run_config
+    if span is not None and span.span_data.type == "function":
+        data = {"error": str(error)} if config is not None and config.trace_include_sensitive_data else None
+        span.set_error({"message": type(error).__name__, "data": data})
 
 
 async def _call(function: Callable[..., Any], schema: FuncSchema, context: ToolContext[Any], arguments: str) -> Any:

@@ -6,7 +6,7 @@ import abc
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from .items import ModelResponse
 from .model_settings import ModelSettings
@@ -104,6 +104,9 @@ ModelEvent: TypeAlias = "WireEvent | Notice"
 
 class WireModel(Model):
     """A model that speaks wire JSON: all of ours. The engine reads `stream`, the typed methods are views of it."""
+
+    traced_as: ClassVar[Literal["generation", "response"]] = "generation"
+    """What a call is in a trace: a generation with its data, or a response that the service keeps under its id."""
 
     @property
     @abc.abstractmethod

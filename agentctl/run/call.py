@@ -13,6 +13,7 @@ from agentctl.agent.ports import Model, ModelRequest, WireModel
 from agentctl.errors import ModelBehaviorError
 
 from .config import RunConfig
+from .spans import Spans
 
 TERMINAL = frozenset({"response.completed", "response.incomplete"})
 """The events that end a response and carry it whole."""
@@ -34,24 +35,27 @@ def model_name(model: Model) -> str:
     return name if isinstance(name, str) else type(model).__name__
 
 
-async def call_model(model: Model, request: ModelRequest, *, streamed: bool) -> AsyncGenerator[CallEvent]:
+async def call_model(model: Model, request: ModelRequest, spans: Spans, *, streamed: bool) -> AsyncGenerator[CallEvent]:
     """Yield the events of one model call, and at the end the response.
 
     A custom model is asked the way the run was: by `stream_response` in a streamed run, else by `get_response`.
     """
-    if not isinstance(model, WireModel):
-        async for event in _call_custom(model, request, streamed=streamed):
-            yield event
-        return
-    last: dict[str, Any] = {}
-    async with aclosing(model.stream(request)) as events:
-        async for wire in events:
-            if isinstance(wire, dict):
-                last = wire
-                yield RawResponsesStreamEvent(wire)
-            else:
-                yield wire
-    yield _whole_response(last)
+    with spans.model_call(model, request) as answered:
+        if not isinstance(model, WireModel):
+            async for event in _call_custom(model, request, streamed=streamed):
+                yield event
+            return
+        last: dict[str, Any] = {}
+        async with aclosing(model.stream(request)) as events:
+            async for wire in events:
+                if isinstance(wire, dict):
+                    last = wire
+                    yield RawResponsesStreamEvent(wire)
+                else:
+                    yield wire
+        response = _whole_response(last)
+        answered(last["response"])
+    yield response
 
 
 async def _call_custom(model: Model, request: ModelRequest, *, streamed: bool) -> AsyncGenerator[CallEvent]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model, ModelProvider
 from agentctl.errors import UserError
+
+if TYPE_CHECKING:
+    from agentctl.tracing.traces import TracingConfig
 
 DEFAULT_MAX_TURNS = 10
 """How many turns a run may take when it is not told."""
@@ -20,6 +24,10 @@ def _default_provider() -> ModelProvider:
     return MultiProvider()
 
 
+def _includes_sensitive_data() -> bool:
+    return os.environ.get("OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA", "").strip().lower() not in ("0", "false")
+
+
 @dataclass
 class RunConfig:
     """Settings of a whole run, over those of its agents."""
@@ -30,6 +38,19 @@ class RunConfig:
     """Finds the models that are given by name."""
     model_settings: ModelSettings | None = None
     """Put over the settings of every agent in the run, value by value."""
+    tracing_disabled: bool = False
+    """Whether this run has no trace, whatever the process does."""
+    tracing: TracingConfig | None = None
+    """How the trace differs from the process's."""
+    trace_include_sensitive_data: bool = field(default_factory=_includes_sensitive_data)
+    """Whether spans hold inputs and outputs: OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA decides, else they do."""
+    workflow_name: str = "Agent workflow"
+    """The name of the trace."""
+    trace_id: str | None = None
+    """The id of the trace; None is a new one."""
+    group_id: str | None = None
+    """What the trace has in common with others, a conversation for instance."""
+    trace_metadata: dict[str, Any] | None = None
 
 
 def run_config(given: RunConfig | dict[str, Any] | None) -> RunConfig:

@@ -50,9 +50,10 @@ async def run_loop(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunE
     yield AgentUpdatedStreamEvent(progress.agent)
     error: Exception | None = None
     try:
-        async with aclosing(_turns(progress, streamed=streamed)) as turns:
-            async for event in turns:
-                yield event
+        with progress.spans.run(progress):
+            async with aclosing(_turns(progress, streamed=streamed)) as turns:
+                async for event in turns:
+                    yield event
     except AgentsException as raised:
         raised.run_data = error_details(progress)
         error = raised
@@ -68,13 +69,14 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
         if progress.max_turns is not None and progress.turn >= progress.max_turns:
             raise MaxTurnsExceeded(f"the run needs more than {progress.max_turns} turns")
         progress.turn += 1
+        progress.spans.begin_turn(progress)
         model = find_model(progress.agent, progress.config)
         name = model_name(model)
         request = await _prepare(progress)
         yield ModelRequested(agent=progress.agent, model=name, turn=progress.turn)
 
         response: ModelResponse | None = None
-        async with aclosing(call_model(model, request, streamed=streamed)) as events:
+        async with aclosing(call_model(model, request, progress.spans, streamed=streamed)) as events:
             async for event in events:
                 if isinstance(event, ModelResponse):
                     response = event
@@ -121,6 +123,7 @@ async def _prepare(progress: Progress) -> ModelRequest:
         model_settings=settings,
         tools=await agent.get_all_tools(context),
         output_schema=output_schema(agent.output_type),
+        tracing=progress.spans.model_tracing,
     )
 
 

@@ -11,6 +11,7 @@ from agentctl.agent.items import ItemHelpers, ModelResponse, RunItem
 from agentctl.agent.wire import WireItem
 
 from .config import RunConfig
+from .spans import Spans, spans_for
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,8 +36,11 @@ class Progress:
     ends_after_turn: bool = False
     """Whether the run is to stop once the turn at hand is over."""
     final_output: Any = None
+    spans: Spans = field(init=False)
+    """What the run tells of itself to who traces it."""
 
     def __post_init__(self) -> None:
+        self.spans = spans_for(self.config)
         self.history = ItemHelpers.input_to_new_input_list(self.input)
 
     def add(self, item: RunItem) -> None:

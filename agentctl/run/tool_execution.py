@@ -46,13 +46,16 @@ async def _invoke(call: FunctionCall, progress: Progress) -> ToolCallOutputItem:
         agent=progress.agent,
         run_config=progress.config,
     )
-    try:
-        output = await call.tool.on_invoke_tool(context, call.arguments)
-    except AgentsException:
-        raise
-    except Exception as error:
-        raise UserError(f"tool {call.tool.name!r} failed: {type(error).__name__}: {error}") from error
-    wire = {"type": "function_call_output", "call_id": call.call_id, "output": output_text(output)}
+    with progress.spans.tool_call(call) as gave:
+        try:
+            output = await call.tool.on_invoke_tool(context, call.arguments)
+        except AgentsException:
+            raise
+        except Exception as error:
+            raise UserError(f"tool {call.tool.name!r} failed: {type(error).__name__}: {error}") from error
+        text = output_text(output)
+        gave(text)
+    wire = {"type": "function_call_output", "call_id": call.call_id, "output": text}
     return ToolCallOutputItem(progress.agent, wire, output=output)
 
 

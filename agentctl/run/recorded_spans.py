@@ -1,0 +1,179 @@
+"""The spans of a run that is traced, each below the one that it is part of."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, assert_never
+
+from agentctl.agent.items import ItemHelpers
+from agentctl.agent.ports import Model, ModelRequest, ModelTracing, WireModel
+from agentctl.agent.usage import Usage
+from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.tracing.create import (
+    TraceCtxManager,
+    agent_span,
+    function_span,
+    generation_span,
+    response_span,
+    task_span,
+    turn_span,
+)
+from agentctl.tracing.span_data import AgentSpanData, TurnSpanData
+from agentctl.tracing.spans import Span, SpanError
+
+from .config import RunConfig
+from .progress import Progress
+from .spans import Spans
+from .steps import FunctionCall
+
+
+class RecordedSpans(Spans):
+    """Puts what the loop tells into spans; inputs and outputs only if the configuration lets them."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self._config = config
+        self._has_data = config.trace_include_sensitive_data
+        self._has_turns = (config.tracing or {}).get("include_task_and_turn_spans", True)
+        self._agent: Span[AgentSpanData] | None = None
+        self._turn: Span[TurnSpanData] | None = None
+
+    @property
+    def model_tracing(self) -> ModelTracing:
+        """How much a model may trace of a call."""
+        return ModelTracing.ENABLED if self._has_data else ModelTracing.ENABLED_WITHOUT_DATA
+
+    @contextmanager
+    def run(self, progress: Progress) -> Iterator[None]:
+        """Be in a new trace, unless there is a current one, and in the spans of the run and its agent."""
+        config = self._config
+        trace = TraceCtxManager(
+            config.workflow_name, config.trace_id, config.group_id, config.trace_metadata, config.tracing, False
+        )
+        with trace, self._task(progress), agent_span(progress.agent.name, handoffs=[]) as self._agent:
+            try:
+                with self._failure_of(self._agent):
+                    yield
+            finally:
+                self._end_turn(progress)
+
+    def begin_turn(self, progress: Progress) -> None:
+        """End the turn that went before, if there was one, and begin the one at hand."""
+        self._end_turn(progress)
+        if self._has_turns:
+            self._turn = turn_span(progress.turn, progress.agent.name)
+            self._turn.start(mark_as_current=True)
+
+    @contextmanager
+    def model_call(self, model: Model, request: ModelRequest) -> Iterator[Callable[[JSONValue], None]]:
+        """Be in the span of a model call; a custom model makes its own, if it wants one."""
+        self._describe_agent(request)
+        if not isinstance(model, WireModel):
+            with super().model_call(model, request) as answered:
+                yield answered
+            return
+        match model.traced_as:
+            case "response":
+                span = self._response(request)
+            case "generation":
+                span = self._generation(model, request)
+            case never:
+                assert_never(never)
+        with span as answered:
+            yield answered
+
+    @contextmanager
+    def tool_call(self, call: FunctionCall) -> Iterator[Callable[[str], None]]:
+        """Be in the span of a tool call."""
+        with function_span(call.tool.name, input=call.arguments if self._has_data else None) as span:
+
+            def gave(output: str) -> None:
+                if self._has_data:
+                    span.span_data.output = output
+
+            with self._failure_of(span):
+                yield gave
+
+    @contextmanager
+    def _response(self, request: ModelRequest) -> Iterator[Callable[[JSONValue], None]]:
+        with response_span() as span:
+            data = span.span_data
+            if self._has_data:
+                data.input = request.input
+
+            def answered(response: JSONValue) -> None:
+                data.response = response if self._has_data else {"id": response.get("id")}
+                data.usage = response.get("usage")
+
+            with self._failure_of(span):
+                yield answered
+
+    @contextmanager
+    def _generation(self, model: WireModel, request: ModelRequest) -> Iterator[Callable[[JSONValue], None]]:
+        settings = {name: value for name, value in request.model_settings.to_json_dict().items() if value is not None}
+        with generation_span(model=model.model_name, model_config=settings) as span:
+            data = span.span_data
+            if self._has_data:
+                data.input = _messages(request)
+
+            def answered(response: JSONValue) -> None:
+                if self._has_data:
+                    data.output = response.get("output")
+                data.usage = response.get("usage")
+
+            with self._failure_of(span):
+                yield answered
+
+    @contextmanager
+    def _task(self, progress: Progress) -> Iterator[None]:
+        if not self._has_turns:
+            yield
+            return
+        with task_span(self._config.workflow_name) as span:
+            try:
+                yield
+            finally:
+                usage = progress.context.usage
+                span.span_data.usage = {
+                    "requests": usage.requests,
+                    **_tokens(usage),
+                    "total_tokens": usage.total_tokens,
+                }
+
+    def _end_turn(self, progress: Progress) -> None:
+        turn, self._turn = self._turn, None
+        if turn is None:
+            return
+        if len(progress.raw_responses) == turn.span_data.turn:
+            turn.span_data.usage = _tokens(progress.raw_responses[-1].usage)
+        turn.finish(reset_current=True)
+
+    def _describe_agent(self, request: ModelRequest) -> None:
+        assert self._agent is not None
+        data = self._agent.span_data
+        data.tools = [tool.name for tool in request.tools]
+        data.output_type = request.output_schema.name() if request.output_schema else "str"
+
+    @contextmanager
+    def _failure_of(self, span: Span[Any]) -> Iterator[None]:
+        try:
+            yield
+        except (Exception, CancelledError) as error:
+            text = str(error) if self._has_data else ""
+            span.set_error(SpanError(message=type(error).__name__, data={"error": text} if text else None))
+            raise
+
+
+def _messages(request: ModelRequest) -> list[WireItem]:
+    instructions = request.system_instructions
+    system = [{"role": "system", "content": instructions}] if instructions else []
+    return [*system, *ItemHelpers.input_to_new_input_list(request.input)]
+
+
+def _tokens(usage: Usage) -> dict[str, int]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_input_tokens": usage.input_tokens_details.cached_tokens,
+    }

@@ -1,0 +1,59 @@
+"""The spans of a run: one for the run, its agent, each turn, each model call and each tool call, or none at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from agentctl._lazy import exporter
+from agentctl.agent.ports import Model, ModelRequest, ModelTracing
+from agentctl.agent.wire import JSONValue
+from agentctl.tracing.process import is_tracing_heard
+
+if TYPE_CHECKING:
+    from .config import RunConfig
+    from .progress import Progress
+    from .steps import FunctionCall
+
+# 5 ms that a run which nobody traces does not pay.
+_load = exporter(__name__, {"RecordedSpans": "agentctl.run.recorded_spans"})[0]
+
+
+class Spans:
+    """What the loop tells of a run that nobody traces: it goes nowhere."""
+
+    @property
+    def model_tracing(self) -> ModelTracing:
+        """How much a model may trace of a call."""
+        return ModelTracing.DISABLED
+
+    def run(self, progress: Progress) -> AbstractContextManager[None]:
+        """Be in the trace of a run, and in the spans of the run and its agent."""
+        return nullcontext()
+
+    def begin_turn(self, progress: Progress) -> None:
+        """End the turn that went before, if there was one, and begin the one at hand."""
+
+    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
+        """Be in the span of a model call; it gives a function that takes the response, as JSON."""
+        return nullcontext(_ignore)
+
+    def tool_call(self, call: FunctionCall) -> AbstractContextManager[Callable[[str], None]]:
+        """Be in the span of a tool call; it gives a function that takes the output."""
+        return nullcontext(_ignore)
+
+
+def spans_for(config: RunConfig) -> Spans:
+    """Return what traces a run, as its configuration and the process want it."""
+    if config.tracing_disabled or not is_tracing_heard():
+        return Spans()
+    recorded = _load("RecordedSpans")
+    assert callable(recorded)
+    spans = recorded(config)
+    assert isinstance(spans, Spans)
+    return spans
+
+
+def _ignore(_: Any) -> None:
+    pass
