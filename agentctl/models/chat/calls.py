@@ -11,7 +11,7 @@ from agentctl.agent.wire import JSONValue
 from agentctl.models.response_writer import Call, ResponseWriter
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Forming:
     """A call of which pieces have come."""
 
@@ -61,7 +61,7 @@ class ToolCalls:
         if arguments:
             call.arguments.append(arguments)
         if call.name and call.arguments and not self._buffered:
-            self._write(call, writer)
+            self._write_in_order(call, writer)
 
     def end(self, writer: ResponseWriter) -> None:
         """Write what was held back."""
@@ -80,6 +80,14 @@ class ToolCalls:
         if isinstance(index, int):
             self._at[index] = known
         return known
+
+    def _write_in_order(self, call: _Forming, writer: ResponseWriter) -> None:
+        """Write a call, and before its first arguments those before it that have none."""
+        if call.written is None:
+            for earlier in self._calls[: self._calls.index(call)]:
+                if earlier.name:
+                    self._write(earlier, writer)
+        self._write(call, writer)
 
     def _write(self, call: _Forming, writer: ResponseWriter) -> None:
         if call.written is None:
