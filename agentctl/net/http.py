@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from .answer import answer_events, read_body
 from .endpoint import Endpoint
 from .excerpt import excerpt
 from .failures import answer_error
+from .key_source import with_key
 from .loop_clients import LoopClients
 from .options import HttpOptions
 from .proxy import proxy_for
@@ -104,48 +105,57 @@ class HttpPipe:
 
     @asynccontextmanager
     async def _answer(self, call: HttpCall, *, accept: str) -> AsyncIterator[httpx2.Response]:
-        url = self.endpoint.url(call.path, call.query)
+        answer = await with_key(self.endpoint, lambda endpoint: self._send(endpoint, call, accept))
+        try:
+            with self._failures(has_answered=True):
+                yield answer
+        finally:
+            await answer.aclose()
+
+    async def _send(self, endpoint: Endpoint, call: HttpCall, accept: str) -> httpx2.Response:
+        """Send the request and return the answer, its body unread; a refusal is raised."""
+        url = endpoint.url(call.path, call.query)
         headers = {"accept": accept, "accept-encoding": "identity", "user-agent": f"agentctl/{__version__}"}
-        headers |= self.endpoint.headers_for(url)
+        headers |= endpoint.headers_for(url)
         if call.body is not None:
             headers["content-type"] = "application/json"
         headers |= call.headers
+        method = "GET" if call.body is None else "POST"
+        with self._failures(has_answered=False):
+            client = await self._clients.get()
+            began = time.monotonic()
+            logger.debug("%s %s", method, url.partition("?")[0])  # A query may hold a key.
+            request = client.build_request(method, url, headers=headers, content=call.body)
+            answer = await client.send(request, stream=True)
+        logger.debug(
+            "answered %s in %.0f ms, request id %s",
+            answer.status_code,
+            (time.monotonic() - began) * 1000,
+            answer.headers.get("x-request-id"),
+        )
+        if answer.is_success:
+            return answer
+        try:
+            with self._failures(has_answered=True):
+                body = await read_body(_chunks(answer), _LONGEST_ERROR_BODY)
+        finally:
+            await answer.aclose()
+        raise answer_error(answer.status_code, answer.headers, body, url=url, service=endpoint.host, model=call.model)
+
+    @contextmanager
+    def _failures(self, *, has_answered: bool) -> Iterator[None]:
+        """Make the failures of `httpx2` ours."""
         # 80 ms: imported for the first request.
         import httpx2
 
-        method = "GET" if call.body is None else "POST"
-        client = await self._clients.get()
-        answer: httpx2.Response | None = None
-        began = time.monotonic()
-        logger.debug("%s %s", method, url.partition("?")[0])  # A query may hold a key.
         try:
-            request = client.build_request(method, url, headers=headers, content=call.body)
-            answer = await client.send(request, stream=True)
-            logger.debug(
-                "answered %s in %.0f ms, request id %s",
-                answer.status_code,
-                (time.monotonic() - began) * 1000,
-                answer.headers.get("x-request-id"),
-            )
-            if not answer.is_success:
-                body = await read_body(_chunks(answer), _LONGEST_ERROR_BODY)
-                raise answer_error(
-                    answer.status_code, answer.headers, body, url=url, service=self.endpoint.host, model=call.model
-                )
-            yield answer
+            yield
         except httpx2.InvalidURL as error:
             raise ConfigurationError(f"{self.endpoint.origin} is not a URL that can be called: {error}") from error
         except httpx2.RequestError as error:
             raise transport_error(
-                error,
-                host=self.endpoint.host,
-                options=self.options,
-                proxy=self._proxy,
-                has_answered=answer is not None,
+                error, host=self.endpoint.host, options=self.options, proxy=self._proxy, has_answered=has_answered
             ) from error
-        finally:
-            if answer is not None:
-                await answer.aclose()
 
     def _client(self) -> httpx2.AsyncClient:
         import httpx2
