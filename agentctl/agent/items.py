@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from .usage import Usage
+from .usage import MeasuredResponse, Usage
 from .views import item_view, to_wire
 from .wire import WireItem
 
@@ -167,9 +167,12 @@ class ModelResponse:
     @classmethod
     def from_wire(cls, response: dict[str, Any]) -> ModelResponse:
         """Read the `response` object of a terminal event."""
+        usage = Usage.from_wire(response.get("usage"))
+        if isinstance(response, MeasuredResponse):
+            usage.transport = response.transport
         return cls(
             output=response.get("output") or [],
-            usage=Usage.from_wire(response.get("usage")),
+            usage=usage,
             response_id=response.get("id"),
             raw_usage=response.get("usage"),
             incomplete=_incomplete(response),

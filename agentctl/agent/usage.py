@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -32,6 +32,43 @@ class RequestUsage:
 
 
 @dataclass
+class TransportUsage:
+    """What went over WebSockets: requests with the whole input or a delta, the sockets for them, and bytes."""
+
+    full: int = 0
+    """Requests with the whole input."""
+    delta: int = 0
+    """Requests with only the items that the service did not have."""
+    opened: int = 0
+    """Sockets opened."""
+    reused: int = 0
+    """Times that an open socket was at hand."""
+    recovered: int = 0
+    """Times that a request was sent anew, unnoticed, because a socket or what it knew was gone."""
+    bytes_sent: int = 0
+    """Bytes of all requests, as JSON."""
+
+    def add(self, other: TransportUsage) -> None:
+        """Add what further calls used."""
+        self.full += other.full
+        self.delta += other.delta
+        self.opened += other.opened
+        self.reused += other.reused
+        self.recovered += other.recovered
+        self.bytes_sent += other.bytes_sent
+
+
+class MeasuredResponse(dict[str, Any]):
+    """A `response` object with what its transport used beside it: the JSON is that of the service."""
+
+    __slots__ = ("transport",)
+
+    def __init__(self, response: dict[str, Any], transport: TransportUsage) -> None:
+        super().__init__(response)
+        self.transport = transport
+
+
+@dataclass
 class Usage:
     """Requests made and tokens used, summed over the model calls of a run."""
 
@@ -42,6 +79,8 @@ class Usage:
     output_tokens_details: OutputTokensDetails = field(default_factory=OutputTokensDetails)
     total_tokens: int = 0
     request_usage_entries: list[RequestUsage] = field(default_factory=list)
+    transport: TransportUsage | None = field(default=None, compare=False)
+    """What went over WebSockets; None where nothing did. Not compared: what was consumed is the same either way."""
 
     @classmethod
     def from_wire(cls, wire: dict[str, Any] | None) -> Usage:
@@ -70,6 +109,9 @@ class Usage:
         self.total_tokens += other.total_tokens
         self.input_tokens_details.cached_tokens += other.input_tokens_details.cached_tokens
         self.output_tokens_details.reasoning_tokens += other.output_tokens_details.reasoning_tokens
+        if other.transport is not None:
+            self.transport = self.transport or TransportUsage()
+            self.transport.add(other.transport)
         if other.request_usage_entries:
             self.request_usage_entries.extend(other.request_usage_entries)
         elif other.requests:
@@ -84,7 +126,8 @@ class Usage:
             )
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the totals as the JSON of the Responses API, with the number of requests beside them."""
+        """Return the totals as the JSON of the Responses API, with requests and what the transport used beside them."""
+        transport = {} if self.transport is None else {"transport": asdict(self.transport)}
         return {
             "requests": self.requests,
             "input_tokens": self.input_tokens,
@@ -92,4 +135,5 @@ class Usage:
             "output_tokens": self.output_tokens,
             "output_tokens_details": {"reasoning_tokens": self.output_tokens_details.reasoning_tokens},
             "total_tokens": self.total_tokens,
+            **transport,
         }

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.models.body import encode_json
 
+from .snapshot import snapshot
+
 MOST_KEPT_BYTES = 16 * 1024 * 1024
 """How much encoded history is kept, over all runs of a model; the least recently sent goes first."""
+
+
+def encode_fields(
+    fields: Mapping[str, JSONValue], *, encode_input: Callable[[JSONValue, str], bytes] = encode_json
+) -> bytes:
+    """Return the fields of a request as a JSON object.
+
+    Raises:
+        UserError: a field holds what JSON cannot say.
+    """
+    encoded = [
+        b'"%s":%s' % (name.encode(), (encode_input if name == "input" else encode_json)(value, name))
+        for name, value in fields.items()
+    ]
+    return b"{%s}" % b",".join(encoded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +52,11 @@ class RequestEncoder:
         Raises:
             UserError: a field holds what JSON cannot say.
         """
-        fields = [
-            b'"%s":%s' % (name.encode(), self._items(value) if name == "input" else encode_json(value, name))
-            for name, value in body.items()
-        ]
-        return b"{%s}" % b",".join(fields)
+        return encode_fields(body, encode_input=self._items)
 
-    def _items(self, items: JSONValue) -> bytes:
+    def _items(self, items: JSONValue, field: str) -> bytes:
         if not isinstance(items, list):
-            return encode_json(items, "input")
+            return encode_json(items, field)
         encoded = b"[%s]" % b",".join([self._item(item, place) for place, item in enumerate(items)])
         while self._bytes > MOST_KEPT_BYTES:
             _, oldest = self._kept.popitem(last=False)
@@ -59,14 +72,6 @@ class RequestEncoder:
             return kept.encoded
         encoded = encode_json(item, f"input[{place}]")
         self._bytes += len(encoded) - (len(kept.encoded) if kept is not None else 0)
-        self._kept[id(item)] = _Kept(item, _copy(item), encoded)
+        self._kept[id(item)] = _Kept(item, snapshot(item), encoded)
         self._kept.move_to_end(id(item))
         return encoded
-
-
-def _copy(value: JSONValue) -> JSONValue:
-    if isinstance(value, dict):
-        return {name: _copy(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_copy(part) for part in value]
-    return value

@@ -1,0 +1,119 @@
+"""The delta planner: what a service has in memory on a live socket is not sent again; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from agentctl.agent.wire import JSONValue
+
+from .snapshot import snapshot
+
+_VOLATILE = frozenset(
+    {"input", "previous_response_id", "type", "stream", "background", "generate", "client_metadata", "stream_id"}
+)
+"""The fields that may differ between two requests of a chain."""
+
+_NOT_SENT = ("stream", "background")
+"""What a request over HTTP may say and one over WebSocket may not."""
+
+_CONTEXT_FIELDS = ("previous_response_id", "conversation", "prompt")
+"""The fields that bring in context which is no part of the input: who uses one has the chain in their own hands."""
+
+_AWAITS = frozenset(
+    {
+        "function_call",
+        "custom_tool_call",
+        "local_shell_call",
+        "shell_call",
+        "apply_patch_call",
+        "computer_call",
+        "mcp_approval_request",
+    }
+)
+"""The output items that a next request answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """What the service has in memory on a socket: its newest response, and all that led to it."""
+
+    response_id: str
+    fields: Mapping[str, JSONValue] = field(repr=False)
+    """The request without its volatile fields."""
+    items: list[JSONValue] = field(repr=False)
+    """The whole input, and the output after it, as they were when they went over the wire."""
+    is_awaiting: bool
+    """Whether the response asks for something, such as the output of a tool, so that a next request is likely."""
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """The whole input is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Only the input from `start` on is sent, after the response that the service has."""
+
+    response_id: str
+    start: int
+
+
+Plan: TypeAlias = Full | Delta
+
+
+def plan(chain: Chain | None, body: Mapping[str, JSONValue]) -> Plan:
+    """Return what of a request must be sent on a socket with this chain.
+
+    A delta only where the service then has exactly what the full input would give it: all other fields are equal, and
+    the input begins with the chain's items. Ids that the user gives are theirs, and never mixed with ours.
+    """
+    items = body.get("input")
+    if chain is None or not _is_plain(body) or not isinstance(items, list):
+        return Full()
+    start = len(chain.items)
+    # The newest item first: it tells two runs apart that began alike.
+    if len(items) < start or (start and items[start - 1] != chain.items[-1]):
+        return Full()
+    if items[:start] != chain.items or _fields(body) != chain.fields:
+        return Full()
+    return Delta(chain.response_id, start)
+
+
+def frame(body: Mapping[str, JSONValue], plan: Plan) -> dict[str, JSONValue]:
+    """Return the client event that asks for a response."""
+    event = {"type": "response.create", **{name: value for name, value in body.items() if name not in _NOT_SENT}}
+    match plan:
+        case Full():
+            return event
+        case Delta(response_id, start):
+            return {**event, "previous_response_id": response_id, "input": body["input"][start:]}
+
+
+def chain_after(
+    body: Mapping[str, JSONValue], response: Mapping[str, JSONValue], chain: Chain | None = None
+) -> Chain | None:
+    """Return the chain after a response that was completed, or None where nothing can follow it as a delta.
+
+    `chain` is the one that the request was a delta to, if it was: what it knows is not copied again.
+    """
+    items, response_id, output = body.get("input"), response.get("id"), response.get("output") or []
+    if not _is_plain(body) or not isinstance(items, list) or not isinstance(response_id, str) or not response_id:
+        return None
+    known = chain.items if chain is not None else []
+    return Chain(
+        response_id=response_id,
+        fields=_fields(body),
+        items=[*known, *snapshot(items[len(known) :]), *snapshot(output)],
+        is_awaiting=any(isinstance(item, dict) and item.get("type") in _AWAITS for item in output),
+    )
+
+
+def _is_plain(body: Mapping[str, JSONValue]) -> bool:
+    return not any(body.get(name) for name in _CONTEXT_FIELDS)
+
+
+def _fields(body: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
+    return {name: value for name, value in body.items() if name not in _VOLATILE}
