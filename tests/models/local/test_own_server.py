@@ -12,25 +12,13 @@ from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import ModelRequest, WireModel
 from agentctl.errors import AuthenticationError, RequestRejectedError
 from agentctl.models.openai_provider import OpenAIProvider
-
-KEY = "sk-only-for-this-server"
+from tests.own_server import KEY, own_server
 
 
 @pytest.fixture(scope="module")
 def base_url(weights_file: Path) -> Iterator[str]:
-    import xllamacpp
-
-    params = xllamacpp.CommonParams()
-    params.model.path = str(weights_file)
-    params.n_ctx = 512
-    params.n_parallel = 1
-    params.verbosity = 0
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
-    params.port = 0
-    params.api_keys = [KEY]
-    server = xllamacpp.Server(params)
-    yield f"{server.listening_address}/v1"
-    del server
+    with own_server(weights_file) as base_url:
+        yield base_url
 
 
 def ask(base_url: str, request: ModelRequest, *, key: str = KEY) -> list[dict[str, Any]]:
