@@ -1,34 +1,27 @@
 """Response events, from a step and a request; what carries them is somebody else's."""
 
-import itertools
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
 
+from tests.service.history import characters, tokens
+from tests.service.state import Ids
+
 Wire = dict[str, Any]
 
 
-class Ids:
-    """Numbers everything the service names, from 1 after each reset, so that a test can foretell them."""
-
-    def __init__(self) -> None:
-        self._numbers = itertools.count(1)
-        self._calls = itertools.count(1)
-
-    def new(self, prefix: str) -> str:
-        """Return an id that was not used yet."""
-        return f"{prefix}_{next(self._numbers):024d}"
-
-    def call(self) -> str:
-        """Return the next function call's id: call_1, call_2 and so on."""
-        return f"call_{next(self._calls)}"
-
-
-def events(step: Wire, request: Wire, ids: Ids) -> Iterator[Wire]:
-    """Yield the events of a whole response, numbered."""
-    for number, event in enumerate(_events(step, request, ids)):
+def events(step: Wire, request: Wire, ids: Ids, *, known: int = 0) -> Iterator[Wire]:
+    """Yield the events of a whole response, numbered; `known` is how many characters the model reads."""
+    for number, event in enumerate(_events(step, request, ids, known)):
         yield {**event, "sequence_number": number}
+
+
+def warm_up(request: Wire, ids: Ids, *, known: int) -> Iterator[Wire]:
+    """Yield the events of a response that generates nothing."""
+    begun = response_object(request, ids.new("resp"))
+    yield {"type": "response.created", "response": begun, "sequence_number": 0}
+    done = {**begun, **_ending({"type": "completed"}), "usage": usage(known, [])}
+    yield {"type": "response.completed", "response": done, "sequence_number": 1}
 
 
 def response_object(request: Wire, response_id: str, **fields: Any) -> Wire:
@@ -38,10 +31,9 @@ def response_object(request: Wire, response_id: str, **fields: Any) -> Wire:
     return {**identity, **_DEFAULTS, **asked, **fields}
 
 
-def usage(request: Wire, output: list[Wire]) -> Wire:
-    """Return token counts that grow with the request and the output."""
-    tokens_in = max(1, len(json.dumps(request.get("input", ""))) // 4)
-    tokens_out = max(1, len(json.dumps(output)) // 4) if output else 0
+def usage(known: int, output: list[Wire]) -> Wire:
+    """Return token counts that grow with what the model reads and writes."""
+    tokens_in, tokens_out = max(1, tokens(known)), tokens(sum(characters(item) for item in output))
     return {
         "input_tokens": tokens_in,
         "input_tokens_details": {"cached_tokens": 0},
@@ -54,10 +46,12 @@ def usage(request: Wire, output: list[Wire]) -> Wire:
 def error_event(end: Wire) -> Wire:
     """Return an `error` event in the form that the step asks for."""
     code, message, kind, status = end["code"], end["message"], end["kind"], end["status"]
-    nested = {"type": kind, "code": code, "message": message, "param": None}
+    nested = {"type": kind, "code": code, "message": message, "param": end["param"]}
+    if end["headers"]:
+        nested["headers"] = end["headers"]
     forms: dict[str, Wire] = {
         "nested": {"error": nested},
-        "flat": {"code": code, "message": message, "param": None},
+        "flat": {"code": code, "message": message, "param": end["param"]},
         "status": {"status": status, "error": nested},
         "status_code": {"status_code": status, "error": nested},
         "detail": {"error": {"detail": message}},
@@ -65,7 +59,12 @@ def error_event(end: Wire) -> Wire:
     return {"type": "error", **forms[end["form"]]}
 
 
-def _events(step: Wire, request: Wire, ids: Ids) -> Iterator[Wire]:
+def with_delta(event: Wire, delta: str) -> Wire:
+    """Return a delta event with other text, and a number to be filled in."""
+    return {**event, "delta": delta, "sequence_number": "NUMBER"}
+
+
+def _events(step: Wire, request: Wire, ids: Ids, known: int) -> Iterator[Wire]:
     response_id = ids.new("resp")
     end = step["end"]
     if not step.get("bare"):
@@ -85,7 +84,7 @@ def _events(step: Wire, request: Wire, ids: Ids) -> Iterator[Wire]:
     if end["type"] == "error":
         yield error_event(end)
         return
-    fields = {"output": output, "usage": usage(request, output), **_ending(end), **step.get("overlay", {})}
+    fields = {"output": output, "usage": usage(known, output), **_ending(end), **step.get("overlay", {})}
     yield {"type": f"response.{end['type']}", "response": response_object(request, response_id, **fields)}
 
 

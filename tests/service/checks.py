@@ -1,8 +1,9 @@
 """What the real service would refuse, where telling is cheap."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from tests.service.history import Turn
 
 Wire = dict[str, Any]
 
@@ -33,37 +34,40 @@ def check_key(authorization: str | None, key: str | None) -> Refusal | None:
     return Refusal(status=401, message=f"Incorrect API key provided: {masked}.", code="invalid_api_key")
 
 
-def check_request(body: Any, models: list[str] | None, stored: Mapping[str, list[Wire]]) -> Refusal | None:
-    """Refuse a body that is no object, has unknown or missing fields, or whose history does not fit together."""
+def check_request(body: Any, models: list[str] | None, *, fields: frozenset[str] | None = None) -> Refusal | None:
+    """Refuse a body that is no object, has unknown or missing fields, or an unknown model."""
     if not isinstance(body, dict):
         return Refusal(status=400, message="We could not parse the JSON body of your request.")
-    if unknown := sorted(body.keys() - FIELDS):
+    if unknown := sorted(body.keys() - (fields or FIELDS)):
         name = unknown[0]
         return Refusal(status=400, message=f"Unknown parameter: '{name}'.", code="unknown_parameter", param=name)
     model = body.get("model")
     if model is None and "prompt" not in body:
-        return _missing("model")
-    if models is not None and model not in models:
-        message = f"The requested model '{model}' does not exist."
-        return Refusal(status=404, message=message, code="model_not_found", param="model")
+        return missing("model")
+    if refusal := check_model(model, models):
+        return refusal
     if not any(name in body for name in ("input", "prompt", "previous_response_id", "conversation")):
-        return _missing("input")
-    previous = body.get("previous_response_id")
-    if previous is not None and previous not in stored:
-        message = f"Previous response with id '{previous}' not found."
-        code, param = "previous_response_not_found", "previous_response_id"
-        return Refusal(status=400, message=message, code=code, param=param)
-    return _check_tools(body) or _check_items(history(body, stored))
+        return missing("input")
+    return _check_tools(body)
 
 
-def history(body: Wire, stored: Mapping[str, list[Wire]]) -> list[Wire]:
-    """Return the items that the model would see: those of the previous response, then the request's."""
-    asked = body.get("input") or []
-    new = [{"role": "user", "content": asked}] if isinstance(asked, str) else list(asked)
-    return [*stored.get(body.get("previous_response_id") or "", []), *new]
+def check_model(model: str | None, models: list[str] | None) -> Refusal | None:
+    """Refuse a model that does not exist, where only some do."""
+    if models is None or model in models:
+        return None
+    message = f"The requested model '{model}' does not exist."
+    return Refusal(status=404, message=message, code="model_not_found", param="model")
 
 
-def _missing(name: str) -> Refusal:
+def not_found(previous: str) -> Refusal:
+    """Refuse to continue a response that nobody knows."""
+    message = f"Previous response with id '{previous}' not found."
+    code, param = "previous_response_not_found", "previous_response_id"
+    return Refusal(status=400, message=message, code=code, param=param)
+
+
+def missing(name: str) -> Refusal:
+    """Refuse a request that lacks a field."""
     message = f"Missing required parameter: '{name}'."
     return Refusal(status=400, message=message, code="missing_required_parameter", param=name)
 
@@ -71,38 +75,41 @@ def _missing(name: str) -> Refusal:
 def _check_tools(body: Wire) -> Refusal | None:
     for index, tool in enumerate(body.get("tools") or []):
         if tool.get("type") == "function" and not tool.get("name"):
-            return _missing(f"tools[{index}].name")
+            return missing(f"tools[{index}].name")
     text_format = (body.get("text") or {}).get("format") or {}
     if text_format.get("type") == "json_schema":
         for name in ("name", "schema"):
             if name not in text_format:
-                return _missing(f"text.format.{name}")
+                return missing(f"text.format.{name}")
     return None
 
 
-def _check_items(items: list[Wire]) -> Refusal | None:
-    open_calls: list[str] = []
+def check_items(items: list[Wire], parent: Turn | None) -> Refusal | None:
+    """Refuse items that do not fit together, or not to the turns that they continue."""
+    open_calls = dict.fromkeys(() if parent is None else parent.open_calls)
     seen_calls: set[str] = set()
     seen_ids: set[str] = set()
     for index, item in enumerate(items):
         if not isinstance(item, dict) or not ("type" in item or "role" in item):
             return Refusal(status=400, message=f"Invalid value: 'input[{index}]'.", param=f"input[{index}]")
         if (item_id := item.get("id")) is not None:
-            if item_id in seen_ids:
+            if item_id in seen_ids or (parent is not None and parent.has(item_id)):
                 message = f"Duplicate item found with id {item_id}. Remove duplicate items from your input."
                 return Refusal(status=400, message=message, param="input")
             seen_ids.add(item_id)
         if item.get("type") == "function_call":
-            open_calls.append(item["call_id"])
+            if lacking := [name for name in ("call_id", "name", "arguments") if not isinstance(item.get(name), str)]:
+                return missing(f"input[{index}].{lacking[0]}")
+            open_calls[item["call_id"]] = None
             seen_calls.add(item["call_id"])
         elif item.get("type") == "function_call_output":
             call_id = item.get("call_id")
-            if call_id not in seen_calls:
+            if call_id not in seen_calls and not (parent is not None and parent.called(str(call_id))):
                 message = f"No tool call found for function call output with call_id {call_id}."
                 return Refusal(status=400, message=message, param="input")
-            open_calls = [one for one in open_calls if one != call_id]
+            open_calls.pop(str(call_id), None)
     if open_calls:
-        message = f"No tool output found for function call {open_calls[0]}."
+        message = f"No tool output found for function call {next(iter(open_calls))}."
         return Refusal(status=400, message=message, param="input")
     return None
 

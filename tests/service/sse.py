@@ -1,4 +1,4 @@
-"""How response events look as server-sent events."""
+"""How events look as server-sent events."""
 
 import json
 from typing import Any
@@ -25,10 +25,16 @@ class Dress:
         lines = f": keep-alive{end}{end}" if self._comments else ""
         if self._event_lines:
             lines += f"event: {event['type']}{end}"
-        terminal = event["type"] in _TERMINAL and not self._last_blank_line
-        lines += f"data: {json.dumps(event, ensure_ascii=False, separators=(',', ':'))}{'' if terminal else end + end}"
+        terminal = event.get("type") in _TERMINAL and not self._last_blank_line
+        lines += f"data: {encode(event)}{'' if terminal else end + end}"
         return ("\ufeff" if first and self._bom else "").encode() + lines.encode()
 
     def ending(self) -> bytes:
         """Return what follows the last event."""
-        return f"data: [DONE]{self._newline}{self._newline}".encode() if self._done else b""
+        end = self._newline if self._last_blank_line else ""
+        return f"data: [DONE]{end}{end}".encode() if self._done else b""
+
+
+def encode(event: Wire) -> str:
+    """Return an event as the service writes it."""
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
