@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from agentctl.errors import ConfigurationError
 from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL
-from agentctl.profile.credentials import Credentials, check_key, key_for, load_credentials, remove_key, store_key
+from agentctl.profile.credentials import (
+    Credential,
+    Credentials,
+    Key,
+    KeyFromCommand,
+    check_key,
+    check_websocket_origin,
+    key_for,
+    load_credentials,
+    remove_key,
+    store_key,
+)
 from agentctl.redaction import redact
 
 OPENAI = "https://api.openai.com"
@@ -24,8 +35,22 @@ def path(tmp_path: Path) -> Path:
 
 
 def sent_to(base_url: str, environ: dict[str, str], stored: dict[str, str] | None = None) -> str | None:
-    credential = key_for(base_url, environ, Credentials(path=Path("credentials.toml"), keys=stored or {}))
-    return None if credential is None else credential.value
+    credential = chosen(base_url, environ, stored)
+    return credential.value if isinstance(credential, Credential) else None
+
+
+def chosen(
+    base_url: str, environ: dict[str, str], stored: dict[str, str] | None = None, command: KeyFromCommand | None = None
+) -> Key | None:
+    return key_for(base_url, environ, Credentials(path=Path("credentials.toml"), keys=stored or {}), command=command)
+
+
+def may_open(websocket_base_url: str | None, key: Key | None, base_url: str = OPENAI_BASE_URL) -> bool:
+    try:
+        check_websocket_origin(key, base_url=base_url, websocket_base_url=websocket_base_url)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def test_a_stored_key_comes_back_for_its_origin_alone(path: Path) -> None:
@@ -89,8 +114,7 @@ def test_an_empty_variable_is_no_key() -> None:
 
 def test_an_endpoint_that_needs_no_key_gets_none() -> None:
     credential = key_for(OPENAI_BASE_URL, {"OPENAI_API_KEY": "sk-openai"}, NONE, no_key=True)
-    assert credential is not None
-    assert credential.value == NO_KEY
+    assert credential == Credential(value=NO_KEY, source="client.key")
     assert redact("none of it") == "none of it"
 
 
@@ -100,6 +124,59 @@ def test_the_source_of_a_key_is_named(path: Path) -> None:
         credential = key_for(OPENAI_BASE_URL, environ, load_credentials(path))
         assert credential is not None
         assert credential.source == source
+
+
+def test_a_command_goes_after_the_key_of_the_run_and_before_a_stored_one() -> None:
+    command = KeyFromCommand(command=("op", "read"), source="config.toml", origins=frozenset({OPENAI}))
+    environ = {"AGENTCTL_API_KEY": "sk-run", "OPENAI_API_KEY": "sk-openai"}
+    stored = {OPENAI: "sk-stored", OTHER: "sk-other"}
+    assert chosen(OPENAI_BASE_URL, environ, stored, command) == Credential(value="sk-run", source="AGENTCTL_API_KEY")
+    del environ["AGENTCTL_API_KEY"]
+    assert chosen(OPENAI_BASE_URL, environ, stored, command) is command
+    other = chosen(f"{OTHER}/v1", environ, stored, command)
+    assert isinstance(other, Credential)
+    assert other.value == "sk-other"
+    assert key_for(OPENAI_BASE_URL, {}, NONE, command=command, no_key=True) == Credential(
+        value=NO_KEY, source="client.key"
+    )
+
+
+def test_a_command_given_for_the_run_is_for_any_endpoint() -> None:
+    command = KeyFromCommand(command=("op", "read"), source="AGENTCTL_KEY_COMMAND")
+    assert chosen(f"{OTHER}/v1", {}, {}, command) is command
+
+
+def test_websockets_may_be_opened_where_the_key_may_go() -> None:
+    stored = chosen(OPENAI_BASE_URL, {}, {OPENAI: "sk-stored"})
+    assert may_open(None, stored)
+    assert may_open("wss://api.openai.com/v2", stored)
+    assert may_open("https://api.openai.com:443/v2", stored)
+    for elsewhere in ("wss://llm.example/v1", "ws://api.openai.com/v1", "wss://api.openai.com:444/v1"):
+        assert not may_open(elsewhere, stored)
+        assert may_open(elsewhere, None)
+        assert may_open(elsewhere, Credential(value=NO_KEY, source="client.key"))
+        assert may_open(elsewhere, chosen(OPENAI_BASE_URL, {"AGENTCTL_API_KEY": "sk-run"}))
+
+
+def test_a_key_stored_for_both_origins_may_go_to_both() -> None:
+    assert may_open("wss://llm.example/v1", chosen(OPENAI_BASE_URL, {}, {OPENAI: "sk-both", OTHER: "sk-both"}))
+    assert not may_open("wss://llm.example/v1", chosen(OPENAI_BASE_URL, {}, {OPENAI: "sk-one", OTHER: "sk-two"}))
+
+
+def test_openais_key_may_go_where_openais_variables_say() -> None:
+    environ = {"OPENAI_API_KEY": "sk-openai"}
+    assert not may_open("wss://llm.example/v1", chosen(OPENAI_BASE_URL, environ))
+    environ["OPENAI_WEBSOCKET_BASE_URL"] = "wss://llm.example/ws"
+    assert may_open("wss://llm.example/v1", chosen(OPENAI_BASE_URL, environ))
+
+
+def test_the_refusal_of_a_websocket_names_both_origins_and_whose_key() -> None:
+    stored = chosen(OPENAI_BASE_URL, {}, {OPENAI: "sk-stored"})
+    with pytest.raises(ConfigurationError) as caught:
+        check_websocket_origin(stored, base_url=OPENAI_BASE_URL, websocket_base_url="wss://llm.example/v1")
+    assert str(caught.value).startswith("client.websocket_base_url: wss://llm.example/v1 ")
+    assert all(part in str(caught.value) for part in (f"({OTHER})", f"({OPENAI})", "credentials.toml", "set-key"))
+    assert "sk-" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "  ", "two words", "two\nlines", "ké", "\x1b[31m", "x" * 9000])

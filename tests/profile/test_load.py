@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from agentctl.errors import ConfigurationError
-from agentctl.profile.credentials import store_key
-from agentctl.profile.load import NO_HOME, find_key, find_paths, load_settings
+from agentctl.profile.credentials import Credential, KeyFromCommand, store_key
+from agentctl.profile.load import NO_HOME, KeyInForce, find_key, find_paths, load_settings
 from agentctl.profile.store import set_values
 from agentctl.redaction import redact
 
@@ -59,9 +59,38 @@ def test_the_key_is_that_of_the_endpoint_in_force(home: Path) -> None:
     store_key(find_paths(os.environ, None).credentials, "https://llm.example", "sk-of-example")
     loaded = load_settings({"client.base_url": "https://llm.example/v1"}, environ=os.environ, config=None, cwd=home)
     key = find_key(loaded, os.environ)
-    assert key.credential is not None
+    assert isinstance(key.credential, Credential)
     assert key.credential.value == "sk-of-example"
     assert find_key(load_settings({}, environ=os.environ, config=None, cwd=home), os.environ).credential is None
+
+
+def test_the_profiles_key_command_is_for_the_endpoints_that_the_profile_names(home: Path) -> None:
+    profile = find_paths(os.environ, None).profile
+    assert profile is not None
+    set_values(profile, {"key_command": ["no-such-program", "--never-run"]})
+
+    def key(**environ: str) -> KeyInForce:
+        both = {**os.environ, **environ}
+        return find_key(load_settings({}, environ=both, config=None, cwd=home), both)
+
+    here = KeyFromCommand(
+        command=("no-such-program", "--never-run"), source=str(profile), origins=frozenset({"https://api.openai.com"})
+    )
+    assert key() == KeyInForce(credential=here, notes=())
+    elsewhere = key(AGENTCTL_CLIENT_BASE_URL="https://llm.example/v1")
+    assert elsewhere.credential is None
+    assert "key_command is not run for https://llm.example" in elsewhere.notes[0]
+    assert key(AGENTCTL_CLIENT_BASE_URL="https://llm.example/v1", AGENTCTL_API_KEY="sk-of-the-run").notes == ()
+    set_values(profile, {"client.base_url": "https://llm.example/v1", "client.websocket_base_url": "wss://ws.example"})
+    credential = key().credential
+    assert credential is not None
+    assert credential.origins == {"https://llm.example", "https://ws.example"}
+
+
+def test_a_key_command_in_the_environment_is_for_the_endpoint_of_the_run(home: Path) -> None:
+    environ = {**os.environ, "AGENTCTL_KEY_COMMAND": '["op"]', "OPENAI_BASE_URL": "https://llm.example/v1"}
+    key = find_key(load_settings({}, environ=environ, config=None, cwd=home), environ)
+    assert key.credential == KeyFromCommand(command=("op",), source="AGENTCTL_KEY_COMMAND")
 
 
 def test_a_header_is_a_secret(home: Path) -> None:
