@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
+from agentctl.errors import UserError
+
 from .items import ModelResponse
 from .model_settings import ModelSettings
 from .views import event_view
-from .wire import WireEvent, WireItem
+from .wire import JSONValue, WireEvent, WireItem
 
 if TYPE_CHECKING:
     from .events import Notice
@@ -126,6 +128,14 @@ class WireModel(Model):
             ModelBehaviorError: the stream breaks the protocol.
             ConfigurationError: the model cannot be used as it is set up.
         """
+
+    def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
+        """Return what `stream` would send, without a key in it: `url` where there is one, and `body`.
+
+        Raises:
+            UserError: the request cannot be made, or the model sends nothing.
+        """
+        raise UserError(f"the model {self.model_name} sends no request")
 
     async def get_response(
         self,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Literal, assert_never
 
 from agentctl.agent.events import (
@@ -29,12 +28,10 @@ from agentctl.agent.items import (
     ToolCallOutputItem,
     UnrecognizedItem,
 )
-from agentctl.agent.model_settings import ModelSettings
-from agentctl.agent.output import output_schema
-from agentctl.agent.ports import ModelRequest
 from agentctl.errors import AgentsException, MaxTurnsExceeded, ModelBehaviorError, RunCancelled
 
 from .call import call_model, find_model, model_name
+from .prepare import prepare
 from .progress import Progress
 from .result import error_details, finished
 from .steps import FinalOutput, RunAgain, decide, plan
@@ -72,7 +69,7 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
         progress.spans.begin_turn(progress)
         model = find_model(progress.agent, progress.config)
         name = model_name(model)
-        request = await _prepare(progress)
+        request = await prepare(progress)
         yield ModelRequested(agent=progress.agent, model=name, turn=progress.turn)
 
         response: ModelResponse | None = None
@@ -92,6 +89,7 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
         for item in planned.items:
             progress.add(item)
             yield RunItemStreamEvent(_event_name(item), item)
+        progress.note_what_the_service_keeps(response)
         for output in await execute(planned.calls, progress):
             progress.add(output)
             yield RunItemStreamEvent("tool_output", output)
@@ -108,28 +106,6 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
                 return
             case never:
                 assert_never(never)
-
-
-async def _prepare(progress: Progress) -> ModelRequest:
-    agent, context = progress.agent, progress.context
-    settings = agent.model_settings.resolve(progress.config.model_settings)
-    if agent.reset_tool_choice and agent.name in progress.used_tools:
-        settings = _with_free_tool_choice(settings)
-    context.turn_input = list(progress.history)
-    first_text = isinstance(progress.input, str) and not progress.new_items
-    return ModelRequest(
-        system_instructions=await agent.get_system_prompt(context),
-        input=progress.input if first_text else context.turn_input,
-        model_settings=settings,
-        tools=await agent.get_all_tools(context),
-        output_schema=output_schema(agent.output_type),
-        tracing=progress.spans.model_tracing,
-    )
-
-
-def _with_free_tool_choice(settings: ModelSettings) -> ModelSettings:
-    forced = settings.tool_choice not in (None, "auto", "none")
-    return replace(settings, tool_choice=None) if forced else settings
 
 
 _EventName = Literal["message_output_created", "tool_called", "tool_output", "reasoning_item_created", "item_created"]

@@ -9,8 +9,9 @@ from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.items import ItemHelpers, ModelResponse, RunItem
 from agentctl.agent.wire import WireItem
+from agentctl.errors import UserError
 
-from .config import RunConfig
+from .config import RunConfig, run_config
 from .spans import Spans, spans_for
 
 
@@ -35,9 +36,17 @@ class Progress:
     """The names of the agents that have called a tool."""
     ends_after_turn: bool = False
     """Whether the run is to stop once the turn at hand is over."""
+    previous_response_id: str | None = None
+    """The response that the next call goes on from, where the service keeps the history."""
+    auto_previous_response_id: bool = False
+    """Whether each call goes on from the response before it, from the second one on."""
+    conversation_id: str | None = None
+    """The conversation in which the service keeps the history."""
     final_output: Any = None
     spans: Spans = field(init=False)
     """What the run tells of itself to who traces it."""
+    _kept: int = field(init=False, default=0)
+    """How many items of the history the service has."""
 
     def __post_init__(self) -> None:
         self.spans = spans_for(self.config)
@@ -48,7 +57,55 @@ class Progress:
         self.new_items.append(item)
         self.history.append(item.to_input_item())
 
+    def unsent(self) -> list[WireItem]:
+        """Return the items that the next call must send: all of them, unless the service keeps the history."""
+        return self.history[self._kept :]
+
+    def note_what_the_service_keeps(self, response: ModelResponse) -> None:
+        """Remember, where the service keeps the history, that it has everything up to this response."""
+        goes_on = self.auto_previous_response_id or self.previous_response_id is not None
+        if self.conversation_id is None and goes_on and response.response_id is not None:
+            self.previous_response_id = response.response_id
+        if self.conversation_id is not None or self.previous_response_id is not None:
+            self._kept = len(self.history)
+
     @property
     def last_response_id(self) -> str | None:
         """The id of the newest response."""
         return self.raw_responses[-1].response_id if self.raw_responses else None
+
+
+def begin(
+    agent: Agent[Any],
+    input: str | list[WireItem],
+    *,
+    context: Any,
+    max_turns: int | None,
+    config: RunConfig | dict[str, Any] | None,
+    previous_response_id: str | None = None,
+    auto_previous_response_id: bool = False,
+    conversation_id: str | None = None,
+) -> Progress:
+    """Return a run before its first turn.
+
+    Raises:
+        UserError: there can be no such run.
+    """
+    if not isinstance(agent, Agent):
+        raise UserError(f"the agent to run is an Agent, not {type(agent).__name__}")
+    if not isinstance(input, str | list):
+        raise UserError(f"the input of a run is a text or a list of items, not {type(input).__name__}")
+    if max_turns is not None and max_turns < 1:
+        raise UserError(f"max_turns is at least 1, or None for no limit, not {max_turns}")
+    if conversation_id is not None and (previous_response_id is not None or auto_previous_response_id):
+        raise UserError("a run goes on from a conversation_id or from a previous_response_id, not from both")
+    return Progress(
+        input=input,
+        agent=agent,
+        context=context if isinstance(context, RunContextWrapper) else RunContextWrapper(context),
+        config=run_config(config),
+        max_turns=max_turns,
+        previous_response_id=previous_response_id,
+        auto_previous_response_id=auto_previous_response_id,
+        conversation_id=conversation_id,
+    )

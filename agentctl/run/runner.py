@@ -7,14 +7,12 @@ from contextlib import aclosing
 from typing import Any
 
 from agentctl.agent.agent import Agent
-from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.events import RunFinished
 from agentctl.agent.wire import WireItem
-from agentctl.errors import UserError
 
-from .config import DEFAULT_MAX_TURNS, RunConfig, run_config
+from .config import DEFAULT_MAX_TURNS, RunConfig
 from .loop import run_loop
-from .progress import Progress
+from .progress import begin
 from .result import RunResult, RunResultStreaming, whole_result
 
 
@@ -30,13 +28,28 @@ class Runner:
         context: Any = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
         run_config: RunConfig | dict[str, Any] | None = None,
+        previous_response_id: str | None = None,
+        auto_previous_response_id: bool = False,
+        conversation_id: str | None = None,
     ) -> RunResult:
         """Run an agent until it has its final output.
+
+        With `previous_response_id` or `conversation_id` the service keeps the history, and each call sends what is new;
+        `auto_previous_response_id` begins with the whole input and goes on so.
 
         Raises:
             AgentsException: as its subclasses say; `run_data` has what was produced until then.
         """
-        progress = _begin(starting_agent, input, context, max_turns, run_config)
+        progress = begin(
+            starting_agent,
+            input,
+            context=context,
+            max_turns=max_turns,
+            config=run_config,
+            previous_response_id=previous_response_id,
+            auto_previous_response_id=auto_previous_response_id,
+            conversation_id=conversation_id,
+        )
         try:
             async with aclosing(run_loop(progress, streamed=False)) as events:
                 async for event in events:
@@ -56,6 +69,9 @@ class Runner:
         context: Any = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
         run_config: RunConfig | dict[str, Any] | None = None,
+        previous_response_id: str | None = None,
+        auto_previous_response_id: bool = False,
+        conversation_id: str | None = None,
     ) -> RunResult:
         """Do what `run` does, from code that is not async; inside a running event loop it raises `RuntimeError`."""
         try:
@@ -64,7 +80,18 @@ class Runner:
             pass
         else:
             raise RuntimeError("Runner.run_sync was called inside a running event loop: await Runner.run instead")
-        return asyncio.run(cls.run(starting_agent, input, context=context, max_turns=max_turns, run_config=run_config))
+        return asyncio.run(
+            cls.run(
+                starting_agent,
+                input,
+                context=context,
+                max_turns=max_turns,
+                run_config=run_config,
+                previous_response_id=previous_response_id,
+                auto_previous_response_id=auto_previous_response_id,
+                conversation_id=conversation_id,
+            )
+        )
 
     @classmethod
     def run_streamed(
@@ -74,9 +101,21 @@ class Runner:
         context: Any = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
         run_config: RunConfig | dict[str, Any] | None = None,
+        previous_response_id: str | None = None,
+        auto_previous_response_id: bool = False,
+        conversation_id: str | None = None,
     ) -> RunResultStreaming:
         """Start a run in the running event loop and return it at once, to be read as it goes."""
-        progress = _begin(starting_agent, input, context, max_turns, run_config)
+        progress = begin(
+            starting_agent,
+            input,
+            context=context,
+            max_turns=max_turns,
+            config=run_config,
+            previous_response_id=previous_response_id,
+            auto_previous_response_id=auto_previous_response_id,
+            conversation_id=conversation_id,
+        )
         result = RunResultStreaming(progress)
 
         async def drive() -> None:
@@ -88,25 +127,3 @@ class Runner:
 
         result.run_loop_task = asyncio.get_running_loop().create_task(drive(), name=f"run of {starting_agent.name}")
         return result
-
-
-def _begin(
-    agent: Agent[Any],
-    input: str | list[WireItem],
-    context: Any,
-    max_turns: int | None,
-    config: RunConfig | dict[str, Any] | None,
-) -> Progress:
-    if not isinstance(agent, Agent):
-        raise UserError(f"the agent to run is an Agent, not {type(agent).__name__}")
-    if not isinstance(input, str | list):
-        raise UserError(f"the input of a run is a text or a list of items, not {type(input).__name__}")
-    if max_turns is not None and max_turns < 1:
-        raise UserError(f"max_turns is at least 1, or None for no limit, not {max_turns}")
-    return Progress(
-        input=input,
-        agent=agent,
-        context=context if isinstance(context, RunContextWrapper) else RunContextWrapper(context),
-        config=run_config(config),
-        max_turns=max_turns,
-    )

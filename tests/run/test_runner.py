@@ -346,3 +346,31 @@ def test_run_sync_refuses_to_block_an_event_loop() -> None:
     with pytest.raises(RuntimeError, match=r"await Runner.run"):
         asyncio.run(scenario())
     assert Runner.run_sync(Agent(name="a", model=ScriptedModel(["x"])), "hi").final_output == "x"
+
+
+def test_a_service_that_keeps_the_history_is_sent_what_is_new(run: Run) -> None:
+    model = ScriptedModel([call("double", {"number": 2}), "4"])
+    result = run(Agent(name="a", model=model, tools=[double]), previous_response_id="resp_0")
+    output = {"type": "function_call_output", "call_id": "c1", "output": "4"}
+    assert [c.previous_response_id for c in model.calls] == ["resp_0", "resp_scripted_1"]
+    assert [c.input for c in model.calls] == ["hi", [output]]
+    assert len(result.to_input_list()) == 4
+
+
+def test_auto_previous_response_id_begins_with_the_whole_input(run: Run) -> None:
+    model = ScriptedModel([call("double", {"number": 2}), call("double", {"number": 4}, "c2"), "8"])
+    run(Agent(name="a", model=model, tools=[double]), auto_previous_response_id=True)
+    assert [c.previous_response_id for c in model.calls] == [None, "resp_scripted_1", "resp_scripted_2"]
+    assert [len(c.input) if isinstance(c.input, list) else c.input for c in model.calls] == ["hi", 1, 1]
+
+
+def test_a_conversation_keeps_its_id(run: Run) -> None:
+    model = ScriptedModel([call("double", {"number": 2}), "4"])
+    run(Agent(name="a", model=model, tools=[double]), conversation_id="conv_1")
+    assert [(c.conversation_id, c.previous_response_id) for c in model.calls] == [("conv_1", None)] * 2
+    assert len(model.calls[1].input) == 1
+
+
+def test_a_conversation_and_a_previous_response_exclude_each_other(run: Run) -> None:
+    with pytest.raises(UserError, match="not from both"):
+        run(Agent(name="a", model=ScriptedModel([])), conversation_id="c", previous_response_id="r")
