@@ -11,6 +11,7 @@ from agentctl.agent.agent import Agent
 from agentctl.agent.events import RunEvent, RunFinished, Warned
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.usage import Usage
+from agentctl.agent.wire import JSONValue
 from agentctl.definitions.reference import load_agent
 from agentctl.errors import AgentsException, RunTimeoutError
 from agentctl.models.multi_provider import MultiProvider
@@ -21,6 +22,7 @@ from agentctl.profile.key_command import KeyCommand
 from agentctl.profile.load import Loaded, find_key
 from agentctl.profile.resolve import FLAG, ClientSettings, Settings
 from agentctl.run.config import RunConfig
+from agentctl.run.preview import preview_request
 from agentctl.run.runner import Runner
 
 if TYPE_CHECKING:
@@ -121,6 +123,14 @@ async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
     finally:
         watcher.cancel()
         await asyncio.wait({result.run_loop_task}, timeout=GRACE)
+        await job.config.model_provider.aclose()
+
+
+async def preview(job: Job) -> dict[str, JSONValue]:
+    """Return the request that a job would begin with; nothing is sent."""
+    try:
+        return await preview_request(job.agent, job.prompt, run_config=job.config)
+    finally:
         await job.config.model_provider.aclose()
 
 

@@ -36,7 +36,11 @@ class Invocation:
 
     def print_json(self, document: dict[str, JSONValue]) -> None:
         """Write a machine document to stdout, its schema version first."""
-        self.print(json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2))
+        self.print(self.document(document))
+
+    def document(self, document: dict[str, JSONValue]) -> str:
+        """Return a machine document as text, its schema version first."""
+        return json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2)
 
     def complain(self, text: str) -> None:
         """Write an error to stderr, unless it takes nothing now: an error never makes a command hang."""

@@ -17,11 +17,14 @@ from uuid import uuid4
 from agentctl.agent.events import ModelRequested, RunEvent, RunFinished
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import OutputClosed, RunInterrupted, RunTimeoutError, exit_for
-from agentctl.launch import GRACE, Stop, not_begun, perform, prepare
+from agentctl.launch import GRACE, Job, Stop, not_begun, perform, prepare, preview
 from agentctl.log import log_to
 from agentctl.profile.load import load_settings
+from agentctl.redaction import redact
 from agentctl.render.facts import terminal_facts
 from agentctl.render.select import Command, Format, preload, renderer
+from agentctl.render.writer import encode
+from agentctl.storage import write_atomic
 from agentctl.threads import wait_for_running
 
 from .invocation import Invocation
@@ -45,6 +48,8 @@ class Order:
     """Settings by dotted key."""
     format: Format
     output: Path | None
+    dry_run: bool
+    """Whether the first request is only shown."""
     quiet: bool
     verbose: bool
 
@@ -66,6 +71,8 @@ def run_job(order: Order, invocation: Invocation) -> int:
     invocation.verbose = order.verbose
     if order.output is not None:
         check_output(order.output)
+    if order.dry_run:
+        return _show_request(order, invocation)
     loop = asyncio.new_event_loop()
     end = loop.run_until_complete(_Job(order, invocation, loop).play())
     if isinstance(end.error, RunInterrupted | RunTimeoutError | OutputClosed):
@@ -78,6 +85,28 @@ def run_job(order: Order, invocation: Invocation) -> int:
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
     return exit_for(end.error).code
+
+
+def _show_request(order: Order, invocation: Invocation) -> int:
+    with contextlib.redirect_stdout(sys.stderr):
+        request = asyncio.run(preview(_prepared(order, invocation, is_interactive=False)))
+    document = invocation.document({"request": request})
+    if order.output is None:
+        invocation.print(document)
+    else:
+        write_atomic(order.output, encode(f"{redact(document)}\n"))
+    return 0
+
+
+def _prepared(order: Order, invocation: Invocation, *, is_interactive: bool) -> Job:
+    loaded = load_settings(order.flags, environ=invocation.environ, config=invocation.config)
+    return prepare(
+        read_prompt(order.prompt, also_stdin=order.also_stdin, timeout=loaded.settings.timeout),
+        loaded,
+        instructions=read_instructions(order.instructions),
+        environ=invocation.environ,
+        is_interactive=is_interactive,
+    )
 
 
 class _Job:
@@ -167,16 +196,9 @@ class _Job:
         threading.Thread(target=preload, args=(self._facts, self._order.format), daemon=True).start()
 
     async def _events(self) -> AsyncGenerator[RunEvent]:
-        order, invocation = self._order, self._invocation
+        order = self._order
         try:
-            loaded = load_settings(order.flags, environ=invocation.environ, config=invocation.config)
-            job = prepare(
-                read_prompt(order.prompt, also_stdin=order.also_stdin, timeout=loaded.settings.timeout),
-                loaded,
-                instructions=read_instructions(order.instructions),
-                environ=invocation.environ,
-                is_interactive=self._facts.stdout_is_terminal,
-            )
+            job = _prepared(order, self._invocation, is_interactive=self._facts.stdout_is_terminal)
             self._can_be_cancelled = True
         except UsageError:
             raise

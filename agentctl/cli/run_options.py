@@ -75,6 +75,24 @@ Retries: TypeAlias = Annotated[
         "--retries", metavar="N", parser=_checked("client.retries"), help="How often a failed request is tried again."
     ),
 ]
+Transport: TypeAlias = Annotated[
+    Any,
+    typer.Option(
+        "--transport",
+        metavar="auto|http|websocket",
+        parser=_checked("transport"),
+        help="How the Responses API is reached.",
+    ),
+]
+Api: TypeAlias = Annotated[
+    Any,
+    typer.Option(
+        "--api", metavar="responses|chat_completions", parser=_checked("api"), help="The API that the endpoint speaks."
+    ),
+]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Print the first request that would be sent, and send nothing.")
+]
 FormatOption: TypeAlias = Annotated[
     Format, typer.Option("--format", help="What stdout gets: text, one JSON document, or a JSON event a line.")
 ]
@@ -102,8 +120,11 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         max_turns: MaxTurns = None,
         timeout: Timeout = None,
         retries: Retries = None,
+        transport: Transport = None,
+        api: Api = None,
         format: FormatOption = Format.TEXT,
         output: Output = None,
+        dry_run: DryRun = False,
         quiet: Quiet = False,
         verbose: Verbose = False,
         no_input: NoInput = False,
@@ -117,6 +138,8 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             "max_turns": max_turns,
             "timeout": timeout,
             "client.retries": retries,
+            "transport": transport,
+            "api": api,
             **dict(set_ or ()),
         }
         order = Order(
@@ -127,6 +150,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             flags={name: value for name, value in settings.items() if value is not None},
             format=format.value,
             output=output,
+            dry_run=dry_run,
             quiet=quiet,
             verbose=verbose,
         )
