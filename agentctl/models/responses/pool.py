@@ -1,0 +1,201 @@
+"""The sockets to one service: leased for a response, never for a run, and kept with what the service knows there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from agentctl.agent.wire import JSONValue
+from agentctl.net.endpoint import Endpoint
+from agentctl.net.key_source import with_key
+from agentctl.net.live_socket import LiveSocket
+from agentctl.net.websocket import Address, WebSocketPipe, address_at
+
+from .planner import Chain, Delta, Full, Plan, plan
+
+MOST_SOCKETS = 64
+"""How many sockets an event loop may have open; who needs another waits, first come, first served."""
+
+RETIREMENT_SECONDS = 55 * 60
+"""The age at which a socket takes no further request: the service ends it at 60 minutes, whatever it is at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a socket is wanted for."""
+
+    body: Mapping[str, JSONValue] = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, object] | None = None
+    patience: float | None = None
+    """Seconds that opening a socket may take, where that is less than for any connection."""
+    is_new: bool = False
+    """Whether none that is open already will do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Idle:
+    socket: LiveSocket
+    address: Address
+    born: float
+    chain: Chain | None
+
+
+class _Sockets:
+    """The sockets of one event loop: the idle ones, least recently used first, and those that are leased."""
+
+    def __init__(self, limit: int) -> None:
+        self.idle: list[_Idle] = []
+        self.leased: set[LiveSocket] = set()
+        self._limit = limit
+        self._turns = asyncio.Semaphore(limit)
+        self._busy = 0
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether opening a socket, for a turn that has begun, takes the place of an idle one."""
+        return len(self.idle) + self._busy > self._limit
+
+    async def begin_turn(self) -> None:
+        """Wait until there may be another socket at work."""
+        await self._turns.acquire()
+        self._busy += 1
+
+    def end_turn(self) -> None:
+        """Let the next one have their turn."""
+        self._busy -= 1
+        self._turns.release()
+
+
+class Lease:
+    """A socket for one response; whoever holds it ends with `release` or `drop`, the first of which counts."""
+
+    def __init__(self, sockets: _Sockets, idle: _Idle, *, plan: Plan, is_reused: bool) -> None:
+        self._sockets = sockets
+        self._idle = idle
+        self._is_over = False
+        self.plan = plan
+        """What of the request must be sent."""
+        self.is_reused = is_reused
+        sockets.leased.add(idle.socket)
+
+    @property
+    def socket(self) -> LiveSocket:
+        """The socket."""
+        return self._idle.socket
+
+    @property
+    def chain(self) -> Chain | None:
+        """What the service knew on this socket before the request."""
+        return self._idle.chain
+
+    def release(self, chain: Chain | None) -> None:
+        """Give the socket back, its response read to the end, with what the service now knows there."""
+        if self._end() and self.socket.is_ready:
+            idle = self._idle
+            self._sockets.idle.append(_Idle(socket=idle.socket, address=idle.address, born=idle.born, chain=chain))
+        else:
+            self.socket.abort()
+
+    def drop(self) -> None:
+        """Break the socket off: nothing more is wanted of it."""
+        if self._end():
+            self.socket.abort()
+
+    def _end(self) -> bool:
+        if self._is_over:
+            return False
+        self._is_over = True
+        self._sockets.leased.discard(self.socket)
+        self._sockets.end_turn()
+        return True
+
+
+class WebSocketPool:
+    """Opens, lends and closes the sockets to one endpoint, apart for every event loop."""
+
+    def __init__(
+        self, pipe: WebSocketPipe, *, limit: int = MOST_SOCKETS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.pipe = pipe
+        self.opens = True
+        """Whether a socket is worth trying, for who has another way and has found out that it is not."""
+        self._limit = limit
+        self._clock = clock
+        self._loops: dict[asyncio.AbstractEventLoop, _Sockets] = {}
+
+    async def lease(self, wanted: Wanted) -> Lease:
+        """Return a socket: the idle one whose history spares most of the request, or a new one.
+
+        Raises:
+            UpgradeFailed: there is no socket to be had.
+            AuthenticationError: the key was refused.
+            ConfigurationError: a proxy or a file of certificates is not usable.
+            MissingKeyError: the endpoint has no key.
+        """
+        sockets = self._of_this_loop()
+        await sockets.begin_turn()
+        try:
+            return await with_key(self.pipe.endpoint, partial(self._lease, sockets, wanted))
+        except BaseException:
+            sockets.end_turn()
+            raise
+
+    async def aclose(self) -> None:
+        """Close the sockets of the running event loop, and break off what is under way; the pool may be used again."""
+        sockets = self._loops.get(asyncio.get_running_loop())
+        if sockets is None:
+            return
+        for socket in list(sockets.leased):
+            socket.abort()
+        closing, sockets.idle = sockets.idle, []
+        await asyncio.gather(*(idle.socket.close() for idle in closing))
+
+    async def _lease(self, sockets: _Sockets, wanted: Wanted, endpoint: Endpoint) -> Lease:
+        address = address_at(endpoint, wanted.headers, wanted.query)
+        self._bury(sockets)
+        is_crowded = sockets.is_crowded
+        if not wanted.is_new and (found := _choose(sockets.idle, address, wanted.body, is_crowded=is_crowded)):
+            idle, its_plan = found
+            sockets.idle.remove(idle)
+            return Lease(sockets, idle, plan=its_plan, is_reused=True)
+        if is_crowded:
+            sockets.idle.pop(0).socket.abort()
+        socket = await self.pipe.open(address, patience=wanted.patience)
+        opened = _Idle(socket=socket, address=address, born=self._clock(), chain=None)
+        return Lease(sockets, opened, plan=Full(), is_reused=False)
+
+    def _of_this_loop(self) -> _Sockets:
+        loop = asyncio.get_running_loop()
+        if loop not in self._loops:
+            # The sockets of a loop that has ended went with it.
+            self._loops = {loop: kept for loop, kept in list(self._loops.items()) if not loop.is_closed()}
+            self._loops[loop] = _Sockets(self._limit)
+        return self._loops[loop]
+
+    def _bury(self, sockets: _Sockets) -> None:
+        oldest = self._clock() - RETIREMENT_SECONDS
+        dead = [idle for idle in sockets.idle if idle.born <= oldest or not idle.socket.is_ready]
+        for idle in dead:
+            idle.socket.abort()
+            sockets.idle.remove(idle)
+
+
+def _choose(
+    idle: list[_Idle], address: Address, body: Mapping[str, JSONValue], *, is_crowded: bool
+) -> tuple[_Idle, Plan] | None:
+    """Return the idle socket to take and what to send on it, None where opening another is better.
+
+    A history that is likely to be gone on with is left alone as long as there is room for another socket.
+    """
+    alike = [one for one in idle if one.address == address]
+    deltas = [(one, its_plan) for one in alike if isinstance(its_plan := plan(one.chain, body), Delta)]
+    if deltas:
+        return max(deltas, key=lambda pair: pair[1].start)
+    free = [one for one in alike if one.chain is None or not one.chain.is_awaiting]
+    if not free and is_crowded:
+        free = alike
+    return (free[0], Full()) if free else None

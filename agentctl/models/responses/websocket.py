@@ -1,0 +1,248 @@
+"""The model that speaks the Responses API over WebSocket, and sends only what the service does not have yet."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import assert_never
+
+from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
+from agentctl.agent.usage import MeasuredResponse, TransportUsage
+from agentctl.agent.wire import JSONValue, WireEvent
+from agentctl.errors import ServiceError
+from agentctl.log import logger
+from agentctl.models.call import Pause, TimeLeft, extra_headers, log_data, tried
+from agentctl.models.reading import ReadBatch
+from agentctl.net.live_socket import NotSent
+from agentctl.net.retry import Retries, is_replayable
+from agentctl.net.websocket import UpgradeFailed
+
+from .encoder import encode_fields
+from .fold import ResponseFold
+from .planner import Chain, Delta, Full, Plan, chain_after, frame
+from .pool import Lease, Wanted, WebSocketPool
+from .recovery import Recovery, recovery
+from .request import build_request
+
+_ENCRYPTED_REASONING = "reasoning.encrypted_content"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Call:
+    """A model call on its way to a response: what it asks for, and what that took until now."""
+
+    plain_body: dict[str, JSONValue]
+    """What the user asks for."""
+    body: dict[str, JSONValue]
+    """What we ask for."""
+    headers: Mapping[str, str]
+    query: Mapping[str, object] | None
+    timeout: float | None
+    patience: float | None
+    used: TransportUsage = field(default_factory=TransportUsage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A response that has begun."""
+
+    lease: Lease
+    plan: Plan
+    fold: ResponseFold
+    read: ReadBatch
+    """The first of it."""
+
+
+class ResponsesWebSocketModel(WireModel):
+    """A model behind the WebSocket of a Responses endpoint, each call a request on a socket of the pool."""
+
+    traced_as = "response"
+
+    def __init__(
+        self,
+        model: str,
+        pool: WebSocketPool,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.model = model
+        self.pool = pool
+        self._host = pool.pipe.endpoint.host
+        self._pause = Pause(sleep=sleep, chance=chance)
+        self._has_encrypted_reasoning = True
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model as the service knows it."""
+        return self.model
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
+        """Yield the events of one response, the terminal one last; a wait before another try is announced first.
+
+        Raises:
+            ServiceError: as its subclasses say, after the retries.
+            ModelBehaviorError: the stream breaks the protocol.
+            ModelTimeoutError: a try took longer than `ModelSettings.timeout`.
+            UserError: the request cannot be said in JSON, or an extra header in HTTP.
+            ConfigurationError: a proxy or a file of certificates is not usable.
+            MissingKeyError: the endpoint has no key.
+        """
+        async with aclosing(self.batches(request)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
+
+    async def batches(
+        self, request: ModelRequest, *, patience: float | None = None
+    ) -> AsyncGenerator[Sequence[ModelEvent]]:
+        """Yield what `stream` does, as many events at a time as have come.
+
+        Who has another way gives `patience`, the seconds that opening a socket may take.
+
+        Raises:
+            UpgradeFailed: `patience` was given, and there is no socket to be had.
+        """
+        body = build_request(request, self.model)
+        call = _Call(
+            plain_body=body,
+            body=self._with_encrypted_reasoning(body),
+            headers=extra_headers(request.model_settings),
+            query=request.model_settings.extra_query,
+            timeout=request.model_settings.timeout,
+            patience=patience,
+        )
+        retries = Retries(max_retries=self.pool.pipe.options.max_retries, is_replayable=is_replayable(body))
+        async with aclosing(tried(partial(self._attempt, call), retries, self._pause)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def close(self) -> None:
+        """Close the sockets, which the models of a pool share; the model may be used again."""
+        await self.pool.aclose()
+
+    def _with_encrypted_reasoning(self, body: dict[str, JSONValue]) -> dict[str, JSONValue]:
+        """Return the body with a wish for encrypted reasoning where nothing is stored.
+
+        With it the history is whole on our side, and can be sent once the socket that knew it is gone.
+        """
+        include = body.get("include") or []
+        if body.get("store") is not False or not self._has_encrypted_reasoning or _ENCRYPTED_REASONING in include:
+            return body
+        return {**body, "include": [*include, _ENCRYPTED_REASONING]}
+
+    async def _attempt(self, call: _Call) -> AsyncGenerator[list[WireEvent]]:
+        """Send the request until its response begins, and yield the events of that, never an empty batch."""
+        time_left = TimeLeft(call.timeout)
+        begun = await self._begin(call, time_left)
+        read = begun.read
+        try:
+            while not begun.fold.is_complete:
+                if read.events:
+                    yield read.events
+                if read.failure is not None:
+                    raise read.failure
+                read = begun.fold.read_batch(await time_left.wait(begun.lease.socket.receive()))
+            # Before the last event is out: who reads it may want a socket for a run of their own.
+            begun.lease.release(_chain_after(call, begun, read.events[-1]))
+            log_data("response %s", read.events[-1])
+            yield [*read.events[:-1], _measured(read.events[-1], call.used)]
+        finally:
+            begun.lease.drop()
+
+    async def _begin(self, call: _Call, time_left: TimeLeft) -> _Begun:
+        """Return the response once it has begun, after all that helps unnoticed."""
+        taken: set[Recovery] = set()
+        lease = await self._lease(call, time_left, is_new=False)
+        plan = lease.plan
+        while True:
+            try:
+                return await self._send(call, lease, plan, time_left)
+            except (NotSent, ServiceError) as error:
+                asks = call.body is not call.plain_body
+                helps = recovery(error, plan, is_reused=lease.is_reused, asks_for_reasoning=asks)
+                if helps is None or helps in taken:
+                    lease.release(None)
+                    if isinstance(error, NotSent):
+                        raise error.error from error
+                    raise
+            except BaseException:
+                lease.drop()
+                raise
+            logger.debug("sending again: %s", helps.value)
+            taken.add(helps)
+            call.used.recovered += 1
+            plan = Full()
+            match helps:
+                case Recovery.FULL_INPUT:
+                    pass
+                case Recovery.NEW_SOCKET:
+                    lease.drop()
+                    lease = await self._lease(call, time_left, is_new=True)
+                case Recovery.PLAIN_REASONING:
+                    self._has_encrypted_reasoning = False
+                    call.body = call.plain_body
+                case never:
+                    assert_never(never)
+
+    async def _lease(self, call: _Call, time_left: TimeLeft, *, is_new: bool) -> Lease:
+        wanted = Wanted(body=call.body, headers=call.headers, query=call.query, patience=call.patience, is_new=is_new)
+        try:
+            lease = await time_left.wait(self.pool.lease(wanted))
+        except UpgradeFailed as failed:
+            if call.patience is not None:
+                raise
+            raise _naming_auto(failed.error) from failed
+        if lease.is_reused:
+            call.used.reused += 1
+        else:
+            call.used.opened += 1
+        return lease
+
+    async def _send(self, call: _Call, lease: Lease, plan: Plan, time_left: TimeLeft) -> _Begun:
+        """Send the request once, and return the response with its first event and what was said before it."""
+        request = encode_fields(frame(call.body, plan))
+        log_data("request %s", request)
+        await time_left.wait(lease.socket.send(request))
+        call.used.bytes_sent += len(request)
+        match plan:
+            case Delta():
+                call.used.delta += 1
+            case Full():
+                call.used.full += 1
+            case never:
+                assert_never(never)
+        fold = ResponseFold(self._host)
+        said: list[WireEvent] = []
+        while True:
+            read = fold.read_batch(await time_left.wait(lease.socket.receive()))
+            said += read.events
+            if any(event["type"].startswith("response.") for event in read.events):
+                return _Begun(lease=lease, plan=plan, fold=fold, read=ReadBatch(said, read.failure))
+            if read.failure is not None:
+                raise read.failure
+
+
+def _chain_after(call: _Call, begun: _Begun, last: WireEvent) -> Chain | None:
+    if last["type"] != "response.completed":
+        return None
+    return chain_after(call.body, last["response"], begun.lease.chain if isinstance(begun.plan, Delta) else None)
+
+
+def _measured(last: WireEvent, used: TransportUsage) -> WireEvent:
+    return {**last, "response": MeasuredResponse(last["response"], used)}
+
+
+def _naming_auto(error: ServiceError) -> ServiceError:
+    """Return the error of an upgrade that failed, naming the transport that would have gone on."""
+    return type(error)(
+        f"{error.message}; the transport `auto` goes on over HTTP where there is no WebSocket",
+        status=error.status,
+        code=error.code,
+        request_id=error.request_id,
+        retry_after=error.retry_after,
+    )
