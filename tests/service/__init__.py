@@ -20,7 +20,7 @@ Upgrades have a script of their own, so that they fail apart from responses:
 nothing outlives its connection. `service.wait_for_requests` and `wait_for_connections` wait for what a client does on
 its own time: sending, or hanging up.
 
-`answers.py` and `chat.py` make events and know no transport, `history.py` is what they continue, and `endpoints.py` says
+`answers.py` and `chat.py` make events and know no transport, `history.py` is what they continue, `endpoints.py` says
 what is served where. `play.py` plays a step on what carries it: `http_answer.py` or `websocket.py`. `http.py` and
-`upgrade.py` are the connections, `control.py` the tests' door, `client.py` their side of it.
+`upgrade.py` are the connections, `control.py` is the tests' door, `client.py` their side of it.
 """

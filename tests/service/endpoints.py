@@ -47,10 +47,12 @@ class Responses:
         """Yield the events of a response, and store it before its end is told."""
         parent = state.stored.get(body.get("previous_response_id") or "")
         known = reads(body) + (0 if parent is None else parent.characters)
+        output: list[Wire] = []
         for event in answers.events(step, body, state.ids, known=known):
-            if event["type"] in ANSWERED and not step.get("forgotten"):
-                response = event["response"]
-                state.keep(response["id"], after(parent, body, response["output"]), body)
+            if event["type"] == "response.output_item.done":
+                output.append(event["item"])
+            elif event["type"] in ANSWERED and not step.get("forgotten"):
+                state.keep(event["response"]["id"], after(parent, body, output), body)
             yield event
 
     def whole(self, step: Wire, body: Wire, state: State) -> tuple[int, Wire]:

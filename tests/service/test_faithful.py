@@ -149,7 +149,13 @@ def test_an_unknown_event_passes(service: Service, client: openai.OpenAI) -> Non
 
 
 @pytest.mark.parametrize(
-    "step", [steps.cut(after=4), steps.drop_before_events(), steps.drop_before_events(headers=True)]
+    "step",
+    [
+        steps.cut(after=4),
+        steps.drop_before_events(),
+        steps.drop_before_events(headers=True),
+        steps.closed(1011, after=2),
+    ],
 )
 def test_a_cut_connection_is_seen_as_one(service: Service, client: openai.OpenAI, step: steps.Step) -> None:
     service.script(step)
@@ -174,6 +180,30 @@ def test_a_client_that_hangs_up_is_noticed(service: Service, step: steps.Step) -
         client.sendall(b"POST /v1/responses HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
         assert not service.wait_for_requests(1)[0]["closed_early"]
     assert service.wait_for_requests(1, closed_early=1)[0]["body"]["input"] == "Hi"
+
+
+def test_a_connection_can_close_after_a_whole_response(service: Service) -> None:
+    service.script(steps.then_closed(steps.text()))
+    body = b'{"model": "m", "input": "Hi", "stream": true}'
+    with socket.create_connection(("127.0.0.1", service.port)) as client:
+        client.sendall(b"POST /v1/responses HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        with client.makefile("rb") as answer:
+            assert answer.read().endswith(b"\r\n0\r\n\r\n")
+    assert not service.requests()[0]["closed_early"]
+
+
+def test_silence_is_full_of_comments(service: Service) -> None:
+    service.script(steps.silence(0.06, ping_every=0.02))
+    with httpx2.Client(trust_env=False) as client:
+        answer = client.post(f"{service.base_url}/responses", json={"model": "m", "input": "Hi", "stream": True})
+    assert answer.text.count(": ping\n\n") >= 3
+
+
+def test_a_forgotten_response_cannot_be_continued(service: Service, client: openai.OpenAI) -> None:
+    service.script(steps.forgotten())
+    first = client.responses.create(model="gpt-5-mini", input="Hi")
+    with pytest.raises(openai.BadRequestError, match="not found"):
+        client.responses.create(model="gpt-5-mini", input="More", previous_response_id=first.id)
 
 
 def test_a_redirect_is_not_an_answer(service: Service) -> None:

@@ -295,15 +295,23 @@ def test_a_warm_up_can_be_refused_or_ignored(service: Service, socket: ClientCon
 
 
 def test_lanes_run_together_and_each_in_order(service: Service, socket: ClientConnection) -> None:
-    service.script(steps.silence(0.05, of=steps.text("one")), steps.text("two"), steps.text("three"))
-    for lane in ("a", "b", "a"):
+    service.script(steps.hang(after=2), steps.text("two"), steps.text("three"))
+    for lane in ("a", "b", "a", "b"):
         socket.send(json.dumps({"type": "response.create", "model": "m", "input": "Hi", "stream_id": lane}))
-    ends: list[str] = []
-    while len(ends) < 3:
-        event = json.loads(socket.recv(timeout=20))
-        if event["type"] == "response.completed":
-            ends.append(event["stream_id"])
-    assert ends == ["b", "a", "a"]
+    events = [*read(socket), *read(socket)]
+    assert [event["type"] for event in events if event["stream_id"] == "a"] == [
+        "response.created",
+        "response.in_progress",
+    ]
+    said = [finished([event])["output"][0] for event in events if event["type"] == "response.completed"]
+    assert [message["content"][0]["text"] for message in said] == ["two", "three"]
+
+
+def test_calls_that_the_last_event_lacks_can_be_answered(service: Service, socket: ClientConnection) -> None:
+    service.script(steps.empty_output(steps.tool_calls(("f", {}))))
+    first = finished(ask(socket))
+    assert first["output"] == []
+    assert finished(ask(socket, [output("call_1")], previous_response_id=first["id"]))
 
 
 def test_a_failed_fork_keeps_what_it_forked(service: Service, socket: ClientConnection) -> None:
@@ -477,7 +485,7 @@ def test_an_upgrade_can_be_left_waiting(service: Service, home: object) -> None:
     service.script_upgrades(steps.hang(), steps.upgrade(delay=30))
     for _ in range(2):
         with pytest.raises(TimeoutError):
-            open_socket(service, open_timeout=0.1)
+            open_socket(service, open_timeout=0.3)
     seen = service.wait_for_connections(2, ended=2)
     assert [one["ended"]["by"] for one in seen] == ["client", "client"]
 

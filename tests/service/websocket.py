@@ -288,15 +288,16 @@ class Response:
     def _kept(self, events: Iterable[Wire], *, forgotten: bool = False) -> Iterator[Wire]:
         """Yield the events in the lane's name, keeping the response before its end is told."""
         parent = self._parent()
+        output: list[Wire] = []
         for event in events:
-            if event["type"] in ANSWERED:
-                response = event["response"]
-                turn = after(parent, self._body, response["output"])
-                self._lanes[self._lane] = response["id"], turn
-                self._state.keep(response["id"], turn, self._body)
-                if forgotten:
-                    del self._lanes[self._lane]
-                    self._state.stored.pop(response["id"], None)
+            if event["type"] == "response.output_item.done":
+                output.append(event["item"])
+            elif event["type"] in ANSWERED and forgotten:
+                self._lanes.pop(self._lane, None)
+            elif event["type"] in ANSWERED:
+                turn = after(parent, self._body, output)
+                self._lanes[self._lane] = event["response"]["id"], turn
+                self._state.keep(event["response"]["id"], turn, self._body)
             elif event["type"] in {"response.failed", "error"}:
                 self._evict()
             yield event if self._lane is None else {**event, "stream_id": self._lane}
