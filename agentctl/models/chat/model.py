@@ -11,7 +11,7 @@ from contextlib import aclosing
 
 from agentctl.agent.events import Warned
 from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
-from agentctl.agent.wire import WireEvent
+from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import UserError
 from agentctl.models.body import encode_json
 from agentctl.models.call import Pause, extra_headers, log_data, tried
@@ -65,7 +65,7 @@ class ChatHTTPModel(WireModel):
         endpoint = self._pipe.endpoint
         for warning in left_out(request, is_strict=self._is_strict):
             yield warning
-        body = build_request(request, self.model, is_openai=is_openai_service(endpoint.base_url))
+        body = self._body(request)
         call = HttpCall(
             path="chat/completions",
             body=encode_json(body, "the body"),
@@ -86,9 +86,18 @@ class ChatHTTPModel(WireModel):
                 for event in batch:
                     yield event
 
+    def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
+        """Return the request that `stream` would send."""
+        left_out(request, is_strict=self._is_strict)
+        url = self._pipe.endpoint.url("chat/completions", request.model_settings.extra_query)
+        return {"method": "POST", "url": url, "body": self._body(request)}
+
     async def close(self) -> None:
         """Let go of connections; the model may be used again."""
         await self._pipe.aclose()
+
+    def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
+        return build_request(request, self.model, is_openai=is_openai_service(self._pipe.endpoint.base_url))
 
 
 def left_out(request: ModelRequest, *, is_strict: bool) -> list[Warned]:

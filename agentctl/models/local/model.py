@@ -14,9 +14,10 @@ from typing import TypeVar
 
 from agentctl.agent.events import Progressed
 from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
+from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError, ModelTimeoutError
 
-from .chat import build_chat
+from .chat import Chat, build_chat
 from .manner import Manner
 from .pull import Step, pull
 from .reply import Reply
@@ -43,9 +44,13 @@ class LocalModel(WireModel):
         """The name with its prefix, as `-m` takes it."""
         return f"local/{self._name}"
 
+    def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
+        """Return what the runtime in this process would be handed."""
+        return {"body": self._chat(request).body}
+
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Yield the events of one response, after notices of what had to be fetched or loaded first."""
-        chat = build_chat(request, self._source.manner if isinstance(self._source, Weights) else Manner())
+        chat = self._chat(request)
         deadline = _Deadline.after(request.model_settings.timeout)
         async with aclosing(self._prepared()) as steps:
             while isinstance(step := await deadline.next(steps), Progressed):
@@ -60,6 +65,9 @@ class LocalModel(WireModel):
                     yield event
         for event in reply.end():
             yield event
+
+    def _chat(self, request: ModelRequest) -> Chat:
+        return build_chat(request, self._source.manner if isinstance(self._source, Weights) else Manner())
 
     def _prepared(self) -> AsyncGenerator[Progressed | Runtime]:
         """Yield notices, then the runtime."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
-from agentctl.agent.wire import WireEvent
+from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.models.call import Pause, extra_headers, log_data, tried
 from agentctl.models.reading import read_answer
 from agentctl.net.http import HttpCall, HttpPipe
@@ -53,7 +53,7 @@ class ResponsesHTTPModel(WireModel):
             ConfigurationError: a proxy or a file of certificates is not usable.
             MissingKeyError: the endpoint has no key.
         """
-        body = {**build_request(request, self.model), "stream": True}
+        body = self._body(request)
         call = HttpCall(
             path="responses",
             body=self._encoder.encode(body),
@@ -73,6 +73,14 @@ class ResponsesHTTPModel(WireModel):
                 for event in batch:
                     yield event
 
+    def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
+        """Return the request that `stream` would send."""
+        url = self._pipe.endpoint.url("responses", request.model_settings.extra_query)
+        return {"method": "POST", "url": url, "body": self._body(request)}
+
     async def close(self) -> None:
         """Let go of connections; the model may be used again."""
         await self._pipe.aclose()
+
+    def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
+        return {**build_request(request, self.model), "stream": True}
