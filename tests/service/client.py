@@ -92,8 +92,8 @@ class Service:
     def connections(self) -> list[dict[str, Any]]:
         """Return the upgrades so far: connection (its number), path, headers, status, deflate, pings, requests, ended.
 
-        `ended` is None while it lives, then who left (`by`: "client" or "service"), with which `code` and `reason`;
-        1006 is without a word.
+        `ended` is None while it lives and where it was refused, else it tells who left (`by`: "client" or "service"),
+        with which `code` and `reason`; 1006 is without a word.
         """
         return self._seen("connections", count=0, ended=0)
 

@@ -5,9 +5,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from openai.resources.responses.responses import ResponsesConnection
+from websockets.asyncio.client import connect as connect_asynchronously
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidMessage, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -377,6 +379,20 @@ def test_a_client_that_leaves_in_the_middle_is_noticed(service: Service, home: o
     assert service.wait_for_connections(1, ended=1)[0]["ended"]["by"] == "client"
 
 
+def test_a_client_that_aborts_with_unread_events_is_noticed(service: Service, home: object) -> None:
+    async def scenario() -> None:
+        url = f"{service.websocket_base_url}/responses"
+        async with connect_asynchronously(url, proxy=None, compression=None) as connection:
+            await connection.send(json.dumps({"type": "response.create", "model": "m", "input": "Hi"}))
+            await connection.recv()
+            connection.transport.abort()
+
+    service.script(steps.big_text(1000, delta="word " * 4000))
+    asyncio.run(scenario())
+    assert service.wait_for_requests(1, closed_early=1)
+    assert service.wait_for_connections(1, ended=1)[0]["ended"] == {"by": "client", "code": 1006, "reason": ""}
+
+
 def test_silence_is_full_of_pings(service: Service, socket: ClientConnection) -> None:
     service.script(steps.silence(0.1, ping_every=0.02, of=steps.reasoning()))
     assert finished(ask(socket))
@@ -475,10 +491,11 @@ def test_an_upgrade_with_a_wrong_key_or_path_is_refused(service: Service, home: 
 
 
 def test_an_upgrade_can_be_redirected(service: Service, home: object) -> None:
-    service.script_upgrades(steps.redirect(f"{service.websocket_base_url}/responses"))
-    with open_socket(service) as socket:
-        assert finished(ask(socket))
-    assert [one["status"] for one in service.connections()] == [307, 101]
+    service.script_upgrades(steps.redirect("http://127.0.0.1:1/v1/responses"))
+    with httpx2.Client(trust_env=False) as client:
+        answer = client.get(f"{service.base_url}/responses", headers={"connection": "upgrade", "upgrade": "websocket"})
+    assert (answer.status_code, answer.headers["location"]) == (307, "http://127.0.0.1:1/v1/responses")
+    assert [one["status"] for one in service.connections()] == [307]
 
 
 def test_an_upgrade_can_be_left_waiting(service: Service, home: object) -> None:

@@ -81,7 +81,8 @@ class Socket:
                 if stop := self._step.get("then"):
                     self._own(tasks.create_task(self.stop(stop)), None)
                 await self._read(tasks)
-                self._cancel()
+                for task in self._running:
+                    task.cancel()
         except* (Hangup, ConnectionError):
             self._dropped = not self._reader.hung_up.is_set()
         finally:
@@ -119,6 +120,8 @@ class Socket:
         data = b"".join(self._buffer)
         self._buffer.clear()
         if self._writer.is_closing():
+            if self.is_open:
+                raise ConnectionResetError
             return
         for start in range(0, len(data), _WRITE_SIZE):
             self._writer.write(data[start : start + _WRITE_SIZE])
@@ -178,14 +181,13 @@ class Socket:
 
     def _own(self, task: asyncio.Task[None], request: Request | None) -> None:
         self._running[task] = request
-        task.add_done_callback(self._running.pop)
+        task.add_done_callback(self._disown)
 
-    def _cancel(self) -> None:
-        """Give up what was begun, now that the client has left."""
-        for task, request in self._running.items():
-            task.cancel()
-            if request is not None:
-                request.closed_early = True
+    def _disown(self, task: asyncio.Task[None]) -> None:
+        request = self._running.pop(task)
+        is_whole = not task.cancelled() and task.exception() is None
+        if request is not None and not is_whole and self._reader.hung_up.is_set():
+            request.closed_early = True
 
     def _take_out(self) -> None:
         """Move what the protocol wants to send to the buffer; its empty word is the end of the connection."""
