@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.wire import JSONValue, WireEvent
@@ -32,6 +32,12 @@ class ClientPipe:
     def host(self) -> str:
         """The host, and the port where one is given: what messages name."""
         return urlsplit(self.base_url).netloc
+
+    def url(self, path: str) -> str:
+        """Return the URL of `path` below the base URL, with the client's own query."""
+        base = self.client.base_url
+        own = urlencode(self.client.default_query, doseq=True)
+        return str(base.copy_with(path=f"{base.path.rstrip('/')}/{path}").copy_merge_params(own))
 
     async def events(
         self, path: str, body: dict[str, JSONValue], settings: ModelSettings

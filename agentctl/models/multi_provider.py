@@ -10,8 +10,11 @@ from agentctl.errors import ConfigurationError, UserError
 from agentctl.net.options import HttpOptions
 
 from .openai_provider import OpenAIProvider
+from .transport import OpenAIResponsesWebSocketOptions, Transport
 
 if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
     from agentctl.net.key_source import KeySource
 
 MultiProviderOpenAIPrefixMode: TypeAlias = Literal["alias", "model_id"]
@@ -65,20 +68,41 @@ class MultiProvider(ModelProvider):
         provider_map: MultiProviderMap | None = None,
         openai_api_key: str | KeySource | None = None,
         openai_base_url: str | None = None,
+        openai_client: AsyncOpenAI | None = None,
         openai_organization: str | None = None,
         openai_project: str | None = None,
+        openai_use_responses: bool | None = None,
+        openai_use_responses_websocket: bool | None = None,
+        openai_strict_feature_validation: bool = False,
+        openai_websocket_base_url: str | None = None,
         openai_prefix_mode: MultiProviderOpenAIPrefixMode = "alias",
         unknown_prefix_mode: MultiProviderUnknownPrefixMode = "error",
+        openai_responses_websocket_options: OpenAIResponsesWebSocketOptions | None = None,
+        openai_buffer_streamed_tool_calls: bool = False,
+        responses_transport: Transport | None = None,
         openai_http_options: HttpOptions | None = None,
     ) -> None:
+        """Take the prefixes of the user, what names mean, and what `OpenAIProvider` is to be told.
+
+        Raises:
+            UserError: a mode is none that there is, or what is for `OpenAIProvider` contradicts itself.
+        """
         _check_mode("openai_prefix_mode", openai_prefix_mode, get_args(MultiProviderOpenAIPrefixMode))
         _check_mode("unknown_prefix_mode", unknown_prefix_mode, get_args(MultiProviderUnknownPrefixMode))
         self.provider_map = provider_map
         self.openai_provider = OpenAIProvider(
             api_key=openai_api_key,
             base_url=openai_base_url,
+            websocket_base_url=openai_websocket_base_url,
+            openai_client=openai_client,
             organization=openai_organization,
             project=openai_project,
+            use_responses=openai_use_responses,
+            use_responses_websocket=openai_use_responses_websocket,
+            strict_feature_validation=openai_strict_feature_validation,
+            responses_websocket_options=openai_responses_websocket_options,
+            buffer_streamed_tool_calls=openai_buffer_streamed_tool_calls,
+            responses_transport=responses_transport,
             http_options=openai_http_options,
         )
         self._openai_prefix_mode = openai_prefix_mode

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
-from agentctl.agent.wire import WireItem
+from agentctl.agent.wire import JSONValue, WireItem
 
 from .call import log_data
 from .chat.model import left_out, new_fold
@@ -63,9 +63,7 @@ class OpenAIChatCompletionsModel(WireModel):
         """
         for warning in left_out(request, is_strict=self._is_strict):
             yield warning
-        body = build_request(
-            request, self.model, is_openai=is_openai_service(self._pipe.base_url), replays=self._replays
-        )
+        body = self._body(request)
         log_data("request %s", body)
         fold = new_fold(self.model, self._pipe.host, buffers_tool_calls=self._buffers)
         received = self._pipe.events("chat/completions", body, request.model_settings)
@@ -73,6 +71,15 @@ class OpenAIChatCompletionsModel(WireModel):
             async for batch in batches:
                 for event in batch:
                     yield event
+
+    def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
+        """Return the request that `stream` has the client send."""
+        left_out(request, is_strict=self._is_strict)
+        return {"method": "POST", "url": self._pipe.url("chat/completions"), "body": self._body(request)}
+
+    def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
+        is_openai = is_openai_service(self._pipe.base_url)
+        return build_request(request, self.model, is_openai=is_openai, replays=self._replays)
 
     def _replays(self, item: WireItem) -> bool:
         if self._should_replay is None:

@@ -1,87 +1,241 @@
-"""The provider of models that a Responses endpoint serves: OpenAI's, or any that speaks the same API."""
+"""The provider of models that an OpenAI endpoint serves, or any that speaks one of its APIs."""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, assert_never
 
-from agentctl.agent.ports import ModelProvider
-from agentctl.net.endpoint import OPENAI_BASE_URL, Endpoint, origin_of
+from agentctl.agent.ports import ModelProvider, WireModel
+from agentctl.errors import UserError
+from agentctl.net.defaults import OpenAIAPI, get_defaults
+from agentctl.net.endpoint import Endpoint
 from agentctl.net.options import HttpOptions
 
 from .default_model import get_default_model
+from .openai_endpoint import GivenEndpoint, http_endpoint, websocket_endpoint
+from .transport import (
+    OpenAIResponsesWebSocketOptions,
+    Transport,
+    check_websocket_options,
+    chosen_transport,
+    websocket_options,
+)
 
 if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
     from agentctl.net.http import HttpPipe
     from agentctl.net.key_source import KeySource
 
-    from .responses.http import ResponsesHTTPModel
+    from .responses.pool import WebSocketPool
+    from .responses.websocket import ResponsesWebSocketModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """All that makes a model the one it is."""
+
+    name: str
+    is_explicit: bool
+    api: OpenAIAPI
+    transport: Transport
+    client: AsyncOpenAI | None = field(repr=False)
+    http: Endpoint | None
+    """None where the client knows."""
+    websocket: Endpoint | None
 
 
 class OpenAIProvider(ModelProvider):
-    """Makes models that speak the Responses API; they share one connection pool and are kept by name."""
+    """Makes models of an OpenAI endpoint; they share its connections, and are kept for the event loop that asked."""
 
     def __init__(
         self,
         *,
         api_key: str | KeySource | None = None,
         base_url: str | None = None,
+        websocket_base_url: str | None = None,
+        openai_client: AsyncOpenAI | None = None,
         organization: str | None = None,
         project: str | None = None,
+        use_responses: bool | None = None,
+        use_responses_websocket: bool | None = None,
+        strict_feature_validation: bool = False,
+        responses_websocket_options: OpenAIResponsesWebSocketOptions | None = None,
+        buffer_streamed_tool_calls: bool = False,
+        responses_transport: Transport | None = None,
         http_options: HttpOptions | None = None,
     ) -> None:
-        """Take what is given; the environment answers for the rest when the first model is asked for.
+        """Take what is given; the process-wide defaults, then the environment, answer for the rest at each `get_model`.
 
-        OPENAI_API_KEY counts for OpenAI's own origin and that of OPENAI_BASE_URL; any other `base_url` needs its own
-        `api_key`, or `"none"`.
+        The default key and OPENAI_API_KEY count for OpenAI's own origin and those of OPENAI_BASE_URL and
+        OPENAI_WEBSOCKET_BASE_URL; any other URL needs its own `api_key`, or `"none"`. The default client counts where
+        neither key nor URL nor account is given.
+
+        Args:
+            api_key: The key, or where it comes from.
+            base_url: Where requests go.
+            websocket_base_url: Where sockets lead, if not to `base_url`.
+            openai_client: The user's own client, which knows all of these itself.
+            organization: The organization that is billed.
+            project: The project that is billed.
+            use_responses: Whether models speak the Responses API, or chat completions.
+            use_responses_websocket: Whether the Responses API is reached over WebSocket, or HTTP.
+            strict_feature_validation: Whether what chat completions cannot carry is an error instead of a warning.
+            responses_websocket_options: Keep-alive and limits of the sockets.
+            buffer_streamed_tool_calls: Whether chat completions hold back tool calls until they are whole.
+            responses_transport: `http`, `websocket`, or `auto`: a WebSocket where one opens, else HTTP.
+            http_options: Timeouts, retries and trust.
+
+        Raises:
+            UserError: two of these contradict each other.
         """
-        self._api_key = api_key
-        self._base_url = base_url
-        self._organization = organization
-        self._project = project
-        self._options = http_options or HttpOptions()
-        self._pipe: HttpPipe | None = None
-        self._models: dict[str, ResponsesHTTPModel] = {}
+        self._given = GivenEndpoint(
+            api_key=api_key,
+            base_url=base_url,
+            websocket_base_url=websocket_base_url,
+            organization=organization,
+            project=project,
+        )
+        if openai_client is not None and not (self._given.is_empty and http_options is None):
+            raise UserError(
+                "OpenAIProvider: openai_client has its own key, URLs, organization, project and HTTP options: give it, "
+                "or these"
+            )
+        check_websocket_options(responses_websocket_options)
+        self._client = openai_client
+        self._use_responses = use_responses
+        self._transport = chosen_transport(responses_transport, use_responses_websocket)
+        self._is_strict = strict_feature_validation
+        self._websocket_options = responses_websocket_options
+        self._buffers = buffer_streamed_tool_calls
+        self._http_options = http_options or HttpOptions()
+        self._pipes: dict[Endpoint, HttpPipe] = {}
+        self._pools: dict[Endpoint, WebSocketPool] = {}
+        self._models: dict[asyncio.AbstractEventLoop | None, dict[_Wanted, WireModel]] = {}
 
-    def get_model(self, model_name: str | None) -> ResponsesHTTPModel:
+    def get_model(self, model_name: str | None) -> WireModel:
         """Return the model of this name, None meaning OPENAI_DEFAULT_MODEL, then the default of this library.
 
         Raises:
-            ConfigurationError: the endpoint, a proxy or a certificate file is not usable.
+            ConfigurationError: the endpoint or a proxy is not usable.
         """
-        name = get_default_model() if model_name is None else model_name
-        if name not in self._models:
-            from .responses.http import ResponsesHTTPModel
-
-            self._models[name] = ResponsesHTTPModel(name, self._shared_pipe())
-        return self._models[name]
+        wanted = self._wanted(model_name)
+        models = self._models_of_this_loop()
+        if wanted not in models:
+            models[wanted] = self._make(wanted)
+        return models[wanted]
 
     async def aclose(self) -> None:
-        """Close the connections; the models may be used again."""
-        if self._pipe is not None:
-            await self._pipe.aclose()
+        """Close the connections of the running event loop; the models may be used again."""
+        for loop in (asyncio.get_running_loop(), None):
+            for model in self._models.get(loop, {}).values():
+                await model.close()
 
-    def _shared_pipe(self) -> HttpPipe:
-        if self._pipe is None:
-            from agentctl.net.http import HttpPipe
-
-            self._pipe = HttpPipe(self._endpoint(), self._options)
-        return self._pipe
-
-    def _endpoint(self) -> Endpoint:
-        base_url = self._base_url or _from_environment("OPENAI_BASE_URL") or OPENAI_BASE_URL
-        return Endpoint(
-            base_url=base_url,
-            key=self._api_key or _environment_key(base_url),
-            organization=self._organization or _from_environment("OPENAI_ORG_ID"),
-            project=self._project or _from_environment("OPENAI_PROJECT_ID"),
+    def _wanted(self, model_name: str | None) -> _Wanted:
+        defaults = get_defaults()
+        client = self._client or (defaults.openai_client if self._given.is_empty else None)
+        uses_responses = defaults.openai_api == "responses" if self._use_responses is None else self._use_responses
+        transport = self._transport or defaults.responses_transport
+        has_sockets = uses_responses and transport != "http"
+        return _Wanted(
+            name=get_default_model() if model_name is None else model_name,
+            is_explicit=model_name is not None,
+            api="responses" if uses_responses else "chat_completions",
+            transport=transport if uses_responses else "http",
+            client=client,
+            http=None if client else http_endpoint(self._given, defaults),
+            websocket=websocket_endpoint(self._given, defaults) if has_sockets and not client else None,
         )
 
+    def _make(self, wanted: _Wanted) -> WireModel:
+        if wanted.api == "chat_completions":
+            return self._chat_model(wanted)
+        match wanted.transport:
+            case "http":
+                return self._http_model(wanted)
+            case "websocket":
+                return self._websocket_model(wanted)
+            case "auto":
+                # 20 ms that only a run over WebSocket costs.
+                from .responses.auto import AutoTransportModel
 
-def _environment_key(base_url: str) -> str | None:
-    its_homes = {origin_of(OPENAI_BASE_URL), origin_of(_from_environment("OPENAI_BASE_URL") or OPENAI_BASE_URL)}
-    return _from_environment("OPENAI_API_KEY") if origin_of(base_url) in its_homes else None
+                return AutoTransportModel(self._websocket_model(wanted), self._http_model(wanted))
+            case never:
+                assert_never(never)
 
+    def _chat_model(self, wanted: _Wanted) -> WireModel:
+        # Each API and transport is imported by who speaks it: 5 to 20 ms.
+        if wanted.client is not None:
+            from .openai_chatcompletions import OpenAIChatCompletionsModel
 
-def _from_environment(name: str) -> str | None:
-    return os.environ.get(name, "").strip() or None
+            return OpenAIChatCompletionsModel(
+                wanted.name,
+                wanted.client,
+                strict_feature_validation=self._is_strict,
+                buffer_streamed_tool_calls=self._buffers,
+            )
+        from .chat.model import ChatHTTPModel
+
+        return ChatHTTPModel(
+            wanted.name,
+            self._pipe(wanted),
+            strict_feature_validation=self._is_strict,
+            buffer_streamed_tool_calls=self._buffers,
+        )
+
+    def _http_model(self, wanted: _Wanted) -> WireModel:
+        if wanted.client is not None:
+            from .openai_responses import OpenAIResponsesModel
+
+            return OpenAIResponsesModel(wanted.name, wanted.client, model_is_explicit=wanted.is_explicit)
+        from .responses.http import ResponsesHTTPModel
+
+        return ResponsesHTTPModel(wanted.name, self._pipe(wanted))
+
+    def _websocket_model(self, wanted: _Wanted) -> ResponsesWebSocketModel:
+        if wanted.client is not None:
+            from .openai_responses_ws import OpenAIResponsesWSModel
+
+            return OpenAIResponsesWSModel(
+                wanted.name,
+                wanted.client,
+                model_is_explicit=wanted.is_explicit,
+                websocket_options=self._websocket_options,
+            )
+        from .responses.websocket import ResponsesWebSocketModel
+
+        return ResponsesWebSocketModel(wanted.name, self._pool(wanted))
+
+    def _pipe(self, wanted: _Wanted) -> HttpPipe:
+        from agentctl.net.http import HttpPipe
+
+        assert wanted.http is not None
+        if wanted.http not in self._pipes:
+            self._pipes[wanted.http] = HttpPipe(wanted.http, self._http_options)
+        return self._pipes[wanted.http]
+
+    def _pool(self, wanted: _Wanted) -> WebSocketPool:
+        from agentctl.net.websocket import WebSocketPipe
+
+        from .responses.pool import WebSocketPool
+
+        assert wanted.websocket is not None
+        if wanted.websocket not in self._pools:
+            options = websocket_options(self._websocket_options)
+            self._pools[wanted.websocket] = WebSocketPool(
+                WebSocketPipe(wanted.websocket, self._http_options, websocket=options)
+            )
+        return self._pools[wanted.websocket]
+
+    def _models_of_this_loop(self) -> dict[_Wanted, WireModel]:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        if loop not in self._models:
+            ended = [known for known in self._models if known is not None and known.is_closed()]
+            for known in ended:
+                del self._models[known]
+            self._models[loop] = {}
+        return self._models[loop]

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
-from agentctl.agent.wire import WireEvent
+from agentctl.agent.wire import JSONValue, WireEvent
 
 from .call import log_data
 from .client_pipe import ClientPipe
@@ -27,6 +27,8 @@ class OpenAIResponsesModel(WireModel):
         openai_client: The client; it stays its owner's, who closes it.
         model_is_explicit: Whether the user chose the model; else a prompt object's own model goes before it.
     """
+
+    traced_as = "response"
 
     def __init__(self, model: str, openai_client: AsyncOpenAI, *, model_is_explicit: bool = True) -> None:
         self.model = model
@@ -48,9 +50,7 @@ class OpenAIResponsesModel(WireModel):
             ModelTimeoutError: the call took longer than `ModelSettings.timeout`.
             UserError: an extra header is none that HTTP can carry.
         """
-        body = {**build_request(request, self.model), "stream": True}
-        if request.prompt is not None and not self._model_is_explicit:
-            del body["model"]
+        body = self._body(request)
         log_data("request %s", body)
         settings = request.model_settings
         received: AsyncGenerator[list[WireEvent]] = self._pipe.events("responses", body, settings)
@@ -58,3 +58,13 @@ class OpenAIResponsesModel(WireModel):
             async for batch in batches:
                 for event in batch:
                     yield event
+
+    def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
+        """Return the request that `stream` has the client send."""
+        return {"method": "POST", "url": self._pipe.url("responses"), "body": self._body(request)}
+
+    def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
+        body = {**build_request(request, self.model), "stream": True}
+        if request.prompt is not None and not self._model_is_explicit:
+            del body["model"]
+        return body

@@ -51,13 +51,16 @@ def address_at(endpoint: Endpoint, headers: Mapping[str, str], query: Mapping[st
     Raises:
         MissingKeyError: the endpoint has no key.
     """
+    own = endpoint.headers_for(endpoint.base_url)
+    return Address(url=socket_url(endpoint, query), headers=tuple(sorted({**own, **headers}.items())))
+
+
+def socket_url(endpoint: Endpoint, query: Mapping[str, object] | None) -> str:
+    """Return where the sockets of an endpoint lead."""
     url = urlsplit(endpoint.url(_PATH, query))
     # A base URL that ends where requests go is what some services tell their users.
-    url = url._replace(path=url.path.replace(f"/{_PATH}/{_PATH}", f"/{_PATH}"))
-    return Address(
-        url=url._replace(scheme=_SCHEMES[url.scheme]).geturl(),
-        headers=tuple(sorted({**endpoint.headers_for(url.geturl()), **headers}.items())),
-    )
+    path = url.path.replace(f"/{_PATH}/{_PATH}", f"/{_PATH}")
+    return url._replace(scheme=_SCHEMES[url.scheme], path=path).geturl()
 
 
 class UpgradeFailed(Exception):

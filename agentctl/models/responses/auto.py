@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from agentctl.agent.events import Warned
 from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
+from agentctl.agent.wire import JSONValue
 from agentctl.log import logger
 from agentctl.net.websocket import UpgradeFailed
 
@@ -59,6 +60,10 @@ class AutoTransportModel(WireModel):
         async with aclosing(self._http.stream(request)) as events:
             async for event in events:
                 yield event
+
+    def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
+        """Return the request that `stream` would send where a WebSocket opens."""
+        return self._websocket.preview(request)
 
     async def close(self) -> None:
         """Let go of connections; the model may be used again."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
 
+from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
 from agentctl.agent.usage import MeasuredResponse, TransportUsage
 from agentctl.agent.wire import JSONValue, WireEvent
@@ -19,7 +20,7 @@ from agentctl.models.call import Pause, TimeLeft, extra_headers, log_data, tried
 from agentctl.models.reading import ReadBatch
 from agentctl.net.live_socket import NotSent
 from agentctl.net.retry import Retries, is_replayable
-from agentctl.net.websocket import UpgradeFailed
+from agentctl.net.websocket import UpgradeFailed, socket_url
 
 from .encoder import encode_fields
 from .fold import ResponseFold
@@ -107,12 +108,13 @@ class ResponsesWebSocketModel(WireModel):
         Raises:
             UpgradeFailed: `patience` was given, and there is no socket to be had.
         """
-        body = build_request(request, self.model)
+        body = self._body(request)
+        headers, query = await self._upgrade(request.model_settings)
         call = _Call(
             plain_body=body,
             body=self._with_encrypted_reasoning(body),
-            headers=extra_headers(request.model_settings),
-            query=request.model_settings.extra_query,
+            headers=headers,
+            query=query,
             timeout=request.model_settings.timeout,
             patience=patience,
         )
@@ -121,9 +123,23 @@ class ResponsesWebSocketModel(WireModel):
             async for batch in batches:
                 yield batch
 
+    def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
+        """Return the request that `stream` would send on a socket that knows nothing yet."""
+        return {
+            "url": socket_url(self.pool.pipe.endpoint, request.model_settings.extra_query),
+            "body": frame(self._with_encrypted_reasoning(self._body(request)), Full()),
+        }
+
     async def close(self) -> None:
         """Close the sockets, which the models of a pool share; the model may be used again."""
         await self.pool.aclose()
+
+    def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
+        return build_request(request, self.model)
+
+    async def _upgrade(self, settings: ModelSettings) -> tuple[Mapping[str, str], Mapping[str, object] | None]:
+        """Return the headers and the query that a socket is opened with, beside the endpoint's own."""
+        return extra_headers(settings), settings.extra_query
 
     def _with_encrypted_reasoning(self, body: dict[str, JSONValue]) -> dict[str, JSONValue]:
         """Return the body with a wish for encrypted reasoning where nothing is stored.

@@ -1,0 +1,100 @@
+"""The model that speaks the Responses API over WebSocket, to where a user's own `openai` client leads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from agentctl.agent.model_settings import ModelSettings
+from agentctl.agent.ports import ModelRequest
+from agentctl.agent.wire import JSONValue
+from agentctl.net.endpoint import NO_KEY, Endpoint, http_form
+from agentctl.net.options import HttpOptions
+from agentctl.net.websocket import WebSocketPipe
+from agentctl.redaction import register_secret
+
+from .call import extra_headers
+from .responses.pool import WebSocketPool
+from .responses.websocket import ResponsesWebSocketModel
+from .transport import OpenAIResponsesWebSocketOptions, check_websocket_options, websocket_options
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+_OF_HTTP = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
+)
+_OF_THE_CLIENT = "x-stainless-"
+_KEYS = ("authorization", "api-key")
+
+
+class OpenAIResponsesWSModel(ResponsesWebSocketModel):
+    """A model behind the WebSocket of an `AsyncOpenAI` or `AsyncAzureOpenAI`, whose URLs, auth and headers hold.
+
+    The connection is ours, and so are its errors: the client's own HTTP transport has no part in it.
+
+    Args:
+        model: The name of the model as the service knows it.
+        openai_client: The client; it stays its owner's, who closes it.
+        model_is_explicit: Whether the user chose the model; else a prompt object's own model goes before it.
+        websocket_options: Keep-alive and limits of the sockets.
+
+    Raises:
+        UserError: there is no such option.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        openai_client: AsyncOpenAI,
+        *,
+        model_is_explicit: bool = True,
+        websocket_options: OpenAIResponsesWebSocketOptions | None = None,
+    ) -> None:
+        check_websocket_options(websocket_options)
+        super().__init__(model, _pool(openai_client, websocket_options))
+        self._client = openai_client
+        self._model_is_explicit = model_is_explicit
+
+    def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
+        body = super()._body(request)
+        if request.prompt is not None and not self._model_is_explicit:
+            del body["model"]
+        return body
+
+    async def _upgrade(self, settings: ModelSettings) -> tuple[Mapping[str, str], Mapping[str, object] | None]:
+        """Return the headers and the query that the client would send, its key asked for anew."""
+        # The user's own client: `openai` is imported already.
+        from openai._models import FinalRequestOptions
+
+        options = FinalRequestOptions(
+            method="get", url="/responses", headers=dict(extra_headers(settings)), params=settings.extra_query or {}
+        )
+        request = self._client._build_request(await self._client._prepare_options(options))
+        headers = {name: value for name, value in request.headers.items() if _is_for_the_service(name)}
+        for name in _KEYS:
+            register_secret(headers.get(name, "").removeprefix("Bearer "))
+        params = request.url.params
+        return headers, {name: params.get_list(name) for name in params}
+
+
+def _is_for_the_service(header: str) -> bool:
+    return header not in _OF_HTTP and not header.startswith(_OF_THE_CLIENT)
+
+
+def _pool(client: AsyncOpenAI, options: OpenAIResponsesWebSocketOptions | None) -> WebSocketPool:
+    url = str(client.websocket_base_url or client.base_url)
+    endpoint = Endpoint(base_url=http_form(url), key=NO_KEY)
+    return WebSocketPool(WebSocketPipe(endpoint, _http_options(client), websocket=websocket_options(options)))
+
+
+def _http_options(client: AsyncOpenAI) -> HttpOptions:
+    ours, theirs = HttpOptions(), client.timeout
+    if theirs is None:
+        return HttpOptions(max_retries=client.max_retries)
+    connect, request = (theirs, theirs) if isinstance(theirs, int | float) else (theirs.connect, theirs.read)
+    return HttpOptions(
+        connect_timeout=ours.connect_timeout if connect is None else connect,
+        request_timeout=ours.request_timeout if request is None else request,
+        max_retries=client.max_retries,
+    )
