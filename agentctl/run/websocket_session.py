@@ -1,0 +1,127 @@
+"""The pinned session: runs that share one provider, and so the sockets on which the service remembers them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agentctl.agent.agent import Agent
+from agentctl.agent.wire import WireItem
+from agentctl.models.multi_provider import (
+    MultiProvider,
+    MultiProviderOpenAIPrefixMode,
+    MultiProviderUnknownPrefixMode,
+)
+from agentctl.models.openai_provider import OpenAIProvider
+
+from .config import RunConfig
+from .result import RunResult, RunResultStreaming
+from .runner import Runner
+
+if TYPE_CHECKING:
+    from agentctl.models.transport import OpenAIResponsesWebSocketOptions, Transport
+    from agentctl.net.key_source import KeySource
+
+
+@dataclass(frozen=True)
+class ResponsesWebSocketSession:
+    """Runs agents over one shared provider, with one shared configuration.
+
+    That the two belong together is checked when the session is made and before every use.
+
+    Raises:
+        TypeError: `run_config.model_provider` is no `MultiProvider`.
+        ValueError: its `openai_provider` is another object than `provider`.
+    """
+
+    provider: OpenAIProvider
+    run_config: RunConfig
+
+    def __post_init__(self) -> None:
+        self._check()
+
+    async def run(self, starting_agent: Agent[Any], input: str | list[WireItem], **kwargs: Any) -> RunResult:
+        """Run an agent as `Runner.run` does, with the session's configuration.
+
+        Raises:
+            ValueError: a `run_config` is given, too.
+        """
+        self._check_arguments("run", kwargs)
+        return await Runner.run(starting_agent, input, run_config=self.run_config, **kwargs)
+
+    def run_streamed(
+        self, starting_agent: Agent[Any], input: str | list[WireItem], **kwargs: Any
+    ) -> RunResultStreaming:
+        """Start a run as `Runner.run_streamed` does, with the session's configuration.
+
+        Raises:
+            ValueError: a `run_config` is given, too.
+        """
+        self._check_arguments("run_streamed", kwargs)
+        return Runner.run_streamed(starting_agent, input, run_config=self.run_config, **kwargs)
+
+    async def aclose(self) -> None:
+        """Close the provider's models and their sockets."""
+        self._check()
+        await self.run_config.model_provider.aclose()
+
+    def _check(self) -> None:
+        provider = self.run_config.model_provider
+        if not isinstance(provider, MultiProvider):
+            raise TypeError(
+                "ResponsesWebSocketSession: run_config.model_provider is a MultiProvider, not "
+                f"{type(provider).__name__}"
+            )
+        if provider.openai_provider is not self.provider:
+            raise ValueError(
+                "ResponsesWebSocketSession: provider is another object than run_config.model_provider.openai_provider; "
+                "runs would not go over its sockets"
+            )
+
+    def _check_arguments(self, method: str, arguments: dict[str, Any]) -> None:
+        self._check()
+        if "run_config" in arguments:
+            raise ValueError(
+                f"ResponsesWebSocketSession.{method}() takes no run_config: the session has one for all its runs"
+            )
+
+
+@asynccontextmanager
+async def responses_websocket_session(
+    *,
+    api_key: str | KeySource | None = None,
+    base_url: str | None = None,
+    websocket_base_url: str | None = None,
+    organization: str | None = None,
+    project: str | None = None,
+    openai_prefix_mode: MultiProviderOpenAIPrefixMode = "alias",
+    unknown_prefix_mode: MultiProviderUnknownPrefixMode = "error",
+    responses_websocket_options: OpenAIResponsesWebSocketOptions | None = None,
+    responses_transport: Transport = "websocket",
+) -> AsyncIterator[ResponsesWebSocketSession]:
+    """Make a session over the WebSocket transport, and close its sockets at the end.
+
+    A streamed run is to be read to its end before the session ends, which takes its socket away. With
+    `responses_transport="auto"` the runs go over HTTP where no WebSocket opens.
+    """
+    provider = MultiProvider(
+        openai_api_key=api_key,
+        openai_base_url=base_url,
+        openai_websocket_base_url=websocket_base_url,
+        openai_organization=organization,
+        openai_project=project,
+        openai_use_responses=True,
+        openai_prefix_mode=openai_prefix_mode,
+        unknown_prefix_mode=unknown_prefix_mode,
+        openai_responses_websocket_options=responses_websocket_options,
+        responses_transport=responses_transport,
+    )
+    session = ResponsesWebSocketSession(
+        provider=provider.openai_provider, run_config=RunConfig(model_provider=provider)
+    )
+    try:
+        yield session
+    finally:
+        await session.aclose()
