@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
+from agentctl.errors import ModelBehaviorError
+
 from .usage import MeasuredResponse, Usage
 from .views import item_view, to_wire
-from .wire import WireItem
+from .wire import JSONValue, WireItem
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -85,14 +87,12 @@ class ToolCallItem(RunItemBase):
     @property
     def tool_name(self) -> str | None:
         """The name of the tool that is called."""
-        name: str | None = self.wire.get("name")
-        return name
+        return _text_or_none(self.wire.get("name"))
 
     @property
     def call_id(self) -> str | None:
         """What joins the call and its output."""
-        call_id: str | None = self.wire.get("call_id") or self.wire.get("id")
-        return call_id
+        return _text_or_none(self.wire.get("call_id") or self.wire.get("id"))
 
 
 @dataclass(eq=False)
@@ -105,8 +105,7 @@ class ToolCallOutputItem(RunItemBase):
     @property
     def call_id(self) -> str | None:
         """What joins the call and its output."""
-        call_id: str | None = self.wire.get("call_id")
-        return call_id
+        return _text_or_none(self.wire.get("call_id"))
 
 
 @dataclass(eq=False)
@@ -121,7 +120,7 @@ RunItem: TypeAlias = MessageOutputItem | ReasoningItem | ToolCallItem | ToolCall
 
 def run_item(wire: WireItem, agent: Agent[Any], *, raw: Any = None) -> RunItem:
     """Return an output item of a response as the run item of its type; `raw` is the object it came as, if any."""
-    kind = wire.get("type", "")
+    kind = _text_or_none(wire.get("type")) or ""
     held = wire if raw is None else raw
     if kind == "message":
         return MessageOutputItem(agent, held)
@@ -166,15 +165,22 @@ class ModelResponse:
 
     @classmethod
     def from_wire(cls, response: dict[str, Any]) -> ModelResponse:
-        """Read the `response` object of a terminal event."""
-        usage = Usage.from_wire(response.get("usage"))
+        """Read the `response` object of a terminal event.
+
+        Raises:
+            ModelBehaviorError: its output is no list of items.
+        """
+        output, raw_usage = response.get("output") or [], response.get("usage")
+        if not isinstance(output, list) or not all(isinstance(item, dict) for item in output):
+            raise ModelBehaviorError("the output of the response is no list of items: the endpoint is not compatible")
+        usage = Usage.from_wire(raw_usage)
         if isinstance(response, MeasuredResponse):
             usage.transport = response.transport
         return cls(
-            output=response.get("output") or [],
+            output=output,
             usage=usage,
-            response_id=response.get("id"),
-            raw_usage=response.get("usage"),
+            response_id=_text_or_none(response.get("id")),
+            raw_usage=raw_usage if isinstance(raw_usage, dict) else None,
             incomplete=_incomplete(response),
         )
 
@@ -243,20 +249,30 @@ class ItemHelpers:
 
 def message_text(wire: WireItem) -> str:
     """Return the text parts of a message, joined."""
-    return "".join(part.get("text") or "" for part in _parts(wire) if part.get("type") == "output_text")
+    return _joined(wire, "output_text", "text")
 
 
 def message_refusal(wire: WireItem) -> str | None:
     """Return the refusal in a message, None where there is none."""
-    return "".join(part.get("refusal") or "" for part in _parts(wire) if part.get("type") == "refusal") or None
+    return _joined(wire, "refusal", "refusal") or None
 
 
 def _incomplete(response: dict[str, Any]) -> str | None:
     if response.get("status") != "incomplete":
         return None
-    return (response.get("incomplete_details") or {}).get("reason") or "for no reason given"
+    details = response.get("incomplete_details")
+    reason = details.get("reason") if isinstance(details, dict) else None
+    return _text_or_none(reason) or "for no reason given"
+
+
+def _joined(wire: WireItem, kind: str, field: str) -> str:
+    return "".join(_text_or_none(part.get(field)) or "" for part in _parts(wire) if part.get("type") == kind)
 
 
 def _parts(wire: WireItem) -> list[dict[str, Any]]:
     content = wire.get("content") if wire.get("type") == "message" else None
-    return content if isinstance(content, list) else []
+    return [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+
+
+def _text_or_none(value: JSONValue) -> str | None:
+    return value if isinstance(value, str) else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .wire import JSONValue
+
 
 @dataclass
 class InputTokensDetails:
@@ -83,22 +85,20 @@ class Usage:
     """What went over WebSockets; None where nothing did. Not compared: what was consumed is the same either way."""
 
     @classmethod
-    def from_wire(cls, wire: dict[str, Any] | None) -> Usage:
-        """Read the `usage` object of a response; a missing object or number counts as nothing."""
-        wire = wire or {}
-        count_in = wire.get("input_tokens") or 0
-        count_out = wire.get("output_tokens") or 0
+    def from_wire(cls, wire: JSONValue) -> Usage:
+        """Read the `usage` object of a response; an object or number that is missing or none counts as nothing."""
+        count_in, count_out = _count(wire, "input_tokens"), _count(wire, "output_tokens")
         return cls(
             requests=1,
             input_tokens=count_in,
             input_tokens_details=InputTokensDetails(
-                cached_tokens=(wire.get("input_tokens_details") or {}).get("cached_tokens") or 0
+                cached_tokens=_count(_field(wire, "input_tokens_details"), "cached_tokens")
             ),
             output_tokens=count_out,
             output_tokens_details=OutputTokensDetails(
-                reasoning_tokens=(wire.get("output_tokens_details") or {}).get("reasoning_tokens") or 0
+                reasoning_tokens=_count(_field(wire, "output_tokens_details"), "reasoning_tokens")
             ),
-            total_tokens=wire.get("total_tokens") or count_in + count_out,
+            total_tokens=_count(wire, "total_tokens") or count_in + count_out,
         )
 
     def add(self, other: Usage) -> None:
@@ -137,3 +137,12 @@ class Usage:
             "total_tokens": self.total_tokens,
             **transport,
         }
+
+
+def _field(wire: JSONValue, name: str) -> JSONValue:
+    return wire.get(name) if isinstance(wire, dict) else None
+
+
+def _count(wire: JSONValue, name: str) -> int:
+    number = _field(wire, name)
+    return number if isinstance(number, int) else 0

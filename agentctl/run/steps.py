@@ -116,7 +116,10 @@ def _function_call(item: ToolCallItem, tools: dict[str, FunctionTool], progress:
         )
     if item.wire.get("status") == "incomplete":
         raise ModelBehaviorError(f"the call of tool {name!r} was cut before its end; raise max_tokens")
-    return FunctionCall(tool=tools[name], item=item, call_id=call_id, arguments=item.wire.get("arguments") or "{}")
+    arguments = item.wire.get("arguments") or "{}"
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments)
+    return FunctionCall(tool=tools[name], item=item, call_id=call_id, arguments=arguments)
 
 
 def _is_json(text: str) -> bool:

@@ -38,9 +38,7 @@ class ResponseFold:
             ModelBehaviorError: it is no event of the Responses API.
         """
         kind = event.get("type")
-        if kind not in _WATCHED:
-            if isinstance(kind, str):
-                return event
+        if not isinstance(kind, str):
             if isinstance(event.get("output"), list):
                 return self.read({"type": f"response.{event.get('status') or 'completed'}", "response": event})
             if event.get("error"):
@@ -49,11 +47,14 @@ class ResponseFold:
                 f"{self._service} sent an event without a type: {excerpt(json.dumps(event))}; the endpoint may not "
                 "speak the Responses API"
             )
+        if kind not in _WATCHED:
+            return event
         if kind in _FAILURES:
             raise event_error(event, service=self._service)
         if kind in TERMINAL:
+            completed = self._completed(event)
             self.is_complete = True
-            return self._completed(event)
+            return completed
         item, index = event.get("item"), event.get("output_index")
         if isinstance(item, dict):
             self._items.append((index if isinstance(index, int) else len(self._items), item))

@@ -95,3 +95,17 @@ def test_a_stream_that_ends_early_was_cut() -> None:
     fold.read({"type": "response.created", "response": {}})
     with pytest.raises(ServiceUnavailableError, match=r"api\.example ended the stream before"):
         fold.end()
+
+
+@pytest.mark.parametrize("kind", [["response.completed"], {"a": 1}, None, 5])
+def test_a_type_that_is_no_text_is_none(kind: object) -> None:
+    with pytest.raises(ModelBehaviorError, match="without a type"):
+        ResponseFold().read({"type": kind})
+
+
+@pytest.mark.parametrize("response", [None, [1], "text"])
+def test_a_terminal_event_without_its_response_ends_nothing(response: object) -> None:
+    fold = ResponseFold()
+    read = fold.read_batch([{"type": "response.completed", "response": response}])
+    assert isinstance(read.failure, ModelBehaviorError)
+    assert not fold.is_complete
