@@ -128,12 +128,14 @@ class ResponseWriter:
         return events
 
     def say(self, speech: Speech, text: str, logprobs: Sequence[JSONValue] = ()) -> None:
-        """Add text to the message or the reasoning, in a part of its own kind."""
+        """Add text to the message or the reasoning, in a part of its own kind; no text only opens it."""
         item = self._opened(speech)
         part = item.parts[-1] if item.is_part_open else None
         if part is None or part.speech is not speech:
             self._close_part(item)
             part = self._open_part(item, speech)
+        if not text:
+            return
         part.pieces.append(text)
         more: dict[str, JSONValue] = {}
         if speech is TEXT:

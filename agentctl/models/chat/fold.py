@@ -15,6 +15,7 @@ from agentctl.net.failures import event_error
 from agentctl.net.unreachable import CONNECTION_LOST
 
 from .calls import ToolCalls
+from .usage import response_usage
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """Why a response is not whole, by its `finish_reason`."""
@@ -69,7 +70,7 @@ class ChatFold:
             return []
         writer = self._begun(chunk)
         if isinstance(usage := chunk.get("usage"), dict):
-            self._usage = _usage(usage)
+            self._usage = response_usage(usage)
         for choice in choices:
             if isinstance(choice, dict) and choice.get("index") in (0, None):
                 self._read_choice(choice, writer)
@@ -141,24 +142,6 @@ def _content(content: JSONValue) -> str:
     if isinstance(content, list):
         return "".join(_text(part.get("text")) for part in _objects(content) if part.get("type") == "text")
     return _text(content)
-
-
-def _usage(usage: dict[str, Any]) -> dict[str, JSONValue]:
-    read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    return {
-        "input_tokens": read,
-        "input_tokens_details": {"cached_tokens": _count(usage.get("prompt_tokens_details"), "cached_tokens")},
-        "output_tokens": written,
-        "output_tokens_details": {
-            "reasoning_tokens": _count(usage.get("completion_tokens_details"), "reasoning_tokens")
-        },
-        "total_tokens": _count(usage, "total_tokens") or read + written,
-    }
-
-
-def _count(fields: JSONValue, name: str) -> int:
-    value = fields.get(name) if isinstance(fields, dict) else None
-    return value if isinstance(value, int) else 0
 
 
 def _objects(values: JSONValue) -> list[dict[str, Any]]:

@@ -78,10 +78,10 @@ def test_a_call_comes_as_a_function_call() -> None:
     ]  # fmt: skip
     (call,) = happened[-1]["response"]["output"]
     assert call == {
-        "id": "fc_2",
+        "id": "fc_3",
         "type": "function_call",
         "status": "completed",
-        "call_id": "call_3",
+        "call_id": "call_2",
         "name": "add",
         "arguments": '{"a": 1}',
     }
