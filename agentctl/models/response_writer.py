@@ -22,19 +22,25 @@ class Speech:
     """The field of the item that holds the parts."""
     index: str = "content_index"
     frame: str = "response.content_part"
-    event: str
+    delta: str
+    done: str
 
 
-TEXT = Speech(item="message", part="output_text", event="response.output_text")
-REFUSAL = Speech(item="message", part="refusal", field="refusal", event="response.refusal")
-REASONING = Speech(item="reasoning", part="reasoning_text", event="response.reasoning_text")
+TEXT = Speech(item="message", part="output_text", delta="response.output_text.delta", done="response.output_text.done")
+REFUSAL = Speech(
+    item="message", part="refusal", field="refusal", delta="response.refusal.delta", done="response.refusal.done"
+)
+REASONING = Speech(
+    item="reasoning", part="reasoning_text", delta="response.reasoning_text.delta", done="response.reasoning_text.done"
+)
 SUMMARY = Speech(
     item="reasoning",
     part="summary_text",
     holder="summary",
     index="summary_index",
     frame="response.reasoning_summary_part",
-    event="response.reasoning_summary_text",
+    delta="response.reasoning_summary_text.delta",
+    done="response.reasoning_summary_text.done",
 )
 
 
@@ -137,11 +143,12 @@ class ResponseWriter:
         if not text:
             return
         part.pieces.append(text)
-        more: dict[str, JSONValue] = {}
+        delta = {"type": speech.delta, "sequence_number": self._sequence, **part.place, "delta": text}
         if speech is TEXT:
-            more["logprobs"] = list(logprobs)
-            part.logprobs.extend(logprobs)
-        self._add(f"{speech.event}.delta", **part.place, delta=text, **more)
+            delta["logprobs"] = list(logprobs)
+            part.logprobs += logprobs
+        self._events.append(delta)
+        self._sequence += 1
 
     def call(self, name: str, call_id: str) -> Call:
         """Begin a function call."""
@@ -203,7 +210,7 @@ class ResponseWriter:
         whole = part.wire()
         speech = part.speech
         more = {"logprobs": whole["logprobs"]} if speech is TEXT else {}
-        self._add(f"{speech.event}.done", **part.place, **{speech.field: whole[speech.field]}, **more)
+        self._add(speech.done, **part.place, **{speech.field: whole[speech.field]}, **more)
         self._add(f"{speech.frame}.done", **part.place, part=whole)
 
     def _end_reasoning(self) -> None:
