@@ -6,199 +6,134 @@ from ._lazy import exporter
 
 if TYPE_CHECKING:
     from .agent.agent import Agent as Agent
-    from .agent.context import (
-        RunContextWrapper as RunContextWrapper,
-    )
-    from .agent.context import (
-        ToolContext as ToolContext,
-    )
-    from .agent.events import (
-        AgentUpdatedStreamEvent as AgentUpdatedStreamEvent,
-    )
-    from .agent.events import (
-        ModelRequested as ModelRequested,
-    )
-    from .agent.events import (
-        ModelResponded as ModelResponded,
-    )
-    from .agent.events import (
-        Progressed as Progressed,
-    )
-    from .agent.events import (
-        RawResponsesStreamEvent as RawResponsesStreamEvent,
-    )
-    from .agent.events import (
-        RetryScheduled as RetryScheduled,
-    )
-    from .agent.events import (
-        RunEvent as RunEvent,
-    )
-    from .agent.events import (
-        RunFinished as RunFinished,
-    )
-    from .agent.events import (
-        RunItemStreamEvent as RunItemStreamEvent,
-    )
-    from .agent.events import (
-        RunStarted as RunStarted,
-    )
-    from .agent.events import (
-        StreamEvent as StreamEvent,
-    )
-    from .agent.events import (
-        Warned as Warned,
-    )
-    from .agent.function_schema import (
-        FuncSchema as FuncSchema,
-    )
-    from .agent.function_schema import (
-        function_schema as function_schema,
-    )
-    from .agent.function_tool import (
-        default_tool_error_function as default_tool_error_function,
-    )
-    from .agent.function_tool import (
-        function_tool as function_tool,
-    )
-    from .agent.items import (
-        ItemHelpers as ItemHelpers,
-    )
-    from .agent.items import (
-        MessageOutputItem as MessageOutputItem,
-    )
-    from .agent.items import (
-        ModelResponse as ModelResponse,
-    )
-    from .agent.items import (
-        ReasoningItem as ReasoningItem,
-    )
-    from .agent.items import (
-        RunItem as RunItem,
-    )
-    from .agent.items import (
-        ToolCallItem as ToolCallItem,
-    )
-    from .agent.items import (
-        ToolCallOutputItem as ToolCallOutputItem,
-    )
-    from .agent.items import (
-        UnrecognizedItem as UnrecognizedItem,
-    )
+    from .agent.context import RunContextWrapper as RunContextWrapper
+    from .agent.context import ToolContext as ToolContext
+    from .agent.events import AgentUpdatedStreamEvent as AgentUpdatedStreamEvent
+    from .agent.events import ModelRequested as ModelRequested
+    from .agent.events import ModelResponded as ModelResponded
+    from .agent.events import Progressed as Progressed
+    from .agent.events import RawResponsesStreamEvent as RawResponsesStreamEvent
+    from .agent.events import RetryScheduled as RetryScheduled
+    from .agent.events import RunEvent as RunEvent
+    from .agent.events import RunFinished as RunFinished
+    from .agent.events import RunItemStreamEvent as RunItemStreamEvent
+    from .agent.events import RunStarted as RunStarted
+    from .agent.events import StreamEvent as StreamEvent
+    from .agent.events import Warned as Warned
+    from .agent.function_schema import FuncSchema as FuncSchema
+    from .agent.function_schema import function_schema as function_schema
+    from .agent.function_tool import default_tool_error_function as default_tool_error_function
+    from .agent.function_tool import function_tool as function_tool
+    from .agent.items import ItemHelpers as ItemHelpers
+    from .agent.items import MessageOutputItem as MessageOutputItem
+    from .agent.items import ModelResponse as ModelResponse
+    from .agent.items import ReasoningItem as ReasoningItem
+    from .agent.items import RunItem as RunItem
+    from .agent.items import ToolCallItem as ToolCallItem
+    from .agent.items import ToolCallOutputItem as ToolCallOutputItem
+    from .agent.items import UnrecognizedItem as UnrecognizedItem
     from .agent.model_settings import ModelSettings as ModelSettings
-    from .agent.output import (
-        AgentOutputSchema as AgentOutputSchema,
-    )
-    from .agent.output import (
-        AgentOutputSchemaBase as AgentOutputSchemaBase,
-    )
-    from .agent.ports import (
-        Model as Model,
-    )
-    from .agent.ports import (
-        ModelProvider as ModelProvider,
-    )
-    from .agent.ports import (
-        ModelRequest as ModelRequest,
-    )
-    from .agent.ports import (
-        ModelTracing as ModelTracing,
-    )
-    from .agent.ports import (
-        WireModel as WireModel,
-    )
-    from .agent.tool import (
-        FunctionTool as FunctionTool,
-    )
-    from .agent.tool import (
-        Tool as Tool,
-    )
-    from .agent.usage import (
-        InputTokensDetails as InputTokensDetails,
-    )
-    from .agent.usage import (
-        OutputTokensDetails as OutputTokensDetails,
-    )
-    from .agent.usage import (
-        RequestUsage as RequestUsage,
-    )
-    from .agent.usage import (
-        Usage as Usage,
-    )
-    from .errors import (
-        AgentsException as AgentsException,
-    )
-    from .errors import (
-        AuthenticationError as AuthenticationError,
-    )
-    from .errors import (
-        ConfigurationError as ConfigurationError,
-    )
-    from .errors import (
-        MaxTurnsExceeded as MaxTurnsExceeded,
-    )
-    from .errors import (
-        MissingKeyError as MissingKeyError,
-    )
-    from .errors import (
-        ModelBehaviorError as ModelBehaviorError,
-    )
-    from .errors import (
-        ModelRefusalError as ModelRefusalError,
-    )
-    from .errors import (
-        ModelTimeoutError as ModelTimeoutError,
-    )
-    from .errors import (
-        RequestRejectedError as RequestRejectedError,
-    )
-    from .errors import (
-        RunCancelled as RunCancelled,
-    )
-    from .errors import (
-        RunTimeoutError as RunTimeoutError,
-    )
-    from .errors import (
-        ServiceError as ServiceError,
-    )
-    from .errors import (
-        ServiceUnavailableError as ServiceUnavailableError,
-    )
-    from .errors import (
-        UserError as UserError,
-    )
+    from .agent.output import AgentOutputSchema as AgentOutputSchema
+    from .agent.output import AgentOutputSchemaBase as AgentOutputSchemaBase
+    from .agent.ports import Model as Model
+    from .agent.ports import ModelProvider as ModelProvider
+    from .agent.ports import ModelRequest as ModelRequest
+    from .agent.ports import ModelTracing as ModelTracing
+    from .agent.ports import WireModel as WireModel
+    from .agent.tool import FunctionTool as FunctionTool
+    from .agent.tool import Tool as Tool
+    from .agent.usage import InputTokensDetails as InputTokensDetails
+    from .agent.usage import OutputTokensDetails as OutputTokensDetails
+    from .agent.usage import RequestUsage as RequestUsage
+    from .agent.usage import TransportUsage as TransportUsage
+    from .agent.usage import Usage as Usage
+    from .errors import AgentsException as AgentsException
+    from .errors import AuthenticationError as AuthenticationError
+    from .errors import ConfigurationError as ConfigurationError
+    from .errors import MaxTurnsExceeded as MaxTurnsExceeded
+    from .errors import MissingKeyError as MissingKeyError
+    from .errors import ModelBehaviorError as ModelBehaviorError
+    from .errors import ModelRefusalError as ModelRefusalError
+    from .errors import ModelTimeoutError as ModelTimeoutError
+    from .errors import RequestRejectedError as RequestRejectedError
+    from .errors import RunCancelled as RunCancelled
+    from .errors import RunTimeoutError as RunTimeoutError
+    from .errors import ServiceError as ServiceError
+    from .errors import ServiceUnavailableError as ServiceUnavailableError
+    from .errors import UserError as UserError
     from .log import enable_verbose_stdout_logging as enable_verbose_stdout_logging
-    from .models.multi_provider import (
-        MultiProvider as MultiProvider,
-    )
-    from .models.multi_provider import (
-        MultiProviderMap as MultiProviderMap,
-    )
+    from .models.multi_provider import MultiProvider as MultiProvider
+    from .models.multi_provider import MultiProviderMap as MultiProviderMap
+    from .models.openai_chatcompletions import OpenAIChatCompletionsModel as OpenAIChatCompletionsModel
     from .models.openai_provider import OpenAIProvider as OpenAIProvider
+    from .models.openai_responses import OpenAIResponsesModel as OpenAIResponsesModel
+    from .models.openai_responses_ws import OpenAIResponsesWSModel as OpenAIResponsesWSModel
+    from .models.transport import OpenAIResponsesWebSocketOptions as OpenAIResponsesWebSocketOptions
+    from .net.defaults import set_default_openai_api as set_default_openai_api
+    from .net.defaults import set_default_openai_client as set_default_openai_client
+    from .net.defaults import set_default_openai_key as set_default_openai_key
+    from .net.defaults import set_default_openai_responses_transport as set_default_openai_responses_transport
+    from .net.defaults import set_tracing_export_api_key as set_tracing_export_api_key
     from .run.config import RunConfig as RunConfig
-    from .run.result import (
-        RunErrorDetails as RunErrorDetails,
-    )
-    from .run.result import (
-        RunResult as RunResult,
-    )
-    from .run.result import (
-        RunResultStreaming as RunResultStreaming,
-    )
+    from .run.preview import preview_request as preview_request
+    from .run.result import RunErrorDetails as RunErrorDetails
+    from .run.result import RunResult as RunResult
+    from .run.result import RunResultStreaming as RunResultStreaming
     from .run.runner import Runner as Runner
+    from .run.websocket_session import ResponsesWebSocketSession as ResponsesWebSocketSession
+    from .run.websocket_session import responses_websocket_session as responses_websocket_session
+    from .tracing.create import agent_span as agent_span
+    from .tracing.create import custom_span as custom_span
+    from .tracing.create import function_span as function_span
+    from .tracing.create import gen_span_id as gen_span_id
+    from .tracing.create import gen_trace_id as gen_trace_id
+    from .tracing.create import generation_span as generation_span
+    from .tracing.create import guardrail_span as guardrail_span
+    from .tracing.create import handoff_span as handoff_span
+    from .tracing.create import mcp_tools_span as mcp_tools_span
+    from .tracing.create import trace as trace
+    from .tracing.current import get_current_span as get_current_span
+    from .tracing.current import get_current_trace as get_current_trace
+    from .tracing.process import add_trace_processor as add_trace_processor
+    from .tracing.process import flush_traces as flush_traces
+    from .tracing.process import get_trace_provider as get_trace_provider
+    from .tracing.process import set_trace_processors as set_trace_processors
+    from .tracing.process import set_trace_provider as set_trace_provider
+    from .tracing.process import set_tracing_disabled as set_tracing_disabled
+    from .tracing.processor_interface import TracingProcessor as TracingProcessor
+    from .tracing.span_data import AgentSpanData as AgentSpanData
+    from .tracing.span_data import CustomSpanData as CustomSpanData
+    from .tracing.span_data import FunctionSpanData as FunctionSpanData
+    from .tracing.span_data import GenerationSpanData as GenerationSpanData
+    from .tracing.span_data import GuardrailSpanData as GuardrailSpanData
+    from .tracing.span_data import HandoffSpanData as HandoffSpanData
+    from .tracing.span_data import MCPListToolsSpanData as MCPListToolsSpanData
+    from .tracing.span_data import ResponseSpanData as ResponseSpanData
+    from .tracing.span_data import SpanData as SpanData
+    from .tracing.spans import Span as Span
+    from .tracing.spans import SpanError as SpanError
+    from .tracing.traces import Trace as Trace
     from .version import __version__ as __version__
 
 _NAMES = {
     "Agent": "agentctl.agent.agent",
     "AgentOutputSchema": "agentctl.agent.output",
     "AgentOutputSchemaBase": "agentctl.agent.output",
+    "AgentSpanData": "agentctl.tracing.span_data",
     "AgentUpdatedStreamEvent": "agentctl.agent.events",
     "AgentsException": "agentctl.errors",
     "AuthenticationError": "agentctl.errors",
     "ConfigurationError": "agentctl.errors",
+    "CustomSpanData": "agentctl.tracing.span_data",
     "FuncSchema": "agentctl.agent.function_schema",
+    "FunctionSpanData": "agentctl.tracing.span_data",
     "FunctionTool": "agentctl.agent.tool",
+    "GenerationSpanData": "agentctl.tracing.span_data",
+    "GuardrailSpanData": "agentctl.tracing.span_data",
+    "HandoffSpanData": "agentctl.tracing.span_data",
     "InputTokensDetails": "agentctl.agent.usage",
     "ItemHelpers": "agentctl.agent.items",
+    "MCPListToolsSpanData": "agentctl.tracing.span_data",
     "MaxTurnsExceeded": "agentctl.errors",
     "MessageOutputItem": "agentctl.agent.items",
     "MissingKeyError": "agentctl.errors",
@@ -215,13 +150,19 @@ _NAMES = {
     "ModelTracing": "agentctl.agent.ports",
     "MultiProvider": "agentctl.models.multi_provider",
     "MultiProviderMap": "agentctl.models.multi_provider",
+    "OpenAIChatCompletionsModel": "agentctl.models.openai_chatcompletions",
     "OpenAIProvider": "agentctl.models.openai_provider",
+    "OpenAIResponsesModel": "agentctl.models.openai_responses",
+    "OpenAIResponsesWSModel": "agentctl.models.openai_responses_ws",
+    "OpenAIResponsesWebSocketOptions": "agentctl.models.transport",
     "OutputTokensDetails": "agentctl.agent.usage",
     "Progressed": "agentctl.agent.events",
     "RawResponsesStreamEvent": "agentctl.agent.events",
     "ReasoningItem": "agentctl.agent.items",
     "RequestRejectedError": "agentctl.errors",
     "RequestUsage": "agentctl.agent.usage",
+    "ResponseSpanData": "agentctl.tracing.span_data",
+    "ResponsesWebSocketSession": "agentctl.run.websocket_session",
     "RetryScheduled": "agentctl.agent.events",
     "RunCancelled": "agentctl.errors",
     "RunConfig": "agentctl.run.config",
@@ -238,21 +179,52 @@ _NAMES = {
     "Runner": "agentctl.run.runner",
     "ServiceError": "agentctl.errors",
     "ServiceUnavailableError": "agentctl.errors",
+    "Span": "agentctl.tracing.spans",
+    "SpanData": "agentctl.tracing.span_data",
+    "SpanError": "agentctl.tracing.spans",
     "StreamEvent": "agentctl.agent.events",
     "Tool": "agentctl.agent.tool",
     "ToolCallItem": "agentctl.agent.items",
     "ToolCallOutputItem": "agentctl.agent.items",
     "ToolContext": "agentctl.agent.context",
+    "Trace": "agentctl.tracing.traces",
+    "TracingProcessor": "agentctl.tracing.processor_interface",
+    "TransportUsage": "agentctl.agent.usage",
     "UnrecognizedItem": "agentctl.agent.items",
     "Usage": "agentctl.agent.usage",
     "UserError": "agentctl.errors",
     "Warned": "agentctl.agent.events",
     "WireModel": "agentctl.agent.ports",
     "__version__": "agentctl.version",
+    "add_trace_processor": "agentctl.tracing.process",
+    "agent_span": "agentctl.tracing.create",
+    "custom_span": "agentctl.tracing.create",
     "default_tool_error_function": "agentctl.agent.function_tool",
     "enable_verbose_stdout_logging": "agentctl.log",
+    "flush_traces": "agentctl.tracing.process",
     "function_schema": "agentctl.agent.function_schema",
+    "function_span": "agentctl.tracing.create",
     "function_tool": "agentctl.agent.function_tool",
+    "gen_span_id": "agentctl.tracing.create",
+    "gen_trace_id": "agentctl.tracing.create",
+    "generation_span": "agentctl.tracing.create",
+    "get_current_span": "agentctl.tracing.current",
+    "get_current_trace": "agentctl.tracing.current",
+    "get_trace_provider": "agentctl.tracing.process",
+    "guardrail_span": "agentctl.tracing.create",
+    "handoff_span": "agentctl.tracing.create",
+    "mcp_tools_span": "agentctl.tracing.create",
+    "preview_request": "agentctl.run.preview",
+    "responses_websocket_session": "agentctl.run.websocket_session",
+    "set_default_openai_api": "agentctl.net.defaults",
+    "set_default_openai_client": "agentctl.net.defaults",
+    "set_default_openai_key": "agentctl.net.defaults",
+    "set_default_openai_responses_transport": "agentctl.net.defaults",
+    "set_trace_processors": "agentctl.tracing.process",
+    "set_trace_provider": "agentctl.tracing.process",
+    "set_tracing_disabled": "agentctl.tracing.process",
+    "set_tracing_export_api_key": "agentctl.net.defaults",
+    "trace": "agentctl.tracing.create",
 }
 
 __getattr__, __dir__, __all__ = exporter(__name__, _NAMES)

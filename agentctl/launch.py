@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, assert_never
@@ -13,11 +14,11 @@ from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue
 from agentctl.definitions.reference import load_agent
-from agentctl.errors import AgentsException, RunTimeoutError
+from agentctl.errors import AgentsException, ConfigurationError, RunTimeoutError
 from agentctl.models.multi_provider import MultiProvider
-from agentctl.net.endpoint import Endpoint
+from agentctl.net.endpoint import OPENAI_BASE_URL, Endpoint, origin_of
 from agentctl.net.options import HttpOptions
-from agentctl.profile.credentials import Credential, Key, KeyFromCommand
+from agentctl.profile.credentials import Credential, Key, KeyFromCommand, check_websocket_origin
 from agentctl.profile.key_command import KeyCommand
 from agentctl.profile.load import Loaded, find_key
 from agentctl.profile.resolve import FLAG, ClientSettings, Settings
@@ -26,6 +27,7 @@ from agentctl.run.preview import preview_request
 from agentctl.run.runner import Runner
 
 if TYPE_CHECKING:
+    from agentctl.models.transport import Transport
     from agentctl.net.key_source import KeySource
 
 LOCAL_MODEL = "local/smollm2"
@@ -81,11 +83,17 @@ def prepare(
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
     client = settings.client
+    transport = _transport(settings, agent)
+    if transport != "http":
+        check_websocket_origin(key.credential, base_url=client.base_url, websocket_base_url=client.websocket_base_url)
     provider = MultiProvider(
         openai_api_key=_sendable(key.credential, environ),
         openai_base_url=client.base_url,
         openai_organization=client.organization,
         openai_project=client.project,
+        openai_use_responses=settings.api == "responses",
+        openai_websocket_base_url=client.websocket_base_url,
+        responses_transport=transport,
         openai_http_options=_http_options(client),
     )
     return Job(
@@ -123,7 +131,8 @@ async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
     finally:
         watcher.cancel()
         await asyncio.wait({result.run_loop_task}, timeout=GRACE)
-        await job.config.model_provider.aclose()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(job.config.model_provider.aclose(), GRACE)
 
 
 async def preview(job: Job) -> dict[str, JSONValue]:
@@ -157,6 +166,22 @@ def endpoint_models(loaded: Loaded, environ: Mapping[str, str]) -> list[str]:
 def not_begun(error: Exception) -> RunFinished:
     """Return the last event of a run that failed before it began."""
     return RunFinished(final_output=None, agent=None, usage=Usage(), response_id=None, error=error)
+
+
+def _transport(settings: Settings, agent: Agent[Any]) -> Transport:
+    """Return the transport of a run: what was chosen, or what is quicker for it where that is left to us."""
+    client = settings.client
+    if settings.api == "chat_completions":
+        if settings.transport == "websocket":
+            raise ConfigurationError(
+                "chat_completions has no websocket: choose `auto` or `http`, or the API `responses`", key="transport"
+            )
+        return "http"
+    if settings.transport != "auto":
+        return settings.transport
+    has_sockets = client.websocket_base_url is not None or origin_of(client.base_url) == origin_of(OPENAI_BASE_URL)
+    # A run that can take only one turn is quicker over HTTP, by a round trip.
+    return "auto" if has_sockets and agent.tools and settings.max_turns > 1 else "http"
 
 
 def _sendable(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | None:

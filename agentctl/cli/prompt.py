@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import sys
@@ -18,6 +19,9 @@ LARGEST = 16 << 20
 """Bytes of stdin that are read at most: far more than any model's context."""
 
 _CHUNK = 1 << 16
+
+_NAP = 0.25
+"""Seconds: a signal that arrives just as stdin is waited for is seen after it."""
 
 
 def read_prompt(argument: str | None, *, also_stdin: bool, timeout: float | None) -> str:
@@ -65,13 +69,13 @@ def _stdin_is_terminal() -> bool:
 def _read_stdin(timeout: float | None) -> str:
     """Return all of stdin, which may be a pipe that somebody forgets to close."""
     descriptor = sys.stdin.fileno()
-    deadline = time.monotonic() + timeout if timeout is not None else None
+    deadline = time.monotonic() + (math.inf if timeout is None else timeout)
     data = bytearray()
     while True:
-        if timeout is not None and deadline is not None and sys.platform != "win32":
-            ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
+        if sys.platform != "win32" and not select.select([descriptor], [], [], _NAP)[0]:
+            if timeout is not None and time.monotonic() > deadline:
                 raise RunTimeoutError(timeout)
+            continue
         chunk = os.read(descriptor, _CHUNK)
         if not chunk:
             return data.decode("utf-8-sig", "replace")

@@ -214,15 +214,35 @@ class _Job:
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         """End the run cleanly at the first SIGINT or SIGTERM, and the process at the second."""
-        numbers = [
-            number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN
-        ]
-        before = {number: signal.signal(number, self._signalled) for number in numbers}
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, self._signalled)
         try:
-            yield
+            with self._woken_by_signals():
+                yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def _woken_by_signals(self) -> Iterator[None]:
+        """Wake the event loop for a signal that arrives just as it goes to sleep, which nothing else would."""
+        if sys.platform == "win32":
+            yield
+            return
+        bell, rope = os.pipe()
+        os.set_blocking(bell, False)
+        os.set_blocking(rope, False)
+        self._loop.add_reader(bell, os.read, bell, 4096)
+        before = signal.set_wakeup_fd(rope, warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            self._loop.remove_reader(bell)
+            os.close(bell)
+            os.close(rope)
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         if self._stop.reason is not None:

@@ -1,0 +1,249 @@
+"""The same scenarios over HTTP, WebSocket and chat completions: equal results, items, usage and errors."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel
+
+from agentctl import (
+    Agent,
+    AgentsException,
+    AuthenticationError,
+    MaxTurnsExceeded,
+    ModelBehaviorError,
+    ModelRefusalError,
+    ModelSettings,
+    MultiProvider,
+    RequestRejectedError,
+    RunConfig,
+    Runner,
+    ServiceUnavailableError,
+    function_tool,
+)
+from agentctl.run.result import RunResultBase
+from tests.service.client import Service
+from tests.service.steps import (
+    Step,
+    cut,
+    error_event,
+    http_error,
+    incomplete,
+    items,
+    reasoning,
+    refusal,
+    text,
+    tool_calls,
+)
+
+Way = Literal["http", "websocket", "chat_completions"]
+Run = Callable[..., RunResultBase]
+WAYS: tuple[Way, ...] = ("http", "websocket", "chat_completions")
+
+
+@function_tool
+def double(number: int) -> int:
+    """Double a number."""
+    return number * 2
+
+
+class Weather(BaseModel):
+    city: str
+    degrees: int
+
+
+def config(service: Service, way: Way) -> RunConfig:
+    chat = way == "chat_completions"
+    provider = MultiProvider(
+        openai_api_key="sk-transports",
+        openai_base_url=service.base_url,
+        openai_use_responses=not chat,
+        responses_transport="websocket" if way == "websocket" else "http",
+    )
+    return RunConfig(model_provider=provider, model="gpt-x")
+
+
+async def run(service: Service, way: Way, agent: Agent[Any], streamed: bool, **options: Any) -> RunResultBase:
+    run_config = config(service, way)
+    try:
+        if not streamed:
+            return await Runner.run(agent, "hi", run_config=run_config, **options)
+        result = Runner.run_streamed(agent, "hi", run_config=run_config, **options)
+        async for _ in result.stream_events():
+            pass
+        return result
+    finally:
+        await run_config.model_provider.aclose()
+
+
+def seen(result: RunResultBase) -> dict[str, Any]:
+    """Return what must be equal whatever the transport: ids are the service's own, and so are its words for usage."""
+
+    def bare(item: dict[str, Any]) -> dict[str, Any]:
+        kept = {name: value for name, value in item.items() if name not in ("id", "status", "encrypted_content")}
+        if isinstance(kept.get("content"), list):
+            kept["content"] = [
+                {name: part[name] for name in ("type", "text", "refusal") if name in part} for part in kept["content"]
+            ]
+        return kept
+
+    usage = result.context_wrapper.usage
+    return {
+        "final_output": result.final_output,
+        "items": [(type(item).__name__, bare(item.to_input_item())) for item in result.new_items],
+        "usage": (usage.requests, usage.input_tokens, usage.output_tokens, usage.total_tokens),
+        "responses": len(result.raw_responses),
+    }
+
+
+SCENARIOS: dict[str, tuple[list[Step], dict[str, Any]]] = {
+    "text": ([text("Hello there", deltas=3)], {}),
+    "one tool": ([tool_calls(("double", {"number": 4}, "call_a")), text("8")], {}),
+    "tools together": (
+        [tool_calls(("double", {"number": 1}, "call_a"), ("double", {"number": 2}, "call_b")), text("2 and 4")],
+        {},
+    ),
+    "a chain of tools": (
+        [*(tool_calls(("double", {"number": n}, f"call_{n}")) for n in range(5)), text("done")],
+        {},
+    ),
+    "text and a tool": ([items(text("Let me see."), tool_calls(("double", {"number": 4}, "call_a"))), text("8")], {}),
+    "wrong arguments": ([tool_calls(("double", '{"number": "x"}', "call_a")), text("sorry")], {}),
+    "structured output": ([text('{"city": "Oslo", "degrees": 3}')], {"output_type": Weather}),
+    "settings": ([text("ok")], {"model_settings": ModelSettings(temperature=0.5, max_tokens=99)}),
+    "a cut answer": ([incomplete("max_output_tokens")], {}),
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_is_the_same_over_every_transport(name: str, streamed: bool, service: Service) -> None:
+    steps, fields = SCENARIOS[name]
+    agent = Agent(name="a", instructions="Be brief.", tools=[double], **fields)
+    results = []
+    for way in WAYS:
+        service.reset()
+        service.script(*steps)
+        results.append(seen(asyncio.run(run(service, way, agent, streamed))))
+    assert results[1] == results[0]
+    assert results[2] == results[0]
+
+
+FAILURES: dict[str, tuple[list[Step], type[AgentsException]]] = {
+    "unauthorized": ([http_error(401, {"error": {"message": "no", "code": "invalid_api_key"}})], AuthenticationError),
+    "a refusal": ([refusal("I may not.")], ModelRefusalError),
+    "a cut stream": ([cut(after=5)], ServiceUnavailableError),
+    "too many turns": ([tool_calls(("double", {"number": 1}))] * 3, MaxTurnsExceeded),
+    "an unknown tool": ([tool_calls(("triple", {}))], ModelBehaviorError),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", [name for name in FAILURES if name != "unauthorized"])
+def test_a_failure_is_the_same_over_every_transport(name: str, way: Way, service: Service) -> None:
+    steps, kind = FAILURES[name]
+    service.script(*steps)
+    agent = Agent(name="a", tools=[double])
+    with pytest.raises(kind) as caught:
+        asyncio.run(run(service, way, agent, streamed=True, max_turns=2))
+    assert caught.value.run_data is not None
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_key_that_is_refused_is_the_same_error_over_every_transport(way: Way, service: Service) -> None:
+    service.key = "sk-another"
+    with pytest.raises(AuthenticationError) as caught:
+        asyncio.run(run(service, way, Agent(name="a"), streamed=False))
+    assert caught.value.status == 401
+    assert "sk-transports" not in str(caught.value)
+
+
+def test_what_is_sent_in_a_loop_of_tools_grows_with_the_calls_and_not_with_the_history(service: Service) -> None:
+    def sent(calls: int) -> int:
+        service.reset()
+        service.script(*(tool_calls(("double", {"number": n}, f"call_{n}")) for n in range(calls)), text("done"))
+        agent = Agent(name="a", tools=[double])
+        result = asyncio.run(run(service, "websocket", agent, streamed=False, max_turns=None))
+        transport = result.context_wrapper.usage.transport
+        assert transport is not None
+        assert (transport.full, transport.delta, transport.opened) == (1, calls, 1)
+        assert transport.bytes_sent == sum(request["bytes"] for request in service.requests())
+        return transport.bytes_sent
+
+    ten, forty = sent(10), sent(40)
+    assert forty < 4.2 * ten
+
+
+def test_agents_that_share_a_provider_each_have_their_own_history(service: Service) -> None:
+    async def scenario() -> list[RunResultBase]:
+        run_config = config(service, "websocket")
+        agents = [Agent(name=name, instructions=name, tools=[double]) for name in ("a", "b")]
+        try:
+            first = [await Runner.run(agent, f"I am {agent.name}", run_config=run_config) for agent in agents]
+            again = [
+                await Runner.run(
+                    agent, [*result.to_input_list(), {"role": "user", "content": "again"}], run_config=run_config
+                )
+                for agent, result in zip(agents, first, strict=True)
+            ]
+        finally:
+            await run_config.model_provider.aclose()
+        return again
+
+    service.script(text("one"), text("two"), text("three"), text("four"))
+    results = asyncio.run(scenario())
+    assert [result.final_output for result in results] == ["three", "four"]
+    for request in service.requests()[2:]:
+        body = request["body"]
+        whole = f"I am {body['instructions']}" in json.dumps(body["input"])
+        assert whole != ("previous_response_id" in body)
+    transports = [result.context_wrapper.usage.transport for result in results]
+    assert [transport.recovered for transport in transports if transport is not None] == [0, 0]
+
+
+@pytest.fixture(autouse=True)
+def _no_key_is_left(service: Service) -> Iterator[None]:
+    yield
+    service.key = None
+
+
+def test_settings_that_change_send_the_whole_input(service: Service) -> None:
+    async def scenario() -> None:
+        run_config = config(service, "websocket")
+        try:
+            first = await Runner.run(Agent(name="a"), "hi", run_config=run_config)
+            agent = Agent(name="a", model_settings=ModelSettings(temperature=0.1))
+            follow = [*first.to_input_list(), {"role": "user", "content": "again"}]
+            second = await Runner.run(agent, follow, run_config=run_config)
+        finally:
+            await run_config.model_provider.aclose()
+        transport = second.context_wrapper.usage.transport
+        assert transport is not None
+        assert (transport.full, transport.delta, transport.reused) == (1, 0, 1)
+
+    service.script(text("one"), text("two"))
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("way", "step"),
+    [
+        ("http", http_error(400, {"error": {"message": "Bad temperature", "code": "invalid_value"}})),
+        ("chat_completions", http_error(400, {"error": {"message": "Bad temperature", "code": "invalid_value"}})),
+        ("websocket", error_event("invalid_value", "Bad temperature")),
+    ],
+)
+def test_a_request_that_would_be_refused_again_is_the_same_error(way: Way, step: Step, service: Service) -> None:
+    service.script(step)
+    with pytest.raises(RequestRejectedError, match="Bad temperature"):
+        asyncio.run(run(service, way, Agent(name="a"), streamed=False))
+
+
+def test_reasoning_is_kept_where_the_api_has_it(service: Service) -> None:
+    for way in ("http", "websocket"):
+        service.reset()
+        service.script(items(reasoning("Hm."), tool_calls(("double", {"number": 1}, "call_a"))), text("2"))
+        result = asyncio.run(run(service, way, Agent(name="a", tools=[double]), streamed=False))
+        assert [item.type for item in result.new_items][:2] == ["reasoning_item", "tool_call_item"]
