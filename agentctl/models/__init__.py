@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from .default_model import get_default_model as get_default_model
     from .multi_provider import MultiProvider as MultiProvider
     from .multi_provider import MultiProviderMap as MultiProviderMap
+    from .openai_chatcompletions import OpenAIChatCompletionsModel as OpenAIChatCompletionsModel
     from .openai_provider import OpenAIProvider as OpenAIProvider
+    from .openai_responses import OpenAIResponsesModel as OpenAIResponsesModel
+    from .openai_responses_ws import OpenAIResponsesWSModel as OpenAIResponsesWSModel
+    from .transport import OpenAIResponsesWebSocketOptions as OpenAIResponsesWebSocketOptions
 
 __getattr__, __dir__, __all__ = exporter(
     __name__,
@@ -24,7 +28,11 @@ __getattr__, __dir__, __all__ = exporter(
         "ModelTracing": "agentctl.agent.ports",
         "MultiProvider": "agentctl.models.multi_provider",
         "MultiProviderMap": "agentctl.models.multi_provider",
+        "OpenAIChatCompletionsModel": "agentctl.models.openai_chatcompletions",
         "OpenAIProvider": "agentctl.models.openai_provider",
+        "OpenAIResponsesModel": "agentctl.models.openai_responses",
+        "OpenAIResponsesWSModel": "agentctl.models.openai_responses_ws",
+        "OpenAIResponsesWebSocketOptions": "agentctl.models.transport",
         "get_default_model": "agentctl.models.default_model",
     },
 )
