@@ -1,35 +1,36 @@
 """Every exception of ours, and the one table of outcomes and exit codes.
 
-    Exception
-    └── AgentsException                     run_data: what the run had produced, where there was a run
-        ├── UserError                       your code or configuration: mend it, then try again
-        │   ├── ConfigurationError          a profile, project, agent file or setting; names file, key and line
-        │   └── MissingKeyError             no key for the endpoint
-        ├── ServiceError                    the service's answer, or none: status, code, request_id, retry_after
-        │   ├── AuthenticationError         the key was refused
-        │   ├── RequestRejectedError        the request was refused; the same request will be refused again
-        │   └── ServiceUnavailableError     rate limit, overload, network, cut stream: try again later
-        ├── ModelBehaviorError              the model or its service broke the protocol
-        ├── ModelRefusalError               the model refused
-        ├── ModelTimeoutError               one model call took longer than ModelSettings.timeout
-        ├── ToolTimeoutError                a tool took longer than its timeout, and was told to raise
-        ├── MaxTurnsExceeded                the turn limit was reached
-        ├── RunCancelled                    the caller cancelled the run
-        ├── RunTimeoutError                 the whole run took longer than it may
-        ├── RunInterrupted                  a signal stopped the run
-        └── OutputClosed                    the reader of the run's output went away
+Exception
+└── AgentsException                     run_data: what the run had produced, where there was a run
+    ├── UserError                       your code or configuration: mend it, then try again
+    │   ├── ConfigurationError          a profile, project, agent file or setting; names file, key and line
+    │   └── MissingKeyError             no key for the endpoint
+    ├── ServiceError                    the service's answer, or none: status, code, request_id, retry_after
+    │   ├── AuthenticationError         the key was refused
+    │   ├── RequestRejectedError        the request was refused; the same request will be refused again
+    │   └── ServiceUnavailableError     rate limit, overload, network, cut stream: try again later
+    ├── ModelBehaviorError              the model or its service broke the protocol
+    ├── ModelRefusalError               the model refused
+    ├── ModelTimeoutError               one model call took longer than ModelSettings.timeout
+    ├── ToolTimeoutError                a tool took longer than its timeout, and was told to raise
+    ├── MaxTurnsExceeded                the turn limit was reached
+    ├── RunCancelled                    the caller cancelled the run
+    ├── RunTimeoutError                 the whole run took longer than it may
+    ├── RunInterrupted                  a signal stopped the run
+    └── OutputClosed                    the reader of the run's output went away
 
-    try:
-        result = await Runner.run(agent, "…")
-    except ServiceUnavailableError as error:
-        ...  # error.retry_after: seconds, where the service said
-    except AgentsException as error:
-        ...  # error.run_data.new_items: what was produced until then
+try:
+    result = await Runner.run(agent, "…")
+except ServiceUnavailableError as error:
+    ...  # error.retry_after: seconds, where the service said
+except AgentsException as error:
+    ...  # error.run_data.new_items: what was produced until then
 """
 
 from __future__ import annotations
 
 import signal
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -275,12 +276,23 @@ def exit_for(error: BaseException | None) -> Exit:
     """Return the row of the table for how something ended: None is success, an unknown exception is a failure."""
     if isinstance(error, RunInterrupted):
         return by_code(128 + error.signal_number)
-    outcome = Outcome.COMPLETED if error is None else Outcome.FAILED
+    outcome = Outcome.COMPLETED if error is None else _outcome_of_client(error)
     for kind, its_outcome in _OUTCOME_OF:
         if isinstance(error, kind):
             outcome = its_outcome
             break
     return next(row for row in EXITS if row.outcome is outcome)
+
+
+def _outcome_of_client(error: BaseException) -> Outcome:
+    """Return the outcome of what a user's own `openai` client raised: what it would be had it been ours."""
+    client = sys.modules.get("openai")
+    if client is None or not isinstance(error, client.APIError):
+        return Outcome.FAILED
+    status = error.status_code if isinstance(error, client.APIStatusError) else None
+    if status in (401, 403):
+        return Outcome.UNAUTHORIZED
+    return Outcome.UNAVAILABLE if status is None or status in (408, 409, 429) or status >= 500 else Outcome.REJECTED
 
 
 def by_code(code: int) -> Exit:
