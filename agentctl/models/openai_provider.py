@@ -234,7 +234,7 @@ class OpenAIProvider(ModelProvider):
         except RuntimeError:
             loop = None
         if loop not in self._models:
-            ended = [known for known in self._models if known is not None and known.is_closed()]
+            ended = [known for known in list(self._models) if known is not None and known.is_closed()]
             for known in ended:
                 del self._models[known]
             self._models[loop] = {}
