@@ -46,7 +46,7 @@ class TransportUsage:
     reused: int = 0
     """Times that an open socket was at hand."""
     recovered: int = 0
-    """Times that a request was sent anew, unnoticed, because a socket or what it knew was gone."""
+    """Times that a socket, or what the service knew on it, was gone, and the whole input made up for it unnoticed."""
     bytes_sent: int = 0
     """Bytes of all requests, as JSON."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from agentctl.agent.wire import JSONValue
@@ -73,13 +73,17 @@ class _Sockets:
 class Lease:
     """A socket for one response; whoever holds it ends with `release` or `drop`, the first of which counts."""
 
-    def __init__(self, sockets: _Sockets, idle: _Idle, *, plan: Plan, is_reused: bool) -> None:
+    def __init__(
+        self, sockets: _Sockets, idle: _Idle, *, plan: Plan, is_reused: bool, is_replacement: bool = False
+    ) -> None:
         self._sockets = sockets
         self._idle = idle
         self._is_over = False
         self.plan = plan
         """What of the request must be sent."""
         self.is_reused = is_reused
+        self.is_replacement = is_replacement
+        """Whether a socket that knew more of the request was found closed, or too old."""
         sockets.leased.add(idle.socket)
 
     @property
@@ -94,9 +98,10 @@ class Lease:
 
     def release(self, chain: Chain | None) -> None:
         """Give the socket back, its response read to the end, with what the service now knows there."""
-        if self._end() and self.socket.is_ready:
-            idle = self._idle
-            self._sockets.idle.append(_Idle(socket=idle.socket, address=idle.address, born=idle.born, chain=chain))
+        if not self._end():
+            return
+        if self.socket.is_ready:
+            self._sockets.idle.append(replace(self._idle, chain=chain))
         else:
             self.socket.abort()
 
@@ -156,17 +161,20 @@ class WebSocketPool:
 
     async def _lease(self, sockets: _Sockets, wanted: Wanted, endpoint: Endpoint) -> Lease:
         address = address_at(endpoint, wanted.headers, wanted.query)
-        self._bury(sockets)
+        was_known = any(
+            one.address == address and isinstance(plan(one.chain, wanted.body), Delta) for one in self._bury(sockets)
+        )
         is_crowded = sockets.is_crowded
         if not wanted.is_new and (found := _choose(sockets.idle, address, wanted.body, is_crowded=is_crowded)):
             idle, its_plan = found
             sockets.idle.remove(idle)
-            return Lease(sockets, idle, plan=its_plan, is_reused=True)
+            is_replacement = was_known and isinstance(its_plan, Full)
+            return Lease(sockets, idle, plan=its_plan, is_reused=True, is_replacement=is_replacement)
         if is_crowded:
             sockets.idle.pop(0).socket.abort()
         socket = await self.pipe.open(address, patience=wanted.patience)
         opened = _Idle(socket=socket, address=address, born=self._clock(), chain=None)
-        return Lease(sockets, opened, plan=Full(), is_reused=False)
+        return Lease(sockets, opened, plan=Full(), is_reused=False, is_replacement=was_known)
 
     def _of_this_loop(self) -> _Sockets:
         loop = asyncio.get_running_loop()
@@ -176,12 +184,14 @@ class WebSocketPool:
             self._loops[loop] = _Sockets(self._limit)
         return self._loops[loop]
 
-    def _bury(self, sockets: _Sockets) -> None:
+    def _bury(self, sockets: _Sockets) -> list[_Idle]:
+        """Take out the sockets that are closed or too old, and return them."""
         oldest = self._clock() - RETIREMENT_SECONDS
         dead = [idle for idle in sockets.idle if idle.born <= oldest or not idle.socket.is_ready]
         for idle in dead:
             idle.socket.abort()
             sockets.idle.remove(idle)
+        return dead
 
 
 def _choose(

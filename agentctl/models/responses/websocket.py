@@ -217,6 +217,7 @@ class ResponsesWebSocketModel(WireModel):
             call.used.reused += 1
         else:
             call.used.opened += 1
+        call.used.recovered += lease.is_replacement
         return lease
 
     async def _send(self, call: _Call, lease: Lease, plan: Plan, time_left: TimeLeft) -> _Begun:
