@@ -98,12 +98,9 @@ class Lease:
 
     def release(self, chain: Chain | None) -> None:
         """Give the socket back, its response read to the end, with what the service now knows there."""
-        if not self._end():
-            return
-        if self.socket.is_ready:
+        if self._end():
+            # Also where it has just been closed: the next lease takes note of what is lost.
             self._sockets.idle.append(replace(self._idle, chain=chain))
-        else:
-            self.socket.abort()
 
     def drop(self) -> None:
         """Break the socket off: nothing more is wanted of it."""

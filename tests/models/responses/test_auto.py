@@ -1,0 +1,134 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from agentctl.agent.events import Warned
+from agentctl.agent.ports import ModelRequest
+from agentctl.errors import AuthenticationError, ServiceUnavailableError
+from agentctl.models.responses import auto
+from agentctl.models.responses.auto import AutoTransportModel
+from agentctl.models.responses.http import ResponsesHTTPModel
+from agentctl.models.responses.pool import WebSocketPool
+from agentctl.models.responses.websocket import ResponsesWebSocketModel
+from agentctl.net.endpoint import Endpoint
+from agentctl.net.http import HttpPipe
+from agentctl.net.options import HttpOptions
+from agentctl.net.websocket import WebSocketPipe
+from tests.service import steps
+from tests.service.client import Service
+
+
+def models_at(service: Service) -> tuple[AutoTransportModel, AutoTransportModel]:
+    """Return two models of one provider."""
+    endpoint = Endpoint(base_url=service.base_url, key="sk-of-this-test")
+    pool = WebSocketPool(WebSocketPipe(endpoint, HttpOptions(), environ={}))
+    pipe = HttpPipe(endpoint, HttpOptions(max_retries=0), environ={})
+    one, other = (
+        AutoTransportModel(ResponsesWebSocketModel(name, pool), ResponsesHTTPModel(name, pipe))
+        for name in ("gpt-x", "gpt-y")
+    )
+    return one, other
+
+
+async def call(model: AutoTransportModel) -> list[Any]:
+    return [event async for event in model.stream(ModelRequest(input="hi"))]
+
+
+def stream(*models: AutoTransportModel) -> list[list[Any]]:
+    async def scenario() -> list[list[Any]]:
+        calls = [await call(model) for model in models]
+        await models[0].close()
+        return calls
+
+    return asyncio.run(scenario())
+
+
+def methods(service: Service) -> list[str]:
+    return [request["method"] for request in service.requests()]
+
+
+def test_where_a_websocket_opens_it_is_taken_without_a_word(service: Service) -> None:
+    (events,) = stream(models_at(service)[0])
+    assert events[0]["type"] == "response.created"
+    assert events[-1]["response"].transport.full == 1
+    assert methods(service) == ["WS"]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        steps.http_error(426),
+        steps.http_error(403),
+        steps.http_error(404),
+        steps.http_error(429),
+        steps.http_error(503),
+        steps.not_sse(),
+        steps.redirect("http://elsewhere.example/v1"),
+        steps.drop_before_events(),
+        steps.raw(b"garbage\r\n", end=False),
+    ],
+    ids=["426", "403", "404", "429", "503", "200", "redirect", "dropped", "garbage"],
+)
+def test_an_upgrade_that_fails_in_any_way_is_http_for_good_said_once(step: steps.Step, service: Service) -> None:
+    service.script_upgrades(step)
+    one, other = models_at(service)
+    first, second, third = stream(one, one, other)
+    assert isinstance(first[0], Warned)
+    assert "over HTTP" in first[0].message
+    assert [events[0]["type"] for events in (first[1:], second, third)] == ["response.created"] * 3
+    assert methods(service) == ["POST"] * 3
+    assert len(service.connections()) == 1
+
+
+def test_an_upgrade_that_does_not_come_is_not_waited_for_long(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auto, "PATIENCE_SECONDS", 0.2)
+    service.script_upgrades(steps.hang())
+    (events,) = stream(models_at(service)[0])
+    assert "no answer within 0.2 s" in events[0].message
+    assert methods(service) == ["POST"]
+
+
+def test_two_runs_that_find_out_together_say_it_once(service: Service) -> None:
+    service.script_upgrades(steps.http_error(426), steps.http_error(426))
+    one, other = models_at(service)
+
+    async def scenario() -> list[list[Any]]:
+        return list(await asyncio.gather(call(one), call(other)))
+
+    notices = [event for events in asyncio.run(scenario()) for event in events if isinstance(event, Warned)]
+    assert len(notices) == 1
+
+
+def test_an_upgrade_that_fails_later_goes_on_over_http_with_everything(service: Service) -> None:
+    service.script_upgrades(steps.upgrade(), steps.http_error(426))
+    service.script(steps.then_closed(steps.text(), 1001))
+    one, _ = models_at(service)
+
+    async def scenario() -> list[Any]:
+        await call(one)
+        await asyncio.to_thread(service.wait_for_connections, 1, ended=1)
+        return await call(one)
+
+    assert isinstance(asyncio.run(scenario())[0], Warned)
+    assert methods(service) == ["WS", "POST"]
+
+
+def test_a_refused_key_is_refused_everywhere(service: Service) -> None:
+    service.key = "sk-another"
+    with pytest.raises(AuthenticationError):
+        stream(models_at(service)[0])
+    assert methods(service) == []
+
+
+def test_a_request_that_was_sent_is_never_sent_over_http_as_well(service: Service) -> None:
+    service.script(steps.cut(3))
+    with pytest.raises(ServiceUnavailableError):
+        stream(models_at(service)[0])
+    assert methods(service) == ["WS"]
+
+
+def test_the_name_is_that_of_the_model(service: Service) -> None:
+    assert [model.model_name for model in models_at(service)] == ["gpt-x", "gpt-y"]
