@@ -94,7 +94,7 @@ def prepare(
         openai_use_responses=settings.api == "responses",
         openai_websocket_base_url=client.websocket_base_url,
         responses_transport=transport,
-        openai_http_options=_http_options(client),
+        openai_http_options=http_options(client),
     )
     return Job(
         agent=agent,
@@ -153,14 +153,23 @@ def endpoint_models(loaded: Loaded, environ: Mapping[str, str]) -> list[str]:
     # 60 ms that only somebody who asks the endpoint costs.
     from agentctl.models.catalogue import model_names
 
+    return asyncio.run(model_names(endpoint_in_force(loaded, environ), http_options(loaded.settings.client)))
+
+
+def endpoint_in_force(loaded: Loaded, environ: Mapping[str, str]) -> Endpoint:
+    """Return where requests go, with the key that may be sent there, where there is one."""
     client = loaded.settings.client
-    endpoint = Endpoint(
+    return Endpoint(
         base_url=client.base_url,
         key=_sendable(find_key(loaded, environ).credential, environ),
         organization=client.organization,
         project=client.project,
     )
-    return asyncio.run(model_names(endpoint, _http_options(client)))
+
+
+def http_options(client: ClientSettings) -> HttpOptions:
+    """Return how patient the requests are, and whom they trust, as the user decided."""
+    return HttpOptions(request_timeout=client.request_timeout, max_retries=client.retries, ca_file=client.ca_file)
 
 
 def not_begun(error: Exception) -> RunFinished:
@@ -195,10 +204,6 @@ def _sendable(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | 
             return KeyCommand(command, environ)
         case _:
             assert_never(key)
-
-
-def _http_options(client: ClientSettings) -> HttpOptions:
-    return HttpOptions(request_timeout=client.request_timeout, max_retries=client.retries, ca_file=client.ca_file)
 
 
 def _local_model_is_ready(environ: Mapping[str, str]) -> bool:
