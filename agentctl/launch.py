@@ -16,12 +16,13 @@ from agentctl.agent.wire import JSONValue
 from agentctl.definitions.reference import load_agent
 from agentctl.errors import AgentsException, ConfigurationError, RunTimeoutError
 from agentctl.models.multi_provider import MultiProvider
+from agentctl.net.defaults import get_defaults
 from agentctl.net.endpoint import OPENAI_BASE_URL, Endpoint, origin_of
 from agentctl.net.options import HttpOptions
 from agentctl.profile.credentials import Credential, Key, KeyFromCommand, check_websocket_origin
 from agentctl.profile.key_command import KeyCommand
 from agentctl.profile.load import Loaded, find_key
-from agentctl.profile.resolve import FLAG, ClientSettings, Settings
+from agentctl.profile.resolve import BUILT_IN, FLAG, ClientSettings, Settings
 from agentctl.run.config import RunConfig
 from agentctl.run.preview import preview_request
 from agentctl.run.runner import Runner
@@ -82,26 +83,12 @@ def prepare(
     if key.credential is None and agent.model is None and is_interactive and _local_model_is_ready(environ):
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
-    client = settings.client
-    transport = _transport(settings, agent)
-    if transport != "http":
-        check_websocket_origin(key.credential, base_url=client.base_url, websocket_base_url=client.websocket_base_url)
-    provider = MultiProvider(
-        openai_api_key=_sendable(key.credential, environ),
-        openai_base_url=client.base_url,
-        openai_organization=client.organization,
-        openai_project=client.project,
-        openai_use_responses=settings.api == "responses",
-        openai_websocket_base_url=client.websocket_base_url,
-        responses_transport=transport,
-        openai_http_options=http_options(client),
-    )
     return Job(
         agent=agent,
         prompt=prompt,
         config=RunConfig(
             model=settings.model if _is_said(settings, "model") else None,
-            model_provider=provider,
+            model_provider=_provider(settings, agent, key.credential, environ),
             model_settings=_model_settings(settings, said=True),
         ),
         max_turns=settings.max_turns,
@@ -177,10 +164,31 @@ def not_begun(error: Exception) -> RunFinished:
     return RunFinished(final_output=None, agent=None, usage=Usage(), response_id=None, error=error)
 
 
+def _provider(settings: Settings, agent: Agent[Any], key: Key | None, environ: Mapping[str, str]) -> MultiProvider:
+    """Return what finds the models of a run. A client or default that the agent's own code has set counts as said."""
+    client = settings.client
+    transport = _transport(settings, agent)
+    uses_responses = settings.api == "responses" if _is_chosen(settings, "api") else None
+    if get_defaults().openai_client is not None:
+        return MultiProvider(openai_use_responses=uses_responses, responses_transport=transport)
+    if transport != "http":
+        check_websocket_origin(key, base_url=client.base_url, websocket_base_url=client.websocket_base_url)
+    return MultiProvider(
+        openai_api_key=_sendable(key, environ),
+        openai_base_url=client.base_url,
+        openai_organization=client.organization,
+        openai_project=client.project,
+        openai_use_responses=uses_responses,
+        openai_websocket_base_url=client.websocket_base_url,
+        responses_transport=transport,
+        openai_http_options=http_options(client),
+    )
+
+
 def _transport(settings: Settings, agent: Agent[Any]) -> Transport:
     """Return the transport of a run: what was chosen, or what is quicker for it where that is left to us."""
-    client = settings.client
-    if settings.api == "chat_completions":
+    client, defaults = settings.client, get_defaults()
+    if (settings.api if _is_chosen(settings, "api") else defaults.openai_api) == "chat_completions":
         if settings.transport == "websocket":
             raise ConfigurationError(
                 "chat_completions has no websocket: choose `auto` or `http`, or the API `responses`", key="transport"
@@ -188,6 +196,10 @@ def _transport(settings: Settings, agent: Agent[Any]) -> Transport:
         return "http"
     if settings.transport != "auto":
         return settings.transport
+    if defaults.responses_transport == "websocket" and not _is_chosen(settings, "transport"):
+        return "websocket"
+    if defaults.openai_client is not None:
+        return "http"
     has_sockets = client.websocket_base_url is not None or origin_of(client.base_url) == origin_of(OPENAI_BASE_URL)
     # A run that can take only one turn is quicker over HTTP, by a round trip.
     return "auto" if has_sockets and agent.tools and settings.max_turns > 1 else "http"
@@ -232,6 +244,11 @@ def _model_settings(settings: Settings, *, said: bool) -> ModelSettings:
         if name.startswith("settings.") and _is_said(settings, name) == said
     }
     return ModelSettings(**{name: value for name, value in settings.model_settings.items() if name in names})
+
+
+def _is_chosen(settings: Settings, name: str) -> bool:
+    """Say whether the user decided a value, anywhere."""
+    return settings.values[name].origin != BUILT_IN
 
 
 def _is_said(settings: Settings, name: str) -> bool:

@@ -205,3 +205,18 @@ def test_the_request_of_a_websocket_can_be_seen_too(
     assert request["url"].startswith("ws://")
     assert request["body"]["type"] == "response.create"
     assert service.connections() == []
+
+
+def test_what_an_agent_file_sets_as_a_default_counts(service: Service, agentctl: Agentctl, home: Path) -> None:
+    (home / "own.py").write_text(
+        "from openai import AsyncOpenAI\n"
+        "from agentctl import Agent, set_default_openai_api, set_default_openai_client\n"
+        f"set_default_openai_client(AsyncOpenAI(api_key='sk-of-the-file', base_url={service.base_url!r}))\n"
+        "set_default_openai_api('chat_completions')\n"
+        "agent = Agent(name='a')\n"
+    )
+    service.script(text("by the file's client"))
+    done = agentctl("run", "-a", "own.py:agent", "hi", cwd=home)
+    assert (done.returncode, done.stdout) == (0, "by the file's client\n"), done.stderr
+    (request,) = service.requests()
+    assert (request["path"], request["headers"]["authorization"]) == ("/v1/chat/completions", "Bearer sk-of-the-file")
