@@ -107,10 +107,21 @@ async def _call(function: Callable[..., Any], schema: FuncSchema, context: ToolC
     positional, named = schema.to_call_args(_validated(schema, arguments))
     if schema.takes_context:
         positional.insert(0, context)
-    if inspect.iscoroutinefunction(function):
-        return await function(*positional, **named)
-    result = await in_daemon_thread(lambda: function(*positional, **named), name=f"tool {schema.name}")
-    return await result if inspect.isawaitable(result) else result
+    try:
+        if inspect.iscoroutinefunction(function):
+            return await function(*positional, **named)
+        result = await in_daemon_thread(lambda: _called(function, positional, named), name=f"tool {schema.name}")
+        return await result if inspect.isawaitable(result) else result
+    except SystemExit as error:
+        # It would end the event loop, and with it everything else that runs there.
+        raise RuntimeError(f"the tool ended with exit({error.code})") from error
+
+
+def _called(function: Callable[..., Any], positional: list[Any], named: dict[str, Any]) -> Any:
+    try:
+        return function(*positional, **named)
+    except StopIteration as error:
+        raise RuntimeError("the tool raised StopIteration") from error  # Which no future takes.
 
 
 def _validated(schema: FuncSchema, arguments: str) -> Any:

@@ -61,14 +61,21 @@ async def _invoke(call: FunctionCall, progress: Progress) -> ToolCallOutputItem:
 
 def output_text(output: Any) -> str:
     """Return what a tool gave as the text that the model reads: text as it is, data as JSON, anything else as `str`."""
-    if isinstance(output, str):
-        return output
+    return _whole_characters(output if isinstance(output, str) else _data_text(output))
+
+
+def _data_text(output: Any) -> str:
     if dataclasses.is_dataclass(output) and not isinstance(output, type):
         output = dataclasses.asdict(output)
     try:
         return json.dumps(output, ensure_ascii=False, default=_as_json)
     except (TypeError, ValueError):
         return str(output)
+
+
+def _whole_characters(text: str) -> str:
+    """Return text that UTF-8 can say: names of files, say, may hold halves of characters."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _as_json(value: Any) -> Any:

@@ -185,3 +185,24 @@ def test_a_function_that_returns_an_awaitable_is_awaited() -> None:
         return later()
 
     assert invoke(indirect, "{}") == "later"
+
+
+def test_a_tool_that_raises_what_no_future_takes_has_failed() -> None:
+    @function_tool
+    def first() -> str:
+        return next(iter(()))
+
+    assert invoke(first, "{}") == "Error: RuntimeError: the tool raised StopIteration"
+
+
+def test_a_tool_that_exits_ends_nothing_but_itself() -> None:
+    @function_tool
+    def leave() -> None:
+        raise SystemExit(3)
+
+    @function_tool
+    async def leave_later() -> None:
+        raise SystemExit("enough")
+
+    assert invoke(leave, "{}") == "Error: RuntimeError: the tool ended with exit(3)"
+    assert invoke(leave_later, "{}") == "Error: RuntimeError: the tool ended with exit(enough)"
