@@ -31,8 +31,9 @@ class Invocation:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def print(self, text: str) -> None:
-        """Write a line of data to stdout."""
-        sys.stdout.write(redact(text) + "\n")
+        """Write a line of data to stdout; on a terminal what it would act on is escaped."""
+        text = redact(text)
+        sys.stdout.write((_escaped(text) if sys.stdout.isatty() else text) + "\n")
 
     def print_json(self, document: dict[str, JSONValue]) -> None:
         """Write a machine document to stdout, its schema version first."""
@@ -40,15 +41,32 @@ class Invocation:
 
     def document(self, document: dict[str, JSONValue]) -> str:
         """Return a machine document as text, its schema version first."""
-        return json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2)
+        text = json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2)
+        if text.isascii():
+            return text
+        # 2 ms that plain words save.
+        from agentctl.render.escape import escape_json
+
+        return escape_json(text)
 
     def complain(self, text: str) -> None:
         """Write an error to stderr, unless it takes nothing now: an error never makes a command hang."""
-        data = redact(text).encode("utf-8", "replace")
+        data = _escaped(redact(text)).encode("utf-8", "replace")
         with contextlib.suppress(OSError, ValueError):
             if sys.platform == "win32" or select.select([], [2], [], 0)[1]:
                 os.write(2, data)
 
     def note(self, text: str) -> None:
-        """Write a line for people to stderr."""
-        sys.stderr.write(redact(text) + "\n")
+        """Write a line for people to stderr; a stderr that takes nothing changes nothing of what is told elsewhere."""
+        with contextlib.suppress(OSError):
+            sys.stderr.write(_escaped(redact(text)) + "\n")
+
+
+def _escaped(text: str) -> str:
+    """Return what may hold the words of a model, a service or a foreign project as text that a terminal only shows."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    # 2 ms that plain words save.
+    from agentctl.render.escape import escape
+
+    return escape(text)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_ACTIVE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and newline, DEL, C1: cursor, title and clipboard sequences
+_ABOVE_SPACE = (
+    "\x7f-\x9f"  # DEL, C1: cursor, title and clipboard sequences
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi controls: what is shown is not what is there
-    "\u2028\u2029\ud800-\udfff]"  # separators that terminals treat in their own ways; halves of characters
+    "\u2028\u2029"  # separators that terminals treat in their own ways
 )
+# C0 without tab and newline; halves of characters.
+_ACTIVE = re.compile(f"[\x00-\x08\x0b-\x1f{_ABOVE_SPACE}\ud800-\udfff]")
+_ACTIVE_IN_JSON = re.compile(f"[{_ABOVE_SPACE}]")
 
 
 def escape(text: str) -> str:
@@ -17,6 +20,11 @@ def escape(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n")
     return _ACTIVE.sub(_shown, text)
+
+
+def escape_json(document: str) -> str:
+    """Return a JSON document that means the same, with what a terminal would act on in it as JSON's own escapes."""
+    return _ACTIVE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
 
 
 def one_line(text: str) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 from agentctl.agent.wire import JSONValue
 
+from .escape import escape_json
+
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
@@ -18,9 +20,10 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
     """Return a value as JSON, one line without `indent`; what JSON has no word for is put as `to_json_value` says."""
     encode = _encode if indent is None else json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=indent).encode
     try:
-        return encode(value)
+        text = encode(value)
     except (TypeError, ValueError):
-        return encode(to_json_value(value))
+        text = encode(to_json_value(value))
+    return text if text.isascii() else escape_json(text)
 
 
 def to_json_value(value: Any) -> JSONValue:

@@ -21,6 +21,7 @@ from typing import Self
 from agentctl.redaction import redact
 
 from .alarm import Alarm, wait_writable
+from .escape import escape
 from .live_line import LiveLine
 
 CAPACITY = 1 << 20
@@ -86,7 +87,7 @@ class Writer:
 
     def log_stream(self, *, to_stdout: bool) -> LogStream:
         """Return a stream for log records, which cannot wait: what it is given is taken whatever the room."""
-        return LogStream(lambda text: self._put(self._stdout if to_stdout else self._stderr, encode(text)))
+        return LogStream(lambda text: self._put(self._stdout if to_stdout else self._stderr, encode(escape(text))))
 
     def status(self, text: str | None) -> None:
         """Show a live line whenever there is nothing to write, until the next call; None takes it away."""

@@ -1,5 +1,6 @@
 """Text made safe for a terminal."""
 
+import json
 import unicodedata
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from agentctl.render.escape import columns, escape, one_line, shorten
+from agentctl.render.escape import columns, escape, escape_json, one_line, shorten
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,10 @@ def test_shortened_text_fits(text: str, width: int) -> None:
 @pytest.mark.parametrize("text", ["abc", "世界", "é", "e\u0301", "naïve…", "한국어"])
 def test_columns_are_counted_as_terminals_count_them(text: str) -> None:
     assert columns(text) == cell_len(text)
+
+
+@given(st.text())
+def test_an_escaped_document_means_the_same_and_nothing_to_a_terminal(text: str) -> None:
+    document = escape_json(json.dumps(text, ensure_ascii=False))
+    assert json.loads(document) == text
+    assert escape(document) == document or any("\ud800" <= character <= "\udfff" for character in text)
