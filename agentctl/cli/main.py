@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import TextIO
 
 import typer
 
-from agentctl.errors import AgentsException, exit_for
-from agentctl.redaction import redact
+from agentctl.errors import exit_for
 
 from .app import command
 from .invocation import Invocation
 from .report import report
+from .signals import Terminated, leave_at_once, take_signals, unwind
 from .usage import UsageError
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived outside a run."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; never raises."""
     invocation = Invocation()
     try:
-        _take_signals()
+        take_signals(unwind)
         _speak_utf8()
         gc.freeze()
         gc.enable()
@@ -43,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         code = 130
     except OSError as error:
         code = _report(error, invocation)
+    take_signals(leave_at_once)
     _leave_nothing_to_flush(sys.stdout)
     _leave_nothing_to_flush(sys.stderr)
     if invocation.leaves_work_behind:
@@ -54,27 +49,25 @@ def _run(arguments: Sequence[str], invocation: Invocation) -> int:
     try:
         code = command().main(list(arguments), prog_name="agentctl", standalone_mode=False, obj=invocation)
     except UsageError as error:
-        return _report_usage(error)
-    except (AgentsException, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        return _report(error, invocation)
+        return _report_usage(error, invocation)
     except typer.Abort:
         return 130
+    except OSError:
+        raise
     except Exception as error:
         return _report(error, invocation)
     return code if isinstance(code, int) else 0
 
 
-def _report_usage(error: Exception) -> int:
+def _report_usage(error: Exception, invocation: Invocation) -> int:
     """Say what is wrong with the command line, and where its help is; a bare group shows its help."""
     message = error.format_message()  # type: ignore[attr-defined]
     context = error.ctx  # type: ignore[attr-defined]
     if type(error).__name__ == "NoArgsIsHelpError":
-        sys.stderr.write(message + "\n")
+        invocation.note(message)
         return 2
     path, usage = (context.command_path, f"{context.get_usage()}\n") if context else ("agentctl", "")
-    sys.stderr.write(f"{usage}{path}: {redact(message)}\nTry `{path} --help`.\n")
+    invocation.note(f"{usage}{path}: {message}\nTry `{path} --help`.")
     return 2
 
 
@@ -82,16 +75,6 @@ def _report(error: Exception, invocation: Invocation) -> int:
     """Say what failed on stderr and return its exit code."""
     invocation.note(report(error, verbose=invocation.verbose).rstrip())
     return exit_for(error).code
-
-
-def _take_signals() -> None:
-    """Make SIGTERM end a command as SIGINT does, and leave a signal alone that our parent told us to ignore."""
-
-    def terminate(number: int, frame: FrameType | None) -> None:
-        raise Terminated
-
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, terminate)
 
 
 def _speak_utf8() -> None:

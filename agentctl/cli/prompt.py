@@ -49,10 +49,12 @@ def read_prompt(argument: str | None, *, also_stdin: bool, timeout: float | None
 
 def read_instructions(argument: str | None) -> str | None:
     """Return instructions given as text, or as `@FILE`; `@@` begins a text that begins with `@`."""
-    if argument is None or not argument.startswith("@"):
-        return argument
+    if argument is None:
+        return None
+    if not argument.startswith("@"):
+        return _as_utf8(argument)
     if argument.startswith("@@"):
-        return argument[1:]
+        return _as_utf8(argument[1:])
     path = Path(argument[1:]).expanduser()
     try:
         return path.read_text(encoding="utf-8-sig")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -30,8 +29,12 @@ from agentctl.threads import wait_for_running
 from .invocation import Invocation
 from .prompt import read_instructions, read_prompt
 from .report import report
-from .sink import Sink, check_output
+from .signals import call_in, leave_at_once, take_signals, woken_by_signals
+from .sink import Sink, check_output, take_stdout
 from .usage import UsageError
+
+LAST_RESORT = 4 * GRACE
+"""Seconds after a signal or the timeout until the process ends by force: cancelling, waiting and writing take three."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +59,6 @@ class Order:
 
 class _Signalled(KeyboardInterrupt):
     """A signal arrived while nothing could be cancelled: stdin was read, or an agent imported."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
 
 
 def run_job(order: Order, invocation: Invocation) -> int:
@@ -117,28 +116,40 @@ class _Job:
         self._invocation = invocation
         self._loop = loop
         self._stop = Stop()
-        self._can_be_cancelled = False
-        facts = terminal_facts(invocation.color, invocation.environ)
+        self._is_signalled = False
+        self._is_preparing = False
+        self._stdout = take_stdout()
+        facts = terminal_facts(invocation.color, invocation.environ, stdout=self._stdout)
         to_file = order.output is not None
         self._facts = replace(facts, stdout_is_terminal=False, color_stdout=False) if to_file else facts
 
     async def play(self) -> RunFinished:
         """Launch the run, show all of it, and return its end."""
+        take_signals(self._signalled)
+        try:
+            with woken_by_signals(self._loop):
+                return await self._play()
+        finally:
+            call_in(0, leave_at_once)
+            take_signals(leave_at_once)
+
+    async def _play(self) -> RunFinished:
         order = self._order
         sink = Sink(
             order.output,
+            stdout=self._stdout,
             is_live=order.format == "jsonl",
             shows_status=self._facts.live and not order.quiet,
         )
         if order.verbose:
             log_to(sink.writer.log_stream(to_stdout=order.format == "text" and order.output is None))
         try:
-            with self._signals(), contextlib.redirect_stdout(sys.stderr):
+            with contextlib.redirect_stdout(sys.stderr):
                 end = await self._watch(sink)
-                try:
-                    sink.keep(end, always=order.format == "json")
-                except OSError as error:
-                    end = not_begun(error)
+            try:
+                sink.keep(end, always=order.format == "json")
+            except OSError as error:
+                end = not_begun(OSError(error.errno, error.strerror, str(order.output)))
         finally:
             is_written = await sink.close(GRACE)
             self._invocation.leaves_work_behind |= not is_written
@@ -164,7 +175,7 @@ class _Job:
         except BrokenPipeError:
             return not_begun(OutputClosed())
         except OSError as error:
-            return not_begun(OSError(error.errno, error.strerror, "stdout"))
+            return not_begun(OSError(error.errno, error.strerror, str(self._order.output or "stdout")))
         finally:
             for task in (pump, pressed, broken):
                 task.cancel()
@@ -196,59 +207,46 @@ class _Job:
         threading.Thread(target=preload, args=(self._facts, self._order.format), daemon=True).start()
 
     async def _events(self) -> AsyncGenerator[RunEvent]:
-        order = self._order
         try:
-            job = _prepared(order, self._invocation, is_interactive=self._facts.stdout_is_terminal)
-            self._can_be_cancelled = True
+            job = self._prepared()
         except UsageError:
             raise
-        except _Signalled as signalled:
-            yield not_begun(RunInterrupted(signalled.number))
         except Exception as error:
-            yield not_begun(error)
+            yield not_begun(self._stop.reason or error)
         else:
+            if job.timeout is not None:
+                self._leave_in(job.timeout + LAST_RESORT, exit_for(RunTimeoutError(job.timeout)).code)
             async with contextlib.aclosing(perform(job, self._stop)) as events:
                 async for event in events:
                     yield event
 
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """End the run cleanly at the first SIGINT or SIGTERM, and the process at the second."""
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:
-                signal.signal(number, self._signalled)
+    def _prepared(self) -> Job:
+        self._is_preparing = True
         try:
-            with self._woken_by_signals():
-                yield
+            return _prepared(self._order, self._invocation, is_interactive=self._facts.stdout_is_terminal)
+        except _Signalled as signalled:
+            assert self._stop.reason is not None
+            raise self._stop.reason from signalled
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            self._is_preparing = False
 
-    @contextlib.contextmanager
-    def _woken_by_signals(self) -> Iterator[None]:
-        """Wake the event loop for a signal that arrives just as it goes to sleep, which nothing else would."""
-        if sys.platform == "win32":
-            yield
-            return
-        bell, rope = os.pipe()
-        os.set_blocking(bell, False)
-        os.set_blocking(rope, False)
-        self._loop.add_reader(bell, os.read, bell, 4096)
-        before = signal.set_wakeup_fd(rope, warn_on_full_buffer=False)
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(before)
-            self._loop.remove_reader(bell)
-            os.close(bell)
-            os.close(rope)
+    def _leave_in(self, seconds: float, code: int) -> None:
+        """End the process after so many seconds, even if some code holds up the event loop."""
+
+        def leave(number: int, frame: FrameType | None) -> None:
+            self._invocation.complain("agentctl: ended by force: an async tool holds everything up\n")
+            os._exit(code)
+
+        call_in(seconds, leave)
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
-        if self._stop.reason is not None:
-            os._exit(128 + number)
+        """End the run cleanly at the first signal, and the process at the second, or if the first cannot."""
+        if self._is_signalled or self._stop.reason is not None:
+            leave_at_once(number, frame)
+        self._is_signalled = True
+        self._leave_in(LAST_RESORT, 128 + number)
         reason = RunInterrupted(number)
-        if not self._can_be_cancelled:
+        if self._is_preparing:
             self._stop.press(reason)
-            raise _Signalled(number)
+            raise _Signalled
         self._loop.call_soon_threadsafe(self._stop.press, reason)

@@ -20,12 +20,12 @@ class Sink:
     With a file, text and JSON are kept and put in place whole at the end; lines are written as they come.
     """
 
-    def __init__(self, output: Path | None, *, is_live: bool, shows_status: bool) -> None:
+    def __init__(self, output: Path | None, *, stdout: int, is_live: bool, shows_status: bool) -> None:
         """Open the output; `is_live` says that it is written as it comes."""
         self._output = output
         self._file = None if output is None or not is_live else _open(output)
         self._kept: list[str] | None = [] if output is not None and not is_live else None
-        self.writer = Writer(stdout=1 if self._file is None else self._file, live=shows_status)
+        self.writer = Writer(stdout=stdout if self._file is None else self._file, live=shows_status)
 
     async def take(self, chunk: Chunk) -> None:
         """Pass a piece on; waits while stdout takes no more.
@@ -63,13 +63,26 @@ class Sink:
         return is_written
 
 
+def take_stdout() -> int:
+    """Return a descriptor of stdout that nobody else has: what tools and their children write to theirs is no answer.
+
+    It goes to stderr from now on.
+    """
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    return stdout
+
+
 def check_output(output: Path) -> None:
     """Refuse a file that cannot be written, before the run costs anything.
 
     Raises:
         typer.BadParameter: there is no such folder, or it is not writable, or the path is a folder.
     """
-    folder = output.absolute().parent
+    try:
+        folder = output.absolute().parent
+    except FileNotFoundError as error:
+        raise typer.BadParameter("the current folder is gone; name a whole path", param_hint="--output") from error
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder}: there is no such folder", param_hint="--output")
     if output.is_dir():

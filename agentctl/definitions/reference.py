@@ -70,7 +70,10 @@ def _folder(place: _Place, loaded: Loaded) -> Path:
     """Return what paths are relative to; a project file that the user does not trust is refused."""
     match place:
         case _Place.COMMAND_LINE:
-            return Path.cwd()
+            try:
+                return Path.cwd()
+            except FileNotFoundError as error:
+                raise ConfigurationError("the current folder, where the agent is looked for, is gone") from error
         case _Place.PROFILE:
             assert loaded.profile.path is not None
             return loaded.profile.path.parent

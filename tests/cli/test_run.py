@@ -26,6 +26,7 @@ from tests.service.steps import (
     raw,
     refusal,
     text,
+    with_response,
 )
 
 KEY = "sk-canary-1234567890"
@@ -123,6 +124,38 @@ def test_a_tool_of_an_agent_file_runs_and_what_it_prints_goes_to_stderr(agentctl
     assert (done.returncode, done.stdout) == (0, "HEY it is.\n")
     assert "a tool prints" in done.stderr
     assert "shout" in done.stderr
+
+
+def test_what_a_tool_and_its_children_write_to_stdout_is_no_answer(agentctl: Agentctl, agent_file: Path) -> None:
+    source = SCRIPTED.replace(
+        'print("a tool prints")', "import os; os.system('echo a child writes'); os.write(1, b'raw')"
+    )
+    agent_file.write_text(source)
+    done = agentctl("run", "-a", f"{agent_file}:agent", "hi")
+    assert (done.returncode, done.stdout) == (0, "HEY it is.\n")
+    assert "a child writes" in done.stderr
+    assert "raw" in done.stderr
+
+
+def test_the_words_of_others_are_escaped_in_errors(service: Service, agentctl: Agentctl, env: dict[str, str]) -> None:
+    service.script(refusal("no\x1b]52;c;aGk=\x07 \x9b2J"))
+    done = agentctl("run", "hi", env=env)
+    assert (done.returncode, done.stderr) == (85, "agentctl: the model refused: no\\x1b]52;c;aGk=\\x07 \\x9b2J\n")
+
+
+def test_an_output_of_the_wrong_shape_breaks_the_protocol(
+    service: Service, agentctl: Agentctl, env: dict[str, str]
+) -> None:
+    service.script(with_response(text("ok"), output=["ok"]))
+    done = agentctl("run", "hi", env=env)
+    assert done.returncode == 65
+    assert "no list of items" in done.stderr
+
+
+def test_instructions_are_utf_8_whatever_the_locale(service: Service, agentctl: Agentctl, env: dict[str, str]) -> None:
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert agentctl("run", "-i", "Grüße", "hi", env={**env, **locale}).returncode == 0
+    assert service.requests()[0]["body"]["instructions"] == "Grüße"
 
 
 def test_quiet_leaves_stderr_empty(agentctl: Agentctl, service: Service, env: dict[str, str]) -> None:
@@ -384,6 +417,32 @@ def test_a_second_signal_ends_the_process_at_once(home: Path) -> None:
         assert process.wait(timeout=20) == 130
 
 
+def test_a_second_signal_ends_a_process_whose_event_loop_is_held_up(home: Path) -> None:
+    (home / "busy.py").write_text(
+        SCRIPTED.replace("def shout", "async def shout").replace(
+            'print("a tool prints")', "import time\n    print('still here', flush=True)\n    time.sleep(60)"
+        )
+    )
+    with started("run", "-a", f"{home}/busy.py:agent", "hi", env={}) as process:
+        assert process.stderr is not None
+        assert b"still here" in process.stderr.readline()
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+        assert process.returncode == 130
+
+
+def test_a_signal_that_an_agent_swallows_while_it_is_imported_ends_the_run(home: Path) -> None:
+    (home / "deaf.py").write_text(
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGTERM)\n    import time; time.sleep(60)\n"
+        f"except BaseException:\n    pass\n{SCRIPTED}"
+    )
+    with started("run", "-a", f"{home}/deaf.py:agent", "--format", "json", "hi", env={}) as process:
+        output, _ = process.communicate(timeout=20)
+        assert process.returncode == 143
+        assert json.loads(output)["outcome"] == "interrupted"
+
+
 def test_a_reader_that_closes_early_is_quiet(service: Service, env: dict[str, str]) -> None:
     service.script(big_text(100_000))
     with started("stream", "hi", env=env) as process:
@@ -416,6 +475,13 @@ def test_a_full_disk_is_said_and_not_hidden(service: Service, env: dict[str, str
         assert process.wait(timeout=30) == 1
         assert process.stderr is not None
         assert process.stderr.read() == b"agentctl: stdout: No space left on device\n"
+
+
+@pytest.mark.parametrize("form", ["text", "jsonl"])
+def test_a_full_disk_names_the_file(form: str, service: Service, agentctl: Agentctl, env: dict[str, str]) -> None:
+    service.script(text("ok"))
+    done = agentctl("run", "hi", "--format", form, "-o", "/dev/full", env=env)
+    assert (done.returncode, done.stderr) == (1, "agentctl: /dev/full: No space left on device\n")
 
 
 def test_a_closed_stdout_and_stderr_harm_nothing(service: Service, env: dict[str, str]) -> None:
