@@ -48,16 +48,17 @@ def set_key(
             "`agentctl config set-key` and paste it"
         )
     invocation = _invocation(ctx)
+    credentials = find_paths(invocation.environ, invocation.config).credentials
+    if credentials is None:
+        raise ConfigurationError(NO_HOME)
     loaded = _load(invocation)
     origin = origin_of(loaded.settings.client.base_url)
-    if loaded.paths.credentials is None:
-        raise ConfigurationError(NO_HOME)
     try:
         key = check_key(_ask_key(origin, no_input=no_input))
     except ValueError as error:
         raise ConfigurationError(f"{error}; nothing was stored") from None
-    store_key(loaded.paths.credentials, origin, key)
-    invocation.note(f"stored the key for {origin} in {loaded.paths.credentials}")
+    store_key(credentials, origin, key)
+    invocation.note(f"stored the key for {origin} in {credentials}")
     if invocation.environ.get("AGENTCTL_API_KEY"):
         invocation.note("note: AGENTCTL_API_KEY is set, and goes before it")
     elif isinstance(find_key(loaded, invocation.environ).credential, KeyFromCommand):
