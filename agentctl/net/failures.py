@@ -75,6 +75,10 @@ _REMEDY: dict[Kind, str] = {
 }
 
 
+_LONGEST_NUMBER = 20
+"""Digits of a wait that is read; what is longer is no wait."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """What a service said of a failure, whichever way it came."""
@@ -152,7 +156,7 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     value, unit = headers.get("retry-after", "").strip(), 1.0
     if "retry-after-ms" in headers:
         value, unit = headers["retry-after-ms"].strip(), 0.001
-    if value.replace(".", "", 1).isdecimal():
+    if len(value) <= _LONGEST_NUMBER and value.replace(".", "", 1).isdecimal():
         return float(value) * unit
     if not value.endswith("GMT"):
         return None

@@ -134,6 +134,7 @@ def test_a_long_text_of_the_service_is_cut() -> None:
         ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-5"}, None),
+        ({"retry-after": "9" * 500}, None),
         ({"retry-after-ms": "250", "retry-after": "20"}, 0.25),
         ({"retry-after-ms": "soon"}, None),
         ({"retry-after-ms": "nan"}, None),
