@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import threading
 from collections.abc import AsyncGenerator
@@ -211,6 +212,8 @@ class _Job:
             job = self._prepared()
         except UsageError:
             raise
+        except KeyboardInterrupt:  # Of the agent's own making.
+            yield not_begun(RunInterrupted(signal.SIGINT))
         except Exception as error:
             yield not_begun(self._stop.reason or error)
         else:

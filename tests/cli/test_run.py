@@ -443,6 +443,13 @@ def test_a_signal_that_an_agent_swallows_while_it_is_imported_ends_the_run(home:
         assert json.loads(output)["outcome"] == "interrupted"
 
 
+def test_an_agent_that_interrupts_itself_is_interrupted(home: Path, agentctl: Agentctl) -> None:
+    (home / "own.py").write_text("raise KeyboardInterrupt")
+    done = agentctl("run", "-a", "own.py:agent", "--format", "json", "hi")
+    assert (done.returncode, done.stderr) == (130, "agentctl: interrupted by SIGINT\n")
+    assert json.loads(done.stdout)["outcome"] == "interrupted"
+
+
 def test_a_reader_that_closes_early_is_quiet(service: Service, env: dict[str, str]) -> None:
     service.script(big_text(100_000))
     with started("stream", "hi", env=env) as process:
