@@ -575,9 +575,10 @@ def test_runs_at_the_same_time_keep_their_histories_apart(service: Service) -> N
         results = await asyncio.gather(*(Runner.run(agent, "hi") for _ in range(4)))
         return [result.context_wrapper.usage.transport for result in results]
 
-    for transport in asyncio.run(scenario()):
-        assert transport is not None
-        assert (transport.full, transport.delta) == (1, 1)
+    used = [transport for transport in asyncio.run(scenario()) if transport is not None]
+    assert [transport.full for transport in used] == [1] * 4
+    # A run that is quick may be given the tool call that another has not asked for yet.
+    assert sum(transport.delta for transport in used) == 4
 
 
 def test_a_model_may_be_used_again_after_it_was_closed_and_in_another_event_loop(service: Service) -> None:
