@@ -6,11 +6,11 @@ import json
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agentctl.errors import ConfigurationError, ModelBehaviorError
+from agentctl.errors import ConfigurationError, ModelBehaviorError, ServiceError
 from agentctl.log import logger
 from agentctl.version import __version__
 
@@ -135,8 +135,10 @@ class HttpPipe:
         )
         if answer.is_success:
             return answer
+        body = b""
         try:
-            with self._failures(has_answered=True):
+            # What a refusal says may be cut; that it is one is known.
+            with suppress(ServiceError), self._failures(has_answered=True):
                 body = await read_body(_chunks(answer), _LONGEST_ERROR_BODY)
         finally:
             await answer.aclose()

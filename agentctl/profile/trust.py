@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +90,12 @@ def _paths(text: str, root: Path) -> Iterator[Path]:
 
 def _content(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        # Without waiting: a named pipe in its place must not stop us.
+        descriptor = os.open(path, os.O_RDONLY | (0 if sys.platform == "win32" else os.O_NONBLOCK))
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ConfigurationError("is no regular file", file=path)
+            return file.read()
     except FileNotFoundError:
         return None
     except OSError as error:

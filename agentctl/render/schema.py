@@ -38,6 +38,18 @@ _USAGE: JSONValue = {
         "output_tokens": _COUNT,
         "output_tokens_details": {"type": "object", "properties": {"reasoning_tokens": _COUNT}},
         "total_tokens": _COUNT,
+        "transport": {
+            "type": "object",
+            "description": "What went over WebSockets; absent where nothing did.",
+            "properties": {
+                "full": {**_COUNT, "description": "Requests with the whole input."},
+                "delta": {**_COUNT, "description": "Requests with only what the service did not have."},
+                "opened": {**_COUNT, "description": "Sockets opened."},
+                "reused": {**_COUNT, "description": "Times that an open socket was at hand."},
+                "recovered": {**_COUNT, "description": "Times that a loss was made up for by the whole input."},
+                "bytes_sent": {**_COUNT, "description": "Bytes of all requests, as JSON."},
+            },
+        },
     },
     "required": ["requests", "input_tokens", "output_tokens", "total_tokens"],
 }

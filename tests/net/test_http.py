@@ -320,3 +320,21 @@ def test_the_log_has_the_request_the_status_and_no_key(service: Service, caplog:
     assert "answered 200" in text
     assert "sk-pipe-4" not in caplog.text
     assert "secret answer" not in text
+
+
+def test_a_refusal_that_is_cut_keeps_its_status() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 99999\r\n\r\n{")
+        writer.close()
+
+    async def scenario() -> None:
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            pipe = pipe_to(f"http://127.0.0.1:{port}/v1")
+            with pytest.raises(RequestRejectedError) as caught:
+                await read(pipe)
+            await pipe.aclose()
+            assert caught.value.status == 404
+
+    asyncio.run(scenario())

@@ -1,5 +1,6 @@
 """Which project files may run code."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,3 +98,11 @@ def test_without_a_home_nothing_is_trusted(root: Path) -> None:
     assert not is_trusted(project_in(root), None)
     with pytest.raises(ConfigurationError, match="AGENTCTL_HOME"):
         trust(project_in(root), None)
+
+
+def test_a_named_pipe_in_the_place_of_code_holds_nothing_up(root: Path, store: Path) -> None:
+    path = root / "agents" / "a.py"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ConfigurationError, match="no regular file"):
+        trust(project_in(root), store)
