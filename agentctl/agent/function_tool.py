@@ -51,7 +51,7 @@ def function_tool(
     """Make a tool of a function: name, description and schema are read off it.
 
     A first parameter annotated `RunContextWrapper` or `ToolContext` is given the context; the model does not see it. A
-    function that is not async runs in a thread of its own.
+    function that is not async runs in a thread.
 
     Args:
         func: The function.
