@@ -21,10 +21,21 @@ TERMINAL = frozenset({"response.completed", "response.incomplete"})
 CallEvent: TypeAlias = RawResponsesStreamEvent | Notice | ModelResponse
 
 
-def find_model(agent: Agent[Any], config: RunConfig) -> Model:
-    """Return the model of an agent in a run: the run's own choice, else the agent's, else the provider's default."""
-    wanted = config.model if config.model is not None else agent.model
-    return wanted if isinstance(wanted, Model) else config.model_provider.get_model(wanted)
+class Models:
+    """The models of a run; the provider is asked once for each name."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self._config = config
+        self._found: dict[str | None, Model] = {}
+
+    def of(self, agent: Agent[Any]) -> Model:
+        """Return the model of an agent: the run's own choice, else the agent's, else the provider's default."""
+        wanted = self._config.model if self._config.model is not None else agent.model
+        if isinstance(wanted, Model):
+            return wanted
+        if wanted not in self._found:
+            self._found[wanted] = self._config.model_provider.get_model(wanted)
+        return self._found[wanted]
 
 
 def model_name(model: Model) -> str:

@@ -30,7 +30,7 @@ from agentctl.agent.items import (
 )
 from agentctl.errors import AgentsException, MaxTurnsExceeded, ModelBehaviorError, RunCancelled
 
-from .call import call_model, find_model, model_name
+from .call import Models, call_model, model_name
 from .prepare import prepare
 from .progress import Progress
 from .result import error_details, finished
@@ -60,6 +60,7 @@ async def run_loop(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunE
 
 
 async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEvent]:
+    models = Models(progress.config)
     while True:
         if progress.ends_after_turn:
             raise RunCancelled
@@ -67,7 +68,7 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
             raise MaxTurnsExceeded(f"the run needs more than {progress.max_turns} turns")
         progress.turn += 1
         progress.spans.begin_turn(progress)
-        model = find_model(progress.agent, progress.config)
+        model = models.of(progress.agent)
         name = model_name(model)
         request = await prepare(progress)
         yield ModelRequested(agent=progress.agent, model=name, turn=progress.turn)

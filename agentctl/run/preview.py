@@ -9,7 +9,7 @@ from agentctl.agent.ports import WireModel
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import UserError
 
-from .call import find_model, model_name
+from .call import Models, model_name
 from .config import RunConfig
 from .prepare import prepare
 from .progress import begin
@@ -24,7 +24,7 @@ async def preview_request(
         UserError: the model is none of ours, so nobody knows what it would send.
     """
     progress = begin(agent, input, context=None, max_turns=None, config=run_config)
-    model = find_model(agent, progress.config)
+    model = Models(progress.config).of(agent)
     if not isinstance(model, WireModel):
         raise UserError(f"nobody knows what the model {model_name(model)} would send")
     return model.preview(await prepare(progress))
