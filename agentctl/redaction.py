@@ -9,16 +9,18 @@ SHORTEST = 4
 
 _lock = threading.Lock()
 _secrets: tuple[str, ...] = ()
+_registered: set[str] = set()
 
 
 def register_secret(value: str | None) -> None:
     """Remember `value`, in plain, JSON- and URL-encoded form, as one that no output, log or file of ours may show."""
     global _secrets
-    if value is None or len(value.strip()) < SHORTEST:
+    if value is None or value in _registered or len(value.strip()) < SHORTEST:
         return
     forms = {value, value.strip(), quote(value, safe=""), value.encode("unicode_escape").decode()}
     with _lock:
         _secrets = tuple(sorted({*_secrets, *forms}, key=len, reverse=True))
+        _registered.add(value)
 
 
 def redact(text: str) -> str:

@@ -7,6 +7,7 @@ import re
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from agentctl.errors import UserError
@@ -142,9 +143,14 @@ def _field(parameter: inspect.Parameter, annotation: Any, meaning: str | None) -
 
 def _field_name(name: str) -> str:
     """Return the name of a parameter's field in the model, which some names of parameters cannot be."""
+    return f"arg_{name.lstrip('_')}" if name.startswith("_") or name in _taken_names() else name
+
+
+@cache
+def _taken_names() -> frozenset[str]:
     from pydantic import BaseModel
 
-    return f"arg_{name.lstrip('_')}" if name.startswith("_") or name in dir(BaseModel) else name
+    return frozenset(dir(BaseModel))
 
 
 def _read_docstring(documentation: str) -> tuple[str | None, dict[str, str]]:

@@ -35,8 +35,7 @@ def encode_json(value: JSONValue, field: str) -> bytes:
         UserError: it holds what JSON cannot say.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json)
-        return text.encode()
+        return _ENCODER.encode(value).encode()
     except UnicodeEncodeError as error:
         raise UserError(f"{field} of the request holds half of a surrogate pair, which is no Unicode text") from error
     except (TypeError, ValueError, RecursionError) as error:
@@ -49,3 +48,6 @@ def _as_json(value: Any) -> JSONValue:
     if dump is None:
         raise TypeError(f"{type(value).__name__} has no form in JSON")
     return dump(mode="json", exclude_unset=True)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
@@ -23,6 +24,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 
 
+@lru_cache  # Asked for at every request, in several places.
 def origin_of(url: str) -> str:
     """Return the origin of an http or https URL, `scheme://host[:port]`, in lower case and without a default port.
 
@@ -77,11 +79,13 @@ class Endpoint:
 
     def url(self, path: str, query: Mapping[str, object] | None = None) -> str:
         """Return the URL of `path` below the base URL, whose own query stays; `query` goes over it."""
+        if not query:
+            return _below(self.base_url, path)
         base = urlsplit(self.base_url)
-        kept = [pair for pair in parse_qsl(base.query, keep_blank_values=True) if pair[0] not in (query or {})]
+        kept = [pair for pair in parse_qsl(base.query, keep_blank_values=True) if pair[0] not in query]
         return base._replace(
             path=f"{base.path.rstrip('/')}/{path}",
-            query=urlencode([*kept, *query.items()], doseq=True) if query else base.query,
+            query=urlencode([*kept, *query.items()], doseq=True),
             fragment="",
         ).geturl()
 
@@ -107,6 +111,12 @@ class Endpoint:
         if self.project:
             headers["openai-project"] = self.project
         return headers
+
+
+@lru_cache
+def _below(base_url: str, path: str) -> str:
+    base = urlsplit(base_url)
+    return base._replace(path=f"{base.path.rstrip('/')}/{path}", fragment="").geturl()
 
 
 def _split(url: str) -> SplitResult:

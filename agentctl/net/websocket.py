@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -57,7 +58,12 @@ def address_at(endpoint: Endpoint, headers: Mapping[str, str], query: Mapping[st
 
 def socket_url(endpoint: Endpoint, query: Mapping[str, object] | None) -> str:
     """Return where the sockets of an endpoint lead."""
-    url = urlsplit(endpoint.url(_PATH, query))
+    return _socket_form(endpoint.url(_PATH, query))
+
+
+@lru_cache
+def _socket_form(http_url: str) -> str:
+    url = urlsplit(http_url)
     # A base URL that ends where requests go is what some services tell their users.
     path = url.path.replace(f"/{_PATH}/{_PATH}", f"/{_PATH}")
     return url._replace(scheme=_SCHEMES[url.scheme], path=path).geturl()
