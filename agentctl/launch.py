@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, assert_never
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import RunEvent, RunFinished, Warned
 from agentctl.agent.model_settings import ModelSettings
+from agentctl.agent.ports import Model
 from agentctl.agent.usage import Usage
-from agentctl.agent.wire import JSONValue
+from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.definitions.reference import load_agent
 from agentctl.errors import AgentsException, ConfigurationError, RunTimeoutError
+from agentctl.models.default_model import get_default_model
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.defaults import get_defaults
 from agentctl.net.endpoint import OPENAI_BASE_URL, Endpoint, origin_of
@@ -23,6 +25,7 @@ from agentctl.profile.credentials import Credential, Key, KeyFromCommand, check_
 from agentctl.profile.key_command import KeyCommand
 from agentctl.profile.load import Loaded, find_key
 from agentctl.profile.resolve import BUILT_IN, FLAG, ClientSettings, Settings
+from agentctl.run.call import model_name
 from agentctl.run.config import RunConfig
 from agentctl.run.preview import preview_request
 from agentctl.run.runner import Runner
@@ -43,7 +46,7 @@ class Job:
     """A run, ready to begin."""
 
     agent: Agent[Any]
-    prompt: str
+    prompt: str | list[WireItem]
     config: RunConfig
     max_turns: int
     timeout: float | None
@@ -67,11 +70,18 @@ class Stop:
 
 
 def prepare(
-    prompt: str, loaded: Loaded, *, instructions: str | None, environ: Mapping[str, str], is_interactive: bool
+    prompt: str,
+    loaded: Loaded,
+    *,
+    instructions: str | None,
+    environ: Mapping[str, str],
+    is_interactive: bool,
+    is_conversation: bool = False,
 ) -> Job:
     """Put a run together; agent code is imported here.
 
-    `is_interactive`: somebody watches, so that without a key the local model may step in.
+    `is_interactive`: somebody watches, so that without a key the local model may step in. `is_conversation`: further
+    runs follow over the same connections.
 
     Raises:
         ConfigurationError: the agent does not load, or a file or setting is wrong.
@@ -83,12 +93,13 @@ def prepare(
     if key.credential is None and agent.model is None and is_interactive and _local_model_is_ready(environ):
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
+    takes_turns = is_conversation or (bool(agent.tools) and settings.max_turns > 1)
     return Job(
         agent=agent,
         prompt=prompt,
         config=RunConfig(
             model=settings.model if _is_said(settings, "model") else None,
-            model_provider=_provider(settings, agent, key.credential, environ),
+            model_provider=_provider(settings, key.credential, environ, takes_turns=takes_turns),
             model_settings=_model_settings(settings, said=True),
         ),
         max_turns=settings.max_turns,
@@ -97,8 +108,57 @@ def prepare(
     )
 
 
+def check_conversation(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> None:
+    """Refuse a conversation of which no turn could begin.
+
+    Raises:
+        ConfigurationError: nobody serves the model.
+        MissingKeyError: the endpoint has no key, and the model is one of its.
+    """
+    model = _wanted_model(job)
+    if isinstance(model, Model):
+        return
+    job.config.model_provider.get_model(model)
+    is_of_endpoint = model is None or "/" not in model or model.startswith("openai/")
+    if is_of_endpoint and get_defaults().openai_client is None:
+        endpoint = endpoint_in_force(loaded, environ)
+        if endpoint.key is None:
+            endpoint.headers_for(endpoint.base_url)
+
+
+def model_in_force(job: Job) -> str:
+    """Return the name of the model that answers first."""
+    model = _wanted_model(job)
+    return model_name(model) if isinstance(model, Model) else model or get_default_model()
+
+
+def with_model(job: Job, name: str) -> Job:
+    """Return the job with another model for every agent, over the same provider.
+
+    Raises:
+        ConfigurationError: nobody serves it.
+    """
+    job.config.model_provider.get_model(name)
+    return replace(job, config=replace(job.config, model=name))
+
+
+def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> Job:
+    """Return the job with the agent that `loaded` names, over the same provider.
+
+    Raises:
+        ConfigurationError: the agent does not load.
+    """
+    agent = _agent(loaded.settings, loaded, None)
+    if agent.model is None and find_key(loaded, environ).credential is None and _local_model_is_ready(environ):
+        agent = agent.clone(model=LOCAL_MODEL)
+    return replace(job, agent=agent)
+
+
 async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
-    """Run a job and yield all that happens; `RunFinished` comes last, whatever ends the run."""
+    """Run a job and yield all that happens; `RunFinished` comes last, whatever ends the run.
+
+    The connections stay open: `close` is for whoever has the job.
+    """
     for note in job.notes:
         yield Warned(message=note)
     loop = asyncio.get_running_loop()
@@ -118,8 +178,12 @@ async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
     finally:
         watcher.cancel()
         await asyncio.wait({result.run_loop_task}, timeout=GRACE)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(job.config.model_provider.aclose(), GRACE)
+
+
+async def close(job: Job) -> None:
+    """Let go of the connections of a job, and of all that share its provider."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(job.config.model_provider.aclose(), GRACE)
 
 
 async def preview(job: Job) -> dict[str, JSONValue]:
@@ -127,7 +191,7 @@ async def preview(job: Job) -> dict[str, JSONValue]:
     try:
         return await preview_request(job.agent, job.prompt, run_config=job.config)
     finally:
-        await job.config.model_provider.aclose()
+        await close(job)
 
 
 def endpoint_models(loaded: Loaded, environ: Mapping[str, str]) -> list[str]:
@@ -164,10 +228,14 @@ def not_begun(error: Exception) -> RunFinished:
     return RunFinished(final_output=None, agent=None, usage=Usage(), response_id=None, error=error)
 
 
-def _provider(settings: Settings, agent: Agent[Any], key: Key | None, environ: Mapping[str, str]) -> MultiProvider:
+def _wanted_model(job: Job) -> str | Model | None:
+    return job.config.model if job.config.model is not None else job.agent.model
+
+
+def _provider(settings: Settings, key: Key | None, environ: Mapping[str, str], *, takes_turns: bool) -> MultiProvider:
     """Return what finds the models of a run. A client or default that the agent's own code has set counts as said."""
     client = settings.client
-    transport = _transport(settings, agent)
+    transport = _transport(settings, takes_turns=takes_turns)
     uses_responses = settings.api == "responses" if _is_chosen(settings, "api") else None
     if get_defaults().openai_client is not None:
         return MultiProvider(openai_use_responses=uses_responses, responses_transport=transport)
@@ -185,7 +253,7 @@ def _provider(settings: Settings, agent: Agent[Any], key: Key | None, environ: M
     )
 
 
-def _transport(settings: Settings, agent: Agent[Any]) -> Transport:
+def _transport(settings: Settings, *, takes_turns: bool) -> Transport:
     """Return the transport of a run: what was chosen, or what is quicker for it where that is left to us."""
     client, defaults = settings.client, get_defaults()
     if (settings.api if _is_chosen(settings, "api") else defaults.openai_api) == "chat_completions":
@@ -202,7 +270,7 @@ def _transport(settings: Settings, agent: Agent[Any]) -> Transport:
         return "http"
     has_sockets = client.websocket_base_url is not None or origin_of(client.base_url) == origin_of(OPENAI_BASE_URL)
     # A run that can take only one turn is quicker over HTTP, by a round trip.
-    return "auto" if has_sockets and agent.tools and settings.max_turns > 1 else "http"
+    return "auto" if has_sockets and takes_turns else "http"
 
 
 def _sendable(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | None:

@@ -7,25 +7,23 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from uuid import uuid4
 
-from agentctl.agent.events import ModelRequested, RunEvent, RunFinished
+from agentctl.agent.events import RunEvent, RunFinished
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import OutputClosed, RunInterrupted, RunTimeoutError, exit_for
-from agentctl.launch import GRACE, Job, Stop, not_begun, perform, prepare, preview
+from agentctl.launch import GRACE, Job, Stop, close, not_begun, perform, prepare, preview
 from agentctl.log import log_to
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact
 from agentctl.render.facts import terminal_facts
-from agentctl.render.select import Command, Format, preload, renderer
+from agentctl.render.select import Command, Format, renderer
 from agentctl.render.writer import encode
 from agentctl.storage import write_atomic
-from agentctl.threads import wait_for_running
 
 from .invocation import Invocation
 from .prompt import read_instructions, read_prompt
@@ -33,6 +31,7 @@ from .report import report
 from .signals import call_in, leave_at_once, take_signals, woken_by_signals
 from .sink import Sink, check_output, take_stdout
 from .usage import UsageError
+from .watch import leave, watch
 
 LAST_RESORT = 4 * GRACE
 """Seconds after a signal or the timeout until the process ends by force: cancelling, waiting and writing take three."""
@@ -75,15 +74,7 @@ def run_job(order: Order, invocation: Invocation) -> int:
         return _show_request(order, invocation)
     loop = asyncio.new_event_loop()
     end = loop.run_until_complete(_Job(order, invocation, loop).play())
-    if isinstance(end.error, RunInterrupted | RunTimeoutError | OutputClosed):
-        for name in wait_for_running(GRACE):
-            invocation.note(f"agentctl: abandoned: {name}")
-        # Whatever else runs (a look-up of a host name, a task that takes no cancel) is left behind.
-        invocation.leaves_work_behind = True
-    else:
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
+    leave(loop, invocation, is_early=isinstance(end.error, RunInterrupted | RunTimeoutError | OutputClosed))
     return exit_for(end.error).code
 
 
@@ -146,7 +137,7 @@ class _Job:
             log_to(sink.writer.log_stream(to_stdout=order.format == "text" and order.output is None))
         try:
             with contextlib.redirect_stdout(sys.stderr):
-                end = await self._watch(sink)
+                end = await self._watched(sink)
             try:
                 sink.keep(end, always=order.format == "json")
             except OSError as error:
@@ -158,31 +149,7 @@ class _Job:
             self._invocation.complain(report(end.error, verbose=order.verbose))
         return end
 
-    async def _watch(self, sink: Sink) -> RunFinished:
-        """Read the run to its end; once it is to end early, only for as long as the grace allows."""
-        pump = self._loop.create_task(self._pump(sink))
-        pressed = self._loop.create_task(self._stop.pressed.wait())
-        broken = self._loop.create_task(sink.writer.broken())
-        try:
-            await asyncio.wait({pump, pressed, broken}, return_when=asyncio.FIRST_COMPLETED)
-            if broken.done():
-                self._stop.press(OutputClosed())
-            if not pump.done():
-                await asyncio.wait({pump}, timeout=GRACE)
-            if not pump.done():
-                assert self._stop.reason is not None
-                return not_begun(self._stop.reason)
-            return await pump
-        except BrokenPipeError:
-            return not_begun(OutputClosed())
-        except OSError as error:
-            return not_begun(OSError(error.errno, error.strerror, str(self._order.output or "stdout")))
-        finally:
-            for task in (pump, pressed, broken):
-                task.cancel()
-
-    async def _pump(self, sink: Sink) -> RunFinished:
-        """Feed every event to the renderer, and what it gives to the sink."""
+    async def _watched(self, sink: Sink) -> RunFinished:
         order = self._order
         show = renderer(
             command=order.command,
@@ -191,21 +158,7 @@ class _Job:
             quiet=order.quiet,
             run_id=f"run_{uuid4().hex}",
         )
-        end = not_begun(RuntimeError("the run gave no events"))
-        async with contextlib.aclosing(self._events()) as events:
-            async for event in events:
-                for chunk in show.feed(event):
-                    await sink.take(chunk)
-                if isinstance(event, ModelRequested) and event.turn == 1:
-                    self._preload()
-                elif isinstance(event, RunFinished):
-                    end = event
-        await sink.writer.drain()
-        return end
-
-    def _preload(self) -> None:
-        """Import what the screen needs while the first token is waited for."""
-        threading.Thread(target=preload, args=(self._facts, self._order.format), daemon=True).start()
+        return await watch(self._events(), show, sink, self._stop, facts=self._facts, format=order.format)
 
     async def _events(self) -> AsyncGenerator[RunEvent]:
         try:
@@ -219,9 +172,12 @@ class _Job:
         else:
             if job.timeout is not None:
                 self._leave_in(job.timeout + LAST_RESORT, exit_for(RunTimeoutError(job.timeout)).code)
-            async with contextlib.aclosing(perform(job, self._stop)) as events:
-                async for event in events:
-                    yield event
+            try:
+                async with contextlib.aclosing(perform(job, self._stop)) as events:
+                    async for event in events:
+                        yield event
+            finally:
+                await close(job)
 
     def _prepared(self) -> Job:
         self._is_preparing = True

@@ -27,6 +27,11 @@ class Sink:
         self._kept: list[str] | None = [] if output is not None and not is_live else None
         self.writer = Writer(stdout=stdout if self._file is None else self._file, live=shows_status)
 
+    @property
+    def name(self) -> str:
+        """What is written to, as a message names it."""
+        return str(self._output or "stdout")
+
     async def take(self, chunk: Chunk) -> None:
         """Pass a piece on; waits while stdout takes no more.
 
