@@ -70,6 +70,19 @@ def test_a_run_to_a_pipe_imports_no_client_no_models_and_no_renderer(
     assert names & (unwanted | {"tomli_w", "websockets", "xllamacpp", "logging.config"}) == set()
 
 
+@pytest.mark.parametrize("command", ["run", "run --format json", "stream"])
+def test_a_run_over_websocket_imports_neither_the_client_nor_the_other_transport(
+    home: Path, service: Service, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", service.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    names = imported_by(*command.split(), "--transport", "websocket", "Hi", cwd=home)
+    unwanted = {"griffe", "griffelib", "httpx2", "httpcore2", "jsonschema", "openai", "pydantic", "rich", "sqlite3"}
+    assert "websockets" in names
+    assert [connection["status"] for connection in service.connections()] == [101]
+    assert names & unwanted == set()
+
+
 def test_the_library_imports_nothing_until_it_is_used() -> None:
     code = "import sys; before = set(sys.modules); import agentctl; print(*(set(sys.modules) - before))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
