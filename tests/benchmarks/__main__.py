@@ -3,12 +3,14 @@
 import argparse
 import sys
 import tempfile
+from typing import assert_never
 
-from tests.benchmarks.cases import CASES
-from tests.benchmarks.measure import Breakage, Result, compare
+from tests.benchmarks.cases import CASES, Figure
+from tests.benchmarks.measure import Breakage, Result, Surroundings, compare
+from tests.benchmarks.quick_client import running_quick_service
 from tests.service.client import running_service
 
-_ROW = "{:<20} {:>10} {:>10} {:>8} {:>8} {:>9}"
+_ROW = "{:<21} {:>10} {:>10} {:>8} {:>8} {:>9}"
 
 
 def main() -> int:
@@ -23,13 +25,14 @@ def main() -> int:
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
     broken = 0
     print(_ROW.format("case", "ours", "floor", "ratio", "by CPU", "wanted"), flush=True)
-    with running_service() as service, tempfile.TemporaryDirectory() as home:
+    with running_service() as fake, running_quick_service() as quick, tempfile.TemporaryDirectory() as home:
+        surroundings = Surroundings(fake=fake, quick=quick, home=home)
         for case in (case for case in CASES if case.name in names):
             try:
-                result = compare(case, service, home, pairs=2 if options.brief else options.pairs)
+                result = compare(case, surroundings, pairs=2 if options.brief else options.pairs)
             except Breakage as breakage:
                 broken += 1
-                print(f"{case.name:<20} BROKEN: {breakage}", flush=True)
+                print(f"{case.name:<21} BROKEN: {breakage}", flush=True)
             else:
                 print(_row(result), flush=True)
     return 1 if broken else 0
@@ -37,16 +40,28 @@ def main() -> int:
 
 def _row(result: Result) -> str:
     case = result.case
-    bound = "<=" if case.by == "time" else ">="
+    bound = ">=" if case.by is Figure.SPEED else "<="
     cpu = "" if result.cpu_ratio is None else f"{result.cpu_ratio:.2f}"
     return _ROW.format(
         case.name,
-        f"{result.ours * 1000:.0f} ms",
-        f"{result.floor * 1000:.0f} ms",
+        _shown(case.by, result.ours),
+        _shown(case.by, result.floor),
         f"{result.ratio:.2f}",
         cpu,
         f"{bound} {case.wanted:.2f}",
     )
+
+
+def _shown(by: Figure, value: float) -> str:
+    match by:
+        case Figure.TIME | Figure.SPEED:
+            return f"{value * 1000:.0f} ms"
+        case Figure.MEMORY:
+            return f"{value / (1 << 20 if sys.platform == 'darwin' else 1 << 10):.1f} MB"
+        case Figure.BYTES:
+            return f"{value / 1000:.1f} kB"
+        case _:
+            assert_never(by)
 
 
 if __name__ == "__main__":

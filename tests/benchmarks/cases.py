@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
 from tests.service import steps
 
+from .quick_client import TEXT
+
 EVENTS = 50
 DELTAS = 20_000
+CALLS = 100
+RUNS = 200
 _FRAME_EVENTS = 8  # created, in_progress, and an item and its part, each added and done; the text done, completed
 
 
@@ -23,6 +26,15 @@ class Clock(StrEnum):
     OWN = "what it prints as `seconds`"
 
 
+class Figure(StrEnum):
+    """What is compared; of all but speed, less is better."""
+
+    TIME = "time"
+    SPEED = "speed"
+    MEMORY = "peak memory"
+    BYTES = "what it prints as `bytes`"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
     """One side of a comparison: a command, what the service answers it, and whether its output is right."""
@@ -31,16 +43,18 @@ class Side:
     answers: tuple[steps.Step, ...] = ()
     is_right: Callable[[str], bool]
     clock: Clock = Clock.WHOLE
+    is_quick: bool = False
+    """Whether the quick service answers, in place of the fake one with `answers`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A comparison: by `time` ours should take at most `wanted` times the floor's, by `speed` reach at least that."""
+    """A comparison: ours should take at most `wanted` times the floor's, or reach at least that of its speed."""
 
     name: str
     ours: Side
     floor: Side
-    by: Literal["time", "speed"]
+    by: Figure
     wanted: float
 
 
@@ -64,6 +78,14 @@ def _counted_all(output: str) -> bool:
     return bool(json.loads(output)["deltas"] == DELTAS)
 
 
+def _called_all(calls: int) -> Callable[[str], bool]:
+    return lambda output: bool(json.loads(output)["calls"] == calls)
+
+
+def _heard_all(output: str) -> bool:
+    return bool(json.loads(output)["characters"] == RUNS * len(TEXT))
+
+
 _PIECES = [f"word{number} " for number in range(EVENTS - _FRAME_EVENTS)]
 _ANSWER = (steps.text("", deltas=_PIECES),)
 _ANSWERED = _is("".join(_PIECES))
@@ -83,37 +105,94 @@ _RUN_STREAMED = Side(
 )
 _STREAM = Side(command=_agentctl("stream", "Hi"), answers=_LONG, is_right=_LONG_ANSWERED, clock=Clock.OUTPUT)
 
+_RUN_WEBSOCKET = replace(_RUN, command=_agentctl("run", "--transport", "websocket", "Hi"))
+_WEBSOCKETS = replace(_HTTPX2, command=_script("floors/websockets_stream.py"))
+
+
+def _tool_loop(script: str, *arguments: str, calls: int = CALLS) -> Side:
+    command = _script(script, *arguments, str(calls))
+    return Side(command=command, is_right=_called_all(calls), clock=Clock.OWN, is_quick=True)
+
+
+_CALLS = _tool_loop("tool_loop.py", "websocket", "async")
+_CALLS_FLOOR = _tool_loop("floors/websockets_tool_loop.py", "async")
+_BLOCKING_CALLS_FLOOR = _tool_loop("floors/websockets_tool_loop.py", "blocking")
+
+
+def _many_at_once(script: str) -> Side:
+    return Side(command=_script(script, str(RUNS)), is_right=_heard_all, clock=Clock.OWN, is_quick=True)
+
+
 CASES = (
     Case(
         name="version",
         ours=Side(command=_agentctl("--version"), is_right=_contains("agentctl ")),
         floor=_TYPER,
-        by="time",
+        by=Figure.TIME,
         wanted=1.4,
     ),
     Case(
         name="config-show",
         ours=Side(command=_agentctl("config", "show"), is_right=_contains("model")),
         floor=_TYPER,
-        by="time",
+        by=Figure.TIME,
         wanted=1.4,
     ),
     Case(
         name="help",
         ours=Side(command=_agentctl("--help"), is_right=_contains("Usage")),
         floor=_TYPER_HELP,
-        by="time",
+        by=Figure.TIME,
         wanted=1.2,
     ),
-    Case(name="run-httpx2", ours=_RUN, floor=_HTTPX2, by="time", wanted=2.0),
-    Case(name="run-openai", ours=_RUN, floor=_OPENAI, by="time", wanted=0.5),
-    Case(name="run-streamed-deltas", ours=_RUN_STREAMED, floor=_LOOP, by="speed", wanted=1 / 2),
-    Case(name="stream-deltas", ours=_STREAM, floor=_LOOP, by="speed", wanted=1 / 3),
+    Case(name="run-httpx2", ours=_RUN, floor=_HTTPX2, by=Figure.TIME, wanted=2.0),
+    Case(name="run-openai", ours=_RUN, floor=_OPENAI, by=Figure.TIME, wanted=0.5),
+    Case(name="run-streamed-deltas", ours=_RUN_STREAMED, floor=_LOOP, by=Figure.SPEED, wanted=1 / 2),
+    Case(name="stream-deltas", ours=_STREAM, floor=_LOOP, by=Figure.SPEED, wanted=1 / 3),
     Case(
         name="stream-deltas-whole",
         ours=replace(_STREAM, clock=Clock.WHOLE),
         floor=replace(_HTTPX2, answers=_LONG, is_right=_LONG_ANSWERED),
-        by="speed",
+        by=Figure.SPEED,
         wanted=1 / 3,
+    ),
+    Case(name="run-websockets", ours=_RUN_WEBSOCKET, floor=_WEBSOCKETS, by=Figure.TIME, wanted=1.9),
+    Case(name="run-websockets-memory", ours=_RUN_WEBSOCKET, floor=_WEBSOCKETS, by=Figure.MEMORY, wanted=1.6),
+    Case(
+        name="websocket-deltas",
+        ours=replace(_RUN_STREAMED, command=_script("run_streamed_deltas.py", "websocket")),
+        floor=replace(_LOOP, command=_script("floors/websockets_deltas.py")),
+        by=Figure.SPEED,
+        wanted=1 / 2,
+    ),
+    Case(name="tool-calls", ours=_CALLS, floor=_CALLS_FLOOR, by=Figure.TIME, wanted=2.0),
+    Case(name="tool-calls-bytes", ours=_CALLS, floor=_CALLS_FLOOR, by=Figure.BYTES, wanted=1.15),
+    Case(
+        name="tool-calls-blocking",
+        ours=_tool_loop("tool_loop.py", "websocket", "blocking"),
+        floor=_BLOCKING_CALLS_FLOOR,
+        by=Figure.TIME,
+        wanted=2.0,
+    ),
+    Case(
+        name="tool-calls-http",
+        ours=_tool_loop("tool_loop.py", "http", "async"),
+        floor=_tool_loop("floors/httpx2_tool_loop.py"),
+        by=Figure.TIME,
+        wanted=2.0,
+    ),
+    Case(
+        name="tool-calls-400",
+        ours=_tool_loop("tool_loop.py", "websocket", "async", calls=4 * CALLS),
+        floor=_CALLS,
+        by=Figure.TIME,
+        wanted=5.0,
+    ),
+    Case(
+        name="concurrent-runs",
+        ours=_many_at_once("concurrent_runs.py"),
+        floor=_many_at_once("floors/websockets_pool.py"),
+        by=Figure.TIME,
+        wanted=2.0,
     ),
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import tempfile
 import threading
@@ -13,7 +14,7 @@ from typing import assert_never
 
 from tests.service.client import Service
 
-from .cases import Case, Clock, Side
+from .cases import Case, Clock, Figure, Side
 
 _PATIENCE = 120
 """Seconds until a process that hangs is killed."""
@@ -25,50 +26,82 @@ class Breakage(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What one process took, in seconds."""
+    """What one process took."""
 
     wall: float
+    """Seconds by the clock of its side."""
     cpu: float
+    """Seconds."""
+    memory: int
+    """The most it had at once, in units of `ru_maxrss`."""
+    output: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The medians of a case: seconds of each side, and ratios over the pairs."""
+    """The medians of a case: the figure of each side, and ratios over the pairs."""
 
     case: Case
     ours: float
+    """Seconds, units of `ru_maxrss`, or bytes."""
     floor: float
     ratio: float
     cpu_ratio: float | None
     """By processor time, which other work on the machine disturbs less; only where whole processes are timed."""
 
 
-def compare(case: Case, service: Service, home: str, *, pairs: int) -> Result:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every process finds: the services, and a home."""
+
+    fake: Service
+    quick: str
+    """The base URL of the quick service."""
+    home: str
+
+    def prepare(self, side: Side) -> dict[str, str]:
+        """Script the answers, and return an environment in which nothing but its service decides anything."""
+        self.fake.reset()
+        self.fake.script(*side.answers)
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT") if name in os.environ}
+        base_url = self.quick if side.is_quick else self.fake.base_url
+        return {**kept, "HOME": self.home, "OPENAI_API_KEY": "sk-benchmark", "OPENAI_BASE_URL": base_url}
+
+
+def compare(case: Case, surroundings: Surroundings, *, pairs: int) -> Result:
     """Run both sides once to warm them, then in turn, and return the medians."""
-    environ = _environment(service, home)
     for side in (case.ours, case.floor):
-        _sample(side, service, environ)
-    samples = [(_sample(case.ours, service, environ), _sample(case.floor, service, environ)) for _ in range(pairs)]
-    ratio = median(ours.wall / floor.wall for ours, floor in samples)
-    whole = case.ours.clock is case.floor.clock is Clock.WHOLE
+        _sample(side, surroundings)
+    samples = [(_sample(case.ours, surroundings), _sample(case.floor, surroundings)) for _ in range(pairs)]
+    figures = [(_figure(case.by, ours), _figure(case.by, floor)) for ours, floor in samples]
+    ratio = median(ours / floor for ours, floor in figures)
+    is_whole = case.by in (Figure.TIME, Figure.SPEED) and case.ours.clock is case.floor.clock is Clock.WHOLE
     return Result(
         case=case,
-        ours=median(ours.wall for ours, _ in samples),
-        floor=median(floor.wall for _, floor in samples),
-        ratio=ratio if case.by == "time" else 1 / ratio,
-        cpu_ratio=median(ours.cpu / floor.cpu for ours, floor in samples) if whole else None,
+        ours=median(ours for ours, _ in figures),
+        floor=median(floor for _, floor in figures),
+        ratio=1 / ratio if case.by is Figure.SPEED else ratio,
+        cpu_ratio=median(ours.cpu / floor.cpu for ours, floor in samples) if is_whole else None,
     )
 
 
-def _environment(service: Service, home: str) -> dict[str, str]:
-    """Return an environment in which nothing but the fake service decides anything."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT") if name in os.environ}
-    return {**kept, "HOME": home, "OPENAI_API_KEY": "sk-benchmark", "OPENAI_BASE_URL": service.base_url}
+def _figure(by: Figure, sample: Sample) -> float:
+    match by:
+        case Figure.TIME | Figure.SPEED:
+            return sample.wall
+        case Figure.MEMORY:
+            # A process begins with what its parent has.
+            if sample.memory <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+                raise Breakage("it needs no more memory than this process, so that nobody can tell how much")
+            return sample.memory
+        case Figure.BYTES:
+            return float(json.loads(sample.output)["bytes"])
+        case _:
+            assert_never(by)
 
 
-def _sample(side: Side, service: Service, environ: dict[str, str]) -> Sample:
-    service.reset()
-    service.script(*side.answers)
+def _sample(side: Side, surroundings: Surroundings) -> Sample:
+    environ = surroundings.prepare(side)
     with tempfile.TemporaryFile() as errors:
         start = time.perf_counter()
         process = subprocess.Popen(
@@ -86,7 +119,12 @@ def _sample(side: Side, service: Service, environ: dict[str, str]) -> Sample:
         if process.returncode != 0 or not side.is_right(output):
             errors.seek(0)
             raise Breakage(_account(side, process.returncode, output, errors.read().decode("utf-8", "replace")))
-    return Sample(wall=_wall(side.clock, output, end - start, last - first), cpu=used.ru_utime + used.ru_stime)
+    return Sample(
+        wall=_wall(side.clock, output, end - start, last - first),
+        cpu=used.ru_utime + used.ru_stime,
+        memory=used.ru_maxrss,
+        output=output,
+    )
 
 
 def _read(descriptor: int) -> tuple[str, float, float]:
