@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("models", "Models: those of the endpoint, and the local weights."),
     "trust": ("trust", "Let the agents of this project run code."),
     "events": ("events", "The schema of the machine output."),
+    "completions": ("completions", "The script that completes commands, options and values in a shell."),
     "explain-exit": ("explain_exit", "What an exit code means, and what to do."),
 }
 """Command -> (its module in `cli/commands`, its line in the help)."""
@@ -41,7 +42,8 @@ class LazyGroup(TyperGroup):
         """Return a stand-in that carries the name and the line of help."""
         if cmd_name not in COMMANDS:
             return None
-        return TyperCommand(name=cmd_name, help=COMMANDS[cmd_name][1], rich_markup_mode=_PLAIN_HELP)
+        line = COMMANDS[cmd_name][1]
+        return TyperCommand(name=cmd_name, help=line, short_help=line, rich_markup_mode=_PLAIN_HELP)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command itself, imported; an unknown name fails as usual, with a suggestion."""
@@ -76,8 +78,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(ctx: typer.Context, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
         sys.stdout.write(f"agentctl {__version__}\n")
         raise typer.Exit
 

@@ -18,6 +18,9 @@ from .report import report
 from .signals import Terminated, leave_at_once, take_signals, unwind
 from .usage import UsageError
 
+_COMPLETE = "_AGENTCTL_COMPLETE"
+"""The variable that makes a call a question for completions; its value is the shell that asks."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; never raises."""
@@ -46,6 +49,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str], invocation: Invocation) -> int:
+    if shell := invocation.environ.get(_COMPLETE):
+        # 2 ms that only the Tab key costs.
+        from .completion import answer
+
+        sys.stdout.write(answer(command(), shell, invocation))
+        return 0
     try:
         code = command().main(list(arguments), prog_name="agentctl", standalone_mode=False, obj=invocation)
     except UsageError as error:

@@ -12,6 +12,8 @@ import typer
 from agentctl.agent.wire import JSONValue
 from agentctl.profile.keys import parse_assignment, parse_value
 
+from . import candidates
+
 
 class Format(StrEnum):
     """What stdout gets: text for people and pipes, one JSON document, or one JSON event a line."""
@@ -47,11 +49,22 @@ Stdin: TypeAlias = Annotated[bool, typer.Option("--stdin", help="Append stdin to
 AgentRef: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--agent", "-a", metavar="REF", help="file.py:attr, package.module:attr, or a name from agentctl.toml."
+        "--agent",
+        "-a",
+        metavar="REF",
+        help="file.py:attr, package.module:attr, or a name from agentctl.toml.",
+        autocompletion=candidates.agents,
     ),
 ]
 Model: TypeAlias = Annotated[
-    str | None, typer.Option("--model", "-m", metavar="NAME", help="The model, such as local/smollm2.")
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="The model, such as local/smollm2.",
+        autocompletion=candidates.models,
+    ),
 ]
 Instructions: TypeAlias = Annotated[
     str | None, typer.Option("--instructions", "-i", metavar="TEXT|@FILE", help="The system prompt.")
@@ -59,7 +72,11 @@ Instructions: TypeAlias = Annotated[
 Set: TypeAlias = Annotated[
     list[Any] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", parser=_assignment, help="A model setting: temperature=0, reasoning.effort=low."
+        "--set",
+        metavar="KEY=VALUE",
+        parser=_assignment,
+        help="A model setting: temperature=0, reasoning.effort=low.",
+        autocompletion=candidates.assignments,
     ),
 ]
 MaxTurns: TypeAlias = Annotated[
@@ -82,12 +99,17 @@ Transport: TypeAlias = Annotated[
         metavar="auto|http|websocket",
         parser=_checked("transport"),
         help="How the Responses API is reached.",
+        autocompletion=candidates.values_of("transport"),
     ),
 ]
 Api: TypeAlias = Annotated[
     Any,
     typer.Option(
-        "--api", metavar="responses|chat_completions", parser=_checked("api"), help="The API that the endpoint speaks."
+        "--api",
+        metavar="responses|chat_completions",
+        parser=_checked("api"),
+        help="The API that the endpoint speaks.",
+        autocompletion=candidates.values_of("api"),
     ),
 ]
 DryRun: TypeAlias = Annotated[

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from agentctl.agent.wire import JSONValue
+from agentctl.cli import candidates
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.models.default_model import DEFAULT_MODEL
@@ -81,7 +82,9 @@ def unset_key(ctx: typer.Context) -> None:
 @app.command("model", short_help="Show or store the model.")
 def model(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The model to store.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The model to store.", autocompletion=candidates.models)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Example: agentctl config model gpt-5-mini
@@ -94,7 +97,12 @@ def model(
 @app.command("transport", short_help="Show or store how requests travel.")
 def transport(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[http|websocket|auto]", help="The one to store.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[http|websocket|auto]", help="The one to store.", autocompletion=candidates.values_of("transport")
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Example: agentctl config transport websocket
@@ -109,7 +117,10 @@ def transport(
 def api(
     ctx: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(metavar="[responses|chat_completions]", help="The one to store.")
+        str | None,
+        typer.Argument(
+            metavar="[responses|chat_completions]", help="The one to store.", autocompletion=candidates.values_of("api")
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -134,7 +145,12 @@ def client(
     ] = None,
     retries: Annotated[str | None, typer.Option(metavar="N", help="How often a failed request is tried again.")] = None,
     ca_file: Annotated[str | None, typer.Option(metavar="PATH", help="Certificates to trust as well.")] = None,
-    key: Annotated[str | None, typer.Option(metavar="none", help="`none`: the endpoint needs no key.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="none", help="`none`: the endpoint needs no key.", autocompletion=candidates.values_of("client.key")
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Example: agentctl config client --base-url http://localhost:8080/v1 --key none
@@ -166,7 +182,10 @@ def client(
 @app.command("get", short_help="Print one value in force.")
 def get(
     ctx: typer.Context,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="A dotted key, such as client.base_url.")],
+    key: Annotated[
+        str,
+        typer.Argument(metavar="KEY", help="A dotted key, such as client.base_url.", autocompletion=candidates.keys),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Example: agentctl config get max_turns
@@ -185,8 +204,18 @@ def get(
 @app.command("set", short_help="Store a value in the profile.")
 def set_(
     ctx: typer.Context,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="A dotted key, such as settings.temperature.")],
-    value: Annotated[str, typer.Argument(metavar="VALUE", help="Text, a number, true or false, or JSON.")],
+    key: Annotated[
+        str,
+        typer.Argument(
+            metavar="KEY", help="A dotted key, such as settings.temperature.", autocompletion=candidates.keys
+        ),
+    ],
+    value: Annotated[
+        str,
+        typer.Argument(
+            metavar="VALUE", help="Text, a number, true or false, or JSON.", autocompletion=candidates.values
+        ),
+    ],
 ) -> None:
     """Example: agentctl config set settings.reasoning.effort low
 
@@ -198,7 +227,10 @@ def set_(
 @app.command("unset", short_help="Remove a value from the profile.")
 def unset(
     ctx: typer.Context,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="A dotted key, or a table such as client.")],
+    key: Annotated[
+        str,
+        typer.Argument(metavar="KEY", help="A dotted key, or a table such as client.", autocompletion=candidates.keys),
+    ],
 ) -> None:
     """Example: agentctl config unset client.base_url
 

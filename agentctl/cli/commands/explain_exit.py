@@ -13,11 +13,18 @@ from agentctl.errors import EXITS, Exit, by_code
 app = typer.Typer()
 
 
+def _candidates() -> list[tuple[str, str]]:
+    return [(str(row.code), row.outcome.value) for row in EXITS]
+
+
 @app.command()
 def explain_exit(
     ctx: typer.Context,
     code: Annotated[
-        int | None, typer.Argument(metavar="[CODE]", help="The exit code; without one, the whole table.")
+        int | None,
+        typer.Argument(
+            metavar="[CODE]", help="The exit code; without one, the whole table.", autocompletion=_candidates
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

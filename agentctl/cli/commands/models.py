@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from agentctl.agent.wire import JSONValue
+from agentctl.cli import candidates
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.models.local.pull import Step, pull, pull_from
@@ -29,7 +30,7 @@ from agentctl.redaction import redact
 
 app = typer.Typer(no_args_is_help=True, help="Models: those of the endpoint, and the local weights.")
 
-Name = Annotated[str, typer.Argument(metavar="[NAME]", help="The local model.")]
+Name = Annotated[str, typer.Argument(metavar="[NAME]", help="The local model.", autocompletion=candidates.local_models)]
 
 _PLAIN_EVERY = 25
 """Percent of a download between two lines where stderr is no terminal."""
