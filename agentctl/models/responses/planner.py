@@ -71,13 +71,13 @@ def plan(chain: Chain | None, body: Mapping[str, JSONValue]) -> Plan:
     the input begins with the chain's items. Ids that the user gives are theirs, and never mixed with ours.
     """
     items = body.get("input")
-    if chain is None or not _is_plain(body) or not isinstance(items, list):
+    if chain is None or not isinstance(items, list):
         return Full()
     start = len(chain.items)
     # The newest item first: it tells two runs apart that began alike.
     if len(items) < start or (start and items[start - 1] != chain.items[-1]):
         return Full()
-    if items[:start] != chain.items or _fields(body) != chain.fields:
+    if not _is_plain(body) or items[:start] != chain.items or _fields(body) != chain.fields:
         return Full()
     return Delta(chain.response_id, start)
 
