@@ -42,6 +42,7 @@ def imported_by(*arguments: str, cwd: Path, exit_code: int = 0) -> set[str]:
         "run --help",
         "stream --help",
         "trust --help",
+        "completions bash",
         "explain-exit",
         "explain-exit 75",
     ],
@@ -52,6 +53,13 @@ def test_a_command_that_runs_no_agent_imports_nothing_heavy(home: Path, command:
 
 def test_the_events_schema_imports_nothing_heavy(home: Path) -> None:
     assert imported_by("events", "schema", cwd=home) & HEAVY == set()
+
+
+@pytest.mark.parametrize("line", ["agentctl ", "agentctl run -m ", "agentctl run -a ", "agentctl config set model "])
+def test_a_shell_that_completes_waits_for_nothing_heavy(home: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setenv("_AGENTCTL_COMPLETE", "zsh")
+    monkeypatch.setenv("_AGENTCTL_COMPLETE_LINE", line)
+    assert imported_by(cwd=home) & HEAVY == set()
 
 
 def test_a_usage_error_imports_nothing_heavy(home: Path) -> None:

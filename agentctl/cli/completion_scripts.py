@@ -51,7 +51,7 @@ _agentctl() {
         return
     fi
     [[ ${answer[1]%%:*} == *= ]] && suffix=(-S '')
-    _describe agentctl answer $suffix
+    _describe agentctl answer "${suffix[@]}"
 }
 
 if [[ $zsh_eval_context[-1] == loadautofunc ]]; then

@@ -11,22 +11,25 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+AGENTCTL = (sys.executable, "-m", "agentctl")
 _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
 class Terminal:
-    """`agentctl` with a terminal for stdin, stdout and stderr."""
+    """`agentctl`, or another program, with a terminal for stdin, stdout and stderr."""
 
-    def __init__(self, *arguments: str, env: Mapping[str, str], columns: int = 80) -> None:
+    def __init__(
+        self, *arguments: str, env: Mapping[str, str], columns: int = 80, program: Sequence[str] = AGENTCTL
+    ) -> None:
         self._master, slave = pty.openpty()
         self._resize(slave, columns)
         environment = {**os.environ, "TERM": "xterm-256color", **env}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "agentctl", *arguments],
+            [*program, *arguments],
             stdin=slave,
             stdout=slave,
             stderr=slave,
