@@ -18,6 +18,7 @@ from .invocation import Invocation
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run an agent to the end, then print its final output."),
     "stream": ("stream", "Run an agent and show what happens as it happens."),
+    "chat": ("chat", "Hold a conversation in the terminal."),
     "config": ("config", "Defaults and keys: what is set, and where it comes from."),
     "models": ("models", "Models: those of the endpoint, and the local weights."),
     "trust": ("trust", "Let the agents of this project run code."),

@@ -31,10 +31,7 @@ from .report import report
 from .signals import call_in, leave_at_once, take_signals, woken_by_signals
 from .sink import Sink, check_output, take_stdout
 from .usage import UsageError
-from .watch import leave, watch
-
-LAST_RESORT = 4 * GRACE
-"""Seconds after a signal or the timeout until the process ends by force: cancelling, waiting and writing take three."""
+from .watch import LAST_RESORT, leave, watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

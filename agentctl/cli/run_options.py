@@ -1,4 +1,4 @@
-"""The options that `run` and `stream` share, and their way into an order."""
+"""The options that `run`, `stream` and `chat` share, and their way into an order."""
 
 from __future__ import annotations
 
@@ -128,6 +128,11 @@ Verbose: TypeAlias = Annotated[
 NoInput: TypeAlias = Annotated[bool, typer.Option("--no-input", help="Never ask anything on the terminal.")]
 
 
+def chosen(named: dict[str, JSONValue], assigned: list[Any] | None) -> dict[str, JSONValue]:
+    """Return the settings that the command line gives: options by their key where they were used, and `--set`."""
+    return {name: value for name, value in {**named, **dict(assigned or ())}.items() if value is not None}
+
+
 def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
     """Return the function of a command that runs an agent, its options in its signature."""
 
@@ -154,7 +159,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         # 90 ms that `--help` does not need.
         from .run_job import Order, run_job
 
-        settings = {
+        named = {
             "agent": agent,
             "model": model,
             "max_turns": max_turns,
@@ -162,14 +167,13 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             "client.retries": retries,
             "transport": transport,
             "api": api,
-            **dict(set_ or ()),
         }
         order = Order(
             command=command,
             prompt=prompt,
             also_stdin=stdin,
             instructions=instructions,
-            flags={name: value for name, value in settings.items() if value is not None},
+            flags=chosen(named, set_),
             format=format.value,
             output=output,
             dry_run=dry_run,

@@ -18,6 +18,9 @@ from agentctl.threads import wait_for_running
 from .invocation import Invocation
 from .sink import Sink
 
+LAST_RESORT = 4 * GRACE
+"""Seconds after a signal or the timeout until the process ends by force: cancelling, waiting and writing take three."""
+
 
 async def watch(
     events: AsyncGenerator[RunEvent], show: Renderer, sink: Sink, stop: Stop, *, facts: Facts, format: Format

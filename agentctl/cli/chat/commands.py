@@ -1,0 +1,109 @@
+"""What the slash commands do to a conversation, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agentctl.agent.context import RunContextWrapper
+from agentctl.launch import model_in_force, with_agent, with_model
+from agentctl.models.default_model import DEFAULT_MODEL
+from agentctl.profile.load import load_settings
+
+from ..invocation import Invocation
+from .conversation import Conversation, Order
+from .slash import COMMANDS, Slash, help_text, unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """The slash commands of one conversation."""
+
+    conversation: Conversation
+    order: Order
+    invocation: Invocation
+    has_keys: bool
+    """Whether there is a line editor, whose keys `/help` names."""
+
+    async def obey(self, slash: Slash) -> str:
+        """Do what a command says and return what there is to say of it.
+
+        Raises:
+            ConfigurationError: there is no such agent or model.
+        """
+        match slash.name:
+            case "agent":
+                return self._agent(slash.argument)
+            case "model":
+                return self._model(slash.argument)
+            case "tools":
+                return await self._tools()
+            case "usage":
+                return usage_text(self.conversation)
+            case "clear":
+                self.conversation.items.clear()
+                return "the conversation so far is forgotten"
+            case "help":
+                return help_text(with_keys=self.has_keys)
+            case name:
+                return unknown(name)
+
+    def words(self, command: str) -> Sequence[str]:
+        """Return what may follow a command, for the Tab key; nothing is run and nobody is asked."""
+        match command:
+            case "":
+                return [row.name for row in COMMANDS]
+            case "agent":
+                project = self.conversation.loaded.project
+                return [] if project is None else sorted(project.agents)
+            case "model":
+                # 10 ms that only the Tab key costs.
+                from agentctl.models.local.weights import KNOWN
+
+                local = [f"local/{weights.name}" for weights in KNOWN]
+                return sorted({*local, DEFAULT_MODEL, model_in_force(self.conversation.job)})
+            case _:
+                return []
+
+    def _agent(self, reference: str) -> str:
+        conversation, invocation = self.conversation, self.invocation
+        if reference:
+            flags = {**self.order.flags, "agent": reference}
+            loaded = load_settings(flags, environ=invocation.environ, config=invocation.config)
+            conversation.job = with_agent(conversation.job, loaded, invocation.environ)
+        return f"the agent is {conversation.job.agent.name}, on {model_in_force(conversation.job)}"
+
+    def _model(self, name: str) -> str:
+        if name:
+            self.conversation.job = with_model(self.conversation.job, name)
+        return f"the model is {model_in_force(self.conversation.job)}"
+
+    async def _tools(self) -> str:
+        agent = self.conversation.job.agent
+        tools = await agent.get_all_tools(RunContextWrapper(None))
+        if not tools:
+            return f"{agent.name} has no tools"
+        width = max(len(tool.name) for tool in tools)
+        lines = (f"{tool.name:{width}}  {(tool.description.splitlines() or [''])[0]}".rstrip() for tool in tools)
+        return "\n".join(lines)
+
+
+def usage_text(conversation: Conversation) -> str:
+    """Return what a conversation has used, in one line or two."""
+    usage = conversation.usage
+    cached = usage.input_tokens_details.cached_tokens
+    text = (
+        f"{_count(conversation.turns, 'turn')}, {_count(usage.requests, 'request')} · "
+        f"{usage.input_tokens:,} in{f' ({cached:,} cached)' if cached else ''}, {usage.output_tokens:,} out"
+    )
+    transport = usage.transport
+    if transport is None:
+        return text
+    return (
+        f"{text}\nWebSocket: {transport.opened:,} opened, {_count(transport.full, 'whole input')}, "
+        f"{_count(transport.delta, 'delta')}, {transport.bytes_sent:,} bytes sent"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

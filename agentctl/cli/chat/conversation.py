@@ -1,0 +1,43 @@
+"""The conversation itself: who answers, what was said, what it has used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from agentctl.agent.events import RunFinished
+from agentctl.agent.usage import Usage
+from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.launch import Job
+from agentctl.profile.load import Loaded
+
+from .history import Heard, remembered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the command line asks for."""
+
+    instructions: str | None
+    """A text, or `@FILE`."""
+    flags: dict[str, JSONValue]
+    """Settings by dotted key."""
+    quiet: bool
+    verbose: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Conversation:
+    """What one turn leaves for the next."""
+
+    loaded: Loaded
+    job: Job
+    """What every turn is a run of."""
+    items: list[WireItem] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    turns: int = 0
+
+    def remember(self, prompt: str, heard: Heard, end: RunFinished) -> None:
+        """Take in a turn that has ended."""
+        self.items += remembered(prompt, heard, end.error)
+        self.usage.add(end.usage)
+        self.turns += 1

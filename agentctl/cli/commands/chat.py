@@ -1,0 +1,60 @@
+"""`agentctl chat`."""
+
+import typer
+
+from agentctl.cli.run_options import (
+    AgentRef,
+    Api,
+    Instructions,
+    MaxTurns,
+    Model,
+    Quiet,
+    Retries,
+    Set,
+    Timeout,
+    Transport,
+    Verbose,
+    chosen,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def chat(
+    ctx: typer.Context,
+    agent: AgentRef = None,
+    model: Model = None,
+    instructions: Instructions = None,
+    set_: Set = None,
+    max_turns: MaxTurns = None,
+    timeout: Timeout = None,
+    retries: Retries = None,
+    transport: Transport = None,
+    api: Api = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Example: agentctl chat -m local/smollm2
+
+    Hold a conversation in the terminal. Enter sends, Alt+Enter begins a new line, Ctrl-C cancels the answer; limits
+    such as --timeout count for each message. /help shows the commands.
+    """
+    # 90 ms that `--help` does not need.
+    from agentctl.cli.chat.conversation import Order
+    from agentctl.cli.chat.session import converse
+
+    flags = chosen(
+        {
+            "agent": agent,
+            "model": model,
+            "max_turns": max_turns,
+            "timeout": timeout,
+            "client.retries": retries,
+            "transport": transport,
+            "api": api,
+        },
+        set_,
+    )
+    order = Order(instructions=instructions, flags=flags, quiet=quiet, verbose=verbose)
+    raise typer.Exit(converse(order, ctx.obj))
