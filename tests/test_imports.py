@@ -10,9 +10,9 @@ from tests.service.client import Service
 
 HEAVY = {
     "asyncio", "concurrent", "email", "filelock", "griffe", "griffelib", "h11", "http", "httpcore2", "httpx2",
-    "jiter", "jsonschema", "logging", "markdown_it", "openai", "pydantic", "pydantic_core", "pygments", "rich",
-    "socket", "sqlite3", "ssl", "tempfile", "tomli_w", "truststore", "urllib.request", "websockets",
-    "xllamacpp",
+    "jiter", "jsonschema", "logging", "markdown_it", "openai", "prompt_toolkit", "pydantic", "pydantic_core",
+    "pygments", "rich", "socket", "sqlite3", "ssl", "tempfile", "tomli_w", "truststore", "urllib.request",
+    "websockets", "xllamacpp",
 }  # fmt: skip
 """Packages and modules that each take milliseconds."""
 
@@ -41,6 +41,7 @@ def imported_by(*arguments: str, cwd: Path, exit_code: int = 0) -> set[str]:
         "models list",
         "run --help",
         "stream --help",
+        "chat --help",
         "trust --help",
         "completions bash",
         "explain-exit",

@@ -33,6 +33,9 @@ class PlainReader:
                 if not data:
                     return self._end()
                 self._typed += data
+        except asyncio.CancelledError:
+            os.write(self._stderr, b"\n")
+            raise
         finally:
             loop.remove_reader(self._stdin)
         line, _, self._typed = self._typed.partition(b"\n")

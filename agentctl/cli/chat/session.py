@@ -248,7 +248,8 @@ class _Session:
             case None:
                 pass
             case RunInterrupted():
-                self._say("cancelled")
+                # Where the terminal edits the lines itself, it has shown the key.
+                self._say("cancelled" if self._edits else "\ncancelled")
             case _:
                 self._complain(error)
 

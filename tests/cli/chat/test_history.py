@@ -1,0 +1,77 @@
+"""What a turn leaves in the conversation, however it ended."""
+
+import signal
+from typing import Any
+
+import pytest
+
+from agentctl.agent.agent import Agent
+from agentctl.agent.events import ModelRequested, RawResponsesStreamEvent, RetryScheduled, RunItemStreamEvent
+from agentctl.agent.items import run_item
+from agentctl.cli.chat.history import NO_OUTPUT, Heard, remembered
+from agentctl.errors import (
+    MaxTurnsExceeded,
+    RequestRejectedError,
+    RunInterrupted,
+    RunTimeoutError,
+    ServiceUnavailableError,
+)
+
+AGENT = Agent(name="a")
+MESSAGE = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
+CALL = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "1"}
+HELLO = {"role": "user", "content": "hello"}
+
+
+def heard(*wires: dict[str, Any], text: str = "") -> Heard:
+    said = Heard()
+    for wire in wires:
+        said.hear(RunItemStreamEvent("item_created", run_item(wire, AGENT)))
+    said.hear(RawResponsesStreamEvent({"type": "response.output_text.delta", "delta": text}))
+    return said
+
+
+def test_a_turn_that_went_well_is_remembered_whole() -> None:
+    assert remembered("hello", heard(CALL, OUTPUT, MESSAGE), None) == [HELLO, CALL, OUTPUT, MESSAGE]
+
+
+@pytest.mark.parametrize("error", [RunInterrupted(signal.SIGINT), RunTimeoutError(1)])
+def test_a_turn_that_was_broken_off_is_remembered_as_far_as_it_was_seen(error: Exception) -> None:
+    assert remembered("hello", heard(), error) == [HELLO]
+    assert remembered("hello", heard(text="Hi, I"), error) == [HELLO, {"role": "assistant", "content": "Hi, I"}]
+
+
+def test_a_message_that_ended_is_not_remembered_twice() -> None:
+    said = Heard()
+    said.hear(RawResponsesStreamEvent({"type": "response.output_text.delta", "delta": "Hi"}))
+    said.hear(RunItemStreamEvent("message_output_created", run_item(MESSAGE, AGENT)))
+    assert remembered("hello", said, RunInterrupted(signal.SIGINT)) == [HELLO, MESSAGE]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        ModelRequested(agent=AGENT, model="m", turn=2),
+        RetryScheduled(attempt=1, max_retries=2, delay=0, error=ValueError()),
+    ],
+)
+def test_what_is_said_anew_is_not_remembered_twice(event: ModelRequested | RetryScheduled) -> None:
+    said = heard(text="Hi")
+    said.hear(event)
+    assert remembered("hello", said, RunInterrupted(signal.SIGINT)) == [HELLO]
+
+
+@pytest.mark.parametrize("error", [RunInterrupted(signal.SIGINT), MaxTurnsExceeded("x"), ServiceUnavailableError("x")])
+def test_no_call_stays_without_its_output(error: Exception) -> None:
+    other = {**CALL, "call_id": "c2"}
+    missing = {"type": "function_call_output", "call_id": "c2", "output": NO_OUTPUT}
+    assert remembered("hello", heard(CALL, other, OUTPUT), error) == [HELLO, CALL, other, OUTPUT, missing]
+
+
+def test_a_turn_that_failed_before_anything_was_said_can_be_tried_again() -> None:
+    assert remembered("hello", heard(text="Hi"), ServiceUnavailableError("cut")) == []
+
+
+def test_a_turn_that_the_service_refuses_is_forgotten_whole() -> None:
+    assert remembered("hello", heard(CALL, OUTPUT), RequestRejectedError("too long")) == []

@@ -1,0 +1,34 @@
+"""How a slash command is told from a message."""
+
+import pytest
+
+from agentctl.cli.chat.slash import COMMANDS, Slash, help_text, parse, unknown
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("/help", Slash("help", "")),
+        ("  /QUIT \n", Slash("quit", "")),
+        ("/model  gpt-y ", Slash("model", "gpt-y")),
+        ("/agent some file.py:a", Slash("agent", "some file.py:a")),
+        ("/", Slash("", "")),
+        ("/etc/hosts is what?", "/etc/hosts is what?"),
+        ("//help", "/help"),
+        ("what is /help", "what is /help"),
+        ("1/2", "1/2"),
+    ],
+)
+def test_a_line_is_a_command_or_a_message(text: str, meaning: Slash | str) -> None:
+    assert parse(text) == meaning
+
+
+def test_the_help_names_every_command_and_the_keys_where_there_are_some() -> None:
+    assert all(f"/{row.name}" in help_text(with_keys=False) for row in COMMANDS)
+    assert "Alt+Enter" in help_text(with_keys=True)
+    assert "Alt+Enter" not in help_text(with_keys=False)
+
+
+def test_an_unknown_command_is_told_with_the_nearest() -> None:
+    assert unknown("quti") == "there is no /quti: /quit?; /help lists the commands"
+    assert unknown("xyzzy") == "there is no /xyzzy; /help lists the commands"
