@@ -40,6 +40,7 @@ def imported_by(*arguments: str, cwd: Path, exit_code: int = 0) -> set[str]:
         "models --help",
         "models list",
         "run --help",
+        "doctor --help",
         "stream --help",
         "chat --help",
         "trust --help",

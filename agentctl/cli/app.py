@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trust": ("trust", "Let the agents of this project run code."),
     "events": ("events", "The schema of the machine output."),
     "completions": ("completions", "The script that completes commands, options and values in a shell."),
+    "doctor": ("doctor", "Check what works, and what to do about the rest."),
     "explain-exit": ("explain_exit", "What an exit code means, and what to do."),
 }
 """Command -> (its module in `cli/commands`, its line in the help)."""

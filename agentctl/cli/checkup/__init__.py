@@ -1,0 +1,1 @@
+"""What `agentctl doctor` looks at; each check finds something and repairs nothing."""

@@ -1,0 +1,110 @@
+"""The whole check-up: what can be looked at side by side is, and the findings come in one order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from agentctl.errors import AgentsException, ConfigurationError
+from agentctl.models.default_model import DEFAULT_MODEL
+from agentctl.profile.load import Loaded, find_key, find_paths, load_settings
+from agentctl.threads import in_daemon_thread
+
+from .files import check_files, check_project, check_variables
+from .finding import Finding, State, failure, softened, warning
+from .installation import check_local_model, check_packages, check_python
+from .service import LOCAL, check_service, service_in_force
+
+_GRACE = 2.0
+"""Seconds that what is under way is given to end after a signal."""
+
+
+def examine(
+    environ: Mapping[str, str], config: Path | None, *, limit: float, report: Callable[[Finding], None]
+) -> None:
+    """Report each finding as soon as it and those before it are there; each question may take `limit` seconds.
+
+    Threads that a name server keeps waiting may be left behind.
+    """
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(_examine(environ, config, limit, report))
+    try:
+        loop.run_until_complete(task)
+    finally:
+        # After a signal: a program that prints the key must not stay behind.
+        task.cancel()
+        with suppress(Exception, asyncio.CancelledError):
+            loop.run_until_complete(asyncio.wait_for(task, _GRACE))
+
+
+async def _examine(
+    environ: Mapping[str, str], config: Path | None, limit: float, report: Callable[[Finding], None]
+) -> None:
+    findings = list(_of_files(environ, config))
+    loaded = _settings(environ, config, findings)
+    model = DEFAULT_MODEL if loaded is None else loaded.settings.model or DEFAULT_MODEL
+    local = model.removeprefix(LOCAL) if model.startswith(LOCAL) else None
+    looking = asyncio.ensure_future(_local_model(environ, local, limit))
+    for finding in findings:
+        report(finding)
+    try:
+        if loaded is not None:
+            await _of_service(loaded, environ, model, limit, report, is_needed=local is None)
+        report(await looking)
+    finally:
+        looking.cancel()
+
+
+def _of_files(environ: Mapping[str, str], config: Path | None) -> Iterator[Finding]:
+    paths = find_paths(environ, config)
+    yield check_python()
+    yield check_packages()
+    yield from check_variables(environ)
+    yield from check_files(paths)
+    yield from check_project(paths)
+
+
+def _settings(environ: Mapping[str, str], config: Path | None, findings: list[Finding]) -> Loaded | None:
+    """Return what is in force; where that cannot be known, add why, unless a file was already found to be wrong."""
+    try:
+        return load_settings({}, environ=environ, config=config)
+    except ConfigurationError as error:
+        found = failure("settings", error)
+        if all(one.message != found.message for one in findings):
+            findings.append(found)
+        findings.append(warning("endpoint", "not checked, since the settings are wrong"))
+        return None
+
+
+async def _of_service(
+    loaded: Loaded,
+    environ: Mapping[str, str],
+    model: str,
+    limit: float,
+    report: Callable[[Finding], None],
+    *,
+    is_needed: bool,
+) -> None:
+    try:
+        key = find_key(loaded, environ)
+        service = service_in_force(loaded, key, environ, model=model, limit=limit)
+    except AgentsException as error:
+        report(failure("endpoint", error))
+        return
+    async for finding in check_service(service):
+        report(finding if is_needed else softened(finding))
+
+
+async def _local_model(environ: Mapping[str, str], model: str | None, limit: float) -> Finding:
+    try:
+        async with asyncio.timeout(limit):
+            return await in_daemon_thread(lambda: check_local_model(environ, model), name="check of the local model")
+    except TimeoutError:
+        return warning("local model", f"not known after {limit:g} s", "wait longer with `--timeout`")
+
+
+def exit_code_of(findings: list[Finding]) -> int:
+    """Return the exit code of the first failure, 0 where there is none."""
+    return next((finding.exit_code for finding in findings if finding.state is State.FAILURE), 0)
