@@ -192,6 +192,16 @@ def test_a_second_ctrl_c_leaves_at_once_where_the_first_cannot_cancel(
         assert chat.end() == 130
 
 
+def test_ctrl_c_leaves_while_the_code_of_an_agent_holds_everything_up(env: dict[str, str], home: Path) -> None:
+    (home / "slow.py").write_text("import sys, time\nprint('imported', file=sys.stderr)\ntime.sleep(600)\n")
+    with Chat(env=env) as chat:
+        chat.send(f"/agent {home}/slow.py:agent")
+        chat.read_until("imported")
+        chat.type(CTRL_C)
+        assert chat.end() == 130
+        assert chat.echoes()
+
+
 def test_a_failed_turn_is_told_and_the_conversation_goes_on(service: Service, env: dict[str, str]) -> None:
     service.script(http_error(400, "no such thing"), text("Better."))
     with Chat("--retries", "0", env=env) as chat:
