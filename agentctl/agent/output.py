@@ -114,7 +114,12 @@ class AgentOutputSchema(AgentOutputSchemaBase):
             schema: dict[str, Any] = self._adapter.json_schema()
         except Exception as error:
             raise UserError(f"output type {self.name()} has no JSON schema: {error}") from error
-        return ensure_strict_json_schema(schema) if self._strict else schema
+        if not self._strict:
+            return schema
+        try:
+            return ensure_strict_json_schema(schema)
+        except UserError as error:
+            raise UserError(f"output type {self.name()}: {error.message}") from error
 
 
 def output_schema(output_type: type[Any] | AgentOutputSchemaBase | None) -> AgentOutputSchemaBase | None:

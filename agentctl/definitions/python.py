@@ -19,10 +19,31 @@ from agentctl.errors import ConfigurationError
 def agent_in_file(path: Path, attribute: str) -> Agent[Any]:
     """Import a Python file and return the agent that it defines.
 
-    What lies beside the file can be imported by it. What it prints while it is imported goes to stderr.
+    Raises:
+        ConfigurationError: as `import_file`, or the file has no such attribute, or that is no agent.
+    """
+    return _agent(import_file(path), attribute, str(path))
+
+
+def agent_in_module(module_name: str, attribute: str, *, folder: Path | None) -> Agent[Any]:
+    """Import a module, installed or in `folder`, and return the agent that it defines.
 
     Raises:
-        ConfigurationError: there is no such file, it does not import, has no such attribute, or that is no agent.
+        ConfigurationError: as `import_module`, or the module has no such attribute, or that is no agent.
+    """
+    return _agent(import_module(module_name, folder=folder), attribute, module_name)
+
+
+def agents_in(module: ModuleType) -> dict[str, Agent[Any]]:
+    """Return the agents of a module by the names of its attributes, in the order of the code."""
+    return {name: value for name, value in vars(module).items() if isinstance(value, Agent)}
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a Python file; what lies beside it can be imported by it, what it prints meanwhile goes to stderr.
+
+    Raises:
+        ConfigurationError: there is no such file, or it does not import.
     """
     if not path.is_file():
         raise ConfigurationError("there is no such file" if not path.exists() else "is not a file", file=path)
@@ -35,20 +56,20 @@ def agent_in_file(path: Path, attribute: str) -> Agent[Any]:
     _make_importable(path.parent)
     with _importing(str(path)):
         spec.loader.exec_module(module)
-    return _agent(module, attribute, str(path))
+    return module
 
 
-def agent_in_module(module_name: str, attribute: str, *, folder: Path | None) -> Agent[Any]:
-    """Import a module, installed or in `folder`, and return the agent that it defines.
+def import_module(module_name: str, *, folder: Path | None) -> ModuleType:
+    """Import a module, installed or in `folder`, as `import_file` does.
 
     Raises:
-        ConfigurationError: there is no such module, it does not import, has no such attribute, or that is no agent.
+        ConfigurationError: there is no such module, or it does not import.
     """
     if folder is not None:
         _make_importable(folder)
     try:
         with _importing(module_name):
-            module = importlib.import_module(module_name)
+            return importlib.import_module(module_name)
     except ConfigurationError as error:
         missing = error.__cause__
         if (
@@ -59,7 +80,6 @@ def agent_in_module(module_name: str, attribute: str, *, folder: Path | None) ->
             beside = "" if folder is None else f" nor in {folder}"
             raise ConfigurationError(f"there is no module {missing.name!r}: it is not installed{beside}") from missing
         raise
-    return _agent(module, attribute, module_name)
 
 
 def _make_importable(folder: Path) -> None:
@@ -102,7 +122,7 @@ def _agent(module: ModuleType, attribute: str, place: str) -> Agent[Any]:
         try:
             found = getattr(found, part)
         except AttributeError:
-            agents = sorted(name for name, value in vars(module).items() if isinstance(value, Agent))
+            agents = sorted(agents_in(module))
             hint = f"; its agents are {', '.join(agents)}" if agents else "; it defines no agent"
             raise ConfigurationError(f"{place} has no attribute {attribute!r}{hint}") from None
     if not isinstance(found, Agent):

@@ -10,10 +10,17 @@ from agentctl.agent.agent import Agent
 from agentctl.errors import ConfigurationError
 from agentctl.profile.load import Loaded
 from agentctl.profile.project import ProjectFile
-from agentctl.profile.reference import FileReference, ModuleReference, NameReference, Reference, parse_reference
+from agentctl.profile.reference import (
+    FileReference,
+    ModuleReference,
+    NameReference,
+    Reference,
+    is_dotted,
+    parse_reference,
+)
 from agentctl.profile.trust import require_trust
 
-from .python import agent_in_file, agent_in_module
+from .python import agent_in_file, agent_in_module, agents_in, import_file, import_module
 
 
 def load_agent(text: str, loaded: Loaded) -> Agent[Any]:
@@ -37,6 +44,22 @@ def load_agent(text: str, loaded: Loaded) -> Agent[Any]:
             return agent_in_module(module, attribute, folder=beside)
         case never:
             assert_never(never)
+
+
+def load_agents(place: str) -> dict[str, Agent[Any]]:
+    """Return all agents of a Python file or module that the user named, by their references.
+
+    Raises:
+        ConfigurationError: there is no such file or module, or it does not import.
+    """
+    folder = _current_folder()
+    if place.endswith(".py"):
+        module = import_file((folder / Path(place).expanduser()).absolute())
+    elif is_dotted(place):
+        module = import_module(place, folder=folder)
+    else:
+        raise ConfigurationError(f"{place!r} is neither a .py file nor a module")
+    return {f"{place}:{attribute}": agent for attribute, agent in agents_in(module).items()}
 
 
 class _Place(Enum):
@@ -70,10 +93,7 @@ def _folder(place: _Place, loaded: Loaded) -> Path:
     """Return what paths are relative to; a project file that the user does not trust is refused."""
     match place:
         case _Place.COMMAND_LINE:
-            try:
-                return Path.cwd()
-            except FileNotFoundError as error:
-                raise ConfigurationError("the current folder, where the agent is looked for, is gone") from error
+            return _current_folder()
         case _Place.PROFILE:
             assert loaded.profile.path is not None
             return loaded.profile.path.parent
@@ -83,6 +103,13 @@ def _folder(place: _Place, loaded: Loaded) -> Path:
             return loaded.project.root
         case never:
             assert_never(never)
+
+
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise ConfigurationError("the current folder, where the agent is looked for, is gone") from error
 
 
 def _parsed(text: str) -> Reference:

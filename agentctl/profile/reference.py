@@ -45,11 +45,11 @@ def parse_reference(text: str) -> Reference:
                 f"{text!r} does not say which attribute of the file is the agent: {text}:agent, for example"
             )
         raise ValueError(f"{text!r} names no agent; {_FORMS}")
-    if not _is_dotted(attribute):
+    if not is_dotted(attribute):
         raise ValueError(f"{attribute!r} in {text!r} is not the name of an attribute; {_FORMS}")
     if place.endswith(".py"):
         return FileReference(path=place, attribute=attribute)
-    if _is_dotted(place):
+    if is_dotted(place):
         return ModuleReference(module=place, attribute=attribute)
     raise ValueError(f"{place!r} in {text!r} is neither a .py file nor a module; {_FORMS}")
 
@@ -59,5 +59,6 @@ def is_name(text: str) -> bool:
     return text.isascii() and text.replace("-", "").replace("_", "").isalnum() and not text.startswith("-")
 
 
-def _is_dotted(text: str) -> bool:
+def is_dotted(text: str) -> bool:
+    """Say whether `text` can be the dotted name of a module or attribute."""
     return all(part.isidentifier() for part in text.split("."))

@@ -1,0 +1,50 @@
+"""Agents loaded to be looked at: one that does not load is found out about, and stops nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agentctl.agent.agent import Agent
+from agentctl.errors import ConfigurationError
+from agentctl.profile.load import Loaded
+
+from .problems import Problem, problems_of
+from .reference import load_agent, load_agents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """An agent and what is wrong with it, or why there is none."""
+
+    reference: str
+    agent: Agent[Any] | None = None
+    problems: tuple[Problem, ...]
+
+
+def check_agent(reference: str, loaded: Loaded) -> Checked:
+    """Return what is wrong with the agent of a reference, under the rules of trust."""
+    try:
+        agent = load_agent(reference, loaded)
+    except ConfigurationError as error:
+        return Checked(reference=reference, problems=(Problem(message=error.message),))
+    return _checked(reference, agent)
+
+
+def check_agents(place: str) -> Iterator[Checked]:
+    """Yield what is wrong with each agent of a Python file or module that the user named."""
+    try:
+        agents = load_agents(place)
+        if not agents:
+            raise ConfigurationError("it defines no agent", file=Path(place))
+    except ConfigurationError as error:
+        yield Checked(reference=place, problems=(Problem(message=str(error)),))
+        return
+    for reference, agent in agents.items():
+        yield _checked(reference, agent)
+
+
+def _checked(reference: str, agent: Agent[Any]) -> Checked:
+    return Checked(reference=reference, agent=agent, problems=tuple(problems_of(agent)))

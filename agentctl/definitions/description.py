@@ -1,0 +1,52 @@
+"""What an agent is, as JSON: what can be told of it without running it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agentctl.agent.agent import Agent
+from agentctl.agent.output import output_schema
+from agentctl.agent.tool import Tool
+from agentctl.agent.wire import JSONValue
+
+
+def describe(agent: Agent[Any]) -> dict[str, JSONValue]:
+    """Return name, instructions, model, settings, tools and output type of an agent.
+
+    Raises:
+        UserError: the output type has no JSON schema, or none that strict mode can express.
+    """
+    instructions = agent.instructions
+    schema = output_schema(agent.output_type)
+    settings = agent.model_settings.to_json_dict()
+    return {
+        "name": agent.name,
+        "instructions": instructions if isinstance(instructions, str) else None,
+        "instructions_function": _name_of(instructions) if callable(instructions) else None,
+        "model": model_of(agent),
+        "model_settings": {name: value for name, value in settings.items() if value is not None},
+        "tools": [tool_json(tool) for tool in agent.tools],
+        "output_type": None
+        if schema is None or schema.is_plain_text()
+        else {"name": schema.name(), "strict": schema.is_strict_json_schema(), "schema": schema.json_schema()},
+    }
+
+
+def model_of(agent: Agent[Any]) -> str | None:
+    """Return the name of the agent's own model, or its class where it is an object; None where it has none."""
+    return agent.model if agent.model is None or isinstance(agent.model, str) else type(agent.model).__name__
+
+
+def tool_json(tool: Tool) -> JSONValue:
+    """Return what the model is told of a tool."""
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "strict": tool.strict_json_schema,
+        "parameters": tool.params_json_schema,
+    }
+
+
+def _name_of(function: object) -> str:
+    # A partial or an object that can be called has no name of its own.
+    return str(getattr(function, "__qualname__", type(function).__name__))
