@@ -41,6 +41,8 @@ def imported_by(*arguments: str, cwd: Path, exit_code: int = 0) -> set[str]:
         "models list",
         "run --help",
         "doctor --help",
+        "agents --help",
+        "agents new",
         "stream --help",
         "chat --help",
         "trust --help",

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "chat": ("chat", "Hold a conversation in the terminal."),
     "config": ("config", "Defaults and keys: what is set, and where it comes from."),
     "models": ("models", "Models: those of the endpoint, and the local weights."),
+    "agents": ("agents", "Agents: those of the project, what they are made of, and a first one."),
     "trust": ("trust", "Let the agents of this project run code."),
     "events": ("events", "The schema of the machine output."),
     "completions": ("completions", "The script that completes commands, options and values in a shell."),

@@ -1,0 +1,253 @@
+"""`agentctl agents`: what agents there are, what they are made of, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentctl.agent.wire import JSONValue
+from agentctl.cli import candidates
+from agentctl.cli.agent_lines import aligned, described
+from agentctl.cli.invocation import Invocation
+from agentctl.errors import ConfigurationError
+from agentctl.profile.load import Loaded, find_paths, load_settings, search_project
+from agentctl.profile.project import FILE_NAME, ProjectFile, read_project
+from agentctl.profile.trust import is_trusted, require_trust
+
+if TYPE_CHECKING:
+    from agentctl.definitions.check import Checked
+
+HELP = """Example: agentctl agents new agents.py
+
+Agents: those of the project, what they are made of, what is wrong with them, and a first one.
+"""
+
+app = typer.Typer(no_args_is_help=True, help=HELP)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
+Ref = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[REF]",
+        help="file.py:attr, package.module:attr, or a name from agentctl.toml.",
+        show_default=False,
+        autocompletion=candidates.agents,
+    ),
+]
+
+_WAYS = "name a Python file, or write a first agent with `agentctl agents new`"
+
+
+@app.command("list", short_help="Show the agents of the project, or of a file.")
+def list_agents(
+    ctx: typer.Context,
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="A Python file or module, which is imported; or an agentctl.toml, which is only read.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Example: agentctl agents list
+
+    Show the agents that the agentctl.toml of this project names, without running anything; or those that a Python file
+    or module defines, which is imported for it.
+    """
+    invocation: Invocation = ctx.obj
+    if file is not None and Path(file).name != FILE_NAME:
+        _list_code(invocation, file, as_json=as_json)
+        return
+    project = _project(invocation) if file is None else read_project(Path(file).absolute())
+    _list_project(invocation, project, as_json=as_json)
+
+
+@app.command("show", short_help="Show what an agent is made of.")
+def show(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
+    """Example: agentctl agents show agents.py:agent
+
+    Show an agent's instructions, model, tools and output type; without a REF those of the default agent. Its code is
+    imported, as for a run, and nothing is sent.
+    """
+    # 80 ms of agents that the list of a project does not need.
+    from agentctl.definitions.description import describe
+    from agentctl.definitions.reference import load_agent
+
+    invocation: Invocation = ctx.obj
+    loaded = _loaded(invocation, ref)
+    reference = loaded.settings.agent
+    if reference is None:
+        raise ConfigurationError("there is no default agent; name one, such as agents.py:agent", key="agent")
+    agent = {"reference": reference, **describe(load_agent(reference, loaded))}
+    if as_json:
+        invocation.print_json(agent)
+    else:
+        _print(invocation, described(agent))
+
+
+@app.command("check", short_help="Load agents, and say what is wrong with them.")
+def check(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
+    """Example: agentctl agents check agents.py
+
+    Load an agent without running it, and say what would fail a run, or makes it harder for the model. A file or module
+    without an attribute stands for all its agents; without a REF, all agents of the project are checked. The exit code
+    is 78 where something is wrong, 0 where there are warnings at most.
+    """
+    from agentctl.definitions.check import check_agent, check_agents
+
+    invocation: Invocation = ctx.obj
+    if ref is not None and ":" not in ref and "." in ref:
+        checked = list(check_agents(ref))
+    else:
+        loaded = _loaded(invocation, ref)
+        checked = [check_agent(reference, loaded) for reference in _references(loaded, ref)]
+    if as_json:
+        invocation.print_json({"agents": [_checked_json(each) for each in checked]})
+    else:
+        _print_checked(invocation, checked)
+    failed = [each for each in checked if any(problem.is_fatal for problem in each.problems)]
+    if failed:
+        raise ConfigurationError(f"a run would fail with {', '.join(each.reference for each in failed)}")
+
+
+@app.command("new", short_help="Write a first agent.")
+def new(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The Python file to write.")] = Path("agents.py"),
+) -> None:
+    """Example: agentctl agents new agents.py
+
+    Write a small agent with a tool, ready to run. A file that is there is left as it is.
+    """
+    from agentctl.cli.agent_example import EXAMPLE, QUESTION
+
+    if file.suffix != ".py":
+        raise typer.BadParameter(f"{file} is no Python file: its name ends with .py", param_hint="FILE")
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(EXAMPLE)
+    except FileExistsError as error:
+        raise ConfigurationError("is there already, and is left as it is; name another file", file=file) from error
+    except OSError as error:
+        raise ConfigurationError(f"cannot be written: {error.strerror}; name another file", file=file) from error
+    invocation: Invocation = ctx.obj
+    invocation.note(
+        f"wrote {file}; run it:\n"
+        f'  agentctl stream -a {file}:agent "{QUESTION}"\n'
+        f"without a key, after `agentctl models pull`:\n"
+        f'  agentctl stream -m local/smollm2 -a {file}:agent "{QUESTION}"'
+    )
+
+
+def _project(invocation: Invocation) -> ProjectFile:
+    search = search_project()
+    for note in search.notes:
+        invocation.note(f"note: {note}")
+    if search.project is None:
+        raise ConfigurationError(f"there is no {FILE_NAME} from this folder up to the root of its repository; {_WAYS}")
+    return search.project
+
+
+def _list_project(invocation: Invocation, project: ProjectFile, *, as_json: bool) -> None:
+    trusted = is_trusted(project, find_paths(invocation.environ, invocation.config).trust)
+    default = project.values.get("agent")
+    if as_json:
+        invocation.print_json(
+            {
+                "project": str(project.path),
+                "trusted": trusted,
+                "default": default,
+                "agents": [{"name": name, "reference": text} for name, text in project.agents.items()],
+            }
+        )
+        return
+    rows = list(project.agents.items())
+    if default is not None and default not in project.agents:
+        rows.append(("-", str(default)))
+    _print(invocation, aligned([(name, text, "default" if default in (name, text) else "") for name, text in rows]))
+    if not trusted and project.references:
+        invocation.note(f"{project.path} may not run code yet: read it, then run `agentctl trust`")
+
+
+def _list_code(invocation: Invocation, place: str, *, as_json: bool) -> None:
+    from agentctl.definitions.description import model_of
+    from agentctl.definitions.reference import load_agents
+
+    agents = load_agents(place)
+    if as_json:
+        listed: list[JSONValue] = [
+            {
+                "reference": reference,
+                "name": agent.name,
+                "model": model_of(agent),
+                "tools": [tool.name for tool in agent.tools],
+            }
+            for reference, agent in agents.items()
+        ]
+        invocation.print_json({"agents": listed})
+        return
+    if not agents:
+        invocation.note(f"{place} defines no agent")
+    _print(
+        invocation,
+        aligned([(name, agent.name, ", ".join(tool.name for tool in agent.tools)) for name, agent in agents.items()]),
+    )
+
+
+def _loaded(invocation: Invocation, ref: str | None) -> Loaded:
+    flags: dict[str, JSONValue] = {} if ref is None else {"agent": ref}
+    loaded = load_settings(flags, environ=invocation.environ, config=invocation.config)
+    for note in loaded.notes:
+        invocation.note(f"note: {note}")
+    return loaded
+
+
+def _references(loaded: Loaded, ref: str | None) -> list[str]:
+    """Return what is to be checked: what was named, or else what the project names, and the default agent."""
+    if ref is not None:
+        return [ref]
+    project, default = loaded.project, loaded.settings.agent
+    named = [] if project is None else list(project.agents)
+    if project is not None and named:
+        require_trust(project, loaded.paths.trust)
+    if not named and default is None:
+        raise ConfigurationError(f"there is no agent to check; {_WAYS}")
+    return list(dict.fromkeys([*named, *([] if default is None else [default])]))
+
+
+def _print_checked(invocation: Invocation, checked: list[Checked]) -> None:
+    from agentctl.cli.checkup.finding import Finding, State, ok
+    from agentctl.cli.checkup.lines import print_finding
+
+    width = max(len(each.reference) for each in checked)
+    for each in checked:
+        if each.agent is not None:
+            tools = ", ".join(tool.name for tool in each.agent.tools) or "none"
+            print_finding(invocation, ok(each.reference, f"loads as {each.agent.name!r}, its tools: {tools}"), width)
+        for problem in each.problems:
+            state = State.FAILURE if problem.is_fatal else State.WARNING
+            print_finding(invocation, Finding(check=each.reference, state=state, message=problem.message), width)
+
+
+def _checked_json(checked: Checked) -> JSONValue:
+    from agentctl.definitions.description import tool_json
+
+    agent = checked.agent
+    return {
+        "reference": checked.reference,
+        "name": None if agent is None else agent.name,
+        "tools": [] if agent is None else [tool_json(tool) for tool in agent.tools],
+        "problems": [
+            {"state": "failure" if problem.is_fatal else "warning", "message": problem.message}
+            for problem in checked.problems
+        ],
+    }
+
+
+def _print(invocation: Invocation, lines: Iterable[str]) -> None:
+    for line in lines:
+        invocation.print(line)

@@ -1,0 +1,250 @@
+"""`agentctl agents`: what there is, what it is made of, what is wrong with it, and a first one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Agentctl
+from tests.local_weights import local_home, weights_file
+from tests.service.client import Service
+from tests.service.steps import text, tool_calls
+
+__all__ = ["local_home", "weights_file"]
+
+FREE_KEYS = (
+    "the schema has an object with free keys (a dict, say), which strict mode cannot express: name its fields, or turn "
+    "strict mode off"
+)
+
+CREW = '''
+from typing import Literal
+
+from agentctl import Agent, ModelSettings, function_tool
+
+
+@function_tool
+def find(word: str, limit: Literal[5, 10] | None = None) -> str:
+    """Find a word.
+
+    Args:
+        word: What to find.
+        limit: How many places to name.
+    """
+    return word
+
+
+print("loading")
+finder = Agent(
+    name="Finder", instructions="Be brief.\\nBe right.", tools=[find], model="gpt-x",
+    model_settings=ModelSettings(temperature=0),
+)
+counter = Agent(name="Counter", output_type=list[int], instructions=lambda context, agent: "Count.")
+'''
+
+
+@pytest.fixture
+def crew(home: Path) -> Path:
+    path = home / "crew.py"
+    path.write_text(CREW)
+    return path
+
+
+@pytest.fixture
+def project(crew: Path) -> Path:
+    path = crew.parent / "agentctl.toml"
+    path.write_text('agent = "count"\n[agents]\nfind = "crew.py:finder"\ncount = "crew.py:counter"\n')
+    return path
+
+
+def test_the_agents_of_the_project_are_listed_and_nothing_runs(agentctl: Agentctl, project: Path) -> None:
+    done = agentctl("agents", "list")
+    assert done.returncode == 0
+    assert done.stdout == "find   crew.py:finder\ncount  crew.py:counter  default\n"
+    assert done.stderr == f"{project} may not run code yet: read it, then run `agentctl trust`\n"
+
+
+def test_the_list_of_the_project_as_json_says_whether_it_is_trusted(agentctl: Agentctl, project: Path) -> None:
+    wanted = {
+        "project": str(project),
+        "trusted": False,
+        "default": "count",
+        "agents": [
+            {"name": "find", "reference": "crew.py:finder"},
+            {"name": "count", "reference": "crew.py:counter"},
+        ],
+    }
+    document = json.loads(agentctl("agents", "list", "--json").stdout)
+    assert document == {"schema_version": document["schema_version"], **wanted}
+    agentctl("trust")
+    assert json.loads(agentctl("agents", "list", "agentctl.toml", "--json").stdout)["trusted"] is True
+    assert agentctl("agents", "list").stderr == ""
+
+
+def test_where_there_is_no_project_the_way_to_a_first_agent_is_named(agentctl: Agentctl) -> None:
+    for command in ("list", "check"):
+        done = agentctl("agents", command)
+        assert (done.returncode, done.stdout) == (78, "")
+        assert "agentctl agents new" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["crew.py", "crew"])
+def test_the_agents_of_a_file_or_module_are_listed(agentctl: Agentctl, crew: Path, place: str) -> None:
+    done = agentctl("agents", "list", place)
+    assert (done.returncode, done.stderr) == (0, "loading\n")
+    assert done.stdout == f"{place}:finder   Finder   find\n{place}:counter  Counter\n"
+
+
+def test_the_agents_of_a_file_as_json(agentctl: Agentctl, crew: Path) -> None:
+    finder, counter = json.loads(agentctl("agents", "list", "crew.py", "--json").stdout)["agents"]
+    assert finder == {"reference": "crew.py:finder", "name": "Finder", "model": "gpt-x", "tools": ["find"]}
+    assert counter["model"] is None
+
+
+def test_an_agent_is_shown_for_people(agentctl: Agentctl, crew: Path) -> None:
+    assert agentctl("agents", "show", "crew.py:finder").stdout == (
+        "name          Finder\n"
+        "model         gpt-x\n"
+        "settings      temperature=0\n"
+        "output        text\n"
+        "instructions  Be brief.\n"
+        "              Be right.\n"
+        "\n"
+        "tool find(word: string, limit: 5 | 10 | null)\n"
+        "  Find a word.\n"
+        "  word   What to find.\n"
+        "  limit  How many places to name.\n"
+    )
+
+
+def test_an_agent_is_shown_for_programs(agentctl: Agentctl, project: Path) -> None:
+    assert "agentctl trust" in agentctl("agents", "show", "find").stderr
+    agentctl("trust")
+    shown = json.loads(agentctl("agents", "show", "find", "--json").stdout)
+    assert shown["instructions"] == "Be brief.\nBe right."
+    assert shown["tools"][0]["parameters"]["properties"]["word"]["type"] == "string"
+    assert shown["output_type"] is None
+    default = json.loads(agentctl("agents", "show", "--json").stdout)
+    assert default["reference"] == "count"
+    assert default["instructions_function"] == "<lambda>"
+    assert default["output_type"]["name"] == "list"
+    assert default["output_type"]["schema"]["type"] == "object"
+
+
+def test_without_a_default_agent_there_is_none_to_show(agentctl: Agentctl) -> None:
+    done = agentctl("agents", "show")
+    assert done.returncode == 78
+    assert "name one, such as agents.py:agent" in done.stderr
+
+
+def test_what_is_right_is_said_to_be(agentctl: Agentctl, project: Path) -> None:
+    agentctl("trust")
+    done = agentctl("agents", "check")
+    assert done.returncode == 0
+    assert done.stdout == (
+        "ok       find   loads as 'Finder', its tools: find\nok       count  loads as 'Counter', its tools: none\n"
+    )
+
+
+def test_a_project_that_is_not_trusted_is_not_loaded(agentctl: Agentctl, project: Path) -> None:
+    done = agentctl("agents", "check")
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "agentctl trust" in done.stderr
+    assert "loading" not in done.stderr
+
+
+def test_what_would_fail_a_run_is_a_failure_and_the_rest_a_warning(agentctl: Agentctl, home: Path) -> None:
+    (home / "bad.py").write_text(
+        "from agentctl import Agent, FunctionTool, function_tool\n"
+        "@function_tool\n"
+        "def bare(a: int): ...\n"
+        "@function_tool(name_override='bare')\n"
+        "def other():\n"
+        "    'Do another thing.'\n"
+        "loose = FunctionTool(name='is loose', description='Loose.', on_invoke_tool=None,\n"
+        "                     params_json_schema={'type': 'object', 'properties': {}})\n"
+        "agent = Agent(name='bad', tools=[bare, other, loose], model='nobody/x', output_type=dict[str, int])\n"
+        "agent.model_settings.tool_choice = 'missing'\n"
+    )
+    done = agentctl("agents", "check", "bad.py", "--json")
+    assert done.returncode == 78
+    (checked,) = json.loads(done.stdout)["agents"]
+    assert (checked["name"], len(checked["tools"])) == ("bad", 3)
+    said = [(problem["state"], problem["message"].partition(";")[0]) for problem in checked["problems"]]
+    assert said == [
+        ("failure", "nobody serves the prefix 'nobody' of the model 'nobody/x': there are local/, openai/"),
+        ("failure", "tool_choice names 'missing', and the agent has no such tool"),
+        ("failure", "2 tools are called 'bare'"),
+        ("warning", "tool 'bare' has no description"),
+        ("warning", "tool 'bare' does not say what is meant by a"),
+        ("failure", "tool 'is loose': a name has letters, digits, - and _, 128 at most"),
+        ("failure", "tool 'is loose': its schema is not strict"),
+        ("failure", f"output type dict: {FREE_KEYS}"),
+    ]
+    lines = agentctl("agents", "check", "bad.py:agent").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["ok", *(state for state, _ in said)]
+
+
+@pytest.mark.parametrize(
+    ("content", "reference", "message"),
+    [
+        ("1 / 0\n", "agents.py", "ZeroDivisionError: division by zero"),
+        ("x = 1\n", "agents.py", "it defines no agent"),
+        ("x = 1\n", "agents.py:x", "is not an Agent but a int"),
+        ("x = 1\n", "nowhere.py", "there is no such file"),
+        ("x = 1\n", "not.there", "no module 'not'"),
+        (
+            "from agentctl import function_tool\n@function_tool\ndef f(a: dict[str, int]): ...\n",
+            "agents.py",
+            "tool 'f': the schema, 'a' has an object with free keys",
+        ),
+    ],
+)
+def test_what_does_not_load_fails_the_check(
+    agentctl: Agentctl, home: Path, content: str, reference: str, message: str
+) -> None:
+    (home / "agents.py").write_text(content)
+    done = agentctl("agents", "check", reference)
+    assert done.returncode == 78
+    assert done.stdout.startswith(f"failure  {reference}  ")
+    assert message in done.stdout
+    assert "Traceback" not in done.stderr
+    assert json.loads(agentctl("agents", "check", reference, "--json").stdout)["agents"][0]["name"] is None
+
+
+def test_a_first_agent_is_whole_and_runs(service: Service, agentctl: Agentctl, home: Path) -> None:
+    done = agentctl("agents", "new")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "agentctl stream -a agents.py:agent" in done.stderr
+    assert agentctl("agents", "check", "agents.py").stdout.startswith("ok ")
+    service.script(tool_calls(("roll_dice", {"sides": 1})), text("It shows 1."))
+    env = {"OPENAI_API_KEY": "k-new", "OPENAI_BASE_URL": service.base_url}
+    ran = agentctl("run", "-a", "agents.py:agent", "Roll a die.", env=env)
+    assert (ran.returncode, ran.stdout) == (0, "It shows 1.\n")
+    assert service.requests()[1]["body"]["input"][-1]["output"] == "The die shows 1."
+
+
+def test_a_first_agent_runs_on_the_local_model(agentctl: Agentctl, local_home: Path) -> None:
+    told = agentctl("agents", "new", "first.py").stderr
+    question = told.splitlines()[-1].partition('"')[2].removesuffix('"')
+    done = agentctl("stream", "-m", "local/smollm2", "-a", "first.py:agent", question, timeout=100)
+    assert done.returncode == 0
+    assert "roll_dice" in done.stderr
+
+
+def test_a_file_that_is_there_is_left_as_it_is(agentctl: Agentctl, home: Path) -> None:
+    (home / "agents.py").write_text("mine = 1\n")
+    (home / "lost.py").symlink_to(home / "elsewhere.py")
+    for name in ("agents.py", "lost.py"):
+        done = agentctl("agents", "new", name)
+        assert done.returncode == 78
+        assert "is left as it is" in done.stderr
+    assert (home / "agents.py").read_text() == "mine = 1\n"
+    assert not (home / "elsewhere.py").exists()
+
+
+def test_only_a_python_file_can_be_written(agentctl: Agentctl, home: Path) -> None:
+    assert agentctl("agents", "new", "agents.txt").returncode == 2
+    missing = agentctl("agents", "new", "missing/agents.py")
+    assert missing.returncode == 78
+    assert "missing/agents.py: cannot be written" in missing.stderr
