@@ -2,7 +2,11 @@
 
 import json
 import os
+import signal
+import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ import pytest
 
 from tests.cli.terminal import Terminal
 from tests.conftest import Agentctl
+from tests.net.server import AUTHORITY, answering
 from tests.service.client import Service
 from tests.service.steps import http_error
 
@@ -124,3 +129,99 @@ def test_on_a_terminal_lines_are_as_wide_as_it_is(service: Service, env: dict[st
         assert terminal.end() == 0
         long = [line for line in terminal.text.splitlines() if len(line) > 60 and " " in line[22:].strip()]
     assert long == []
+
+
+def test_a_service_that_says_nothing_is_left_after_the_time_limit(agentctl: Agentctl, env: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        done = agentctl("doctor", "--json", "--timeout", "1", env={**env, "OPENAI_BASE_URL": url})
+    found = {entry["check"]: entry for entry in json.loads(done.stdout)["checks"]}
+    assert done.returncode == 75
+    assert found["endpoint"]["state"] == "ok"
+    assert "no answer from 127.0.0.1" in found["http"]["message"]
+    assert "--timeout" in found["http"]["remedy"]
+
+
+def test_a_certificate_that_is_not_trusted_is_said_with_the_way_to_trust_it(
+    agentctl: Agentctl, env: dict[str, str]
+) -> None:
+    models = b'{"object": "list", "data": [{"id": "gpt-x"}]}'
+    with answering(models, "application/json", tls=True) as server:
+        env |= {"OPENAI_BASE_URL": f"{server.origin}/v1"}
+        code, found = checks(agentctl, env)
+        assert (code, found["endpoint"]["state"]) == (75, "failure")
+        assert "--ca-file" in found["endpoint"]["remedy"]
+        code, found = checks(agentctl, {**env, "AGENTCTL_CLIENT_CA_FILE": str(AUTHORITY)})
+        assert (code, found["endpoint"]["state"], found["model"]["state"]) == (0, "ok", "ok")
+        assert "TLSv1." in found["endpoint"]["message"]
+        assert str(AUTHORITY) in found["certificates"]["message"]
+        code, found = checks(agentctl, {**env, "AGENTCTL_CLIENT_CA_FILE": "/nowhere.pem"})
+        assert (code, found["certificates"]["state"]) == (78, "failure")
+
+
+def test_settings_that_are_wrong_are_said_once_and_the_rest_is_checked(agentctl: Agentctl, env: dict[str, str]) -> None:
+    code, found = checks(agentctl, {**env, "AGENTCTL_TRANSPORT": "pigeon", "AGENTCTL_MODELL": "x"})
+    assert (code, found["settings"]["state"]) == (78, "failure")
+    assert "AGENTCTL_TRANSPORT" in found["settings"]["message"]
+    assert "AGENTCTL_MODEL?" in found["variables"]["remedy"]
+    assert found["local model"]["state"] != "failure"
+
+
+def test_with_a_local_model_nothing_of_the_endpoint_fails(agentctl: Agentctl, env: dict[str, str]) -> None:
+    env |= {"AGENTCTL_MODEL": "local/smollm2", "OPENAI_API_KEY": "", "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
+    _, found = checks(agentctl, env)
+    assert {name for name, entry in found.items() if entry["state"] == "failure"} <= {"local model"}
+    assert found["model"]["state"] == "ok"
+    code, found = checks(agentctl, {**env, "AGENTCTL_MODEL": "local/missing/model.gguf"})
+    assert (code, found["local model"]["state"]) == (78, "failure")
+
+
+def test_no_secret_of_any_source_is_shown(
+    service: Service, agentctl: Agentctl, env: dict[str, str], home: Path
+) -> None:
+    service.models = ["gpt-x"]
+    service.script_upgrades(http_error(403, {"error": {"message": f"the key {KEY} may not"}}))
+    agentctl("config", "set-key", input=f"{KEY}\n", env={**env, "OPENAI_API_KEY": ""})
+    stored = {**env, "OPENAI_API_KEY": "", "AGENTCTL_TRANSPORT": "websocket"}
+    code, found = checks(agentctl, stored)
+    assert (code, found["websocket"]["state"]) == (77, "failure")
+    assert "credentials.toml" in found["key"]["message"]
+    printed = {**env, "AGENTCTL_KEY_COMMAND": json.dumps(["echo", KEY]), "http_proxy": f"http://user:{KEY}@127.0.0.1:1"}
+    code, found = checks(agentctl, printed)
+    assert (code, found["endpoint"]["state"]) == (75, "failure")
+    assert found["proxy"]["message"] == "http://127.0.0.1:1, from http_proxy"
+    code, found = checks(agentctl, {**printed, "http_proxy": ""})
+    assert (code, found["key"]["state"]) == (0, "ok")
+    assert "key_command" in found["key"]["message"]
+    assert checks(agentctl, {**env, "OPENAI_BASE_URL": f"http://user:{KEY}@127.0.0.1/v1"})[0] == 78
+
+
+def test_completions_that_are_old_are_said_with_what_renews_them(
+    agentctl: Agentctl, env: dict[str, str], home: Path
+) -> None:
+    script = home / ".config" / "fish" / "completions" / "agentctl.fish"
+    script.parent.mkdir(parents=True)
+    script.write_text(agentctl("completions", "fish").stdout)
+    _, found = checks(agentctl, env)
+    assert (found["completions"]["state"], str(script) in found["completions"]["message"]) == ("ok", True)
+    script.write_text("# of long ago\n")
+    _, found = checks(agentctl, env)
+    assert found["completions"]["state"] == "warning"
+    assert f"agentctl completions fish > {script}" in found["completions"]["remedy"]
+
+
+def test_sigterm_ends_it_and_the_program_that_prints_the_key(env: dict[str, str], home: Path) -> None:
+    lifeline = home / "lifeline"
+    os.mkfifo(lifeline)
+    program = ["sh", "-c", f"exec 3> {lifeline}; echo begun >&3; sleep 60"]
+    environ = {**os.environ, **env, "AGENTCTL_KEY_COMMAND": json.dumps(program)}
+    doctor = subprocess.Popen(
+        [sys.executable, "-m", "agentctl", "doctor", "--timeout", "60"],
+        env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with lifeline.open() as held:
+        assert held.readline() == "begun\n"
+        doctor.send_signal(signal.SIGTERM)
+        _, said = doctor.communicate(timeout=30)
+        assert (doctor.returncode, b"Traceback" in said) == (143, False)
+        assert held.read() == ""  # Nobody is left who could write to it.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agentctl.errors import AgentsException, ConfigurationError
 from agentctl.models.default_model import DEFAULT_MODEL
+from agentctl.profile.credentials import load_credentials
 from agentctl.profile.load import Loaded, find_key, find_paths, load_settings
 from agentctl.threads import in_daemon_thread
 
@@ -16,6 +17,7 @@ from .files import check_files, check_project, check_variables
 from .finding import Finding, State, failure, softened, warning
 from .installation import check_local_model, check_packages, check_python
 from .service import LOCAL, check_service, service_in_force
+from .shell import check_completions
 
 _GRACE = 2.0
 """Seconds that what is under way is given to end after a signal."""
@@ -64,6 +66,7 @@ def _of_files(environ: Mapping[str, str], config: Path | None) -> Iterator[Findi
     yield from check_variables(environ)
     yield from check_files(paths)
     yield from check_project(paths)
+    yield from check_completions(environ)
 
 
 def _settings(environ: Mapping[str, str], config: Path | None, findings: list[Finding]) -> Loaded | None:
@@ -89,6 +92,15 @@ async def _of_service(
 ) -> None:
     try:
         key = find_key(loaded, environ)
+        stored = load_credentials(loaded.paths.credentials)
+    except ConfigurationError:
+        report(warning("endpoint", "not checked, since the stored keys cannot be read"))
+        return
+    for note in key.notes:
+        if note not in stored.notes:
+            what, _, remedy = note.partition("; ")
+            report(warning("key", what, remedy))
+    try:
         service = service_in_force(loaded, key, environ, model=model, limit=limit)
     except AgentsException as error:
         report(failure("endpoint", error))

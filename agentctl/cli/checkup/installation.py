@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
@@ -19,7 +20,10 @@ PACKAGES = ("openai", "httpx2", "websockets", "typer", "pydantic")
 
 def check_python() -> Finding:
     """Return which Python runs this, and where."""
-    return ok("python", f"{platform.python_version()} on {platform.platform(terse=True)} {platform.machine()}")
+    return ok(
+        "python",
+        f"{platform.python_version()} at {sys.executable}, {platform.platform(terse=True)} {platform.machine()}",
+    )
 
 
 def check_packages() -> Finding:

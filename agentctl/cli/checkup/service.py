@@ -98,7 +98,11 @@ async def check_service(service: Service) -> AsyncGenerator[Finding]:
     yield _certificates(service)
     try:
         reached = await service.within_limit(reach(service.endpoint, service.options, environ=service.environ))
-    except AgentsException as error:
+    except ConfigurationError:
+        for finding in _unasked(service, "not checked, since the way to the endpoint is misconfigured"):
+            yield finding
+        return
+    except ServiceUnavailableError as error:
         yield failure("endpoint", error)
         for finding in _unasked(service, "not checked, since the endpoint cannot be reached"):
             yield finding
