@@ -81,12 +81,8 @@ class KeyCommand:
             raise
 
     async def _run(self) -> str:
-        loop = asyncio.get_running_loop()
         try:
-            transport, program = await loop.subprocess_exec(
-                _Program, *self._command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=self._environ, cwd="/",
-                start_new_session=True,
-            )  # fmt: skip
+            transport, program = await self._start()
         except OSError as error:
             raise self._error(f"cannot be started: {error.strerror}") from error
         try:
@@ -102,6 +98,25 @@ class KeyCommand:
             await program.has_ended.wait()
             transport.close()
         return self._read(program.said, program.complaint, transport.get_returncode())
+
+    async def _start(self) -> tuple[asyncio.SubprocessTransport, _Program]:
+        """Start the program; who is cancelled while it starts leaves none behind."""
+        loop = asyncio.get_running_loop()
+        starting = asyncio.ensure_future(
+            loop.subprocess_exec(
+                _Program, *self._command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=self._environ, cwd="/",
+                start_new_session=True,
+            )
+        )  # fmt: skip
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with suppress(OSError):
+                transport, program = await starting
+                _kill(transport)
+                await program.has_ended.wait()
+                transport.close()
+            raise
 
     def _read(self, said: bytearray, complaint: bytearray, status: int | None) -> str:
         """Return the key that was printed; a failure may show what stderr says, and nothing that stdout does."""
