@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
+from agentctl.cli.signals import leave_at_once, take_signals, unwind, woken_by_signals
 from agentctl.errors import AgentsException, ConfigurationError
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.credentials import load_credentials
@@ -19,9 +21,6 @@ from .installation import check_local_model, check_packages, check_python
 from .service import LOCAL, check_service, service_in_force
 from .shell import check_completions
 
-_GRACE = 2.0
-"""Seconds that what is under way is given to end after a signal."""
-
 
 def examine(
     environ: Mapping[str, str], config: Path | None, *, limit: float, report: Callable[[Finding], None]
@@ -32,13 +31,23 @@ def examine(
     """
     loop = asyncio.new_event_loop()
     task = loop.create_task(_examine(environ, config, limit, report))
+    signals: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        # What is under way is cancelled, so that no program that prints the key stays behind.
+        if signals:
+            leave_at_once(number, frame)
+        signals.append(number)
+        loop.call_soon_threadsafe(task.cancel)
+
+    take_signals(end)
     try:
-        loop.run_until_complete(task)
+        with woken_by_signals(loop), suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
     finally:
-        # After a signal: a program that prints the key must not stay behind.
-        task.cancel()
-        with suppress(Exception, asyncio.CancelledError):
-            loop.run_until_complete(asyncio.wait_for(task, _GRACE))
+        take_signals(unwind)
+    if signals:
+        unwind(signals[0], None)
 
 
 async def _examine(

@@ -112,10 +112,12 @@ async def check_service(service: Service) -> AsyncGenerator[Finding]:
         for finding in _unasked(service, "not checked, since there is no key"):
             yield finding
         return
-    answer, socket = await asyncio.gather(_ask(service), _websocket(service))
+    async with asyncio.TaskGroup() as group:
+        asking, opening = group.create_task(_ask(service)), group.create_task(_websocket(service))
+    answer = asking.result()
     yield _key(service, answer)
     yield _http(answer)
-    yield socket
+    yield opening.result()
     yield _model(service, answer)
 
 
