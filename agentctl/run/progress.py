@@ -26,6 +26,8 @@ class Progress:
     context: RunContextWrapper[Any]
     config: RunConfig
     max_turns: int | None
+    owns_provider: bool = False
+    """Whether the provider was made for this run, which then closes it."""
     turn: int = 0
     """The turn at hand, counted from 1; 0 before the first."""
     new_items: list[RunItem] = field(default_factory=list)
@@ -69,6 +71,11 @@ class Progress:
         if self.conversation_id is not None or self.previous_response_id is not None:
             self._kept = len(self.history)
 
+    async def close(self) -> None:
+        """Let go of what was made for this run alone."""
+        if self.owns_provider:
+            await self.config.model_provider.aclose()
+
     @property
     def last_response_id(self) -> str | None:
         """The id of the newest response."""
@@ -105,6 +112,7 @@ def begin(
         context=context if isinstance(context, RunContextWrapper) else RunContextWrapper(context),
         config=run_config(config),
         max_turns=max_turns,
+        owns_provider=not isinstance(config, RunConfig) and "model_provider" not in (config or {}),
         previous_response_id=previous_response_id,
         auto_previous_response_id=auto_previous_response_id,
         conversation_id=conversation_id,

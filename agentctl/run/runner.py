@@ -56,8 +56,7 @@ class Runner:
                     if type(event) is RunFinished and event.error:
                         raise event.error
         finally:
-            if run_config is None:
-                await progress.config.model_provider.aclose()
+            await progress.close()
         return whole_result(progress)
 
     @classmethod
@@ -122,8 +121,7 @@ class Runner:
             try:
                 await result.drive(run_loop(progress, streamed=True))
             finally:
-                if run_config is None:
-                    await progress.config.model_provider.aclose()
+                await progress.close()
 
         result.run_loop_task = asyncio.get_running_loop().create_task(drive(), name=f"run of {starting_agent.name}")
         return result

@@ -23,6 +23,7 @@ from agentctl import (
     ServiceUnavailableError,
     function_tool,
 )
+from agentctl.net.defaults import get_defaults, restore_defaults, set_default_openai_responses_transport
 from agentctl.run.result import RunResultBase
 from tests.service.client import Service
 from tests.service.steps import (
@@ -247,3 +248,23 @@ def test_reasoning_is_kept_where_the_api_has_it(service: Service) -> None:
         service.script(items(reasoning("Hm."), tool_calls(("double", {"number": 1}, "call_a"))), text("2"))
         result = asyncio.run(run(service, way, Agent(name="a", tools=[double]), streamed=False))
         assert [item.type for item in result.new_items][:2] == ["reasoning_item", "tool_call_item"]
+
+
+@pytest.mark.parametrize("given", [None, {}, {"model": "gpt-x"}])
+def test_a_provider_made_for_one_run_is_closed_with_it(
+    given: dict[str, Any] | None, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        await Runner.run(Agent(name="a"), "hi", run_config=given)
+        service.wait_for_connections(1, ended=1)
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-transports")
+    monkeypatch.setenv("OPENAI_BASE_URL", service.base_url)
+    monkeypatch.delenv("OPENAI_WEBSOCKET_BASE_URL", raising=False)
+    service.script(text("ok"))
+    before = get_defaults()
+    set_default_openai_responses_transport("websocket")
+    try:
+        asyncio.run(scenario())
+    finally:
+        restore_defaults(before)
