@@ -12,7 +12,6 @@ Exception
     ├── ModelBehaviorError              the model or its service broke the protocol
     ├── ModelRefusalError               the model refused
     ├── ModelTimeoutError               one model call took longer than ModelSettings.timeout
-    ├── ToolTimeoutError                a tool took longer than its timeout, and was told to raise
     ├── MaxTurnsExceeded                the turn limit was reached
     ├── RunCancelled                    the caller cancelled the run
     ├── RunTimeoutError                 the whole run took longer than it may
@@ -125,15 +124,6 @@ class ModelTimeoutError(AgentsException):
 
     def __init__(self, timeout_seconds: float) -> None:
         super().__init__(f"the model call took longer than {timeout_seconds:g} s")
-        self.timeout_seconds = timeout_seconds
-
-
-class ToolTimeoutError(AgentsException):
-    """A tool took longer than its timeout."""
-
-    def __init__(self, tool_name: str, timeout_seconds: float) -> None:
-        super().__init__(f"tool {tool_name!r} took longer than {timeout_seconds:g} s")
-        self.tool_name = tool_name
         self.timeout_seconds = timeout_seconds
 
 

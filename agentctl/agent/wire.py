@@ -10,3 +10,6 @@ WireItem: TypeAlias = dict[str, Any]
 
 WireEvent: TypeAlias = dict[str, Any]
 """A streaming event of the Responses API: `{"type": "response.output_text.delta", "delta": "…", ...}`."""
+
+TERMINAL = frozenset({"response.completed", "response.incomplete"})
+"""The events that end a response and carry it whole."""

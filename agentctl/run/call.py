@@ -10,13 +10,11 @@ from agentctl.agent.agent import Agent
 from agentctl.agent.events import Notice, RawResponsesStreamEvent
 from agentctl.agent.items import ModelResponse
 from agentctl.agent.ports import Model, ModelRequest, WireModel
+from agentctl.agent.wire import TERMINAL
 from agentctl.errors import ModelBehaviorError
 
 from .config import RunConfig
 from .spans import Spans
-
-TERMINAL = frozenset({"response.completed", "response.incomplete"})
-"""The events that end a response and carry it whole."""
 
 CallEvent: TypeAlias = RawResponsesStreamEvent | Notice | ModelResponse
 

@@ -6,13 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.process import read_until, started
 from tests.conftest import Agentctl
 from tests.service.client import Service
 from tests.service.steps import (
@@ -59,41 +58,6 @@ def agent_file(home: Path) -> Path:
     path = home / "shout.py"
     path.write_text(SCRIPTED)
     return path
-
-
-@contextmanager
-def started(*arguments: str, env: dict[str, str], **options: Any) -> Iterator["subprocess.Popen[bytes]"]:
-    """Start the command line with pipes, and see that nothing of it is left."""
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    command = [sys.executable, "-m", "agentctl", *arguments]
-    process = subprocess.Popen(command, env={**os.environ, **env}, **streams)
-    try:
-        yield process
-    finally:
-        process.kill()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
-        process.wait()
-
-
-def read_until(process: "subprocess.Popen[bytes]", wanted: bytes) -> bytes:
-    """Read stdout until it holds `wanted`."""
-    assert process.stdout is not None
-    data = b""
-    while wanted not in data:
-        piece = os.read(process.stdout.fileno(), 65536)
-        assert piece, f"the output ended: {data!r}"
-        data += piece
-    return data
-
-
-def wait_for_request(service: Service) -> None:
-    """Return once the service was asked."""
-    deadline = time.monotonic() + 20
-    while not service.requests():
-        assert time.monotonic() < deadline, "nobody asked the service"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("command", ["run", "stream"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_run import read_until, started
+from tests.cli.process import read_until, started
 from tests.conftest import Agentctl
 from tests.service.client import Service
 from tests.service.steps import (

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from agentctl.agent.wire import WireEvent, WireItem
+from agentctl.agent.wire import TERMINAL, WireEvent, WireItem
 from agentctl.errors import ModelBehaviorError, ServiceError, ServiceUnavailableError
 from agentctl.models.reading import ReadBatch
 from agentctl.net.excerpt import excerpt
 from agentctl.net.failures import event_error
 from agentctl.net.unreachable import CONNECTION_LOST
-
-TERMINAL = frozenset({"response.completed", "response.incomplete"})
-"""The events that end a response and carry it."""
 
 _FAILURES = frozenset({"error", "response.error", "response.failed", "response.cancelled"})
 _WATCHED = TERMINAL | _FAILURES | {"response.output_item.done"}

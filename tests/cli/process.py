@@ -1,0 +1,35 @@
+"""The command line as a process under way: started, read, and not left behind."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def started(*arguments: str, env: dict[str, str], **options: Any) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start the command line with pipes, and see that nothing of it is left."""
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    command = [sys.executable, "-m", "agentctl", *arguments]
+    process = subprocess.Popen(command, env={**os.environ, **env}, **streams)
+    try:
+        yield process
+    finally:
+        process.kill()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+        process.wait()
+
+
+def read_until(process: "subprocess.Popen[bytes]", wanted: bytes) -> bytes:
+    """Read stdout until it holds `wanted`."""
+    assert process.stdout is not None
+    data = b""
+    while wanted not in data:
+        piece = os.read(process.stdout.fileno(), 65536)
+        assert piece, f"the output ended: {data!r}"
+        data += piece
+    return data
