@@ -1,4 +1,4 @@
-"""The agent: instructions, a model and tools."""
+"""The agent: instructions, a model, tools, and other agents to hand over to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from .context import RunContextWrapper, TContext
 from .model_settings import ModelSettings
@@ -14,28 +14,57 @@ from .output import AgentOutputSchemaBase
 from .ports import Model
 from .tool import Tool
 
+if TYPE_CHECKING:
+    from .guardrail import InputGuardrail, OutputGuardrail
+    from .handoff import Handoff
+    from .lifecycle import AgentHooks
+    from .prompts import DynamicPromptFunction, Prompt
+    from .tool_use import StopAtTools, ToolsToFinalOutputFunction
+
 
 @dataclass
 class Agent(Generic[TContext]):
     """A model with instructions and tools; it holds no state of a run, so one agent serves many."""
 
     name: str
+    handoff_description: str | None = None
+    """What other agents are told of it, to know when to hand over to it."""
+    tools: list[Tool] = field(default_factory=list)
     instructions: str | Callable[[RunContextWrapper[TContext], Agent[TContext]], str | Awaitable[str]] | None = None
     """The system prompt, or a function of the run's context and the agent that gives it, asked at every turn."""
-    tools: list[Tool] = field(default_factory=list)
+    prompt: Prompt | DynamicPromptFunction | None = None
+    """A prompt object that the service keeps, or a function that gives one, asked at every turn."""
+    handoffs: list[Agent[Any] | Handoff[TContext, Any]] = field(default_factory=list)
+    """The agents that it may hand over to."""
     model: str | Model | None = None
     """A name that the run's provider knows, or a model; None takes the run's, then the provider's default."""
     model_settings: ModelSettings = field(default_factory=ModelSettings)
+    input_guardrails: list[InputGuardrail[TContext]] = field(default_factory=list)
+    """Checks of the input, where the run begins with this agent."""
+    output_guardrails: list[OutputGuardrail[TContext]] = field(default_factory=list)
+    """Checks of the final output, where this agent gives it."""
     output_type: type[Any] | AgentOutputSchemaBase | None = None
     """The type of the final output; None is text."""
+    hooks: AgentHooks[TContext] | None = None
+    """Told of what this agent does."""
+    tool_use_behavior: Literal["run_llm_again", "stop_on_first_tool"] | StopAtTools | ToolsToFinalOutputFunction = (
+        "run_llm_again"
+    )
+    """Whether what tools gave goes back to the model, or is the final output."""
     reset_tool_choice: bool = True
     """Whether a forced `tool_choice` is lifted once the agent has called a tool, so that it can come to an end."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
             raise TypeError(f"Agent.name is a text, not {type(self.name).__name__}")
-        if not isinstance(self.tools, list):
-            raise TypeError(f"Agent.tools is a list, not {type(self.tools).__name__}")
+        for name, value in (
+            ("tools", self.tools),
+            ("handoffs", self.handoffs),
+            ("input_guardrails", self.input_guardrails),
+            ("output_guardrails", self.output_guardrails),
+        ):
+            if not isinstance(value, list):
+                raise TypeError(f"Agent.{name} is a list, not {type(value).__name__}")
         if not (self.instructions is None or isinstance(self.instructions, str) or callable(self.instructions)):
             raise TypeError(f"Agent.instructions is a text or a function, not {type(self.instructions).__name__}")
         if not isinstance(self.model_settings, ModelSettings):

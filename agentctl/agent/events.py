@@ -54,7 +54,18 @@ class RawResponsesStreamEvent:
 class RunItemStreamEvent:
     """An item was added to the run."""
 
-    name: Literal["message_output_created", "tool_called", "tool_output", "reasoning_item_created", "item_created"]
+    name: Literal[
+        "message_output_created",
+        "handoff_requested",
+        "handoff_occured",
+        "tool_called",
+        "tool_output",
+        "reasoning_item_created",
+        "mcp_approval_requested",
+        "mcp_approval_response",
+        "mcp_list_tools",
+        "item_created",
+    ]
     item: RunItem
     type: Literal["run_item_stream_event"] = "run_item_stream_event"
 
@@ -92,6 +103,17 @@ class ModelResponded:
     response: ModelResponse
     model: str
     turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardrailChecked:
+    """A guardrail has come to its verdict."""
+
+    stage: Literal["input", "output", "tool_input", "tool_output"]
+    name: str
+    tripwire_triggered: bool
+    """Whether it stops the run."""
+    agent: Agent[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +167,7 @@ RunEvent: TypeAlias = (
     | RunStarted
     | ModelRequested
     | ModelResponded
+    | GuardrailChecked
     | RetryScheduled
     | Warned
     | Progressed
