@@ -4,17 +4,45 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model, ModelProvider
 from agentctl.errors import UserError
 
 if TYPE_CHECKING:
+    from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
+    from agentctl.agent.handoff import HandoffHistoryMapper, HandoffInputFilter
     from agentctl.tracing.traces import TracingConfig
+
+    from .guardrails import OutputGuardrailBlockedMessageFormatter
+    from .input_filter import CallModelInputFilter
+    from .tool_execution import ToolErrorFormatter
 
 DEFAULT_MAX_TURNS = 10
 """How many turns a run may take when it is not told."""
+
+ToolNotFoundBehavior: TypeAlias = Literal["raise_error", "return_error_to_model"]
+"""Whether a call of a tool that the agent does not have ends the run, or is answered with an error for the model."""
+
+ToolNameCollisionPolicy: TypeAlias = Literal["warn", "error"]
+"""What is done about two tools, or a tool and a handoff, of one name."""
+
+ReasoningItemIdPolicy: TypeAlias = Literal["preserve", "omit"]
+"""Whether reasoning items keep their ids when they are sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolExecutionConfig:
+    """How the tools of a run are run."""
+
+    max_function_tool_concurrency: int | None = None
+    """How many function tools may run at a time; None is no limit."""
+
+    def __post_init__(self) -> None:
+        most = self.max_function_tool_concurrency
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+            raise ValueError(f"max_function_tool_concurrency is a whole number from 1, or None, not {most!r}")
 
 
 def _default_provider() -> ModelProvider:
@@ -38,6 +66,16 @@ class RunConfig:
     """Finds the models that are given by name."""
     model_settings: ModelSettings | None = None
     """Put over the settings of every agent in the run, value by value."""
+    handoff_input_filter: HandoffInputFilter | None = None
+    """Changes what the next agent is given at a handoff that has no filter of its own."""
+    nest_handoff_history: bool = False
+    """Whether the next agent is given what went before a handoff as one message; a handoff may say otherwise."""
+    handoff_history_mapper: HandoffHistoryMapper | None = None
+    """Makes that message; None takes ours."""
+    input_guardrails: list[InputGuardrail[Any]] | None = None
+    """Checks of the run's input, with those of its first agent."""
+    output_guardrails: list[OutputGuardrail[Any]] | None = None
+    """Checks of the final output, with those of the agent that gives it."""
     tracing_disabled: bool = False
     """Whether this run has no trace, whatever the process does."""
     tracing: TracingConfig | None = None
@@ -51,6 +89,16 @@ class RunConfig:
     group_id: str | None = None
     """What the trace has in common with others, a conversation for instance."""
     trace_metadata: dict[str, Any] | None = None
+    call_model_input_filter: CallModelInputFilter | None = None
+    """Changes the input of each model call, and nothing else of the run."""
+    tool_error_formatter: ToolErrorFormatter | None = None
+    """Words what the model is told of a tool call that failed."""
+    reasoning_item_id_policy: ReasoningItemIdPolicy | None = None
+    tool_execution: ToolExecutionConfig | None = None
+    tool_not_found_behavior: ToolNotFoundBehavior = "raise_error"
+    tool_name_collision_policy: ToolNameCollisionPolicy = "warn"
+    output_guardrail_blocked_message: str | OutputGuardrailBlockedMessageFormatter | None = None
+    """What stands in the history in place of an output that a guardrail blocked."""
 
 
 def run_config(given: RunConfig | dict[str, Any] | None) -> RunConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper
@@ -13,6 +13,13 @@ from agentctl.errors import UserError
 
 from .config import RunConfig, run_config
 from .spans import Spans, spans_for
+
+if TYPE_CHECKING:
+    from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
+    from agentctl.agent.lifecycle import RunHooks
+    from agentctl.agent.tool_guardrails import ToolInputGuardrailResult, ToolOutputGuardrailResult
+
+    from .error_handlers import RunErrorHandlers
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +35,8 @@ class Progress:
     max_turns: int | None
     owns_provider: bool = False
     """Whether the provider was made for this run, which then closes it."""
+    hooks: RunHooks[Any] | None = None
+    error_handlers: RunErrorHandlers[Any] | None = None
     turn: int = 0
     """The turn at hand, counted from 1; 0 before the first."""
     new_items: list[RunItem] = field(default_factory=list)
@@ -36,6 +45,10 @@ class Progress:
     """The input and every item after it, as the next model call sends them."""
     used_tools: set[str] = field(default_factory=set)
     """The names of the agents that have called a tool."""
+    input_guardrail_results: list[InputGuardrailResult] = field(default_factory=list)
+    output_guardrail_results: list[OutputGuardrailResult] = field(default_factory=list)
+    tool_input_guardrail_results: list[ToolInputGuardrailResult] = field(default_factory=list)
+    tool_output_guardrail_results: list[ToolOutputGuardrailResult] = field(default_factory=list)
     ends_after_turn: bool = False
     """Whether the run is to stop once the turn at hand is over."""
     previous_response_id: str | None = None
@@ -58,6 +71,11 @@ class Progress:
         """Take a new item into the run."""
         self.new_items.append(item)
         self.history.append(item.to_input_item())
+
+    def replace_history(self, history: list[WireItem]) -> None:
+        """Send this, and what is added to it, from now on; what the run has produced stays as it is."""
+        self.history = history
+        self._kept = 0
 
     def unsent(self) -> list[WireItem]:
         """Return the items that the next call must send: all of them, unless the service keeps the history."""
@@ -89,6 +107,8 @@ def begin(
     context: Any,
     max_turns: int | None,
     config: RunConfig | dict[str, Any] | None,
+    hooks: RunHooks[Any] | None = None,
+    error_handlers: RunErrorHandlers[Any] | None = None,
     previous_response_id: str | None = None,
     auto_previous_response_id: bool = False,
     conversation_id: str | None = None,
@@ -112,6 +132,8 @@ def begin(
         context=context if isinstance(context, RunContextWrapper) else RunContextWrapper(context),
         config=run_config(config),
         max_turns=max_turns,
+        hooks=hooks,
+        error_handlers=error_handlers,
         owns_provider=not isinstance(config, RunConfig) and "model_provider" not in (config or {}),
         previous_response_id=previous_response_id,
         auto_previous_response_id=auto_previous_response_id,

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from weakref import ref
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper
@@ -25,30 +26,58 @@ from agentctl.errors import AgentsException, RunCancelled
 
 from .progress import Progress
 
+if TYPE_CHECKING:
+    from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
+    from agentctl.agent.tool_guardrails import ToolInputGuardrailResult, ToolOutputGuardrailResult
+
 T = TypeVar("T")
+
+ToInputListMode: TypeAlias = Literal["preserve_all", "normalized"]
+"""Whether a next run is given all that happened, or what the last model call was given and what came of it."""
 
 _MOST_WAITING = 4096
 """How many events may wait for a reader before the run waits for it."""
 
 
-@dataclass(kw_only=True)
 class RunResultBase:
     """What is known of a run, ended or not."""
 
-    input: str | list[WireItem]
-    """The input as it was given."""
-    new_items: list[RunItem]
-    """What the run added, each item once, in order."""
-    raw_responses: list[ModelResponse]
-    final_output: Any
-    """The text, or the value of the agent's output type; None before there is one."""
-    context_wrapper: RunContextWrapper[Any]
-    max_turns: int | None
+    def __init__(self, progress: Progress) -> None:
+        """Show a run, of which new items and responses are there as they come."""
+        self.input: str | list[WireItem] = progress.input
+        """The input as it was given."""
+        self.new_items: list[RunItem] = progress.new_items
+        """What the run added, each item once, in order."""
+        self.raw_responses: list[ModelResponse] = progress.raw_responses
+        self.final_output: Any = progress.final_output
+        """The text, or the value of the agent's output type; None before there is one."""
+        self.input_guardrail_results: list[InputGuardrailResult] = progress.input_guardrail_results
+        self.output_guardrail_results: list[OutputGuardrailResult] = progress.output_guardrail_results
+        self.tool_input_guardrail_results: list[ToolInputGuardrailResult] = progress.tool_input_guardrail_results
+        self.tool_output_guardrail_results: list[ToolOutputGuardrailResult] = progress.tool_output_guardrail_results
+        self.context_wrapper: RunContextWrapper[Any] = progress.context
+        self.max_turns: int | None = progress.max_turns
+        self._progress = progress
+        self._released: ref[Agent[Any]] | None = None
+
+    @property
+    def last_agent(self) -> Agent[Any]:
+        """The agent that had the last word; while the run goes on, the one that has it.
+
+        Raises:
+            AgentsException: the agents were released, and nobody else holds this one.
+        """
+        if self._released is None:
+            return self._progress.agent
+        agent = self._released()
+        if agent is None:
+            raise AgentsException("the result's agents were released, and the last one is gone")
+        return agent
 
     @property
     def last_response_id(self) -> str | None:
         """The id of the newest response."""
-        return self.raw_responses[-1].response_id if self.raw_responses else None
+        return self._progress.last_response_id
 
     def final_output_as(self, cls: type[T], raise_if_incorrect_type: bool = False) -> T:
         """Return the final output, for the type checker a `cls`; with the flag, raise `TypeError` if it is none."""
@@ -57,17 +86,27 @@ class RunResultBase:
         output: T = self.final_output
         return output
 
-    def to_input_list(self) -> list[WireItem]:
-        """Return the input and all that the run added, as input for a next run."""
+    def to_input_list(self, *, mode: ToInputListMode = "preserve_all") -> list[WireItem]:
+        """Return the input and all that the run added, as input for a next run.
+
+        `normalized` gives the history as the model knows it, which is another where a handoff filtered it.
+        """
+        if mode == "normalized":
+            return list(self._progress.history)
         return [*ItemHelpers.input_to_new_input_list(self.input), *(item.to_input_item() for item in self.new_items)]
 
+    def release_agents(self, *, release_new_items: bool = True) -> None:
+        """Hold the agents of an ended run no longer, so that a kept result does not keep them."""
+        if self._released is None:
+            self._released = ref(self._progress.agent)
+            del self._progress.agent
+        if release_new_items:
+            for item in self.new_items:
+                item.release_agent()
 
-@dataclass(kw_only=True)
+
 class RunResult(RunResultBase):
     """A run that has ended."""
-
-    last_agent: Agent[Any]
-    """The agent that had the last word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +118,10 @@ class RunErrorDetails:
     raw_responses: list[ModelResponse]
     last_agent: Agent[Any]
     context_wrapper: RunContextWrapper[Any]
+    input_guardrail_results: list[InputGuardrailResult]
+    output_guardrail_results: list[OutputGuardrailResult]
+    tool_input_guardrail_results: list[ToolInputGuardrailResult]
+    tool_output_guardrail_results: list[ToolOutputGuardrailResult]
 
 
 def error_details(progress: Progress) -> RunErrorDetails:
@@ -89,6 +132,10 @@ def error_details(progress: Progress) -> RunErrorDetails:
         raw_responses=list(progress.raw_responses),
         last_agent=progress.agent,
         context_wrapper=progress.context,
+        input_guardrail_results=list(progress.input_guardrail_results),
+        output_guardrail_results=list(progress.output_guardrail_results),
+        tool_input_guardrail_results=list(progress.tool_input_guardrail_results),
+        tool_output_guardrail_results=list(progress.tool_output_guardrail_results),
     )
 
 
@@ -103,19 +150,6 @@ def finished(progress: Progress, error: Exception | None) -> RunFinished:
     )
 
 
-def whole_result(progress: Progress) -> RunResult:
-    """Return the result of a run that has ended well."""
-    return RunResult(
-        input=progress.input,
-        new_items=progress.new_items,
-        raw_responses=progress.raw_responses,
-        final_output=progress.final_output,
-        context_wrapper=progress.context,
-        max_turns=progress.max_turns,
-        last_agent=progress.agent,
-    )
-
-
 class RunResultStreaming(RunResultBase):
     """A run under way: it goes on by itself, whether or not its events are read.
 
@@ -125,15 +159,7 @@ class RunResultStreaming(RunResultBase):
     run_loop_task: asyncio.Task[None]
 
     def __init__(self, progress: Progress) -> None:
-        super().__init__(
-            input=progress.input,
-            new_items=progress.new_items,
-            raw_responses=progress.raw_responses,
-            final_output=None,
-            context_wrapper=progress.context,
-            max_turns=progress.max_turns,
-        )
-        self._progress = progress
+        super().__init__(progress)
         self._waiting: deque[RunEvent] = deque()
         self._arrived = asyncio.Event()
         self._read = asyncio.Event()
@@ -143,12 +169,7 @@ class RunResultStreaming(RunResultBase):
     @property
     def current_agent(self) -> Agent[Any]:
         """The agent that has the word."""
-        return self._progress.agent
-
-    @property
-    def last_agent(self) -> Agent[Any]:
-        """The agent that had the last word; while the run goes on, the one that has it."""
-        return self._progress.agent
+        return self.last_agent
 
     @property
     def current_turn(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import RunFinished
@@ -13,7 +13,12 @@ from agentctl.agent.wire import WireItem
 from .config import DEFAULT_MAX_TURNS, RunConfig
 from .loop import run_loop
 from .progress import begin
-from .result import RunResult, RunResultStreaming, whole_result
+from .result import RunResult, RunResultStreaming
+
+if TYPE_CHECKING:
+    from agentctl.agent.lifecycle import RunHooks
+
+    from .error_handlers import RunErrorHandlers
 
 
 class Runner:
@@ -27,7 +32,9 @@ class Runner:
         *,
         context: Any = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
+        hooks: RunHooks[Any] | None = None,
         run_config: RunConfig | dict[str, Any] | None = None,
+        error_handlers: RunErrorHandlers[Any] | None = None,
         previous_response_id: str | None = None,
         auto_previous_response_id: bool = False,
         conversation_id: str | None = None,
@@ -46,6 +53,8 @@ class Runner:
             context=context,
             max_turns=max_turns,
             config=run_config,
+            hooks=hooks,
+            error_handlers=error_handlers,
             previous_response_id=previous_response_id,
             auto_previous_response_id=auto_previous_response_id,
             conversation_id=conversation_id,
@@ -57,7 +66,7 @@ class Runner:
                         raise event.error
         finally:
             await progress.close()
-        return whole_result(progress)
+        return RunResult(progress)
 
     @classmethod
     def run_sync(
@@ -67,7 +76,9 @@ class Runner:
         *,
         context: Any = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
+        hooks: RunHooks[Any] | None = None,
         run_config: RunConfig | dict[str, Any] | None = None,
+        error_handlers: RunErrorHandlers[Any] | None = None,
         previous_response_id: str | None = None,
         auto_previous_response_id: bool = False,
         conversation_id: str | None = None,
@@ -85,7 +96,9 @@ class Runner:
                 input,
                 context=context,
                 max_turns=max_turns,
+                hooks=hooks,
                 run_config=run_config,
+                error_handlers=error_handlers,
                 previous_response_id=previous_response_id,
                 auto_previous_response_id=auto_previous_response_id,
                 conversation_id=conversation_id,
@@ -99,10 +112,13 @@ class Runner:
         input: str | list[WireItem],
         context: Any = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
+        hooks: RunHooks[Any] | None = None,
         run_config: RunConfig | dict[str, Any] | None = None,
         previous_response_id: str | None = None,
         auto_previous_response_id: bool = False,
         conversation_id: str | None = None,
+        *,
+        error_handlers: RunErrorHandlers[Any] | None = None,
     ) -> RunResultStreaming:
         """Start a run in the running event loop and return it at once, to be read as it goes."""
         progress = begin(
@@ -111,6 +127,8 @@ class Runner:
             context=context,
             max_turns=max_turns,
             config=run_config,
+            hooks=hooks,
+            error_handlers=error_handlers,
             previous_response_id=previous_response_id,
             auto_previous_response_id=auto_previous_response_id,
             conversation_id=conversation_id,
