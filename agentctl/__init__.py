@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .agent.context import RunContextWrapper as RunContextWrapper
     from .agent.context import ToolContext as ToolContext
     from .agent.events import AgentUpdatedStreamEvent as AgentUpdatedStreamEvent
+    from .agent.events import GuardrailChecked as GuardrailChecked
     from .agent.events import ModelRequested as ModelRequested
     from .agent.events import ModelResponded as ModelResponded
     from .agent.events import Progressed as Progressed
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
     from .agent.function_schema import function_schema as function_schema
     from .agent.function_tool import default_tool_error_function as default_tool_error_function
     from .agent.function_tool import function_tool as function_tool
+    from .agent.guardrail import GuardrailFunctionOutput as GuardrailFunctionOutput
+    from .agent.guardrail import InputGuardrail as InputGuardrail
+    from .agent.guardrail import InputGuardrailResult as InputGuardrailResult
+    from .agent.guardrail import OutputGuardrail as OutputGuardrail
+    from .agent.guardrail import OutputGuardrailBlockedMessageArgs as OutputGuardrailBlockedMessageArgs
+    from .agent.guardrail import OutputGuardrailBlockedMessageFormatter as OutputGuardrailBlockedMessageFormatter
+    from .agent.guardrail import OutputGuardrailResult as OutputGuardrailResult
+    from .agent.guardrail import input_guardrail as input_guardrail
+    from .agent.guardrail import output_guardrail as output_guardrail
     from .agent.items import ItemHelpers as ItemHelpers
     from .agent.items import MessageOutputItem as MessageOutputItem
     from .agent.items import ModelResponse as ModelResponse
@@ -32,6 +42,8 @@ if TYPE_CHECKING:
     from .agent.items import ToolCallItem as ToolCallItem
     from .agent.items import ToolCallOutputItem as ToolCallOutputItem
     from .agent.items import UnrecognizedItem as UnrecognizedItem
+    from .agent.lifecycle import AgentHooks as AgentHooks
+    from .agent.lifecycle import RunHooks as RunHooks
     from .agent.model_settings import ModelSettings as ModelSettings
     from .agent.output import AgentOutputSchema as AgentOutputSchema
     from .agent.output import AgentOutputSchemaBase as AgentOutputSchemaBase
@@ -40,6 +52,18 @@ if TYPE_CHECKING:
     from .agent.ports import ModelRequest as ModelRequest
     from .agent.ports import ModelTracing as ModelTracing
     from .agent.ports import WireModel as WireModel
+    from .agent.prompts import DynamicPromptFunction as DynamicPromptFunction
+    from .agent.prompts import GenerateDynamicPromptData as GenerateDynamicPromptData
+    from .agent.prompts import Prompt as Prompt
+    from .agent.retry import ModelRetryAdvice as ModelRetryAdvice
+    from .agent.retry import ModelRetryAdviceRequest as ModelRetryAdviceRequest
+    from .agent.retry import ModelRetryBackoffSettings as ModelRetryBackoffSettings
+    from .agent.retry import ModelRetryNormalizedError as ModelRetryNormalizedError
+    from .agent.retry import ModelRetrySettings as ModelRetrySettings
+    from .agent.retry import RetryDecision as RetryDecision
+    from .agent.retry import RetryPolicy as RetryPolicy
+    from .agent.retry import RetryPolicyContext as RetryPolicyContext
+    from .agent.retry import retry_policies as retry_policies
     from .agent.tool import FunctionTool as FunctionTool
     from .agent.tool import Tool as Tool
     from .agent.usage import InputTokensDetails as InputTokensDetails
@@ -50,11 +74,14 @@ if TYPE_CHECKING:
     from .errors import AgentsException as AgentsException
     from .errors import AuthenticationError as AuthenticationError
     from .errors import ConfigurationError as ConfigurationError
+    from .errors import GuardrailTripwireTriggered as GuardrailTripwireTriggered
+    from .errors import InputGuardrailTripwireTriggered as InputGuardrailTripwireTriggered
     from .errors import MaxTurnsExceeded as MaxTurnsExceeded
     from .errors import MissingKeyError as MissingKeyError
     from .errors import ModelBehaviorError as ModelBehaviorError
     from .errors import ModelRefusalError as ModelRefusalError
     from .errors import ModelTimeoutError as ModelTimeoutError
+    from .errors import OutputGuardrailTripwireTriggered as OutputGuardrailTripwireTriggered
     from .errors import RequestRejectedError as RequestRejectedError
     from .errors import RunCancelled as RunCancelled
     from .errors import RunTimeoutError as RunTimeoutError
@@ -75,6 +102,10 @@ if TYPE_CHECKING:
     from .net.defaults import set_default_openai_responses_transport as set_default_openai_responses_transport
     from .net.defaults import set_tracing_export_api_key as set_tracing_export_api_key
     from .run.config import RunConfig as RunConfig
+    from .run.demo_loop import run_demo_loop as run_demo_loop
+    from .run.input_filter import CallModelData as CallModelData
+    from .run.input_filter import CallModelInputFilter as CallModelInputFilter
+    from .run.input_filter import ModelInputData as ModelInputData
     from .run.preview import preview_request as preview_request
     from .run.result import RunErrorDetails as RunErrorDetails
     from .run.result import RunResult as RunResult
@@ -117,20 +148,31 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "Agent": "agentctl.agent.agent",
+    "AgentHooks": "agentctl.agent.lifecycle",
     "AgentOutputSchema": "agentctl.agent.output",
     "AgentOutputSchemaBase": "agentctl.agent.output",
     "AgentSpanData": "agentctl.tracing.span_data",
     "AgentUpdatedStreamEvent": "agentctl.agent.events",
     "AgentsException": "agentctl.errors",
     "AuthenticationError": "agentctl.errors",
+    "CallModelData": "agentctl.run.input_filter",
+    "CallModelInputFilter": "agentctl.run.input_filter",
     "ConfigurationError": "agentctl.errors",
     "CustomSpanData": "agentctl.tracing.span_data",
+    "DynamicPromptFunction": "agentctl.agent.prompts",
     "FuncSchema": "agentctl.agent.function_schema",
     "FunctionSpanData": "agentctl.tracing.span_data",
     "FunctionTool": "agentctl.agent.tool",
+    "GenerateDynamicPromptData": "agentctl.agent.prompts",
     "GenerationSpanData": "agentctl.tracing.span_data",
+    "GuardrailChecked": "agentctl.agent.events",
+    "GuardrailFunctionOutput": "agentctl.agent.guardrail",
     "GuardrailSpanData": "agentctl.tracing.span_data",
+    "GuardrailTripwireTriggered": "agentctl.errors",
     "HandoffSpanData": "agentctl.tracing.span_data",
+    "InputGuardrail": "agentctl.agent.guardrail",
+    "InputGuardrailResult": "agentctl.agent.guardrail",
+    "InputGuardrailTripwireTriggered": "agentctl.errors",
     "InputTokensDetails": "agentctl.agent.usage",
     "ItemHelpers": "agentctl.agent.items",
     "MCPListToolsSpanData": "agentctl.tracing.span_data",
@@ -139,12 +181,18 @@ _NAMES = {
     "MissingKeyError": "agentctl.errors",
     "Model": "agentctl.agent.ports",
     "ModelBehaviorError": "agentctl.errors",
+    "ModelInputData": "agentctl.run.input_filter",
     "ModelProvider": "agentctl.agent.ports",
     "ModelRefusalError": "agentctl.errors",
     "ModelRequest": "agentctl.agent.ports",
     "ModelRequested": "agentctl.agent.events",
     "ModelResponded": "agentctl.agent.events",
     "ModelResponse": "agentctl.agent.items",
+    "ModelRetryAdvice": "agentctl.agent.retry",
+    "ModelRetryAdviceRequest": "agentctl.agent.retry",
+    "ModelRetryBackoffSettings": "agentctl.agent.retry",
+    "ModelRetryNormalizedError": "agentctl.agent.retry",
+    "ModelRetrySettings": "agentctl.agent.retry",
     "ModelSettings": "agentctl.agent.model_settings",
     "ModelTimeoutError": "agentctl.errors",
     "ModelTracing": "agentctl.agent.ports",
@@ -155,14 +203,23 @@ _NAMES = {
     "OpenAIResponsesModel": "agentctl.models.openai_responses",
     "OpenAIResponsesWSModel": "agentctl.models.openai_responses_ws",
     "OpenAIResponsesWebSocketOptions": "agentctl.models.transport",
+    "OutputGuardrail": "agentctl.agent.guardrail",
+    "OutputGuardrailBlockedMessageArgs": "agentctl.agent.guardrail",
+    "OutputGuardrailBlockedMessageFormatter": "agentctl.agent.guardrail",
+    "OutputGuardrailResult": "agentctl.agent.guardrail",
+    "OutputGuardrailTripwireTriggered": "agentctl.errors",
     "OutputTokensDetails": "agentctl.agent.usage",
     "Progressed": "agentctl.agent.events",
+    "Prompt": "agentctl.agent.prompts",
     "RawResponsesStreamEvent": "agentctl.agent.events",
     "ReasoningItem": "agentctl.agent.items",
     "RequestRejectedError": "agentctl.errors",
     "RequestUsage": "agentctl.agent.usage",
     "ResponseSpanData": "agentctl.tracing.span_data",
     "ResponsesWebSocketSession": "agentctl.run.websocket_session",
+    "RetryDecision": "agentctl.agent.retry",
+    "RetryPolicy": "agentctl.agent.retry",
+    "RetryPolicyContext": "agentctl.agent.retry",
     "RetryScheduled": "agentctl.agent.events",
     "RunCancelled": "agentctl.errors",
     "RunConfig": "agentctl.run.config",
@@ -170,6 +227,7 @@ _NAMES = {
     "RunErrorDetails": "agentctl.run.result",
     "RunEvent": "agentctl.agent.events",
     "RunFinished": "agentctl.agent.events",
+    "RunHooks": "agentctl.agent.lifecycle",
     "RunItem": "agentctl.agent.items",
     "RunItemStreamEvent": "agentctl.agent.events",
     "RunResult": "agentctl.run.result",
@@ -213,9 +271,13 @@ _NAMES = {
     "get_trace_provider": "agentctl.tracing.process",
     "guardrail_span": "agentctl.tracing.create",
     "handoff_span": "agentctl.tracing.create",
+    "input_guardrail": "agentctl.agent.guardrail",
     "mcp_tools_span": "agentctl.tracing.create",
+    "output_guardrail": "agentctl.agent.guardrail",
     "preview_request": "agentctl.run.preview",
     "responses_websocket_session": "agentctl.run.websocket_session",
+    "retry_policies": "agentctl.agent.retry",
+    "run_demo_loop": "agentctl.run.demo_loop",
     "set_default_openai_api": "agentctl.net.defaults",
     "set_default_openai_client": "agentctl.net.defaults",
     "set_default_openai_key": "agentctl.net.defaults",

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from .retry import ModelRetrySettings, retry_settings
 from .wire import JSONValue
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class ModelSettings:
     extra_headers: dict[str, str] | None = None
     extra_args: dict[str, Any] | None = None
     """Further top-level fields of the request, as the API names them."""
+    retry: ModelRetrySettings | None = None
+    """How often, and when, a call that failed is made again; a dict will do. None leaves it to the transport."""
     context_management: list[dict[str, Any]] | None = None
     prompt_cache_options: dict[str, Any] | None = None
     preserve_raw_usage: bool | None = None
@@ -48,9 +51,13 @@ class ModelSettings:
     def __post_init__(self) -> None:
         if self.timeout is not None and not 0 < self.timeout < float("inf"):
             raise ValueError(f"ModelSettings.timeout is a finite number of seconds above 0, not {self.timeout!r}")
+        self.retry = retry_settings(self.retry)
 
     def resolve(self, override: ModelSettings | dict[str, Any] | None) -> ModelSettings:
-        """Return these settings with every value that `override` sets put over them; `extra_args` are merged."""
+        """Return these settings with every value that `override` sets put over them.
+
+        `extra_args` and `retry` are merged value by value.
+        """
         if override is None:
             return self
         theirs = override if isinstance(override, ModelSettings) else ModelSettings(**override)
@@ -61,11 +68,14 @@ class ModelSettings:
         }
         if self.extra_args and theirs.extra_args:
             changes["extra_args"] = {**self.extra_args, **theirs.extra_args}
+        if self.retry and theirs.retry:
+            changes["retry"] = self.retry.resolve(theirs.retry)
         return dataclasses.replace(self, **changes)
 
     def to_json_dict(self) -> dict[str, JSONValue]:
         """Return every setting as JSON, unset ones as None."""
-        return {field.name: to_json(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        values = {field.name: to_json(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        return {**values, "retry": self.retry.to_json_dict() if self.retry else None}
 
 
 def to_json(value: Any) -> JSONValue:

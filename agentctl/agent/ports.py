@@ -18,6 +18,7 @@ from .wire import JSONValue, WireEvent, WireItem
 if TYPE_CHECKING:
     from .events import Notice
     from .output import AgentOutputSchemaBase
+    from .retry import ModelRetryAdvice, ModelRetryAdviceRequest
     from .tool import Tool
 
 
@@ -95,6 +96,10 @@ class Model(abc.ABC):
         prompt: dict[str, Any] | None,
     ) -> AsyncIterator[Any]:
         """Yield the streaming events of the Responses API, the terminal one last."""
+
+    def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
+        """Return what the model knows of a failure of its own that bears on a retry; None is nothing."""
+        return None
 
     async def close(self) -> None:  # noqa: B027  # optional to override
         """Let go of connections; the model may be used again."""
