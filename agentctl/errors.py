@@ -12,7 +12,13 @@ Exception
     ├── ModelBehaviorError              the model or its service broke the protocol
     ├── ModelRefusalError               the model refused
     ├── ModelTimeoutError               one model call took longer than ModelSettings.timeout
+    ├── ToolTimeoutError                a tool call took longer than the tool may
     ├── MaxTurnsExceeded                the turn limit was reached
+    ├── GuardrailTripwireTriggered      a guardrail stopped the run
+    │   ├── InputGuardrailTripwireTriggered     one of the input: guardrail_result
+    │   ├── OutputGuardrailTripwireTriggered    one of the final output: guardrail_result
+    │   ├── ToolInputGuardrailTripwireTriggered     one of a tool, before the call: guardrail, output
+    │   └── ToolOutputGuardrailTripwireTriggered    one of a tool, at what it gave: guardrail, output
     ├── RunCancelled                    the caller cancelled the run
     ├── RunTimeoutError                 the whole run took longer than it may
     ├── RunInterrupted                  a signal stopped the run
@@ -33,9 +39,11 @@ import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
+    from agentctl.agent.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolOutputGuardrail
     from agentctl.run.result import RunErrorDetails
 
 
@@ -127,12 +135,64 @@ class ModelTimeoutError(AgentsException):
         self.timeout_seconds = timeout_seconds
 
 
+class ToolTimeoutError(AgentsException):
+    """A tool call took longer than the tool may."""
+
+    def __init__(self, tool_name: str, timeout_seconds: float) -> None:
+        super().__init__(f"tool {tool_name!r} took longer than {timeout_seconds:g} s")
+        self.tool_name = tool_name
+        self.timeout_seconds = timeout_seconds
+
+
 class MaxTurnsExceeded(AgentsException):
     """The run needed more turns than it was allowed."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class GuardrailTripwireTriggered(AgentsException):
+    """A guardrail stopped the run."""
+
+
+class InputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
+    """A guardrail of the input stopped the run."""
+
+    def __init__(self, guardrail_result: InputGuardrailResult) -> None:
+        super().__init__(
+            f"input guardrail {guardrail_result.guardrail.get_name()!r} stopped the run: its tripwire was triggered"
+        )
+        self.guardrail_result = guardrail_result
+
+
+class OutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
+    """A guardrail of the final output stopped the run."""
+
+    def __init__(self, guardrail_result: OutputGuardrailResult) -> None:
+        super().__init__(
+            f"output guardrail {guardrail_result.guardrail.get_name()!r} held back the answer of agent "
+            f"{guardrail_result.agent.name!r}: its tripwire was triggered"
+        )
+        self.guardrail_result = guardrail_result
+
+
+class ToolInputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
+    """A guardrail of a tool stopped the run before the tool was called."""
+
+    def __init__(self, guardrail: ToolInputGuardrail[Any], output: ToolGuardrailFunctionOutput) -> None:
+        super().__init__(f"tool input guardrail {guardrail.get_name()!r} stopped the run")
+        self.guardrail = guardrail
+        self.output = output
+
+
+class ToolOutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
+    """A guardrail of a tool stopped the run at what the tool gave."""
+
+    def __init__(self, guardrail: ToolOutputGuardrail[Any], output: ToolGuardrailFunctionOutput) -> None:
+        super().__init__(f"tool output guardrail {guardrail.get_name()!r} stopped the run")
+        self.guardrail = guardrail
+        self.output = output
 
 
 class RunCancelled(AgentsException):
@@ -176,6 +236,7 @@ class Outcome(StrEnum):
     UNAVAILABLE = "unavailable"
     UNAUTHORIZED = "unauthorized"
     MISCONFIGURED = "misconfigured"
+    GUARDRAIL = "guardrail"
     MAX_TURNS = "max_turns"
     REFUSED = "refused"
     TIMEOUT = "timeout"
@@ -229,6 +290,12 @@ EXITS: tuple[Exit, ...] = (
         "The message names the file and the key; `agentctl config show` shows what is set.",
     ),
     Exit(
+        80,
+        Outcome.GUARDRAIL,
+        "A guardrail of the agent stopped the run.",
+        "The message names the guardrail: change what it objects to, or the guardrail.",
+    ),
+    Exit(
         81,
         Outcome.MAX_TURNS,
         "The turn limit was reached before the final output.",
@@ -256,6 +323,7 @@ _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
     (ModelRefusalError, Outcome.REFUSED),
     (ModelTimeoutError, Outcome.UNAVAILABLE),
     (MaxTurnsExceeded, Outcome.MAX_TURNS),
+    (GuardrailTripwireTriggered, Outcome.GUARDRAIL),
     (RunTimeoutError, Outcome.TIMEOUT),
     (RunInterrupted, Outcome.INTERRUPTED),
     (OutputClosed, Outcome.CLOSED_PIPE),
