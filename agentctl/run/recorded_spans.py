@@ -16,6 +16,7 @@ from agentctl.tracing.create import (
     agent_span,
     function_span,
     generation_span,
+    handoff_span,
     response_span,
     task_span,
     turn_span,
@@ -94,6 +95,15 @@ class RecordedSpans(Spans):
 
             with self._failure_of(span):
                 yield gave
+
+    @contextmanager
+    def handoff(self, source: str, targets: list[str]) -> Iterator[None]:
+        """Be in the span of a handoff to the first of the agents; that others were asked for, too, is its error."""
+        with handoff_span(source, targets[0]) as span:
+            if len(targets) > 1:
+                span.set_error(SpanError(message="Multiple handoffs requested", data={"requested_agents": targets}))
+            with self._failure_of(span):
+                yield
 
     @contextmanager
     def _response(self, request: ModelRequest) -> Iterator[Callable[[JSONValue], None]]:

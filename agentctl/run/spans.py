@@ -43,6 +43,10 @@ class Spans:
         """Be in the span of a tool call; it gives a function that takes the output."""
         return nullcontext(_ignore)
 
+    def handoff(self, source: str, targets: list[str]) -> AbstractContextManager[None]:
+        """Be in the span of a handoff to the first of the agents that were asked for."""
+        return nullcontext()
+
 
 def spans_for(config: RunConfig) -> Spans:
     """Return what traces a run, as its configuration and the process want it."""
