@@ -16,10 +16,26 @@ from .spans import Spans, spans_for
 
 if TYPE_CHECKING:
     from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
+    from agentctl.agent.handoff import Handoff
     from agentctl.agent.lifecycle import RunHooks
     from agentctl.agent.tool_guardrails import ToolInputGuardrailResult, ToolOutputGuardrailResult
 
     from .error_handlers import RunErrorHandlers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the model is shown in place of the beginning of a run, since a handoff changed it."""
+
+    input: str | tuple[WireItem, ...]
+    items: tuple[RunItem, ...]
+    upto: int
+    """How many of the run's new items this stands for."""
+
+    def to_input_list(self) -> list[WireItem]:
+        """Return it as input for a model call."""
+        given = self.input if isinstance(self.input, str) else list(self.input)
+        return [*ItemHelpers.input_to_new_input_list(given), *(item.to_input_item() for item in self.items)]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +61,10 @@ class Progress:
     """The input and every item after it, as the next model call sends them."""
     used_tools: set[str] = field(default_factory=set)
     """The names of the agents that have called a tool."""
+    shown: Shown | None = None
+    """What stands in the history in place of the run's beginning, if a handoff changed it."""
+    default_handoffs: dict[int, Handoff[Any, Any]] = field(default_factory=dict)
+    """The handoffs to agents that were given as such, by the agent's id: made once in a run."""
     input_guardrail_results: list[InputGuardrailResult] = field(default_factory=list)
     output_guardrail_results: list[OutputGuardrailResult] = field(default_factory=list)
     tool_input_guardrail_results: list[ToolInputGuardrailResult] = field(default_factory=list)
@@ -72,9 +92,10 @@ class Progress:
         self.new_items.append(item)
         self.history.append(item.to_input_item())
 
-    def replace_history(self, history: list[WireItem]) -> None:
+    def show(self, shown: Shown) -> None:
         """Send this, and what is added to it, from now on; what the run has produced stays as it is."""
-        self.history = history
+        self.shown = shown
+        self.history = shown.to_input_list()
         self._kept = 0
 
     def unsent(self) -> list[WireItem]:
@@ -93,6 +114,11 @@ class Progress:
         """Let go of what was made for this run alone."""
         if self.owns_provider:
             await self.config.model_provider.aclose()
+
+    @property
+    def is_history_kept(self) -> bool:
+        """Whether the service keeps the history, or will from the first response on."""
+        return bool(self.conversation_id or self.previous_response_id or self.auto_previous_response_id)
 
     @property
     def last_response_id(self) -> str | None:

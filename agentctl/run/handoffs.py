@@ -1,0 +1,151 @@
+"""Handing over: which agents a turn may go on with, and what follows when the model asks for one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from agentctl.agent.agent import Agent
+from agentctl.agent.handoff import Handoff, HandoffInputData, handoff
+from agentctl.agent.handoff_history import nest_handoff_history
+from agentctl.agent.items import HandoffOutputItem, RunItem, ToolCallOutputItem
+from agentctl.agent.wire import WireItem
+from agentctl.errors import UserError
+
+from .progress import Progress, Shown
+
+if TYPE_CHECKING:
+    from .steps import HandoffCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver:
+    """What a handoff comes to."""
+
+    agent: Agent[Any]
+    """The agent that has the word now."""
+    items: list[RunItem]
+    """The outputs of all handoff calls, in call order."""
+    shown: Shown | None = None
+    """What the next calls show in place of the history, these outputs included; None leaves it as it is.
+
+    It goes to `Progress.show` after the items went to `Progress.add`.
+    """
+    warning: str | None = None
+    """What the user should know of it."""
+
+
+async def enabled_handoffs(progress: Progress) -> list[Handoff[Any, Any]]:
+    """Return the handoffs that the agent at hand has in this turn.
+
+    Raises:
+        UserError: what stands in `Agent.handoffs` is neither an agent nor a handoff.
+    """
+    return [
+        found
+        for given in progress.agent.handoffs
+        if (found := _handoff(given, progress)).is_enabled is True or await _is_enabled(found, progress)
+    ]
+
+
+async def hand_over(calls: list[HandoffCall], turn_items: list[RunItem], progress: Progress) -> HandedOver:
+    """Take the first of the handoffs that a response asks for, and refuse the others.
+
+    `turn_items` are the items of the turn so far, the newest of the run.
+
+    Raises:
+        ModelBehaviorError: what the model gave with the handoff does not fit.
+        UserError: a filter where the service keeps the history, or one that gives no `HandoffInputData`.
+    """
+    call, source, taken = calls[0], progress.agent, calls[0].handoff
+    change, warning = _change(taken, progress)
+    with progress.spans.handoff(source.name, [one.handoff.agent_name for one in calls]):
+        agent = await taken.on_invoke_handoff(progress.context, call.arguments)
+        if not isinstance(agent, Agent):
+            raise UserError(f"handoff {taken.tool_name!r} gave no agent, but {type(agent).__name__}")
+    items: list[RunItem] = [
+        HandoffOutputItem(source, _output(call, taken.get_transfer_message(agent)), source, agent),
+        *(_refusal(other, agent, source) for other in calls[1:]),
+    ]
+    await progress.hook_calls.handoff(source, agent)
+    shown = None if change is None else await _changed(change, turn_items, items, progress)
+    return HandedOver(agent=agent, items=items, shown=shown, warning=warning)
+
+
+def _handoff(given: Agent[Any] | Handoff[Any, Any], progress: Progress) -> Handoff[Any, Any]:
+    if isinstance(given, Handoff):
+        return given
+    if not isinstance(given, Agent):
+        raise UserError(
+            f"Agent.handoffs of {progress.agent.name!r} has a {type(given).__name__}; it takes agents and handoffs"
+        )
+    made = progress.default_handoffs.get(id(given))
+    if made is None:
+        made = progress.default_handoffs[id(given)] = handoff(given)
+    return made
+
+
+async def _is_enabled(found: Handoff[Any, Any], progress: Progress) -> bool:
+    wanted = found.is_enabled
+    if not callable(wanted):
+        return wanted
+    answer = wanted(progress.context, progress.agent)
+    return bool(await answer if inspect.isawaitable(answer) else answer)
+
+
+_Change: TypeAlias = Callable[[HandoffInputData], HandoffInputData | Awaitable[HandoffInputData]]
+
+
+def _change(taken: Handoff[Any, Any], progress: Progress) -> tuple[_Change | None, str | None]:
+    """Return what changes the history at this handoff, and what is to be said of it: a filter goes before nesting."""
+    config, is_kept = progress.config, progress.is_history_kept
+    change = taken.input_filter or config.handoff_input_filter
+    if change is not None:
+        if is_kept:
+            raise UserError(
+                f"handoff {taken.tool_name!r}: an input filter cannot change a history that the service keeps; run "
+                "without conversation_id, previous_response_id and auto_previous_response_id, or without the filter"
+            )
+        if not callable(change):
+            raise UserError(f"handoff {taken.tool_name!r}: its input filter is a function, not {type(change).__name__}")
+        return change, None
+    nests = config.nest_handoff_history if taken.nest_handoff_history is None else taken.nest_handoff_history
+    if not nests:
+        return None, None
+    if is_kept:
+        return None, f"handoff {taken.tool_name!r}: the service keeps the history, which is not nested"
+    return partial(nest_handoff_history, history_mapper=config.handoff_history_mapper), None
+
+
+async def _changed(change: _Change, turn_items: list[RunItem], outputs: list[RunItem], progress: Progress) -> Shown:
+    shown, items = progress.shown, progress.new_items
+    before = len(items) - len(turn_items)
+    given = progress.input if isinstance(progress.input, str) else tuple(progress.input)
+    answer = change(
+        HandoffInputData(
+            input_history=given if shown is None else shown.input,
+            pre_handoff_items=tuple(items[:before]) if shown is None else (*shown.items, *items[shown.upto : before]),
+            new_items=(*turn_items, *outputs),
+            run_context=progress.context,
+        )
+    )
+    data = await answer if inspect.isawaitable(answer) else answer
+    if not isinstance(data, HandoffInputData):
+        raise UserError(f"a handoff's input filter returns a HandoffInputData, not {type(data).__name__}")
+    return Shown(
+        input=data.input_history,
+        items=(*data.pre_handoff_items, *(data.new_items if data.input_items is None else data.input_items)),
+        upto=len(items) + len(outputs),
+    )
+
+
+def _refusal(call: HandoffCall, taken: Agent[Any], source: Agent[Any]) -> ToolCallOutputItem:
+    text = f"Not taken: the conversation went to the agent {taken.name}, and one handoff is taken at a time."
+    return ToolCallOutputItem(source, _output(call, text), output=text)
+
+
+def _output(call: HandoffCall, text: str) -> WireItem:
+    return {"type": "function_call_output", "call_id": call.call_id, "output": text}
