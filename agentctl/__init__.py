@@ -6,6 +6,10 @@ from ._lazy import exporter
 
 if TYPE_CHECKING:
     from .agent.agent import Agent as Agent
+    from .agent.apply_patch_tool import ApplyPatchEditor as ApplyPatchEditor
+    from .agent.apply_patch_tool import ApplyPatchOperation as ApplyPatchOperation
+    from .agent.apply_patch_tool import ApplyPatchResult as ApplyPatchResult
+    from .agent.apply_patch_tool import ApplyPatchTool as ApplyPatchTool
     from .agent.context import RunContextWrapper as RunContextWrapper
     from .agent.context import ToolContext as ToolContext
     from .agent.events import AgentUpdatedStreamEvent as AgentUpdatedStreamEvent
@@ -34,6 +38,11 @@ if TYPE_CHECKING:
     from .agent.guardrail import OutputGuardrailResult as OutputGuardrailResult
     from .agent.guardrail import input_guardrail as input_guardrail
     from .agent.guardrail import output_guardrail as output_guardrail
+    from .agent.hosted_tools import CodeInterpreterTool as CodeInterpreterTool
+    from .agent.hosted_tools import FileSearchTool as FileSearchTool
+    from .agent.hosted_tools import HostedMCPTool as HostedMCPTool
+    from .agent.hosted_tools import ImageGenerationTool as ImageGenerationTool
+    from .agent.hosted_tools import WebSearchTool as WebSearchTool
     from .agent.items import ItemHelpers as ItemHelpers
     from .agent.items import MessageOutputItem as MessageOutputItem
     from .agent.items import ModelResponse as ModelResponse
@@ -64,6 +73,17 @@ if TYPE_CHECKING:
     from .agent.retry import RetryPolicy as RetryPolicy
     from .agent.retry import RetryPolicyContext as RetryPolicyContext
     from .agent.retry import retry_policies as retry_policies
+    from .agent.shell_tool import LocalShellCommandRequest as LocalShellCommandRequest
+    from .agent.shell_tool import LocalShellExecutor as LocalShellExecutor
+    from .agent.shell_tool import LocalShellTool as LocalShellTool
+    from .agent.shell_tool import ShellActionRequest as ShellActionRequest
+    from .agent.shell_tool import ShellCallData as ShellCallData
+    from .agent.shell_tool import ShellCallOutcome as ShellCallOutcome
+    from .agent.shell_tool import ShellCommandOutput as ShellCommandOutput
+    from .agent.shell_tool import ShellCommandRequest as ShellCommandRequest
+    from .agent.shell_tool import ShellExecutor as ShellExecutor
+    from .agent.shell_tool import ShellResult as ShellResult
+    from .agent.shell_tool import ShellTool as ShellTool
     from .agent.tool import FunctionTool as FunctionTool
     from .agent.tool import Tool as Tool
     from .agent.usage import InputTokensDetails as InputTokensDetails
@@ -154,12 +174,18 @@ _NAMES = {
     "AgentSpanData": "agentctl.tracing.span_data",
     "AgentUpdatedStreamEvent": "agentctl.agent.events",
     "AgentsException": "agentctl.errors",
+    "ApplyPatchEditor": "agentctl.agent.apply_patch_tool",
+    "ApplyPatchOperation": "agentctl.agent.apply_patch_tool",
+    "ApplyPatchResult": "agentctl.agent.apply_patch_tool",
+    "ApplyPatchTool": "agentctl.agent.apply_patch_tool",
     "AuthenticationError": "agentctl.errors",
     "CallModelData": "agentctl.run.input_filter",
     "CallModelInputFilter": "agentctl.run.input_filter",
+    "CodeInterpreterTool": "agentctl.agent.hosted_tools",
     "ConfigurationError": "agentctl.errors",
     "CustomSpanData": "agentctl.tracing.span_data",
     "DynamicPromptFunction": "agentctl.agent.prompts",
+    "FileSearchTool": "agentctl.agent.hosted_tools",
     "FuncSchema": "agentctl.agent.function_schema",
     "FunctionSpanData": "agentctl.tracing.span_data",
     "FunctionTool": "agentctl.agent.tool",
@@ -170,11 +196,16 @@ _NAMES = {
     "GuardrailSpanData": "agentctl.tracing.span_data",
     "GuardrailTripwireTriggered": "agentctl.errors",
     "HandoffSpanData": "agentctl.tracing.span_data",
+    "HostedMCPTool": "agentctl.agent.hosted_tools",
+    "ImageGenerationTool": "agentctl.agent.hosted_tools",
     "InputGuardrail": "agentctl.agent.guardrail",
     "InputGuardrailResult": "agentctl.agent.guardrail",
     "InputGuardrailTripwireTriggered": "agentctl.errors",
     "InputTokensDetails": "agentctl.agent.usage",
     "ItemHelpers": "agentctl.agent.items",
+    "LocalShellCommandRequest": "agentctl.agent.shell_tool",
+    "LocalShellExecutor": "agentctl.agent.shell_tool",
+    "LocalShellTool": "agentctl.agent.shell_tool",
     "MCPListToolsSpanData": "agentctl.tracing.span_data",
     "MaxTurnsExceeded": "agentctl.errors",
     "MessageOutputItem": "agentctl.agent.items",
@@ -237,6 +268,14 @@ _NAMES = {
     "Runner": "agentctl.run.runner",
     "ServiceError": "agentctl.errors",
     "ServiceUnavailableError": "agentctl.errors",
+    "ShellActionRequest": "agentctl.agent.shell_tool",
+    "ShellCallData": "agentctl.agent.shell_tool",
+    "ShellCallOutcome": "agentctl.agent.shell_tool",
+    "ShellCommandOutput": "agentctl.agent.shell_tool",
+    "ShellCommandRequest": "agentctl.agent.shell_tool",
+    "ShellExecutor": "agentctl.agent.shell_tool",
+    "ShellResult": "agentctl.agent.shell_tool",
+    "ShellTool": "agentctl.agent.shell_tool",
     "Span": "agentctl.tracing.spans",
     "SpanData": "agentctl.tracing.span_data",
     "SpanError": "agentctl.tracing.spans",
@@ -252,6 +291,7 @@ _NAMES = {
     "Usage": "agentctl.agent.usage",
     "UserError": "agentctl.errors",
     "Warned": "agentctl.agent.events",
+    "WebSearchTool": "agentctl.agent.hosted_tools",
     "WireModel": "agentctl.agent.ports",
     "__version__": "agentctl.version",
     "add_trace_processor": "agentctl.tracing.process",

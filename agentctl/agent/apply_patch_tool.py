@@ -1,0 +1,62 @@
+"""The apply-patch tool: the model asks for changes of files, an editor that the user gives makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+from .context import RunContextWrapper
+
+
+@dataclass
+class ApplyPatchOperation:
+    """One change of one file."""
+
+    type: Literal["create_file", "update_file", "delete_file"]
+    path: str
+    diff: str | None = None
+    """The content of a new file, every line after a `+`, or the hunks of a change."""
+    ctx_wrapper: RunContextWrapper[Any] | None = None
+    move_to: str | None = None
+    """The new path of a file that is moved."""
+
+
+@dataclass
+class ApplyPatchResult:
+    """How a change went."""
+
+    status: Literal["completed", "failed"] | None = None
+    """None is completed."""
+    output: str | None = None
+    """What the model is told."""
+
+
+EditorResult: TypeAlias = ApplyPatchResult | str | None
+"""What an editor gives back: a result, the text for the model, or nothing."""
+
+
+class ApplyPatchEditor(Protocol):
+    """Makes changes; what a method raises is a failure that the model is told of."""
+
+    def create_file(self, operation: ApplyPatchOperation) -> EditorResult | Awaitable[EditorResult]:
+        """Create a file with the content in the diff."""
+
+    def update_file(self, operation: ApplyPatchOperation) -> EditorResult | Awaitable[EditorResult]:
+        """Change a file as the diff says."""
+
+    def delete_file(self, operation: ApplyPatchOperation) -> EditorResult | Awaitable[EditorResult]:
+        """Delete a file."""
+
+
+@dataclass
+class ApplyPatchTool:
+    """Changes of files, each made by an editor."""
+
+    editor: ApplyPatchEditor
+    name: str = "apply_patch"
+
+    @property
+    def type(self) -> str:
+        """The type of the tool in the API."""
+        return "apply_patch"
