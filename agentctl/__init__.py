@@ -43,7 +43,12 @@ if TYPE_CHECKING:
     from .agent.hosted_tools import HostedMCPTool as HostedMCPTool
     from .agent.hosted_tools import ImageGenerationTool as ImageGenerationTool
     from .agent.hosted_tools import WebSearchTool as WebSearchTool
+    from .agent.items import HandoffCallItem as HandoffCallItem
+    from .agent.items import HandoffOutputItem as HandoffOutputItem
     from .agent.items import ItemHelpers as ItemHelpers
+    from .agent.items import MCPApprovalRequestItem as MCPApprovalRequestItem
+    from .agent.items import MCPApprovalResponseItem as MCPApprovalResponseItem
+    from .agent.items import MCPListToolsItem as MCPListToolsItem
     from .agent.items import MessageOutputItem as MessageOutputItem
     from .agent.items import ModelResponse as ModelResponse
     from .agent.items import ReasoningItem as ReasoningItem
@@ -86,6 +91,8 @@ if TYPE_CHECKING:
     from .agent.shell_tool import ShellTool as ShellTool
     from .agent.tool import FunctionTool as FunctionTool
     from .agent.tool import Tool as Tool
+    from .agent.tool_origin import ToolOrigin as ToolOrigin
+    from .agent.tool_origin import ToolOriginType as ToolOriginType
     from .agent.usage import InputTokensDetails as InputTokensDetails
     from .agent.usage import OutputTokensDetails as OutputTokensDetails
     from .agent.usage import RequestUsage as RequestUsage
@@ -195,6 +202,8 @@ _NAMES = {
     "GuardrailFunctionOutput": "agentctl.agent.guardrail",
     "GuardrailSpanData": "agentctl.tracing.span_data",
     "GuardrailTripwireTriggered": "agentctl.errors",
+    "HandoffCallItem": "agentctl.agent.items",
+    "HandoffOutputItem": "agentctl.agent.items",
     "HandoffSpanData": "agentctl.tracing.span_data",
     "HostedMCPTool": "agentctl.agent.hosted_tools",
     "ImageGenerationTool": "agentctl.agent.hosted_tools",
@@ -206,6 +215,9 @@ _NAMES = {
     "LocalShellCommandRequest": "agentctl.agent.shell_tool",
     "LocalShellExecutor": "agentctl.agent.shell_tool",
     "LocalShellTool": "agentctl.agent.shell_tool",
+    "MCPApprovalRequestItem": "agentctl.agent.items",
+    "MCPApprovalResponseItem": "agentctl.agent.items",
+    "MCPListToolsItem": "agentctl.agent.items",
     "MCPListToolsSpanData": "agentctl.tracing.span_data",
     "MaxTurnsExceeded": "agentctl.errors",
     "MessageOutputItem": "agentctl.agent.items",
@@ -284,6 +296,8 @@ _NAMES = {
     "ToolCallItem": "agentctl.agent.items",
     "ToolCallOutputItem": "agentctl.agent.items",
     "ToolContext": "agentctl.agent.context",
+    "ToolOrigin": "agentctl.agent.tool_origin",
+    "ToolOriginType": "agentctl.agent.tool_origin",
     "Trace": "agentctl.tracing.traces",
     "TracingProcessor": "agentctl.tracing.processor_interface",
     "TransportUsage": "agentctl.agent.usage",

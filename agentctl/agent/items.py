@@ -7,37 +7,32 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from agentctl.errors import ModelBehaviorError
 
+from .item_fields import AgentField, RawItem, item_state, item_values, raw_wire, release
 from .usage import MeasuredResponse, Usage
 from .views import item_view, to_wire
 from .wire import JSONValue, WireItem
 
 if TYPE_CHECKING:
+    from openai.types.responses import (
+        ResponseFunctionToolCall,
+        ResponseOutputMessage,
+        ResponseReasoningItem,
+    )
+    from openai.types.responses.response_input_item_param import McpApprovalResponse
+    from openai.types.responses.response_output_item import McpApprovalRequest, McpListTools
+
     from .agent import Agent
+    from .tool_origin import ToolOrigin
 
 
-class RawItem:
-    """The field `raw_item`: holds wire JSON or an `openai` object, whichever came, and gives the object when read."""
-
-    def __get__(self, owner: Any, kind: type | None = None) -> Any:
-        """Return the `openai` object, built from the wire JSON when first touched."""
-        if owner is None:
-            raise AttributeError("raw_item")  # So that dataclass sees a field without a default.
-        if owner._view is None:
-            owner._view = item_view(owner._wire)
-        return owner._view
-
-    def __set__(self, owner: Any, value: Any) -> None:
-        """Take wire JSON, or an object that a custom model made, which is handed back as it came."""
-        owner._wire = value if isinstance(value, dict) else None
-        owner._view = None if isinstance(value, dict) else value
-
-
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class RunItemBase:
     """An item of a run, with the agent it belongs to; `wire` is its JSON, `raw_item` the typed view of it."""
 
     agent: Agent[Any]
-    raw_item: RawItem = RawItem()  # a descriptor, not a shared default
+    raw_item: Any
+    if not TYPE_CHECKING:  # A type checker sees what the descriptors give and take.
+        agent, raw_item = AgentField(), RawItem()
 
     _wire: ClassVar[WireItem | None]
     _view: ClassVar[Any]
@@ -45,44 +40,53 @@ class RunItemBase:
     @property
     def wire(self) -> WireItem:
         """The item as JSON."""
-        if self._wire is None:
-            self.__dict__["_wire"] = to_wire(self._view)
-        wire: WireItem = self.__dict__["_wire"]
-        return wire
+        return raw_wire(self)
 
     def to_input_item(self) -> WireItem:
         """Return the item as input for a later model call."""
         return self.wire
 
+    def release_agent(self) -> None:
+        """Hold the agents of the item weakly from now on, so that they can go while the item is kept."""
+        release(self, "agent")
+
     def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        assert isinstance(other, RunItemBase)
-        return self.agent is other.agent and self.wire == other.wire
+        return item_values(self) == item_values(other) if type(other) is type(self) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]  # as any dataclass with a mutable field
 
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in item_values(self).items())
+        return f"{type(self).__name__}({shown})"
 
-@dataclass(eq=False)
+    def __getstate__(self) -> dict[str, Any]:
+        return item_state(self)
+
+
+@dataclass(eq=False, repr=False)
 class MessageOutputItem(RunItemBase):
     """A message of the model."""
 
+    raw_item: ResponseOutputMessage
     type: Literal["message_output_item"] = "message_output_item"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ReasoningItem(RunItemBase):
     """Reasoning of the model."""
 
+    raw_item: ResponseReasoningItem
     type: Literal["reasoning_item"] = "reasoning_item"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ToolCallItem(RunItemBase):
     """A tool call of the model: of a function here, or of a tool that the service ran."""
 
     type: Literal["tool_call_item"] = "tool_call_item"
     description: str | None = None
+    title: str | None = None
+    tool_origin: ToolOrigin | None = None
 
     @property
     def tool_name(self) -> str | None:
@@ -95,12 +99,15 @@ class ToolCallItem(RunItemBase):
         return _text_or_none(self.wire.get("call_id") or self.wire.get("id"))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ToolCallOutputItem(RunItemBase):
     """What a tool call gave; `output` is the tool's own return value."""
 
-    output: Any = None
+    output: Any
     type: Literal["tool_call_output_item"] = "tool_call_output_item"
+    tool_origin: ToolOrigin | None = None
+    custom_data: dict[str, Any] | None = None
+    """What the tool's `custom_data_extractor` gave: for the program, never for the model."""
 
     @property
     def call_id(self) -> str | None:
@@ -108,27 +115,131 @@ class ToolCallOutputItem(RunItemBase):
         return _text_or_none(self.wire.get("call_id"))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
+class HandoffCallItem(RunItemBase):
+    """A call of the model that hands the conversation to another agent."""
+
+    raw_item: ResponseFunctionToolCall
+    type: Literal["handoff_call_item"] = "handoff_call_item"
+
+    @property
+    def tool_name(self) -> str | None:
+        """The name of the handoff's tool."""
+        return _text_or_none(self.wire.get("name"))
+
+    @property
+    def call_id(self) -> str | None:
+        """What joins the call and its output."""
+        return _text_or_none(self.wire.get("call_id") or self.wire.get("id"))
+
+
+@dataclass(eq=False, repr=False)
+class HandoffOutputItem(RunItemBase):
+    """The answer to a handoff call: the conversation has gone from one agent to the other."""
+
+    raw_item: WireItem
+    source_agent: Agent[Any]
+    target_agent: Agent[Any]
+    if not TYPE_CHECKING:
+        source_agent, target_agent = AgentField(), AgentField()
+    type: Literal["handoff_output_item"] = "handoff_output_item"
+
+    @property
+    def call_id(self) -> str | None:
+        """What joins the call and its output."""
+        return _text_or_none(self.wire.get("call_id"))
+
+    def release_agent(self) -> None:
+        """Hold the agents of the item weakly from now on, so that they can go while the item is kept."""
+        release(self, "agent", "source_agent", "target_agent")
+
+
+@dataclass(eq=False, repr=False)
+class MCPListToolsItem(RunItemBase):
+    """The tools of an MCP server, as the service listed them."""
+
+    raw_item: McpListTools
+    type: Literal["mcp_list_tools_item"] = "mcp_list_tools_item"
+
+
+@dataclass(eq=False, repr=False)
+class MCPApprovalRequestItem(RunItemBase):
+    """The service asks whether it may call a tool of an MCP server."""
+
+    raw_item: McpApprovalRequest
+    type: Literal["mcp_approval_request_item"] = "mcp_approval_request_item"
+
+
+@dataclass(eq=False, repr=False)
+class MCPApprovalResponseItem(RunItemBase):
+    """The answer to the request for a call of an MCP server's tool."""
+
+    raw_item: McpApprovalResponse
+    type: Literal["mcp_approval_response_item"] = "mcp_approval_response_item"
+
+
+@dataclass(eq=False, repr=False)
 class UnrecognizedItem(RunItemBase):
     """An output item of a type that this version does not know; it stays in the history as it came."""
 
     type: Literal["unrecognized_item"] = "unrecognized_item"
 
 
-RunItem: TypeAlias = MessageOutputItem | ReasoningItem | ToolCallItem | ToolCallOutputItem | UnrecognizedItem
+RunItem: TypeAlias = (
+    MessageOutputItem
+    | ReasoningItem
+    | ToolCallItem
+    | ToolCallOutputItem
+    | HandoffCallItem
+    | HandoffOutputItem
+    | MCPListToolsItem
+    | MCPApprovalRequestItem
+    | MCPApprovalResponseItem
+    | UnrecognizedItem
+)
+
+_TOOL_CALLS = frozenset(
+    {
+        "function_call",
+        "custom_tool_call",
+        "shell_call",
+        "local_shell_call",
+        "apply_patch_call",
+        "computer_call",
+        "web_search_call",
+        "file_search_call",
+        "code_interpreter_call",
+        "image_generation_call",
+        "mcp_call",
+    }
+)
+"""The types of items that call a tool: one that runs here, or one that the service ran."""
 
 
 def run_item(wire: WireItem, agent: Agent[Any], *, raw: Any = None) -> RunItem:
-    """Return an output item of a response as the run item of its type; `raw` is the object it came as, if any."""
+    """Return an output item of a response as the run item of its type; `raw` is the object it came as, if any.
+
+    A function call comes out as a tool call: whether it is a handoff, the agent's handoffs tell.
+    """
     kind = _text_or_none(wire.get("type")) or ""
-    held = wire if raw is None else raw
-    if kind == "message":
-        return MessageOutputItem(agent, held)
-    if kind == "reasoning":
-        return ReasoningItem(agent, held)
-    if kind.endswith("_call"):
+    held: Any = wire if raw is None else raw
+    if kind in _TOOL_CALLS:
         return ToolCallItem(agent, held)
-    return UnrecognizedItem(agent, held)
+    match kind:
+        case "message":
+            return MessageOutputItem(agent, held)
+        case "reasoning":
+            return ReasoningItem(agent, held)
+        case "shell_call_output":
+            return ToolCallOutputItem(agent, held, output=wire.get("output"))
+        case "mcp_list_tools":
+            return MCPListToolsItem(agent, held)
+        case "mcp_approval_request":
+            return MCPApprovalRequestItem(agent, held)
+        case "mcp_approval_response":
+            return MCPApprovalResponseItem(agent, held)
+        case _:
+            return UnrecognizedItem(agent, held)
 
 
 class Output:

@@ -20,6 +20,11 @@ from agentctl.agent.events import (
     Warned,
 )
 from agentctl.agent.items import (
+    HandoffCallItem,
+    HandoffOutputItem,
+    MCPApprovalRequestItem,
+    MCPApprovalResponseItem,
+    MCPListToolsItem,
     MessageOutputItem,
     ModelResponse,
     ReasoningItem,
@@ -109,7 +114,18 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
                 assert_never(never)
 
 
-_EventName = Literal["message_output_created", "tool_called", "tool_output", "reasoning_item_created", "item_created"]
+_EventName = Literal[
+    "message_output_created",
+    "handoff_requested",
+    "handoff_occured",
+    "tool_called",
+    "tool_output",
+    "reasoning_item_created",
+    "mcp_approval_requested",
+    "mcp_approval_response",
+    "mcp_list_tools",
+    "item_created",
+]
 
 
 def _event_name(item: RunItem) -> _EventName:
@@ -122,6 +138,16 @@ def _event_name(item: RunItem) -> _EventName:
             return "tool_output"
         case ReasoningItem():
             return "reasoning_item_created"
+        case HandoffCallItem():
+            return "handoff_requested"
+        case HandoffOutputItem():
+            return "handoff_occured"
+        case MCPListToolsItem():
+            return "mcp_list_tools"
+        case MCPApprovalRequestItem():
+            return "mcp_approval_requested"
+        case MCPApprovalResponseItem():
+            return "mcp_approval_response"
         case UnrecognizedItem():
             return "item_created"
         case never:
