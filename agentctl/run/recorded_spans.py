@@ -5,8 +5,9 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
+from agentctl.agent.agent import Agent
 from agentctl.agent.items import ItemHelpers
 from agentctl.agent.ports import Model, ModelRequest, ModelTracing, WireModel
 from agentctl.agent.usage import Usage
@@ -16,6 +17,7 @@ from agentctl.tracing.create import (
     agent_span,
     function_span,
     generation_span,
+    guardrail_span,
     handoff_span,
     response_span,
     task_span,
@@ -29,6 +31,9 @@ from .progress import Progress
 from .spans import Spans
 from .steps import FunctionCall
 
+if TYPE_CHECKING:
+    from .local_tools import LocalCall
+
 
 class RecordedSpans(Spans):
     """Puts what the loop tells into spans; inputs and outputs only if the configuration lets them."""
@@ -37,6 +42,7 @@ class RecordedSpans(Spans):
         self._config = config
         self._has_data = config.trace_include_sensitive_data
         self._has_turns = (config.tracing or {}).get("include_task_and_turn_spans", True)
+        self._whose: Agent[Any] | None = None
         self._agent: Span[AgentSpanData] | None = None
         self._turn: Span[TurnSpanData] | None = None
 
@@ -52,19 +58,35 @@ class RecordedSpans(Spans):
         trace = TraceCtxManager(
             config.workflow_name, config.trace_id, config.group_id, config.trace_metadata, config.tracing, False
         )
-        with trace, self._task(progress), agent_span(progress.agent.name, handoffs=[]) as self._agent:
+        with trace, self._task(progress):
+            self._begin_agent(progress)
             try:
-                with self._failure_of(self._agent):
-                    yield
+                yield
+            except (Exception, CancelledError) as error:
+                self._fail(self._agent_at_hand, error)
+                raise
             finally:
-                self._end_turn(progress)
+                self.end_turn(progress)
+                self._agent_at_hand.finish(reset_current=True)
 
     def begin_turn(self, progress: Progress) -> None:
-        """End the turn that went before, if there was one, and begin the one at hand."""
-        self._end_turn(progress)
+        """End the turn that went before, if there was one, and begin the one at hand; a new agent has a new span."""
+        self.end_turn(progress)
+        if progress.agent is not self._whose:
+            self._agent_at_hand.finish(reset_current=True)
+            self._begin_agent(progress)
         if self._has_turns:
             self._turn = turn_span(progress.turn, progress.agent.name)
             self._turn.start(mark_as_current=True)
+
+    def end_turn(self, progress: Progress) -> None:
+        """End the turn at hand, if there is one."""
+        turn, self._turn = self._turn, None
+        if turn is None:
+            return
+        if len(progress.raw_responses) == turn.span_data.turn:
+            turn.span_data.usage = _tokens(progress.raw_responses[-1].usage)
+        turn.finish(reset_current=True)
 
     @contextmanager
     def model_call(self, model: Model, request: ModelRequest) -> Iterator[Callable[[JSONValue], None]]:
@@ -85,7 +107,7 @@ class RecordedSpans(Spans):
             yield answered
 
     @contextmanager
-    def tool_call(self, call: FunctionCall) -> Iterator[Callable[[str], None]]:
+    def tool_call(self, call: FunctionCall | LocalCall) -> Iterator[Callable[[str], None]]:
         """Be in the span of a tool call."""
         with function_span(call.tool.name, input=call.arguments if self._has_data else None) as span:
 
@@ -104,6 +126,17 @@ class RecordedSpans(Spans):
                 span.set_error(SpanError(message="Multiple handoffs requested", data={"requested_agents": targets}))
             with self._failure_of(span):
                 yield
+
+    @contextmanager
+    def guardrail(self, name: str) -> Iterator[Callable[[bool], None]]:
+        """Be in the span of a guardrail."""
+        with guardrail_span(name) as span:
+
+            def found(triggered: bool) -> None:
+                span.span_data.triggered = triggered
+
+            with self._failure_of(span):
+                yield found
 
     @contextmanager
     def _response(self, request: ModelRequest) -> Iterator[Callable[[JSONValue], None]]:
@@ -151,17 +184,19 @@ class RecordedSpans(Spans):
                     "total_tokens": usage.total_tokens,
                 }
 
-    def _end_turn(self, progress: Progress) -> None:
-        turn, self._turn = self._turn, None
-        if turn is None:
-            return
-        if len(progress.raw_responses) == turn.span_data.turn:
-            turn.span_data.usage = _tokens(progress.raw_responses[-1].usage)
-        turn.finish(reset_current=True)
+    @property
+    def _agent_at_hand(self) -> Span[AgentSpanData]:
+        assert self._agent is not None
+        return self._agent
+
+    def _begin_agent(self, progress: Progress) -> None:
+        self._whose = progress.agent
+        self._agent = agent_span(progress.agent.name, handoffs=[])
+        self._agent.start(mark_as_current=True)
 
     def _describe_agent(self, request: ModelRequest) -> None:
-        assert self._agent is not None
-        data = self._agent.span_data
+        data = self._agent_at_hand.span_data
+        data.handoffs = [handoff.agent_name for handoff in request.handoffs]
         data.tools = [tool.name for tool in request.tools]
         data.output_type = request.output_schema.name() if request.output_schema else "str"
 
@@ -170,9 +205,12 @@ class RecordedSpans(Spans):
         try:
             yield
         except (Exception, CancelledError) as error:
-            text = str(error) if self._has_data else ""
-            span.set_error(SpanError(message=type(error).__name__, data={"error": text} if text else None))
+            self._fail(span, error)
             raise
+
+    def _fail(self, span: Span[Any], error: BaseException) -> None:
+        text = str(error) if self._has_data else ""
+        span.set_error(SpanError(message=type(error).__name__, data={"error": text} if text else None))
 
 
 def _messages(request: ModelRequest) -> list[WireItem]:

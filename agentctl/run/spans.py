@@ -1,4 +1,4 @@
-"""The spans of a run: one for the run, its agent, each turn, each model call and each tool call, or none at all."""
+"""The spans of a run: one for the run, each agent, turn, model call, tool call, handoff and guardrail, or none."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from agentctl.tracing.process import is_tracing_heard
 
 if TYPE_CHECKING:
     from .config import RunConfig
+    from .local_tools import LocalCall
     from .progress import Progress
     from .steps import FunctionCall
 
@@ -33,19 +34,26 @@ class Spans:
         return nullcontext()
 
     def begin_turn(self, progress: Progress) -> None:
-        """End the turn that went before, if there was one, and begin the one at hand."""
+        """End the turn that went before, if there was one, and begin the one at hand; a new agent has a new span."""
+
+    def end_turn(self, progress: Progress) -> None:
+        """End the turn at hand: what follows, such as a guardrail of the output, is part of the agent alone."""
 
     def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
         """Be in the span of a model call; it gives a function that takes the response, as JSON."""
         return nullcontext(_ignore)
 
-    def tool_call(self, call: FunctionCall) -> AbstractContextManager[Callable[[str], None]]:
+    def tool_call(self, call: FunctionCall | LocalCall) -> AbstractContextManager[Callable[[str], None]]:
         """Be in the span of a tool call; it gives a function that takes the output."""
         return nullcontext(_ignore)
 
     def handoff(self, source: str, targets: list[str]) -> AbstractContextManager[None]:
         """Be in the span of a handoff to the first of the agents that were asked for."""
         return nullcontext()
+
+    def guardrail(self, name: str) -> AbstractContextManager[Callable[[bool], None]]:
+        """Be in the span of a guardrail that checks; it gives a function that takes whether the tripwire triggered."""
+        return nullcontext(_ignore)
 
 
 def spans_for(config: RunConfig) -> Spans:
