@@ -1,0 +1,1 @@
+"""Ready-made parts for agents, which the engine does not need: filters and prompts for handoffs."""
