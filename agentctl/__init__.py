@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .agent.apply_patch_tool import ApplyPatchOperation as ApplyPatchOperation
     from .agent.apply_patch_tool import ApplyPatchResult as ApplyPatchResult
     from .agent.apply_patch_tool import ApplyPatchTool as ApplyPatchTool
+    from .agent.context import AgentHookContext as AgentHookContext
     from .agent.context import RunContextWrapper as RunContextWrapper
     from .agent.context import ToolContext as ToolContext
     from .agent.events import AgentUpdatedStreamEvent as AgentUpdatedStreamEvent
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from .agent.events import Warned as Warned
     from .agent.function_schema import FuncSchema as FuncSchema
     from .agent.function_schema import function_schema as function_schema
-    from .agent.function_tool import default_tool_error_function as default_tool_error_function
     from .agent.function_tool import function_tool as function_tool
     from .agent.guardrail import GuardrailFunctionOutput as GuardrailFunctionOutput
     from .agent.guardrail import InputGuardrail as InputGuardrail
@@ -91,8 +91,31 @@ if TYPE_CHECKING:
     from .agent.shell_tool import ShellTool as ShellTool
     from .agent.tool import FunctionTool as FunctionTool
     from .agent.tool import Tool as Tool
+    from .agent.tool import ToolErrorFunction as ToolErrorFunction
+    from .agent.tool_errors import ToolErrorFormatter as ToolErrorFormatter
+    from .agent.tool_errors import ToolErrorFormatterArgs as ToolErrorFormatterArgs
+    from .agent.tool_errors import default_tool_error_function as default_tool_error_function
+    from .agent.tool_guardrails import ToolGuardrailFunctionOutput as ToolGuardrailFunctionOutput
+    from .agent.tool_guardrails import ToolInputGuardrail as ToolInputGuardrail
+    from .agent.tool_guardrails import ToolInputGuardrailData as ToolInputGuardrailData
+    from .agent.tool_guardrails import ToolInputGuardrailResult as ToolInputGuardrailResult
+    from .agent.tool_guardrails import ToolOutputGuardrail as ToolOutputGuardrail
+    from .agent.tool_guardrails import ToolOutputGuardrailData as ToolOutputGuardrailData
+    from .agent.tool_guardrails import ToolOutputGuardrailResult as ToolOutputGuardrailResult
+    from .agent.tool_guardrails import tool_input_guardrail as tool_input_guardrail
+    from .agent.tool_guardrails import tool_output_guardrail as tool_output_guardrail
     from .agent.tool_origin import ToolOrigin as ToolOrigin
     from .agent.tool_origin import ToolOriginType as ToolOriginType
+    from .agent.tool_output import ToolOutputFileContent as ToolOutputFileContent
+    from .agent.tool_output import ToolOutputFileContentDict as ToolOutputFileContentDict
+    from .agent.tool_output import ToolOutputImage as ToolOutputImage
+    from .agent.tool_output import ToolOutputImageDict as ToolOutputImageDict
+    from .agent.tool_output import ToolOutputText as ToolOutputText
+    from .agent.tool_output import ToolOutputTextDict as ToolOutputTextDict
+    from .agent.tool_use import FunctionToolResult as FunctionToolResult
+    from .agent.tool_use import StopAtTools as StopAtTools
+    from .agent.tool_use import ToolsToFinalOutputFunction as ToolsToFinalOutputFunction
+    from .agent.tool_use import ToolsToFinalOutputResult as ToolsToFinalOutputResult
     from .agent.usage import InputTokensDetails as InputTokensDetails
     from .agent.usage import OutputTokensDetails as OutputTokensDetails
     from .agent.usage import RequestUsage as RequestUsage
@@ -114,6 +137,9 @@ if TYPE_CHECKING:
     from .errors import RunTimeoutError as RunTimeoutError
     from .errors import ServiceError as ServiceError
     from .errors import ServiceUnavailableError as ServiceUnavailableError
+    from .errors import ToolInputGuardrailTripwireTriggered as ToolInputGuardrailTripwireTriggered
+    from .errors import ToolOutputGuardrailTripwireTriggered as ToolOutputGuardrailTripwireTriggered
+    from .errors import ToolTimeoutError as ToolTimeoutError
     from .errors import UserError as UserError
     from .log import enable_verbose_stdout_logging as enable_verbose_stdout_logging
     from .models.multi_provider import MultiProvider as MultiProvider
@@ -129,6 +155,9 @@ if TYPE_CHECKING:
     from .net.defaults import set_default_openai_responses_transport as set_default_openai_responses_transport
     from .net.defaults import set_tracing_export_api_key as set_tracing_export_api_key
     from .run.config import RunConfig as RunConfig
+    from .run.config import ToolExecutionConfig as ToolExecutionConfig
+    from .run.config import ToolNameCollisionPolicy as ToolNameCollisionPolicy
+    from .run.config import ToolNotFoundBehavior as ToolNotFoundBehavior
     from .run.demo_loop import run_demo_loop as run_demo_loop
     from .run.input_filter import CallModelData as CallModelData
     from .run.input_filter import CallModelInputFilter as CallModelInputFilter
@@ -175,6 +204,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "Agent": "agentctl.agent.agent",
+    "AgentHookContext": "agentctl.agent.context",
     "AgentHooks": "agentctl.agent.lifecycle",
     "AgentOutputSchema": "agentctl.agent.output",
     "AgentOutputSchemaBase": "agentctl.agent.output",
@@ -196,6 +226,7 @@ _NAMES = {
     "FuncSchema": "agentctl.agent.function_schema",
     "FunctionSpanData": "agentctl.tracing.span_data",
     "FunctionTool": "agentctl.agent.tool",
+    "FunctionToolResult": "agentctl.agent.tool_use",
     "GenerateDynamicPromptData": "agentctl.agent.prompts",
     "GenerationSpanData": "agentctl.tracing.span_data",
     "GuardrailChecked": "agentctl.agent.events",
@@ -291,13 +322,38 @@ _NAMES = {
     "Span": "agentctl.tracing.spans",
     "SpanData": "agentctl.tracing.span_data",
     "SpanError": "agentctl.tracing.spans",
+    "StopAtTools": "agentctl.agent.tool_use",
     "StreamEvent": "agentctl.agent.events",
     "Tool": "agentctl.agent.tool",
     "ToolCallItem": "agentctl.agent.items",
     "ToolCallOutputItem": "agentctl.agent.items",
     "ToolContext": "agentctl.agent.context",
+    "ToolErrorFormatter": "agentctl.agent.tool_errors",
+    "ToolErrorFormatterArgs": "agentctl.agent.tool_errors",
+    "ToolErrorFunction": "agentctl.agent.tool",
+    "ToolExecutionConfig": "agentctl.run.config",
+    "ToolGuardrailFunctionOutput": "agentctl.agent.tool_guardrails",
+    "ToolInputGuardrail": "agentctl.agent.tool_guardrails",
+    "ToolInputGuardrailData": "agentctl.agent.tool_guardrails",
+    "ToolInputGuardrailResult": "agentctl.agent.tool_guardrails",
+    "ToolInputGuardrailTripwireTriggered": "agentctl.errors",
+    "ToolNameCollisionPolicy": "agentctl.run.config",
+    "ToolNotFoundBehavior": "agentctl.run.config",
     "ToolOrigin": "agentctl.agent.tool_origin",
     "ToolOriginType": "agentctl.agent.tool_origin",
+    "ToolOutputFileContent": "agentctl.agent.tool_output",
+    "ToolOutputFileContentDict": "agentctl.agent.tool_output",
+    "ToolOutputGuardrail": "agentctl.agent.tool_guardrails",
+    "ToolOutputGuardrailData": "agentctl.agent.tool_guardrails",
+    "ToolOutputGuardrailResult": "agentctl.agent.tool_guardrails",
+    "ToolOutputGuardrailTripwireTriggered": "agentctl.errors",
+    "ToolOutputImage": "agentctl.agent.tool_output",
+    "ToolOutputImageDict": "agentctl.agent.tool_output",
+    "ToolOutputText": "agentctl.agent.tool_output",
+    "ToolOutputTextDict": "agentctl.agent.tool_output",
+    "ToolTimeoutError": "agentctl.errors",
+    "ToolsToFinalOutputFunction": "agentctl.agent.tool_use",
+    "ToolsToFinalOutputResult": "agentctl.agent.tool_use",
     "Trace": "agentctl.tracing.traces",
     "TracingProcessor": "agentctl.tracing.processor_interface",
     "TransportUsage": "agentctl.agent.usage",
@@ -311,7 +367,7 @@ _NAMES = {
     "add_trace_processor": "agentctl.tracing.process",
     "agent_span": "agentctl.tracing.create",
     "custom_span": "agentctl.tracing.create",
-    "default_tool_error_function": "agentctl.agent.function_tool",
+    "default_tool_error_function": "agentctl.agent.tool_errors",
     "enable_verbose_stdout_logging": "agentctl.log",
     "flush_traces": "agentctl.tracing.process",
     "function_schema": "agentctl.agent.function_schema",
@@ -340,6 +396,8 @@ _NAMES = {
     "set_trace_provider": "agentctl.tracing.process",
     "set_tracing_disabled": "agentctl.tracing.process",
     "set_tracing_export_api_key": "agentctl.net.defaults",
+    "tool_input_guardrail": "agentctl.agent.tool_guardrails",
+    "tool_output_guardrail": "agentctl.agent.tool_guardrails",
     "trace": "agentctl.tracing.create",
 }
 

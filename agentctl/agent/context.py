@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
+from .items import ToolCallItem
 from .usage import Usage
+from .views import to_wire
 from .wire import WireItem
 
 if TYPE_CHECKING:
@@ -31,13 +33,88 @@ class RunContextWrapper(Generic[TContext]):
 
 
 @dataclass(eq=False)
+class AgentHookContext(RunContextWrapper[TContext]):
+    """The context that the hooks of an agent's start and end are given."""
+
+
+class ToolCallView:
+    """The field `tool_call`: holds the item of the call, or an `openai` object, and gives the object when read."""
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        """Return the `openai` object of the call, built when first touched; None where nobody gave one."""
+        if owner is None:
+            return None  # The default of the field.
+        held = owner.__dict__.get("_tool_call")
+        return held.raw_item if isinstance(held, ToolCallItem) else held
+
+    def __set__(self, owner: Any, value: Any) -> None:
+        """Take the item of a call, or an object."""
+        owner.__dict__["_tool_call"] = value
+
+
+@dataclass(eq=False)
 class ToolContext(RunContextWrapper[TContext]):
     """The context of one tool call."""
 
+    turn_input: list[WireItem] = field(default_factory=list, kw_only=True)
+    tool_input: Any | None = field(default=None, kw_only=True)
     tool_name: str = ""
     tool_call_id: str = ""
     tool_arguments: str = ""
     """The arguments as the model wrote them, a JSON text."""
-    tool_call: Any | None = None
-    agent: Agent[Any] | None = None
-    run_config: RunConfig | None = None
+    tool_call: ToolCallView = ToolCallView()  # a descriptor, not a shared default
+    tool_namespace: str | None = field(default=None, kw_only=True)
+    agent: Agent[Any] | None = field(default=None, kw_only=True)
+    run_config: RunConfig | None = field(default=None, kw_only=True)
+    failure: Exception | None = field(default=None, init=False, repr=False)
+    """What went wrong in the call, where the model reads a text about it in place of an output."""
+
+    @property
+    def qualified_tool_name(self) -> str:
+        """The tool's name with its namespace, if it has one."""
+        return f"{self.tool_namespace}.{self.tool_name}" if self.tool_namespace else self.tool_name
+
+    @classmethod
+    def from_agent_context(
+        cls,
+        context: RunContextWrapper[TContext],
+        tool_call_id: str,
+        tool_call: Any | None = None,
+        agent: Agent[Any] | None = None,
+        *,
+        tool_name: str | None = None,
+        tool_arguments: str | None = None,
+        tool_namespace: str | None = None,
+        run_config: RunConfig | None = None,
+    ) -> ToolContext[TContext]:
+        """Return the context of a call in a run: what is not given is read off the call, an object or an item.
+
+        Raises:
+            ValueError: neither the call nor the arguments say the tool's name and arguments.
+        """
+        wire = (
+            {} if tool_call is None else tool_call.wire if isinstance(tool_call, ToolCallItem) else to_wire(tool_call)
+        )
+        name = tool_name if tool_name is not None else wire.get("name")
+        arguments = tool_arguments if tool_arguments is not None else wire.get("arguments")
+        if name is None or arguments is None:
+            raise ValueError(f"ToolContext needs the {'tool_name' if name is None else 'tool_arguments'} of the call")
+        return cls(
+            context.context,
+            context.usage,
+            name,
+            tool_call_id,
+            arguments,
+            tool_call,
+            turn_input=context.turn_input,
+            tool_input=context.tool_input,
+            tool_namespace=tool_namespace if tool_namespace is not None else wire.get("namespace"),
+            agent=agent,
+            run_config=run_config,
+        )
+
+
+def _call_wire(tool_call: Any | None) -> WireItem:
+    if isinstance(tool_call, ToolCallItem):
+        return tool_call.wire
+    return {} if tool_call is None else to_wire(tool_call)

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, overload
+from collections.abc import Callable
+from typing import Any, overload
 
 from agentctl.errors import ModelBehaviorError
 from agentctl.threads import in_daemon_thread
-from agentctl.tracing.current import get_current_span
 
-from .context import RunContextWrapper, ToolContext
+from .context import ToolContext
 from .function_schema import FuncSchema, function_schema
-from .tool import FunctionTool
-
-ToolErrorFunction: TypeAlias = Callable[[RunContextWrapper[Any], Exception], str | Awaitable[str]]
-"""Turns what a tool raised into the text that the model reads in place of an output."""
-
-
-def default_tool_error_function(ctx: RunContextWrapper[Any], error: Exception) -> str:
-    """Tell the model what went wrong, so that it can mend its call or do without."""
-    return f"Error: {type(error).__name__}: {error}"
+from .tool import FunctionTool, ToolErrorFunction
+from .tool_errors import default_tool_error_function, failure_text
 
 
 @overload
@@ -80,9 +72,7 @@ def function_tool(
             except Exception as error:
                 if failure_error_function is None:
                     raise
-                _mark_failed(error, context)
-                text = failure_error_function(context, error)
-                return await text if inspect.isawaitable(text) else text
+                return await failure_text(context, error, failure_error_function)
 
         return FunctionTool(
             name=schema.name,
@@ -93,14 +83,6 @@ def function_tool(
         )
 
     return make if func is None else make(func)
-
-
-def _mark_failed(error: Exception, context: ToolContext[Any]) -> None:
-    """Let the span of the tool call show what the model is told in a text, and the run does not see at all."""
-    span, config = get_current_span(), context.run_config
-    if span is not None and span.span_data.type == "function":
-        data = {"error": str(error)} if config is not None and config.trace_include_sensitive_data else None
-        span.set_error({"message": type(error).__name__, "data": data})
 
 
 async def _call(function: Callable[..., Any], schema: FuncSchema, context: ToolContext[Any], arguments: str) -> Any:

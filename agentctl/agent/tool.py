@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from .context import ToolContext
+from agentctl._lazy import exporter
+
+from .context import RunContextWrapper, ToolContext
+
+if TYPE_CHECKING:
+    from .agent import Agent
+    from .any_tool import Tool as Tool
+    from .tool_guardrails import ToolInputGuardrail, ToolOutputGuardrail
+
+ToolErrorFunction: TypeAlias = Callable[[RunContextWrapper[Any], Exception], str | Awaitable[str]]
+"""Turns what a tool raised into the text that the model reads in place of an output."""
+
+Enablement: TypeAlias = "bool | Callable[[RunContextWrapper[Any], Agent[Any]], bool | Awaitable[bool]]"
+"""Whether the model is offered a tool: always, never, or as a function of the run's context and the agent says."""
+
+ToolTimeoutBehavior = Literal["error_as_result", "raise_exception"]
+"""What follows a timeout: the model is told, or `ToolTimeoutError` ends the run."""
 
 
 @dataclass
@@ -18,9 +35,43 @@ class FunctionTool:
     params_json_schema: dict[str, Any]
     """The JSON schema of the arguments, an object."""
     on_invoke_tool: Callable[[ToolContext[Any], str], Awaitable[Any]]
-    """Called with the call's context and the arguments as a JSON text; what it returns is put to the model as text."""
+    """Called with the call's context and the arguments as a JSON text; what it returns is put to the model."""
     strict_json_schema: bool = True
     """Whether the service must hold the model to the schema."""
+    is_enabled: Enablement = True
+    """Whether the model is offered the tool, asked at every turn."""
+    tool_input_guardrails: list[ToolInputGuardrail[Any]] | None = None
+    """What looks at each call before it is run, one after the other."""
+    tool_output_guardrails: list[ToolOutputGuardrail[Any]] | None = None
+    """What looks at each output before the model does, one after the other."""
+    timeout_seconds: float | None = field(default=None, kw_only=True)
+    """How long a call may take; None is as long as it likes."""
+    timeout_behavior: ToolTimeoutBehavior = field(default="error_as_result", kw_only=True)
+    timeout_error_function: ToolErrorFunction | None = field(default=None, kw_only=True)
+    """Gives the model's text for a timeout."""
+
+    def __post_init__(self) -> None:
+        if self.timeout_seconds is not None:
+            _check_seconds(self.name, self.timeout_seconds)
+        if self.timeout_behavior not in get_args(ToolTimeoutBehavior):
+            raise ValueError(
+                f"tool {self.name!r}: timeout_behavior is error_as_result or raise_exception, "
+                f"not {self.timeout_behavior!r}"
+            )
+
+    @property
+    def qualified_name(self) -> str:
+        """The name with the namespace of the tool, if it has one."""
+        return self.name
 
 
-Tool: TypeAlias = FunctionTool
+if not TYPE_CHECKING:
+    # 5 ms that a run with function tools alone does not pay.
+    __getattr__ = exporter(__name__, {"Tool": "agentctl.agent.any_tool"})[0]
+
+
+def _check_seconds(name: str, seconds: float) -> None:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"tool {name!r}: the timeout is a number of seconds, not {type(seconds).__name__}")
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError(f"tool {name!r}: the timeout is a finite number of seconds above 0, not {seconds}")

@@ -11,13 +11,12 @@ from agentctl.agent.ports import Model, ModelProvider
 from agentctl.errors import UserError
 
 if TYPE_CHECKING:
-    from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
+    from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail, OutputGuardrailBlockedMessageFormatter
     from agentctl.agent.handoff import HandoffHistoryMapper, HandoffInputFilter
+    from agentctl.agent.tool_errors import ToolErrorFormatter
     from agentctl.tracing.traces import TracingConfig
 
-    from .guardrails import OutputGuardrailBlockedMessageFormatter
     from .input_filter import CallModelInputFilter
-    from .tool_execution import ToolErrorFormatter
 
 DEFAULT_MAX_TURNS = 10
 """How many turns a run may take when it is not told."""

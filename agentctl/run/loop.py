@@ -96,9 +96,10 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
             progress.add(item)
             yield RunItemStreamEvent(_event_name(item), item)
         progress.note_what_the_service_keeps(response)
-        for output in await execute(planned.calls, progress):
-            progress.add(output)
-            yield RunItemStreamEvent("tool_output", output)
+        for result in await execute(planned.calls, progress):
+            if result.run_item is not None:
+                progress.add(result.run_item)
+                yield RunItemStreamEvent("tool_output", result.run_item)
         if planned.calls:
             progress.used_tools.add(progress.agent.name)
 

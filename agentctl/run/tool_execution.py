@@ -3,87 +3,139 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import json
-from typing import Any
+import inspect
+from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.context import ToolContext
 from agentctl.agent.items import ToolCallOutputItem
-from agentctl.errors import AgentsException, UserError
+from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tool_output import output_text, output_wire
+from agentctl.agent.tool_use import FunctionToolResult
+from agentctl.errors import AgentsException, ToolTimeoutError, UserError
+from agentctl.tracing.current import get_current_span
 
-from .progress import Progress
-from .steps import FunctionCall
+if TYPE_CHECKING:
+    from .progress import Progress
+    from .steps import FunctionCall
 
 
-async def execute(calls: list[FunctionCall], progress: Progress) -> list[ToolCallOutputItem]:
-    """Run the calls together and return their outputs in call order.
+async def execute(calls: list[FunctionCall], progress: Progress) -> list[FunctionToolResult]:
+    """Run the calls together and return what they gave, in call order.
 
     The first call that raises cancels the others; what it raised comes out, never a group.
 
     Raises:
         AgentsException: as a tool raised it.
+        ToolTimeoutError: a tool took too long, and was told not to hide it from the run.
+        GuardrailTripwireTriggered: a guardrail of a tool stopped the run.
         UserError: a tool raised anything else, and was told not to hide it from the run.
     """
     if len(calls) == 1:
         return [await _invoke(calls[0], progress)]
+    config = progress.config.tool_execution
+    most = config.max_function_tool_concurrency if config else None
+    turnstile = asyncio.Semaphore(most) if most is not None and most < len(calls) else None
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_invoke(call, progress), name=f"tool {call.tool.name}") for call in calls]
+            tasks = [
+                group.create_task(_in_turn(call, progress, turnstile), name=f"tool {call.tool.name}") for call in calls
+            ]
     except BaseExceptionGroup as failures:
         raise _first(failures) from None
     return [task.result() for task in tasks]
 
 
-async def _invoke(call: FunctionCall, progress: Progress) -> ToolCallOutputItem:
-    context = ToolContext(
-        context=progress.context.context,
-        usage=progress.context.usage,
+async def _in_turn(call: FunctionCall, progress: Progress, turnstile: asyncio.Semaphore | None) -> FunctionToolResult:
+    if turnstile is None:
+        return await _invoke(call, progress)
+    async with turnstile:
+        return await _invoke(call, progress)
+
+
+async def _invoke(call: FunctionCall, progress: Progress) -> FunctionToolResult:
+    tool = call.tool
+    context = _context(call, progress)
+    with progress.spans.tool_call(call) as gave:
+        rejected = await _objection_to_call(tool, context, progress) if tool.tool_input_guardrails else None
+        if rejected is not None:
+            output: Any = rejected
+        else:
+            output = await _output(tool, context)
+            if tool.tool_output_guardrails:
+                output = await _checked(tool, context, output, progress)
+        if context.failure is not None:
+            _mark_failed(context.failure, progress)
+        gave(output_text(output))
+    item = _output_item(call.call_id, output, progress)
+    return FunctionToolResult(tool=tool, output=output, run_item=item)
+
+
+def _context(call: FunctionCall, progress: Progress) -> ToolContext[Any]:
+    return ToolContext(
+        progress.context.context,
+        progress.context.usage,
+        call.tool.name,
+        call.call_id,
+        call.arguments,
+        call.item,  # type: ignore[arg-type]  # a descriptor takes it
         turn_input=progress.context.turn_input,
-        tool_name=call.tool.name,
-        tool_call_id=call.call_id,
-        tool_arguments=call.arguments,
-        tool_call=call.item,
         agent=progress.agent,
         run_config=progress.config,
     )
-    with progress.spans.tool_call(call) as gave:
-        try:
-            output = await call.tool.on_invoke_tool(context, call.arguments)
-        except AgentsException:
-            raise
-        except Exception as error:
-            raise UserError(f"tool {call.tool.name!r} failed: {type(error).__name__}: {error}") from error
-        text = output_text(output)
-        gave(text)
-    wire = {"type": "function_call_output", "call_id": call.call_id, "output": text}
-    return ToolCallOutputItem(progress.agent, wire, output=output)
 
 
-def output_text(output: Any) -> str:
-    """Return what a tool gave as the text that the model reads: text as it is, data as JSON, anything else as `str`."""
-    return _whole_characters(output if isinstance(output, str) else _data_text(output))
-
-
-def _data_text(output: Any) -> str:
-    if dataclasses.is_dataclass(output) and not isinstance(output, type):
-        output = dataclasses.asdict(output)
+async def _output(tool: FunctionTool, context: ToolContext[Any]) -> Any:
+    """Return what the tool returns, or the text that the model reads in its place."""
     try:
-        return json.dumps(output, ensure_ascii=False, default=_as_json)
-    except (TypeError, ValueError):
-        return str(output)
+        if tool.timeout_seconds is None:
+            return await tool.on_invoke_tool(context, context.tool_arguments)
+        async with asyncio.timeout(tool.timeout_seconds) as limit:
+            return await tool.on_invoke_tool(context, context.tool_arguments)
+    except TimeoutError as error:
+        if tool.timeout_seconds is None or not limit.expired():
+            raise _failed(tool, error) from error
+        timeout = ToolTimeoutError(tool.name, tool.timeout_seconds)
+    except AgentsException:
+        raise
+    except Exception as error:
+        raise _failed(tool, error) from error
+    if tool.timeout_behavior == "raise_exception":
+        raise timeout
+    context.failure = timeout
+    if tool.timeout_error_function is None:
+        return f"Error: {timeout}"
+    text = tool.timeout_error_function(context, timeout)
+    return await text if inspect.isawaitable(text) else text
 
 
-def _whole_characters(text: str) -> str:
-    """Return text that UTF-8 can say: names of files, say, may hold halves of characters."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+def _failed(tool: FunctionTool, error: Exception) -> UserError:
+    return UserError(f"tool {tool.name!r} failed: {type(error).__name__}: {error}")
 
 
-def _as_json(value: Any) -> Any:
-    # A pydantic object knows its JSON; its class cannot be named without importing pydantic.
-    dump = getattr(value, "model_dump", None)
-    if dump is None:
-        raise TypeError
-    return dump(mode="json")
+async def _objection_to_call(tool: FunctionTool, context: ToolContext[Any], progress: Progress) -> str | None:
+    # Only tools with guardrails pay for them.
+    from .tool_guardrails import objection_to_call
+
+    return await objection_to_call(tool, context, progress)
+
+
+async def _checked(tool: FunctionTool, context: ToolContext[Any], output: Any, progress: Progress) -> Any:
+    from .tool_guardrails import checked_output
+
+    return await checked_output(tool, context, output, progress)
+
+
+def _mark_failed(error: Exception, progress: Progress) -> None:
+    """Let the span of the tool call show what the model is told in a text, and the run does not see at all."""
+    span = get_current_span()
+    if span is not None and span.span_data.type == "function":
+        data = {"error": str(error)} if progress.config.trace_include_sensitive_data else None
+        span.set_error({"message": type(error).__name__, "data": data})
+
+
+def _output_item(call_id: str, output: Any, progress: Progress) -> ToolCallOutputItem:
+    wire = {"type": "function_call_output", "call_id": call_id, "output": output_wire(output)}
+    return ToolCallOutputItem(progress.agent, wire, output=output)
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,0 +1,156 @@
+"""What a tool may return beside plain values, and how what it returned is put to the model."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+
+from .wire import JSONValue
+
+Detail: TypeAlias = Literal["low", "high", "auto"]
+
+
+@dataclass(kw_only=True)
+class ToolOutputText:
+    """A text, as one of several parts of an output."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+@dataclass(kw_only=True)
+class ToolOutputImage:
+    """An image, by its address, which may be a data URL, or as a file that the service has."""
+
+    type: Literal["image"] = "image"
+    image_url: str | None = None
+    file_id: str | None = None
+    detail: Detail | None = None
+
+    def __post_init__(self) -> None:
+        if self.image_url is None and self.file_id is None:
+            raise ValueError("ToolOutputImage has an image_url or a file_id")
+
+
+@dataclass(kw_only=True)
+class ToolOutputFileContent:
+    """A file: its content in base64, its address, or a file that the service has."""
+
+    type: Literal["file"] = "file"
+    file_data: str | None = None
+    file_url: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.file_data is None and self.file_url is None and self.file_id is None:
+            raise ValueError("ToolOutputFileContent has file_data, a file_url or a file_id")
+
+
+class ToolOutputTextDict(TypedDict):
+    """`ToolOutputText` as a dict."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ToolOutputImageDict(TypedDict):
+    """`ToolOutputImage` as a dict."""
+
+    type: Literal["image"]
+    image_url: NotRequired[str]
+    file_id: NotRequired[str]
+    detail: NotRequired[Detail]
+
+
+class ToolOutputFileContentDict(TypedDict):
+    """`ToolOutputFileContent` as a dict."""
+
+    type: Literal["file"]
+    file_data: NotRequired[str]
+    file_url: NotRequired[str]
+    file_id: NotRequired[str]
+    filename: NotRequired[str]
+
+
+_Part: TypeAlias = ToolOutputText | ToolOutputImage | ToolOutputFileContent
+_PARTS: dict[str, type[_Part]] = {
+    "text": ToolOutputText,
+    "image": ToolOutputImage,
+    "file": ToolOutputFileContent,
+}
+
+
+def output_wire(output: Any) -> JSONValue:
+    """Return what a tool gave as the `output` of its item: parts as a list, anything else as a text."""
+    if isinstance(output, str):
+        return _whole_characters(output)
+    parts = _parts(output)
+    return output_text(output) if parts is None else parts
+
+
+def output_text(output: Any) -> str:
+    """Return what a tool gave as one text: text as it is, data as JSON, anything else as `str`."""
+    return _whole_characters(output if isinstance(output, str) else _data_text(output))
+
+
+def _parts(output: Any) -> list[JSONValue] | None:
+    """Return an output that is a part, or nothing but parts, as the API has them."""
+    given = output if isinstance(output, list | tuple) else [output]
+    parts: list[JSONValue] = []
+    for value in given:
+        part = _part(value)
+        if part is None:
+            return None
+        parts.append(_part_wire(part))
+    return parts or None
+
+
+def _part(value: Any) -> _Part | None:
+    if isinstance(value, _Part):
+        return value
+    if not isinstance(value, dict):
+        return None
+    kind = _PARTS.get(value.get("type") or "")
+    if kind is None or not _fits(value, {field.name for field in dataclasses.fields(kind)}):
+        return None
+    try:
+        return kind(**value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _fits(value: Mapping[str, Any], names: set[str]) -> bool:
+    return value.keys() <= names and all(isinstance(given, str | None) for given in value.values())
+
+
+def _part_wire(part: _Part) -> JSONValue:
+    fields = {name: value for name, value in dataclasses.asdict(part).items() if value is not None}
+    if "text" in fields:
+        fields["text"] = _whole_characters(fields["text"])
+    return fields | {"type": f"input_{part.type}"}
+
+
+def _data_text(output: Any) -> str:
+    if dataclasses.is_dataclass(output) and not isinstance(output, type):
+        output = dataclasses.asdict(output)
+    try:
+        return json.dumps(output, ensure_ascii=False, default=_as_json)
+    except (TypeError, ValueError):
+        return str(output)
+
+
+def _whole_characters(text: str) -> str:
+    """Return text that UTF-8 can say: names of files, say, may hold halves of characters."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _as_json(value: Any) -> Any:
+    # A pydantic object knows its JSON; its class cannot be named without importing pydantic.
+    dump = getattr(value, "model_dump", None)
+    if dump is None:
+        raise TypeError
+    return dump(mode="json")

@@ -1,0 +1,38 @@
+"""The answer to a call of a tool that the agent does not have, where the run goes on after one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agentctl.agent.items import ToolCallItem, ToolCallOutputItem
+from agentctl.agent.tool_errors import ToolErrorFormatterArgs, formatted
+
+if TYPE_CHECKING:
+    from .progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownCall:
+    """A call of a tool that the agent does not have."""
+
+    item: ToolCallItem
+    name: str
+    call_id: str
+
+
+async def answer_unknown(call: UnknownCall, progress: Progress) -> ToolCallOutputItem:
+    """Return what the model reads in place of an output."""
+    message = f"Error: there is no tool {call.name!r}"
+    if progress.config.tool_error_formatter is not None:
+        args = ToolErrorFormatterArgs(
+            kind="tool_not_found",
+            tool_type="function",
+            tool_name=call.name,
+            call_id=call.call_id,
+            default_message=message,
+            run_context=progress.context,
+        )
+        message = await formatted(progress.config.tool_error_formatter, args)
+    wire = {"type": "function_call_output", "call_id": call.call_id, "output": message}
+    return ToolCallOutputItem(progress.agent, wire, output=message)
