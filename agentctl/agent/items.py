@@ -1,15 +1,17 @@
-"""Items: what a run produces, one object each, over the wire JSON they came as."""
+"""Items: what a run produces, one object each, over the wire JSON they came as.
+
+`ModelResponse` is at hand here too: this is where the Agents SDK has it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from agentctl.errors import ModelBehaviorError
-
 from .item_fields import AgentField, RawItem, item_state, item_values, raw_wire, release
-from .usage import MeasuredResponse, Usage
-from .views import item_view, to_wire
+from .model_response import ModelResponse as ModelResponse
+from .tool_output import output_wire
+from .views import to_wire
 from .wire import JSONValue, WireItem
 
 if TYPE_CHECKING:
@@ -242,81 +244,6 @@ def run_item(wire: WireItem, agent: Agent[Any], *, raw: Any = None) -> RunItem:
             return UnrecognizedItem(agent, held)
 
 
-class Output:
-    """The field `output` of a response: wire items, or the objects a custom model made; read as `openai` objects."""
-
-    def __get__(self, owner: Any, kind: type | None = None) -> list[Any]:
-        """Return the items as `openai` objects, built from the wire JSON when first touched."""
-        if owner is None:
-            raise AttributeError("output")
-        if owner._views is None:
-            owner._views = [item_view(item) if isinstance(item, dict) else item for item in owner._items]
-        views: list[Any] = owner._views
-        return views
-
-    def __set__(self, owner: Any, value: list[Any]) -> None:
-        """Take wire items, objects, or both."""
-        owner._items = value
-        owner._views = None
-
-
-@dataclass(eq=False)
-class ModelResponse:
-    """A whole response of a model; `wire_output` is its items as JSON, `output` the typed view of them."""
-
-    output: Output = Output()  # a descriptor, not a shared default
-    usage: Usage = field(default_factory=Usage)
-    response_id: str | None = None
-    request_id: str | None = None
-    raw_usage: dict[str, Any] | None = None
-    incomplete: str | None = None
-    """Why the service stopped before the end (`max_output_tokens`, `content_filter`); None for a whole response."""
-
-    _items: ClassVar[list[Any]]
-
-    @classmethod
-    def from_wire(cls, response: dict[str, Any]) -> ModelResponse:
-        """Read the `response` object of a terminal event.
-
-        Raises:
-            ModelBehaviorError: its output is no list of items.
-        """
-        output, raw_usage = response.get("output") or [], response.get("usage")
-        if not isinstance(output, list) or not all(isinstance(item, dict) for item in output):
-            raise ModelBehaviorError("the output of the response is no list of items: the endpoint is not compatible")
-        usage = Usage.from_wire(raw_usage)
-        if isinstance(response, MeasuredResponse):
-            usage.transport = response.transport
-        return cls(
-            output=output,
-            usage=usage,
-            response_id=_text_or_none(response.get("id")),
-            raw_usage=raw_usage if isinstance(raw_usage, dict) else None,
-            incomplete=_incomplete(response),
-        )
-
-    @property
-    def raw_output(self) -> list[Any]:
-        """The items as they came: dicts from our models, objects from a custom one."""
-        return self._items
-
-    @property
-    def wire_output(self) -> list[WireItem]:
-        """The items as JSON."""
-        return [to_wire(item) for item in self._items]
-
-    def to_input_items(self) -> list[WireItem]:
-        """Return the items as input for a later model call."""
-        return self.wire_output
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ModelResponse):
-            return NotImplemented
-        return (self.wire_output, self.usage, self.response_id) == (other.wire_output, other.usage, other.response_id)
-
-    __hash__ = None  # type: ignore[assignment]  # as any dataclass with a mutable field
-
-
 class ItemHelpers:
     """Short ways to the text of items."""
 
@@ -357,6 +284,12 @@ class ItemHelpers:
         """Return the text of all message items, joined."""
         return "".join(message_text(item.wire) for item in items if isinstance(item, MessageOutputItem))
 
+    @classmethod
+    def tool_call_output_item(cls, tool_call: ResponseFunctionToolCall | WireItem, output: Any) -> WireItem:
+        """Return the item that answers a tool call: what the tool gave as the model reads it."""
+        call_id = to_wire(tool_call).get("call_id")
+        return {"type": "function_call_output", "call_id": call_id, "output": output_wire(output)}
+
 
 def message_text(wire: WireItem) -> str:
     """Return the text parts of a message, joined."""
@@ -366,14 +299,6 @@ def message_text(wire: WireItem) -> str:
 def message_refusal(wire: WireItem) -> str | None:
     """Return the refusal in a message, None where there is none."""
     return _joined(wire, "refusal", "refusal") or None
-
-
-def _incomplete(response: dict[str, Any]) -> str | None:
-    if response.get("status") != "incomplete":
-        return None
-    details = response.get("incomplete_details")
-    reason = details.get("reason") if isinstance(details, dict) else None
-    return _text_or_none(reason) or "for no reason given"
 
 
 def _joined(wire: WireItem, kind: str, field: str) -> str:

@@ -61,13 +61,16 @@ class TransportUsage:
 
 
 class MeasuredResponse(dict[str, Any]):
-    """A `response` object with what its transport used beside it: the JSON is that of the service."""
+    """A `response` object with what its transport knows of it beside it: the JSON is that of the service."""
 
-    __slots__ = ("transport",)
+    __slots__ = ("request_id", "transport")
 
-    def __init__(self, response: dict[str, Any], transport: TransportUsage) -> None:
+    def __init__(
+        self, response: dict[str, Any], *, transport: TransportUsage | None = None, request_id: str | None = None
+    ) -> None:
         super().__init__(response)
         self.transport = transport
+        self.request_id = request_id
 
 
 @dataclass

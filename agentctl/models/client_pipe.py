@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.net.answer import answer_events
+from agentctl.net.answer import AnswerHead, answer_events
 
 from .call import extra_headers
 
@@ -40,9 +40,11 @@ class ClientPipe:
         return str(base.copy_with(path=f"{base.path.rstrip('/')}/{path}").copy_merge_params(own))
 
     async def events(
-        self, path: str, body: dict[str, JSONValue], settings: ModelSettings
+        self, path: str, body: dict[str, JSONValue], settings: ModelSettings, head: AnswerHead
     ) -> AsyncGenerator[list[WireEvent]]:
         """Yield what comes back, as many events at a time as have come; closing early closes the connection.
+
+        What the answer's head tells is noted in `head`.
 
         Raises:
             openai.OpenAIError: as the client raises it, also for an error in the middle of the stream.
@@ -62,6 +64,7 @@ class ClientPipe:
         )
         try:
             response = stream.response
+            head.request_id = response.headers.get("x-request-id")
             kind = response.headers.get("content-type", "")
             async with aclosing(answer_events(kind, response.aiter_bytes(), service=self.host)) as batches:
                 async for batch in batches:

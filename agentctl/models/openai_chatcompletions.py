@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
 from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.net.answer import AnswerHead
 
 from .call import log_data
 from .chat.model import left_out, new_fold
@@ -66,8 +67,9 @@ class OpenAIChatCompletionsModel(WireModel):
         body = self._body(request)
         log_data("request %s", body)
         fold = new_fold(self.model, self._pipe.host, buffers_tool_calls=self._buffers)
-        received = self._pipe.events("chat/completions", body, request.model_settings)
-        async with aclosing(read_answer(received, fold, request.model_settings.timeout)) as batches:
+        settings, head = request.model_settings, AnswerHead()
+        received = self._pipe.events("chat/completions", body, settings, head)
+        async with aclosing(read_answer(received, fold, settings.timeout, head)) as batches:
             async for batch in batches:
                 for event in batch:
                     yield event

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
 from agentctl.agent.wire import JSONValue, WireEvent
+from agentctl.net.answer import AnswerHead
 
 from .call import log_data
 from .client_pipe import ClientPipe
@@ -52,9 +53,9 @@ class OpenAIResponsesModel(WireModel):
         """
         body = self._body(request)
         log_data("request %s", body)
-        settings = request.model_settings
-        received: AsyncGenerator[list[WireEvent]] = self._pipe.events("responses", body, settings)
-        async with aclosing(read_answer(received, ResponseFold(self._pipe.host), settings.timeout)) as batches:
+        settings, head, fold = request.model_settings, AnswerHead(), ResponseFold(self._pipe.host)
+        received: AsyncGenerator[list[WireEvent]] = self._pipe.events("responses", body, settings, head)
+        async with aclosing(read_answer(received, fold, settings.timeout, head)) as batches:
             async for batch in batches:
                 for event in batch:
                     yield event

@@ -8,8 +8,10 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from agentctl.agent.usage import MeasuredResponse
 from agentctl.agent.wire import WireEvent
 from agentctl.errors import ModelBehaviorError, ServiceError
+from agentctl.net.answer import AnswerHead
 
 from .call import TimeLeft, log_data
 
@@ -44,9 +46,11 @@ class Fold(Protocol):
 
 
 async def read_answer(
-    received: AsyncGenerator[list[WireEvent]], fold: Fold, timeout: float | None
+    received: AsyncGenerator[list[WireEvent]], fold: Fold, timeout: float | None, head: AnswerHead
 ) -> AsyncGenerator[list[WireEvent]]:
     """Yield the response's events as they come, never an empty batch; `received` is closed with it.
+
+    The last one has what the answer's `head` told by then.
 
     Raises:
         ServiceError: as its subclasses say.
@@ -60,6 +64,7 @@ async def read_answer(
             if fold.is_complete:
                 await _read_tail(received)
                 log_data("response %s", read.events[-1])
+                read.events[-1] = _measured(read.events[-1], head)
             if read.events:
                 yield read.events
             if read.failure is not None:
@@ -68,7 +73,13 @@ async def read_answer(
                 return
         if events := fold.end():
             log_data("response %s", events[-1])
-            yield events
+            yield [*events[:-1], _measured(events[-1], head)]
+
+
+def _measured(last: WireEvent, head: AnswerHead) -> WireEvent:
+    if head.request_id is None:
+        return last
+    return {**last, "response": MeasuredResponse(last["response"], request_id=head.request_id)}
 
 
 async def _read_tail(received: AsyncGenerator[list[WireEvent]]) -> None:

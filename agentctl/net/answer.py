@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from agentctl.errors import ModelBehaviorError
@@ -15,6 +16,13 @@ from .sse import MAX_EVENT_BYTES, SSESplitter, decode_event
 
 _TAIL_SECONDS = 0.25
 """How long the end of the body is waited for after the end of the stream: with it the connection can be used again."""
+
+
+@dataclass(slots=True)
+class AnswerHead:
+    """What the head of an answer told, noted when it has come: the newest, where more than one request was needed."""
+
+    request_id: str | None = None
 
 
 async def answer_events(

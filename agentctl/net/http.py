@@ -14,7 +14,8 @@ from agentctl.errors import ConfigurationError, ModelBehaviorError, ServiceError
 from agentctl.log import logger
 from agentctl.version import __version__
 
-from .answer import answer_events, read_body
+from .answer import AnswerHead, answer_events, read_body
+from .client import Trust, make_client
 from .endpoint import Endpoint
 from .excerpt import excerpt
 from .failures import answer_error
@@ -23,17 +24,12 @@ from .loop_clients import LoopClients
 from .options import HttpOptions
 from .proxy import proxy_for
 from .sse import MAX_EVENT_BYTES
-from .tls import tls_context
 from .unreachable import transport_error
 
 if TYPE_CHECKING:
-    import ssl
-
     import httpx2
 
 _LONGEST_ERROR_BODY = 1024 * 1024
-_IDLE_CONNECTION_SECONDS = 30.0
-"""Longer than `httpx2` keeps one by itself: tools take their time between two turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +56,15 @@ class HttpPipe:
     def __init__(self, endpoint: Endpoint, options: HttpOptions, *, environ: Mapping[str, str] = os.environ) -> None:
         self.endpoint = endpoint
         self.options = options
-        self._environ = environ
         self._proxy = proxy_for(endpoint.base_url, environ)
-        self._tls: ssl.SSLContext | None = None
+        self._trust = Trust(options, environ)
         self._clients = LoopClients(self._client)
 
-    async def events(self, call: HttpCall) -> AsyncGenerator[list[dict[str, Any]]]:
+    async def events(self, call: HttpCall, head: AnswerHead | None = None) -> AsyncGenerator[list[dict[str, Any]]]:
         """Yield the events of the answer, as many at a time as have come; closing early closes the connection.
 
-        A service that answers with one JSON object instead of a stream gives that object.
+        What the answer's head tells is noted in `head`. A service that answers with one JSON object instead of a stream
+        gives that object.
 
         Raises:
             ServiceError: as its subclasses say.
@@ -78,6 +74,8 @@ class HttpPipe:
         """
         async with self._answer(call, accept="text/event-stream") as answer:
             kind = answer.headers.get("content-type", "")
+            if head is not None:
+                head.request_id = answer.headers.get("x-request-id")
             async with aclosing(answer_events(kind, _chunks(answer), service=self.endpoint.host)) as batches:
                 async for batch in batches:
                     yield batch
@@ -162,35 +160,8 @@ class HttpPipe:
     def _client(self) -> httpx2.AsyncClient:
         import httpx2
 
-        proxy = None
-        if self._proxy is not None:
-            has_tls = self._proxy.scheme == "https"
-            proxy = httpx2.Proxy(self._proxy.url, ssl_context=self._trust("https") if has_tls else None)
-        try:
-            return httpx2.AsyncClient(
-                verify=self._trust(self.endpoint.origin.partition(":")[0]),
-                proxy=proxy,
-                timeout=httpx2.Timeout(self.options.request_timeout, connect=self.options.connect_timeout, pool=None),
-                limits=httpx2.Limits(
-                    max_connections=None, max_keepalive_connections=100, keepalive_expiry=_IDLE_CONNECTION_SECONDS
-                ),
-                trust_env=False,
-            )
-        except ImportError as error:
-            assert self._proxy is not None
-            raise ConfigurationError(
-                "a SOCKS proxy needs a package that is not installed: pip install 'httpx2[socks]'",
-                key=self._proxy.variable,
-            ) from error
-
-    def _trust(self, scheme: str) -> ssl.SSLContext:
-        import ssl
-
-        if scheme != "https":
-            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # Never used, trusts nobody, and costs nothing to make.
-        if self._tls is None:
-            self._tls = tls_context(self.options.ca_file, self._environ)
-        return self._tls
+        scheme = self.endpoint.origin.partition(":")[0]
+        return make_client(httpx2.AsyncClient, scheme, self.options, proxy=self._proxy, trust=self._trust)
 
 
 async def get_json(endpoint: Endpoint, options: HttpOptions, path: str) -> Any:

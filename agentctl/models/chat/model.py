@@ -16,6 +16,7 @@ from agentctl.errors import UserError
 from agentctl.models.body import encode_json
 from agentctl.models.call import Pause, extra_headers, log_data, tried
 from agentctl.models.reading import read_answer
+from agentctl.net.answer import AnswerHead
 from agentctl.net.http import HttpCall, HttpPipe
 from agentctl.net.retry import Retries
 
@@ -79,7 +80,8 @@ class ChatHTTPModel(WireModel):
 
         def attempt() -> AsyncGenerator[list[WireEvent]]:
             fold = new_fold(self.model, endpoint.host, buffers_tool_calls=self._buffers)
-            return read_answer(self._pipe.events(call), fold, timeout)
+            head = AnswerHead()
+            return read_answer(self._pipe.events(call, head), fold, timeout, head)
 
         async with aclosing(tried(attempt, retries, self._pause)) as batches:
             async for batch in batches:

@@ -11,6 +11,7 @@ from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.models.call import Pause, extra_headers, log_data, tried
 from agentctl.models.reading import read_answer
+from agentctl.net.answer import AnswerHead
 from agentctl.net.http import HttpCall, HttpPipe
 from agentctl.net.retry import Retries, is_replayable
 
@@ -66,7 +67,9 @@ class ResponsesHTTPModel(WireModel):
         timeout = request.model_settings.timeout
 
         def attempt() -> AsyncGenerator[list[WireEvent]]:
-            return read_answer(self._pipe.events(call), ResponseFold(self._pipe.endpoint.host), timeout)
+            head = AnswerHead()
+            fold = ResponseFold(self._pipe.endpoint.host)
+            return read_answer(self._pipe.events(call, head), fold, timeout, head)
 
         async with aclosing(tried(attempt, retries, self._pause)) as batches:
             async for batch in batches:

@@ -251,7 +251,7 @@ def _chain_after(call: _Call, begun: _Begun, last: WireEvent) -> Chain | None:
 
 
 def _measured(last: WireEvent, used: TransportUsage) -> WireEvent:
-    return {**last, "response": MeasuredResponse(last["response"], used)}
+    return {**last, "response": MeasuredResponse(last["response"], transport=used)}
 
 
 def _naming_auto(error: ServiceError) -> ServiceError:
