@@ -1,0 +1,80 @@
+"""Posts from a thread of ours that is in no event loop: proxy, trust and patience as everywhere, and no redirects."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from agentctl.errors import ConfigurationError
+from agentctl.version import __version__
+
+from .client import Trust, make_client
+from .endpoint import origin_of
+from .failures import retry_after
+from .options import HttpOptions
+from .proxy import proxy_for
+from .unreachable import transport_error
+
+_LONGEST_ANSWER = 64 * 1024
+"""Bytes that are read so that the connection can be used again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """What a service answered."""
+
+    status: int
+    retry_after: float | None
+    """Seconds."""
+
+
+class PostPipe:
+    """The connection to one URL; one thread at a time uses it.
+
+    Raises:
+        ConfigurationError: the URL is not usable, or the environment names a proxy that is none.
+    """
+
+    def __init__(self, url: str, options: HttpOptions, *, environ: Mapping[str, str] = os.environ) -> None:
+        # 80 ms: imported for the first request.
+        import httpx2
+
+        origin_of(url)
+        self._url = url
+        self._options = options
+        self._proxy = proxy_for(url, environ)
+        scheme = urlsplit(url).scheme
+        trust = Trust(options, environ)
+        self._client = make_client(httpx2.Client, scheme, options, proxy=self._proxy, trust=trust)
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> Posted:
+        """Send JSON and return what came back, whatever its status.
+
+        Raises:
+            ServiceUnavailableError: there was no answer.
+            ConfigurationError: the URL is not usable.
+        """
+        import httpx2
+
+        sent = {"content-type": "application/json", "user-agent": f"agentctl/{__version__}", **headers}
+        try:
+            with self._client.stream("POST", self._url, content=body, headers=sent) as answer:
+                read = 0
+                for chunk in answer.iter_raw():
+                    read += len(chunk)
+                    if read > _LONGEST_ANSWER:
+                        break
+        except httpx2.InvalidURL as error:
+            raise ConfigurationError(f"{self._url} is not a URL that can be called: {error}") from error
+        except httpx2.RequestError as error:
+            host = origin_of(self._url).partition("://")[2]
+            raise transport_error(
+                error, host=host, options=self._options, proxy=self._proxy, has_answered=False
+            ) from error
+        return Posted(status=answer.status_code, retry_after=retry_after(answer.headers))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
