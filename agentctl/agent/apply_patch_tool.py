@@ -6,7 +6,9 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
+from .api_tool import ApiTool
 from .context import RunContextWrapper
+from .wire import JSONValue
 
 
 @dataclass
@@ -50,7 +52,7 @@ class ApplyPatchEditor(Protocol):
 
 
 @dataclass
-class ApplyPatchTool:
+class ApplyPatchTool(ApiTool):
     """Changes of files, each made by an editor."""
 
     editor: ApplyPatchEditor
@@ -60,3 +62,7 @@ class ApplyPatchTool:
     def type(self) -> str:
         """The type of the tool in the API."""
         return "apply_patch"
+
+    def to_wire(self) -> dict[str, JSONValue]:
+        """Return the tool as an entry of `tools`."""
+        return {"type": "apply_patch"}

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from agentctl.redaction import register_secret
+
+from .api_tool import ApiTool
+from .model_settings import to_json
+from .wire import JSONValue
 
 if TYPE_CHECKING:
     from openai.types.responses import (
@@ -15,9 +22,11 @@ if TYPE_CHECKING:
         web_search_tool_param,
     )
 
+_SECRET_HEADER = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
+
 
 @dataclass
-class WebSearchTool:
+class WebSearchTool(ApiTool):
     """Searches the web."""
 
     user_location: web_search_tool_param.UserLocation | web_search_tool.UserLocation | None = None
@@ -36,9 +45,26 @@ class WebSearchTool:
         """What the tool is called."""
         return "web_search"
 
+    def to_wire(self) -> dict[str, JSONValue]:
+        """Return the tool as an entry of `tools`."""
+        given = {
+            "filters": to_json(self.filters),
+            "user_location": to_json(self.user_location),
+            "search_context_size": self.search_context_size,
+            "external_web_access": self.external_web_access,
+            "search_content_types": self.search_content_types,
+            "image_settings": to_json(self.image_settings),
+        }
+        return {"type": "web_search", **_set(given)}
+
+    @property
+    def included(self) -> str | None:
+        """Images are among the results, which a response does not hold by itself."""
+        return "web_search_call.results" if "image" in (self.search_content_types or ()) else None
+
 
 @dataclass
-class FileSearchTool:
+class FileSearchTool(ApiTool):
     """Searches files in the service's vector stores."""
 
     vector_store_ids: list[str]
@@ -53,9 +79,24 @@ class FileSearchTool:
         """What the tool is called."""
         return "file_search"
 
+    def to_wire(self) -> dict[str, JSONValue]:
+        """Return the tool as an entry of `tools`."""
+        given = {
+            "vector_store_ids": self.vector_store_ids,
+            "max_num_results": self.max_num_results or None,
+            "ranking_options": to_json(self.ranking_options),
+            "filters": to_json(self.filters),
+        }
+        return {"type": "file_search", **_set(given)}
+
+    @property
+    def included(self) -> str | None:
+        """The results, where they are wanted."""
+        return "file_search_call.results" if self.include_search_results else None
+
 
 @dataclass
-class CodeInterpreterTool:
+class CodeInterpreterTool(ApiTool):
     """Runs Python in a container of the service."""
 
     tool_config: tool_param.CodeInterpreter | tool.CodeInterpreter
@@ -66,9 +107,13 @@ class CodeInterpreterTool:
         """What the tool is called."""
         return "code_interpreter"
 
+    def to_wire(self) -> dict[str, JSONValue]:
+        """Return the tool as an entry of `tools`."""
+        return dict(to_json(self.tool_config))
+
 
 @dataclass
-class ImageGenerationTool:
+class ImageGenerationTool(ApiTool):
     """Makes images."""
 
     tool_config: tool_param.ImageGeneration | tool.ImageGeneration
@@ -79,15 +124,38 @@ class ImageGenerationTool:
         """What the tool is called."""
         return "image_generation"
 
+    def to_wire(self) -> dict[str, JSONValue]:
+        """Return the tool as an entry of `tools`."""
+        return dict(to_json(self.tool_config))
+
 
 @dataclass
-class HostedMCPTool:
+class HostedMCPTool(ApiTool):
     """Tools of an MCP server that the service itself speaks to."""
 
     tool_config: tool_param.Mcp | tool.Mcp
     """The tool as the API has it: `{"type": "mcp", "server_label": "…", "server_url": "…", …}`."""
 
+    def __post_init__(self) -> None:
+        config = self.to_wire()
+        register_secret(config.get("authorization"))
+        for name, value in (config.get("headers") or {}).items():
+            if _SECRET_HEADER.search(name):
+                register_secret(value.rpartition(" ")[2])
+
     @property
     def name(self) -> str:
         """What the tool is called."""
         return "hosted_mcp"
+
+    def to_wire(self) -> dict[str, JSONValue]:
+        """Return the tool as an entry of `tools`."""
+        return dict(to_json(self.tool_config))
+
+    def to_tool_choice(self) -> dict[str, JSONValue]:
+        """Return the `tool_choice` that makes the model use one of the server's tools."""
+        return {"type": "mcp", "server_label": self.to_wire().get("server_label")}
+
+
+def _set(given: dict[str, JSONValue]) -> dict[str, JSONValue]:
+    return {name: value for name, value in given.items() if value is not None}

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .retry import ModelRetrySettings, retry_settings
 from .wire import JSONValue
 
 if TYPE_CHECKING:
     from openai.types.shared import Reasoning
+
+
+@dataclass
+class MCPToolChoice:
+    """A tool of a hosted MCP server that the model must use."""
+
+    server_label: str
+    name: str
+
+
+ToolChoice: TypeAlias = Literal["auto", "required", "none"] | str | MCPToolChoice | None
+"""Whether the model must use a tool, and which."""
 
 
 @dataclass
@@ -21,8 +33,8 @@ class ModelSettings:
     top_p: float | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
-    tool_choice: str | None = None
-    """`auto`, `required`, `none`, or the name of a tool."""
+    tool_choice: ToolChoice = None
+    """`auto`, `required`, `none`, the name of a tool, or a tool of a hosted MCP server."""
     parallel_tool_calls: bool | None = None
     truncation: Literal["auto", "disabled"] | None = None
     max_tokens: int | None = None
@@ -80,5 +92,7 @@ class ModelSettings:
 
 def to_json(value: Any) -> JSONValue:
     """Return a setting as JSON: a pydantic object as the fields that were set, anything else as it is."""
+    if isinstance(value, MCPToolChoice):
+        return {"type": "mcp", "server_label": value.server_label, "name": value.name}
     dump = getattr(value, "model_dump", None)
     return value if dump is None else dump(mode="json", exclude_unset=True)

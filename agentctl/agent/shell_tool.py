@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agentctl.errors import UserError
 
+from .api_tool import ApiTool
 from .context import RunContextWrapper
+from .wire import JSONValue
 
 if TYPE_CHECKING:
     from openai.types.responses.response_output_item import LocalShellCall
@@ -92,7 +94,7 @@ ShellExecutor: TypeAlias = Callable[[ShellCommandRequest], Awaitable[str | Shell
 
 
 @dataclass
-class ShellTool:
+class ShellTool(ApiTool):
     """A shell: its commands are run here by an executor, or by the service in a container of its own."""
 
     executor: ShellExecutor | None = None
@@ -115,6 +117,10 @@ class ShellTool:
         """The type of the tool in the API."""
         return "shell"
 
+    def to_wire(self) -> dict[str, JSONValue]:
+        """Return the tool as an entry of `tools`."""
+        return {"type": "shell", "environment": self.environment}
+
 
 @dataclass
 class LocalShellCommandRequest:
@@ -129,7 +135,7 @@ LocalShellExecutor: TypeAlias = Callable[[LocalShellCommandRequest], Awaitable[s
 
 
 @dataclass
-class LocalShellTool:
+class LocalShellTool(ApiTool):
     """The older shell tool, which `codex-mini-latest` was made for: one command to a call."""
 
     executor: LocalShellExecutor
@@ -138,3 +144,7 @@ class LocalShellTool:
     def name(self) -> str:
         """What the tool is called."""
         return "local_shell"
+
+    def to_wire(self) -> dict[str, JSONValue]:
+        """Return the tool as an entry of `tools`."""
+        return {"type": "local_shell"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 from agentctl.agent.wire import JSONValue
@@ -40,12 +41,20 @@ def described(agent: dict[str, JSONValue]) -> Iterator[str]:
 
 
 def _tool(tool: JSONValue) -> Iterator[str]:
-    """Yield a tool as its signature, what it is for, and what its parameters mean."""
+    """Yield a tool as its signature, what it is for, and what its parameters mean; else as the API has it."""
+    if "parameters" not in tool:
+        yield f"tool {tool['name']}"
+        yield from aligned([(f"  {name}", _brief(value)) for name, value in tool.items() if name != "name"])
+        return
     parameters = tool["parameters"].get("properties", {})
     yield f"tool {tool['name']}({', '.join(f'{name}: {_type(schema)}' for name, schema in parameters.items())})"
     yield from (f"  {line}".rstrip() for line in tool["description"].splitlines())
     meanings = [(f"  {name}", schema["description"]) for name, schema in parameters.items() if "description" in schema]
     yield from aligned(meanings)
+
+
+def _brief(value: JSONValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _type(schema: JSONValue) -> str:

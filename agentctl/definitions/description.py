@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.output import output_schema
-from agentctl.agent.tool import Tool
+from agentctl.agent.tool import FunctionTool
 from agentctl.agent.wire import JSONValue
+
+if TYPE_CHECKING:
+    from agentctl.agent.tool import Tool
 
 
 def describe(agent: Agent[Any]) -> dict[str, JSONValue]:
@@ -38,7 +41,9 @@ def model_of(agent: Agent[Any]) -> str | None:
 
 
 def tool_json(tool: Tool) -> JSONValue:
-    """Return what the model is told of a tool."""
+    """Return what the model is told of a tool; one that the API itself knows is as the API has it."""
+    if not isinstance(tool, FunctionTool):
+        return {"name": tool.name, **tool.to_wire()}
     return {
         "name": tool.name,
         "description": tool.description,

@@ -11,7 +11,7 @@ from typing import Any
 from agentctl.agent.agent import Agent
 from agentctl.agent.output import output_schema
 from agentctl.agent.strict_schema import ensure_strict_json_schema
-from agentctl.agent.tool import Tool
+from agentctl.agent.tool import FunctionTool
 from agentctl.errors import UserError
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.endpoint import NO_KEY
@@ -40,7 +40,7 @@ def _of_model(agent: Agent[Any]) -> Iterator[Problem]:
         except UserError as error:
             yield Problem(message=error.message)
     choice = agent.model_settings.tool_choice
-    if choice is not None and choice not in _CHOICES and choice not in {tool.name for tool in agent.tools}:
+    if isinstance(choice, str) and choice not in _CHOICES and choice not in {tool.name for tool in agent.tools}:
         yield Problem(message=f"tool_choice names {choice!r}, and the agent has no such tool")
 
 
@@ -49,10 +49,11 @@ def _of_tools(agent: Agent[Any]) -> Iterator[Problem]:
         if count > 1:
             yield Problem(message=f"{count} tools are called {name!r}; `name_override` gives one another name")
     for tool in agent.tools:
-        yield from _of_tool(tool)
+        if isinstance(tool, FunctionTool):
+            yield from _of_function(tool)
 
 
-def _of_tool(tool: Tool) -> Iterator[Problem]:
+def _of_function(tool: FunctionTool) -> Iterator[Problem]:
     if not _TOOL_NAME.fullmatch(tool.name):
         yield Problem(message=f"tool {tool.name!r}: a name has letters, digits, - and _, 128 at most")
     if tool.strict_json_schema:
@@ -80,7 +81,7 @@ def _of_tool(tool: Tool) -> Iterator[Problem]:
         )
 
 
-def _properties(tool: Tool) -> list[tuple[str, Any]]:
+def _properties(tool: FunctionTool) -> list[tuple[str, Any]]:
     properties = tool.params_json_schema.get("properties", {})
     return list(properties.items()) if isinstance(properties, dict) else []
 

@@ -24,6 +24,7 @@ from .facts import Facts
 from .tools import ToolNames
 
 _NUMBER = re.compile(r"\d+")
+_RUN_HERE = frozenset({"function_call", "shell_call", "local_shell_call", "apply_patch_call"})
 
 
 class Notes:
@@ -46,7 +47,7 @@ class Notes:
             case ModelRequested(model=model):
                 self._model = model
                 return self._status(f"waiting for {model}")
-            case RunItemStreamEvent(item=ToolCallItem() as item) if item.wire.get("type") == "function_call":
+            case RunItemStreamEvent(item=ToolCallItem() as item) if item.wire.get("type") in _RUN_HERE:
                 self._running[item.call_id or ""] = self._tools.of_call(item)
                 return self._tool_status()
             case RunItemStreamEvent(item=ToolCallOutputItem() as item):

@@ -14,6 +14,9 @@ FAILED = "✗"
 _ERROR = "Error: "
 """How a tool that raised begins its output, unless it was told to say something else."""
 
+_ASKED = ("action", "operation", "queries", "code", "input")
+"""Where calls of tools other than functions say what is asked for."""
+
 
 class ToolNames:
     """Remembers which tool each call is of, since an output names only the call."""
@@ -39,9 +42,10 @@ def call_line(name: str, item: ToolCallItem, width: int) -> str:
 
 
 def output_line(name: str | None, item: ToolCallOutputItem, width: int) -> str:
-    """Return an output as `← name text`, and as `✗ name Error: …` what a tool says of its failure."""
+    """Return an output as `← name text`, and as `✗ name …` what a tool says of its failure."""
     text = _output_text(item.wire.get("output"))
-    mark = FAILED if text.startswith(_ERROR) else "←"
+    has_failed = text.startswith(_ERROR) or item.wire.get("status") == "failed"
+    mark = FAILED if has_failed else "←"
     return _fitted(f"{mark} {name or 'tool'} {text}", width)
 
 
@@ -53,13 +57,15 @@ def _fitted(line: str, width: int) -> str:
 def _call_arguments(wire: WireItem) -> str:
     if "arguments" in wire:
         return str(wire["arguments"] or "")
-    action = wire.get("action")
-    return to_json(action) if action else ""
+    asked = next((wire[name] for name in _ASKED if wire.get(name)), "")
+    return asked if isinstance(asked, str) else to_json(asked)
 
 
 def _output_text(output: JSONValue) -> str:
     if isinstance(output, str):
         return output
+    if output is None:
+        return ""
     parts = output if isinstance(output, list) else [output]
     return " ".join(_part_text(part) for part in parts)
 
@@ -68,4 +74,19 @@ def _part_text(part: JSONValue) -> str:
     if isinstance(part, dict) and isinstance(part.get("type"), str):
         text = part.get("text")
         return text if isinstance(text, str) else f"[{part['type'].removeprefix('input_')}]"
+    if isinstance(part, dict) and isinstance(part.get("stdout"), str):
+        return _command_text(part)
     return to_json(part)
+
+
+def _command_text(part: dict[str, JSONValue]) -> str:
+    """Return what a command of a shell tool gave, and how it ended where that was not well."""
+    outcome = part.get("outcome")
+    match outcome:
+        case {"type": "timeout"}:
+            ending = "[timeout]"
+        case {"exit_code": int(code)} if code:
+            ending = f"[exit {code}]"
+        case _:
+            ending = ""
+    return " ".join(filter(None, (part["stdout"].strip(), str(part.get("stderr") or "").strip(), ending)))

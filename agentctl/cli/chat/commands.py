@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agentctl.agent.context import RunContextWrapper
+from agentctl.agent.tool import FunctionTool
 from agentctl.launch import model_in_force, with_agent, with_model
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.load import load_settings
@@ -13,6 +15,9 @@ from agentctl.profile.load import load_settings
 from ..invocation import Invocation
 from .conversation import Conversation, Order
 from .slash import COMMANDS, Slash, help_text, unknown
+
+if TYPE_CHECKING:
+    from agentctl.agent.tool import Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +89,12 @@ class Commands:
         if not tools:
             return f"{agent.name} has no tools"
         width = max(len(tool.name) for tool in tools)
-        lines = (f"{tool.name:{width}}  {(tool.description.splitlines() or [''])[0]}".rstrip() for tool in tools)
-        return "\n".join(lines)
+        return "\n".join(f"{tool.name:{width}}  {_first_line(tool)}".rstrip() for tool in tools)
+
+
+def _first_line(tool: Tool) -> str:
+    """Return the first line of what the model is told of a tool; what an API's own is for, the model knows."""
+    return (tool.description.splitlines() or [""])[0] if isinstance(tool, FunctionTool) else "known to the API"
 
 
 def usage_text(conversation: Conversation) -> str:

@@ -13,12 +13,14 @@ from agentctl.agent.events import (
     RunItemStreamEvent,
 )
 from agentctl.agent.items import MessageOutputItem
-from agentctl.agent.wire import WireItem
+from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import RequestRejectedError, RunInterrupted, RunTimeoutError
 from agentctl.render.deltas import TEXT
 
 NO_OUTPUT = "This call was broken off before it gave an output; whether it had an effect is not known."
 """The output of a tool call that has none."""
+
+_RUN_HERE = frozenset({"function_call", "shell_call", "local_shell_call", "apply_patch_call"})
 
 
 class Heard:
@@ -68,10 +70,20 @@ def remembered(prompt: str, heard: Heard, error: Exception | None) -> list[WireI
 
 def _answered(items: list[WireItem]) -> list[WireItem]:
     """Return the items, each tool call that has no output followed, at the end, by one that says so."""
-    answered = {item.get("call_id") for item in items if item.get("type") == "function_call_output"}
-    missing: list[WireItem] = [
-        {"type": "function_call_output", "call_id": item.get("call_id"), "output": NO_OUTPUT}
+    answered = {item.get("call_id") for item in items if str(item.get("type")).endswith("_call_output")}
+    missing = [
+        {"type": f"{item['type']}_output", "call_id": item.get("call_id"), **_no_output(item)}
         for item in items
-        if item.get("type") == "function_call" and item.get("call_id") not in answered
+        if item.get("type") in _RUN_HERE and item.get("call_id") not in answered
     ]
     return [*items, *missing]
+
+
+def _no_output(item: WireItem) -> dict[str, JSONValue]:
+    match item["type"]:
+        case "shell_call":
+            return {"output": [{"stdout": "", "stderr": NO_OUTPUT, "outcome": {"type": "exit", "exit_code": 1}}]}
+        case "apply_patch_call":
+            return {"status": "failed", "output": NO_OUTPUT}
+        case _:
+            return {"output": NO_OUTPUT}

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agentctl.agent.model_settings import ModelSettings, to_json
+from agentctl.agent.model_settings import MCPToolChoice, ModelSettings, ToolChoice, to_json
 from agentctl.agent.output import AgentOutputSchemaBase
 from agentctl.agent.ports import ModelRequest
-from agentctl.agent.tool import FunctionTool, Tool
+from agentctl.agent.tool import FunctionTool
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import UserError
 from agentctl.models.body import with_extras
 
 from .messages import build_messages
+
+if TYPE_CHECKING:
+    from agentctl.agent.handoff import Handoff
+    from agentctl.agent.tool import Tool
 
 _TOOL_CHOICES = frozenset({"auto", "required", "none"})
 _LOGPROBS = "message.output_text.logprobs"
@@ -35,10 +39,10 @@ def build_request(
     given = {
         "model": model,
         "messages": build_messages(request.system_instructions, request.input, replays=replays),
-        "tools": [_tool(tool) for tool in request.tools] or None,
+        "tools": [*map(_tool, request.tools), *map(_handoff, request.handoffs)] or None,
         "response_format": _response_format(request.output_schema),
         "max_completion_tokens" if is_openai else "max_tokens": settings.max_tokens,
-        **_settings(settings, has_tools=bool(request.tools)),
+        **_settings(settings, has_tools=bool(request.tools or request.handoffs)),
     }
     # A server that refuses the option, or that the user asks otherwise, still gets what the user says.
     usage = {} if settings.include_usage is False else {"stream_options": {"include_usage": True}}
@@ -88,21 +92,30 @@ def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValu
 def _tool(tool: Tool) -> dict[str, JSONValue]:
     if not isinstance(tool, FunctionTool):
         raise UserError(
-            f"chat completions has no tools that the service runs, so not {type(tool).__name__}: use the Responses API"
+            f"chat completions knows function tools alone, so not the tool {tool.name!r} ({type(tool).__name__}): "
+            "use the Responses API, or take the tool from the agent"
         )
-    function = {
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": tool.params_json_schema,
-        "strict": tool.strict_json_schema,
-    }
+    return _function(tool.name, tool.description, tool.params_json_schema, tool.strict_json_schema)
+
+
+def _handoff(handoff: Handoff[Any, Any]) -> dict[str, JSONValue]:
+    return _function(handoff.tool_name, handoff.tool_description, handoff.input_json_schema, handoff.strict_json_schema)
+
+
+def _function(name: str, description: str, parameters: JSONValue, strict: bool) -> dict[str, JSONValue]:
+    function = {"name": name, "description": description, "parameters": parameters, "strict": strict}
     return {"type": "function", "function": function}
 
 
-def _tool_choice(choice: str | None, *, has_tools: bool) -> JSONValue:
+def _tool_choice(choice: ToolChoice, *, has_tools: bool) -> JSONValue:
     if choice in ("auto", "none") and not has_tools:
         return None  # Says nothing then, and services refuse it.
-    if not isinstance(choice, str) or choice in _TOOL_CHOICES:
+    if isinstance(choice, MCPToolChoice):
+        raise UserError(
+            f"chat completions has no hosted MCP servers, so tool_choice cannot name {choice.name!r} of "
+            f"{choice.server_label!r}: use the Responses API"
+        )
+    if choice is None or choice in _TOOL_CHOICES:
         return choice
     return {"type": "function", "function": {"name": choice}}
 

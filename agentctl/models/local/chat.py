@@ -10,14 +10,18 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from agentctl.agent.model_settings import MCPToolChoice
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.tool import FunctionTool
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import UserError
 
 from .manner import Manner
+
+if TYPE_CHECKING:
+    from agentctl.agent.tool import Tool
 
 _TEXT_PARTS = frozenset({"input_text", "output_text", "text"})
 _SETTINGS = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "max_tokens")
@@ -84,20 +88,46 @@ def _refuse_state(request: ModelRequest) -> None:
             raise UserError(f"a local model keeps nothing between calls: {name} needs a service that does")
 
 
-def _tools_on_offer(request: ModelRequest, manner: Manner) -> list[FunctionTool]:
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A tool, or a handoff, that the model may call."""
+
+    name: str
+    description: str
+    parameters: dict[str, JSONValue]
+
+
+def _tools_on_offer(request: ModelRequest, manner: Manner) -> list[_Offer]:
+    offers = [
+        *map(_offer, request.tools),
+        *(_Offer(each.tool_name, each.tool_description, each.input_json_schema) for each in request.handoffs),
+    ]
     choice = request.model_settings.tool_choice
     match choice:
         case "none":
             return []
         case None | "auto":
-            return [] if _follows_a_result(request) and not manner.calls_in_a_row else list(request.tools)
+            return [] if _follows_a_result(request) and not manner.calls_in_a_row else offers
         case "required":
-            return list(request.tools)
+            return offers
         case _:
-            named = [tool for tool in request.tools if tool.name == choice]
+            named = [offer for offer in offers if offer.name == choice]
             if not named:
-                raise UserError(f"tool_choice names the tool {choice!r}, which the agent does not have")
+                raise UserError(f"tool_choice names the tool {_name_of(choice)!r}, which the agent does not have")
             return named
+
+
+def _offer(tool: Tool) -> _Offer:
+    if not isinstance(tool, FunctionTool):
+        raise UserError(
+            f"a local model knows function tools alone, so not the tool {tool.name!r} ({type(tool).__name__}): "
+            "use a model of the Responses API, or take the tool from the agent"
+        )
+    return _Offer(tool.name, tool.description, tool.params_json_schema)
+
+
+def _name_of(choice: str | MCPToolChoice) -> str:
+    return choice if isinstance(choice, str) else f"{choice.server_label}.{choice.name}"
 
 
 def _follows_a_result(request: ModelRequest) -> bool:
@@ -108,7 +138,7 @@ def _follows_a_result(request: ModelRequest) -> bool:
     )
 
 
-def _form(request: ModelRequest, tools: list[FunctionTool], answer: JSONValue) -> Form:
+def _form(request: ModelRequest, tools: list[_Offer], answer: JSONValue) -> Form:
     if not tools:
         return Form.TEXT if answer is None else Form.JSON
     if request.model_settings.tool_choice not in (None, "auto"):
@@ -116,12 +146,12 @@ def _form(request: ModelRequest, tools: list[FunctionTool], answer: JSONValue) -
     return Form.CALL_OR_TEXT if answer is None else Form.CALL_OR_JSON
 
 
-def _reply_schema(form: Form, tools: list[FunctionTool], answer: JSONValue) -> JSONValue:
+def _reply_schema(form: Form, tools: list[_Offer], answer: JSONValue) -> JSONValue:
     if form is Form.TEXT or form is Form.JSON:
         return answer
     branches = []
     for place, tool in enumerate(tools):
-        arguments = tool.params_json_schema or {"type": "object", "properties": {}}
+        arguments = tool.parameters or {"type": "object", "properties": {}}
         pointer = f"#/anyOf/{place}/properties/arguments"
         branches.append(_object(name={"const": tool.name}, arguments=_moved(arguments, pointer)))
     if form is Form.CALL_OR_TEXT:
@@ -154,9 +184,7 @@ def _moved(schema: JSONValue, pointer: str) -> JSONValue:
     }
 
 
-def _messages(
-    request: ModelRequest, tools: list[FunctionTool], form: Form, manner: Manner
-) -> list[dict[str, JSONValue]]:
+def _messages(request: ModelRequest, tools: list[_Offer], form: Form, manner: Manner) -> list[dict[str, JSONValue]]:
     """Return the conversation with one system message and no two neighbours of one role, as many templates want it."""
     spoken = list(_spoken(request.input, manner))
     system = [request.system_instructions or "", *(text for role, text in spoken if role == "system")]
@@ -174,10 +202,10 @@ def _messages(
     return messages
 
 
-def _protocol(tools: list[FunctionTool], form: Form) -> str:
+def _protocol(tools: list[_Offer], form: Form) -> str:
     lines = ["You can use these tools:"]
     for tool in tools:
-        properties = json.dumps(tool.params_json_schema.get("properties", {}), ensure_ascii=False)
+        properties = json.dumps(tool.parameters.get("properties", {}), ensure_ascii=False)
         lines.append(f"- {tool.name}: {tool.description} Arguments: {properties}")
     lines.append('To use a tool, reply with JSON: {"name": the tool, "arguments": its arguments}.')
     if form is not Form.CALL:

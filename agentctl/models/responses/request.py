@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.model_settings import ModelSettings, to_json
 from agentctl.agent.output import AgentOutputSchemaBase
 from agentctl.agent.ports import ModelRequest
-from agentctl.agent.tool import Tool
+from agentctl.agent.tool import FunctionTool
 from agentctl.agent.wire import JSONValue
 from agentctl.models.body import with_extras
 
+if TYPE_CHECKING:
+    from agentctl.agent.handoff import Handoff
+    from agentctl.agent.tool import Tool
+
 _LOGPROBS = "message.output_text.logprobs"
 _TOOL_CHOICES = frozenset({"auto", "required", "none"})
+_API_CHOICES = frozenset(
+    {
+        "file_search",
+        "web_search",
+        "web_search_preview",
+        "code_interpreter",
+        "image_generation",
+        "mcp",
+        "shell",
+        "apply_patch",
+    }
+)
+"""Tools of the API that a `tool_choice` may name where the request has them in another way, by `extra_body` say."""
 
 
 def build_request(request: ModelRequest, model: str) -> dict[str, JSONValue]:
@@ -26,12 +43,14 @@ def build_request(request: ModelRequest, model: str) -> dict[str, JSONValue]:
         "model": model,
         "input": [{"role": "user", "content": request.input}] if isinstance(request.input, str) else request.input,
         "instructions": request.system_instructions,
-        "tools": [_tool(tool) for tool in request.tools] or None,
+        "tools": [*map(_tool, request.tools), *map(_handoff, request.handoffs)] or None,
         "previous_response_id": request.previous_response_id,
         "conversation": request.conversation_id,
         "prompt": request.prompt,
         "text": _text(settings, request.output_schema),
-        **_settings(settings, has_tools=bool(request.tools)),
+        **_settings(settings, has_tools=bool(request.tools or request.handoffs)),
+        "tool_choice": _tool_choice(request),
+        "include": _include(request),
     }
     return with_extras(given, settings)
 
@@ -40,7 +59,6 @@ def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValu
     return {
         "temperature": settings.temperature,
         "top_p": settings.top_p,
-        "tool_choice": _tool_choice(settings.tool_choice),
         "parallel_tool_calls": settings.parallel_tool_calls if has_tools else None,
         "truncation": settings.truncation,
         "max_output_tokens": settings.max_tokens,
@@ -50,12 +68,13 @@ def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValu
         "prompt_cache_retention": settings.prompt_cache_retention,
         "prompt_cache_options": to_json(settings.prompt_cache_options),
         "context_management": settings.context_management,
-        "include": _include(settings),
         "top_logprobs": settings.top_logprobs,
     }
 
 
 def _tool(tool: Tool) -> dict[str, JSONValue]:
+    if not isinstance(tool, FunctionTool):
+        return tool.to_wire()
     return {
         "type": "function",
         "name": tool.name,
@@ -65,17 +84,36 @@ def _tool(tool: Tool) -> dict[str, JSONValue]:
     }
 
 
-def _tool_choice(choice: str | None) -> JSONValue:
+def _handoff(handoff: Handoff[Any, Any]) -> dict[str, JSONValue]:
+    return {
+        "type": "function",
+        "name": handoff.tool_name,
+        "description": handoff.tool_description,
+        "parameters": handoff.input_json_schema,
+        "strict": handoff.strict_json_schema,
+    }
+
+
+def _tool_choice(request: ModelRequest) -> JSONValue:
+    choice = request.model_settings.tool_choice
     if not isinstance(choice, str) or choice in _TOOL_CHOICES:
-        return choice
-    return {"type": "function", "name": choice}
+        return to_json(choice)
+    named = [tool for tool in request.tools if tool.name == choice]
+    if named and not isinstance(named[0], FunctionTool):
+        return named[0].to_tool_choice()
+    is_function = named or any(handoff.tool_name == choice for handoff in request.handoffs)
+    return {"type": choice} if choice in _API_CHOICES and not is_function else {"type": "function", "name": choice}
 
 
-def _include(settings: ModelSettings) -> list[str] | None:
+def _include(request: ModelRequest) -> list[str] | None:
+    settings = request.model_settings
     include = list(settings.response_include or [])
-    if settings.top_logprobs is not None and _LOGPROBS not in include:
+    if settings.top_logprobs is not None:
         include.append(_LOGPROBS)
-    return include or None
+    include += [
+        tool.included for tool in request.tools if not isinstance(tool, FunctionTool) and tool.included is not None
+    ]
+    return list(dict.fromkeys(include)) or None
 
 
 def _text(settings: ModelSettings, schema: AgentOutputSchemaBase | None) -> dict[str, Any] | None:
