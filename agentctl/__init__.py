@@ -159,6 +159,11 @@ if TYPE_CHECKING:
     from .run.config import ToolNameCollisionPolicy as ToolNameCollisionPolicy
     from .run.config import ToolNotFoundBehavior as ToolNotFoundBehavior
     from .run.demo_loop import run_demo_loop as run_demo_loop
+    from .run.error_handlers import RunErrorData as RunErrorData
+    from .run.error_handlers import RunErrorHandler as RunErrorHandler
+    from .run.error_handlers import RunErrorHandlerInput as RunErrorHandlerInput
+    from .run.error_handlers import RunErrorHandlerResult as RunErrorHandlerResult
+    from .run.error_handlers import RunErrorHandlers as RunErrorHandlers
     from .run.input_filter import CallModelData as CallModelData
     from .run.input_filter import CallModelInputFilter as CallModelInputFilter
     from .run.input_filter import ModelInputData as ModelInputData
@@ -298,7 +303,12 @@ _NAMES = {
     "RunCancelled": "agentctl.errors",
     "RunConfig": "agentctl.run.config",
     "RunContextWrapper": "agentctl.agent.context",
+    "RunErrorData": "agentctl.run.error_handlers",
     "RunErrorDetails": "agentctl.run.result",
+    "RunErrorHandler": "agentctl.run.error_handlers",
+    "RunErrorHandlerInput": "agentctl.run.error_handlers",
+    "RunErrorHandlerResult": "agentctl.run.error_handlers",
+    "RunErrorHandlers": "agentctl.run.error_handlers",
     "RunEvent": "agentctl.agent.events",
     "RunFinished": "agentctl.agent.events",
     "RunHooks": "agentctl.agent.lifecycle",

@@ -87,6 +87,12 @@ class AgentOutputSchema(AgentOutputSchemaBase):
             ) from error
         return value[_WRAPPED] if self._is_wrapped else value
 
+    def dump_json(self, value: Any) -> str:
+        """Return a value as the text that the model would have given; whether it fits, `validate_json` says."""
+        held = {_WRAPPED: value} if self._is_wrapped else value
+        text: bytes = self._adapter.dump_json(held, warnings="none")
+        return text.decode()
+
     @cached_property
     def _plain_adapter(self) -> Any:
         # 50 ms: imported for agents with an output type only.

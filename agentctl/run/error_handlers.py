@@ -1,0 +1,152 @@
+"""Error handlers: user code that gives a run a final output where it would have failed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypedDict
+
+from agentctl.agent.agent import Agent
+from agentctl.agent.context import RunContextWrapper, TContext
+from agentctl.agent.items import ModelResponse, RunItem, run_item
+from agentctl.agent.output import AgentOutputSchema, AgentOutputSchemaBase, output_schema
+from agentctl.agent.tool_output import output_text
+from agentctl.agent.wire import WireItem
+from agentctl.errors import MaxTurnsExceeded, ModelBehaviorError, ModelRefusalError, UserError
+
+from .progress import Progress
+
+HandledError: TypeAlias = MaxTurnsExceeded | ModelRefusalError | ModelBehaviorError
+
+
+@dataclass
+class RunErrorData:
+    """What the run has produced when its handler is asked."""
+
+    input: str | list[WireItem]
+    new_items: list[RunItem]
+    history: list[WireItem]
+    """The input and all that came after it, as a next model call would send it."""
+    output: list[WireItem]
+    """The new items, as input for a next run."""
+    raw_responses: list[ModelResponse]
+    last_agent: Agent[Any]
+
+
+@dataclass
+class RunErrorHandlerInput(Generic[TContext]):
+    """What a handler is told."""
+
+    error: HandledError
+    context: RunContextWrapper[TContext]
+    run_data: RunErrorData
+
+
+@dataclass
+class RunErrorHandlerResult:
+    """The final output that the run has in place of an error."""
+
+    final_output: Any
+    include_in_history: bool = True
+    """Whether it is added to the run's items, as a message of the agent."""
+
+
+RunErrorHandler: TypeAlias = Callable[
+    [RunErrorHandlerInput[TContext]], RunErrorHandlerResult | Awaitable[RunErrorHandlerResult | Any] | Any | None
+]
+"""Returns the result, its fields as a dict, or just the final output; None leaves the run to fail."""
+
+
+class RunErrorHandlers(TypedDict, Generic[TContext], total=False):
+    """The handlers of a run, by what goes wrong."""
+
+    max_turns: RunErrorHandler[TContext]
+    model_refusal: RunErrorHandler[TContext]
+    invalid_final_output: RunErrorHandler[TContext]
+
+
+async def handled(error: Exception, progress: Progress) -> RunErrorHandlerResult | None:
+    """Ask the run's handler of an error; None where there is none, or it wants the run to fail.
+
+    A `ModelBehaviorError` is one of the final output: nobody asks for a handler of any other. The final output that
+    comes back is of the agent's output type.
+
+    Raises:
+        UserError: the handlers are no such dict, or what one returned is not of the agent's output type.
+    """
+    if progress.error_handlers is None:
+        return None
+    handler = _handler(error, progress.error_handlers)
+    if handler is None:
+        return None
+    assert isinstance(error, HandledError)
+    asked = RunErrorHandlerInput(error=error, context=progress.context, run_data=_run_data(progress))
+    answer = handler(asked)
+    result = _result(await answer if inspect.isawaitable(answer) else answer)
+    schema = _json_schema(progress.agent)
+    if result is not None and schema is not None:
+        result.final_output = _validated(result.final_output, schema)
+    return result
+
+
+def final_message(result: RunErrorHandlerResult, progress: Progress) -> RunItem:
+    """Return the final output of a handler as a message of the agent that has the word."""
+    schema = _json_schema(progress.agent)
+    text = str(result.final_output) if schema is None else _dumped(result.final_output, schema)
+    content = [{"type": "output_text", "text": text, "annotations": []}]
+    wire = {"type": "message", "role": "assistant", "status": "completed", "content": content}
+    return run_item(wire, progress.agent)
+
+
+def _handler(error: Exception, handlers: RunErrorHandlers[Any]) -> RunErrorHandler[Any] | None:
+    if not isinstance(handlers, dict):
+        raise UserError(f"error_handlers is a dict of functions, not {type(handlers).__name__}")
+    match error:
+        case MaxTurnsExceeded():
+            return handlers.get("max_turns")
+        case ModelRefusalError():
+            return handlers.get("model_refusal")
+        case ModelBehaviorError():
+            return handlers.get("invalid_final_output")
+        case _:
+            return None
+
+
+def _run_data(progress: Progress) -> RunErrorData:
+    return RunErrorData(
+        input=progress.input,
+        new_items=list(progress.new_items),
+        history=list(progress.history),
+        output=[item.to_input_item() for item in progress.new_items],
+        raw_responses=list(progress.raw_responses),
+        last_agent=progress.agent,
+    )
+
+
+def _result(answer: Any) -> RunErrorHandlerResult | None:
+    if answer is None or isinstance(answer, RunErrorHandlerResult):
+        return answer
+    if not (isinstance(answer, dict) and "final_output" in answer):
+        return RunErrorHandlerResult(answer)
+    if unknown := set(answer) - {"final_output", "include_in_history"}:
+        raise UserError(f"an error handler's result has final_output and include_in_history, not {sorted(unknown)[0]}")
+    return RunErrorHandlerResult(**answer)
+
+
+def _json_schema(agent: Agent[Any]) -> AgentOutputSchemaBase | None:
+    schema = output_schema(agent.output_type)
+    return None if schema is None or schema.is_plain_text() else schema
+
+
+def _validated(value: Any, schema: AgentOutputSchemaBase) -> Any:
+    try:
+        return schema.validate_json(_dumped(value, schema))
+    except ModelBehaviorError as error:
+        raise UserError(
+            f"the final output of an error handler is not valid for the agent's output type {schema.name()}: {error}"
+        ) from error
+
+
+def _dumped(value: Any, schema: AgentOutputSchemaBase) -> str:
+    return schema.dump_json(value) if isinstance(schema, AgentOutputSchema) else output_text(value)
