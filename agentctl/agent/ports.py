@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 from agentctl.errors import UserError
 
@@ -16,7 +16,13 @@ from .views import event_view
 from .wire import JSONValue, WireEvent, WireItem
 
 if TYPE_CHECKING:
-    from .events import Notice
+    from agentctl.run.config import RunConfig
+    from agentctl.run.result import RunResult
+
+    from .agent import Agent
+    from .context import ToolContext
+    from .events import Notice, StreamEvent
+    from .lifecycle import RunHooks
     from .output import AgentOutputSchemaBase
     from .retry import ModelRetryAdvice, ModelRetryAdviceRequest
     from .tool import Tool
@@ -53,6 +59,15 @@ class ModelRequest:
     previous_response_id: str | None = None
     conversation_id: str | None = None
     prompt: dict[str, Any] | None = None
+    streamed: bool = False
+    """Whether the run is read as it goes."""
+    may_retry: bool = True
+    """Whether the model's own transport may try again."""
+
+    @property
+    def is_stateful(self) -> bool:
+        """Whether the service keeps the history that the call goes on from."""
+        return self.previous_response_id is not None or self.conversation_id is not None
 
 
 class Model(abc.ABC):
@@ -220,3 +235,35 @@ class ModelProvider(abc.ABC):
 
     async def aclose(self) -> None:  # noqa: B027  # optional to override
         """Close every model that this provider made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NestedRun:
+    """A run that is part of a tool call."""
+
+    agent: Agent[Any]
+    input: str | list[WireItem]
+    tool_input: Any | None = None
+    """The arguments of the call, for the context of the run."""
+    run_config: RunConfig | dict[str, Any] | None = None
+    """None takes that of the run around it."""
+    max_turns: int | None = None
+    """None takes the default of a run."""
+    hooks: RunHooks[Any] | None = None
+    previous_response_id: str | None = None
+    conversation_id: str | None = None
+    hear: Callable[[StreamEvent, Agent[Any]], Awaitable[None]] | None = None
+    """Told of every event with the agent that has the word, in order; with it the run is a streamed one."""
+    most_unheard: int | None = None
+    """How many events may wait to be told before the run waits, too; None is no limit."""
+
+
+class RunAgent(Protocol):
+    """Runs an agent within a tool call of a run: what it uses counts there, and it is cancelled with the call."""
+
+    async def __call__(self, run: NestedRun, context: ToolContext[Any]) -> RunResult:
+        """Return the result of the run.
+
+        Raises:
+            AgentsException: as its subclasses say.
+        """

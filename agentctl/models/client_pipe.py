@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-from agentctl.agent.model_settings import ModelSettings
+from agentctl.agent.ports import ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.net.answer import AnswerHead, answer_events
 
@@ -15,6 +15,7 @@ from .call import extra_headers
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
+    from openai._types import RequestOptions
 
 
 class ClientPipe:
@@ -40,7 +41,7 @@ class ClientPipe:
         return str(base.copy_with(path=f"{base.path.rstrip('/')}/{path}").copy_merge_params(own))
 
     async def events(
-        self, path: str, body: dict[str, JSONValue], settings: ModelSettings, head: AnswerHead
+        self, path: str, body: dict[str, JSONValue], request: ModelRequest, head: AnswerHead
     ) -> AsyncGenerator[list[WireEvent]]:
         """Yield what comes back, as many events at a time as have come; closing early closes the connection.
 
@@ -54,11 +55,13 @@ class ClientPipe:
         # The user's own client: `openai` is imported already.
         from openai import APIError, AsyncStream
 
+        settings = request.model_settings
+        once: RequestOptions = {} if request.may_retry else {"max_retries": 0}
         stream = await self.client.post(
             f"/{path}",
             body=body,
             cast_to=object,
-            options={"headers": dict(extra_headers(settings)), "params": settings.extra_query or {}},
+            options={"headers": dict(extra_headers(settings)), "params": settings.extra_query or {}, **once},
             stream=True,
             stream_cls=AsyncStream[object],
         )

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
+from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.net.answer import AnswerHead
 
@@ -16,12 +16,13 @@ from .chat.request import build_request, is_openai_service
 from .client_pipe import ClientPipe
 from .reading import read_answer
 from .reasoning_content_replay import ShouldReplayReasoningContent, replay_context
+from .service_model import ServiceModel
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 
-class OpenAIChatCompletionsModel(WireModel):
+class OpenAIChatCompletionsModel(ServiceModel):
     """A model behind an `AsyncOpenAI` or `AsyncAzureOpenAI`, whose auth, retries, headers and HTTP options hold.
 
     Args:
@@ -68,7 +69,7 @@ class OpenAIChatCompletionsModel(WireModel):
         log_data("request %s", body)
         fold = new_fold(self.model, self._pipe.host, buffers_tool_calls=self._buffers)
         settings, head = request.model_settings, AnswerHead()
-        received = self._pipe.events("chat/completions", body, settings, head)
+        received = self._pipe.events("chat/completions", body, request, head)
         async with aclosing(read_answer(received, fold, settings.timeout, head)) as batches:
             async for batch in batches:
                 for event in batch:

@@ -191,7 +191,7 @@ class OpenAIProvider(ModelProvider):
             return OpenAIResponsesModel(wanted.name, wanted.client, model_is_explicit=wanted.is_explicit)
         from .responses.http import ResponsesHTTPModel
 
-        return ResponsesHTTPModel(wanted.name, self._pipe(wanted))
+        return ResponsesHTTPModel(wanted.name, self._pipe(wanted), model_is_explicit=wanted.is_explicit)
 
     def _websocket_model(self, wanted: _Wanted) -> ResponsesWebSocketModel:
         if wanted.client is not None:
@@ -205,7 +205,7 @@ class OpenAIProvider(ModelProvider):
             )
         from .responses.websocket import ResponsesWebSocketModel
 
-        return ResponsesWebSocketModel(wanted.name, self._pool(wanted))
+        return ResponsesWebSocketModel(wanted.name, self._pool(wanted), model_is_explicit=wanted.is_explicit)
 
     def _pipe(self, wanted: _Wanted) -> HttpPipe:
         from agentctl.net.http import HttpPipe

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
+from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.net.answer import AnswerHead
 
@@ -15,12 +15,13 @@ from .client_pipe import ClientPipe
 from .reading import read_answer
 from .responses.fold import ResponseFold
 from .responses.request import build_request
+from .service_model import ServiceModel
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 
-class OpenAIResponsesModel(WireModel):
+class OpenAIResponsesModel(ServiceModel):
     """A model behind an `AsyncOpenAI` or `AsyncAzureOpenAI`, whose auth, retries, headers and HTTP options hold.
 
     Args:
@@ -54,7 +55,7 @@ class OpenAIResponsesModel(WireModel):
         body = self._body(request)
         log_data("request %s", body)
         settings, head, fold = request.model_settings, AnswerHead(), ResponseFold(self._pipe.host)
-        received: AsyncGenerator[list[WireEvent]] = self._pipe.events("responses", body, settings, head)
+        received: AsyncGenerator[list[WireEvent]] = self._pipe.events("responses", body, request, head)
         async with aclosing(read_answer(received, fold, settings.timeout, head)) as batches:
             async for batch in batches:
                 for event in batch:
@@ -65,7 +66,4 @@ class OpenAIResponsesModel(WireModel):
         return {"method": "POST", "url": self._pipe.url("responses"), "body": self._body(request)}
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
-        body = {**build_request(request, self.model), "stream": True}
-        if request.prompt is not None and not self._model_is_explicit:
-            del body["model"]
-        return body
+        return {**build_request(request, self.model, is_explicit=self._model_is_explicit), "stream": True}

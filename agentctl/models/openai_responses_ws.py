@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from agentctl.agent.model_settings import ModelSettings
-from agentctl.agent.ports import ModelRequest
-from agentctl.agent.wire import JSONValue
 from agentctl.net.endpoint import NO_KEY, Endpoint, http_form
 from agentctl.net.options import HttpOptions
 from agentctl.net.websocket import WebSocketPipe
@@ -52,15 +50,8 @@ class OpenAIResponsesWSModel(ResponsesWebSocketModel):
         websocket_options: OpenAIResponsesWebSocketOptions | None = None,
     ) -> None:
         check_websocket_options(websocket_options)
-        super().__init__(model, _pool(openai_client, websocket_options))
+        super().__init__(model, _pool(openai_client, websocket_options), model_is_explicit=model_is_explicit)
         self._client = openai_client
-        self._model_is_explicit = model_is_explicit
-
-    def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
-        body = super()._body(request)
-        if request.prompt is not None and not self._model_is_explicit:
-            del body["model"]
-        return body
 
     async def _upgrade(self, settings: ModelSettings) -> tuple[Mapping[str, str], Mapping[str, object] | None]:
         """Return the headers and the query that the client would send, its key asked for anew."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
+from dataclasses import replace
 from typing import Any, TypeAlias
 
+from agentctl._lazy import exporter
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import Notice, RawResponsesStreamEvent
 from agentctl.agent.items import ModelResponse
@@ -17,6 +19,9 @@ from .config import RunConfig
 from .spans import Spans
 
 CallEvent: TypeAlias = RawResponsesStreamEvent | Notice | ModelResponse
+
+# Most runs leave retries to the transport.
+_load = exporter(__name__, {"call_with_retries": "agentctl.run.retry"})[0]
 
 
 class Models:
@@ -44,15 +49,27 @@ def model_name(model: Model) -> str:
     return name if isinstance(name, str) else type(model).__name__
 
 
-async def call_model(model: Model, request: ModelRequest, spans: Spans, *, streamed: bool) -> AsyncGenerator[CallEvent]:
+def call_model(model: Model, request: ModelRequest, spans: Spans, *, streamed: bool) -> AsyncGenerator[CallEvent]:
+    """Return the events of a model call, and at the end the response; it is retried as `ModelSettings.retry` wants."""
+    if streamed:
+        request = replace(request, streamed=True)
+    if request.model_settings.retry is None:
+        return call_once(model, request, spans, streamed=streamed)
+    with_retries: Any = _load("call_with_retries")
+    events: AsyncGenerator[CallEvent] = with_retries(model, request, spans, streamed=streamed)
+    return events
+
+
+async def call_once(model: Model, request: ModelRequest, spans: Spans, *, streamed: bool) -> AsyncGenerator[CallEvent]:
     """Yield the events of one model call, and at the end the response.
 
     A custom model is asked the way the run was: by `stream_response` in a streamed run, else by `get_response`.
     """
     with spans.model_call(model, request) as answered:
         if not isinstance(model, WireModel):
-            async for event in _call_custom(model, request, streamed=streamed):
-                yield event
+            async with aclosing(_call_custom(model, request, streamed=streamed)) as custom:
+                async for event in custom:
+                    yield event
             return
         last: dict[str, Any] = {}
         async with aclosing(model.stream(request)) as events:
@@ -86,9 +103,11 @@ async def _call_custom(model: Model, request: ModelRequest, *, streamed: bool) -
         yield await model.get_response(*arguments, **further)  # type: ignore[arg-type]
         return
     last: RawResponsesStreamEvent | None = None
-    async for data in model.stream_response(*arguments, **further):  # type: ignore[arg-type]
-        last = RawResponsesStreamEvent(data)
-        yield last
+    stream = model.stream_response(*arguments, **further)  # type: ignore[arg-type]
+    async with aclosing(stream) if isinstance(stream, AsyncGenerator) else nullcontext():
+        async for data in stream:
+            last = RawResponsesStreamEvent(data)
+            yield last
     yield _whole_response(last.wire if last else {}, typed=last.data if last else None)
 
 

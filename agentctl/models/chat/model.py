@@ -10,12 +10,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from agentctl.agent.events import Warned
-from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
+from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import UserError
 from agentctl.models.body import encode_json
 from agentctl.models.call import Pause, extra_headers, log_data, tried
 from agentctl.models.reading import read_answer
+from agentctl.models.service_model import ServiceModel
 from agentctl.net.answer import AnswerHead
 from agentctl.net.http import HttpCall, HttpPipe
 from agentctl.net.retry import Retries
@@ -24,7 +25,7 @@ from .fold import ChatFold
 from .request import build_request, is_openai_service, unsupported
 
 
-class ChatHTTPModel(WireModel):
+class ChatHTTPModel(ServiceModel):
     """A model behind `POST /chat/completions`; the service keeps nothing between calls.
 
     What a request asks for and chat completions has no field for is a `UserError`, or, without
@@ -75,7 +76,8 @@ class ChatHTTPModel(WireModel):
             model=self.model,
         )
         log_data("request %s", call.body)
-        retries = Retries(max_retries=self._pipe.options.max_retries, is_replayable=True)
+        most = self._pipe.options.max_retries if request.may_retry else 0
+        retries = Retries(max_retries=most, is_replayable=True)
         timeout = request.model_settings.timeout
 
         def attempt() -> AsyncGenerator[list[WireEvent]]:

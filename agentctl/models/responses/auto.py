@@ -9,6 +9,7 @@ from agentctl.agent.events import Warned
 from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
 from agentctl.agent.wire import JSONValue
 from agentctl.log import logger
+from agentctl.models.service_model import ServiceModel
 from agentctl.net.websocket import UpgradeFailed
 
 from .websocket import ResponsesWebSocketModel
@@ -17,7 +18,7 @@ PATIENCE_SECONDS = 5.0
 """How long opening a socket may take before HTTP is taken instead."""
 
 
-class AutoTransportModel(WireModel):
+class AutoTransportModel(ServiceModel):
     """A model behind either transport of a Responses endpoint; each request is sent over one of them only."""
 
     traced_as = "response"

@@ -7,10 +7,11 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
-from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
+from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.models.call import Pause, extra_headers, log_data, tried
 from agentctl.models.reading import read_answer
+from agentctl.models.service_model import ServiceModel
 from agentctl.net.answer import AnswerHead
 from agentctl.net.http import HttpCall, HttpPipe
 from agentctl.net.retry import Retries, is_replayable
@@ -20,7 +21,7 @@ from .fold import ResponseFold
 from .request import build_request
 
 
-class ResponsesHTTPModel(WireModel):
+class ResponsesHTTPModel(ServiceModel):
     """A model behind `POST /responses`, each call a request of its own with the whole input."""
 
     traced_as = "response"
@@ -30,11 +31,13 @@ class ResponsesHTTPModel(WireModel):
         model: str,
         pipe: HttpPipe,
         *,
+        model_is_explicit: bool = True,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.model = model
         self._pipe = pipe
+        self._is_explicit = model_is_explicit
         self._pause = Pause(sleep=sleep, chance=chance)
         self._encoder = RequestEncoder()
 
@@ -63,7 +66,8 @@ class ResponsesHTTPModel(WireModel):
             model=self.model,
         )
         log_data("request %s", call.body)
-        retries = Retries(max_retries=self._pipe.options.max_retries, is_replayable=is_replayable(body))
+        most = self._pipe.options.max_retries if request.may_retry else 0
+        retries = Retries(max_retries=most, is_replayable=is_replayable(body))
         timeout = request.model_settings.timeout
 
         def attempt() -> AsyncGenerator[list[WireEvent]]:
@@ -86,4 +90,4 @@ class ResponsesHTTPModel(WireModel):
         await self._pipe.aclose()
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
-        return {**build_request(request, self.model), "stream": True}
+        return {**build_request(request, self.model, is_explicit=self._is_explicit), "stream": True}

@@ -32,15 +32,17 @@ _API_CHOICES = frozenset(
 """Tools of the API that a `tool_choice` may name where the request has them in another way, by `extra_body` say."""
 
 
-def build_request(request: ModelRequest, model: str) -> dict[str, JSONValue]:
+def build_request(request: ModelRequest, model: str, *, is_explicit: bool = True) -> dict[str, JSONValue]:
     """Return the fields of a request, all that every transport sends alike; unset ones are left out.
+
+    A model that nobody named (not `is_explicit`) is left out where a prompt object may name one.
 
     Raises:
         UserError: `extra_args` repeats a field.
     """
     settings = request.model_settings
     given = {
-        "model": model,
+        "model": model if is_explicit or request.prompt is None else None,
         "input": [{"role": "user", "content": request.input}] if isinstance(request.input, str) else request.input,
         "instructions": request.system_instructions,
         "tools": [*map(_tool, request.tools), *map(_handoff, request.handoffs)] or None,

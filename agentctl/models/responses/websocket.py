@@ -11,13 +11,14 @@ from functools import partial
 from typing import assert_never
 
 from agentctl.agent.model_settings import ModelSettings
-from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
+from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.usage import MeasuredResponse, TransportUsage
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import ServiceError
 from agentctl.log import logger
 from agentctl.models.call import Pause, TimeLeft, extra_headers, log_data, tried
 from agentctl.models.reading import ReadBatch
+from agentctl.models.service_model import ServiceModel
 from agentctl.net.live_socket import NotSent
 from agentctl.net.retry import Retries, is_replayable
 from agentctl.net.websocket import UpgradeFailed, socket_url
@@ -58,7 +59,7 @@ class _Begun:
     """The first of it."""
 
 
-class ResponsesWebSocketModel(WireModel):
+class ResponsesWebSocketModel(ServiceModel):
     """A model behind the WebSocket of a Responses endpoint, each call a request on a socket of the pool."""
 
     traced_as = "response"
@@ -68,11 +69,13 @@ class ResponsesWebSocketModel(WireModel):
         model: str,
         pool: WebSocketPool,
         *,
+        model_is_explicit: bool = True,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.model = model
         self.pool = pool
+        self._is_explicit = model_is_explicit
         self._host = pool.pipe.endpoint.host
         self._pause = Pause(sleep=sleep, chance=chance)
         self._has_encrypted_reasoning = True
@@ -118,7 +121,8 @@ class ResponsesWebSocketModel(WireModel):
             timeout=request.model_settings.timeout,
             patience=patience,
         )
-        retries = Retries(max_retries=self.pool.pipe.options.max_retries, is_replayable=is_replayable(body))
+        most = self.pool.pipe.options.max_retries if request.may_retry else 0
+        retries = Retries(max_retries=most, is_replayable=is_replayable(body))
         async with aclosing(tried(partial(self._attempt, call), retries, self._pause)) as batches:
             async for batch in batches:
                 yield batch
@@ -135,7 +139,7 @@ class ResponsesWebSocketModel(WireModel):
         await self.pool.aclose()
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
-        return build_request(request, self.model)
+        return build_request(request, self.model, is_explicit=self._is_explicit)
 
     async def _upgrade(self, settings: ModelSettings) -> tuple[Mapping[str, str], Mapping[str, object] | None]:
         """Return the headers and the query that a socket is opened with, beside the endpoint's own."""

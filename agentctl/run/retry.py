@@ -1,0 +1,243 @@
+"""Retries of a model call as `ModelSettings.retry` wants them: around the whole call, whatever model it is.
+
+They come on top of what the model's own transport does. The first call is made as ever, with the transport's tries
+(`HttpOptions.max_retries`, a client's own `max_retries`); the calls that follow are single tries, so that tries add up
+and never multiply. `max_retries=0` ends both: one call, one try. Without a policy only the transport tries again.
+
+A failure is not retried, whatever the policy says,
+- once a streamed run has shown anything of the answer;
+- where the model advises that the service may act on the request twice, unless the policy approves just that;
+- where the service keeps the history and the model does not know that the request did not reach it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agentctl.agent.events import RawResponsesStreamEvent, RetryScheduled
+from agentctl.agent.items import ModelResponse
+from agentctl.agent.ports import Model, ModelRequest
+from agentctl.agent.retry import (
+    ModelRetryAdvice,
+    ModelRetryAdviceRequest,
+    ModelRetryBackoffSettings,
+    ModelRetryNormalizedError,
+    ModelRetrySettings,
+    RetryDecision,
+    RetryPolicyContext,
+    backoff_settings,
+    evaluate,
+)
+from agentctl.agent.usage import Usage
+from agentctl.errors import ModelTimeoutError, ServiceError, ServiceUnavailableError
+from agentctl.log import logger
+from agentctl.net.failures import retry_after
+from agentctl.net.unreachable import CONNECT_FAILED, CONNECTION_LOST, NO_ANSWER
+
+from .call import CallEvent, call_once
+from .spans import Spans
+
+FIRST_DELAY = 0.25
+LONGEST_DELAY = 2.0
+MULTIPLIER = 2.0
+JITTER = 0.125
+"""How much chance makes a wait longer or shorter, as a part of it."""
+
+_BEFORE_THE_ANSWER = frozenset({"response.created", "response.queued", "response.in_progress"})
+_NETWORK = frozenset({CONNECT_FAILED, CONNECTION_LOST, NO_ANSWER})
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What has come of one call."""
+
+    has_begun: bool = False
+    has_answer: bool = False
+
+    def note(self, event: CallEvent) -> None:
+        if isinstance(event, RawResponsesStreamEvent) and not self.has_answer:
+            self.has_begun = True
+            self.has_answer = event.wire.get("type") not in _BEFORE_THE_ANSWER
+
+
+async def call_with_retries(
+    model: Model, request: ModelRequest, spans: Spans, *, streamed: bool
+) -> AsyncGenerator[CallEvent]:
+    """Yield what `call_once` does, of as many calls as it takes; each wait is announced first.
+
+    The usage of the response counts every call.
+
+    Raises:
+        Exception: as the last call raised it, or the policy.
+    """
+    settings = request.model_settings.retry or ModelRetrySettings()
+    failed = 0
+    if settings.max_retries == 0:
+        request = replace(request, may_retry=False)
+    while True:
+        seen = _Seen()
+        try:
+            async with aclosing(call_once(model, request, spans, streamed=streamed)) as events:
+                async for event in events:
+                    seen.note(event)
+                    if isinstance(event, ModelResponse):
+                        event.usage = _with_failed(event.usage, failed)
+                    yield event
+            return
+        except Exception as error:
+            failed += 1
+            delay = await _delay(error, settings, failed, seen, model, request, streamed=streamed)
+            if delay is None:
+                raise
+            notice = RetryScheduled(attempt=failed, max_retries=settings.max_retries or 0, delay=delay, error=error)
+        logger.debug("call %d of %d in %.1f s: %s", failed + 1, notice.max_retries + 1, delay, notice.error)
+        yield notice
+        await asyncio.sleep(delay)
+        request = replace(request, may_retry=False)
+
+
+async def _delay(
+    error: Exception,
+    settings: ModelRetrySettings,
+    failed: int,
+    seen: _Seen,
+    model: Model,
+    request: ModelRequest,
+    *,
+    streamed: bool,
+) -> float | None:
+    """Return the seconds to wait before another call, None if there is to be none."""
+    if settings.policy is None or failed > (settings.max_retries or 0) or (streamed and seen.has_answer):
+        return None
+    question = ModelRetryAdviceRequest(
+        error=error,
+        attempt=failed,
+        stream=streamed,
+        previous_response_id=request.previous_response_id,
+        conversation_id=request.conversation_id,
+    )
+    advice = model.get_retry_advice(question)
+    if seen.has_begun:
+        advice = _after_the_beginning(advice, is_stateful=request.is_stateful)
+    context = RetryPolicyContext(
+        error=error,
+        attempt=failed,
+        max_retries=settings.max_retries or 0,
+        stream=streamed,
+        normalized=normalized(error, advice),
+        provider_advice=advice,
+        previous_response_id=request.previous_response_id,
+        conversation_id=request.conversation_id,
+    )
+    if context.normalized.is_abort:
+        return None
+    decision = await evaluate(settings.policy, context)
+    if not may_replay(decision, context):
+        return None
+    if decision.delay is not None:
+        return max(0.0, decision.delay)
+    if context.normalized.retry_after is not None:
+        return max(0.0, context.normalized.retry_after)
+    return backoff(backoff_settings(settings.backoff), failed, random.random())  # noqa: S311  # spreads retries
+
+
+def may_replay(decision: RetryDecision, context: RetryPolicyContext) -> bool:
+    """Return whether a call is made again, now that the policy has decided."""
+    if not decision.retry:
+        return False
+    match context.replay_safety:
+        case "safe":
+            return True
+        case "unsafe":
+            return decision.approve_unsafe_replay
+        case _:
+            return not context.stateful_request
+
+
+def backoff(settings: ModelRetryBackoffSettings | None, failed: int, chance: float) -> float:
+    """Return the seconds to wait after `failed` calls that failed; `chance` is random, from 0 to 1."""
+    settings = settings or ModelRetryBackoffSettings()
+    first = FIRST_DELAY if settings.initial_delay is None else settings.initial_delay
+    multiplier = MULTIPLIER if settings.multiplier is None else settings.multiplier
+    longest = LONGEST_DELAY if settings.max_delay is None else settings.max_delay
+    try:
+        delay = min(first * multiplier ** (failed - 1), longest)
+    except OverflowError:
+        delay = longest
+    return delay if settings.jitter is False else delay * (1 + JITTER * (2 * chance - 1))
+
+
+def normalized(error: Exception, advice: ModelRetryAdvice | None = None) -> ModelRetryNormalizedError:
+    """Return what a failure comes to; what the model knows of it goes before what we read."""
+    read = _read_ours(error) if isinstance(error, ServiceError) else _read_foreign(error)
+    if advice is None:
+        return read
+    known = vars(advice.normalized) if advice.normalized else {}
+    read = replace(read, **{name: value for name, value in known.items() if value not in (None, False)})
+    return read if read.retry_after is not None else replace(read, retry_after=advice.retry_after)
+
+
+def _read_ours(error: ServiceError) -> ModelRetryNormalizedError:
+    is_lost = isinstance(error, ServiceUnavailableError) and error.status is None and error.code in _NETWORK
+    return ModelRetryNormalizedError(
+        status_code=error.status,
+        error_code=error.code,
+        message=error.message,
+        request_id=error.request_id,
+        retry_after=error.retry_after,
+        is_network_error=is_lost,
+        is_timeout=is_lost and error.code == NO_ANSWER,
+    )
+
+
+def _read_foreign(error: Exception) -> ModelRetryNormalizedError:
+    """Read what exceptions of `openai`, HTTP libraries and other models' clients say of themselves."""
+    is_timeout = isinstance(error, TimeoutError | ModelTimeoutError) or _is(error, "openai", "APITimeoutError")
+    is_network = isinstance(error, ConnectionError | TimeoutError) or _is(error, "openai", "APIConnectionError")
+    for library in ("httpx", "httpx2"):
+        is_timeout = is_timeout or _is(error, library, "TimeoutException")
+        is_network = is_network or _is(error, library, "TransportError")
+    headers = getattr(getattr(error, "response", None), "headers", None)
+    return ModelRetryNormalizedError(
+        status_code=_first(error, int, "status_code", "status"),
+        error_code=_first(error, str, "code"),
+        message=str(error),
+        request_id=_first(error, str, "request_id"),
+        retry_after=retry_after(headers) if isinstance(headers, Mapping) else _first(error, float, "retry_after"),
+        is_network_error=is_network,
+        is_timeout=is_timeout,
+    )
+
+
+def _is(error: Exception, library: str, name: str) -> bool:
+    """Return whether an error is of a class of a library, which is not imported for the question."""
+    kind = getattr(sys.modules.get(library), name, None)
+    return isinstance(kind, type) and isinstance(error, kind)
+
+
+def _first(error: Exception, kind: type[Any], *names: str) -> Any:
+    values = (getattr(error, name, None) for name in names)
+    return next((value for value in values if isinstance(value, kind) and not isinstance(value, bool)), None)
+
+
+def _after_the_beginning(advice: ModelRetryAdvice | None, *, is_stateful: bool) -> ModelRetryAdvice:
+    """Return advice for a call whose response had begun: the service has got it, so it is never safe."""
+    advice = advice or ModelRetryAdvice()
+    return replace(advice, response_started=True, replay_safety="unsafe" if is_stateful else None)
+
+
+def _with_failed(usage: Usage, failed: int) -> Usage:
+    """Return the usage of a response and the calls that failed before it."""
+    if not failed:
+        return usage
+    whole = Usage()
+    for _ in range(failed):
+        whole.add(Usage(requests=1))
+    whole.add(usage)
+    return whole
