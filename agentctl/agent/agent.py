@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from .context import RunContextWrapper, TContext
+from .enablement import is_enabled
 from .model_settings import ModelSettings
 from .output import AgentOutputSchemaBase
 from .ports import Model
-from .tool import Tool
+from .tool import FunctionTool, Tool
 
 if TYPE_CHECKING:
     from .guardrail import InputGuardrail, OutputGuardrail
@@ -81,6 +82,23 @@ class Agent(Generic[TContext]):
         prompt = self.instructions(run_context, self)
         return await prompt if inspect.isawaitable(prompt) else prompt
 
+    async def get_prompt(self, run_context: RunContextWrapper[TContext]) -> dict[str, Any] | None:
+        """Return the prompt object for a turn of this run, as the Responses API has it.
+
+        Raises:
+            UserError: it is no prompt.
+        """
+        # Only agents with a prompt pay for it.
+        from .prompts import prompt_of
+
+        return await prompt_of(self, run_context)
+
     async def get_all_tools(self, run_context: RunContextWrapper[TContext]) -> list[Tool]:
-        """Return the tools that the agent has in this run."""
-        return list(self.tools)
+        """Return the tools that are enabled in this run."""
+        return [
+            tool
+            for tool in self.tools
+            if not isinstance(tool, FunctionTool)
+            or tool.is_enabled is True
+            or await is_enabled(tool.is_enabled, run_context, self)
+        ]

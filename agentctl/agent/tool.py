@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from agentctl._lazy import exporter
 
 from .context import RunContextWrapper, ToolContext
+from .enablement import Enablement
 
 if TYPE_CHECKING:
-    from .agent import Agent
     from .any_tool import Tool as Tool
     from .tool_guardrails import ToolInputGuardrail, ToolOutputGuardrail
 
 ToolErrorFunction: TypeAlias = Callable[[RunContextWrapper[Any], Exception], str | Awaitable[str]]
 """Turns what a tool raised into the text that the model reads in place of an output."""
-
-Enablement: TypeAlias = "bool | Callable[[RunContextWrapper[Any], Agent[Any]], bool | Awaitable[bool]]"
-"""Whether the model is offered a tool: always, never, or as a function of the run's context and the agent says."""
 
 ToolTimeoutBehavior = Literal["error_as_result", "raise_exception"]
 """What follows a timeout: the model is told, or `ToolTimeoutError` ends the run."""

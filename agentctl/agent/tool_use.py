@@ -33,7 +33,7 @@ class FunctionToolResult:
     tool: FunctionTool
     output: Any
     """What the tool returned, or the text that the model reads in its place."""
-    run_item: RunItem | None
+    run_item: RunItem
     agent_run_result: Any = None
     """The result of the run behind it, where the tool is an agent."""
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl.agent.agent import Agent
+from agentctl.agent.enablement import is_enabled
 from agentctl.agent.handoff import Handoff, HandoffInputData, handoff
 from agentctl.agent.handoff_history import nest_handoff_history
 from agentctl.agent.items import HandoffOutputItem, RunItem, ToolCallOutputItem
@@ -47,7 +48,8 @@ async def enabled_handoffs(progress: Progress) -> list[Handoff[Any, Any]]:
     return [
         found
         for given in progress.agent.handoffs
-        if (found := _handoff(given, progress)).is_enabled is True or await _is_enabled(found, progress)
+        if (found := _handoff(given, progress)).is_enabled is True
+        or await is_enabled(found.is_enabled, progress.context, progress.agent)
     ]
 
 
@@ -86,14 +88,6 @@ def _handoff(given: Agent[Any] | Handoff[Any, Any], progress: Progress) -> Hando
     if made is None:
         made = progress.default_handoffs[id(given)] = handoff(given)
     return made
-
-
-async def _is_enabled(found: Handoff[Any, Any], progress: Progress) -> bool:
-    wanted = found.is_enabled
-    if not callable(wanted):
-        return wanted
-    answer = wanted(progress.context, progress.agent)
-    return bool(await answer if inspect.isawaitable(answer) else answer)
 
 
 _Change: TypeAlias = Callable[[HandoffInputData], HandoffInputData | Awaitable[HandoffInputData]]

@@ -33,14 +33,18 @@ from agentctl.agent.items import (
     ToolCallOutputItem,
     UnrecognizedItem,
 )
+from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.errors import AgentsException, MaxTurnsExceeded, ModelBehaviorError, RunCancelled
 
 from .call import Models, call_model, model_name
+from .guardrails import check_before, check_beside, check_output
+from .handoffs import hand_over
 from .prepare import prepare
 from .progress import Progress
 from .result import error_details, finished
-from .steps import FinalOutput, RunAgain, decide, plan
+from .steps import FinalOutput, HandoffCall, HandOver, NextStep, RunAgain, decide, plan
 from .tool_execution import execute
+from .tool_use import final_output_of
 
 
 async def run_loop(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEvent]:
@@ -66,7 +70,10 @@ async def run_loop(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunE
 
 async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEvent]:
     models = Models(progress.config)
-    while True:
+    async for checked in check_before(progress):
+        yield checked
+    step: NextStep = RunAgain()
+    while not isinstance(step, FinalOutput):
         if progress.ends_after_turn:
             raise RunCancelled
         if progress.max_turns is not None and progress.turn >= progress.max_turns:
@@ -79,8 +86,9 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
         yield ModelRequested(agent=progress.agent, model=name, turn=progress.turn)
 
         response: ModelResponse | None = None
-        async with aclosing(call_model(model, request, progress.spans, streamed=streamed)) as events:
-            async for event in events:
+        events = call_model(model, request, progress.spans, streamed=streamed)
+        async with aclosing(check_beside(events, progress) if progress.turn == 1 else events) as reader:
+            async for event in reader:
                 if isinstance(event, ModelResponse):
                     response = event
                 else:
@@ -91,28 +99,45 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
         progress.context.usage.add(response.usage)
         yield ModelResponded(response=response, model=name, turn=progress.turn)
 
-        planned = plan(response, progress, request.tools)
+        planned = plan(response, progress, request.tools, request.handoffs)
+        begins = len(progress.new_items)
         for item in planned.items:
-            progress.add(item)
-            yield RunItemStreamEvent(_event_name(item), item)
+            yield _added(item, progress)
         progress.note_what_the_service_keeps(response)
-        for result in await execute(planned.calls, progress):
-            if result.run_item is not None:
-                progress.add(result.run_item)
-                yield RunItemStreamEvent("tool_output", result.run_item)
+        gave = await execute(planned.calls, progress) if planned.calls else []
+        for output in gave:
+            yield _added(output if isinstance(output, ToolCallOutputItem) else output.run_item, progress)
         if planned.calls:
             progress.used_tools.add(progress.agent.name)
 
-        match decide(planned, response, request.output_schema):
-            case RunAgain():
-                continue
-            case FinalOutput(value):
-                if response.incomplete:
-                    yield Warned(message=f"the answer was cut before its end ({response.incomplete})")
-                progress.final_output = value
-                return
-            case never:
-                assert_never(never)
+        results = [output for output in gave if isinstance(output, FunctionToolResult)]
+        step = decide(planned, await final_output_of(results, progress), response, request.output_schema)
+        if isinstance(step, HandOver):
+            for told in await _hand_over(step.calls, progress.new_items[begins:], progress):
+                yield told
+        elif isinstance(step, FinalOutput) and response.incomplete:
+            yield Warned(message=f"the answer was cut before its end ({response.incomplete})")
+
+    async for checked in check_output(step.value, progress):
+        yield checked
+    progress.final_output = step.value
+
+
+def _added(item: RunItem, progress: Progress) -> RunItemStreamEvent:
+    """Take a new item into the run, and return what is told of it."""
+    progress.add(item)
+    return RunItemStreamEvent(_event_name(item), item)
+
+
+async def _hand_over(calls: list[HandoffCall], turn_items: list[RunItem], progress: Progress) -> list[RunEvent]:
+    handed = await hand_over(calls, turn_items, progress)
+    events: list[RunEvent] = [_added(item, progress) for item in handed.items]
+    if handed.shown is not None:
+        progress.show(handed.shown)
+    if handed.warning is not None:
+        events.append(Warned(message=handed.warning))
+    progress.agent = handed.agent
+    return [*events, AgentUpdatedStreamEvent(handed.agent)]
 
 
 _EventName = Literal[

@@ -8,7 +8,10 @@ from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.output import output_schema
 from agentctl.agent.ports import ModelRequest
 
+from .handoffs import enabled_handoffs
+from .input_filter import filtered
 from .progress import Progress
+from .tool_choice import offered_tools
 
 
 async def prepare(progress: Progress) -> ModelRequest:
@@ -18,17 +21,20 @@ async def prepare(progress: Progress) -> ModelRequest:
     if agent.reset_tool_choice and agent.name in progress.used_tools:
         settings = _with_free_tool_choice(settings)
     context.turn_input = progress.unsent()
-    first_text = isinstance(progress.input, str) and not progress.new_items
-    return ModelRequest(
+    is_first_text = isinstance(progress.input, str) and not progress.new_items
+    request = ModelRequest(
         system_instructions=await agent.get_system_prompt(context),
-        input=progress.input if first_text else context.turn_input,
+        input=progress.input if is_first_text else context.turn_input,
         model_settings=settings,
-        tools=await agent.get_all_tools(context),
+        tools=await offered_tools(progress),
         output_schema=output_schema(agent.output_type),
+        handoffs=await enabled_handoffs(progress) if agent.handoffs else [],
         tracing=progress.spans.model_tracing,
         previous_response_id=progress.previous_response_id,
         conversation_id=progress.conversation_id,
+        prompt=None if agent.prompt is None else await agent.get_prompt(context),
     )
+    return request if progress.config.call_model_input_filter is None else await filtered(request, progress)
 
 
 def _with_free_tool_choice(settings: ModelSettings) -> ModelSettings:

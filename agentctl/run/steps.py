@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from agentctl._lazy import exporter
 from agentctl.agent.items import (
+    HandoffCallItem,
     MessageOutputItem,
     ModelResponse,
     RunItem,
@@ -16,10 +18,25 @@ from agentctl.agent.items import (
     run_item,
 )
 from agentctl.agent.output import AgentOutputSchemaBase
-from agentctl.agent.tool import FunctionTool, Tool
+from agentctl.agent.tool import FunctionTool
+from agentctl.agent.wire import WireItem
 from agentctl.errors import ModelBehaviorError, ModelRefusalError
 
 from .progress import Progress
+from .unknown_tools import UnknownCall
+
+if TYPE_CHECKING:
+    from agentctl.agent.handoff import Handoff
+    from agentctl.agent.tool import Tool
+    from agentctl.agent.tool_use import ToolsToFinalOutputResult
+
+    from .local_tools import LocalCall
+
+_LOCAL_CALLS = frozenset({"shell_call", "local_shell_call", "apply_patch_call"})
+"""The calls of tools that the API knows and that run here."""
+
+# 5 ms that a run with function tools alone does not pay.
+_load = exporter(__name__, {"local_call": "agentctl.run.local_tools"})[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,17 +51,40 @@ class FunctionCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandoffCall:
+    """A call that asks for another agent."""
+
+    handoff: Handoff[Any, Any]
+    item: HandoffCallItem
+    call_id: str
+    arguments: str
+    """A JSON text, as the model wrote it."""
+
+
+ToolCall: TypeAlias = "FunctionCall | UnknownCall | LocalCall"
+"""A call that is answered here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What one response asks for."""
 
     items: list[RunItem]
     """The items of the response, in its order."""
-    calls: list[FunctionCall] = field(default_factory=list)
+    calls: list[ToolCall] = field(default_factory=list)
+    handoffs: list[HandoffCall] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class RunAgain:
     """The model is to be called with what the tools gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Another agent gets the word: the first of those that were asked for."""
+
+    calls: list[HandoffCall]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +94,43 @@ class FinalOutput:
     value: Any
 
 
-NextStep: TypeAlias = RunAgain | FinalOutput
+NextStep: TypeAlias = RunAgain | HandOver | FinalOutput
 
 
-def plan(response: ModelResponse, progress: Progress, tools: list[Tool]) -> Plan:
+def plan(response: ModelResponse, progress: Progress, tools: list[Tool], handoffs: list[Handoff[Any, Any]]) -> Plan:
     """Return what a response asks for.
 
     Raises:
         ModelBehaviorError: it calls a tool that the agent does not have, or one without a name or id.
     """
-    by_name = {tool.name: tool for tool in tools}
-    items = [
-        run_item(wire, progress.agent, raw=raw if raw is not wire else None)
-        for raw, wire in zip(response.raw_output, response.wire_output, strict=True)
-    ]
-    calls = [
-        _function_call(item, by_name, progress)
-        for item in items
-        if isinstance(item, ToolCallItem) and item.wire.get("type") == "function_call"
-    ]
-    return Plan(items=items, calls=calls)
+    functions = {tool.name: tool for tool in tools if isinstance(tool, FunctionTool)}
+    takers = {handoff.tool_name: handoff for handoff in handoffs}
+    planned = Plan(items=[])
+    for raw, wire in zip(response.raw_output, response.wire_output, strict=True):
+        held = wire if raw is wire else raw
+        if wire.get("type") == "function_call":
+            _plan_call(wire, held, planned, progress, functions, takers)
+            continue
+        item = run_item(wire, progress.agent, raw=held)
+        planned.items.append(item)
+        if wire.get("type") in _LOCAL_CALLS and (call := _local_call(item, tools, progress)) is not None:
+            planned.calls.append(call)
+    return planned
 
 
-def decide(plan: Plan, response: ModelResponse, schema: AgentOutputSchemaBase | None) -> NextStep:
+def decide(
+    plan: Plan, tools_gave: ToolsToFinalOutputResult, response: ModelResponse, schema: AgentOutputSchemaBase | None
+) -> NextStep:
     """Return what follows a response whose tools, if any, have run.
 
     Raises:
         ModelRefusalError: the model refused, or the service's filter cut the answer.
         ModelBehaviorError: the final output is missing, or not of the wanted form.
     """
+    if plan.handoffs:
+        return HandOver(plan.handoffs)
+    if tools_gave.is_final_output:
+        return FinalOutput(tools_gave.final_output)
     if plan.calls:
         return RunAgain()
     message = next((item.wire for item in reversed(plan.items) if isinstance(item, MessageOutputItem)), None)
@@ -105,21 +153,45 @@ def decide(plan: Plan, response: ModelResponse, schema: AgentOutputSchemaBase | 
     return FinalOutput(schema.validate_json(text))
 
 
-def _function_call(item: ToolCallItem, tools: dict[str, FunctionTool], progress: Progress) -> FunctionCall:
-    name, call_id = item.tool_name, item.call_id
-    if not name or not call_id:
+def _plan_call(
+    wire: WireItem,
+    held: Any,
+    planned: Plan,
+    progress: Progress,
+    functions: dict[str, FunctionTool],
+    takers: dict[str, Handoff[Any, Any]],
+) -> None:
+    name, call_id, arguments = wire.get("name"), wire.get("call_id") or wire.get("id"), wire.get("arguments") or "{}"
+    if not isinstance(name, str) or not name or not isinstance(call_id, str) or not call_id:
         raise ModelBehaviorError(f"the model made a tool call without {'an id' if name else 'a name'}")
-    if name not in tools:
-        known = ", ".join(sorted(tools)) or "none"
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments)
+    is_known = name in takers or name in functions
+    if is_known and wire.get("status") == "incomplete":
+        raise ModelBehaviorError(f"the call of tool {name!r} was cut before its end; raise max_tokens")
+    if name in takers:
+        taken = HandoffCallItem(progress.agent, held)
+        planned.items.append(taken)
+        planned.handoffs.append(HandoffCall(handoff=takers[name], item=taken, call_id=call_id, arguments=arguments))
+        return
+    item = ToolCallItem(progress.agent, held)
+    planned.items.append(item)
+    if name in functions:
+        planned.calls.append(FunctionCall(tool=functions[name], item=item, call_id=call_id, arguments=arguments))
+        return
+    if progress.config.tool_not_found_behavior == "raise_error":
+        known = ", ".join(sorted((*functions, *takers))) or "none"
         raise ModelBehaviorError(
             f"the model called tool {name!r}, which agent {progress.agent.name!r} does not have (it has: {known})"
         )
-    if item.wire.get("status") == "incomplete":
-        raise ModelBehaviorError(f"the call of tool {name!r} was cut before its end; raise max_tokens")
-    arguments = item.wire.get("arguments") or "{}"
-    if not isinstance(arguments, str):
-        arguments = json.dumps(arguments)
-    return FunctionCall(tool=tools[name], item=item, call_id=call_id, arguments=arguments)
+    planned.calls.append(UnknownCall(item=item, name=name, call_id=call_id))
+
+
+def _local_call(item: RunItem, tools: list[Tool], progress: Progress) -> LocalCall | None:
+    local_call = _load("local_call")
+    assert callable(local_call)
+    call: LocalCall | None = local_call(item, tools, progress)
+    return call
 
 
 def _is_json(text: str) -> bool:

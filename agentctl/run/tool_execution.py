@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from agentctl._lazy import exporter
 from agentctl.agent.context import ToolContext
 from agentctl.agent.items import ToolCallOutputItem
 from agentctl.agent.tool import FunctionTool
@@ -14,12 +15,21 @@ from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.errors import AgentsException, ToolTimeoutError, UserError
 from agentctl.tracing.current import get_current_span
 
+from .steps import FunctionCall
+from .unknown_tools import UnknownCall, answer_unknown
+
 if TYPE_CHECKING:
     from .progress import Progress
-    from .steps import FunctionCall
+    from .steps import ToolCall
+
+Given: TypeAlias = FunctionToolResult | ToolCallOutputItem
+"""What a call gave: of a function tool all that is known of it, of any other the output item."""
+
+# 5 ms that a run with function tools alone does not pay.
+_load = exporter(__name__, {"execute_local": "agentctl.run.local_tools"})[0]
 
 
-async def execute(calls: list[FunctionCall], progress: Progress) -> list[FunctionToolResult]:
+async def execute(calls: list[ToolCall], progress: Progress) -> list[Given]:
     """Run the calls together and return what they gave, in call order.
 
     The first call that raises cancels the others; what it raised comes out, never a group.
@@ -31,25 +41,38 @@ async def execute(calls: list[FunctionCall], progress: Progress) -> list[Functio
         UserError: a tool raised anything else, and was told not to hide it from the run.
     """
     if len(calls) == 1:
-        return [await _invoke(calls[0], progress)]
+        return [await _answer(calls[0], progress)]
     config = progress.config.tool_execution
     most = config.max_function_tool_concurrency if config else None
     turnstile = asyncio.Semaphore(most) if most is not None and most < len(calls) else None
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(_in_turn(call, progress, turnstile), name=f"tool {call.tool.name}") for call in calls
+                group.create_task(_in_turn(call, progress, turnstile), name=f"tool call {call.call_id}")
+                for call in calls
             ]
     except BaseExceptionGroup as failures:
         raise _first(failures) from None
     return [task.result() for task in tasks]
 
 
-async def _in_turn(call: FunctionCall, progress: Progress, turnstile: asyncio.Semaphore | None) -> FunctionToolResult:
+async def _in_turn(call: ToolCall, progress: Progress, turnstile: asyncio.Semaphore | None) -> Given:
     if turnstile is None:
-        return await _invoke(call, progress)
+        return await _answer(call, progress)
     async with turnstile:
+        return await _answer(call, progress)
+
+
+async def _answer(call: ToolCall, progress: Progress) -> Given:
+    if isinstance(call, FunctionCall):
         return await _invoke(call, progress)
+    if isinstance(call, UnknownCall):
+        return await answer_unknown(call, progress)
+    execute_local = _load("execute_local")
+    assert callable(execute_local)
+    item = await execute_local(call, progress)
+    assert isinstance(item, ToolCallOutputItem)
+    return item
 
 
 async def _invoke(call: FunctionCall, progress: Progress) -> FunctionToolResult:
@@ -79,8 +102,10 @@ def _context(call: FunctionCall, progress: Progress) -> ToolContext[Any]:
         call.arguments,
         call.item,  # type: ignore[arg-type]  # a descriptor takes it
         turn_input=progress.context.turn_input,
+        tool_input=progress.context.tool_input,
         agent=progress.agent,
         run_config=progress.config,
+        run_agent=progress.run_agent,
     )
 
 
