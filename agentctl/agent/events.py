@@ -3,51 +3,62 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from .views import event_view, to_wire
 from .wire import WireEvent
 
 if TYPE_CHECKING:
+    from openai.types.responses import ResponseStreamEvent
+
     from .agent import Agent
     from .items import ModelResponse, RunItem
     from .usage import Usage
 
 
+class EventData:
+    """The field `data`: holds a wire event, or the object a custom model made, and gives an `openai` object."""
+
+    def __get__(self, event: Any, kind: type | None = None) -> ResponseStreamEvent:
+        """Return the event as an `openai` object, built from the wire JSON when first touched."""
+        if event is None:
+            raise AttributeError("data")  # So that dataclass sees a field without a default.
+        if event._data is None:
+            event._data = event_view(event._wire)
+        data: ResponseStreamEvent = event._data
+        return data
+
+    def __set__(self, event: Any, value: ResponseStreamEvent | WireEvent) -> None:
+        """Take wire JSON, or an object, which is handed back as it came."""
+        event._wire, event._data = (value, None) if isinstance(value, dict) else (None, value)
+
+
+@dataclass(eq=False, repr=False)
 class RawResponsesStreamEvent:
     """An event as the model's service sent it: `wire` is its JSON, `data` the `openai` object, built when touched."""
 
-    __slots__ = ("_data", "_wire")
-    __match_args__ = ("data", "type")
-
+    data: EventData = EventData()  # a descriptor, not a shared default
     type: Literal["raw_response_event"] = "raw_response_event"
 
-    def __init__(self, data: Any) -> None:
-        """Take wire JSON, or an `openai` event that a custom model made."""
-        self._wire: WireEvent | None = data if isinstance(data, dict) else None
-        self._data: Any = None if isinstance(data, dict) else data
+    _wire: ClassVar[WireEvent | None]
+    _data: ClassVar[Any]
 
     @property
     def wire(self) -> WireEvent:
         """The event as JSON."""
-        if self._wire is None:
-            self._wire = to_wire(self._data)
-        return self._wire
-
-    @property
-    def data(self) -> Any:
-        """The event as an `openai` object."""
-        if self._data is None:
-            self._data = event_view(self.wire)
-        return self._data
+        wire: WireEvent = to_wire(self._data) if self._wire is None else self._wire
+        return wire
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, RawResponsesStreamEvent) and self.wire == other.wire
+        return self.wire == other.wire if isinstance(other, RawResponsesStreamEvent) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]  # as any dataclass with a mutable field
 
     def __repr__(self) -> str:
-        return f"RawResponsesStreamEvent(data={self.wire!r})"
+        return f"RawResponsesStreamEvent(data={self.wire!r}, type={self.type!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ if self._wire is None else self.__dict__ | {"_data": None}
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class Output:
     """The field `output`: holds wire items, or objects that a custom model made, and gives `openai` objects."""
 
-    def __get__(self, response: Any, kind: type | None = None) -> list[Any]:
+    def __get__(self, response: Any, kind: type | None = None) -> list[ResponseOutputItem]:
         """Return the items as `openai` objects, built from the wire JSON when first touched."""
         if response is None:
             raise AttributeError("output")  # So that dataclass sees a field without a default.
@@ -29,21 +30,19 @@ class Output:
                 for view, item in zip(response._views, response._items, strict=True)
                 if isinstance(item, dict)
             }
-        views: list[Any] = response._views
+        views: list[ResponseOutputItem] = response._views
         return views
 
-    def __set__(self, response: Any, value: list[Any]) -> None:
+    def __set__(self, response: Any, value: Sequence[ResponseOutputItem | WireItem]) -> None:
         """Take wire items, objects, or both."""
-        response._items, response._views, response._wires = value, None, {}
+        response._items, response._views, response._wires = list(value), None, {}
 
 
 @dataclass(eq=False, repr=False)
 class ModelResponse:
     """A whole response of a model; `wire_output` is its items as JSON, `output` the typed view of them."""
 
-    output: list[ResponseOutputItem]
-    if not TYPE_CHECKING:  # A type checker sees what the descriptor gives and takes.
-        output = Output()
+    output: Output = Output()  # a descriptor, not a shared default
     usage: Usage = field(default_factory=Usage)
     response_id: str | None = None
     request_id: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from .wire import JSONValue, WireEvent, WireItem
 
@@ -16,18 +16,16 @@ def item_view(wire: WireItem) -> Any:
     if not isinstance(kind, str) or kind in _AS_DICT or (kind.endswith("_output") and "id" not in wire):
         return wire  # An output without an id was made here, not by the service.
     # 450 ms of types: imported when a user first touches a typed view, never by the engine.
-    from openai._models import construct_type
     from openai.types.responses import ResponseOutputItem
 
-    return construct_type(type_=ResponseOutputItem, value=wire)
+    return _view(wire, ResponseOutputItem)
 
 
 def event_view(wire: WireEvent) -> Any:
     """Return a streaming event as the `openai` object of its type, as leniently as `item_view`."""
-    from openai._models import construct_type
     from openai.types.responses import ResponseStreamEvent
 
-    return construct_type(type_=ResponseStreamEvent, value=wire)
+    return _view(wire, ResponseStreamEvent)
 
 
 def to_wire(value: Any) -> JSONValue:
@@ -45,3 +43,14 @@ def wire_of(wire: WireItem | None, view: Any) -> WireItem:
     if wire is None:
         return seen
     return wire if seen == wire or seen == to_wire(item_view(wire)) else seen
+
+
+def _view(wire: dict[str, Any], kinds: Any) -> Any:
+    """Return wire JSON as the one of these kinds that its type names, or as a plain `openai` object where none does."""
+    from openai import BaseModel
+    from openai._models import construct_type
+
+    view = construct_type(type_=kinds, value=wire)
+    if isinstance(view, BaseModel) and wire.get("type") in get_args(type(view).model_fields["type"].annotation):
+        return view
+    return BaseModel.construct(**wire)
