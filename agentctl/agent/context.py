@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agentctl.run.config import RunConfig
 
     from .agent import Agent
+    from .ports import RunAgent
 
 TContext = TypeVar("TContext", default=Any)
 
@@ -30,6 +31,15 @@ class RunContextWrapper(Generic[TContext]):
     turn_input: list[WireItem] = field(default_factory=list)
     """The input of the turn at hand."""
     tool_input: Any | None = None
+
+
+@dataclass(frozen=True)
+class AgentToolInvocation:
+    """The tool call that a run of an agent is part of."""
+
+    tool_name: str
+    tool_call_id: str
+    tool_arguments: str
 
 
 @dataclass(eq=False)
@@ -66,6 +76,8 @@ class ToolContext(RunContextWrapper[TContext]):
     tool_namespace: str | None = field(default=None, kw_only=True)
     agent: Agent[Any] | None = field(default=None, kw_only=True)
     run_config: RunConfig | None = field(default=None, kw_only=True)
+    run_agent: RunAgent | None = field(default=None, kw_only=True, repr=False)
+    """Runs another agent as part of the call; None outside a run."""
     failure: Exception | None = field(default=None, init=False, repr=False)
     """What went wrong in the call, where the model reads a text about it in place of an output."""
 
@@ -73,6 +85,21 @@ class ToolContext(RunContextWrapper[TContext]):
     def qualified_tool_name(self) -> str:
         """The tool's name with its namespace, if it has one."""
         return f"{self.tool_namespace}.{self.tool_name}" if self.tool_namespace else self.tool_name
+
+    def for_nested_run(self, tool_input: Any | None) -> ToolContext[TContext]:
+        """Return the context of a run that is part of this call: the user's object is the same, the usage its own."""
+        return ToolContext(
+            self.context,
+            Usage(),
+            self.tool_name,
+            self.tool_call_id,
+            self.tool_arguments,
+            self.__dict__["_tool_call"],
+            tool_input=tool_input,
+            tool_namespace=self.tool_namespace,
+            agent=self.agent,
+            run_config=self.run_config,
+        )
 
     @classmethod
     def from_agent_context(

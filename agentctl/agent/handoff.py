@@ -15,6 +15,7 @@ from typing_extensions import TypeVar
 from agentctl.errors import ModelBehaviorError, UserError
 
 from .context import RunContextWrapper, TContext
+from .enablement import Enablement
 from .strict_schema import ensure_strict_json_schema
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Handoff(Generic[TContext, TAgent]):
     """Whether the next agent reads what went before as one message; None takes that of the run's configuration."""
     strict_json_schema: bool = True
     """Whether the service must hold the model to the schema."""
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Agent[Any]], bool | Awaitable[bool]] = True
+    is_enabled: Enablement = True
     """Whether the model may take it, or a function of context and agent that says so at every turn."""
 
     def get_transfer_message(self, agent: Agent[Any]) -> str:
@@ -85,13 +86,18 @@ class Handoff(Generic[TContext, TAgent]):
     @classmethod
     def default_tool_name(cls, agent: Agent[Any]) -> str:
         """Return what the model calls the handoff to an agent, unless it is told otherwise."""
-        return "transfer_to_" + re.sub(r"[^A-Za-z0-9_]", "_", agent.name).lower()
+        return f"transfer_to_{tool_name_part(agent.name)}"
 
     @classmethod
     def default_tool_description(cls, agent: Agent[Any]) -> str:
         """Return what the model is told of the handoff to an agent, unless it is told otherwise."""
         text = f"Give the conversation to the agent {agent.name}, which answers from here on."
         return f"{text} {agent.handoff_description}" if agent.handoff_description else text
+
+
+def tool_name_part(text: str) -> str:
+    """Return a text as a part of a tool's name, in letters, digits and underscores."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", text).lower()
 
 
 @overload
@@ -102,7 +108,7 @@ def handoff(
     tool_description_override: str | None = None,
     input_filter: HandoffInputFilter | None = None,
     nest_handoff_history: bool | None = None,
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Agent[Any]], bool | Awaitable[bool]] = True,
+    is_enabled: Enablement = True,
 ) -> Handoff[TContext, Agent[TContext]]: ...
 
 
@@ -116,7 +122,7 @@ def handoff(
     tool_description_override: str | None = None,
     input_filter: HandoffInputFilter | None = None,
     nest_handoff_history: bool | None = None,
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Agent[Any]], bool | Awaitable[bool]] = True,
+    is_enabled: Enablement = True,
 ) -> Handoff[TContext, Agent[TContext]]: ...
 
 
@@ -129,7 +135,7 @@ def handoff(
     tool_description_override: str | None = None,
     input_filter: HandoffInputFilter | None = None,
     nest_handoff_history: bool | None = None,
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Agent[Any]], bool | Awaitable[bool]] = True,
+    is_enabled: Enablement = True,
 ) -> Handoff[TContext, Agent[TContext]]: ...
 
 
@@ -141,7 +147,7 @@ def handoff(
     input_type: type[THandoffInput] | None = None,
     input_filter: HandoffInputFilter | None = None,
     nest_handoff_history: bool | None = None,
-    is_enabled: bool | Callable[[RunContextWrapper[Any], Agent[Any]], bool | Awaitable[bool]] = True,
+    is_enabled: Enablement = True,
 ) -> Handoff[TContext, Agent[TContext]]:
     """Make a handoff to an agent.
 
@@ -224,13 +230,14 @@ def _checked(on_handoff: Any, input_type: type[Any] | None) -> Callable[..., Any
         return None
     if not callable(on_handoff):
         raise UserError(f"on_handoff is a function, not {type(on_handoff).__name__}")
+    function: Callable[..., Any] = on_handoff
     given = ("context",) if input_type is None else ("context", "input")
     try:
-        inspect.signature(on_handoff).bind(*given)
+        inspect.signature(function).bind(*given)
     except TypeError as error:
         wanted = "one argument, the context" if input_type is None else "two arguments, the context and the input"
         raise UserError(f"on_handoff must take {wanted}: {error}") from error
-    return on_handoff
+    return function
 
 
 def _no_input() -> dict[str, Any]:

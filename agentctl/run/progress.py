@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
     from agentctl.agent.handoff import Handoff
     from agentctl.agent.lifecycle import RunHooks
+    from agentctl.agent.ports import RunAgent
     from agentctl.agent.tool_guardrails import ToolInputGuardrailResult, ToolOutputGuardrailResult
 
     from .error_handlers import RunErrorHandlers
@@ -53,6 +54,8 @@ class Progress:
     """Whether the provider was made for this run, which then closes it."""
     hooks: RunHooks[Any] | None = None
     error_handlers: RunErrorHandlers[Any] | None = None
+    run_agent: RunAgent | None = None
+    """Runs the agents that are tools in this run."""
     turn: int = 0
     """The turn at hand, counted from 1; 0 before the first."""
     new_items: list[RunItem] = field(default_factory=list)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from weakref import ref
 
 from agentctl.agent.agent import Agent
-from agentctl.agent.context import RunContextWrapper
+from agentctl.agent.context import AgentToolInvocation, RunContextWrapper, ToolContext
 from agentctl.agent.events import (
     AgentUpdatedStreamEvent,
     RawResponsesStreamEvent,
@@ -78,6 +78,14 @@ class RunResultBase:
     def last_response_id(self) -> str | None:
         """The id of the newest response."""
         return self._progress.last_response_id
+
+    @property
+    def agent_tool_invocation(self) -> AgentToolInvocation | None:
+        """The tool call that the run is part of, where the agent is a tool of another."""
+        context = self.context_wrapper
+        if not isinstance(context, ToolContext):
+            return None
+        return AgentToolInvocation(context.tool_name, context.tool_call_id, context.tool_arguments)
 
     def final_output_as(self, cls: type[T], raise_if_incorrect_type: bool = False) -> T:
         """Return the final output, for the type checker a `cls`; with the flag, raise `TypeError` if it is none."""

@@ -12,6 +12,7 @@ from agentctl.agent.wire import WireItem
 
 from .config import DEFAULT_MAX_TURNS, RunConfig
 from .loop import run_loop
+from .nested import run_nested
 from .progress import begin
 from .result import RunResult, RunResultStreaming
 
@@ -59,6 +60,7 @@ class Runner:
             auto_previous_response_id=auto_previous_response_id,
             conversation_id=conversation_id,
         )
+        progress.run_agent = run_nested
         try:
             async with aclosing(run_loop(progress, streamed=False)) as events:
                 async for event in events:
@@ -133,6 +135,7 @@ class Runner:
             auto_previous_response_id=auto_previous_response_id,
             conversation_id=conversation_id,
         )
+        progress.run_agent = run_nested
         result = RunResultStreaming(progress)
 
         async def drive() -> None:
