@@ -21,8 +21,9 @@ from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.defaults import get_defaults
 from agentctl.net.endpoint import OPENAI_BASE_URL, Endpoint, origin_of
 from agentctl.net.options import HttpOptions
-from agentctl.profile.credentials import Credential, Key, KeyFromCommand, check_websocket_origin
+from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
 from agentctl.profile.key_command import KeyCommand
+from agentctl.profile.keyring import KeyringKey
 from agentctl.profile.load import Loaded, find_key
 from agentctl.profile.resolve import BUILT_IN, FLAG, ClientSettings, Settings
 from agentctl.run.call import model_name
@@ -274,7 +275,7 @@ def _transport(settings: Settings, *, takes_turns: bool) -> Transport:
 
 
 def _sendable(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | None:
-    """Return the key as an endpoint takes it; a program is run once a request needs what it prints."""
+    """Return the key as an endpoint takes it; a program is run, and the keyring asked, once a request needs it."""
     match key:
         case None:
             return None
@@ -282,6 +283,8 @@ def _sendable(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | 
             return value
         case KeyFromCommand(command=command):
             return KeyCommand(command, environ)
+        case KeyFromKeyring(entry=entry):
+            return KeyringKey(entry)
         case _:
             assert_never(key)
 

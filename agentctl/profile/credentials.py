@@ -1,4 +1,4 @@
-"""Keys, each bound to the origin of the endpoint that it is for, and the choice of the one that a run may send."""
+"""Keys, each bound to a profile and to the origin of its endpoint, and the choice of the one that a run may send."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, http_form, origin_of
 from agentctl.redaction import register_secret
 
 from .document import Document, read_document, rewrite
+from .dotted import Parts, drop, join, put
 
 LONGEST_KEY = 8192
+
+TRACING = "tracing"
+"""What the key that traces are exported with is stored for, in the place of an origin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,22 @@ class Credential:
     """Where it comes from, for people."""
     origins: frozenset[str] | None = None
     """Where it may be sent; None: to the endpoint of the run, whichever that is."""
+    use_for_tracing: bool = True
+    """Whether traces may be exported with it, where there is no key for that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFromKeyring:
+    """The key to send, which the system's keyring has."""
+
+    entry: str
+    """What the keyring knows it by."""
+    source: str = "the keyring"
+    """Where it is, for people."""
+    origins: frozenset[str] | None = None
+    """As those of a `Credential`."""
+    use_for_tracing: bool = True
+    """As that of a `Credential`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,57 +62,91 @@ class KeyFromCommand:
     """As those of a `Credential`."""
 
 
-Key: TypeAlias = Credential | KeyFromCommand
+Key: TypeAlias = Credential | KeyFromCommand | KeyFromKeyring
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredKey:
+    """A key as the file has it."""
+
+    value: str | None = field(repr=False)
+    """None where the system's keyring has it."""
+    use_for_tracing: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """The keys stored for this user."""
+    """The keys stored for one profile of this user."""
 
     path: Path | None
-    keys: Mapping[str, str] = field(repr=False)
-    """Origin -> key."""
+    profile: str
+    keys: Mapping[str, StoredKey]
+    """What it is for, an origin or `TRACING` -> key."""
     notes: tuple[str, ...] = ()
     """What the user should know about the file."""
 
+    def stored(self, purpose: str) -> Credential | KeyFromKeyring | None:
+        """Return the key stored for an origin, or for `TRACING`."""
+        key = self.keys.get(purpose)
+        if key is None:
+            return None
+        if key.value is None:
+            return KeyFromKeyring(
+                entry=keyring_entry(self.profile, purpose),
+                origins=frozenset({_origin_for(purpose)}),
+                use_for_tracing=key.use_for_tracing,
+            )
+        return Credential(
+            value=key.value,
+            source=str(self.path),
+            origins=frozenset(_origin_for(name) for name, other in self.keys.items() if other.value == key.value),
+            use_for_tracing=key.use_for_tracing,
+        )
 
-def load_credentials(path: Path | None) -> Credentials:
-    """Return the stored keys, each registered as a secret; raise `ConfigurationError` where the file is wrong."""
+
+def load_credentials(path: Path | None, profile: str) -> Credentials:
+    """Return the keys stored for a profile, each registered as a secret.
+
+    Raises `ConfigurationError` where the file is wrong.
+    """
     document = None if path is None else read_document(path)
     if document is None or path is None:
-        return Credentials(path=path, keys={})
-    keys = _keys(document, path)
-    for key in keys.values():
-        _keep_secret(key)
-    return Credentials(path=path, keys=keys, notes=_exposure(path))
+        return Credentials(path=path, profile=profile, keys={})
+    keys = _keys(document, path).get(profile, {})
+    return Credentials(path=path, profile=profile, keys=keys, notes=_exposure(path))
 
 
-def store_key(path: Path | None, origin: str, key: str) -> None:
-    """Store a checked key for an origin, in place of the one it had; the file becomes readable by its user alone."""
-    _keep_secret(key)
+def store_key(path: Path | None, profile: str, purpose: str, key: StoredKey) -> None:
+    """Store a checked key for an origin, or for `TRACING`, in place of the one it had.
+
+    The file becomes readable by its user alone.
+    """
+    _keep_secret(key.value)
+    entry: Document = {"keyring": True} if key.value is None else {"api_key": key.value}
+    if not key.use_for_tracing:
+        entry["use_for_tracing"] = False
 
     def edit(document: Document) -> Document:
         _keys(document, path)
-        document.setdefault("keys", {})[origin] = {"api_key": key}
+        put(document, ("keys", profile, purpose), entry)
         return document
 
     rewrite(path, edit, private=True)
 
 
-def remove_key(path: Path | None, origin: str) -> bool:
-    """Remove the key of an origin; say whether there was one."""
-    found = False
+def remove_key(path: Path | None, profile: str, purpose: str) -> bool:
+    """Remove the key of an origin, or of `TRACING`, from the file; say whether there was one."""
+    return _remove(path, ("keys", profile, purpose))
 
-    def edit(document: Document) -> Document | None:
-        nonlocal found
-        found = _keys(document, path).get(origin) is not None
-        if not found:
-            return None
-        del document["keys"][origin]
-        return document
 
-    rewrite(path, edit, private=True)
-    return found
+def remove_keys(path: Path | None, profile: str) -> bool:
+    """Remove all keys of a profile from the file; say whether there were any."""
+    return _remove(path, ("keys", profile))
+
+
+def keyring_entry(profile: str, purpose: str) -> str:
+    """Return what the system's keyring knows a key of ours by."""
+    return f"{profile} {purpose}"
 
 
 def check_key(text: str) -> str:
@@ -157,9 +212,8 @@ def _keys_at_hand(
         yield Credential(value=key, source="AGENTCTL_API_KEY")
     if command is not None:
         yield command
-    if stored := credentials.keys.get(origin):
-        origins = frozenset(its_origin for its_origin, key in credentials.keys.items() if key == stored)
-        yield Credential(value=stored, source=str(credentials.path), origins=origins)
+    if stored := credentials.stored(origin):
+        yield stored
     named = (environ.get(name, "").strip() for name in ("OPENAI_BASE_URL", "OPENAI_WEBSOCKET_BASE_URL"))
     theirs = frozenset(origin_of(http_form(url)) for url in (OPENAI_BASE_URL, *named) if url)
     if origin in theirs and (key := _from_environment(environ, "OPENAI_API_KEY")):
@@ -178,26 +232,67 @@ def _from_environment(environ: Mapping[str, str], name: str) -> str | None:
     return key
 
 
-def _keep_secret(key: str) -> None:
+def _origin_for(purpose: str) -> str:
+    return origin_of(OPENAI_BASE_URL) if purpose == TRACING else purpose
+
+
+def _keep_secret(key: str | None) -> None:
     if key != NO_KEY:
         register_secret(key)
 
 
-def _keys(document: Document, path: Path | None) -> dict[str, str]:
-    """Return origin -> key; messages name no value."""
+def _remove(path: Path | None, parts: Parts) -> bool:
+    found = False
+
+    def edit(document: Document) -> Document | None:
+        nonlocal found
+        _keys(document, path)
+        found = drop(document, parts)
+        return document if found else None
+
+    rewrite(path, edit, private=True)
+    return found
+
+
+def _keys(document: Document, path: Path | None) -> dict[str, dict[str, StoredKey]]:
+    """Return profile -> what it is for -> key; messages name no value."""
     table = document.get("keys", {})
-    if not isinstance(table, dict) or document.keys() - {"keys"}:
-        raise ConfigurationError('holds more than tables such as [keys."https://api.openai.com"]', file=path)
-    keys: dict[str, str] = {}
-    for origin, entry in table.items():
-        place = f'keys."{origin}"'
-        if not isinstance(entry, dict) or not isinstance(entry.get("api_key"), str) or len(entry) > 1:
-            raise ConfigurationError("wants a table with one text, api_key", file=path, key=place)
-        try:
-            keys[origin] = check_key(entry["api_key"])
-        except ValueError as error:
-            raise ConfigurationError(str(error), file=path, key=f"{place}.api_key") from None
-    return keys
+    if not _is_table_of_tables(table) or document.keys() - {"keys"}:
+        raise ConfigurationError('holds more than tables such as [keys.default."https://api.openai.com"]', file=path)
+    return {
+        profile: {purpose: _key(entry, path, join(("keys", profile, purpose))) for purpose, entry in entries.items()}
+        for profile, entries in table.items()
+    }
+
+
+def _is_table_of_tables(table: JSONValue) -> bool:
+    return isinstance(table, dict) and all(isinstance(inner, dict) for inner in table.values())
+
+
+def _key(entry: JSONValue, path: Path | None, place: str) -> StoredKey:
+    use_for_tracing = entry.get("use_for_tracing", True) if isinstance(entry, dict) else None
+    if not isinstance(use_for_tracing, bool):
+        raise _no_key(path, place)
+    match {**entry, "use_for_tracing": True}:
+        case {"keyring": True, "use_for_tracing": True, **rest} if not rest:
+            return StoredKey(value=None, use_for_tracing=use_for_tracing)
+        case {"api_key": str(text), "use_for_tracing": True, **rest} if not rest:
+            try:
+                value = check_key(text)
+            except ValueError as error:
+                raise ConfigurationError(str(error), file=path, key=f"{place}.api_key") from None
+            _keep_secret(value)
+            return StoredKey(value=value, use_for_tracing=use_for_tracing)
+        case _:
+            raise _no_key(path, place)
+
+
+def _no_key(path: Path | None, place: str) -> ConfigurationError:
+    return ConfigurationError(
+        "wants a table with a text, api_key, or keyring = true; and use_for_tracing = false, where that is so",
+        file=path,
+        key=place,
+    )
 
 
 def _exposure(path: Path) -> tuple[str, ...]:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentctl.agent.wire import JSONValue
+from agentctl.errors import ConfigurationError
 from agentctl.net.endpoint import OPENAI_BASE_URL, http_form, origin_of
 from agentctl.redaction import register_secret
 from agentctl.storage import Folders, folders
 
-from .credentials import Key, KeyFromCommand, key_for, load_credentials
+from .credentials import TRACING, Credential, Key, KeyFromCommand, KeyFromKeyring, key_for, load_credentials
 from .project import ProjectFile, Search, find_project
 from .resolve import Settings, resolve, unknown_variables
-from .store import Profile, load_profile
+from .store import Named, Profile, check_profile_name, load_profile
 
 NO_HOME = "there is no usable home folder: nothing is kept; AGENTCTL_HOME can name one"
 
@@ -28,6 +29,8 @@ class Paths:
     profile: Path | None
     is_explicit: bool
     """Whether the user named the profile file."""
+    named: Named | None = None
+    """The profile in it that the user named, where they did."""
 
     @property
     def credentials(self) -> Path | None:
@@ -60,26 +63,42 @@ class KeyInForce:
     notes: tuple[str, ...]
 
 
-def find_paths(environ: Mapping[str, str], config: Path | None) -> Paths:
-    """Return where the files are; `--config` goes before `AGENTCTL_CONFIG`, and both before the default."""
-    found = folders(environ)
-    named = config or (Path(environ["AGENTCTL_CONFIG"]) if environ.get("AGENTCTL_CONFIG") else None)
-    if named is not None:
-        return Paths(folders=found, profile=Path(os.path.expanduser(named)).absolute(), is_explicit=True)
-    return Paths(folders=found, profile=None if found is None else found.config / "config.toml", is_explicit=False)
+def find_paths(environ: Mapping[str, str], config: Path | None, profile: str | None = None) -> Paths:
+    """Return where the files are, and which profile was named.
+
+    `--config` goes before `AGENTCTL_CONFIG`, and both before the default; so does `--profile` before
+    `AGENTCTL_PROFILE`, and both before what the file says is in use.
+
+    Raises `ConfigurationError`: the variable holds what is no name of a profile.
+    """
+    found, named = folders(environ), _named(environ, profile)
+    file = config or (Path(environ["AGENTCTL_CONFIG"]) if environ.get("AGENTCTL_CONFIG") else None)
+    if file is not None:
+        path = Path(os.path.expanduser(file)).absolute()
+        return Paths(folders=found, profile=path, is_explicit=True, named=named)
+    path_by_default = None if found is None else found.config / "config.toml"
+    return Paths(folders=found, profile=path_by_default, is_explicit=False, named=named)
 
 
 def load_settings(
-    flags: Mapping[str, JSONValue], *, environ: Mapping[str, str], config: Path | None, cwd: Path | None = None
+    flags: Mapping[str, JSONValue],
+    *,
+    environ: Mapping[str, str],
+    config: Path | None,
+    profile: str | None = None,
+    cwd: Path | None = None,
+    may_be_new: bool = False,
 ) -> Loaded:
     """Return what is in force for `flags`, checked values by dotted key, in the folder `cwd` (the process's own).
 
-    Raises `ConfigurationError` where a file, a variable or a flag is wrong.
+    `config` and `profile` are those of `find_paths`; a profile that `may_be_new` says nothing where it is missing.
+
+    Raises `ConfigurationError` where a file, a variable or a flag is wrong, or a profile is missing.
     """
-    paths = find_paths(environ, config)
-    profile = load_profile(paths.profile, required=paths.is_explicit)
+    paths = find_paths(environ, config, profile)
+    in_force = load_profile(paths.profile, paths.named, required=paths.is_explicit, may_be_new=may_be_new)
     search = search_project(cwd)
-    settings = resolve(flags, environ, search.project, profile)
+    settings = resolve(flags, environ, search.project, in_force)
     for name, value in settings.values.items():
         if name.startswith("settings.extra_headers."):
             register_secret(value.value)
@@ -87,7 +106,7 @@ def load_settings(
     return Loaded(
         settings=settings,
         project=search.project,
-        profile=profile,
+        profile=in_force,
         paths=paths,
         notes=(*no_home, *search.notes, *unknown_variables(environ)),
     )
@@ -105,12 +124,44 @@ def search_project(cwd: Path | None = None) -> Search:
 
 def find_key(loaded: Loaded, environ: Mapping[str, str]) -> KeyInForce:
     """Return the key that may be sent to the endpoint in force; a program that prints it is not run."""
-    credentials = load_credentials(loaded.paths.credentials)
+    credentials = load_credentials(loaded.paths.credentials, loaded.profile.name)
     client = loaded.settings.client
     command = _key_command(loaded)
     credential = key_for(client.base_url, environ, credentials, command=command, no_key=client.key is not None)
     passed_over = () if command is None or credential is not None else (_not_run(command, client.base_url),)
     return KeyInForce(credential=credential, notes=(*credentials.notes, *passed_over))
+
+
+def find_tracing_key(loaded: Loaded, environ: Mapping[str, str]) -> Key | None:
+    """Return the key to export traces to OpenAI with: the one stored for that, else that of the endpoint.
+
+    The latter only where the endpoint is OpenAI's and the user does not keep its key from traces.
+    """
+    stored = load_credentials(loaded.paths.credentials, loaded.profile.name).stored(TRACING)
+    if stored is not None:
+        return stored
+    origin = origin_of(OPENAI_BASE_URL)
+    if origin_of(loaded.settings.client.base_url) != origin:
+        return None
+    match find_key(loaded, environ).credential:
+        case Credential(value="none"):
+            return None
+        case Credential(use_for_tracing=False) | KeyFromKeyring(use_for_tracing=False):
+            return None
+        case key:
+            return key
+
+
+def _named(environ: Mapping[str, str], profile: str | None) -> Named | None:
+    if profile is not None:
+        return Named(name=profile, origin="--profile")
+    name = environ.get("AGENTCTL_PROFILE", "").strip()
+    if not name:
+        return None
+    try:
+        return Named(name=check_profile_name(name), origin="AGENTCTL_PROFILE")
+    except ValueError as error:
+        raise ConfigurationError(str(error), key="AGENTCTL_PROFILE") from error
 
 
 def _key_command(loaded: Loaded) -> KeyFromCommand | None:

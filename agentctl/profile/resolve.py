@@ -24,7 +24,7 @@ Tree: TypeAlias = dict[str, Any]
 """Tables in tables, whose leaves are `Value`s."""
 
 _ENV = "AGENTCTL_"
-_OTHER_VARIABLES = ("AGENTCTL_HOME", "AGENTCTL_CONFIG", "AGENTCTL_API_KEY")
+_OTHER_VARIABLES = ("AGENTCTL_HOME", "AGENTCTL_CONFIG", "AGENTCTL_PROFILE", "AGENTCTL_API_KEY")
 _BY_ENV = {key.env: key.parts for key in KEYS}
 
 

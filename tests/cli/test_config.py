@@ -228,7 +228,7 @@ def test_a_key_is_read_from_one_line_of_stdin_and_bound_to_the_endpoint(agentctl
     assert (done.returncode, done.stdout) == (0, "")
     assert "stored the key for https://api.openai.com" in done.stderr
     assert SECRET not in done.stderr
-    assert stored(home, "credentials.toml") == f'[keys."https://api.openai.com"]\napi_key = "{SECRET}"\n'
+    assert stored(home, "credentials.toml") == f'[keys.default."https://api.openai.com"]\napi_key = "{SECRET}"\n'
     assert stat.S_IMODE((home / ".agentctl" / "credentials.toml").stat().st_mode) == 0o600
     other = {"AGENTCTL_CLIENT_BASE_URL": "http://localhost:8080/v1"}
     assert "for http://localhost:8080 in" in agentctl("config", "set-key", input="k-local", env=other).stderr

@@ -102,7 +102,7 @@ def test_files_that_are_wrong_are_said(agentctl: Agentctl, env: dict[str, str], 
     assert (code, found["profile"]["state"]) == (78, "failure")
     (folder / "config.toml").write_text("")
     credentials = folder / "credentials.toml"
-    credentials.write_text(f'[keys."https://api.openai.com"]\napi_key = "{KEY}"\n')
+    credentials.write_text(f'[keys.default."https://api.openai.com"]\napi_key = "{KEY}"\n')
     os.chmod(credentials, 0o644)
     _, found = checks(agentctl, env)
     assert found["credentials"]["state"] == "warning"

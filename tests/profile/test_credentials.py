@@ -15,6 +15,7 @@ from agentctl.profile.credentials import (
     Credentials,
     Key,
     KeyFromCommand,
+    StoredKey,
     check_key,
     check_websocket_origin,
     key_for,
@@ -26,7 +27,8 @@ from agentctl.redaction import redact
 
 OPENAI = "https://api.openai.com"
 OTHER = "https://llm.example"
-NONE = Credentials(path=None, keys={})
+HERE = "default"
+NONE = Credentials(path=None, profile=HERE, keys={})
 
 
 @pytest.fixture
@@ -42,7 +44,9 @@ def sent_to(base_url: str, environ: dict[str, str], stored: dict[str, str] | Non
 def chosen(
     base_url: str, environ: dict[str, str], stored: dict[str, str] | None = None, command: KeyFromCommand | None = None
 ) -> Key | None:
-    return key_for(base_url, environ, Credentials(path=Path("credentials.toml"), keys=stored or {}), command=command)
+    keys = {origin: StoredKey(value=key) for origin, key in (stored or {}).items()}
+    credentials = Credentials(path=Path("credentials.toml"), profile=HERE, keys=keys)
+    return key_for(base_url, environ, credentials, command=command)
 
 
 def may_open(websocket_base_url: str | None, key: Key | None, base_url: str = OPENAI_BASE_URL) -> bool:
@@ -54,38 +58,39 @@ def may_open(websocket_base_url: str | None, key: Key | None, base_url: str = OP
 
 
 def test_a_stored_key_comes_back_for_its_origin_alone(path: Path) -> None:
-    store_key(path, OPENAI, "sk-one-key")
-    store_key(path, OTHER, "sk-another")
-    keys = load_credentials(path).keys
-    assert key_for(f"{OPENAI}/v1", {}, load_credentials(path)) is not None
-    assert keys == {OPENAI: "sk-one-key", OTHER: "sk-another"}
-    assert sent_to("https://evil.example/v1", {}, dict(keys)) is None
-    assert sent_to("http://api.openai.com/v1", {}, dict(keys)) is None
-    assert sent_to("https://api.openai.com:444/v1", {}, dict(keys)) is None
+    store_key(path, HERE, OPENAI, StoredKey(value="sk-one-key"))
+    store_key(path, HERE, OTHER, StoredKey(value="sk-another"))
+    keys = load_credentials(path, HERE).keys
+    stored = {OPENAI: "sk-one-key", OTHER: "sk-another"}
+    assert key_for(f"{OPENAI}/v1", {}, load_credentials(path, HERE)) is not None
+    assert keys == {OPENAI: StoredKey(value="sk-one-key"), OTHER: StoredKey(value="sk-another")}
+    assert sent_to("https://evil.example/v1", {}, stored) is None
+    assert sent_to("http://api.openai.com/v1", {}, stored) is None
+    assert sent_to("https://api.openai.com:444/v1", {}, stored) is None
 
 
 def test_a_key_can_be_removed(path: Path) -> None:
-    store_key(path, OPENAI, "sk-removed")
-    assert remove_key(path, OPENAI)
-    assert not remove_key(path, OPENAI)
-    assert load_credentials(path).keys == {}
+    store_key(path, HERE, OPENAI, StoredKey(value="sk-removed"))
+    assert remove_key(path, HERE, OPENAI)
+    assert not remove_key(path, HERE, OPENAI)
+    assert load_credentials(path, HERE).keys == {}
 
 
 def test_the_file_is_for_its_user_alone_and_a_write_mends_it(path: Path) -> None:
-    store_key(path, OPENAI, "sk-private")
+    store_key(path, HERE, OPENAI, StoredKey(value="sk-private"))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert load_credentials(path).notes == ()
+    assert load_credentials(path, HERE).notes == ()
     path.chmod(0o644)
-    (note,) = load_credentials(path).notes
+    (note,) = load_credentials(path, HERE).notes
     assert "chmod 600" in note
-    store_key(path, OTHER, "sk-other-one")
+    store_key(path, HERE, OTHER, StoredKey(value="sk-other-one"))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_every_key_is_a_secret_once_it_was_read(path: Path) -> None:
-    store_key(path, OPENAI, "sk-stored-secret")
-    credentials = load_credentials(path)
+    store_key(path, HERE, OPENAI, StoredKey(value="sk-stored-secret"))
+    credentials = load_credentials(path, HERE)
     credential = key_for(f"{OPENAI}/v1", {}, credentials)
     assert key_for(f"{OPENAI}/v1", {"AGENTCTL_API_KEY": "sk-ours-secret"}, NONE) is not None
     assert "sk-" not in redact("sk-stored-secret sk-ours-secret")
@@ -119,9 +124,9 @@ def test_an_endpoint_that_needs_no_key_gets_none() -> None:
 
 
 def test_the_source_of_a_key_is_named(path: Path) -> None:
-    store_key(path, OPENAI, "sk-source")
+    store_key(path, HERE, OPENAI, StoredKey(value="sk-source"))
     for environ, source in (({}, str(path)), ({"AGENTCTL_API_KEY": "sk-run"}, "AGENTCTL_API_KEY")):
-        credential = key_for(OPENAI_BASE_URL, environ, load_credentials(path))
+        credential = key_for(OPENAI_BASE_URL, environ, load_credentials(path, HERE))
         assert credential is not None
         assert credential.source == source
 
@@ -207,15 +212,22 @@ def test_a_checked_key_can_be_sent_as_a_header(text: str) -> None:
         'keys = "sk-very-secret"',
         'api_key = "sk-very-secret"',
         '[keys]\n"https://api.openai.com" = "sk-very-secret"',
-        '[keys."https://api.openai.com"]\napi_key = "sk very-secret"',
-        '[keys."https://api.openai.com"]\napi_key = 5\nother = "sk-very-secret"',
-        '[keys."https://api.openai.com"]\napi_key = sk-very-secret',
+        '[keys."https://api.openai.com"]\napi_key = "sk-very-secret"',
+        '[keys.default."https://api.openai.com"]\napi_key = "sk very-secret"',
+        '[keys.default."https://api.openai.com"]\napi_key = 5\nother = "sk-very-secret"',
+        '[keys.default."https://api.openai.com"]\napi_key = "k-fine"\nother = "sk-very-secret"',
+        '[keys.default."https://api.openai.com"]\nkeyring = "sk-very-secret"',
+        '[keys.default."https://api.openai.com"]\nkeyring = true\nuse_for_tracing = "sk-very-secret"',
+        '[keys.default."https://api.openai.com"]\napi_key = sk-very-secret',
     ],
 )
 def test_a_wrong_file_is_named_without_showing_what_it_holds(path: Path, text: str) -> None:
     path.parent.mkdir()
     path.write_text(text)
-    for use in (lambda: load_credentials(path), lambda: store_key(path, OTHER, "sk-new-key")):
+    for use in (
+        lambda: load_credentials(path, HERE),
+        lambda: store_key(path, HERE, OTHER, StoredKey(value="sk-new-key")),
+    ):
         with pytest.raises(ConfigurationError, match=r"credentials\.toml") as caught:
             use()
         assert "very-secret" not in str(caught.value)
@@ -223,6 +235,6 @@ def test_a_wrong_file_is_named_without_showing_what_it_holds(path: Path, text: s
 
 
 def test_without_a_home_no_key_can_be_kept() -> None:
-    assert load_credentials(None).keys == {}
+    assert load_credentials(None, HERE).keys == {}
     with pytest.raises(ConfigurationError, match="AGENTCTL_HOME"):
-        store_key(None, OPENAI, "sk-nowhere")
+        store_key(None, HERE, OPENAI, StoredKey(value="sk-nowhere"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentctl.errors import ConfigurationError
-from agentctl.profile.credentials import Credential, KeyFromCommand, store_key
+from agentctl.profile.credentials import Credential, KeyFromCommand, StoredKey, store_key
 from agentctl.profile.load import NO_HOME, KeyInForce, find_key, find_paths, load_settings
 from agentctl.profile.store import set_values
 from agentctl.redaction import redact
@@ -56,11 +56,12 @@ def test_a_folder_that_is_gone_has_no_project(home: Path, monkeypatch: pytest.Mo
 
 
 def test_the_key_is_that_of_the_endpoint_in_force(home: Path) -> None:
-    store_key(find_paths(os.environ, None).credentials, "https://llm.example", "sk-of-example")
+    key = StoredKey(value="sk-of-example")
+    store_key(find_paths(os.environ, None).credentials, "default", "https://llm.example", key)
     loaded = load_settings({"client.base_url": "https://llm.example/v1"}, environ=os.environ, config=None, cwd=home)
-    key = find_key(loaded, os.environ)
-    assert isinstance(key.credential, Credential)
-    assert key.credential.value == "sk-of-example"
+    credential = find_key(loaded, os.environ).credential
+    assert isinstance(credential, Credential)
+    assert credential.value == "sk-of-example"
     assert find_key(load_settings({}, environ=os.environ, config=None, cwd=home), os.environ).credential is None
 
 

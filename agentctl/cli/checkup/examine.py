@@ -101,7 +101,7 @@ async def _of_service(
 ) -> None:
     try:
         key = find_key(loaded, environ)
-        stored = load_credentials(loaded.paths.credentials)
+        stored = load_credentials(loaded.paths.credentials, loaded.profile.name)
     except ConfigurationError:
         report(warning("endpoint", "not checked, since the stored keys cannot be read"))
         return

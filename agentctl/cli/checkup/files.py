@@ -12,7 +12,7 @@ from agentctl.errors import ConfigurationError
 from agentctl.profile.credentials import load_credentials
 from agentctl.profile.load import NO_HOME, Paths, search_project
 from agentctl.profile.resolve import unknown_variables
-from agentctl.profile.store import load_profile
+from agentctl.profile.store import load_profile, load_profiles
 from agentctl.profile.trust import is_trusted
 
 from .finding import Finding, failure, ok, warning
@@ -23,7 +23,7 @@ OPEN_TO_WRITE = 0o022
 def check_files(paths: Paths) -> Iterator[Finding]:
     """Yield what is to be said of the profile, the stored keys, and the folders."""
     yield _profile(paths)
-    yield from _credentials(paths.credentials)
+    yield from _credentials(paths)
     yield _folders(paths)
 
 
@@ -66,7 +66,7 @@ def check_variables(environ: Mapping[str, str]) -> Iterator[Finding]:
 def _profile(paths: Paths) -> Finding:
     check, path = "profile", paths.profile
     try:
-        profile = load_profile(path, required=paths.is_explicit)
+        profile = load_profile(path, paths.named, required=paths.is_explicit)
     except ConfigurationError as error:
         return failure(check, error)
     if path is None or not path.exists():
@@ -76,10 +76,10 @@ def _profile(paths: Paths) -> Finding:
     return ok(check, f"{path}, {len(profile.values)} values")
 
 
-def _credentials(path: Path | None) -> Iterator[Finding]:
-    check = "credentials"
+def _credentials(paths: Paths) -> Iterator[Finding]:
+    check, path = "credentials", paths.credentials
     try:
-        credentials = load_credentials(path)
+        credentials = load_credentials(path, load_profiles(paths.profile, paths.named).in_force.name)
     except ConfigurationError as error:
         yield failure(check, error)
         return

@@ -26,7 +26,7 @@ from agentctl.net.options import HttpOptions
 from agentctl.net.probe import Reach, reach, upgrade
 from agentctl.net.proxy import proxy_for
 from agentctl.net.tls import tls_context
-from agentctl.profile.credentials import Credential, Key, KeyFromCommand, check_websocket_origin
+from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
 from agentctl.profile.keys import suggestion
 from agentctl.profile.load import KeyInForce, Loaded
 from agentctl.profile.resolve import BUILT_IN
@@ -266,6 +266,8 @@ def _described(key: Key, origin: str) -> str:
             return f"from {source}, for {_places(origins, origin)}"
         case KeyFromCommand(source=source, origins=origins):
             return f"printed by the key_command of {source}, for {_places(origins, origin)}"
+        case KeyFromKeyring(entry=entry, source=source, origins=origins):
+            return f"in {source} as {entry!r}, for {_places(origins, origin)}"
         case _:
             assert_never(key)
 

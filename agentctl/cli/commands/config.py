@@ -18,7 +18,7 @@ from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.net.endpoint import origin_of
-from agentctl.profile.credentials import LONGEST_KEY, KeyFromCommand, check_key, remove_key, store_key
+from agentctl.profile.credentials import LONGEST_KEY, KeyFromCommand, StoredKey, check_key, remove_key, store_key
 from agentctl.profile.dotted import join, nested, split
 from agentctl.profile.keys import KEYS, find, parse_name, parse_value
 from agentctl.profile.kinds import Plain
@@ -58,7 +58,7 @@ def set_key(
         key = check_key(_ask_key(origin, no_input=no_input))
     except ValueError as error:
         raise ConfigurationError(f"{error}; nothing was stored") from None
-    store_key(credentials, origin, key)
+    store_key(credentials, loaded.profile.name, origin, StoredKey(value=key))
     invocation.note(f"stored the key for {origin} in {credentials}")
     if invocation.environ.get("AGENTCTL_API_KEY"):
         invocation.note("note: AGENTCTL_API_KEY is set, and goes before it")
@@ -75,7 +75,7 @@ def unset_key(ctx: typer.Context) -> None:
     invocation = _invocation(ctx)
     loaded = _load(invocation)
     origin = origin_of(loaded.settings.client.base_url)
-    found = remove_key(loaded.paths.credentials, origin)
+    found = remove_key(loaded.paths.credentials, loaded.profile.name, origin)
     invocation.note(f"removed the key for {origin}" if found else f"no key was stored for {origin}")
 
 
