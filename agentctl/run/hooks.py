@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import AgentHookContext, ToolContext
-from agentctl.agent.items import ModelResponse
 from agentctl.agent.lifecycle import AgentHooksBase, RunHooksBase
-from agentctl.agent.ports import ModelRequest
-from agentctl.agent.tool import Tool
 
-from .progress import Progress
+if TYPE_CHECKING:
+    from agentctl.agent.items import ModelResponse
+    from agentctl.agent.ports import ModelRequest
+    from agentctl.agent.tool import Tool
+
+    from .progress import Progress
 
 _Call: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -128,11 +130,6 @@ class Hooks:
             turn_input=context.turn_input,
             tool_input=context.tool_input,
         )
-
-
-def hooks_for(progress: Progress) -> Hooks:
-    """Return what tells the hooks of a run and of its agents."""
-    return Hooks(progress)
 
 
 def check_run_hooks(hooks: object) -> None:

@@ -34,15 +34,16 @@ from agentctl.agent.items import (
     UnrecognizedItem,
 )
 from agentctl.agent.tool_use import FunctionToolResult
-from agentctl.errors import AgentsException, MaxTurnsExceeded, ModelBehaviorError, RunCancelled
+from agentctl.errors import AgentsException, MaxTurnsExceeded, ModelBehaviorError, ModelRefusalError, RunCancelled
 
 from .call import Models, call_model, model_name
+from .error_handlers import final_message, handled
 from .guardrails import check_before, check_beside, check_output
 from .handoffs import hand_over
 from .prepare import prepare
 from .progress import Progress
 from .result import error_details, finished
-from .steps import FinalOutput, HandoffCall, HandOver, NextStep, RunAgain, decide, plan
+from .steps import FinalOutput, HandoffCall, HandOver, NextStep, decide, plan
 from .tool_execution import execute
 from .tool_use import final_output_of
 
@@ -72,17 +73,21 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
     models = Models(progress.config)
     async for checked in check_before(progress):
         yield checked
-    step: NextStep = RunAgain()
+    step: NextStep | None = None
     while not isinstance(step, FinalOutput):
         if progress.ends_after_turn:
             raise RunCancelled
         if progress.max_turns is not None and progress.turn >= progress.max_turns:
-            raise MaxTurnsExceeded(f"the run needs more than {progress.max_turns} turns")
+            step = await _handled(MaxTurnsExceeded(f"the run needs more than {progress.max_turns} turns"), progress)
+            break
         progress.turn += 1
         progress.spans.begin_turn(progress)
+        if step is None or isinstance(step, HandOver):
+            await progress.hook_calls.agent_start()
         model = models.of(progress.agent)
         name = model_name(model)
         request = await prepare(progress)
+        await progress.hook_calls.llm_start(request)
         yield ModelRequested(agent=progress.agent, model=name, turn=progress.turn)
 
         response: ModelResponse | None = None
@@ -97,6 +102,7 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
             raise ModelBehaviorError(f"model {name} gave no response")
         progress.raw_responses.append(response)
         progress.context.usage.add(response.usage)
+        await progress.hook_calls.llm_end(response)
         yield ModelResponded(response=response, model=name, turn=progress.turn)
 
         planned = plan(response, progress, request.tools, request.handoffs)
@@ -111,16 +117,31 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
             progress.used_tools.add(progress.agent.name)
 
         results = [output for output in gave if isinstance(output, FunctionToolResult)]
-        step = decide(planned, await final_output_of(results, progress), response, request.output_schema)
+        tools_gave = await final_output_of(results, progress)
+        try:
+            step = decide(planned, tools_gave, response, request.output_schema)
+        except (ModelRefusalError, ModelBehaviorError) as error:
+            step = await _handled(error, progress)
         if isinstance(step, HandOver):
             for told in await _hand_over(step.calls, progress.new_items[begins:], progress):
                 yield told
         elif isinstance(step, FinalOutput) and response.incomplete:
             yield Warned(message=f"the answer was cut before its end ({response.incomplete})")
 
+    if step.message is not None:
+        yield _added(step.message, progress)
+    await progress.hook_calls.agent_end(step.value)
     async for checked in check_output(step.value, progress):
         yield checked
     progress.final_output = step.value
+
+
+async def _handled(error: MaxTurnsExceeded | ModelRefusalError | ModelBehaviorError, progress: Progress) -> FinalOutput:
+    """Return the final output that the run's handler of an error gives, or raise the error."""
+    result = None if progress.error_handlers is None else await handled(error, progress)
+    if result is None:
+        raise error
+    return FinalOutput(result.final_output, final_message(result, progress) if result.include_in_history else None)
 
 
 def _added(item: RunItem, progress: Progress) -> RunItemStreamEvent:

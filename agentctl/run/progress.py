@@ -12,6 +12,7 @@ from agentctl.agent.wire import WireItem
 from agentctl.errors import UserError
 
 from .config import RunConfig, run_config
+from .hooks import Hooks, check_run_hooks
 from .spans import Spans, spans_for
 
 if TYPE_CHECKING:
@@ -81,12 +82,15 @@ class Progress:
     conversation_id: str | None = None
     """The conversation in which the service keeps the history."""
     final_output: Any = None
+    hook_calls: Hooks = field(init=False)
+    """What tells the hooks of the run and of its agents."""
     spans: Spans = field(init=False)
     """What the run tells of itself to who traces it."""
     _kept: int = field(init=False, default=0)
     """How many items of the history the service has."""
 
     def __post_init__(self) -> None:
+        self.hook_calls = Hooks(self)
         self.spans = spans_for(self.config)
         self.history = ItemHelpers.input_to_new_input_list(self.input)
 
@@ -146,6 +150,7 @@ def begin(
 
     Raises:
         UserError: there can be no such run.
+        TypeError: the hooks are none.
     """
     if not isinstance(agent, Agent):
         raise UserError(f"the agent to run is an Agent, not {type(agent).__name__}")
@@ -153,6 +158,7 @@ def begin(
         raise UserError(f"the input of a run is a text or a list of items, not {type(input).__name__}")
     if max_turns is not None and max_turns < 1:
         raise UserError(f"max_turns is at least 1, or None for no limit, not {max_turns}")
+    check_run_hooks(hooks)
     if conversation_id is not None and (previous_response_id is not None or auto_previous_response_id):
         raise UserError("a run goes on from a conversation_id or from a previous_response_id, not from both")
     return Progress(

@@ -92,6 +92,8 @@ class FinalOutput:
     """The run has its final output."""
 
     value: Any
+    message: RunItem | None = None
+    """What it adds to the run's items, where no response has it."""
 
 
 NextStep: TypeAlias = RunAgain | HandOver | FinalOutput

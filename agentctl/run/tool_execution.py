@@ -100,7 +100,7 @@ def _context(call: FunctionCall, progress: Progress) -> ToolContext[Any]:
         call.tool.name,
         call.call_id,
         call.arguments,
-        call.item,  # type: ignore[arg-type]  # a descriptor takes it
+        call.item,
         turn_input=progress.context.turn_input,
         tool_input=progress.context.tool_input,
         agent=progress.agent,
