@@ -6,11 +6,13 @@ from ._lazy import exporter
 
 if TYPE_CHECKING:
     from .agent.agent import Agent as Agent
+    from .agent.agent_tool import AgentToolStreamEvent as AgentToolStreamEvent
     from .agent.apply_patch_tool import ApplyPatchEditor as ApplyPatchEditor
     from .agent.apply_patch_tool import ApplyPatchOperation as ApplyPatchOperation
     from .agent.apply_patch_tool import ApplyPatchResult as ApplyPatchResult
     from .agent.apply_patch_tool import ApplyPatchTool as ApplyPatchTool
     from .agent.context import AgentHookContext as AgentHookContext
+    from .agent.context import AgentToolInvocation as AgentToolInvocation
     from .agent.context import RunContextWrapper as RunContextWrapper
     from .agent.context import ToolContext as ToolContext
     from .agent.events import AgentUpdatedStreamEvent as AgentUpdatedStreamEvent
@@ -38,6 +40,15 @@ if TYPE_CHECKING:
     from .agent.guardrail import OutputGuardrailResult as OutputGuardrailResult
     from .agent.guardrail import input_guardrail as input_guardrail
     from .agent.guardrail import output_guardrail as output_guardrail
+    from .agent.handoff import Handoff as Handoff
+    from .agent.handoff import HandoffInputData as HandoffInputData
+    from .agent.handoff import HandoffInputFilter as HandoffInputFilter
+    from .agent.handoff import handoff as handoff
+    from .agent.handoff_history import default_handoff_history_mapper as default_handoff_history_mapper
+    from .agent.handoff_history import get_conversation_history_wrappers as get_conversation_history_wrappers
+    from .agent.handoff_history import nest_handoff_history as nest_handoff_history
+    from .agent.handoff_history import reset_conversation_history_wrappers as reset_conversation_history_wrappers
+    from .agent.handoff_history import set_conversation_history_wrappers as set_conversation_history_wrappers
     from .agent.hosted_tools import CodeInterpreterTool as CodeInterpreterTool
     from .agent.hosted_tools import FileSearchTool as FileSearchTool
     from .agent.hosted_tools import HostedMCPTool as HostedMCPTool
@@ -214,6 +225,8 @@ _NAMES = {
     "AgentOutputSchema": "agentctl.agent.output",
     "AgentOutputSchemaBase": "agentctl.agent.output",
     "AgentSpanData": "agentctl.tracing.span_data",
+    "AgentToolInvocation": "agentctl.agent.context",
+    "AgentToolStreamEvent": "agentctl.agent.agent_tool",
     "AgentUpdatedStreamEvent": "agentctl.agent.events",
     "AgentsException": "agentctl.errors",
     "ApplyPatchEditor": "agentctl.agent.apply_patch_tool",
@@ -238,7 +251,10 @@ _NAMES = {
     "GuardrailFunctionOutput": "agentctl.agent.guardrail",
     "GuardrailSpanData": "agentctl.tracing.span_data",
     "GuardrailTripwireTriggered": "agentctl.errors",
+    "Handoff": "agentctl.agent.handoff",
     "HandoffCallItem": "agentctl.agent.items",
+    "HandoffInputData": "agentctl.agent.handoff",
+    "HandoffInputFilter": "agentctl.agent.handoff",
     "HandoffOutputItem": "agentctl.agent.items",
     "HandoffSpanData": "agentctl.tracing.span_data",
     "HostedMCPTool": "agentctl.agent.hosted_tools",
@@ -377,6 +393,7 @@ _NAMES = {
     "add_trace_processor": "agentctl.tracing.process",
     "agent_span": "agentctl.tracing.create",
     "custom_span": "agentctl.tracing.create",
+    "default_handoff_history_mapper": "agentctl.agent.handoff_history",
     "default_tool_error_function": "agentctl.agent.tool_errors",
     "enable_verbose_stdout_logging": "agentctl.log",
     "flush_traces": "agentctl.tracing.process",
@@ -386,18 +403,23 @@ _NAMES = {
     "gen_span_id": "agentctl.tracing.create",
     "gen_trace_id": "agentctl.tracing.create",
     "generation_span": "agentctl.tracing.create",
+    "get_conversation_history_wrappers": "agentctl.agent.handoff_history",
     "get_current_span": "agentctl.tracing.current",
     "get_current_trace": "agentctl.tracing.current",
     "get_trace_provider": "agentctl.tracing.process",
     "guardrail_span": "agentctl.tracing.create",
+    "handoff": "agentctl.agent.handoff",
     "handoff_span": "agentctl.tracing.create",
     "input_guardrail": "agentctl.agent.guardrail",
     "mcp_tools_span": "agentctl.tracing.create",
+    "nest_handoff_history": "agentctl.agent.handoff_history",
     "output_guardrail": "agentctl.agent.guardrail",
     "preview_request": "agentctl.run.preview",
+    "reset_conversation_history_wrappers": "agentctl.agent.handoff_history",
     "responses_websocket_session": "agentctl.run.websocket_session",
     "retry_policies": "agentctl.agent.retry",
     "run_demo_loop": "agentctl.run.demo_loop",
+    "set_conversation_history_wrappers": "agentctl.agent.handoff_history",
     "set_default_openai_api": "agentctl.net.defaults",
     "set_default_openai_client": "agentctl.net.defaults",
     "set_default_openai_key": "agentctl.net.defaults",

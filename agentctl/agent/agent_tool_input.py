@@ -23,7 +23,7 @@ class StructuredToolInputBuilderOptions(TypedDict, total=False):
     """Their schema, if it was asked for."""
 
 
-StructuredToolInputResult: TypeAlias = "str | list[WireItem]"
+StructuredToolInputResult: TypeAlias = str | list[WireItem]
 
 StructuredToolInputBuilder: TypeAlias = Callable[
     [StructuredToolInputBuilderOptions], StructuredToolInputResult | Awaitable[StructuredToolInputResult]
