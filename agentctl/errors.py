@@ -161,7 +161,8 @@ class InputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
 
     def __init__(self, guardrail_result: InputGuardrailResult) -> None:
         super().__init__(
-            f"input guardrail {guardrail_result.guardrail.get_name()!r} stopped the run: its tripwire was triggered"
+            f"input guardrail {guardrail_result.guardrail.get_name()!r} stopped the run: change the input, or what the "
+            "guardrail lets through"
         )
         self.guardrail_result = guardrail_result
 
@@ -172,7 +173,7 @@ class OutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
     def __init__(self, guardrail_result: OutputGuardrailResult) -> None:
         super().__init__(
             f"output guardrail {guardrail_result.guardrail.get_name()!r} held back the answer of agent "
-            f"{guardrail_result.agent.name!r}: its tripwire was triggered"
+            f"{guardrail_result.agent.name!r}: ask differently, or change what the guardrail lets through"
         )
         self.guardrail_result = guardrail_result
 
@@ -292,7 +293,7 @@ EXITS: tuple[Exit, ...] = (
     Exit(
         80,
         Outcome.GUARDRAIL,
-        "A guardrail of the agent stopped the run.",
+        "A guardrail stopped the run.",
         "The message names the guardrail: change what it objects to, or the guardrail.",
     ),
     Exit(

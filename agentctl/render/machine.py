@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.events import (
     AgentUpdatedStreamEvent,
+    GuardrailChecked,
     ModelRequested,
     RawResponsesStreamEvent,
     RetryScheduled,
@@ -142,6 +143,9 @@ class JsonLines:
                 return self._line("model.requested", {"agent": agent.name, "model": model, "turn": turn})
             case RunItemStreamEvent():
                 return self._item(event)
+            case GuardrailChecked(stage=stage, name=name, tripwire_triggered=triggered, agent=agent):
+                body = {"agent": agent.name, "stage": stage, "name": name, "tripwire_triggered": triggered}
+                return self._line("guardrail", body)
             case RetryScheduled(attempt=attempt, max_retries=max_retries, delay=delay, error=error):
                 body = {"attempt": attempt, "max_retries": max_retries, "delay": delay, "error": error_body(error)}
                 return self._line("retry", body)

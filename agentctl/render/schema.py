@@ -81,6 +81,18 @@ EVENTS: dict[str, tuple[str, Fields]] = {
     "message": ("A whole message of the model.", {"agent": _TEXT, "item": _ITEM}),
     "tool.called": ("The model called a tool.", {"agent": _TEXT, "tool": _TEXT, "item": _ITEM}),
     "tool.output": ("A tool gave its output.", {"agent": _TEXT, "tool": _TEXT_OR_NULL, "item": _ITEM}),
+    "guardrail": (
+        "A guardrail came to its verdict.",
+        {
+            "agent": _TEXT,
+            "stage": {
+                "enum": ["input", "output", "tool_input", "tool_output"],
+                "description": "What it checked: the run's input or final output, or what goes into or out of a tool.",
+            },
+            "name": _TEXT,
+            "tripwire_triggered": {"type": "boolean", "description": "Whether it stops the run."},
+        },
+    ),
     "retry": (
         "A model call failed, and is made again after a wait.",
         {

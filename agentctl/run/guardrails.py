@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any
 
 from agentctl.agent.events import GuardrailChecked
 from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
+from agentctl.agent.items import ToolCallOutputItem
 from agentctl.errors import InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered
 
 from .call import CallEvent
 from .progress import Progress
+from .withheld_output import withhold
 
 _MOST_WAITING = 64
 """How many events of the model call may wait for the loop to take them."""
@@ -54,8 +56,12 @@ def check_beside(events: AsyncGenerator[CallEvent], progress: Progress) -> Async
     return _beside(events, guardrails, progress) if guardrails else events
 
 
-async def check_output(output: Any, progress: Progress) -> AsyncGenerator[GuardrailChecked]:
+async def check_output(
+    output: Any, progress: Progress, *, made_of: Sequence[ToolCallOutputItem] = ()
+) -> AsyncGenerator[GuardrailChecked]:
     """Run the output guardrails on the final output of the agent that has the word.
+
+    Where tools gave the output, `made_of` is what they gave in this turn: held back with it.
 
     Raises:
         OutputGuardrailTripwireTriggered: one holds the output back.
@@ -66,10 +72,15 @@ async def check_output(output: Any, progress: Progress) -> AsyncGenerator[Guardr
     race = _Race()
     for guardrail in guardrails:
         race.start(_check_output(guardrail, output, progress, race), name=f"guardrail {guardrail.get_name()}")
-    async with aclosing(race.events()) as events:
-        async for event in events:
-            assert isinstance(event, GuardrailChecked)
-            yield event
+    try:
+        async with aclosing(race.events()) as events:
+            async for event in events:
+                assert isinstance(event, GuardrailChecked)
+                yield event
+    except OutputGuardrailTripwireTriggered as error:
+        if made_of:
+            withhold(made_of, error.guardrail_result.guardrail.get_name(), progress)
+        raise
 
 
 def _input_guardrails(progress: Progress, *, in_parallel: bool) -> list[InputGuardrail[Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import (
     AgentUpdatedStreamEvent,
+    GuardrailChecked,
     ModelRequested,
     ModelResponded,
     Progressed,
@@ -74,6 +75,10 @@ def called(name: str, arguments: str, *, call_id: str = "call_1") -> RunEvent:
 def gave(output: Any, *, call_id: str = "call_1") -> RunEvent:
     wire = {"type": "function_call_output", "call_id": call_id, "output": output}
     return RunItemStreamEvent("tool_output", ToolCallOutputItem(AGENT, wire, output=output))  # type: ignore[arg-type]
+
+
+def checked(*, triggered: bool = False) -> RunEvent:
+    return GuardrailChecked(stage="input", name="on topic", tripwire_triggered=triggered, agent=AGENT)
 
 
 def finished(output: Any = None, error: Exception | None = None) -> RunEvent:

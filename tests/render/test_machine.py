@@ -28,7 +28,7 @@ from agentctl.redaction import register_secret
 from agentctl.render.chunks import Err, Out, Status
 from agentctl.render.json_value import to_json, to_json_value
 from agentctl.render.schema import EVENTS, schema
-from tests.render.runs import WHOLE, delta, err, facts, finished, out, shown, started, statuses, unavailable
+from tests.render.runs import WHOLE, checked, delta, err, facts, finished, out, shown, started, statuses, unavailable
 
 HEAD = {"schema_version": "1-draft", "time": "2025-10-09T08:53:20.123Z", "run_id": "run_1"}
 USAGE = {
@@ -178,9 +178,23 @@ def test_every_outcome_keeps_to_the_schema() -> None:
             validator.validate(value)
 
 
+def test_the_verdict_of_a_guardrail_is_an_event() -> None:
+    event = lines([checked(triggered=True)])[0]
+    assert event == {
+        "type": "guardrail",
+        **HEAD,
+        "seq": 0,
+        "agent": "Weather",
+        "stage": "input",
+        "name": "on topic",
+        "tripwire_triggered": True,
+    }
+    Draft202012Validator(schema()).validate(event)
+
+
 def test_the_schema_knows_every_event_and_no_other() -> None:
     Draft202012Validator.check_schema(schema())
-    assert {event["type"] for event in lines(WHOLE)} == set(EVENTS)
+    assert {event["type"] for event in lines([checked(), *WHOLE])} == set(EVENTS)
     validator = Draft202012Validator(schema())
     assert not validator.is_valid({**lines(WHOLE)[0], "type": "run.paused"})
     assert not validator.is_valid({**document(WHOLE), "exit_code": 3})
