@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any
 
 from agentctl.agent.events import GuardrailChecked
 from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
-from agentctl.agent.items import ToolCallOutputItem
 from agentctl.errors import InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered
 
 from .call import CallEvent
@@ -56,12 +55,10 @@ def check_beside(events: AsyncGenerator[CallEvent], progress: Progress) -> Async
     return _beside(events, guardrails, progress) if guardrails else events
 
 
-async def check_output(
-    output: Any, progress: Progress, *, made_of: Sequence[ToolCallOutputItem] = ()
-) -> AsyncGenerator[GuardrailChecked]:
+async def check_output(output: Any, progress: Progress, *, of_tools: bool = False) -> AsyncGenerator[GuardrailChecked]:
     """Run the output guardrails on the final output of the agent that has the word.
 
-    Where tools gave the output, `made_of` is what they gave in this turn: held back with it.
+    Where the output is one of tools, what they gave in the turn is held back with it.
 
     Raises:
         OutputGuardrailTripwireTriggered: one holds the output back.
@@ -78,8 +75,8 @@ async def check_output(
                 assert isinstance(event, GuardrailChecked)
                 yield event
     except OutputGuardrailTripwireTriggered as error:
-        if made_of:
-            withhold(made_of, error.guardrail_result.guardrail.get_name(), progress)
+        if of_tools:
+            withhold(error.guardrail_result.guardrail.get_name(), progress)
         raise
 
 

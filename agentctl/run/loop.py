@@ -71,8 +71,9 @@ async def run_loop(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunE
 
 async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEvent]:
     models = Models(progress.config)
-    async for checked in check_before(progress):
-        yield checked
+    async with aclosing(check_before(progress)) as verdicts:
+        async for verdict in verdicts:
+            yield verdict
     step: NextStep | None = None
     while not isinstance(step, FinalOutput):
         if progress.ends_after_turn:
@@ -131,8 +132,9 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
     if step.message is not None:
         yield _added(step.message, progress)
     await progress.hook_calls.agent_end(step.value)
-    async for checked in check_output(step.value, progress):
-        yield checked
+    async with aclosing(check_output(step.value, progress, of_tools=step.of_tools)) as verdicts:
+        async for verdict in verdicts:
+            yield verdict
     progress.final_output = step.value
 
 

@@ -94,6 +94,8 @@ class FinalOutput:
     value: Any
     message: RunItem | None = None
     """What it adds to the run's items, where no response has it."""
+    of_tools: bool = False
+    """Whether it is what the tools of the last turn gave."""
 
 
 NextStep: TypeAlias = RunAgain | HandOver | FinalOutput
@@ -132,7 +134,7 @@ def decide(
     if plan.handoffs:
         return HandOver(plan.handoffs)
     if tools_gave.is_final_output:
-        return FinalOutput(tools_gave.final_output)
+        return FinalOutput(tools_gave.final_output, of_tools=True)
     if plan.calls:
         return RunAgain()
     message = next((item.wire for item in reversed(plan.items) if isinstance(item, MessageOutputItem)), None)
@@ -176,11 +178,14 @@ def _plan_call(
         planned.items.append(taken)
         planned.handoffs.append(HandoffCall(handoff=takers[name], item=taken, call_id=call_id, arguments=arguments))
         return
+    if name in functions:
+        tool = functions[name]
+        item = ToolCallItem(progress.agent, held, description=tool.description, tool_origin=tool.origin)
+        planned.items.append(item)
+        planned.calls.append(FunctionCall(tool=tool, item=item, call_id=call_id, arguments=arguments))
+        return
     item = ToolCallItem(progress.agent, held)
     planned.items.append(item)
-    if name in functions:
-        planned.calls.append(FunctionCall(tool=functions[name], item=item, call_id=call_id, arguments=arguments))
-        return
     if progress.config.tool_not_found_behavior == "raise_error":
         known = ", ".join(sorted((*functions, *takers))) or "none"
         raise ModelBehaviorError(

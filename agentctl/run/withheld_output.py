@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import takewhile
 
 from agentctl.agent.guardrail import GuardrailFunctionOutput, OutputGuardrailBlockedMessageArgs
 from agentctl.agent.items import ToolCallOutputItem
@@ -13,15 +13,16 @@ from .progress import Progress
 DEFAULT_MESSAGE = "An output guardrail withheld this output."
 
 
-def withhold(outputs: Sequence[ToolCallOutputItem], guardrail: str, progress: Progress) -> None:
-    """Put a message in place of what tools gave: in their items, the history and what the guardrails found.
+def withhold(guardrail: str, progress: Progress) -> None:
+    """Put a message in place of what the tools gave last: in their items, the history and what the guardrails found.
 
     The message is `RunConfig.output_guardrail_blocked_message`, which is never told what is withheld; where that is a
     function that fails, or gives no text, it is the default.
     """
     message = _message(guardrail, progress)
     replaced: dict[int, WireItem] = {}
-    for item in outputs:
+    for item in takewhile(lambda item: isinstance(item, ToolCallOutputItem), reversed(progress.new_items)):
+        assert isinstance(item, ToolCallOutputItem)
         wire = item.wire
         replaced[id(wire)] = item.raw_item = {**wire, "output": message}
         item.output = message
