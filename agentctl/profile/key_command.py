@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from subprocess import DEVNULL, PIPE
 
+from agentctl.child import ChildProtocol, child_environment, kill_child, start_child
 from agentctl.errors import ConfigurationError
 from agentctl.net.excerpt import excerpt
 from agentctl.redaction import register_secret
@@ -23,14 +22,8 @@ _LONGEST_COMPLAINT = 4096
 _LAST_WORDS = 0.5
 """Seconds that the end of its output is waited for once it has ended: a process left behind may hold it open."""
 
-_INHERITED = frozenset(
-    {
-        "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR", "TMP", "TEMP",
-        "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "GNUPGHOME", "GPG_TTY",
-        "SYSTEMROOT", "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES",
-    }
-)  # fmt: skip
-_INHERITED_PREFIXES = ("LC_", "XDG_")
+_DESKTOP = frozenset({"DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "GNUPGHOME", "GPG_TTY"})
+"""Where a password manager finds its agent and its window."""
 
 
 class KeyCommand:
@@ -43,7 +36,7 @@ class KeyCommand:
     def __init__(self, command: Sequence[str], environ: Mapping[str, str], *, timeout: float = TIMEOUT) -> None:
         self._command = (os.path.expanduser(command[0]), *command[1:])
         self._name = excerpt(command[0])
-        self._environ = {name: text for name, text in environ.items() if _is_inherited(name)}
+        self._environ = child_environment(environ, named=_DESKTOP, prefixes=("XDG_",))
         self._timeout = timeout
         self._lock = asyncio.Lock()
         self._keys: list[str] = []
@@ -82,7 +75,7 @@ class KeyCommand:
 
     async def _run(self) -> str:
         try:
-            transport, program = await self._start()
+            transport, program = await start_child(_Program, self._command, environ=self._environ, folder="/")
         except OSError as error:
             raise self._error(f"cannot be started: {error.strerror}") from error
         try:
@@ -94,29 +87,8 @@ class KeyCommand:
         except TimeoutError as error:
             raise self._error(f"took longer than {self._timeout:g} s") from error
         finally:
-            _kill(transport)
-            await program.has_ended.wait()
-            transport.close()
+            await kill_child(transport, program)
         return self._read(program.said, program.complaint, transport.get_returncode())
-
-    async def _start(self) -> tuple[asyncio.SubprocessTransport, _Program]:
-        """Start the program; who is cancelled while it starts leaves none behind."""
-        loop = asyncio.get_running_loop()
-        starting = asyncio.ensure_future(
-            loop.subprocess_exec(
-                _Program, *self._command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=self._environ, cwd="/",
-                start_new_session=True,
-            )
-        )  # fmt: skip
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            with suppress(OSError):
-                transport, program = await starting
-                _kill(transport)
-                await program.has_ended.wait()
-                transport.close()
-            raise
 
     def _read(self, said: bytearray, complaint: bytearray, status: int | None) -> str:
         """Return the key that was printed; a failure may show what stderr says, and nothing that stdout does."""
@@ -140,21 +112,15 @@ class KeyCommand:
         return ConfigurationError(f"{self._name!r} {message}; run it by itself to see why", key="key_command")
 
 
-def _is_inherited(name: str) -> bool:
-    return name.upper() in _INHERITED or name.startswith(_INHERITED_PREFIXES)
-
-
-class _Program(asyncio.SubprocessProtocol):
+class _Program(ChildProtocol):
     """What is heard of the program: the beginning of stdout, the end of stderr, and when it is over."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.said = bytearray()
         self.complaint = bytearray()
-        self.has_ended = asyncio.Event()
         self.is_over = asyncio.Event()
         """It has ended, or is to be ended: it says more than a key can have."""
-        self.is_silent = asyncio.Event()
-        """It has ended, and so has everybody that its output could come from."""
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 2:
@@ -167,20 +133,8 @@ class _Program(asyncio.SubprocessProtocol):
                 self.is_silent.set()
 
     def process_exited(self) -> None:
-        self.has_ended.set()
+        super().process_exited()
         self.is_over.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.is_silent.set()
-
-
-def _kill(program: asyncio.SubprocessTransport) -> None:
-    """End the program and what it left in its process group."""
-    with suppress(ProcessLookupError, PermissionError):
-        if sys.platform == "win32":
-            program.kill()
-        else:
-            os.killpg(program.get_pid(), signal.SIGKILL)
 
 
 def _ending(status: int | None) -> str:
