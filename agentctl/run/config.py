@@ -93,6 +93,7 @@ class RunConfig:
     tool_error_formatter: ToolErrorFormatter | None = None
     """Words what the model is told of a tool call that failed."""
     reasoning_item_id_policy: ReasoningItemIdPolicy | None = None
+    """None is `preserve`; what the run was given as input stays as it is."""
     tool_execution: ToolExecutionConfig | None = None
     tool_not_found_behavior: ToolNotFoundBehavior = "raise_error"
     tool_name_collision_policy: ToolNameCollisionPolicy = "warn"

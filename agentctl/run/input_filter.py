@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
@@ -42,18 +43,32 @@ CallModelInputFilter: TypeAlias = Callable[[CallModelData[Any]], "ModelInputData
 async def filtered(request: ModelRequest, progress: Progress) -> ModelRequest:
     """Return the request as the run's filter wants it; the history of the run stays as it is.
 
+    Where the service keeps the history, what the filter left out of it is offered again with the next call.
+
     Raises:
-        UserError: the filter gave something else than `ModelInputData`.
+        UserError: the filter is none, or gave something else than `ModelInputData`.
     """
     wanted = progress.config.call_model_input_filter
     if wanted is None:
         return request
-    data = ModelInputData(
-        input=ItemHelpers.input_to_new_input_list(request.input), instructions=request.system_instructions
-    )
-    given = wanted(CallModelData(model_data=data, agent=progress.agent, context=progress.context.context))
+    if not callable(wanted):
+        raise UserError(f"call_model_input_filter is a function, not {type(wanted).__name__}")
+    unfiltered = ItemHelpers.input_to_new_input_list(request.input)
+    offered = deepcopy(unfiltered)
+    data = ModelInputData(input=list(offered), instructions=request.system_instructions)
+    given: object = wanted(CallModelData(model_data=data, agent=progress.agent, context=progress.context.context))
     if inspect.isawaitable(given):
         given = await given
-    if not isinstance(given, ModelInputData) or not isinstance(given.input, list):
-        raise UserError(f"call_model_input_filter gives a ModelInputData with a list as its input, not {given!r}")
-    return replace(request, input=list(given.input), system_instructions=given.instructions)
+    if not isinstance(given, ModelInputData):
+        raise UserError(f"call_model_input_filter returns a ModelInputData, not {type(given).__name__}")
+    items = ItemHelpers.input_to_new_input_list(given.input)
+    progress.left_out = _left_out(unfiltered, offered, items)
+    return replace(request, input=items, system_instructions=given.instructions)
+
+
+def _left_out(unfiltered: list[WireItem], offered: list[WireItem], given: list[WireItem]) -> list[WireItem]:
+    """Return the items that a filter left out; as many items as it was offered are all of them, changed or not."""
+    if len(given) == len(offered):
+        return []
+    kept = {id(item) for item in given}
+    return [item for item, copy in zip(unfiltered, offered, strict=True) if id(copy) not in kept and item not in given]

@@ -34,10 +34,10 @@ class Shown:
     upto: int
     """How many of the run's new items this stands for."""
 
-    def to_input_list(self) -> list[WireItem]:
+    def to_input_list(self, config: RunConfig) -> list[WireItem]:
         """Return it as input for a model call."""
         given = self.input if isinstance(self.input, str) else list(self.input)
-        return [*ItemHelpers.input_to_new_input_list(given), *(item.to_input_item() for item in self.items)]
+        return [*ItemHelpers.input_to_new_input_list(given), *(input_item(item, config) for item in self.items)]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,6 +73,8 @@ class Progress:
     output_guardrail_results: list[OutputGuardrailResult] = field(default_factory=list)
     tool_input_guardrail_results: list[ToolInputGuardrailResult] = field(default_factory=list)
     tool_output_guardrail_results: list[ToolOutputGuardrailResult] = field(default_factory=list)
+    warned: set[str] = field(default_factory=set)
+    """What the user was told once, and need not be told again."""
     ends_after_turn: bool = False
     """Whether the run is to stop once the turn at hand is over."""
     previous_response_id: str | None = None
@@ -87,7 +89,11 @@ class Progress:
     spans: Spans = field(init=False)
     """What the run tells of itself to who traces it."""
     _kept: int = field(init=False, default=0)
-    """How many items of the history the service has."""
+    """How many items of the history the service has, those apart that were left out."""
+    left_out: list[WireItem] = field(init=False, default_factory=list)
+    """What a filter left out of the call at hand."""
+    _still_unsent: list[WireItem] = field(init=False, default_factory=list)
+    """What was left out until now of all that the service is to keep."""
 
     def __post_init__(self) -> None:
         self.hook_calls = Hooks(self)
@@ -97,25 +103,27 @@ class Progress:
     def add(self, item: RunItem) -> None:
         """Take a new item into the run."""
         self.new_items.append(item)
-        self.history.append(item.to_input_item())
+        self.history.append(input_item(item, self.config))
 
     def show(self, shown: Shown) -> None:
         """Send this, and what is added to it, from now on; what the run has produced stays as it is."""
         self.shown = shown
-        self.history = shown.to_input_list()
+        self.history = shown.to_input_list(self.config)
         self._kept = 0
+        self._still_unsent = []
 
     def unsent(self) -> list[WireItem]:
         """Return the items that the next call must send: all of them, unless the service keeps the history."""
-        return self.history[self._kept :]
+        return [*self._still_unsent, *self.history[self._kept :]]
 
     def note_what_the_service_keeps(self, response: ModelResponse) -> None:
-        """Remember, where the service keeps the history, that it has everything up to this response."""
+        """Remember, where the service keeps the history, that it has all up to this response that was not left out."""
         goes_on = self.auto_previous_response_id or self.previous_response_id is not None
         if self.conversation_id is None and goes_on and response.response_id is not None:
             self.previous_response_id = response.response_id
         if self.conversation_id is not None or self.previous_response_id is not None:
             self._kept = len(self.history)
+            self._still_unsent = self.left_out
 
     async def close(self) -> None:
         """Let go of what was made for this run alone."""
@@ -131,6 +139,14 @@ class Progress:
     def last_response_id(self) -> str | None:
         """The id of the newest response."""
         return self.raw_responses[-1].response_id if self.raw_responses else None
+
+
+def input_item(item: RunItem, config: RunConfig) -> WireItem:
+    """Return an item as input for a model call, as `RunConfig.reasoning_item_id_policy` wants it."""
+    wire = item.to_input_item()
+    if config.reasoning_item_id_policy == "omit" and wire.get("type") == "reasoning":
+        return {name: value for name, value in wire.items() if name != "id"}
+    return wire
 
 
 def begin(

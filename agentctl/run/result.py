@@ -24,7 +24,7 @@ from agentctl.agent.items import ItemHelpers, ModelResponse, RunItem
 from agentctl.agent.wire import WireItem
 from agentctl.errors import AgentsException, RunCancelled
 
-from .progress import Progress
+from .progress import Progress, input_item
 
 if TYPE_CHECKING:
     from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
@@ -101,7 +101,9 @@ class RunResultBase:
         """
         if mode == "normalized":
             return list(self._progress.history)
-        return [*ItemHelpers.input_to_new_input_list(self.input), *(item.to_input_item() for item in self.new_items)]
+        config = self._progress.config
+        added = (input_item(item, config) for item in self.new_items)
+        return [*ItemHelpers.input_to_new_input_list(self.input), *added]
 
     def release_agents(self, *, release_new_items: bool = True) -> None:
         """Hold the agents of an ended run no longer, so that a kept result does not keep them."""
