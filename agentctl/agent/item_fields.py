@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -62,7 +63,8 @@ def release(item: Any, *names: str) -> None:
 
 def item_values(item: Any) -> dict[str, Any]:
     """Return the fields of an item by name, the raw item as JSON: what two items are compared by, without a view."""
-    return {name: raw_wire(item) if name == "raw_item" else getattr(item, name) for name in item.__match_args__}
+    names = [field.name for field in fields(item)]
+    return {name: raw_wire(item) if name == "raw_item" else getattr(item, name) for name in names}
 
 
 def item_state(item: Any) -> dict[str, Any]:
