@@ -30,6 +30,7 @@ from agentctl.run.call import model_name
 from agentctl.run.config import RunConfig
 from agentctl.run.preview import preview_request
 from agentctl.run.runner import Runner
+from agentctl.tracing.process import set_default_processor
 
 if TYPE_CHECKING:
     from agentctl.models.transport import Transport
@@ -87,6 +88,7 @@ def prepare(
     Raises:
         ConfigurationError: the agent does not load, or a file or setting is wrong.
     """
+    set_default_processor(None)  # What goes to OpenAI, the command line decides.
     settings = loaded.settings
     agent = _agent(settings, loaded, instructions)
     key = find_key(loaded, environ)

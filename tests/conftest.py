@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from agentctl.tracing.process import set_default_processor
 from tests.service.client import Service, running_service
 
 # A busy machine is slow, and a checkout may be read-only.
@@ -21,6 +22,12 @@ _FOREIGN_NAMES = {
     "CI", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE",
     "COLUMNS", "LINES",
 }  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_exported() -> None:
+    """No test sends traces to OpenAI, whatever key it sets; what the library does by itself is tested in processes."""
+    set_default_processor(None)
 
 
 @pytest.fixture(scope="session")

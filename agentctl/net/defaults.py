@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from agentctl.errors import ConfigurationError
 from agentctl.redaction import register_secret
+
+from .endpoint import OPENAI_BASE_URL, origin_of
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -63,12 +67,12 @@ def set_default_openai_key(key: str, use_for_tracing: bool = True) -> None:
 def set_default_openai_client(client: AsyncOpenAI, use_for_tracing: bool = True) -> None:
     """Use `client` for the models of every provider that was given no endpoint, key or client of its own.
 
-    Its key serves for exporting traces too unless told otherwise; a client that fetches its key at each request has
-    none to give.
+    Its key serves for exporting traces too unless told otherwise; a client of another service than OpenAI's keeps its
+    key to that, and one that fetches its key at each request has none to give.
     """
     register_secret(client.api_key)
     _change(openai_client=client)
-    if use_for_tracing and client.api_key:
+    if use_for_tracing and client.api_key and _is_of_openai(str(client.base_url)):
         set_tracing_export_api_key(client.api_key)
 
 
@@ -96,6 +100,27 @@ def set_tracing_export_api_key(api_key: str) -> None:
     """Export traces with this key."""
     register_secret(api_key)
     _change(tracing_key=api_key)
+
+
+def tracing_export_key(environ: Mapping[str, str]) -> str | None:
+    """Return the key that traces go to OpenAI with: the one set for that, else OPENAI_API_KEY.
+
+    The latter not where OPENAI_BASE_URL names another service, whose key it is then.
+    """
+    if _defaults.tracing_key:
+        return _defaults.tracing_key
+    key = environ.get("OPENAI_API_KEY", "").strip()
+    if not key or not _is_of_openai(environ.get("OPENAI_BASE_URL", "").strip() or OPENAI_BASE_URL):
+        return None
+    register_secret(key)
+    return key
+
+
+def _is_of_openai(url: str) -> bool:
+    try:
+        return origin_of(url) == origin_of(OPENAI_BASE_URL)
+    except ConfigurationError:
+        return False
 
 
 def _check(what: str, given: object, allowed: tuple[str, ...]) -> None:

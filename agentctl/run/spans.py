@@ -58,7 +58,7 @@ class Spans:
 
 def spans_for(config: RunConfig) -> Spans:
     """Return what traces a run, as its configuration and the process want it."""
-    if config.tracing_disabled or not is_tracing_heard():
+    if config.tracing_disabled or not is_tracing_heard((config.tracing or {}).get("api_key")):
         return Spans()
     recorded = _load("RecordedSpans")
     assert callable(recorded)

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from .create import handoff_span as handoff_span
     from .create import mcp_tools_span as mcp_tools_span
     from .create import response_span as response_span
+    from .create import speech_group_span as speech_group_span
+    from .create import speech_span as speech_span
     from .create import task_span as task_span
     from .create import trace as trace
+    from .create import transcription_span as transcription_span
     from .create import turn_span as turn_span
     from .current import get_current_span as get_current_span
     from .current import get_current_trace as get_current_trace
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from .process import set_trace_processors as set_trace_processors
     from .process import set_trace_provider as set_trace_provider
     from .process import set_tracing_disabled as set_tracing_disabled
+    from .processor_interface import TracingExporter as TracingExporter
     from .processor_interface import TracingProcessor as TracingProcessor
     from .provider import TraceProvider as TraceProvider
     from .span_data import AgentSpanData as AgentSpanData
@@ -38,7 +42,10 @@ if TYPE_CHECKING:
     from .span_data import MCPListToolsSpanData as MCPListToolsSpanData
     from .span_data import ResponseSpanData as ResponseSpanData
     from .span_data import SpanData as SpanData
+    from .span_data import SpeechGroupSpanData as SpeechGroupSpanData
+    from .span_data import SpeechSpanData as SpeechSpanData
     from .span_data import TaskSpanData as TaskSpanData
+    from .span_data import TranscriptionSpanData as TranscriptionSpanData
     from .span_data import TurnSpanData as TurnSpanData
     from .spans import Span as Span
     from .spans import SpanError as SpanError
@@ -59,12 +66,16 @@ __getattr__, __dir__, __all__ = exporter(
         "Span": "agentctl.tracing.spans",
         "SpanData": "agentctl.tracing.span_data",
         "SpanError": "agentctl.tracing.spans",
+        "SpeechGroupSpanData": "agentctl.tracing.span_data",
+        "SpeechSpanData": "agentctl.tracing.span_data",
         "TaskSpanData": "agentctl.tracing.span_data",
         "Trace": "agentctl.tracing.traces",
         "TraceCtxManager": "agentctl.tracing.create",
         "TraceProvider": "agentctl.tracing.provider",
         "TracingConfig": "agentctl.tracing.traces",
+        "TracingExporter": "agentctl.tracing.processor_interface",
         "TracingProcessor": "agentctl.tracing.processor_interface",
+        "TranscriptionSpanData": "agentctl.tracing.span_data",
         "TurnSpanData": "agentctl.tracing.span_data",
         "add_trace_processor": "agentctl.tracing.process",
         "agent_span": "agentctl.tracing.create",
@@ -84,8 +95,11 @@ __getattr__, __dir__, __all__ = exporter(
         "set_trace_processors": "agentctl.tracing.process",
         "set_trace_provider": "agentctl.tracing.process",
         "set_tracing_disabled": "agentctl.tracing.process",
+        "speech_group_span": "agentctl.tracing.create",
+        "speech_span": "agentctl.tracing.create",
         "task_span": "agentctl.tracing.create",
         "trace": "agentctl.tracing.create",
+        "transcription_span": "agentctl.tracing.create",
         "turn_span": "agentctl.tracing.create",
     },
 )

@@ -18,7 +18,10 @@ from .span_data import (
     HandoffSpanData,
     MCPListToolsSpanData,
     ResponseSpanData,
+    SpeechGroupSpanData,
+    SpeechSpanData,
     TaskSpanData,
+    TranscriptionSpanData,
     TurnSpanData,
 )
 from .spans import Span
@@ -168,6 +171,47 @@ def mcp_tools_span(
 ) -> Span[MCPListToolsSpanData]:
     """Return a new span of an MCP server that lists its tools."""
     return get_trace_provider().create_span(MCPListToolsSpanData(server, result), span_id, parent, disabled)
+
+
+def speech_span(
+    model: str | None = None,
+    input: str | None = None,
+    output: str | None = None,
+    output_format: str | None = "pcm",
+    model_config: Mapping[str, Any] | None = None,
+    first_content_at: str | None = None,
+    span_id: str | None = None,
+    parent: Trace | Span[Any] | None = None,
+    disabled: bool = False,
+) -> Span[SpeechSpanData]:
+    """Return a new span of text that becomes speech."""
+    data = SpeechSpanData(input, output, output_format, model, model_config, first_content_at)
+    return get_trace_provider().create_span(data, span_id, parent, disabled)
+
+
+def speech_group_span(
+    input: str | None = None,
+    span_id: str | None = None,
+    parent: Trace | Span[Any] | None = None,
+    disabled: bool = False,
+) -> Span[SpeechGroupSpanData]:
+    """Return a new span of several pieces of speech."""
+    return get_trace_provider().create_span(SpeechGroupSpanData(input), span_id, parent, disabled)
+
+
+def transcription_span(
+    model: str | None = None,
+    input: str | None = None,
+    input_format: str | None = "pcm",
+    output: str | None = None,
+    model_config: Mapping[str, Any] | None = None,
+    span_id: str | None = None,
+    parent: Trace | Span[Any] | None = None,
+    disabled: bool = False,
+) -> Span[TranscriptionSpanData]:
+    """Return a new span of speech that becomes text."""
+    data = TranscriptionSpanData(input, input_format, output, model, model_config)
+    return get_trace_provider().create_span(data, span_id, parent, disabled)
 
 
 def turn_span(

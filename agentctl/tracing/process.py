@@ -3,25 +3,62 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from typing import TYPE_CHECKING
 
 from agentctl._lazy import exporter
+from agentctl.net.defaults import tracing_export_key
+
+from .environment import is_disabled_by
 
 if TYPE_CHECKING:
     from .processor_interface import TracingProcessor
-    from .provider import TraceProvider
+    from .provider import DefaultProcessor, TraceProvider
 
 # 5 ms that a process which traces nothing does not pay.
-_load = exporter(__name__, {"DefaultTraceProvider": "agentctl.tracing.provider"})[0]
+_load = exporter(
+    __name__,
+    {
+        "DefaultTraceProvider": "agentctl.tracing.provider",
+        "default_processor": "agentctl.tracing.processors",
+    },
+)[0]
+
+
+class _ExportToOpenAI:
+    """The default of the library, as that of the SDK: traces go to OpenAI where there is a key for it."""
+
+    def is_wanted(self) -> bool:
+        return tracing_export_key(os.environ) is not None
+
+    def make(self) -> TracingProcessor:
+        make = _load("default_processor")
+        assert callable(make)
+        processor: TracingProcessor = make()
+        return processor
+
 
 _lock = threading.Lock()
 _provider: TraceProvider | None = None
+_default: DefaultProcessor | None = _ExportToOpenAI()
+_is_disabled: bool | None = None
 
 
-def is_tracing_heard() -> bool:
-    """Return whether anybody would be told of a trace: where nobody would, the engine makes none."""
-    return _provider is not None and _provider.is_heard
+def is_tracing_heard(api_key: str | None = None) -> bool:
+    """Return whether anybody would be told of a trace: where nobody would, the engine makes none.
+
+    `api_key` is the one that the trace itself would be exported with.
+    """
+    if _provider is not None:
+        return _provider.is_heard(api_key)
+    has_hearer = _default is not None and (api_key is not None or _default.is_wanted())
+    return has_hearer and not is_tracing_disabled()
+
+
+def is_tracing_disabled() -> bool:
+    """Return whether tracing is stopped in this process."""
+    return is_disabled_by(os.environ) if _is_disabled is None else _is_disabled
 
 
 def get_trace_provider() -> TraceProvider:
@@ -40,6 +77,12 @@ def set_trace_provider(provider: TraceProvider) -> None:
         _provider = provider
 
 
+def set_default_processor(default: DefaultProcessor | None) -> None:
+    """Choose what the process tells of its traces where nobody said otherwise, before anything is traced."""
+    global _default
+    _default = default
+
+
 def add_trace_processor(span_processor: TracingProcessor) -> None:
     """Tell this processor of every trace and span, beside those there are."""
     get_trace_provider().register_processor(span_processor)
@@ -52,22 +95,27 @@ def set_trace_processors(processors: list[TracingProcessor]) -> None:
 
 def set_tracing_disabled(disabled: bool) -> None:
     """Stop tracing in this process, or begin again; until this is called OPENAI_AGENTS_DISABLE_TRACING decides."""
-    get_trace_provider().set_disabled(disabled)
+    global _is_disabled
+    _is_disabled = disabled
+    if _provider is not None:
+        _provider.set_disabled(disabled)
 
 
 def flush_traces() -> None:
-    """Have every processor pass on what it keeps."""
-    get_trace_provider().force_flush()
+    """Have every processor pass on what it keeps, and wait for it."""
+    if _provider is not None:
+        _provider.force_flush()
+
+
+@atexit.register
+def end_tracing() -> None:
+    """Have every processor finish, for at most two seconds: the process ends."""
+    if _provider is not None:
+        _provider.shutdown()
 
 
 def _default_provider() -> TraceProvider:
     make = _load("DefaultTraceProvider")
     assert callable(make)
-    provider: TraceProvider = make()
+    provider: TraceProvider = make(_default, disabled=_is_disabled)
     return provider
-
-
-@atexit.register
-def _shut_down() -> None:
-    if _provider is not None:
-        _provider.shutdown()

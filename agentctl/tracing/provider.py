@@ -5,23 +5,39 @@ from __future__ import annotations
 import abc
 import os
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from agentctl.log import logger
 from agentctl.redaction import register_secret
 
 from .current import get_current_span, get_current_trace
-from .processor_interface import FanOut, TracingProcessor
+from .environment import is_disabled_by
+from .fan_out import FanOut
+from .processor_interface import TracingProcessor
 from .spans import Span, TSpanData
 from .traces import Trace, TracingConfig
+
+
+class DefaultProcessor(Protocol):
+    """What a process tells of its traces where nobody said otherwise."""
+
+    def is_wanted(self) -> bool:
+        """Return whether it would do anything, now."""
+        ...
+
+    def make(self) -> TracingProcessor:
+        """Return it: asked for once, when it is first wanted."""
+        ...
 
 
 class TraceProvider(abc.ABC):
     """Makes traces and spans, and knows who is told of them."""
 
-    @property
-    def is_heard(self) -> bool:
-        """Whether anybody would be told: where nobody would, the engine makes no traces."""
+    def is_heard(self, api_key: str | None = None) -> bool:
+        """Return whether anybody would be told of a trace: where nobody would, the engine makes none.
+
+        `api_key` is the trace's own.
+        """
         return True
 
     @abc.abstractmethod
@@ -90,16 +106,16 @@ class TraceProvider(abc.ABC):
 
 
 class DefaultTraceProvider(TraceProvider):
-    """Makes traces and spans that registered processors are told of."""
+    """Makes traces and spans that registered processors are told of, and a default one unless all were replaced."""
 
-    def __init__(self) -> None:
+    def __init__(self, default: DefaultProcessor | None = None, *, disabled: bool | None = None) -> None:
         self._processors = FanOut()
-        self._is_disabled: bool | None = None
+        self._default = default
+        self._is_disabled = disabled
 
-    @property
-    def is_heard(self) -> bool:
-        """Whether there is a processor, and tracing is not disabled."""
-        return bool(self._processors) and not self._disabled()
+    def is_heard(self, api_key: str | None = None) -> bool:
+        """Return whether there is a processor, and tracing is not disabled."""
+        return (bool(self._processors) or self._wants_default(api_key)) and not self._disabled()
 
     def register_processor(self, processor: TracingProcessor) -> None:
         """Tell this processor, too."""
@@ -107,6 +123,7 @@ class DefaultTraceProvider(TraceProvider):
 
     def set_processors(self, processors: list[TracingProcessor]) -> None:
         """Tell these processors, and no other."""
+        self._default = None
         self._processors.replace(processors)
 
     def get_current_trace(self) -> Trace | None:
@@ -151,6 +168,9 @@ class DefaultTraceProvider(TraceProvider):
             return Trace()
         key = (tracing or {}).get("api_key")
         register_secret(key)
+        if self._default is not None and self._wants_default(key):
+            self._processors.add(self._default.make())
+            self._default = None
         return Trace(
             name,
             trace_id=trace_id or self.gen_trace_id(),
@@ -193,10 +213,12 @@ class DefaultTraceProvider(TraceProvider):
         self._processors.force_flush()
 
     def shutdown(self) -> None:
-        """Have every processor finish."""
+        """Have every processor finish, for at most two seconds; nothing is told of what comes after."""
+        self._default = None
         self._processors.shutdown()
 
+    def _wants_default(self, api_key: str | None) -> bool:
+        return self._default is not None and (api_key is not None or self._default.is_wanted())
+
     def _disabled(self) -> bool:
-        if self._is_disabled is None:
-            return os.environ.get("OPENAI_AGENTS_DISABLE_TRACING", "").strip().lower() in ("1", "true")
-        return self._is_disabled
+        return is_disabled_by(os.environ) if self._is_disabled is None else self._is_disabled

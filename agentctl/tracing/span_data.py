@@ -207,6 +207,85 @@ class MCPListToolsSpanData(SpanData):
         return {"type": self.type, "server": self.server, "result": self.result}
 
 
+class SpeechSpanData(SpanData):
+    """Text becomes speech: work of the user's own, as there is no voice here."""
+
+    type: ClassVar[str] = "speech"
+
+    def __init__(
+        self,
+        input: str | None = None,
+        output: str | None = None,
+        output_format: str | None = "pcm",
+        model: str | None = None,
+        model_config: Mapping[str, Any] | None = None,
+        first_content_at: str | None = None,
+    ) -> None:
+        self.input = input
+        self.output = output
+        """The audio, in base64."""
+        self.output_format = output_format
+        self.model = model
+        self.model_config = model_config
+        self.first_content_at = first_content_at
+        """When the first audio came, in ISO form."""
+
+    def export(self) -> dict[str, Any]:
+        """Return the data as JSON."""
+        return {
+            "type": self.type,
+            "input": self.input,
+            "output": {"data": self.output or "", "format": self.output_format},
+            "model": self.model,
+            "model_config": self.model_config,
+            "first_content_at": self.first_content_at,
+        }
+
+
+class SpeechGroupSpanData(SpanData):
+    """What several spans of speech belong to."""
+
+    type: ClassVar[str] = "speech_group"
+
+    def __init__(self, input: str | None = None) -> None:
+        self.input = input
+
+    def export(self) -> dict[str, Any]:
+        """Return the data as JSON."""
+        return {"type": self.type, "input": self.input}
+
+
+class TranscriptionSpanData(SpanData):
+    """Speech becomes text: work of the user's own, as there is no voice here."""
+
+    type: ClassVar[str] = "transcription"
+
+    def __init__(
+        self,
+        input: str | None = None,
+        input_format: str | None = "pcm",
+        output: str | None = None,
+        model: str | None = None,
+        model_config: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.input = input
+        """The audio, in base64."""
+        self.input_format = input_format
+        self.output = output
+        self.model = model
+        self.model_config = model_config
+
+    def export(self) -> dict[str, Any]:
+        """Return the data as JSON."""
+        return {
+            "type": self.type,
+            "input": {"data": self.input or "", "format": self.input_format},
+            "output": self.output,
+            "model": self.model,
+            "model_config": self.model_config,
+        }
+
+
 class TurnSpanData(SpanData):
     """A turn of a run; the traces API knows no such kind, and takes it as a custom span."""
 
