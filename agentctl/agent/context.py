@@ -80,6 +80,8 @@ class ToolContext(RunContextWrapper[TContext]):
     """Runs another agent as part of the call; None outside a run."""
     failure: Exception | None = field(default=None, init=False, repr=False)
     """What went wrong in the call, where the model reads a text about it in place of an output."""
+    agent_run_result: Any = field(default=None, init=False, repr=False)
+    """The result of the run that the call was, where the tool is an agent."""
 
     @property
     def qualified_tool_name(self) -> str:

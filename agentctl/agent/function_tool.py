@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 from collections.abc import Callable
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from agentctl.errors import ModelBehaviorError
 from agentctl.threads import in_daemon_thread
 
 from .context import ToolContext
+from .enablement import Enablement
 from .function_schema import FuncSchema, function_schema
-from .tool import FunctionTool, ToolErrorFunction
-from .tool_errors import default_tool_error_function, failure_text
+from .tool import FunctionTool, FunctionToolCustomDataExtractor, ToolErrorFunction, ToolTimeoutBehavior
+from .tool_errors import default_tool_error_function, failure_text, is_stray_cancellation
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .tool_guardrails import ToolInputGuardrail, ToolOutputGuardrail
+
+
+class FunctionToolOptions(TypedDict, total=False):
+    """What `function_tool` takes beside the function."""
+
+    name_override: str | None
+    description_override: str | None
+    use_docstring_info: bool
+    failure_error_function: ToolErrorFunction | None
+    strict_mode: bool
+    is_enabled: Enablement
+    tool_input_guardrails: list[ToolInputGuardrail[Any]] | None
+    tool_output_guardrails: list[ToolOutputGuardrail[Any]] | None
+    timeout: float | None
+    timeout_behavior: ToolTimeoutBehavior
+    timeout_error_function: ToolErrorFunction | None
+    custom_data_extractor: FunctionToolCustomDataExtractor | None
 
 
 @overload
-def function_tool(func: Callable[..., Any], /) -> FunctionTool: ...
+def function_tool(func: Callable[..., Any], /, **options: Unpack[FunctionToolOptions]) -> FunctionTool: ...
 
 
 @overload
-def function_tool(
-    *,
-    name_override: str | None = None,
-    description_override: str | None = None,
-    use_docstring_info: bool = True,
-    failure_error_function: ToolErrorFunction | None = default_tool_error_function,
-    strict_mode: bool = True,
-) -> Callable[[Callable[..., Any]], FunctionTool]: ...
+def function_tool(**options: Unpack[FunctionToolOptions]) -> Callable[[Callable[..., Any]], FunctionTool]: ...
 
 
 def function_tool(
@@ -39,6 +56,13 @@ def function_tool(
     use_docstring_info: bool = True,
     failure_error_function: ToolErrorFunction | None = default_tool_error_function,
     strict_mode: bool = True,
+    is_enabled: Enablement = True,
+    tool_input_guardrails: list[ToolInputGuardrail[Any]] | None = None,
+    tool_output_guardrails: list[ToolOutputGuardrail[Any]] | None = None,
+    timeout: float | None = None,
+    timeout_behavior: ToolTimeoutBehavior = "error_as_result",
+    timeout_error_function: ToolErrorFunction | None = None,
+    custom_data_extractor: FunctionToolCustomDataExtractor | None = None,
 ) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
     """Make a tool of a function: name, description and schema are read off it.
 
@@ -52,6 +76,14 @@ def function_tool(
         use_docstring_info: Whether the docstring is read at all.
         failure_error_function: Gives the model's text for what the tool raises; None lets it end the run.
         strict_mode: Whether the service must hold the model to the schema.
+        is_enabled: Whether the model is offered the tool, or a function that says so at every turn.
+        tool_input_guardrails: What looks at each call before it is run.
+        tool_output_guardrails: What looks at each output before the model does.
+        timeout: How many seconds a call may take. An async function is cancelled then; another one is no longer
+            waited for, and runs on in its thread.
+        timeout_behavior: Whether the model is told of a timeout, or the run ends with `ToolTimeoutError`.
+        timeout_error_function: Gives the model's text for a timeout.
+        custom_data_extractor: Gives `custom_data` of the output items, for the program.
 
     Raises:
         UserError: the signature has no JSON schema.
@@ -80,6 +112,13 @@ def function_tool(
             params_json_schema=schema.params_json_schema,
             on_invoke_tool=invoke,
             strict_json_schema=strict_mode,
+            is_enabled=is_enabled,
+            tool_input_guardrails=tool_input_guardrails,
+            tool_output_guardrails=tool_output_guardrails,
+            timeout_seconds=timeout,
+            timeout_behavior=timeout_behavior,
+            timeout_error_function=timeout_error_function,
+            custom_data_extractor=custom_data_extractor,
         )
 
     return make if func is None else make(func)
@@ -94,6 +133,10 @@ async def _call(function: Callable[..., Any], schema: FuncSchema, context: ToolC
             return await function(*positional, **named)
         result = await in_daemon_thread(lambda: _called(function, positional, named), name=f"tool {schema.name}")
         return await result if inspect.isawaitable(result) else result
+    except asyncio.CancelledError as error:
+        if not is_stray_cancellation():
+            raise
+        raise RuntimeError("what the tool waited for was cancelled") from error
     except SystemExit as error:
         # It would end the event loop, and with it everything else that runs there.
         raise RuntimeError(f"the tool ended with exit({error.code})") from error

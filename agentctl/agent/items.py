@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from .item_fields import AgentField, RawItem, item_state, item_values, raw_wire, release
@@ -110,6 +110,8 @@ class ToolCallOutputItem(RunItemBase):
     tool_origin: ToolOrigin | None = None
     custom_data: dict[str, Any] | None = None
     """What the tool's `custom_data_extractor` gave: for the program, never for the model."""
+    failed: bool = field(default=False, kw_only=True)
+    """Whether this is what the model is told of a failure, in place of an output."""
 
     @property
     def call_id(self) -> str | None:

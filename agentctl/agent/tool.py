@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -11,6 +11,8 @@ from agentctl._lazy import exporter
 
 from .context import RunContextWrapper, ToolContext
 from .enablement import Enablement
+from .tool_origin import ToolOrigin, ToolOriginType
+from .wire import WireItem
 
 if TYPE_CHECKING:
     from .any_tool import Tool as Tool
@@ -21,6 +23,25 @@ ToolErrorFunction: TypeAlias = Callable[[RunContextWrapper[Any], Exception], str
 
 ToolTimeoutBehavior = Literal["error_as_result", "raise_exception"]
 """What follows a timeout: the model is told, or `ToolTimeoutError` ends the run."""
+
+FUNCTION_ORIGIN = ToolOrigin(ToolOriginType.FUNCTION)
+
+
+@dataclass(frozen=True)
+class FunctionToolCustomDataContext:
+    """A call that was run, as the tool's `custom_data_extractor` sees it."""
+
+    tool_context: ToolContext[Any]
+    tool: FunctionTool
+    output: Any
+    raw_item: WireItem
+    """The output item, as the model will read it."""
+
+
+FunctionToolCustomDataExtractor: TypeAlias = Callable[
+    [FunctionToolCustomDataContext], Mapping[str, Any] | Awaitable[Mapping[str, Any] | None] | None
+]
+"""Notes something of a call on its output item, for the program; the model never sees it."""
 
 
 @dataclass
@@ -46,6 +67,10 @@ class FunctionTool:
     timeout_behavior: ToolTimeoutBehavior = field(default="error_as_result", kw_only=True)
     timeout_error_function: ToolErrorFunction | None = field(default=None, kw_only=True)
     """Gives the model's text for a timeout."""
+    custom_data_extractor: FunctionToolCustomDataExtractor | None = field(default=None, kw_only=True)
+    """Gives `custom_data` of the output items."""
+    origin: ToolOrigin = field(default=FUNCTION_ORIGIN, kw_only=True, repr=False)
+    """Where the tool comes from, as its items tell."""
 
     def __post_init__(self) -> None:
         if self.timeout_seconds is not None:

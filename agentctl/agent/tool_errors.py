@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeAlias
+
+from agentctl.log import logger
 
 from .context import RunContextWrapper, TContext, ToolContext
 from .tool import ToolErrorFunction
@@ -62,8 +65,22 @@ async def failure_text(context: ToolContext[Any], error: Exception, function: To
 
 
 async def formatted(formatter: ToolErrorFormatter, args: ToolErrorFormatterArgs[Any]) -> str:
-    """Return the words of a formatter, or those that are there."""
-    text = formatter(args)
-    if inspect.isawaitable(text):
-        text = await text
-    return args.default_message if text is None else text
+    """Return the words of a formatter, or those that are there: a formatter that fails does the run no harm."""
+    try:
+        text: Any = formatter(args)
+        if inspect.isawaitable(text):
+            text = await text
+    except Exception:
+        logger.warning("the tool_error_formatter failed; its words are left out", exc_info=True)
+        return args.default_message
+    if isinstance(text, str):
+        return text
+    if text is not None:
+        logger.warning("the tool_error_formatter returned a %s, not a text", type(text).__name__)
+    return args.default_message
+
+
+def is_stray_cancellation() -> bool:
+    """Return whether a `CancelledError` at hand is of the tool's own making: nobody cancelled the task it runs in."""
+    task = asyncio.current_task()
+    return task is not None and not task.cancelling()

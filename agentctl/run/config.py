@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model, ModelProvider
@@ -99,6 +99,17 @@ class RunConfig:
     tool_name_collision_policy: ToolNameCollisionPolicy = "warn"
     output_guardrail_blocked_message: str | OutputGuardrailBlockedMessageFormatter | None = None
     """What stands in the history in place of an output that a guardrail blocked."""
+
+    def __post_init__(self) -> None:
+        execution: Any = self.tool_execution
+        if isinstance(execution, dict):
+            self.tool_execution = ToolExecutionConfig(**execution)
+        for name, value, known in (
+            ("tool_not_found_behavior", self.tool_not_found_behavior, get_args(ToolNotFoundBehavior)),
+            ("tool_name_collision_policy", self.tool_name_collision_policy, get_args(ToolNameCollisionPolicy)),
+        ):
+            if value not in known:
+                raise ValueError(f"RunConfig.{name} is {' or '.join(known)}, not {value!r}")
 
 
 def run_config(given: RunConfig | dict[str, Any] | None) -> RunConfig:

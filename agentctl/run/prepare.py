@@ -8,10 +8,9 @@ from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.output import output_schema
 from agentctl.agent.ports import ModelRequest
 
-from .handoffs import enabled_handoffs
 from .input_filter import filtered
 from .progress import Progress
-from .tool_choice import offered_tools
+from .tool_choice import offered
 
 
 async def prepare(progress: Progress) -> ModelRequest:
@@ -21,14 +20,15 @@ async def prepare(progress: Progress) -> ModelRequest:
     if agent.reset_tool_choice and agent.name in progress.used_tools:
         settings = _with_free_tool_choice(settings)
     context.turn_input = progress.unsent()
+    tools, handoffs = await offered(progress)
     is_first_text = isinstance(progress.input, str) and not progress.new_items
     request = ModelRequest(
         system_instructions=await agent.get_system_prompt(context),
         input=progress.input if is_first_text else context.turn_input,
         model_settings=settings,
-        tools=await offered_tools(progress),
+        tools=tools,
         output_schema=output_schema(agent.output_type),
-        handoffs=await enabled_handoffs(progress) if agent.handoffs else [],
+        handoffs=handoffs,
         tracing=progress.spans.model_tracing,
         previous_response_id=progress.previous_response_id,
         conversation_id=progress.conversation_id,

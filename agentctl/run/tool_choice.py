@@ -1,15 +1,58 @@
-"""Which tools the model is offered in a turn: those that are enabled, each under a name of its own."""
+"""Which tools and handoffs the model is offered in a turn: those that are enabled, each under a name of its own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from agentctl.agent.tool import FunctionTool
+from agentctl.errors import UserError
+from agentctl.log import logger
+
+from .handoffs import enabled_handoffs
 
 if TYPE_CHECKING:
+    from agentctl.agent.handoff import Handoff
     from agentctl.agent.tool import Tool
 
     from .progress import Progress
 
 
-async def offered_tools(progress: Progress) -> list[Tool]:
-    """Return the tools that the agent at hand has in this turn, in its order."""
-    return await progress.agent.get_all_tools(progress.context)
+async def offered(progress: Progress) -> tuple[list[Tool], list[Handoff[Any, Any]]]:
+    """Return the tools and handoffs that the agent at hand has in this turn, in its order.
+
+    Where several have one name, a handoff is preferred to a tool, and the last of a kind to those before it.
+
+    Raises:
+        UserError: several have one name, and `tool_name_collision_policy` is `error`.
+    """
+    tools = await progress.agent.get_all_tools(progress.context)
+    handoffs = await enabled_handoffs(progress) if progress.agent.handoffs else []
+    names = [tool.name for tool in tools if isinstance(tool, FunctionTool)]
+    names += [handoff.tool_name for handoff in handoffs]
+    if len(set(names)) == len(names):
+        return tools, handoffs
+    for name in (name for name, count in Counter(names).items() if count > 1):
+        _object_to(name, progress)
+    taken: set[str] = set()
+    kept_handoffs = [handoff for handoff in reversed(handoffs) if _is_new(handoff.tool_name, taken)]
+    kept_tools = [tool for tool in reversed(tools) if not isinstance(tool, FunctionTool) or _is_new(tool.name, taken)]
+    return kept_tools[::-1], kept_handoffs[::-1]
+
+
+def _object_to(name: str, progress: Progress) -> None:
+    message = (
+        f"agent {progress.agent.name!r} has several tools or handoffs of the name {name!r}; "
+        "name_override or tool_name_override gives one another name"
+    )
+    if progress.config.tool_name_collision_policy == "error":
+        raise UserError(message)
+    if message not in progress.warned:
+        progress.warned.add(message)
+        logger.warning("%s; until then the model is offered one of them", message)
+
+
+def _is_new(name: str, taken: set[str]) -> bool:
+    is_new = name not in taken
+    taken.add(name)
+    return is_new

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl._lazy import exporter
 from agentctl.agent.context import ToolContext
 from agentctl.agent.items import ToolCallOutputItem
 from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tool_errors import is_stray_cancellation
 from agentctl.agent.tool_output import output_text, output_wire
 from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.errors import AgentsException, ToolTimeoutError, UserError
@@ -25,8 +27,16 @@ if TYPE_CHECKING:
 Given: TypeAlias = FunctionToolResult | ToolCallOutputItem
 """What a call gave: of a function tool all that is known of it, of any other the output item."""
 
-# 5 ms that a run with function tools alone does not pay.
-_load = exporter(__name__, {"execute_local": "agentctl.run.local_tools"})[0]
+# 5 ms that a run with function tools alone, and no guardrails of theirs, does not pay.
+_load = exporter(
+    __name__,
+    {
+        "checked_output": "agentctl.run.tool_guardrails",
+        "custom_data_of": "agentctl.run.tool_custom_data",
+        "execute_local": "agentctl.run.local_tools",
+        "objection_to_call": "agentctl.run.tool_guardrails",
+    },
+)[0]
 
 
 async def execute(calls: list[ToolCall], progress: Progress) -> list[Given]:
@@ -57,7 +67,7 @@ async def execute(calls: list[ToolCall], progress: Progress) -> list[Given]:
 
 
 async def _in_turn(call: ToolCall, progress: Progress, turnstile: asyncio.Semaphore | None) -> Given:
-    if turnstile is None:
+    if turnstile is None or not isinstance(call, FunctionCall):
         return await _answer(call, progress)
     async with turnstile:
         return await _answer(call, progress)
@@ -68,29 +78,31 @@ async def _answer(call: ToolCall, progress: Progress) -> Given:
         return await _invoke(call, progress)
     if isinstance(call, UnknownCall):
         return await answer_unknown(call, progress)
-    execute_local = _load("execute_local")
-    assert callable(execute_local)
-    item = await execute_local(call, progress)
+    item = await _loaded("execute_local")(call, progress)
     assert isinstance(item, ToolCallOutputItem)
     return item
 
 
 async def _invoke(call: FunctionCall, progress: Progress) -> FunctionToolResult:
-    tool = call.tool
-    context = _context(call, progress)
+    tool, context = call.tool, _context(call, progress)
     with progress.spans.tool_call(call) as gave:
-        rejected = await _objection_to_call(tool, context, progress) if tool.tool_input_guardrails else None
-        if rejected is not None:
-            output: Any = rejected
-        else:
-            output = await _output(tool, context)
-            if tool.tool_output_guardrails:
-                output = await _checked(tool, context, output, progress)
+        objection = await _loaded("objection_to_call")(tool, context, progress) if tool.tool_input_guardrails else None
+        output = await _output(tool, context, progress) if objection is None else objection
+        item = ToolCallOutputItem(
+            progress.agent,
+            {"type": "function_call_output", "call_id": call.call_id, "output": output_wire(output)},
+            output=output,
+            tool_origin=tool.origin,
+            failed=context.failure is not None,
+        )
+        if objection is None:
+            if tool.custom_data_extractor is not None:
+                item.custom_data = await _loaded("custom_data_of")(tool, context, item)
+            await progress.hook_calls.tool_end(context, tool, output)
         if context.failure is not None:
             _mark_failed(context.failure, progress)
         gave(output_text(output))
-    item = _output_item(call.call_id, output, progress)
-    return FunctionToolResult(tool=tool, output=output, run_item=item)
+    return FunctionToolResult(tool=tool, output=output, run_item=item, agent_run_result=context.agent_run_result)
 
 
 def _context(call: FunctionCall, progress: Progress) -> ToolContext[Any]:
@@ -109,23 +121,36 @@ def _context(call: FunctionCall, progress: Progress) -> ToolContext[Any]:
     )
 
 
-async def _output(tool: FunctionTool, context: ToolContext[Any]) -> Any:
-    """Return what the tool returns, or the text that the model reads in its place."""
+async def _output(tool: FunctionTool, context: ToolContext[Any], progress: Progress) -> Any:
+    """Return what the tool returns, or what the model reads in its place."""
+    await progress.hook_calls.tool_start(context, tool)
     try:
         if tool.timeout_seconds is None:
-            return await tool.on_invoke_tool(context, context.tool_arguments)
-        async with asyncio.timeout(tool.timeout_seconds) as limit:
-            return await tool.on_invoke_tool(context, context.tool_arguments)
-    except TimeoutError as error:
-        if tool.timeout_seconds is None or not limit.expired():
-            raise _failed(tool, error) from error
-        timeout = ToolTimeoutError(tool.name, tool.timeout_seconds)
+            output = await tool.on_invoke_tool(context, context.tool_arguments)
+        else:
+            output = await _in_time(tool, context, tool.timeout_seconds)
     except AgentsException:
         raise
+    except asyncio.CancelledError as error:
+        if not is_stray_cancellation():
+            raise
+        raise _failed(tool, error) from error
     except Exception as error:
         raise _failed(tool, error) from error
-    if tool.timeout_behavior == "raise_exception":
-        raise timeout
+    return await _loaded("checked_output")(tool, context, output, progress) if tool.tool_output_guardrails else output
+
+
+async def _in_time(tool: FunctionTool, context: ToolContext[Any], seconds: float) -> Any:
+    """Return what the tool returns, or what the model reads in its place if that takes too long."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await tool.on_invoke_tool(context, context.tool_arguments)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise  # It is the tool's own.
+        timeout = ToolTimeoutError(tool.name, seconds)
+        if tool.timeout_behavior == "raise_exception":
+            raise timeout from error
     context.failure = timeout
     if tool.timeout_error_function is None:
         return f"Error: {timeout}"
@@ -133,21 +158,8 @@ async def _output(tool: FunctionTool, context: ToolContext[Any]) -> Any:
     return await text if inspect.isawaitable(text) else text
 
 
-def _failed(tool: FunctionTool, error: Exception) -> UserError:
+def _failed(tool: FunctionTool, error: BaseException) -> UserError:
     return UserError(f"tool {tool.name!r} failed: {type(error).__name__}: {error}")
-
-
-async def _objection_to_call(tool: FunctionTool, context: ToolContext[Any], progress: Progress) -> str | None:
-    # Only tools with guardrails pay for them.
-    from .tool_guardrails import objection_to_call
-
-    return await objection_to_call(tool, context, progress)
-
-
-async def _checked(tool: FunctionTool, context: ToolContext[Any], output: Any, progress: Progress) -> Any:
-    from .tool_guardrails import checked_output
-
-    return await checked_output(tool, context, output, progress)
 
 
 def _mark_failed(error: Exception, progress: Progress) -> None:
@@ -158,9 +170,11 @@ def _mark_failed(error: Exception, progress: Progress) -> None:
         span.set_error({"message": type(error).__name__, "data": data})
 
 
-def _output_item(call_id: str, output: Any, progress: Progress) -> ToolCallOutputItem:
-    wire = {"type": "function_call_output", "call_id": call_id, "output": output_wire(output)}
-    return ToolCallOutputItem(progress.agent, wire, output=output)
+def _loaded(name: str) -> Callable[..., Awaitable[Any]]:
+    function = _load(name)
+    assert callable(function)
+    loaded: Callable[..., Awaitable[Any]] = function
+    return loaded
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:

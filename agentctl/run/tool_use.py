@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
+from agentctl.agent.tool_output import output_text
 from agentctl.agent.tool_use import FunctionToolResult, ToolsToFinalOutputResult
 from agentctl.errors import UserError
 
@@ -17,23 +18,27 @@ _RUN_AGAIN = ToolsToFinalOutputResult(is_final_output=False)
 async def final_output_of(results: list[FunctionToolResult], progress: Progress) -> ToolsToFinalOutputResult:
     """Return whether the run ends with what these tools gave, and with which output.
 
+    An agent without an output type gives a text: the one that the model would have read.
+
     Raises:
-        UserError: the agent's `tool_use_behavior` is none, or its function returned something else.
+        UserError: the function `tool_use_behavior` returned something else.
     """
-    behavior = progress.agent.tool_use_behavior
-    if not results or behavior == "run_llm_again":
+    if not results or progress.agent.tool_use_behavior == "run_llm_again":
         return _RUN_AGAIN
-    if behavior == "stop_on_first_tool":
+    decided = await _decided(results, progress)
+    if decided.is_final_output and progress.agent.output_type in (None, str):
+        return ToolsToFinalOutputResult(is_final_output=True, final_output=output_text(decided.final_output))
+    return decided
+
+
+async def _decided(results: list[FunctionToolResult], progress: Progress) -> ToolsToFinalOutputResult:
+    behavior = progress.agent.tool_use_behavior
+    if isinstance(behavior, str):
         return ToolsToFinalOutputResult(is_final_output=True, final_output=results[0].output)
     if isinstance(behavior, dict):
-        names = behavior.get("stop_at_tool_names", [])
+        names = behavior.get("stop_at_tool_names", ())
         stopping = next((result for result in results if result.tool.name in names), None)
         return _RUN_AGAIN if stopping is None else ToolsToFinalOutputResult(True, stopping.output)
-    if not callable(behavior):
-        raise UserError(
-            f"agent {progress.agent.name!r}: tool_use_behavior is run_llm_again, stop_on_first_tool, "
-            f"StopAtTools or a function, not {behavior!r}"
-        )
     decided = behavior(progress.context, results)
     if inspect.isawaitable(decided):
         decided = await decided

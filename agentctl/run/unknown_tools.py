@@ -35,4 +35,4 @@ async def answer_unknown(call: UnknownCall, progress: Progress) -> ToolCallOutpu
         )
         message = await formatted(progress.config.tool_error_formatter, args)
     wire = {"type": "function_call_output", "call_id": call.call_id, "output": message}
-    return ToolCallOutputItem(progress.agent, wire, output=message)
+    return ToolCallOutputItem(progress.agent, wire, output=message, failed=True)
