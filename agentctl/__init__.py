@@ -132,6 +132,9 @@ if TYPE_CHECKING:
     from .agent.usage import RequestUsage as RequestUsage
     from .agent.usage import TransportUsage as TransportUsage
     from .agent.usage import Usage as Usage
+    from .agent.wire import TResponseInputItem as TResponseInputItem
+    from .agent.wire import TResponseOutputItem as TResponseOutputItem
+    from .agent.wire import TResponseStreamEvent as TResponseStreamEvent
     from .errors import AgentsException as AgentsException
     from .errors import AuthenticationError as AuthenticationError
     from .errors import ConfigurationError as ConfigurationError
@@ -350,6 +353,9 @@ _NAMES = {
     "SpanError": "agentctl.tracing.spans",
     "StopAtTools": "agentctl.agent.tool_use",
     "StreamEvent": "agentctl.agent.events",
+    "TResponseInputItem": "agentctl.agent.wire",
+    "TResponseOutputItem": "agentctl.agent.wire",
+    "TResponseStreamEvent": "agentctl.agent.wire",
     "Tool": "agentctl.agent.tool",
     "ToolCallItem": "agentctl.agent.items",
     "ToolCallOutputItem": "agentctl.agent.items",

@@ -11,5 +11,14 @@ WireItem: TypeAlias = dict[str, Any]
 WireEvent: TypeAlias = dict[str, Any]
 """A streaming event of the Responses API: `{"type": "response.output_text.delta", "delta": "…", ...}`."""
 
+TResponseInputItem: TypeAlias = WireItem
+"""The Agents SDK's name of an item as input."""
+
+TResponseOutputItem: TypeAlias = Any
+"""The Agents SDK's name of an output item: an `openai` object."""
+
+TResponseStreamEvent: TypeAlias = Any
+"""The Agents SDK's name of a streaming event: an `openai` object."""
+
 TERMINAL = frozenset({"response.completed", "response.incomplete"})
 """The events that end a response and carry it whole."""

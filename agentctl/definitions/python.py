@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from agentctl import compat
 from agentctl.agent.agent import Agent
 from agentctl.errors import ConfigurationError
 
@@ -96,6 +97,7 @@ class _importing(contextlib.AbstractContextManager[None]):  # noqa: N801  # read
         self._stdout = contextlib.redirect_stdout(sys.stderr)
 
     def __enter__(self) -> None:
+        compat.install()
         self._stdout.__enter__()
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:

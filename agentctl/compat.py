@@ -1,0 +1,167 @@
+"""The alias of `agents`: files written for the Agents SDK run unchanged, this package answers for what they import.
+
+Importing this module puts the alias in force for the process. It answers only where a normal search finds no package
+`agents`, or the one of the distribution `openai-agents`: a package of that name of your own wins, and a folder without
+`__init__.py` keeps its modules beside ours.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+
+ALIAS = "agents"
+
+_FACADE = "agentctl"
+
+_MODULES: dict[str, tuple[str, ...]] = {
+    "agents": (),
+    "agents.agent": ("agentctl.agent.agent", "agentctl.agent.agent_tool"),
+    "agents.agent_output": (),
+    "agents.exceptions": ("agentctl.errors",),
+    "agents.extensions": (),
+    "agents.extensions.handoff_filters": ("agentctl.extensions.handoff_filters",),
+    "agents.extensions.handoff_prompt": ("agentctl.extensions.handoff_prompt",),
+    "agents.function_schema": ("agentctl.agent.function_schema",),
+    "agents.guardrail": ("agentctl.agent.guardrail",),
+    "agents.handoffs": ("agentctl.agent.handoff", "agentctl.agent.handoff_history"),
+    "agents.items": ("agentctl.agent.items", "agentctl.agent.wire"),
+    "agents.lifecycle": ("agentctl.agent.lifecycle",),
+    "agents.model_settings": ("agentctl.agent.model_settings", "agentctl.agent.retry"),
+    "agents.models": ("agentctl.models",),
+    "agents.models.interface": ("agentctl.agent.ports",),
+    "agents.models.multi_provider": (),
+    "agents.models.openai_chatcompletions": (),
+    "agents.models.openai_provider": (),
+    "agents.models.openai_responses": (),
+    "agents.prompts": ("agentctl.agent.prompts",),
+    "agents.repl": (),
+    "agents.result": ("agentctl.run.result",),
+    "agents.retry": ("agentctl.agent.retry",),
+    "agents.run": ("agentctl.run.config", "agentctl.run.input_filter"),
+    "agents.run_config": ("agentctl.run.config", "agentctl.run.input_filter"),
+    "agents.run_context": ("agentctl.agent.context",),
+    "agents.run_error_handlers": ("agentctl.run.error_handlers",),
+    "agents.stream_events": ("agentctl.agent.events",),
+    "agents.strict_schema": ("agentctl.agent.strict_schema",),
+    "agents.testing": ("agentctl.testing",),
+    "agents.tool": ("agentctl.agent.tool", "agentctl.agent.hosted_tools", "agentctl.agent.tool_output"),
+    "agents.tool_context": (),
+    "agents.tool_guardrails": ("agentctl.agent.tool_guardrails",),
+    "agents.tracing": ("agentctl.tracing",),
+    "agents.tracing.processor_interface": ("agentctl.tracing.processor_interface",),
+    "agents.tracing.processors": ("agentctl.tracing.processors",),
+    "agents.tracing.span_data": ("agentctl.tracing.span_data",),
+    "agents.tracing.spans": ("agentctl.tracing.spans",),
+    "agents.tracing.traces": ("agentctl.tracing.traces",),
+    "agents.usage": ("agentctl.agent.usage",),
+}
+"""Each module of the alias, and where its names are looked for before the public names of this package."""
+
+
+class _Alias(ModuleType):
+    """A module of the alias: its names are those of this package, looked up when they are used."""
+
+    def __getattr__(self, name: str) -> object:
+        if not name.startswith("_"):
+            for module in _sources(self.__name__):
+                if name in _public_names(module):
+                    value: object = getattr(module, name)
+                    self.__dict__[name] = value
+                    return value
+        raise AttributeError(_missing(self.__name__, name))
+
+    def __dir__(self) -> list[str]:
+        return _names(self.__name__)
+
+
+class _Loader:
+    """Makes a module of the alias."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Alias(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__dict__["__all__"] = _names(module.__name__)
+
+
+class _Finder:
+    """Answers for `agents`, and for its modules where it did; what they do not have, it says in its own words."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        parent, _, name = fullname.rpartition(".")
+        if fullname == ALIAS:
+            return self._spec_of_alias()
+        if not isinstance(sys.modules.get(parent), _Alias):
+            return None
+        if fullname in _MODULES:
+            return _spec(fullname, [])
+        found = PathFinder.find_spec(fullname, path)
+        if found is None:
+            raise ImportError(_missing(parent, name), name=fullname)
+        return found
+
+    def _spec_of_alias(self) -> ModuleSpec | None:
+        others = (finder for finder in sys.meta_path if finder is not self)
+        found = next((spec for finder in others if (spec := finder.find_spec(ALIAS, None)) is not None), None)
+        if found is None or _is_sdk(found):
+            return _spec(ALIAS, [])
+        has_code = found.loader is not None and found.origin is not None
+        return None if has_code else _spec(ALIAS, list(found.submodule_search_locations or ()))
+
+
+_FINDER = _Finder()
+
+
+def install() -> None:
+    """Put the alias in force; doing it twice is doing it once."""
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
+
+
+def _spec(name: str, locations: list[str]) -> ModuleSpec:
+    spec = ModuleSpec(name, _Loader(), is_package=True)  # type: ignore[arg-type]  # a loader by its methods
+    spec.submodule_search_locations = locations
+    return spec
+
+
+def _is_sdk(found: ModuleSpec) -> bool:
+    """Return whether a package `agents` is that of the Agents SDK, by what its installer left beside it."""
+    if found.origin is None:
+        return False
+    return any(Path(found.origin).parent.parent.glob("openai_agents-*.dist-info"))
+
+
+def _sources(name: str) -> list[ModuleType]:
+    return [import_module(module) for module in (*_MODULES[name], _FACADE)]
+
+
+def _public_names(module: ModuleType) -> list[str]:
+    given: list[str] | None = module.__dict__.get("__all__")
+    return [name for name in (vars(module) if given is None else given) if not name.startswith("_")]
+
+
+def _names(name: str) -> list[str]:
+    """Return the names that `from … import *` gives, and those that a name may have been meant as."""
+    return sorted(
+        {public for module in _sources(name)[-1 if name == ALIAS else 0 :] for public in _public_names(module)}
+    )
+
+
+def _missing(module: str, name: str) -> str:
+    # 10 ms that only a failure pays.
+    from difflib import get_close_matches
+
+    submodules = [known.rpartition(".")[2] for known in _MODULES if known.rpartition(".")[0] == module]
+    near = get_close_matches(name, [*_names(module), *submodules], n=3)
+    hint = f"; the nearest that there is: {', '.join(near)}" if near else ""
+    return f"{module} is answered by agentctl here, which has no {name!r}{hint}"
+
+
+install()
