@@ -6,7 +6,7 @@ import abc
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from agentctl.errors import UserError
 
@@ -127,8 +127,10 @@ ModelEvent: TypeAlias = "WireEvent | Notice"
 class WireModel(Model):
     """A model that speaks wire JSON: all of ours. The engine reads `stream`, the typed methods are views of it."""
 
-    traced_as: ClassVar[Literal["generation", "response"]] = "generation"
-    """What a call is in a trace: a generation with its data, or a response that the service keeps under its id."""
+    @property
+    def traced_as(self) -> Literal["generation", "response"] | None:
+        """What a call is in a trace: a generation with its data, a response that the service keeps, or nothing."""
+        return "generation"
 
     @property
     @abc.abstractmethod
@@ -216,6 +218,7 @@ class WireModel(Model):
             previous_response_id=previous_response_id,
             conversation_id=conversation_id,
             prompt=prompt,
+            streamed=True,
         )
         async for event in self.stream(request):
             if isinstance(event, dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, assert_never
 
 from agentctl.agent.agent import Agent
@@ -96,11 +96,14 @@ class RecordedSpans(Spans):
             with super().model_call(model, request) as answered:
                 yield answered
             return
+        span: AbstractContextManager[Callable[[JSONValue], None]]
         match model.traced_as:
             case "response":
                 span = self._response(request)
             case "generation":
                 span = self._generation(model, request)
+            case None:
+                span = super().model_call(model, request)
             case never:
                 assert_never(never)
         with span as answered:

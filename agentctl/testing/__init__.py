@@ -18,6 +18,9 @@ if TYPE_CHECKING:
         ModelStep as ModelStep,
     )
     from .scripted_model import (
+        ModelStepSpec as ModelStepSpec,
+    )
+    from .scripted_model import (
         ScriptedModel as ScriptedModel,
     )
     from .scripted_model import (
@@ -34,6 +37,7 @@ _NAMES = {
     "ModelCall": "agentctl.testing.scripted_model",
     "ModelScriptError": "agentctl.testing.scripted_model",
     "ModelStep": "agentctl.testing.scripted_model",
+    "ModelStepSpec": "agentctl.testing.scripted_model",
     "ScriptedModel": "agentctl.testing.scripted_model",
     "UnconsumedModelSteps": "agentctl.testing.scripted_model",
     "UnexpectedModelCall": "agentctl.testing.scripted_model",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing, nullcontext
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeAlias, TypedDict
 
+from agentctl.agent.items import ModelResponse
 from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
-from agentctl.agent.usage import Usage
+from agentctl.agent.retry import ModelRetryAdvice, ModelRetryAdviceRequest
+from agentctl.agent.usage import MeasuredResponse, Usage
 from agentctl.agent.views import to_wire
-from agentctl.agent.wire import WireEvent, WireItem
+from agentctl.agent.wire import TERMINAL, WireEvent, WireItem
 
 from .wire_output import assistant_message, response_events
 
@@ -34,40 +37,83 @@ class UnconsumedModelSteps(ModelScriptError):
     """The script has steps that no call has used."""
 
 
-@dataclass(kw_only=True)
+@dataclass
 class ModelStep:
     """What one call gives: an output, or an error, or whatever a function of the call says."""
 
-    output: list[Any] | str | None = None
+    output: Sequence[Any] | str | None = None
     """The items of the response, as JSON or as `openai` objects; a text is one message."""
     usage: Usage | None = None
+    """None is the default of the model."""
     response_id: str | None = None
-    incomplete: str | None = None
-    """Makes the response an incomplete one, for this reason."""
+    """None is one of its own for each call."""
+    request_id: str | None = None
+    raw_usage: dict[str, Any] | None = None
+    """The usage as the service words it, over that of `usage`."""
     error: Exception | None = None
     """Raised in place of a response, or after `stream_events`."""
-    stream_events: list[Any] | None = None
-    """The events to stream, in place of those that fit `output`."""
-    responder: Callable[[ModelCall], Any] | None = None
+    responder: ModelResponder | None = None
     """Called with the call, may be async: returns the step to play in place of this one."""
+    stream_events: Sequence[Any] | ModelStreamFactory | None = None
+    """The events to stream, in place of those that fit `output`, or a function of the call that streams them."""
+    retry_advice: ModelRetryAdvice | None = None
+    """What the model knows of the error."""
+    incomplete: str | None = None
+    """Makes the response an incomplete one, for this reason."""
 
 
-ModelScriptItem: TypeAlias = "ModelStep | str | list[Any] | Exception | Callable[[ModelCall], Any]"
-"""A step, or short for one: a text, a list of items, an error to raise, a responder."""
+class ModelStepSpec(TypedDict, total=False):
+    """A `ModelStep` as a dict."""
+
+    output: Sequence[Any] | str
+    usage: Usage
+    response_id: str | None
+    request_id: str | None
+    raw_usage: dict[str, Any] | None
+    error: Exception | None
+    responder: ModelResponder | None
+    stream_events: Sequence[Any] | ModelStreamFactory | None
+    retry_advice: ModelRetryAdvice | None
+    incomplete: str | None
+
+
+ModelScriptItem: TypeAlias = (
+    "ModelStep | ModelStepSpec | ModelResponse | str | Sequence[Any] | Exception | ModelResponder"
+)
+"""A step, or short for one: a whole response, a text, a list of items, an error to raise, a responder."""
+
+ModelResponder: TypeAlias = "Callable[[ModelCall], ModelScriptItem | Awaitable[ModelScriptItem]]"
+ModelStreamFactory: TypeAlias = Callable[[ModelCall], AsyncIterator[Any]]
 
 
 class ScriptedModel(WireModel):
-    """Plays one step of its script for each call, over the wire form that real models use."""
+    """Plays one step of its script for each call, over the wire form that real models use.
 
-    def __init__(self, steps: Iterable[ModelScriptItem] = (), *, default_usage: Usage | None = None) -> None:
+    With `emit_traces` its calls have spans.
+    """
+
+    def __init__(
+        self,
+        steps: Iterable[ModelScriptItem] = (),
+        *,
+        emit_traces: bool = False,
+        default_usage: Usage | None = None,
+    ) -> None:
         self._steps = deque(_step(item) for item in steps)
+        self._emits_traces = emit_traces
         self._usage = default_usage
         self._calls: list[ModelCall] = []
+        self._failed: ModelStep | None = None
 
     @property
     def model_name(self) -> str:
         """The name `scripted`."""
         return "scripted"
+
+    @property
+    def traced_as(self) -> Literal["generation"] | None:
+        """What a call is in a trace: a generation, or nothing."""
+        return "generation" if self._emits_traces else None
 
     @property
     def calls(self) -> tuple[ModelCall, ...]:
@@ -106,6 +152,11 @@ class ScriptedModel(WireModel):
         if self._steps:
             raise UnconsumedModelSteps(f"{len(self._steps)} steps of the script were not used")
 
+    def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
+        """Return the advice of the step that failed."""
+        failed = self._failed
+        return failed.retry_advice if failed is not None and failed.error is request.error else None
+
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
         """Yield the events of the next step.
 
@@ -119,39 +170,77 @@ class ScriptedModel(WireModel):
         while step.responder is not None:
             answer = step.responder(request)
             step = _step(await answer if isinstance(answer, Awaitable) else answer)
-        for event in self._events(step):
-            yield event
+        if callable(step.stream_events):
+            given = step.stream_events(request)
+            async with aclosing(given) if isinstance(given, AsyncGenerator) else nullcontext():
+                async for event in given:
+                    yield to_wire(event)
+        else:
+            for event in self._events(step):
+                yield event
         if step.error is not None:
+            self._failed = step
             raise step.error
 
     def _events(self, step: ModelStep) -> Iterable[WireEvent]:
         if step.stream_events is not None:
+            assert not callable(step.stream_events)
             return [to_wire(event) for event in step.stream_events]
         if step.error is not None:
             return []
-        return response_events(
+        usage = step.usage or self._usage or Usage()
+        events = response_events(
             _items(step.output),
             response_id=step.response_id or f"resp_scripted_{len(self._calls)}",
-            usage=step.usage or self._usage or Usage(),
+            usage={**usage.to_wire(), **(step.raw_usage or {})},
             incomplete=step.incomplete,
         )
+        return (_measured(event, step) if event["type"] in TERMINAL else event for event in events)
 
 
-def _step(item: ModelScriptItem) -> ModelStep:
+def _measured(event: WireEvent, step: ModelStep) -> WireEvent:
+    return {**event, "response": MeasuredResponse(event["response"], request_id=step.request_id)}
+
+
+def _step(item: object) -> ModelStep:
     match item:
         case ModelStep():
-            return item
-        case str() | list():
-            return ModelStep(output=item)
+            step = item
+        case ModelResponse():
+            step = _step_of_response(item)
+        case str() | list() | tuple():
+            step = ModelStep(output=item)
         case Exception():
-            return ModelStep(error=item)
+            step = ModelStep(error=item)
+        case dict():
+            known = {field.name for field in fields(ModelStep)}
+            if unknown := sorted(set(item) - known):
+                raise InvalidModelStep(f"a step has no field {unknown[0]!r}; a list of items is one step")
+            step = ModelStep(**item)
         case _ if callable(item):
-            return ModelStep(responder=item)
+            step = ModelStep(responder=item)
         case _:
-            raise InvalidModelStep(f"a step is a ModelStep, text, list of items, error or function, not {item!r}")
+            raise InvalidModelStep(
+                f"a step is a ModelStep or a dict of one, a ModelResponse, a text, a list of items, an error or a "
+                f"function, not {item!r}"
+            )
+    if step.retry_advice is not None and step.error is None:
+        raise InvalidModelStep("a step with retry_advice has an error that it is about")
+    return step
 
 
-def _items(output: list[Any] | str | None) -> list[WireItem]:
+def _step_of_response(response: ModelResponse) -> ModelStep:
+    return ModelStep(
+        output=response.wire_output,
+        usage=response.usage,
+        response_id=response.response_id,
+        request_id=response.request_id,
+        raw_usage=response.raw_usage,
+        incomplete=response.incomplete,
+    )
+
+
+def _items(output: Sequence[Any] | str | None) -> list[WireItem]:
     if isinstance(output, str):
         return [assistant_message(output)]
     return [to_wire(item) for item in output or []]

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agentctl.agent.items import message_text
-from agentctl.agent.usage import Usage
 from agentctl.agent.wire import WireEvent, WireItem
 
 
@@ -23,9 +22,15 @@ def assistant_message(text: str, *, item_id: str = "scripted-message") -> WireIt
 
 
 def function_call(
-    name: str, arguments: str | Mapping[str, Any], *, call_id: str, item_id: str | None = None
+    name: str,
+    arguments: str | Mapping[str, Any],
+    *,
+    call_id: str,
+    item_id: str | None = None,
+    namespace: str | None = None,
 ) -> WireItem:
     """Return a call of a function tool; arguments given as text are taken as they are, JSON or not."""
+    in_namespace = {} if namespace is None else {"namespace": namespace}
     return {
         "type": "function_call",
         "id": item_id or f"fc_{call_id}",
@@ -33,11 +38,12 @@ def function_call(
         "name": name,
         "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments),
         "status": "completed",
+        **in_namespace,
     }
 
 
 def response_events(
-    output: list[WireItem], *, response_id: str, usage: Usage, incomplete: str | None = None
+    output: list[WireItem], *, response_id: str, usage: dict[str, Any], incomplete: str | None = None
 ) -> Iterator[WireEvent]:
     """Yield the events of a response with this output: text word by word, anything else whole."""
     response: dict[str, Any] = {"id": response_id, "object": "response", "status": "in_progress", "output": []}
@@ -57,7 +63,7 @@ def response_events(
         yield event("response.output_item.done", output_index=index, item=item)
     status = "incomplete" if incomplete else "completed"
     details = {"incomplete_details": {"reason": incomplete}} if incomplete else {}
-    whole = {**response, "status": status, "output": output, "usage": usage.to_wire(), **details}
+    whole = {**response, "status": status, "output": output, "usage": usage, **details}
     yield event(f"response.{status}", response=whole)
 
 

@@ -68,7 +68,10 @@ def hard() -> str:
 def agent(*steps: Any, tools: Any = (double, in_thread, soft, hard)) -> Agent[Any]:
     usage = Usage(requests=1, input_tokens=3, output_tokens=2, total_tokens=5)
     return Agent(
-        name="calculator", instructions="Count.", tools=list(tools), model=ScriptedModel(steps, default_usage=usage)
+        name="calculator",
+        instructions="Count.",
+        tools=list(tools),
+        model=ScriptedModel(steps, emit_traces=True, default_usage=usage),
     )
 
 
@@ -234,7 +237,7 @@ def test_a_run_inside_a_trace_is_part_of_it(recorder: Recorder) -> None:
 def test_a_run_inside_a_tool_is_below_the_call_of_the_tool(recorder: Recorder) -> None:
     @function_tool
     async def ask_other() -> str:
-        result = await Runner.run(Agent(name="other", model=ScriptedModel(["Four."])), "?")
+        result = await Runner.run(Agent(name="other", model=ScriptedModel(["Four."], emit_traces=True)), "?")
         return str(result.final_output)
 
     play(agent([function_call("ask_other", {}, call_id="c1")], "Four.", tools=[ask_other]))
@@ -366,7 +369,7 @@ def test_a_run_that_nobody_traces_does_not_import_spans() -> None:
 import asyncio, sys
 from agentctl import Agent, Runner
 from agentctl.testing import ScriptedModel
-asyncio.run(Runner.run(Agent(name="a", model=ScriptedModel(["Hi."])), "Hi"))
+asyncio.run(Runner.run(Agent(name="a", model=ScriptedModel(["Hi."], emit_traces=True)), "Hi"))
 print({"agentctl.tracing.spans", "agentctl.tracing.provider", "agentctl.run.recorded_spans"} & set(sys.modules))
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
