@@ -14,12 +14,20 @@ from .model_settings import ModelSettings
 from .output import AgentOutputSchemaBase
 from .ports import Model
 from .tool import FunctionTool, Tool
+from .tool_errors import default_tool_error_function
 
 if TYPE_CHECKING:
+    from agentctl.run.config import RunConfig
+    from agentctl.run.result import RunResult, RunResultStreaming
+
+    from .agent_tool import AgentToolStreamEvent
+    from .agent_tool_input import StructuredToolInputBuilder
+    from .enablement import Enablement
     from .guardrail import InputGuardrail, OutputGuardrail
     from .handoff import Handoff
-    from .lifecycle import AgentHooks
+    from .lifecycle import AgentHooks, RunHooks
     from .prompts import DynamicPromptFunction, Prompt
+    from .tool import ToolErrorFunction
     from .tool_use import StopAtTools, ToolsToFinalOutputFunction
 
 
@@ -68,12 +76,87 @@ class Agent(Generic[TContext]):
                 raise TypeError(f"Agent.{name} is a list, not {type(value).__name__}")
         if not (self.instructions is None or isinstance(self.instructions, str) or callable(self.instructions)):
             raise TypeError(f"Agent.instructions is a text or a function, not {type(self.instructions).__name__}")
+        if not (
+            self.tool_use_behavior in ("run_llm_again", "stop_on_first_tool")
+            or isinstance(self.tool_use_behavior, dict)
+            or callable(self.tool_use_behavior)
+        ):
+            raise TypeError(
+                "Agent.tool_use_behavior is run_llm_again, stop_on_first_tool, StopAtTools or a function, "
+                f"not {self.tool_use_behavior!r}"
+            )
         if not isinstance(self.model_settings, ModelSettings):
             raise TypeError(f"Agent.model_settings is a ModelSettings, not {type(self.model_settings).__name__}")
 
     def clone(self, **kwargs: Any) -> Agent[TContext]:
         """Return a copy with these fields changed; lists in it are shared unless given anew."""
         return dataclasses.replace(self, **kwargs)
+
+    def as_tool(
+        self,
+        tool_name: str | None,
+        tool_description: str | None,
+        custom_output_extractor: Callable[[RunResult | RunResultStreaming], Awaitable[str]] | None = None,
+        is_enabled: Enablement = True,
+        on_stream: Callable[[AgentToolStreamEvent], Awaitable[None] | None] | None = None,
+        run_config: RunConfig | dict[str, Any] | None = None,
+        max_turns: int | None = None,
+        hooks: RunHooks[TContext] | None = None,
+        previous_response_id: str | None = None,
+        conversation_id: str | None = None,
+        failure_error_function: ToolErrorFunction | None = default_tool_error_function,
+        parameters: type[Any] | None = None,
+        input_builder: StructuredToolInputBuilder | None = None,
+        include_input_schema: bool = False,
+        on_stream_max_pending_events: int | None = 1024,
+    ) -> FunctionTool:
+        """Return a tool that runs this agent within a call of another one, which goes on with what this one says.
+
+        The run has the user's context object and, unless told otherwise, the configuration of the run around it, which
+        counts its usage.
+
+        Args:
+            tool_name: What the model calls the tool; None takes the agent's name.
+            tool_description: What the model is told of it.
+            custom_output_extractor: Makes the tool's output of the result, in place of the final output.
+            is_enabled: Whether the model is offered it, or a function that says so at every turn.
+            on_stream: Told of each event of the run, in order; what it raises is logged.
+            run_config: The configuration of the run.
+            max_turns: The limit of turns of the run.
+            hooks: The hooks of the run; those of the run around it are not told.
+            previous_response_id: The response that the run goes on from.
+            conversation_id: The conversation that the run is part of.
+            failure_error_function: Gives the model's text for what the run raises; None lets it end the run around it.
+            parameters: The type of the tool's arguments, a dataclass or pydantic model; None is one text, `input`.
+            input_builder: Makes the input of the run from the arguments.
+            include_input_schema: Whether the input of the run has the schema of the arguments beside them.
+            on_stream_max_pending_events: How many events may wait for `on_stream` before the run does; None: any number.
+
+        Raises:
+            UserError: there can be no such tool.
+            TypeError: `parameters` is neither a dataclass nor a pydantic model.
+        """
+        # Only agents that are tools pay for it.
+        from .agent_tool import agent_tool
+
+        return agent_tool(
+            self,
+            tool_name,
+            tool_description,
+            custom_output_extractor=custom_output_extractor,
+            is_enabled=is_enabled,
+            on_stream=on_stream,
+            run_config=run_config,
+            max_turns=max_turns,
+            hooks=hooks,
+            previous_response_id=previous_response_id,
+            conversation_id=conversation_id,
+            failure_error_function=failure_error_function,
+            parameters=parameters,
+            input_builder=input_builder,
+            include_input_schema=include_input_schema,
+            on_stream_max_pending_events=on_stream_max_pending_events,
+        )
 
     async def get_system_prompt(self, run_context: RunContextWrapper[TContext]) -> str | None:
         """Return the instructions for a turn of this run."""
