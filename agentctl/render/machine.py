@@ -165,7 +165,8 @@ class JsonLines:
             case ToolCallItem():
                 return self._line("tool.called", body | {"tool": self._tools.of_call(item), "item": item.wire})
             case ToolCallOutputItem():
-                return self._line("tool.output", body | {"tool": self._tools.of_output(item), "item": item.wire})
+                facts = {"tool": self._tools.of_output(item), "failed": item.failed, "item": item.wire}
+                return self._line("tool.output", body | facts)
             case _:
                 return None
 

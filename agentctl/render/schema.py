@@ -80,7 +80,10 @@ EVENTS: dict[str, tuple[str, Fields]] = {
     "reasoning.delta": ("A piece of the model's reasoning.", {"item_id": _TEXT_OR_NULL, "delta": _TEXT}),
     "message": ("A whole message of the model.", {"agent": _TEXT, "item": _ITEM}),
     "tool.called": ("The model called a tool.", {"agent": _TEXT, "tool": _TEXT, "item": _ITEM}),
-    "tool.output": ("A tool gave its output.", {"agent": _TEXT, "tool": _TEXT_OR_NULL, "item": _ITEM}),
+    "tool.output": (
+        "A tool gave its output, or what the model is told of its failure.",
+        {"agent": _TEXT, "tool": _TEXT_OR_NULL, "failed": {"type": "boolean"}, "item": _ITEM},
+    ),
     "guardrail": (
         "A guardrail came to its verdict.",
         {

@@ -11,9 +11,6 @@ from .json_value import to_json
 FAILED = "✗"
 """What the line of a failed call begins with."""
 
-_ERROR = "Error: "
-"""How a tool that raised begins its output, unless it was told to say something else."""
-
 _ASKED = ("action", "operation", "queries", "code", "input")
 """Where calls of tools other than functions say what is asked for."""
 
@@ -44,8 +41,7 @@ def call_line(name: str, item: ToolCallItem, width: int) -> str:
 def output_line(name: str | None, item: ToolCallOutputItem, width: int) -> str:
     """Return an output as `← name text`, and as `✗ name …` what a tool says of its failure."""
     text = _output_text(item.wire.get("output"))
-    has_failed = text.startswith(_ERROR) or item.wire.get("status") == "failed"
-    mark = FAILED if has_failed else "←"
+    mark = FAILED if item.failed else "←"
     return _fitted(f"{mark} {name or 'tool'} {text}", width)
 
 

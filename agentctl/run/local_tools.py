@@ -73,13 +73,16 @@ def local_call(item: ToolCallItem, tools: list[Tool], progress: Progress) -> Loc
 
 async def execute_local(call: LocalCall, progress: Progress) -> ToolCallOutputItem:
     """Run a call; what its executor or editor raises is an output that the model reads."""
+    has_raised = False
     try:
         with progress.spans.tool_call(call) as gave:
             wire, output, text = await _run(call, progress)
             gave(text)
     except Exception as error:
         wire, output = _failure(call, str(error) or type(error).__name__)
-    return ToolCallOutputItem(progress.agent, wire, output=output)
+        has_raised = True
+    has_failed = has_raised or wire.get("status") == "failed"
+    return ToolCallOutputItem(progress.agent, wire, output=output, failed=has_failed)
 
 
 _CALLS: dict[type[LocalTool], str] = {

@@ -69,12 +69,12 @@ def reasoning() -> RunEvent:
 
 def called(name: str, arguments: str, *, call_id: str = "call_1") -> RunEvent:
     wire = {"type": "function_call", "id": "fc_1", "call_id": call_id, "name": name, "arguments": arguments}
-    return RunItemStreamEvent("tool_called", ToolCallItem(AGENT, wire))  # type: ignore[arg-type]
+    return RunItemStreamEvent("tool_called", ToolCallItem(AGENT, wire))
 
 
-def gave(output: Any, *, call_id: str = "call_1") -> RunEvent:
+def gave(output: Any, *, call_id: str = "call_1", failed: bool = False) -> RunEvent:
     wire = {"type": "function_call_output", "call_id": call_id, "output": output}
-    return RunItemStreamEvent("tool_output", ToolCallOutputItem(AGENT, wire, output=output))  # type: ignore[arg-type]
+    return RunItemStreamEvent("tool_output", ToolCallOutputItem(AGENT, wire, output=output, failed=failed))
 
 
 def checked(*, triggered: bool = False) -> RunEvent:

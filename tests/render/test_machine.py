@@ -107,7 +107,7 @@ def test_jsonl_is_one_event_a_line() -> None:
         "tool": "get_weather",
         "item": {**call, "arguments": '{"city": "Oslo"}'},
     }
-    assert events[7]["tool"] == "get_weather"
+    assert (events[7]["tool"], events[7]["failed"]) == ("get_weather", False)
     assert events[9] == {"type": "text.delta", **HEAD, "seq": 9, "item_id": "msg_1", "delta": "It is **sunny** "}
     assert events[13] == {
         "type": "run.finished",

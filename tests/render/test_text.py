@@ -185,9 +185,11 @@ def test_an_output_of_several_parts_is_one_line() -> None:
 
 
 def test_the_failure_of_a_tool_is_marked() -> None:
-    events = [called("look", "{}"), gave("Error: ValueError: no such place")]
+    events = [called("look", "{}"), gave("no such place", failed=True), called("look", "{}"), gave("Error: it says")]
     chunks = shown(events, facts=facts(err=True, color=True, width=80))
-    assert err(chunks) == "\x1b[2m→ look {}\x1b[0m\n✗ look Error: ValueError: no such place\n"
+    assert err(chunks) == (
+        "\x1b[2m→ look {}\x1b[0m\n✗ look no such place\n\x1b[2m→ look {}\x1b[0m\n\x1b[2m← look Error: it says\x1b[0m\n"
+    )
 
 
 def test_asides_are_dim_where_there_is_colour() -> None:
