@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from copy import copy
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -30,6 +31,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command -> (its module in `cli/commands`, its line in the help)."""
 
+_GLOBAL = ("config", "profile", "color")
+"""The options of the root that may stand behind the command as well."""
+
 _PLAIN_HELP = None
 """Typer's Rich panels cost 60 ms and a screen of frames; the plain help says the same."""
 
@@ -51,7 +55,9 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command itself, imported; an unknown name fails as usual, with a suggestion."""
         name, _, rest = super().resolve_command(ctx, args)
-        return name, load_command(str(name)), rest
+        command = load_command(str(name))
+        accept_globals(command, self.params)
+        return name, command, rest
 
 
 def load_command(name: str) -> Any:
@@ -62,6 +68,18 @@ def load_command(name: str) -> Any:
     command = typer.main.get_command(app)
     command.name = name
     return command
+
+
+def accept_globals(command: Any, options: list[Any]) -> None:
+    """Make a command and all below it take the global options too, which their help leaves to that of the root."""
+    for option in options:
+        if option.name in _GLOBAL:
+            own = copy(option)
+            own.hidden, own.expose_value, own.default, own.callback = True, False, None, _take
+            command.params.append(own)
+    if isinstance(command, TyperGroup):
+        for inner in command.commands.values():
+            accept_globals(inner, options)
 
 
 class Color(StrEnum):
@@ -81,6 +99,37 @@ app = typer.Typer(
 )
 
 
+def _take(ctx: typer.Context, option: Any, value: Any) -> None:
+    """Keep the value of a global option that stands behind the command."""
+    invocation = ctx.ensure_object(Invocation)
+    match option.name, value:
+        case _, None:
+            pass
+        case "config", path:
+            invocation.config = path
+        case "profile", name:
+            invocation.profile = name
+        case "color", color:
+            invocation.color = color.value
+
+
+def _profiles(ctx: typer.Context) -> list[tuple[str, str]]:
+    # 3 ms that only the Tab key costs.
+    from .candidates import profiles
+
+    return profiles(ctx)
+
+
+def _profile_name(text: str) -> str:
+    # 3 ms that only a name costs.
+    from agentctl.profile.store import check_profile_name
+
+    try:
+        return check_profile_name(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 def _print_version(ctx: typer.Context, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
         sys.stdout.write(f"agentctl {__version__}\n")
@@ -93,6 +142,15 @@ def root(
     config: Annotated[
         Path | None, typer.Option(metavar="PATH", help="The profile file, in place of the default one.")
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            parser=_profile_name,
+            help="The profile, in place of the one in use.",
+            autocompletion=_profiles,
+        ),
+    ] = None,
     color: Annotated[Color, typer.Option(help="When to colour the output.")] = Color.AUTO,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit.")
@@ -104,6 +162,7 @@ def root(
     """
     invocation = ctx.ensure_object(Invocation)
     invocation.config = config
+    invocation.profile = profile
     invocation.color = color.value
 
 

@@ -46,6 +46,16 @@ def local_models() -> Candidates:
     return [(weights.name, f"A local model of {weights.size / 1e6:.0f} MB.") for weights in KNOWN]
 
 
+def profiles(ctx: typer.Context) -> Candidates:
+    """Return the names of the profiles."""
+    from agentctl.profile.load import find_paths
+    from agentctl.profile.store import load_profiles
+
+    invocation = _invocation(ctx)
+    found = load_profiles(find_paths(invocation.environ, invocation.config).profile)
+    return [(name, "In use." if name == found.in_force.name else "") for name in found.names]
+
+
 def keys() -> Candidates:
     """Return the setting keys."""
     return [(key.name, key.meaning) for key in KEYS]
@@ -72,10 +82,19 @@ def assignments(ctx: typer.Context, incomplete: str) -> Candidates:
 def _model_in_force(ctx: typer.Context) -> Candidates:
     from agentctl.profile.load import load_settings
 
-    root = ctx.find_root()
-    environ = root.ensure_object(Invocation).environ
-    value = load_settings({}, environ=environ, config=root.params.get("config")).settings.values.get("model")
+    asked = _invocation(ctx)
+    loaded = load_settings({}, environ=asked.environ, config=asked.config, profile=asked.profile)
+    value = loaded.settings.values.get("model")
     return [] if value is None else [(str(value.value), f"From {value.origin}.")]
+
+
+def _invocation(ctx: typer.Context) -> Invocation:
+    """Return the invocation with the global options that stand before the command, where none stand behind it."""
+    root = ctx.find_root()
+    invocation = root.ensure_object(Invocation)
+    invocation.config = invocation.config or root.params.get("config")
+    invocation.profile = invocation.profile or root.params.get("profile")
+    return invocation
 
 
 def _values_of(key: Key, ctx: typer.Context) -> Candidates:

@@ -23,6 +23,8 @@ class Invocation:
 
     config: Path | None = None
     """`--config`: the profile file in place of the default one."""
+    profile: str | None = None
+    """`--profile`: the profile in place of the one in use."""
     color: Literal["auto", "always", "never"] = "auto"
     verbose: bool = False
     """Whether an unexpected error shows its traceback."""

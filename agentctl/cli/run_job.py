@@ -87,7 +87,9 @@ def _show_request(order: Order, invocation: Invocation) -> int:
 
 
 def _prepared(order: Order, invocation: Invocation, *, is_interactive: bool) -> Job:
-    loaded = load_settings(order.flags, environ=invocation.environ, config=invocation.config)
+    loaded = load_settings(
+        order.flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
+    )
     return prepare(
         read_prompt(order.prompt, also_stdin=order.also_stdin, timeout=loaded.settings.timeout),
         loaded,

@@ -70,7 +70,7 @@ def load_profile(
     `may_be_new`, or a key or value in it is wrong.
     """
     document = None if path is None else read_document(path)
-    if document is None and required and not may_be_new:
+    if document is None and required:
         raise ConfigurationError("there is no such file; `config set` with the same path creates it", file=path)
     document = document or {}
     _check_frame(document, path)

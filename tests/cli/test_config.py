@@ -136,6 +136,7 @@ def test_show_is_everything_in_force_aligned(agentctl: Agentctl, home: Path) -> 
     done = agentctl("config", "show", "--origin", env={"OPENAI_API_KEY": SECRET, "AGENTCTL_TIMEOUT": "5m"})
     profile = home / ".agentctl" / "config.toml"
     assert done.stdout == (
+        "profile                    default                              built-in\n"
         f"model                      gpt-5-mini                           {profile}\n"
         "agent                      -\n"
         f"max_turns                  3                                    {home / 'agentctl.toml'}\n"
@@ -152,6 +153,7 @@ def test_show_is_everything_in_force_aligned(agentctl: Agentctl, home: Path) -> 
         "client.ca_file             -\n"
         "client.key                 -\n"
         "api_key                    present, for https://api.openai.com  OPENAI_API_KEY\n"
+        "tracing_key                -\n"
     )
     assert done.stderr == ""
 
@@ -165,6 +167,7 @@ def test_show_as_json_has_the_origins_and_no_secret(agentctl: Agentctl, home: Pa
         "present": True,
         "for": "https://api.openai.com",
         "origin": str(home / ".agentctl" / "credentials.toml"),
+        "use_for_tracing": True,
     }
     assert document["values"]["model"]["origin"] == "built-in"
     assert document["project"] is None

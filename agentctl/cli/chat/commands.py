@@ -74,7 +74,9 @@ class Commands:
         conversation, invocation = self.conversation, self.invocation
         if reference:
             flags = {**self.order.flags, "agent": reference}
-            loaded = load_settings(flags, environ=invocation.environ, config=invocation.config)
+            loaded = load_settings(
+                flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
+            )
             conversation.job = with_agent(conversation.job, loaded, invocation.environ)
         return f"the agent is {conversation.job.agent.name}, on {model_in_force(conversation.job)}"
 

@@ -69,7 +69,9 @@ def _check_terminal() -> None:
 
 
 def _begin(order: Order, invocation: Invocation) -> Conversation:
-    loaded = load_settings(order.flags, environ=invocation.environ, config=invocation.config)
+    loaded = load_settings(
+        order.flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
+    )
     job = prepare(
         "",
         loaded,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 
+from agentctl.cli.invocation import Invocation
 from agentctl.cli.signals import leave_at_once, take_signals, unwind, woken_by_signals
 from agentctl.errors import AgentsException, ConfigurationError
 from agentctl.models.default_model import DEFAULT_MODEL
@@ -22,15 +22,13 @@ from .service import LOCAL, check_service, service_in_force
 from .shell import check_completions
 
 
-def examine(
-    environ: Mapping[str, str], config: Path | None, *, limit: float, report: Callable[[Finding], None]
-) -> None:
+def examine(invocation: Invocation, *, limit: float, report: Callable[[Finding], None]) -> None:
     """Report each finding as soon as it and those before it are there; each question may take `limit` seconds.
 
     Threads that a name server keeps waiting may be left behind.
     """
     loop = asyncio.new_event_loop()
-    task = loop.create_task(_examine(environ, config, limit, report))
+    task = loop.create_task(_examine(invocation, limit, report))
     signals: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -50,11 +48,10 @@ def examine(
         unwind(signals[0], None)
 
 
-async def _examine(
-    environ: Mapping[str, str], config: Path | None, limit: float, report: Callable[[Finding], None]
-) -> None:
-    findings = list(_of_files(environ, config))
-    loaded = _settings(environ, config, findings)
+async def _examine(invocation: Invocation, limit: float, report: Callable[[Finding], None]) -> None:
+    environ = invocation.environ
+    findings = list(_of_files(invocation))
+    loaded = _settings(invocation, findings)
     model = DEFAULT_MODEL if loaded is None else loaded.settings.model or DEFAULT_MODEL
     local = model.removeprefix(LOCAL) if model.startswith(LOCAL) else None
     looking = asyncio.ensure_future(_local_model(environ, local, limit))
@@ -68,20 +65,24 @@ async def _examine(
         looking.cancel()
 
 
-def _of_files(environ: Mapping[str, str], config: Path | None) -> Iterator[Finding]:
-    paths = find_paths(environ, config)
+def _of_files(invocation: Invocation) -> Iterator[Finding]:
     yield check_python()
     yield check_packages()
-    yield from check_variables(environ)
-    yield from check_files(paths)
-    yield from check_project(paths)
-    yield from check_completions(environ)
+    yield from check_variables(invocation.environ)
+    try:
+        paths = find_paths(invocation.environ, invocation.config, invocation.profile)
+    except ConfigurationError as error:
+        yield failure("profile", error)
+    else:
+        yield from check_files(paths)
+        yield from check_project(paths)
+    yield from check_completions(invocation.environ)
 
 
-def _settings(environ: Mapping[str, str], config: Path | None, findings: list[Finding]) -> Loaded | None:
+def _settings(invocation: Invocation, findings: list[Finding]) -> Loaded | None:
     """Return what is in force; where that cannot be known, add why, unless a file was already found to be wrong."""
     try:
-        return load_settings({}, environ=environ, config=config)
+        return load_settings({}, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
     except ConfigurationError as error:
         found = failure("settings", error)
         if all(one.message != found.message for one in findings):

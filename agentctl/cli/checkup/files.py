@@ -73,7 +73,7 @@ def _profile(paths: Paths) -> Finding:
         return ok(check, "none yet: the defaults hold" if path is None else f"{path} is not there: the defaults hold")
     if _others_may_write(path):
         return warning(check, f"other users may change {path}", f"`chmod 600 {path}`")
-    return ok(check, f"{path}, {len(profile.values)} values")
+    return ok(check, f"{profile.name}, of {path}, {len(profile.values)} values")
 
 
 def _credentials(paths: Paths) -> Iterator[Finding]:
@@ -87,8 +87,9 @@ def _credentials(paths: Paths) -> Iterator[Finding]:
         what, _, remedy = note.partition("; ")
         yield warning(check, what, remedy)
     if not credentials.notes:
-        stored = f"keys for {', '.join(credentials.keys)}" if credentials.keys else "no key is stored"
-        yield ok(check, stored if path is None else f"{path}: {stored}")
+        places = [f"{purpose}{'' if key.value else ' (in the keyring)'}" for purpose, key in credentials.keys.items()]
+        stored = f"keys for {', '.join(places)}" if places else "no key is stored"
+        yield ok(check, stored if path is None else f"{path}, profile {credentials.profile}: {stored}")
 
 
 def _folders(paths: Paths) -> Finding:

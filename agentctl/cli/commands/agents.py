@@ -153,7 +153,7 @@ def _project(invocation: Invocation) -> ProjectFile:
 
 
 def _list_project(invocation: Invocation, project: ProjectFile, *, as_json: bool) -> None:
-    trusted = is_trusted(project, find_paths(invocation.environ, invocation.config).trust)
+    trusted = is_trusted(project, find_paths(invocation.environ, invocation.config, invocation.profile).trust)
     default = project.values.get("agent")
     if as_json:
         invocation.print_json(
@@ -200,7 +200,7 @@ def _list_code(invocation: Invocation, place: str, *, as_json: bool) -> None:
 
 def _loaded(invocation: Invocation, ref: str | None) -> Loaded:
     flags: dict[str, JSONValue] = {} if ref is None else {"agent": ref}
-    loaded = load_settings(flags, environ=invocation.environ, config=invocation.config)
+    loaded = load_settings(flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
     for note in loaded.notes:
         invocation.note(f"note: {note}")
     return loaded

@@ -4,79 +4,85 @@ Annotations are no text here: Typer evaluates those of all nine commands for eve
 """
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, assert_never
 
 import typer
 
 from agentctl.agent.wire import JSONValue
-from agentctl.cli import candidates
+from agentctl.cli import candidates, profile_commands, stored_key
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.net.endpoint import origin_of
-from agentctl.profile.credentials import LONGEST_KEY, KeyFromCommand, StoredKey, check_key, remove_key, store_key
+from agentctl.profile.credentials import (
+    TRACING,
+    Credential,
+    Key,
+    KeyFromCommand,
+    KeyFromKeyring,
+    load_credentials,
+)
 from agentctl.profile.dotted import join, nested, split
 from agentctl.profile.keys import KEYS, find, parse_name, parse_value
 from agentctl.profile.kinds import Plain
-from agentctl.profile.load import NO_HOME, Loaded, find_key, find_paths, load_settings
+from agentctl.profile.load import NO_HOME, Loaded, Paths, find_key, find_paths, load_settings
 from agentctl.profile.resolve import BUILT_IN, Value
-from agentctl.profile.store import set_values, unset_value
+from agentctl.profile.store import load_profiles, set_values, unset_value
 
 app = typer.Typer(no_args_is_help=True, help="Defaults and keys: what is set, and where it comes from.")
+app.add_typer(profile_commands.app, name="profiles")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 UNSET = "-"
 
 
-@app.command("set-key", short_help="Store the key of the endpoint.")
+@app.command("set-key", short_help="Store the key of the endpoint, or that of traces.")
 def set_key(
     ctx: typer.Context,
+    tracing: Annotated[
+        bool | None,
+        typer.Option(
+            "--tracing/--no-tracing",
+            help="The key to export traces with; or the endpoint's, which is then kept from traces.",
+            show_default=False,
+        ),
+    ] = None,
+    keyring: Annotated[
+        bool, typer.Option("--keyring", help="Keep it in the system's keyring (extra `keyring`), not in a file.")
+    ] = False,
     no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; read the key from stdin.")] = False,
     misplaced: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="")] = None,
 ) -> None:
     """Example: agentctl config set-key < key.txt
 
-    Store the key for the endpoint in force: asked for on a terminal, one line of stdin otherwise. It is sent to the
-    origin of that endpoint and nowhere else.
+    Store the key for the endpoint in force: asked for on a terminal, one line of stdin otherwise. It is kept for the
+    profile in force and sent to the origin of that endpoint, and nowhere else; where that is OpenAI's, traces are
+    exported with it too.
     """
     if misplaced:
         raise typer.BadParameter(
             "a key on the command line can be seen by every user of this machine; pipe it in, or run "
             "`agentctl config set-key` and paste it"
         )
-    invocation = _invocation(ctx)
-    credentials = find_paths(invocation.environ, invocation.config).credentials
-    if credentials is None:
-        raise ConfigurationError(NO_HOME)
-    loaded = _load(invocation)
-    origin = origin_of(loaded.settings.client.base_url)
-    try:
-        key = check_key(_ask_key(origin, no_input=no_input))
-    except ValueError as error:
-        raise ConfigurationError(f"{error}; nothing was stored") from None
-    store_key(credentials, loaded.profile.name, origin, StoredKey(value=key))
-    invocation.note(f"stored the key for {origin} in {credentials}")
-    if invocation.environ.get("AGENTCTL_API_KEY"):
-        invocation.note("note: AGENTCTL_API_KEY is set, and goes before it")
-    elif isinstance(find_key(loaded, invocation.environ).credential, KeyFromCommand):
-        invocation.note("note: key_command is set, and goes before it")
+    order = stored_key.KeyOrder(
+        is_for_tracing=tracing is True, use_for_tracing=tracing is not False, to_keyring=keyring, no_input=no_input
+    )
+    stored_key.set_key(order, _invocation(ctx))
 
 
-@app.command("unset-key", short_help="Remove the key of the endpoint.")
-def unset_key(ctx: typer.Context) -> None:
+@app.command("unset-key", short_help="Remove the key of the endpoint, or that of traces.")
+def unset_key(
+    ctx: typer.Context,
+    tracing: Annotated[bool, typer.Option("--tracing", help="The key that traces are exported with.")] = False,
+) -> None:
     """Example: agentctl config unset-key
 
-    Remove the stored key for the endpoint in force.
+    Remove the stored key for the endpoint in force, or for traces, from the file or keyring that has it.
     """
-    invocation = _invocation(ctx)
-    loaded = _load(invocation)
-    origin = origin_of(loaded.settings.client.base_url)
-    found = remove_key(loaded.paths.credentials, loaded.profile.name, origin)
-    invocation.note(f"removed the key for {origin}" if found else f"no key was stored for {origin}")
+    stored_key.unset_key(_invocation(ctx), is_for_tracing=tracing)
 
 
 @app.command("model", short_help="Show or store the model.")
@@ -239,11 +245,11 @@ def unset(
     with _usage("KEY"):
         name = join(split(key))
     invocation = _invocation(ctx)
-    path = find_paths(invocation.environ, invocation.config).profile
-    if not unset_value(path, name):
+    paths = _paths(invocation)
+    if not unset_value(paths.profile, name, paths.named):
         with _usage("KEY"):
             parse_name(key)
-        invocation.note(f"note: {name} was not set in {path}")
+        invocation.note(f"note: {name} was not set in {paths.profile}")
 
 
 @app.command("show", short_help="Show everything that is in force.")
@@ -263,21 +269,33 @@ def show(
     endpoint = origin_of(loaded.settings.client.base_url)
     values = _values(loaded)
     source = None if key.credential is None else key.credential.source
+    traces = load_credentials(loaded.paths.credentials, loaded.profile.name).stored(TRACING)
     if as_json:
         invocation.print_json(
             {
                 "profile": loaded.profile.name,
+                "profile_origin": loaded.profile.origin or BUILT_IN,
                 "path": _text(loaded.paths.profile),
                 "project": None if loaded.project is None else str(loaded.project.path),
                 "values": _as_json(values),
-                "api_key": {"present": source is not None, "for": endpoint, "origin": source},
+                "api_key": {
+                    "present": source is not None,
+                    "for": endpoint,
+                    "origin": source,
+                    "use_for_tracing": _is_for_traces(key.credential),
+                },
+                "tracing_key": {"present": traces is not None, "origin": None if traces is None else traces.source},
             }
         )
         return
-    is_printed = isinstance(key.credential, KeyFromCommand)
-    state = "printed by key_command" if is_printed else "present"
-    present = None if source is None else Value(value=f"{state}, for {endpoint}", origin=source)
-    _print_table(invocation, {**values, "api_key": present}, with_origin=origin)
+    profile = Value(value=loaded.profile.name, origin=loaded.profile.origin or BUILT_IN)
+    rows = {
+        "profile": profile,
+        **values,
+        "api_key": _key_row(key.credential, f", for {endpoint}"),
+        "tracing_key": _key_row(traces, ""),
+    }
+    _print_table(invocation, rows, with_origin=origin)
 
 
 @app.command("path", short_help="Print where the profile is.")
@@ -287,10 +305,11 @@ def path(ctx: typer.Context, as_json: AsJson = False) -> None:
     Print the path of the profile file; with --json, of every file and folder of yours.
     """
     invocation = _invocation(ctx)
-    paths = find_paths(invocation.environ, invocation.config)
+    paths = _paths(invocation)
     if as_json:
         invocation.print_json(
             {
+                "profile": _profile_in_force(paths),
                 "config": _text(paths.profile),
                 "credentials": _text(paths.credentials),
                 "trust": _text(paths.trust),
@@ -308,8 +327,19 @@ def _invocation(ctx: typer.Context) -> Invocation:
     return ctx.ensure_object(Invocation)
 
 
+def _paths(invocation: Invocation) -> Paths:
+    return find_paths(invocation.environ, invocation.config, invocation.profile)
+
+
+def _profile_in_force(paths: Paths) -> str | None:
+    """Return the name of the profile in force, None where the file cannot say."""
+    with suppress(ConfigurationError):
+        return load_profiles(paths.profile, paths.named).in_force.name
+    return None
+
+
 def _load(invocation: Invocation) -> Loaded:
-    loaded = load_settings({}, environ=invocation.environ, config=invocation.config)
+    loaded = load_settings({}, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
     _note_all(invocation, loaded.notes)
     return loaded
 
@@ -328,20 +358,25 @@ def _usage(hint: str) -> Iterator[None]:
         raise typer.BadParameter(str(error), param_hint=hint) from error
 
 
-def _ask_key(origin: str, *, no_input: bool) -> str:
-    """Return what the user gives as the key: hidden on the terminal, else the first line of stdin."""
-    if not sys.stdin.isatty():
-        return sys.stdin.buffer.readline(LONGEST_KEY + 2).decode("utf-8", errors="replace").lstrip("\ufeff")
-    if no_input or not sys.stderr.isatty():
-        raise ConfigurationError(
-            'no key was given, and nobody may be asked; pipe it in: printf %s "$KEY" | agentctl config set-key'
-        )
-    from getpass import getpass  # only a question needs it
+def _key_row(key: Key | None, place: str) -> Value | None:
+    """Return what is said of a key in place of its value."""
+    match key:
+        case None:
+            return None
+        case Credential():
+            state = "present"
+        case KeyFromKeyring():
+            state = "in the keyring"
+        case KeyFromCommand():
+            state = "printed by key_command"
+        case _:
+            assert_never(key)
+    aside = "" if _is_for_traces(key) else ", not for traces"
+    return Value(value=f"{state}{place}{aside}", origin=key.source)
 
-    try:
-        return getpass(f"Key for {origin} (not shown): ", stream=sys.stderr)
-    except EOFError:
-        return ""
+
+def _is_for_traces(key: Key | None) -> bool:
+    return not isinstance(key, Credential | KeyFromKeyring) or key.use_for_tracing
 
 
 def _store(invocation: Invocation, texts: Mapping[str, str]) -> None:
@@ -354,14 +389,18 @@ def _store(invocation: Invocation, texts: Mapping[str, str]) -> None:
         if find(parts).kind is Plain.PATH:
             value = str(Path(value).expanduser().absolute())
         changes[join(parts)] = value
-    path = find_paths(invocation.environ, invocation.config).profile
-    set_values(path, changes)
+    paths = _paths(invocation)
+    made = set_values(paths.profile, changes, paths.named)
+    if made is not None:
+        invocation.note(f"made the profile {made}")
     # What follows is advice: it must not fail what is done.
     with suppress(ConfigurationError):
-        settings = load_settings({}, environ=invocation.environ, config=invocation.config).settings
+        settings = load_settings(
+            {}, environ=invocation.environ, config=invocation.config, profile=invocation.profile
+        ).settings
         for name in changes:
             value = settings.values.get(name)
-            if value is not None and value.origin != str(path):
+            if value is not None and value.origin != str(paths.profile):
                 invocation.note(f"note: {name} is stored, but {value.origin} goes before it")
 
 

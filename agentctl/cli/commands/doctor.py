@@ -39,7 +39,7 @@ def doctor(
 
     Check what a run needs, without running anything: Python and packages, files, the endpoint, the key, the model,
     HTTP and WebSocket, and the local model. Each line is ok, a warning or a failure, with what to do. The exit code is
-    0 where nothing failed, else that of the run which the first failure would end: 69, 75, 77 or 78.
+    0 where nothing failed, else that of the run which the first failure would end: 65, 69, 75, 77 or 78.
     """
     # 100 ms that `--help` does not need.
     from agentctl.cli.checkup.examine import examine, exit_code_of
@@ -55,7 +55,7 @@ def doctor(
 
     # A look-up that a dead name server keeps waiting cannot be ended, only left.
     invocation.leaves_work_behind = True
-    examine(invocation.environ, invocation.config, limit=timeout or LIMIT, report=report)
+    examine(invocation, limit=timeout or LIMIT, report=report)
     code = exit_code_of(findings)
     if as_json:
         invocation.print_json({"exit_code": code, "checks": [finding_json(finding) for finding in findings]})

@@ -146,7 +146,7 @@ class _Line:
 
 
 def _endpoint_models(invocation: Invocation) -> list[str]:
-    loaded = load_settings({}, environ=invocation.environ, config=invocation.config)
+    loaded = load_settings({}, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
     if find_key(loaded, invocation.environ).credential is None:
         invocation.note(f"the models of {loaded.settings.client.base_url} are listed once there is a key for it")
         return []

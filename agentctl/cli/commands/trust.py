@@ -31,7 +31,7 @@ def trust_project(
     invocation = ctx.ensure_object(Invocation)
     project = _find(file, invocation)
     code = code_of(project)
-    digest = trust(project, find_paths(invocation.environ, invocation.config).trust)
+    digest = trust(project, find_paths(invocation.environ, invocation.config, invocation.profile).trust)
     if as_json:
         invocation.print_json(
             {
