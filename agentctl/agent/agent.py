@@ -130,7 +130,7 @@ class Agent(Generic[TContext]):
             parameters: The type of the tool's arguments, a dataclass or pydantic model; None is one text, `input`.
             input_builder: Makes the input of the run from the arguments.
             include_input_schema: Whether the input of the run has the schema of the arguments beside them.
-            on_stream_max_pending_events: How many events may wait for `on_stream` before the run does; None: any number.
+            on_stream_max_pending_events: How many events may wait for it before the run waits; None is any number.
 
         Raises:
             UserError: there can be no such tool.

@@ -201,13 +201,14 @@ class RunResultStreaming(RunResultBase):
 
         After `cancel()` the events just end.
         """
-        async for event in self.run_events():
-            if isinstance(event, RawResponsesStreamEvent | RunItemStreamEvent | AgentUpdatedStreamEvent):
-                yield event
-            elif isinstance(event, RunFinished) and event.error and not isinstance(event.error, RunCancelled):
-                raise event.error
+        async with aclosing(self.run_events()) as events:
+            async for event in events:
+                if isinstance(event, RawResponsesStreamEvent | RunItemStreamEvent | AgentUpdatedStreamEvent):
+                    yield event
+                elif isinstance(event, RunFinished) and event.error and not isinstance(event.error, RunCancelled):
+                    raise event.error
 
-    async def run_events(self) -> AsyncIterator[RunEvent]:
+    async def run_events(self) -> AsyncGenerator[RunEvent]:
         """Yield all that happens; the last event is `RunFinished`, and carries the error instead of raising it."""
         self._has_reader = True
         waiting = self._waiting
