@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 RECOMMENDED_PROMPT_PREFIX = (
-    "You work in a team of agents, each with its own task, and one of them talks to the user at a time. If another agent "
-    "fits the request better, call its `transfer_to_…` tool: it goes on from there with the same conversation. The user "
-    "sees one assistant; say nothing of agents or transfers."
+    "You work in a team of agents, each with its own task; one of them talks to the user at a time. If another agent "
+    "fits the request better, call its tool, `transfer_to_` and its name: it goes on with the same conversation. The "
+    "user sees one assistant: say nothing of agents or transfers."
 )
 """Tells an agent what handoffs are, before its own instructions."""
 
