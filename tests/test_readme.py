@@ -81,6 +81,11 @@ def test_its_commands_and_options_are_there(agentctl: Agentctl) -> None:
         "--base-url",
         "--key",
         "--origin",
+        "--profile",
+        "--keyring",
+        "--tracing",
+        "--no-tracing",
+        "--yes",
     }
     help_text = agentctl("run", "--help").stdout
     assert {option for option in options if option not in help_text} == set()

@@ -140,7 +140,7 @@ def _print_version(ctx: typer.Context, wanted: bool) -> None:
 def root(
     ctx: typer.Context,
     config: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="The profile file, in place of the default one.")
+        Path | None, typer.Option(metavar="PATH", help="The file of profiles, in place of the default one.")
     ] = None,
     profile: Annotated[
         str | None,

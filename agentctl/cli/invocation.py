@@ -22,7 +22,7 @@ class Invocation:
     """One call of the command line: `ctx.obj` of every command."""
 
     config: Path | None = None
-    """`--config`: the profile file in place of the default one."""
+    """`--config`: the file of profiles in place of the default one."""
     profile: str | None = None
     """`--profile`: the profile in place of the one in use."""
     color: Literal["auto", "always", "never"] = "auto"
