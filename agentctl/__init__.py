@@ -7,6 +7,7 @@ from ._lazy import exporter
 if TYPE_CHECKING:
     from .agent.agent import Agent as Agent
     from .agent.agent_tool import AgentToolStreamEvent as AgentToolStreamEvent
+    from .agent.apply_diff import apply_diff as apply_diff
     from .agent.apply_patch_tool import ApplyPatchEditor as ApplyPatchEditor
     from .agent.apply_patch_tool import ApplyPatchOperation as ApplyPatchOperation
     from .agent.apply_patch_tool import ApplyPatchResult as ApplyPatchResult
@@ -101,6 +102,8 @@ if TYPE_CHECKING:
     from .agent.shell_tool import ShellResult as ShellResult
     from .agent.shell_tool import ShellTool as ShellTool
     from .agent.tool import FunctionTool as FunctionTool
+    from .agent.tool import FunctionToolCustomDataContext as FunctionToolCustomDataContext
+    from .agent.tool import FunctionToolCustomDataExtractor as FunctionToolCustomDataExtractor
     from .agent.tool import Tool as Tool
     from .agent.tool import ToolErrorFunction as ToolErrorFunction
     from .agent.tool_errors import ToolErrorFormatter as ToolErrorFormatter
@@ -247,6 +250,8 @@ _NAMES = {
     "FuncSchema": "agentctl.agent.function_schema",
     "FunctionSpanData": "agentctl.tracing.span_data",
     "FunctionTool": "agentctl.agent.tool",
+    "FunctionToolCustomDataContext": "agentctl.agent.tool",
+    "FunctionToolCustomDataExtractor": "agentctl.agent.tool",
     "FunctionToolResult": "agentctl.agent.tool_use",
     "GenerateDynamicPromptData": "agentctl.agent.prompts",
     "GenerationSpanData": "agentctl.tracing.span_data",
@@ -398,6 +403,7 @@ _NAMES = {
     "__version__": "agentctl.version",
     "add_trace_processor": "agentctl.tracing.process",
     "agent_span": "agentctl.tracing.create",
+    "apply_diff": "agentctl.agent.apply_diff",
     "custom_span": "agentctl.tracing.create",
     "default_handoff_history_mapper": "agentctl.agent.handoff_history",
     "default_tool_error_function": "agentctl.agent.tool_errors",

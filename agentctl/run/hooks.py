@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl.agent.agent import Agent
-from agentctl.agent.context import AgentHookContext, ToolContext
+from agentctl.agent.context import AgentHookContext, RunContextWrapper
 from agentctl.agent.lifecycle import AgentHooksBase, RunHooksBase
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Hooks:
             None if own is None else partial(own.on_llm_end, context, agent, response),
         )
 
-    async def tool_start(self, context: ToolContext[Any], tool: Tool) -> None:
+    async def tool_start(self, context: RunContextWrapper[Any], tool: Tool) -> None:
         """Tell that a tool is about to be called."""
         run, own = self._listeners()
         if run is None and own is None:
@@ -108,7 +108,7 @@ class Hooks:
             None if own is None else partial(own.on_tool_start, context, agent, tool),
         )
 
-    async def tool_end(self, context: ToolContext[Any], tool: Tool, result: object) -> None:
+    async def tool_end(self, context: RunContextWrapper[Any], tool: Tool, result: object) -> None:
         """Tell what a tool gave."""
         run, own = self._listeners()
         if run is None and own is None:

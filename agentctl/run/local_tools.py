@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 from collections.abc import Awaitable, Callable
@@ -23,11 +24,13 @@ from agentctl.agent.shell_tool import (
     ShellResult,
     ShellTool,
 )
+from agentctl.agent.tool_errors import is_stray_cancellation
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import ModelBehaviorError
 from agentctl.threads import in_daemon_thread
 
 from .progress import Progress
+from .tool_execution import mark_failed
 
 T = TypeVar("T")
 
@@ -43,8 +46,8 @@ class LocalCall:
     """What is asked for, as a JSON text."""
 
 
-Ran: TypeAlias = tuple[WireItem, Any, str]
-"""The output item of a call, the output for who reads the run, and its text."""
+Ran: TypeAlias = tuple[WireItem, str]
+"""What the model reads of a call, and what people do."""
 
 
 def local_call(item: ToolCallItem, tools: list[Tool], progress: Progress) -> LocalCall | None:
@@ -73,16 +76,25 @@ def local_call(item: ToolCallItem, tools: list[Tool], progress: Progress) -> Loc
 
 async def execute_local(call: LocalCall, progress: Progress) -> ToolCallOutputItem:
     """Run a call; what its executor or editor raises is an output that the model reads."""
-    has_raised = False
-    try:
-        with progress.spans.tool_call(call) as gave:
-            wire, output, text = await _run(call, progress)
-            gave(text)
-    except Exception as error:
-        wire, output = _failure(call, str(error) or type(error).__name__)
-        has_raised = True
-    has_failed = has_raised or wire.get("status") == "failed"
-    return ToolCallOutputItem(progress.agent, wire, output=output, failed=has_failed)
+    tool = call.tool
+    with progress.spans.tool_call(call) as gave:
+        await progress.hook_calls.tool_start(progress.context, tool)
+        error: BaseException | None = None
+        try:
+            wire, text = await _run(call, progress)
+        except asyncio.CancelledError as raised:
+            if not is_stray_cancellation():
+                raise
+            error = raised
+        except Exception as raised:
+            error = raised
+        if error is not None:
+            wire, text = _failure(call, str(error) or type(error).__name__)
+            mark_failed(error, progress)
+        await progress.hook_calls.tool_end(progress.context, tool, text)
+        gave(text)
+    has_failed = error is not None or wire.get("status") == "failed"
+    return ToolCallOutputItem(progress.agent, wire, output=text, failed=has_failed)
 
 
 _CALLS: dict[type[LocalTool], str] = {
@@ -120,7 +132,7 @@ async def _run(call: LocalCall, progress: Progress) -> Ran:
             request = LocalShellCommandRequest(progress.context, call.item.raw_item)
             output = await _called(call, partial(call.tool.executor, request), call.tool.executor)
             text = output if isinstance(output, str) else str(output)
-            return _local_shell_output(call, text), text, text
+            return _local_shell_output(call, text), text
         case ApplyPatchTool():
             return await _apply_patch(call, call.tool, progress)
         case never:
@@ -141,7 +153,7 @@ async def _run_shell(call: LocalCall, tool: ShellTool, progress: Progress) -> Ra
     limits = [limit for limit in (action.max_output_length, result.max_output_length) if limit is not None]
     limit = min(limits) if limits else None
     text = _limited(shell_text(result.output), limit)
-    return _shell_output(call, result.output, limit), text, text
+    return _shell_output(call, result.output, limit), text
 
 
 async def _apply_patch(call: LocalCall, tool: ApplyPatchTool, progress: Progress) -> Ran:
@@ -166,7 +178,7 @@ async def _apply_patch(call: LocalCall, tool: ApplyPatchTool, progress: Progress
     given = await _called(call, partial(method, operation), method)
     result = given if isinstance(given, ApplyPatchResult) else ApplyPatchResult(output=given)
     text = result.output or ""
-    return _patch_output(call, result.status or "completed", text), text, text
+    return _patch_output(call, result.status or "completed", text), text
 
 
 async def _called(call: LocalCall, work: Callable[[], T | Awaitable[T]], function: Callable[..., Any]) -> T:
@@ -186,7 +198,7 @@ def _is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
-def _failure(call: LocalCall, message: str) -> tuple[WireItem, str]:
+def _failure(call: LocalCall, message: str) -> Ran:
     """Return the output of a call that failed."""
     match call.tool:
         case ShellTool():

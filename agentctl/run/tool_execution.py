@@ -55,10 +55,12 @@ async def execute(calls: list[ToolCall], progress: Progress) -> list[Given]:
     config = progress.config.tool_execution
     most = config.max_function_tool_concurrency if config else None
     turnstile = asyncio.Semaphore(most) if most is not None and most < len(calls) else None
+    # A shell, or an editor, does one thing after the other: what comes later may build on what went before.
+    queues = {call.tool.name: asyncio.Lock() for call in calls if not isinstance(call, FunctionCall | UnknownCall)}
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(_in_turn(call, progress, turnstile), name=f"tool call {call.call_id}")
+                group.create_task(_in_turn(call, progress, turnstile, queues), name=f"tool call {call.call_id}")
                 for call in calls
             ]
     except BaseExceptionGroup as failures:
@@ -66,10 +68,15 @@ async def execute(calls: list[ToolCall], progress: Progress) -> list[Given]:
     return [task.result() for task in tasks]
 
 
-async def _in_turn(call: ToolCall, progress: Progress, turnstile: asyncio.Semaphore | None) -> Given:
-    if turnstile is None or not isinstance(call, FunctionCall):
+async def _in_turn(
+    call: ToolCall, progress: Progress, turnstile: asyncio.Semaphore | None, queues: dict[str, asyncio.Lock]
+) -> Given:
+    if isinstance(call, UnknownCall):
         return await _answer(call, progress)
-    async with turnstile:
+    waits_for = turnstile if isinstance(call, FunctionCall) else queues[call.tool.name]
+    if waits_for is None:
+        return await _answer(call, progress)
+    async with waits_for:
         return await _answer(call, progress)
 
 
@@ -100,7 +107,7 @@ async def _invoke(call: FunctionCall, progress: Progress) -> FunctionToolResult:
                 item.custom_data = await _loaded("custom_data_of")(tool, context, item)
             await progress.hook_calls.tool_end(context, tool, output)
         if context.failure is not None:
-            _mark_failed(context.failure, progress)
+            mark_failed(context.failure, progress)
         gave(output_text(output))
     return FunctionToolResult(tool=tool, output=output, run_item=item, agent_run_result=context.agent_run_result)
 
@@ -162,7 +169,7 @@ def _failed(tool: FunctionTool, error: BaseException) -> UserError:
     return UserError(f"tool {tool.name!r} failed: {type(error).__name__}: {error}")
 
 
-def _mark_failed(error: Exception, progress: Progress) -> None:
+def mark_failed(error: BaseException, progress: Progress) -> None:
     """Let the span of the tool call show what the model is told in a text, and the run does not see at all."""
     span = get_current_span()
     if span is not None and span.span_data.type == "function":
