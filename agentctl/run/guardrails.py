@@ -14,7 +14,7 @@ from typing import Any
 
 from agentctl.agent.events import GuardrailChecked
 from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
-from agentctl.errors import InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered
+from agentctl.errors import InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered, UserError
 
 from .call import CallEvent
 from .progress import Progress
@@ -185,8 +185,7 @@ class _Race:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running -= 1
-        # One that was cancelled by somebody else gave no verdict, so that nobody may go on.
-        failure = asyncio.CancelledError() if task.cancelled() else task.exception()
+        failure = _cancelled(task) if task.cancelled() else task.exception()
         if failure is not None and self._failure is None:
             self._failure = failure
             self._cancel()
@@ -201,3 +200,8 @@ class _Race:
         if running:
             self._cancel()
             await asyncio.wait(running)
+
+
+def _cancelled(task: asyncio.Task[None]) -> UserError:
+    """Return what ends the run where nobody knows what the task would have said."""
+    return UserError(f"{task.get_name()} was cancelled before its end, by itself or by other code")

@@ -84,8 +84,6 @@ class Progress:
     conversation_id: str | None = None
     """The conversation in which the service keeps the history."""
     final_output: Any = None
-    hook_calls: Hooks = field(init=False)
-    """What tells the hooks of the run and of its agents."""
     spans: Spans = field(init=False)
     """What the run tells of itself to who traces it."""
     _kept: int = field(init=False, default=0)
@@ -96,7 +94,6 @@ class Progress:
     """What was left out until now of all that the service is to keep."""
 
     def __post_init__(self) -> None:
-        self.hook_calls = Hooks(self)
         self.spans = spans_for(self.config)
         self.history = ItemHelpers.input_to_new_input_list(self.input)
 
@@ -124,6 +121,11 @@ class Progress:
         if self.conversation_id is not None or self.previous_response_id is not None:
             self._kept = len(self.history)
             self._still_unsent = self.left_out
+
+    @property
+    def hook_calls(self) -> Hooks:
+        """What tells the hooks of the run and of its agents: made when asked, so that the run does not hold itself."""
+        return Hooks(self)
 
     async def close(self) -> None:
         """Let go of what was made for this run alone."""

@@ -1,6 +1,7 @@
 """Guardrails in a run: what waits for them, what they stop, and that nothing goes on behind them."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -177,17 +178,34 @@ def test_what_a_guardrail_raises_ends_the_run_and_the_model_call(run: Run) -> No
     assert log == ["broken begins", "model begins", "model cancelled"]
 
 
-def test_a_guardrail_that_is_cancelled_by_somebody_else_does_not_let_the_run_go_on() -> None:
-    async def scenario() -> None:
-        async def give_up() -> None:
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_a_guardrail_that_is_cancelled_does_not_let_the_run_go_on(run: Run, by_itself: bool) -> None:
+    async def be_cancelled() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if by_itself:
             raise asyncio.CancelledError
+        task.cancel()
+        await forever()
 
-        agent = Agent(name="a", model=ScriptedModel(["hello"]), input_guardrails=[guardrail("odd", wait=give_up)])
-        with pytest.raises(asyncio.CancelledError):
-            await Runner.run(agent, "hi")
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+    agent = Agent(name="a", model=ScriptedModel(["hello"]), input_guardrails=[guardrail("odd", wait=be_cancelled)])
+    with pytest.raises(UserError, match="guardrail odd was cancelled before its end"):
+        run(agent)
 
-    asyncio.run(scenario())
+
+def test_of_two_guardrails_that_fail_at_once_the_first_is_told_and_nothing_is_logged(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise OSError("too")
+
+    checks = [guardrail("one", trips=True), guardrail("two", trips=True), guardrail("three", wait=fail)]
+    with pytest.raises(InputGuardrailTripwireTriggered, match="'one'") as raised:
+        run(Agent(name="a", model=ScriptedModel(["x"]), input_guardrails=checks))
+    assert raised.value.run_data is not None
+    assert names(raised.value.run_data.input_guardrail_results) == [("one", True), ("two", True)]
+    gc.collect()
+    assert caplog.records == []
 
 
 def test_a_model_call_that_fails_ends_the_guardrails_beside_it(run: Run) -> None:
@@ -331,7 +349,8 @@ def test_a_function_that_fails_to_word_a_withheld_output_lets_nothing_out(run: R
     def fail(_: Any) -> str:
         raise OSError
 
-    for function in (fail, lambda _: None, lambda _: 3):
+    functions: list[Any] = [fail, lambda _: None, lambda _: 3]
+    for function in functions:
         error = blocked(run, RunConfig(output_guardrail_blocked_message=function))
         assert error.guardrail_result.agent_output == "An output guardrail withheld this output."
 
