@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, get_args
 
 from .wire import JSONValue
 
@@ -31,6 +31,8 @@ class ToolOutputImage:
     detail: Detail | None = None
 
     def __post_init__(self) -> None:
+        if self.detail not in (None, *get_args(Detail)):
+            raise ValueError(f"ToolOutputImage.detail is low, high or auto, not {self.detail!r}")
         if self.image_url is None and self.file_id is None:
             raise ValueError("ToolOutputImage has an image_url or a file_id")
 

@@ -13,6 +13,7 @@ Message: TypeAlias = dict[str, Any]
 """A message of chat completions: `{"role": "user", "content": "…"}`."""
 
 _TEXT_PARTS = frozenset({"input_text", "output_text", "text"})
+_TOOL_OUTPUT = "a tool's output"
 
 
 def build_messages(
@@ -53,7 +54,7 @@ class _Conversation:
             case "function_call":
                 self._add_call(item)
             case "function_call_output":
-                content = _content(item.get("output"), "a tool's output")
+                content = _content(item.get("output"), _TOOL_OUTPUT)
                 self.messages.append({"role": "tool", "tool_call_id": item.get("call_id"), "content": content})
             case "reasoning":
                 self._reasoning += _reasoning_text(item) if self._replays(item) else ""
@@ -108,15 +109,17 @@ def _part(part: dict[str, Any], where: str) -> dict[str, Any]:
     kind = part.get("type")
     if kind in _TEXT_PARTS:
         return {"type": "text", "text": part.get("text") or ""}
-    if where != "a tool's output":
-        match kind:
-            case "input_image" if part.get("image_url"):
-                return {"type": "image_url", "image_url": _given(url=part["image_url"], detail=part.get("detail"))}
-            case "input_file" if not part.get("file_url"):
-                named = {name: part.get(name) for name in ("file_data", "file_id", "filename")}
-                return {"type": "file", "file": _given(**named)}
-            case "input_audio":
-                return {"type": "input_audio", "input_audio": part.get("input_audio")}
+    if where == _TOOL_OUTPUT and kind in ("input_image", "input_file"):
+        # The API takes text alone from a tool, and the run is not to end with what a tool of its own gave.
+        return {"type": "text", "text": f"[{_described(part)}, which cannot be shown here]"}
+    match kind:
+        case "input_image" if part.get("image_url"):
+            return {"type": "image_url", "image_url": _given(url=part["image_url"], detail=part.get("detail"))}
+        case "input_file" if not part.get("file_url"):
+            named = {name: part.get(name) for name in ("file_data", "file_id", "filename")}
+            return {"type": "file", "file": _given(**named)}
+        case "input_audio" if where != _TOOL_OUTPUT:
+            return {"type": "input_audio", "input_audio": part.get("input_audio")}
     raise UserError(f"chat completions cannot carry {_described(part)} in {where}: use the Responses API for it")
 
 

@@ -231,7 +231,7 @@ def _spoken(items: str | list[WireItem], manner: Manner) -> Iterator[tuple[str, 
                     yield "assistant", _call_text(item)
             case "function_call_output":
                 name = names.get(item.get("call_id"), "")
-                yield "user", f"Tool {name} returned: {_text(item.get('output'))}"
+                yield "user", f"Tool {name} returned: {_tool_text(item.get('output'))}"
             case "reasoning":
                 continue
             case other:
@@ -245,6 +245,17 @@ def _kind(item: WireItem) -> str:
 def _call_text(item: WireItem) -> str:
     arguments = item.get("arguments") or "{}"
     return f'{{"name": {json.dumps(item.get("name"))}, "arguments": {arguments}}}'
+
+
+def _tool_text(output: JSONValue) -> str:
+    """Return what a tool gave as a text; an image or a file in it is named, since a local model reads text only."""
+    if not isinstance(output, list):
+        return _text(output)
+    named = {
+        "input_image": "[an image, which cannot be shown here]",
+        "input_file": "[a file, which cannot be shown here]",
+    }
+    return " ".join(named.get(part.get("type")) or _text([part]) for part in output)
 
 
 def _text(content: JSONValue) -> str:

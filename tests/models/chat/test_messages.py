@@ -123,6 +123,19 @@ def test_an_openai_object_in_the_input_is_read_as_its_json() -> None:
     assert messages(call)[0]["tool_calls"] == [SENT_1]
 
 
+def test_an_image_or_file_that_a_tool_gave_is_named_since_the_api_takes_text_alone_from_tools() -> None:
+    parts = [
+        {"type": "input_text", "text": "a map"},
+        {"type": "input_image", "image_url": "data:image/png;base64,AA=="},
+        {"type": "input_file", "file_data": "AA=="},
+    ]
+    assert messages({**OUTPUT_1, "output": parts})[-1]["content"] == [
+        {"type": "text", "text": "a map"},
+        {"type": "text", "text": "[an image, which cannot be shown here]"},
+        {"type": "text", "text": "[a file, which cannot be shown here]"},
+    ]
+
+
 def test_the_input_is_left_as_it_is() -> None:
     items = [said("Let me see."), dict(CALL_1), said("So.")]
     before = repr(items)
@@ -139,7 +152,7 @@ def test_the_input_is_left_as_it_is() -> None:
         ({"role": "user", "content": [{"type": "input_file", "file_url": "https://x"}]}, "a file given by file_url"),
         ({"role": "user", "content": [{"type": "input_smell"}]}, "'input_smell'"),
         ({"role": "assistant", "content": [{"type": "input_image", "image_url": "x"}]}, "an image in a message of the"),
-        ({**OUTPUT_1, "output": [{"type": "input_image", "image_url": "x"}]}, "an image in a tool's output"),
+        ({**OUTPUT_1, "output": [{"type": "input_smell"}]}, "'input_smell'"),
     ],
 )
 def test_what_has_no_form_in_chat_completions_is_an_error_that_names_it(item: dict[str, Any], named: str) -> None:

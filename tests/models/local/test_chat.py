@@ -161,13 +161,22 @@ def test_settings_go_over_what_the_model_is_told_otherwise() -> None:
     "item",
     [
         {"role": "user", "content": [{"type": "input_image", "image_url": "data:…"}]},
-        {"type": "function_call_output", "call_id": "c1", "output": [{"type": "input_file", "file_id": "f"}]},
+        {"role": "user", "content": [{"type": "input_file", "file_id": "f"}]},
         {"type": "web_search_call", "id": "w"},
     ],
 )
 def test_what_is_no_text_is_refused(item: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"input_image|input_file|web_search_call"):
         build_chat(ModelRequest(input=[item]), LARGE)
+
+
+def test_an_image_that_a_tool_gave_is_named() -> None:
+    parts = [{"type": "input_text", "text": "a map"}, {"type": "input_image", "image_url": "data:…"}]
+    chat = build_chat(ModelRequest(input=[QUESTION, CALL, {**OUTPUT, "output": parts}]), LARGE)
+    assert roles(chat.body)[-1] == (
+        "user",
+        "Tool get_weather returned: a map [an image, which cannot be shown here]",
+    )
 
 
 @pytest.mark.parametrize("field", ["previous_response_id", "conversation_id"])
