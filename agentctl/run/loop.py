@@ -108,12 +108,13 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
 
         planned = plan(response, progress, request.tools, request.handoffs)
         begins = len(progress.new_items)
-        for item in planned.items:
-            yield _added(item, progress)
+        for added in [_added(item, progress) for item in planned.items]:
+            yield added
         progress.note_what_the_service_keeps(response)
         gave = await execute(planned.calls, progress) if planned.calls else []
-        for output in gave:
-            yield _added(output if isinstance(output, ToolCallOutputItem) else output.run_item, progress)
+        outputs = [output if isinstance(output, ToolCallOutputItem) else output.run_item for output in gave]
+        for added in [_added(output, progress) for output in outputs]:
+            yield added
         if planned.calls:
             progress.used_tools.add(progress.agent.name)
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper
-from agentctl.agent.items import ItemHelpers, ModelResponse, RunItem
+from agentctl.agent.items import ItemHelpers, ModelResponse, RunItem, ToolCallOutputItem
 from agentctl.agent.wire import WireItem
 from agentctl.errors import UserError
 
 from .config import RunConfig, run_config
 from .hooks import Hooks, check_run_hooks
+from .open_calls import NO_OUTPUT, answers_of_open_calls
 from .spans import Spans, spans_for
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class Progress:
     tool_output_guardrail_results: list[ToolOutputGuardrailResult] = field(default_factory=list)
     warned: set[str] = field(default_factory=set)
     """What the user was told once, and need not be told again."""
+    is_broken_off: bool = False
+    """Whether the run was ended from outside, in the middle of a turn."""
     ends_after_turn: bool = False
     """Whether the run is to stop once the turn at hand is over."""
     previous_response_id: str | None = None
@@ -98,9 +101,18 @@ class Progress:
         self.history = ItemHelpers.input_to_new_input_list(self.input)
 
     def add(self, item: RunItem) -> None:
-        """Take a new item into the run."""
+        """Take a new item into the run, unless it was broken off."""
+        if self.is_broken_off:
+            return
         self.new_items.append(item)
         self.history.append(input_item(item, self.config))
+
+    def break_off(self) -> None:
+        """End the run where it is: what ran counts no longer, and tool calls without an output get one that says so."""
+        answers = answers_of_open_calls([item.to_input_item() for item in self.new_items])
+        for wire in answers:
+            self.add(ToolCallOutputItem(self.agent, wire, output=NO_OUTPUT))
+        self.is_broken_off = True
 
     def show(self, shown: Shown) -> None:
         """Send this, and what is added to it, from now on; what the run has produced stays as it is."""

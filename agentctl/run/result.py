@@ -193,8 +193,9 @@ class RunResultStreaming(RunResultBase):
 
     @property
     def run_loop_exception(self) -> BaseException | None:
-        """What ended the run, if it failed."""
-        return self._end.error if self._end else None
+        """What ended the run, if it failed; None for one that was cancelled."""
+        error = self._end.error if self._end else None
+        return None if isinstance(error, RunCancelled) else error
 
     async def stream_events(self) -> AsyncIterator[StreamEvent]:
         """Yield the events that the Agents SDK knows, to the end of the run; then raise what the run raised.
@@ -229,13 +230,22 @@ class RunResultStreaming(RunResultBase):
     ) -> None:
         """Stop the run: at once, dropping events that were not read, or when the turn at hand is over.
 
+        At once means that model calls and tools are cancelled; a tool call that was under way gets an output that says
+        so, such that `to_input_list()` can be gone on from. After the turn means that its tools give their outputs.
+
         `reason` becomes the error of the last event; without one it is `RunCancelled`.
+
+        Raises:
+            ValueError: there is no such mode.
         """
+        if mode not in ("immediate", "after_turn"):
+            raise ValueError(f"cancel: mode is 'immediate' or 'after_turn', not {mode!r}")
         if self._end is not None:
             return
         if mode == "after_turn":
             self._progress.ends_after_turn = True
             return
+        self._progress.break_off()
         error = reason or RunCancelled()
         error.run_data = error_details(self._progress)
         self._waiting.clear()
@@ -260,6 +270,7 @@ class RunResultStreaming(RunResultBase):
                         await self._read.wait()
         finally:
             if self._end is None:
+                self._progress.break_off()
                 self._finish(finished(self._progress, RunCancelled()))
 
     def _finish(self, end: RunFinished) -> None:

@@ -13,14 +13,10 @@ from agentctl.agent.events import (
     RunItemStreamEvent,
 )
 from agentctl.agent.items import MessageOutputItem
-from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.agent.wire import WireItem
 from agentctl.errors import RequestRejectedError, RunInterrupted, RunTimeoutError
 from agentctl.render.deltas import TEXT
-
-NO_OUTPUT = "This call was broken off before it gave an output; whether it had an effect is not known."
-"""The output of a tool call that has none."""
-
-_RUN_HERE = frozenset({"function_call", "shell_call", "local_shell_call", "apply_patch_call"})
+from agentctl.run.open_calls import answers_of_open_calls
 
 
 class Heard:
@@ -62,28 +58,7 @@ def remembered(prompt: str, heard: Heard, error: Exception | None) -> list[WireI
     is_broken_off = isinstance(error, RunInterrupted | RunTimeoutError)
     if isinstance(error, RequestRejectedError) or (error is not None and not is_broken_off and not heard.items):
         return []
-    items = [user_message(prompt), *_answered(heard.items)]
+    items = [user_message(prompt), *heard.items, *answers_of_open_calls(heard.items)]
     if is_broken_off and heard.text:
         items.append({"role": "assistant", "content": heard.text})
     return items
-
-
-def _answered(items: list[WireItem]) -> list[WireItem]:
-    """Return the items, each tool call that has no output followed, at the end, by one that says so."""
-    answered = {item.get("call_id") for item in items if str(item.get("type")).endswith("_call_output")}
-    missing = [
-        {"type": f"{item['type']}_output", "call_id": item.get("call_id"), **_no_output(item)}
-        for item in items
-        if item.get("type") in _RUN_HERE and item.get("call_id") not in answered
-    ]
-    return [*items, *missing]
-
-
-def _no_output(item: WireItem) -> dict[str, JSONValue]:
-    match item["type"]:
-        case "shell_call":
-            return {"output": [{"stdout": "", "stderr": NO_OUTPUT, "outcome": {"type": "exit", "exit_code": 1}}]}
-        case "apply_patch_call":
-            return {"status": "failed", "output": NO_OUTPUT}
-        case _:
-            return {"output": NO_OUTPUT}

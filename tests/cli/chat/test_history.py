@@ -8,7 +8,7 @@ import pytest
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import ModelRequested, RawResponsesStreamEvent, RetryScheduled, RunItemStreamEvent
 from agentctl.agent.items import run_item
-from agentctl.cli.chat.history import NO_OUTPUT, Heard, remembered
+from agentctl.cli.chat.history import Heard, remembered
 from agentctl.errors import (
     MaxTurnsExceeded,
     RequestRejectedError,
@@ -16,6 +16,7 @@ from agentctl.errors import (
     RunTimeoutError,
     ServiceUnavailableError,
 )
+from agentctl.run.open_calls import NO_OUTPUT
 
 AGENT = Agent(name="a")
 MESSAGE = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
