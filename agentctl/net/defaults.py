@@ -34,7 +34,7 @@ class Defaults:
     openai_api: OpenAIAPI = "responses"
     responses_transport: ResponsesTransport = "http"
     tracing_key: str | None = field(default=None, repr=False)
-    """What traces are exported with; None leaves it to the exporter."""
+    """What traces are exported with, where that was said."""
 
 
 _defaults = Defaults()
@@ -72,7 +72,7 @@ def set_default_openai_client(client: AsyncOpenAI, use_for_tracing: bool = True)
     """
     register_secret(client.api_key)
     _change(openai_client=client)
-    if use_for_tracing and client.api_key and _is_of_openai(str(client.base_url)):
+    if use_for_tracing and client.api_key and _is_same_service(str(client.base_url), OPENAI_BASE_URL):
         set_tracing_export_api_key(client.api_key)
 
 
@@ -102,23 +102,23 @@ def set_tracing_export_api_key(api_key: str) -> None:
     _change(tracing_key=api_key)
 
 
-def tracing_export_key(environ: Mapping[str, str]) -> str | None:
-    """Return the key that traces go to OpenAI with: the one set for that, else OPENAI_API_KEY.
+def tracing_export_key(url: str, environ: Mapping[str, str]) -> str | None:
+    """Return the key that traces may be sent to `url` with: the one set for that, else OPENAI_API_KEY.
 
-    The latter not where OPENAI_BASE_URL names another service, whose key it is then.
+    The latter is the key of the service that OPENAI_BASE_URL names, of OpenAI where it names none, and of no other.
     """
     if _defaults.tracing_key:
         return _defaults.tracing_key
     key = environ.get("OPENAI_API_KEY", "").strip()
-    if not key or not _is_of_openai(environ.get("OPENAI_BASE_URL", "").strip() or OPENAI_BASE_URL):
+    if not key or not _is_same_service(environ.get("OPENAI_BASE_URL", "").strip() or OPENAI_BASE_URL, url):
         return None
     register_secret(key)
     return key
 
 
-def _is_of_openai(url: str) -> bool:
+def _is_same_service(url: str, other: str) -> bool:
     try:
-        return origin_of(url) == origin_of(OPENAI_BASE_URL)
+        return origin_of(url) == origin_of(other)
     except ConfigurationError:
         return False
 

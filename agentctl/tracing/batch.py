@@ -116,6 +116,7 @@ class BatchTraceProcessor(TracingProcessor):
             self._wake.clear()
             self._export_all()
         self._export_all()  # What was taken just before the end.
+        self._exporter.close()
 
     def _export_all(self) -> None:
         with self._exporting:

@@ -1,8 +1,11 @@
-"""What the environment says of tracing."""
+"""Where traces go, and what the environment says of that."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+ENDPOINT = "https://api.openai.com/v1/traces/ingest"
+"""Where OpenAI takes traces."""
 
 DISABLE = "OPENAI_AGENTS_DISABLE_TRACING"
 """The variable that stops tracing in a process."""

@@ -16,6 +16,7 @@ from agentctl.net.endpoint import origin_of
 from agentctl.net.options import HttpOptions
 from agentctl.redaction import redact, register_secret
 
+from .environment import ENDPOINT
 from .ingest import as_json, ingestable
 from .processor_interface import TracingExporter
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
     from .spans import Span
     from .traces import Trace
-
-ENDPOINT = "https://api.openai.com/v1/traces/ingest"
-"""Where OpenAI takes traces."""
 
 _TRY_AGAIN = frozenset({408, 409, 429})
 _PATIENCE = HttpOptions(connect_timeout=10, request_timeout=60)
@@ -74,7 +72,7 @@ class BackendSpanExporter(TracingExporter):
     @property
     def api_key(self) -> str | None:
         """What is sent with, where a trace has no key of its own: the one given, else that of the process."""
-        return self._api_key or tracing_export_key(os.environ)
+        return self._api_key or tracing_export_key(self.endpoint, os.environ)
 
     def set_api_key(self, api_key: str) -> None:
         """Send with this key from now on."""

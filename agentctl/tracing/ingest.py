@@ -23,7 +23,8 @@ def ingestable(exported: dict[str, Any]) -> dict[str, Any]:
         return exported
     fitted = {name: fitting(value) if name in ("input", "output") else value for name, value in data.items()}
     if "usage" in fitted:
-        usage = _usage(fitted.pop("usage")) if fitted.get("type") == "generation" else None
+        given = fitted.pop("usage")
+        usage = _usage(given) if fitted.get("type") == "generation" else None
         if usage is not None:
             fitted["usage"] = usage
     return {**exported, "span_data": fitted}
@@ -92,7 +93,7 @@ def _first_of(value: Any) -> Any:
     if isinstance(value, list):
         items: list[Any] = []
         for item in value:
-            left -= _size(item) + 1
+            left -= _size(item) + 2
             if left < 0:
                 break
             items.append(item)
@@ -100,7 +101,7 @@ def _first_of(value: Any) -> Any:
     if isinstance(value, dict):
         table: dict[Any, Any] = {}
         for name, item in value.items():
-            left -= _size({name: item}) + 1
+            left -= _size({name: item})
             if left < 0:
                 break
             table[name] = item

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from agentctl._lazy import exporter
 from agentctl.net.defaults import tracing_export_key
 
-from .environment import is_disabled_by
+from .environment import ENDPOINT, is_disabled_by
 
 if TYPE_CHECKING:
     from .processor_interface import TracingProcessor
@@ -30,7 +30,7 @@ class _ExportToOpenAI:
     """The default of the library, as that of the SDK: traces go to OpenAI where there is a key for it."""
 
     def is_wanted(self) -> bool:
-        return tracing_export_key(os.environ) is not None
+        return tracing_export_key(ENDPOINT, os.environ) is not None
 
     def make(self) -> TracingProcessor:
         make = _load("default_processor")

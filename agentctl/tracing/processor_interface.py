@@ -48,3 +48,6 @@ class TracingExporter(abc.ABC):
     @abc.abstractmethod
     def export(self, items: list[Trace | Span[Any]]) -> None:
         """Send, write or keep what has been traced."""
+
+    def close(self) -> None:  # noqa: B027  # optional to override
+        """Let go of connections and files: nothing more is exported."""

@@ -16,6 +16,8 @@ Upgrades have a script of their own, so that they fail apart from responses:
     service.script_upgrades(http_error(426), upgrade(then=closed(1011)))
     service.connections()                                # how each was answered and how it ended
 
+So have traces, at `POST /v1/traces/ingest`: `service.script_ingests(http_error(500))`, `service.traced()`.
+
 `service.key` is the only key accepted where it is set, `service.models` the only models; without `service.stores`
 nothing outlives its connection. `service.wait_for_requests` and `wait_for_connections` wait for what a client does on
 its own time: sending, or hanging up.

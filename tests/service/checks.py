@@ -1,5 +1,6 @@
 """What the real service would refuse, where telling is cheap."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,40 @@ def check_request(body: Any, models: list[str] | None, *, fields: frozenset[str]
     if not any(name in body for name in ("input", "prompt", "previous_response_id", "conversation")):
         return missing("input")
     return _check_tools(body)
+
+
+def check_traces(headers: dict[str, str], body: Any) -> Refusal | None:
+    """Refuse what is no list of traces and spans, and spans with more than the traces API takes."""
+    if headers.get("openai-beta") != "traces=v1":
+        return Refusal(status=400, message="Missing header: OpenAI-Beta: traces=v1.")
+    if not isinstance(body, dict) or not isinstance(body.get("data"), list) or body.keys() != {"data"}:
+        return missing("data")
+    for index, item in enumerate(body["data"]):
+        place = f"data[{index}]"
+        if item.get("object") == "trace":
+            if unknown := item.keys() - {"object", "id", "workflow_name", "group_id", "metadata"}:
+                return _unknown(f"{place}.{min(unknown)}")
+        elif item.get("object") != "trace.span":
+            return missing(f"{place}.object")
+        elif refusal := _check_span(item["span_data"], f"{place}.span_data"):
+            return refusal
+    return None
+
+
+def _check_span(data: Wire, place: str) -> Refusal | None:
+    usage = data.get("usage")
+    if usage is not None and (
+        data["type"] != "generation" or usage.keys() - {"input_tokens", "output_tokens", "details"}
+    ):
+        return _unknown(f"{place}.usage")
+    for name in ("input", "output"):
+        if len(json.dumps(data.get(name), ensure_ascii=False).encode()) > LARGEST_IN_A_SPAN:
+            return Refusal(status=400, message=f"'{place}.{name}' is too large.", param=f"{place}.{name}")
+    return None
+
+
+def _unknown(name: str) -> Refusal:
+    return Refusal(status=400, message=f"Unknown parameter: '{name}'.", code="unknown_parameter", param=name)
 
 
 def check_model(model: str | None, models: list[str] | None) -> Refusal | None:
@@ -113,6 +148,9 @@ def check_items(items: list[Wire], parent: Turn | None) -> Refusal | None:
         return Refusal(status=400, message=message, param="input")
     return None
 
+
+LARGEST_IN_A_SPAN = 100_000
+"""The most bytes of JSON that a span's input or output may have."""
 
 FIELDS = frozenset(
     {

@@ -73,6 +73,14 @@ class Service:
         """
         self._control("script_upgrades", list(steps))
 
+    def script_ingests(self, *steps: Step) -> None:
+        """Append steps for traces, such as `http_error()` and `hang()`; then all are taken."""
+        self._control("script_ingests", list(steps))
+
+    def traced(self) -> list[dict[str, Any]]:
+        """Return the requests so far that brought traces."""
+        return [request for request in self.requests() if request["path"] == "/v1/traces/ingest"]
+
     def requests(self, *, bodies: bool = True) -> list[dict[str, Any]]:
         """Return the requests so far: method, path, headers (names in lower case), body (decoded), bytes, closed_early.
 

@@ -15,6 +15,8 @@ async def answer(name: str, body: Any, state: State) -> bytes:
             state.script.extend(body)
         case "script_upgrades":
             state.upgrades.extend(body)
+        case "script_ingests":
+            state.ingests.extend(body)
         case "settings":
             state.settings = Settings(**body)
         case "forget":

@@ -73,11 +73,22 @@ async def _answer(request: Request, state: State, answer: Answer) -> None:
             await answer.send_json(200, {"object": "list", "data": models})
         case "POST", "/v1/responses/compact":
             await answer.send_json(200, compact(request.decode(), state))
+        case "POST", "/v1/traces/ingest":
+            await _ingest(request, state, answer)
         case "POST", path if path in _ENDPOINTS:
             await _take_step(_ENDPOINTS[path], request.decode(), state, answer)
         case method, path:
             refusal = checks.Refusal(status=404, message=f"Invalid URL ({method} {path})")
             await answer.send_json(404, refusal.body())
+
+
+async def _ingest(request: Request, state: State, answer: Answer) -> None:
+    if state.ingests:
+        await answer.play(state.ingests.pop(0), _ENDPOINTS["/v1/responses"], {})
+    elif refusal := checks.check_traces(request.headers, request.decode()):
+        await answer.send_json(refusal.status, refusal.body())
+    else:
+        await answer.send(204, b"", {})
 
 
 async def _take_step(endpoint: Endpoint, body: Any, state: State, answer: Answer) -> None:

@@ -112,6 +112,7 @@ class State:
 
     script: list[Wire] = field(default_factory=list)
     upgrades: list[Wire] = field(default_factory=list)
+    ingests: list[Wire] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
