@@ -74,13 +74,13 @@ def agent_tool(
     name = tool_name or tool_name_part(agent.name)
     _check(name, max_turns, previous_response_id, conversation_id, on_stream_max_pending_events)
     arguments = _Text(name) if parameters is None else _Structure(name, parameters)
-    reads_text = parameters is None or list(arguments.schema.get("properties", ())) == ["input"]
+    is_typed = parameters is not None or input_builder is not None
     options = _options(arguments.schema, include_input_schema)
 
     async def run_input(params: Any) -> StructuredToolInputResult:
         if input_builder is not None:
             return await built_input(input_builder, {"params": params, **options})
-        if reads_text and isinstance(params["input"], str) and not include_input_schema:
+        if parameters is None or (not include_input_schema and _is_text(params)):
             text: str = params["input"]
             return text
         return default_tool_input_builder({"params": params, **options})
@@ -93,7 +93,7 @@ def agent_tool(
             NestedRun(
                 agent=agent,
                 input=await run_input(params),
-                tool_input=None if parameters is None else params,
+                tool_input=params if is_typed else None,
                 run_config=run_config,
                 max_turns=max_turns,
                 hooks=hooks,
@@ -141,6 +141,10 @@ def _check(
         raise UserError(
             f"agent tool {name!r}: on_stream_max_pending_events is a whole number from 1, or None, not {most_pending!r}"
         )
+
+
+def _is_text(params: dict[str, Any]) -> bool:
+    return list(params) == ["input"] and isinstance(params["input"], str)
 
 
 def _options(schema: dict[str, Any], include_schema: bool) -> StructuredToolInputBuilderOptions:

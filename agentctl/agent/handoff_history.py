@@ -7,6 +7,8 @@ import json
 import re
 from dataclasses import dataclass
 
+from agentctl.errors import UserError
+
 from .handoff import HandoffHistoryMapper, HandoffInputData
 from .items import ItemHelpers
 from .wire import WireItem
@@ -26,7 +28,11 @@ _wrappers = _Wrappers()
 def nest_handoff_history(
     handoff_input_data: HandoffInputData, *, history_mapper: HandoffHistoryMapper | None = None
 ) -> HandoffInputData:
-    """Return the data with all that the next agent is shown made into what the mapper gives, one message by default."""
+    """Return the data with all that the next agent is shown made into what the mapper gives, one message by default.
+
+    Raises:
+        UserError: the mapper gives no list of items.
+    """
     data = handoff_input_data
     before = data.input_history
     shown = data.new_items if data.input_items is None else data.input_items
@@ -34,8 +40,10 @@ def nest_handoff_history(
         *ItemHelpers.input_to_new_input_list(before if isinstance(before, str) else list(before)),
         *(item.to_input_item() for item in (*data.pre_handoff_items, *shown)),
     ]
-    mapper = history_mapper or default_handoff_history_mapper
-    return dataclasses.replace(data, input_history=tuple(mapper(transcript)), pre_handoff_items=(), input_items=())
+    mapped = (history_mapper or default_handoff_history_mapper)(transcript)
+    if not isinstance(mapped, list):
+        raise UserError(f"a handoff_history_mapper returns a list of items, not {type(mapped).__name__}")
+    return dataclasses.replace(data, input_history=tuple(mapped), pre_handoff_items=(), input_items=())
 
 
 def default_handoff_history_mapper(transcript: list[WireItem]) -> list[WireItem]:

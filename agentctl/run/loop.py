@@ -115,7 +115,7 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
         outputs = [output if isinstance(output, ToolCallOutputItem) else output.run_item for output in gave]
         for added in [_added(output, progress) for output in outputs]:
             yield added
-        if planned.calls:
+        if planned.calls or planned.handoffs:
             progress.used_tools.add(progress.agent.name)
 
         results = [output for output in gave if isinstance(output, FunctionToolResult)]

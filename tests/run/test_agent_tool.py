@@ -250,6 +250,29 @@ def test_an_input_builder_makes_the_input(run: Run, made: Any) -> None:
     assert heard == [{"params": {"text": "x", "number": 1}, "summary": None, "json_schema": None}] * 2
 
 
+def test_an_input_builder_may_have_a_text_alone(run: Run) -> None:
+    heard: list[Any] = []
+
+    def build(options: Any) -> str:
+        heard.append(options["params"])
+        return "built"
+
+    agent, model = inner([function_call("note", {}, call_id="n")], "inner says", tools=[note])
+    run(outer(agent.as_tool("ask", "", input_builder=build))[0])
+    assert heard == [{"input": "do it"}]
+    assert json.loads(model.calls[1].input[-1]["output"]) == [None, {"input": "do it"}]  # type: ignore[index]
+
+
+def test_a_text_alone_is_read_as_it_is_and_needs_no_schema(run: Run) -> None:
+    class OnlyInput(BaseModel):
+        input: str
+
+    for options in ({"include_input_schema": True}, {"parameters": OnlyInput}):
+        agent, model = inner()
+        run(outer(agent.as_tool("ask", "", **options))[0])  # type: ignore[arg-type]
+        assert given(model) == "do it"
+
+
 def test_an_input_builder_that_gives_no_input_is_told_to_the_model(run: Run) -> None:
     agent, _ = inner()
     main, asked = outer(agent.as_tool("ask", "", input_builder=lambda options: 3))  # type: ignore[arg-type,return-value]

@@ -15,6 +15,7 @@ from agentctl import (
     HandoffOutputItem,
     MessageOutputItem,
     ModelBehaviorError,
+    ModelSettings,
     RunConfig,
     RunContextWrapper,
     RunHooks,
@@ -416,6 +417,29 @@ def test_a_history_that_the_service_keeps_is_not_nested_and_a_warning_says_so(ke
     assert warnings == ["handoff 'transfer_to_b': the service keeps the history, which is not nested"]
     assert [item.get("call_id") for item in model.calls[2].input] == ["h1"]
     assert ids(result) == EVERYTHING
+
+
+def test_a_mapper_that_gives_no_list_ends_the_run(run: Run) -> None:
+    mapper: Any = lambda transcript: None  # noqa: E731
+    config = RunConfig(nest_handoff_history=True, handoff_history_mapper=mapper)
+    with pytest.raises(UserError, match="returns a list of items, not NoneType"):
+        run(chain(ScriptedModel(steps())), run_config=config)
+
+
+def test_a_forced_handoff_is_forced_once(run: Run) -> None:
+    model = ScriptedModel([[transfer("b")], [transfer("a", "h2")], "done"])
+    a = Agent(name="a", model=model, model_settings=ModelSettings(tool_choice="required"))
+    b = Agent(name="b", model=model, handoffs=[a])
+    a.handoffs = [b]
+    run(a)
+    assert [call.model_settings.tool_choice for call in model.calls] == ["required", None, None]
+
+
+def test_a_handoff_goes_before_a_tool_that_may_end_the_run(run: Run) -> None:
+    model = ScriptedModel([[function_call("double", {"number": 2}, call_id="c1"), transfer("b")], "done"])
+    b = Agent(name="b", model=model)
+    result = run(Agent(name="a", model=model, tools=[double], handoffs=[b], tool_use_behavior="stop_on_first_tool"))
+    assert (result.final_output, result.last_agent) == ("done", b)
 
 
 def test_the_limit_of_turns_is_that_of_the_run(run: Run) -> None:
