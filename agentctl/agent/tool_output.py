@@ -87,16 +87,28 @@ _PARTS: dict[str, type[_Part]] = {
 
 
 def output_wire(output: Any) -> JSONValue:
-    """Return what a tool gave as the `output` of its item: parts as a list, anything else as a text."""
+    """Return what a tool gave as the `output` of its item: parts as a list, anything else as a text.
+
+    A text is itself, data is JSON, what JSON cannot say is its `str`.
+    """
     if isinstance(output, str):
         return _whole_characters(output)
     parts = _parts(output)
-    return output_text(output) if parts is None else parts
+    return _whole_characters(_data_text(output)) if parts is None else parts
 
 
 def output_text(output: Any) -> str:
-    """Return what a tool gave as one text: text as it is, data as JSON, anything else as `str`."""
-    return _whole_characters(output if isinstance(output, str) else _data_text(output))
+    """Return what a tool gave as one text."""
+    return wire_text(output_wire(output))
+
+
+def wire_text(wire: JSONValue) -> str:
+    """Return the `output` of an item as one text: texts joined, parts of other kinds as JSON."""
+    if isinstance(wire, str):
+        return wire
+    if all(part["type"] == "input_text" for part in wire):
+        return "\n".join(part["text"] for part in wire)
+    return json.dumps(wire, ensure_ascii=False)
 
 
 def _parts(output: Any) -> list[JSONValue] | None:

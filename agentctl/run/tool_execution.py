@@ -12,7 +12,7 @@ from agentctl.agent.context import ToolContext
 from agentctl.agent.items import ToolCallOutputItem
 from agentctl.agent.tool import FunctionTool
 from agentctl.agent.tool_errors import is_stray_cancellation
-from agentctl.agent.tool_output import output_text, output_wire
+from agentctl.agent.tool_output import output_wire, wire_text
 from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.errors import AgentsException, ToolTimeoutError, UserError
 from agentctl.tracing.current import get_current_span
@@ -95,9 +95,10 @@ async def _invoke(call: FunctionCall, progress: Progress) -> FunctionToolResult:
     with progress.spans.tool_call(call) as gave:
         objection = await _loaded("objection_to_call")(tool, context, progress) if tool.tool_input_guardrails else None
         output = await _output(tool, context, progress) if objection is None else objection
+        wire = output_wire(output)
         item = ToolCallOutputItem(
             progress.agent,
-            {"type": "function_call_output", "call_id": call.call_id, "output": output_wire(output)},
+            {"type": "function_call_output", "call_id": call.call_id, "output": wire},
             output=output,
             tool_origin=tool.origin,
             failed=context.failure is not None,
@@ -108,7 +109,7 @@ async def _invoke(call: FunctionCall, progress: Progress) -> FunctionToolResult:
             await progress.hook_calls.tool_end(context, tool, output)
         if context.failure is not None:
             mark_failed(context.failure, progress)
-        gave(output_text(output))
+        gave(wire_text(wire))
     return FunctionToolResult(tool=tool, output=output, run_item=item, agent_run_result=context.agent_run_result)
 
 
