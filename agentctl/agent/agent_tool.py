@@ -27,6 +27,7 @@ from .ports import NestedRun
 from .strict_schema import ensure_strict_json_schema
 from .tool import FunctionTool, ToolErrorFunction
 from .tool_errors import default_tool_error_function, failure_text
+from .tool_origin import ToolOrigin, ToolOriginType
 
 if TYPE_CHECKING:
     from agentctl.run.config import RunConfig
@@ -123,6 +124,7 @@ def agent_tool(
         params_json_schema=arguments.schema,
         on_invoke_tool=invoke,
         is_enabled=is_enabled,
+        origin=ToolOrigin(type=ToolOriginType.AGENT_AS_TOOL, agent_name=agent.name, agent_tool_name=name),
     )
 
 

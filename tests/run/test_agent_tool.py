@@ -3,9 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field
@@ -17,55 +16,30 @@ from agentctl import (
     FunctionTool,
     MaxTurnsExceeded,
     ModelSettings,
+    MultiProvider,
     RunConfig,
     RunContextWrapper,
     RunHooks,
     Runner,
+    ToolCallItem,
     ToolCallOutputItem,
     ToolContext,
+    ToolOrigin,
+    ToolOriginType,
     Usage,
     UserError,
     function_tool,
 )
 from agentctl.run.result import RunResultBase
 from agentctl.testing import ModelStep, ScriptedModel, assistant_message, function_call
-
-Run = Callable[..., RunResultBase]
+from tests.run.conftest import Run, run_streamed, run_whole
+from tests.service.client import Service
+from tests.service.steps import text, tool_calls
 
 
 async def nothing_else_runs() -> None:
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
-def run_whole(agent: Agent[Any], input: Any = "hi", **options: Any) -> RunResultBase:
-    async def scenario() -> RunResultBase:
-        try:
-            return await Runner.run(agent, input, **options)
-        finally:
-            await nothing_else_runs()
-
-    return asyncio.run(scenario())
-
-
-def run_streamed(agent: Agent[Any], input: Any = "hi", **options: Any) -> RunResultBase:
-    async def scenario() -> RunResultBase:
-        result = Runner.run_streamed(agent, input, **options)
-        try:
-            async for _ in result.stream_events():
-                pass
-            return result
-        finally:
-            await result.run_loop_task
-            await nothing_else_runs()
-
-    return asyncio.run(scenario())
-
-
-@pytest.fixture(params=[run_whole, run_streamed])
-def run(request: pytest.FixtureRequest) -> Run:
-    way: Run = request.param
-    return way
 
 
 TOKENS = Usage(requests=1, input_tokens=5, output_tokens=3, total_tokens=8)
@@ -125,6 +99,9 @@ def test_an_agent_as_a_tool_takes_a_text_and_gives_its_final_output(run: Run) ->
         "MessageOutputItem",
     ]
     assert result.agent_tool_invocation is None
+    origin = ToolOrigin(type=ToolOriginType.AGENT_AS_TOOL, agent_name="inner", agent_tool_name="ask_inner")
+    tools = [item for item in result.new_items if isinstance(item, ToolCallItem | ToolCallOutputItem)]
+    assert [item.tool_origin for item in tools] == [origin, origin]
 
 
 def test_the_name_of_the_tool_comes_of_the_agents(run: Run) -> None:
@@ -545,3 +522,35 @@ def test_several_agents_may_run_beside_each_other(run: Run) -> None:
     usage = run(main).context_wrapper.usage
     assert [item["output"] for item in model.calls[1].input[-2:]] == ["met", "met"]  # type: ignore[index]
     assert usage.requests == 4
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("transport", ["http", "websocket"])
+def test_a_nested_run_never_waits_for_the_connection_of_the_run_around_it(
+    is_streamed: bool, transport: Literal["http", "websocket"], service: Service
+) -> None:
+    names = [f"inner{n}" for n in range(12)]
+    service.script(
+        tool_calls(*((name, {"input": "x"}, f"call_{name}") for name in names)),
+        *(text("inner says") for _ in names),
+        text("done"),
+    )
+    tools: list[Any] = [Agent(name=name, instructions=name).as_tool(None, "") for name in names]
+    provider = MultiProvider(
+        openai_api_key="sk-nested", openai_base_url=service.base_url, responses_transport=transport
+    )
+
+    config = RunConfig(model_provider=provider, model="gpt-x")
+    way = run_streamed if is_streamed else run_whole
+
+    async def scenario() -> RunResultBase:
+        try:
+            return await way(Agent(name="outer", tools=tools), "hi", run_config=config)
+        finally:
+            await provider.aclose()
+
+    result = asyncio.run(scenario())
+    outputs = [item.output for item in result.new_items if isinstance(item, ToolCallOutputItem)]
+    assert outputs == ["inner says"] * len(names)
+    assert result.final_output == "done"
+    assert result.context_wrapper.usage.requests == len(names) + 2

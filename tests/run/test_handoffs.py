@@ -1,7 +1,6 @@
 """Handoffs in runs: who gets the word, what the history shows then, and what the result keeps all the same."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,35 +30,7 @@ from agentctl.agent.events import Warned
 from agentctl.extensions.handoff_filters import remove_all_tools
 from agentctl.run.result import RunResultBase
 from agentctl.testing import ScriptedModel, assistant_message, function_call
-
-Run = Callable[..., RunResultBase]
-
-
-def run_whole(agent: Agent[Any], input: Any = "hi", **options: Any) -> RunResultBase:
-    async def scenario() -> RunResultBase:
-        result = await Runner.run(agent, input, **options)
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-        return result
-
-    return asyncio.run(scenario())
-
-
-def run_streamed(agent: Agent[Any], input: Any = "hi", **options: Any) -> RunResultBase:
-    async def scenario() -> RunResultBase:
-        result = Runner.run_streamed(agent, input, **options)
-        async for _ in result.stream_events():
-            pass
-        await result.run_loop_task
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-        return result
-
-    return asyncio.run(scenario())
-
-
-@pytest.fixture(params=[run_whole, run_streamed])
-def run(request: pytest.FixtureRequest) -> Run:
-    way: Run = request.param
-    return way
+from tests.run.conftest import Run
 
 
 @function_tool
