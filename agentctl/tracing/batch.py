@@ -140,7 +140,7 @@ class BatchTraceProcessor(TracingProcessor):
             is_first = not self.dropped
             self.dropped += count
         if is_first and count:
-            logger.warning("traces and spans are dropped: %s; the run goes on", redact(why))
+            logger.warning("traces and spans are dropped: %s", redact(why))
 
 
 _processors: weakref.WeakSet[BatchTraceProcessor] = weakref.WeakSet()

@@ -123,6 +123,11 @@ def test_the_key_of_the_default_client_serves_tracing_too() -> None:
     assert get_defaults().tracing_key == "sk-of-client"
 
 
+def test_the_key_of_a_client_of_another_service_does_not_serve_tracing() -> None:
+    set_default_openai_client(AsyncOpenAI(api_key="sk-of-another", base_url="http://localhost:1234/v1"))
+    assert get_defaults().tracing_key is None
+
+
 def test_the_key_of_the_default_client_does_not_serve_tracing_if_told_otherwise() -> None:
     set_default_openai_client(AsyncOpenAI(api_key="sk-of-client"), use_for_tracing=False)
     assert get_defaults().tracing_key is None

@@ -173,7 +173,7 @@ def test_a_service_that_is_not_there_is_no_error(caplog: pytest.LogCaptureFixtur
     assert "127.0.0.1:9" in caplog.text
 
 
-def test_an_address_that_is_none_is_no_error_of_the_run(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_address_that_is_none_is_an_error_at_once() -> None:
     with pytest.raises(Exception, match="not an http or https URL"):
         BackendSpanExporter("sk-export", endpoint="ftp://nowhere")
 
