@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from agentctl.agent.agent import Agent
+from agentctl.agent.events import AgentUpdatedStreamEvent, RawResponsesStreamEvent, RunItemStreamEvent, StreamEvent
+from agentctl.agent.items import ToolCallItem, ToolCallOutputItem
+from agentctl.agent.wire import WireItem
+from agentctl.threads import in_daemon_thread
 
 from .config import DEFAULT_MAX_TURNS
+from .result import RunResultBase
+from .runner import Runner
+
+_PROMPT = " > "
+_GOODBYE = frozenset({"exit", "quit"})
+_TEXT = frozenset({"response.output_text.delta", "response.refusal.delta"})
 
 
 async def run_demo_loop(
@@ -15,5 +31,121 @@ async def run_demo_loop(
     """Read lines and print what the agent makes of them, until `exit`, `quit`, Ctrl-C or the end of the input.
 
     With `stream` the text comes as the model writes it, and tool calls, their outputs and changes of the agent are
-    lines of their own; else each answer is printed whole.
+    lines of their own; else each answer is printed whole. The conversation goes on with the agent that had the last
+    word.
+
+    Raises:
+        AgentsException: as `Runner.run` does.
     """
+    conversation = asyncio.ensure_future(_converse(agent, stream=stream, context=context, max_turns=max_turns))
+    with _interrupts(conversation) as was_interrupted:
+        try:
+            await conversation
+        except asyncio.CancelledError:
+            if not was_interrupted():
+                raise
+    if was_interrupted():
+        _write("\n")
+
+
+async def _converse(agent: Agent[Any], *, stream: bool, context: Any, max_turns: int | None) -> None:
+    items: list[WireItem] = []
+    while True:
+        try:
+            line = await in_daemon_thread(lambda: input(_PROMPT), name="line of the demo loop")
+        except EOFError:
+            _write("\n")
+            return
+        if line.strip().lower() in _GOODBYE:
+            return
+        if not line.strip():
+            continue
+        items.append({"role": "user", "content": line})
+        turn = _print_along if stream else _print_whole
+        result = await turn(agent, items, context, max_turns)
+        items, agent = result.to_input_list(), result.last_agent
+
+
+async def _print_whole(agent: Agent[Any], items: list[WireItem], context: Any, max_turns: int | None) -> RunResultBase:
+    result = await Runner.run(agent, items, context=context, max_turns=max_turns)
+    _write(f"{result.final_output}\n")
+    return result
+
+
+async def _print_along(agent: Agent[Any], items: list[WireItem], context: Any, max_turns: int | None) -> RunResultBase:
+    result = Runner.run_streamed(agent, items, context=context, max_turns=max_turns)
+    page = _Page(agent)
+    try:
+        async for event in result.stream_events():
+            page.show(event)
+    finally:
+        result.cancel()
+        await asyncio.wait({result.run_loop_task})
+        page.end_line()
+    return result
+
+
+class _Page:
+    """What was printed of a turn."""
+
+    def __init__(self, agent: Agent[Any]) -> None:
+        self._agent = agent
+        self._is_in_line = False
+
+    def show(self, event: StreamEvent) -> None:
+        match event:
+            case RawResponsesStreamEvent():
+                if event.wire.get("type") in _TEXT:
+                    self._text(event.wire.get("delta") or "")
+            case AgentUpdatedStreamEvent(new_agent=agent):
+                if agent is not self._agent:
+                    self._agent = agent
+                    self._line(f"agent: {agent.name}")
+            case RunItemStreamEvent(item=ToolCallItem() as item):
+                self._line(
+                    f"tool: {item.tool_name or item.wire.get('type')} {item.wire.get('arguments') or ''}".rstrip()
+                )
+            case RunItemStreamEvent(item=ToolCallOutputItem() as item):
+                self._line(f"output: {item.output}")
+            case _:
+                pass
+
+    def end_line(self) -> None:
+        if self._is_in_line:
+            _write("\n")
+            self._is_in_line = False
+
+    def _text(self, text: str) -> None:
+        if text:
+            _write(text)
+            self._is_in_line = not text.endswith("\n")
+
+    def _line(self, text: str) -> None:
+        self.end_line()
+        _write(f"[{text}]\n")
+
+
+@contextmanager
+def _interrupts(conversation: asyncio.Future[None]) -> Iterator[Callable[[], bool]]:
+    """Have Ctrl-C end the conversation, where it reaches us; it gives a function that says whether it did."""
+    was_interrupted = False
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        nonlocal was_interrupted
+        was_interrupted = True
+        conversation.cancel()
+
+    before = signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(end))
+    try:
+        yield lambda: was_interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
