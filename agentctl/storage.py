@@ -59,6 +59,8 @@ def locked(path: Path) -> Iterator[None]:
 
     target = os.path.realpath(path)
     make_folder(Path(target).parent)
+    # Where there can be no lock, FileLock waits for it as if somebody held it.
+    os.close(os.open(f"{target}.lock", os.O_RDWR | os.O_CREAT, 0o600))
     lock = FileLock(f"{target}.lock", timeout=LOCK_PATIENCE, poll_interval=0.01)
     try:
         lock.acquire()

@@ -160,6 +160,12 @@ def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
     assert path.read_text() == "80"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder where nobody can create a file, not even root")
+def test_where_there_can_be_no_lock_nobody_is_blamed_for_holding_it() -> None:
+    with pytest.raises(FileNotFoundError), locked(Path("/proc/config.toml")):
+        pass
+
+
 def test_a_lock_that_stays_taken_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agentctl.storage.LOCK_PATIENCE", 0.05)
     path = tmp_path / "file"

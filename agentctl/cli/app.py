@@ -99,18 +99,18 @@ app = typer.Typer(
 )
 
 
-def _take(ctx: typer.Context, option: Any, value: Any) -> None:
-    """Keep the value of a global option that stands behind the command."""
+def _take(ctx: typer.Context, option: Any, value: str | None) -> None:
+    """Keep the checked text of a global option that stands behind the command."""
     invocation = ctx.ensure_object(Invocation)
     match option.name, value:
         case _, None:
             pass
-        case "config", path:
-            invocation.config = path
-        case "profile", name:
+        case "config", str(path):
+            invocation.config = Path(path)
+        case "profile", str(name):
             invocation.profile = name
-        case "color", color:
-            invocation.color = color.value
+        case "color", str(color):
+            invocation.color = Color(color).value
 
 
 def _profiles(ctx: typer.Context) -> list[tuple[str, str]]:
