@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import abc
+import types
+import typing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from agentctl.errors import ModelBehaviorError, UserError
@@ -45,17 +47,21 @@ class AgentOutputSchemaBase(abc.ABC):
 
 @dataclass(init=False)
 class AgentOutputSchema(AgentOutputSchemaBase):
-    """The output schema of a Python type: pydantic model, dataclass, TypedDict, list, plain type."""
+    """The output schema of a Python type: pydantic model, dataclass, TypedDict, list, union, plain type.
+
+    What is no pydantic model or dict is asked for inside an object, under the key `response`.
+    """
 
     output_type: type[Any]
 
     def __init__(self, output_type: type[Any], strict_json_schema: bool = True) -> None:
+        """Take a type, read when first needed; `strict_json_schema`: whether the service must hold the model to it."""
         self.output_type = output_type
         self._strict = strict_json_schema
 
     def is_plain_text(self) -> bool:
         """Return whether the output is text as it is."""
-        return self.output_type is str
+        return self.output_type is None or self.output_type is str
 
     def is_strict_json_schema(self) -> bool:
         """Return whether the service must hold the model to the schema."""
@@ -63,7 +69,7 @@ class AgentOutputSchema(AgentOutputSchemaBase):
 
     def name(self) -> str:
         """Return the name of the output type."""
-        return getattr(self.output_type, "__name__", None) or str(self.output_type)
+        return type_name(self.output_type)
 
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON schema of the output.
@@ -71,65 +77,100 @@ class AgentOutputSchema(AgentOutputSchemaBase):
         Raises:
             UserError: the type has no schema, or none that strict mode can express.
         """
-        return self._schema
+        return self._read.schema
 
     def validate_json(self, json_str: str) -> Any:
         """Return the model's text as a value of the output type."""
         from pydantic import ValidationError
 
         try:
-            value = self._adapter.validate_json(json_str)
+            value = self._read.adapter.validate_json(json_str)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"]) or "the whole"
             raise ModelBehaviorError(
                 f"the model's output is not valid for {self.name()}: {place}: {first['msg']}"
             ) from error
-        return value[_WRAPPED] if self._is_wrapped else value
+        return value[_WRAPPED] if self._read.is_wrapped else value
 
     def dump_json(self, value: Any) -> str:
         """Return a value as the text that the model would have given; whether it fits, `validate_json` says."""
-        held = {_WRAPPED: value} if self._is_wrapped else value
-        text: bytes = self._adapter.dump_json(held, warnings="none")
+        held = {_WRAPPED: value} if self._read.is_wrapped else value
+        text: bytes = self._read.adapter.dump_json(held, by_alias=True, warnings="none")
         return text.decode()
 
     @cached_property
-    def _plain_adapter(self) -> Any:
+    def _read(self) -> _TypeRead:
         # 50 ms: imported for agents with an output type only.
-        from pydantic import TypeAdapter
-
-        return TypeAdapter(self.output_type)
-
-    @cached_property
-    def _is_wrapped(self) -> bool:
-        schema = self._plain_adapter.json_schema()
-        return schema.get("type") != "object" and "$ref" not in schema
-
-    @cached_property
-    def _adapter(self) -> Any:
-        if not self._is_wrapped:
-            return self._plain_adapter
         from pydantic import TypeAdapter
         from typing_extensions import TypedDict
 
-        return TypeAdapter(TypedDict("Output", {_WRAPPED: self.output_type}))  # type: ignore[operator]
-
-    @cached_property
-    def _schema(self) -> dict[str, Any]:
         try:
-            schema: dict[str, Any] = self._adapter.json_schema()
+            adapter: Any = TypeAdapter(self.output_type)
+            schema = adapter.json_schema()
+            is_wrapped = not _is_object(self.output_type, schema)
+            if is_wrapped:
+                adapter = TypeAdapter(TypedDict("OutputType", {_WRAPPED: self.output_type}))  # type: ignore[operator]
+                schema = adapter.json_schema()
         except Exception as error:
             raise UserError(f"output type {self.name()} has no JSON schema: {error}") from error
-        if not self._strict:
-            return schema
         try:
-            return ensure_strict_json_schema(schema)
+            schema = ensure_strict_json_schema(schema) if self._strict else schema
         except UserError as error:
-            raise UserError(f"output type {self.name()}: {error.message}") from error
+            raise UserError(
+                f"output type {self.name()}: {error.message} (`AgentOutputSchema(…, strict_json_schema=False)`)"
+            ) from error
+        return _TypeRead(adapter=adapter, schema=schema, is_wrapped=is_wrapped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TypeRead:
+    """What reads the values of an output type, and what the service is told of it."""
+
+    adapter: Any
+    schema: dict[str, Any]
+    is_wrapped: bool
 
 
 def output_schema(output_type: type[Any] | AgentOutputSchemaBase | None) -> AgentOutputSchemaBase | None:
     """Return the schema of an agent's output type; None for plain text."""
     if output_type is None or output_type is str:
         return None
-    return output_type if isinstance(output_type, AgentOutputSchemaBase) else AgentOutputSchema(output_type)
+    if isinstance(output_type, AgentOutputSchemaBase):
+        return output_type
+    kind: Any = output_type
+    try:
+        return _schema_of(kind)
+    except TypeError:
+        return AgentOutputSchema(kind)  # A type that cannot be remembered: Annotated with a list, say.
+
+
+def type_name(kind: Any) -> str:
+    """Return a type as it is written: `list[City]`, `int | None`."""
+    if kind is None or kind is type(None):
+        return "None"
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Annotated:
+        return type_name(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(map(type_name, arguments))
+    if origin is typing.Literal:
+        return f"Literal[{', '.join(map(repr, arguments))}]"
+    if isinstance(origin, type) and arguments:
+        return f"{origin.__name__}[{', '.join(map(type_name, arguments))}]"
+    return kind.__name__ if isinstance(kind, type) else str(kind)
+
+
+@lru_cache(maxsize=64)
+def _schema_of(output_type: Any) -> AgentOutputSchema:
+    return AgentOutputSchema(output_type)
+
+
+def _is_object(output_type: Any, schema: dict[str, Any]) -> bool:
+    """Return whether a type can be asked for as it is: it is a model or a dict, and so is its JSON."""
+    from pydantic import BaseModel
+
+    kind = typing.get_origin(output_type) or output_type
+    if not (isinstance(kind, type) and issubclass(kind, BaseModel | dict)):
+        return False
+    return schema.get("type") == "object" or "$ref" in schema

@@ -6,63 +6,123 @@ from typing import Any
 
 from agentctl.errors import UserError
 
+from .schema_limits import check_limits
+
+_FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
+"""The formats of strings that the service knows; it refuses a schema with any other."""
+
+_SCHEMAS_BY_NAME = ("properties", "$defs", "definitions")
+
+_LOGIC = ("not", "if", "then", "else", "dependentRequired", "dependentSchemas", "unevaluatedProperties")
+
 
 def ensure_strict_json_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Return `schema` in strict form: every object closed, every property required, null defaults gone.
 
+    What strict mode does not know and a value is checked for later anyway is left out: formats, unique items.
+
     Raises:
-        UserError: an object takes properties that the schema does not name, which strict mode cannot say.
+        UserError: the schema says what strict mode cannot, or is larger than the service takes.
     """
     if not schema:
         return {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
-    strict = _strict(schema, root=schema, path="the schema")
-    assert isinstance(strict, dict)
+    strict = _Conversion(schema).of(schema, "")
+    check_limits(strict)
     return strict
 
 
-def _strict(node: Any, *, root: dict[str, Any], path: str) -> Any:
-    if isinstance(node, list):
-        return [_strict(part, root=root, path=path) for part in node]
-    if not isinstance(node, dict):
+class _Conversion:
+    """One schema on its way to strict form; places in it are told as `Model.field[].field`."""
+
+    def __init__(self, root: dict[str, Any]) -> None:
+        self._root = root
+        self._expanding: tuple[str, ...] = ()
+        """The references that are being written out where the place at hand is."""
+
+    def of(self, node: Any, place: str) -> dict[str, Any]:
+        if node is False or not isinstance(node, dict) or not (node.keys() - {"title", "description", "default"}):
+            raise _inexpressible(place, "may be anything (Any, object, or no annotation)", "give it a type")
+        if "$ref" in node and len(node) > 1:
+            return self._written_out(node, place)
+        _refuse_logic(node, place)
+        strict = {key: self._part(key, value, place) for key, value in node.items() if _is_kept(key, value)}
+        if "oneOf" in strict:
+            strict["anyOf"] = strict.pop("oneOf")
+        if isinstance(parts := strict.pop("allOf", None), list):
+            strict |= parts[0]
+        kind = strict.get("type")
+        if kind == "object" or "properties" in strict or (isinstance(kind, list) and "object" in kind):
+            _close(strict, place)
+        if kind == "array" and "items" not in strict:
+            raise _inexpressible(f"{place}[]", "may be anything", "say what the list holds, as in list[str]")
+        return strict
+
+    def _part(self, key: str, value: Any, place: str) -> Any:
+        if key in _SCHEMAS_BY_NAME and isinstance(value, dict):
+            inside = place if key == "properties" else ""
+            return {name: self.of(part, f"{inside}.{name}" if inside else name) for name, part in value.items()}
+        if key in ("anyOf", "oneOf", "allOf") and isinstance(value, list):
+            return [self.of(part, place) for part in value]
+        return self.of(value, f"{place}[]") if key == "items" else value
+
+    def _written_out(self, node: dict[str, Any], place: str) -> dict[str, Any]:
+        """Return what a reference points at, with what stands beside it: strict mode allows nothing beside one."""
+        reference = node["$ref"]
+        if reference in self._expanding:
+            return {"$ref": reference}  # A model that holds itself: what stands beside it cannot be said.
+        before, self._expanding = self._expanding, (*self._expanding, reference)
+        try:
+            beside = {key: value for key, value in node.items() if key != "$ref"}
+            return self.of({**self._resolved(reference), **beside}, place)
+        finally:
+            self._expanding = before
+
+    def _resolved(self, reference: str) -> dict[str, Any]:
+        node: Any = self._root
+        for part in reference.removeprefix("#/").split("/"):
+            node = node.get(part) if isinstance(node, dict) else None
+        if not isinstance(node, dict):
+            raise UserError(f"the schema refers to {reference!r}, which it does not define")
         return node
-    if "$ref" in node and len(node) > 1:
-        # Strict mode allows nothing beside a reference: what it points at is written out.
-        node = {**_resolve(node["$ref"], root), **{key: value for key, value in node.items() if key != "$ref"}}
-    strict: dict[str, Any] = {}
-    for key, value in node.items():
-        if key in ("properties", "$defs", "definitions"):
-            strict[key] = {name: _strict(part, root=root, path=f"{path}, {name!r}") for name, part in value.items()}
-        elif key in ("items", "anyOf", "allOf", "prefixItems", "not"):
-            strict[key] = _strict(value, root=root, path=path)
-        elif key == "oneOf":
-            strict["anyOf"] = _strict(value, root=root, path=path)
-        elif key == "discriminator" or (key == "default" and value is None):
-            continue
-        else:
-            strict[key] = value
-    if isinstance(parts := strict.get("allOf"), list) and len(parts) == 1:
-        del strict["allOf"]
-        strict |= parts[0]
-    if strict.get("type") == "object":
-        _close(strict, path)
-    return strict
 
 
-def _close(strict: dict[str, Any], path: str) -> None:
-    if strict.get("additionalProperties") not in (None, False):
-        raise UserError(
-            f"{path} has an object with free keys (a dict, say), which strict mode cannot express: "
-            "name its fields, or turn strict mode off"
+def _is_kept(key: str, value: Any) -> bool:
+    match key:
+        case "discriminator" | "uniqueItems":
+            return False
+        case "default":
+            return value is not None
+        case "format":
+            return value in _FORMATS
+        case _:
+            return True
+
+
+def _refuse_logic(node: dict[str, Any], place: str) -> None:
+    if "prefixItems" in node or isinstance(node.get("items"), list):
+        raise _inexpressible(place, "is a tuple, whose places have types of their own", "use a list or a model")
+    if len(node.get("allOf", ())) > 1:
+        raise _inexpressible(place, "is all of several schemas at once (allOf)", "merge them into one")
+    for key in _LOGIC:
+        if key in node:
+            raise _inexpressible(place, f"has a condition ({key})", "leave it out and check the value yourself")
+
+
+def _close(strict: dict[str, Any], place: str) -> None:
+    keys = strict.get("propertyNames")
+    if strict.get("additionalProperties") not in (None, False) or "patternProperties" in strict or keys:
+        raise _inexpressible(
+            place,
+            "is an object with free keys (a dict, say)",
+            "name its fields in a model, or use a list of models with a key and a value",
         )
+    strict.setdefault("type", "object")
     strict["additionalProperties"] = False
     strict.setdefault("properties", {})
     strict["required"] = list(strict["properties"])
 
 
-def _resolve(reference: str, root: dict[str, Any]) -> dict[str, Any]:
-    node: Any = root
-    for part in reference.removeprefix("#/").split("/"):
-        node = node.get(part) if isinstance(node, dict) else None
-    if not isinstance(node, dict):
-        raise UserError(f"the schema refers to {reference!r}, which it does not define")
-    return node
+def _inexpressible(place: str, what: str, way_out: str) -> UserError:
+    return UserError(
+        f"{place or 'the whole'} {what}, which strict mode cannot express: {way_out}, or turn strict mode off"
+    )

@@ -13,8 +13,9 @@ from tests.service.steps import text, tool_calls
 __all__ = ["local_home", "weights_file"]
 
 FREE_KEYS = (
-    "the schema has an object with free keys (a dict, say), which strict mode cannot express: name its fields, or turn "
-    "strict mode off"
+    "the whole is an object with free keys (a dict, say), which strict mode cannot express: name its fields in a model, "
+    "or use a list of models with a key and a value, or turn strict mode off "
+    "(`AgentOutputSchema(…, strict_json_schema=False)`)"
 )
 
 CREW = '''
@@ -127,7 +128,7 @@ def test_an_agent_is_shown_for_programs(agentctl: Agentctl, project: Path) -> No
     default = json.loads(agentctl("agents", "show", "--json").stdout)
     assert default["reference"] == "count"
     assert default["instructions_function"] == "<lambda>"
-    assert default["output_type"]["name"] == "list"
+    assert default["output_type"]["name"] == "list[int]"
     assert default["output_type"]["schema"]["type"] == "object"
 
 
@@ -179,7 +180,7 @@ def test_what_would_fail_a_run_is_a_failure_and_the_rest_a_warning(agentctl: Age
         ("warning", "tool 'bare' does not say what is meant by a"),
         ("failure", "tool 'is loose': a name has letters, digits, - and _, 128 at most"),
         ("failure", "tool 'is loose': its schema is not strict"),
-        ("failure", f"output type dict: {FREE_KEYS}"),
+        ("failure", f"output type dict[str, int]: {FREE_KEYS}"),
     ]
     lines = agentctl("agents", "check", "bad.py:agent").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["ok", *(state for state, _ in said)]
@@ -196,7 +197,7 @@ def test_what_would_fail_a_run_is_a_failure_and_the_rest_a_warning(agentctl: Age
         (
             "from agentctl import function_tool\n@function_tool\ndef f(a: dict[str, int]): ...\n",
             "agents.py",
-            "tool 'f': the schema, 'a' has an object with free keys",
+            "tool 'f': a is an object with free keys",
         ),
     ],
 )

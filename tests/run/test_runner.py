@@ -227,7 +227,7 @@ class Point:
     ("output_type", "text", "value"),
     [
         (Weather, '{"city": "Oslo", "degrees": 3}', Weather(city="Oslo", degrees=3)),
-        (Point, '{"x": 1}', Point(1)),
+        (Point, '{"response": {"x": 1}}', Point(1)),
         (list[int], '{"response": [1, 2]}', [1, 2]),
         (int, '{"response": 7}', 7),
     ],
