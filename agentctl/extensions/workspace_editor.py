@@ -130,13 +130,17 @@ class _Place:
     def read(self) -> tuple[str, os.stat_result]:
         """Return the text of the file, and what it was read from."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with open(os.open(self.name, flags, dir_fd=self.folder), "rb") as file:
-            status = os.fstat(file.fileno())
+        descriptor = os.open(self.name, flags, dir_fd=self.folder)
+        try:
+            status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise UserError(f"{self.path!r} is no file with text")
             if status.st_size > _LARGEST:
                 raise UserError(f"{self.path!r} is larger than {_LARGEST >> 20} MiB, too large to be changed here")
-            data = file.read()
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read()
+        finally:
+            os.close(descriptor)
         try:
             return data.decode("utf-8"), status
         except UnicodeDecodeError as error:
