@@ -20,6 +20,10 @@ class ToolOutputText:
     type: Literal["text"] = "text"
     text: str
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise TypeError(f"ToolOutputText.text is a text, not {type(self.text).__name__}")
+
 
 @dataclass(kw_only=True)
 class ToolOutputImage:
@@ -128,7 +132,8 @@ def _part(value: Any) -> _Part | None:
         return value
     if not isinstance(value, dict):
         return None
-    kind = _PARTS.get(value.get("type") or "")
+    name = value.get("type")
+    kind = _PARTS.get(name) if isinstance(name, str) else None
     if kind is None or not _fits(value, {field.name for field in dataclasses.fields(kind)}):
         return None
     try:
@@ -149,8 +154,6 @@ def _part_wire(part: _Part) -> JSONValue:
 
 
 def _data_text(output: Any) -> str:
-    if dataclasses.is_dataclass(output) and not isinstance(output, type):
-        output = dataclasses.asdict(output)
     try:
         return json.dumps(output, ensure_ascii=False, default=_as_json)
     except (TypeError, ValueError):
@@ -163,6 +166,8 @@ def _whole_characters(text: str) -> str:
 
 
 def _as_json(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
     # A pydantic object knows its JSON; its class cannot be named without importing pydantic.
     dump = getattr(value, "model_dump", None)
     if dump is None:
