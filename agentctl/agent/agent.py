@@ -13,8 +13,7 @@ from .enablement import is_enabled
 from .model_settings import ModelSettings
 from .output import AgentOutputSchemaBase
 from .ports import Model
-from .tool import FunctionTool, Tool
-from .tool_errors import default_tool_error_function
+from .tool import FunctionTool, Tool, default_tool_error_function
 
 if TYPE_CHECKING:
     from agentctl.run.config import RunConfig

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 ToolErrorFunction: TypeAlias = Callable[[RunContextWrapper[Any], Exception], str | Awaitable[str]]
 """Turns what a tool raised into the text that the model reads in place of an output."""
 
+
+def default_tool_error_function(ctx: RunContextWrapper[Any], error: Exception) -> str:
+    """Tell the model what went wrong, so that it can mend its call or do without."""
+    return f"Error: {type(error).__name__}: {error}"
+
+
 ToolTimeoutBehavior = Literal["error_as_result", "raise_exception"]
 """What follows a timeout: the model is told, or `ToolTimeoutError` ends the run."""
 

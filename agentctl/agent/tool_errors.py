@@ -12,6 +12,7 @@ from agentctl.log import logger
 
 from .context import RunContextWrapper, TContext, ToolContext
 from .tool import ToolErrorFunction
+from .tool import default_tool_error_function as default_tool_error_function
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,6 @@ class ToolErrorFormatterArgs(Generic[TContext]):
 
 ToolErrorFormatter: TypeAlias = Callable[[ToolErrorFormatterArgs[Any]], str | Awaitable[str | None] | None]
 """Words what the model is told of a call that failed; None keeps the words that are there."""
-
-
-def default_tool_error_function(ctx: RunContextWrapper[Any], error: Exception) -> str:
-    """Tell the model what went wrong, so that it can mend its call or do without."""
-    return f"Error: {type(error).__name__}: {error}"
 
 
 async def failure_text(context: ToolContext[Any], error: Exception, function: ToolErrorFunction) -> str:

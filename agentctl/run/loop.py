@@ -39,7 +39,6 @@ from agentctl.errors import AgentsException, MaxTurnsExceeded, ModelBehaviorErro
 from .call import Models, call_model, model_name
 from .error_handlers import final_message, handled
 from .guardrails import check_before, check_beside, check_output
-from .handoffs import hand_over
 from .prepare import prepare
 from .progress import Progress
 from .result import error_details, finished
@@ -154,6 +153,9 @@ def _added(item: RunItem, progress: Progress) -> RunItemStreamEvent:
 
 
 async def _hand_over(calls: list[HandoffCall], turn_items: list[RunItem], progress: Progress) -> list[RunEvent]:
+    # 3 ms that a run without handoffs does not pay.
+    from .handoffs import hand_over
+
     handed = await hand_over(calls, turn_items, progress)
     events: list[RunEvent] = [_added(item, progress) for item in handed.items]
     if handed.shown is not None:

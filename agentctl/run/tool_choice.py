@@ -9,8 +9,6 @@ from agentctl.agent.tool import FunctionTool
 from agentctl.errors import UserError
 from agentctl.log import logger
 
-from .handoffs import enabled_handoffs
-
 if TYPE_CHECKING:
     from agentctl.agent.handoff import Handoff
     from agentctl.agent.tool import Tool
@@ -27,7 +25,7 @@ async def offered(progress: Progress) -> tuple[list[Tool], list[Handoff[Any, Any
         UserError: several have one name, and `tool_name_collision_policy` is `error`.
     """
     tools = await progress.agent.get_all_tools(progress.context)
-    handoffs = await enabled_handoffs(progress) if progress.agent.handoffs else []
+    handoffs = await _handoffs(progress) if progress.agent.handoffs else []
     names = [tool.name for tool in tools if isinstance(tool, FunctionTool)]
     names += [handoff.tool_name for handoff in handoffs]
     if len(set(names)) == len(names):
@@ -38,6 +36,13 @@ async def offered(progress: Progress) -> tuple[list[Tool], list[Handoff[Any, Any
     kept_handoffs = [handoff for handoff in reversed(handoffs) if _is_new(handoff.tool_name, taken)]
     kept_tools = [tool for tool in reversed(tools) if not isinstance(tool, FunctionTool) or _is_new(tool.name, taken)]
     return kept_tools[::-1], kept_handoffs[::-1]
+
+
+async def _handoffs(progress: Progress) -> list[Handoff[Any, Any]]:
+    # 3 ms that a run without handoffs does not pay.
+    from .handoffs import enabled_handoffs
+
+    return await enabled_handoffs(progress)
 
 
 def _object_to(name: str, progress: Progress) -> None:
