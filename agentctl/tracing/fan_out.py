@@ -33,55 +33,51 @@ class FanOut(TracingProcessor):
     """Tells several processors, in order; none of them hears of the failure of another."""
 
     def __init__(self) -> None:
-        self._told: tuple[_Told, ...] = ()
+        self._told: tuple[Told, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self._told)
 
-    def add(self, processor: TracingProcessor) -> None:
-        """Tell this one, too."""
-        self._told = (*self._told, _told(processor))
-
-    def replace(self, processors: list[TracingProcessor]) -> None:
+    def set(self, *told: Told) -> None:
         """Tell these from now on, and nobody else."""
-        self._told = tuple(_told(processor) for processor in processors)
+        self._told = told
 
     def on_trace_start(self, trace: Trace) -> None:
         """Tell every processor."""
-        for told in self._told:
-            told.tell(lambda processor: processor.on_trace_start(trace))
+        for one in self._told:
+            one.tell(lambda processor: processor.on_trace_start(trace))
 
     def on_trace_end(self, trace: Trace) -> None:
         """Tell every processor."""
-        for told in self._told:
-            told.tell(lambda processor: processor.on_trace_end(trace))
+        for one in self._told:
+            one.tell(lambda processor: processor.on_trace_end(trace))
 
     def on_span_start(self, span: Span[Any]) -> None:
         """Tell every processor."""
-        for told in self._told:
-            told.tell(lambda processor: processor.on_span_start(span))
+        for one in self._told:
+            one.tell(lambda processor: processor.on_span_start(span))
 
     def on_span_end(self, span: Span[Any]) -> None:
         """Tell every processor."""
-        for told in self._told:
-            told.tell(lambda processor: processor.on_span_end(span))
+        for one in self._told:
+            one.tell(lambda processor: processor.on_span_end(span))
 
     def shutdown(self) -> None:
         """Have every processor finish, and wait no longer than `SHUTDOWN`."""
         deadline = time.monotonic() + SHUTDOWN
-        told, self._told = self._told, ()
-        for one in told:
+        ended, self._told = self._told, ()
+        for one in ended:
             one.begin_shutdown()
-        for one in told:
+        for one in ended:
             one.wait(deadline)
 
     def force_flush(self) -> None:
         """Have every processor pass on what it keeps, and wait for it."""
-        for told in self._told:
-            told.flush()
+        for one in self._told:
+            one.flush()
 
 
-class _Told:
+class Told:
     """A processor that is told at once, since it only takes note."""
 
     def __init__(self, processor: TracingProcessor) -> None:
@@ -117,7 +113,7 @@ class _Told:
         logger.debug("where it failed", exc_info=error)
 
 
-class _ToldInThread(_Told):
+class _ToldInThread(Told):
     """A processor of the user's: told in a daemon thread, and waited for as long as it is quick."""
 
     def __init__(self, processor: TracingProcessor) -> None:
@@ -191,5 +187,6 @@ class _ToldInThread(_Told):
             del news
 
 
-def _told(processor: TracingProcessor) -> _Told:
-    return _Told(processor) if type(processor) is BatchTraceProcessor else _ToldInThread(processor)
+def told(processor: TracingProcessor) -> Told:
+    """Return a processor as it is told: one that only takes note at once, any other in a thread."""
+    return Told(processor) if type(processor) is BatchTraceProcessor else _ToldInThread(processor)

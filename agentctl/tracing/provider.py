@@ -12,7 +12,7 @@ from agentctl.redaction import register_secret
 
 from .current import get_current_span, get_current_trace
 from .environment import is_disabled_by
-from .fan_out import FanOut
+from .fan_out import FanOut, Told, told
 from .processor_interface import TracingProcessor
 from .spans import Span, TSpanData
 from .traces import Trace, TracingConfig
@@ -22,11 +22,11 @@ class DefaultProcessor(Protocol):
     """What a process tells of its traces where nobody said otherwise."""
 
     def is_wanted(self) -> bool:
-        """Return whether it would do anything, now."""
+        """Return whether it is to hear of a trace that begins now."""
         ...
 
     def make(self) -> TracingProcessor:
-        """Return it: asked for once, when it is first wanted."""
+        """Return the processor: asked for once, when it is first wanted."""
         ...
 
 
@@ -106,25 +106,27 @@ class TraceProvider(abc.ABC):
 
 
 class DefaultTraceProvider(TraceProvider):
-    """Makes traces and spans that registered processors are told of, and a default one unless all were replaced."""
+    """Makes traces and spans that registered processors are told of, and the default one where it wants to be."""
 
     def __init__(self, default: DefaultProcessor | None = None, *, disabled: bool | None = None) -> None:
-        self._processors = FanOut()
+        self._own: tuple[Told, ...] = ()
         self._default = default
+        self._told_default: Told | None = None
+        self._without_default, self._with_default = FanOut(), FanOut()
         self._is_disabled = disabled
 
     def is_heard(self, api_key: str | None = None) -> bool:
         """Return whether there is a processor, and tracing is not disabled."""
-        return (bool(self._processors) or self._wants_default(api_key)) and not self._disabled()
+        return (bool(self._own) or self._wants_default(api_key)) and not self._disabled()
 
     def register_processor(self, processor: TracingProcessor) -> None:
         """Tell this processor, too."""
-        self._processors.add(processor)
+        self._tell(*self._own, told(processor))
 
     def set_processors(self, processors: list[TracingProcessor]) -> None:
         """Tell these processors, and no other."""
-        self._default = None
-        self._processors.replace(processors)
+        self._default = self._told_default = None
+        self._tell(*map(told, processors))
 
     def get_current_trace(self) -> Trace | None:
         """Return the trace that we are in."""
@@ -168,16 +170,13 @@ class DefaultTraceProvider(TraceProvider):
             return Trace()
         key = (tracing or {}).get("api_key")
         register_secret(key)
-        if self._default is not None and self._wants_default(key):
-            self._processors.add(self._default.make())
-            self._default = None
         return Trace(
             name,
             trace_id=trace_id or self.gen_trace_id(),
             group_id=group_id,
             metadata=metadata,
             tracing_api_key=key,
-            processor=self._processors,
+            processor=self._hearers(key),
         )
 
     def create_span(
@@ -195,7 +194,7 @@ class DefaultTraceProvider(TraceProvider):
         if parent is None:
             logger.debug("a span of kind %s is outside any trace: it is not recorded", span_data.type)
             return Span(span_data)
-        if not parent.is_recorded:
+        if parent.processor is None:
             return Span(span_data)
         return Span(
             span_data,
@@ -204,18 +203,33 @@ class DefaultTraceProvider(TraceProvider):
             parent_id=parent.span_id if isinstance(parent, Span) else None,
             tracing_api_key=parent.tracing_api_key,
             trace_metadata=parent.trace_metadata if isinstance(parent, Span) else parent.metadata,
-            processor=self._processors,
+            processor=parent.processor,
             clock=self.time_iso,
         )
 
     def force_flush(self) -> None:
         """Have every processor pass on what it keeps."""
-        self._processors.force_flush()
+        self._with_default.force_flush()
 
     def shutdown(self) -> None:
         """Have every processor finish, for at most two seconds; nothing is told of what comes after."""
-        self._default = None
-        self._processors.shutdown()
+        self._without_default.set()
+        self._with_default.shutdown()
+        self._default, self._own = None, ()
+
+    def _tell(self, *own: Told) -> None:
+        self._own = own
+        self._without_default.set(*own)
+        self._with_default.set(*([self._told_default] if self._told_default else []), *own)
+
+    def _hearers(self, api_key: str | None) -> FanOut:
+        """Return who is told of a new trace."""
+        if self._default is None or not self._wants_default(api_key):
+            return self._without_default
+        if self._told_default is None:
+            self._told_default = told(self._default.make())
+            self._tell(*self._own)
+        return self._with_default
 
     def _wants_default(self, api_key: str | None) -> bool:
         return self._default is not None and (api_key is not None or self._default.is_wanted())

@@ -58,9 +58,9 @@ class Span(Generic[TSpanData]):
         self._outer: Span[Any] | None = None
 
     @property
-    def is_recorded(self) -> bool:
-        """Whether anybody is told of it."""
-        return self._processor is not None
+    def processor(self) -> TracingProcessor | None:
+        """Who is told of it; None where nobody is."""
+        return self._processor
 
     @property
     def error(self) -> SpanError | None:

@@ -50,9 +50,9 @@ class Trace:
         self._outer: Trace | None = None
 
     @property
-    def is_recorded(self) -> bool:
-        """Whether anybody is told of it."""
-        return self._processor is not None
+    def processor(self) -> TracingProcessor | None:
+        """Who is told of it; None where nobody is."""
+        return self._processor
 
     def start(self, mark_as_current: bool = False) -> None:
         """Begin it; beginning it twice is beginning it once."""

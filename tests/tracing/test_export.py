@@ -208,8 +208,8 @@ def test_without_a_key_nothing_goes_out_and_one_line_of_the_debug_log_says_so(
 
 
 def test_the_key_is_the_one_given_else_that_for_traces_else_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert BackendSpanExporter().api_key is None
     sender = BackendSpanExporter()
-    assert sender.api_key is None
     monkeypatch.setenv("OPENAI_API_KEY", "sk-environment")
     assert sender.api_key == "sk-environment"
     set_tracing_export_api_key("sk-of-traces")
