@@ -45,12 +45,16 @@ def _of_model(agent: Agent[Any]) -> Iterator[Problem]:
 
 
 def _of_tools(agent: Agent[Any]) -> Iterator[Problem]:
-    for name, count in Counter(tool.name for tool in agent.tools).items():
+    functions = [tool for tool in agent.tools if isinstance(tool, FunctionTool)]
+    for name, count in Counter(tool.name for tool in functions).items():
         if count > 1:
-            yield Problem(message=f"{count} tools are called {name!r}; `name_override` gives one another name")
-    for tool in agent.tools:
-        if isinstance(tool, FunctionTool):
-            yield from _of_function(tool)
+            yield Problem(
+                message=f"{count} tools are called {name!r}; the model is offered the last one that is enabled, "
+                "and `name_override` gives one another name",
+                is_fatal=False,
+            )
+    for tool in functions:
+        yield from _of_function(tool)
 
 
 def _of_function(tool: FunctionTool) -> Iterator[Problem]:

@@ -175,7 +175,7 @@ def test_what_would_fail_a_run_is_a_failure_and_the_rest_a_warning(agentctl: Age
     assert said == [
         ("failure", "nobody serves the prefix 'nobody' of the model 'nobody/x': there are local/, openai/"),
         ("failure", "tool_choice names 'missing', and the agent has no such tool"),
-        ("failure", "2 tools are called 'bare'"),
+        ("warning", "2 tools are called 'bare'"),
         ("warning", "tool 'bare' has no description"),
         ("warning", "tool 'bare' does not say what is meant by a"),
         ("failure", "tool 'is loose': a name has letters, digits, - and _, 128 at most"),
