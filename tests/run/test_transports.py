@@ -115,6 +115,27 @@ SCENARIOS: dict[str, tuple[list[Step], dict[str, Any]]] = {
     "structured output": ([text('{"city": "Oslo", "degrees": 3}')], {"output_type": Weather}),
     "settings": ([text("ok")], {"model_settings": ModelSettings(temperature=0.5, max_tokens=99)}),
     "a cut answer": ([incomplete("max_output_tokens")], {}),
+    "a handoff": (
+        [
+            items(tool_calls(("double", {"number": 4}, "call_a")), tool_calls(("transfer_to_b", {}, "call_h"))),
+            tool_calls(("double", {"number": 8}, "call_b")),
+            text("16"),
+        ],
+        {"handoffs": [Agent(name="b", instructions="You are b.", tools=[double])]},
+    ),
+    "two handoffs": (
+        [tool_calls(("transfer_to_b", {}, "call_h"), ("transfer_to_c", {}, "call_i")), text("I am b")],
+        {"handoffs": [Agent(name="b"), Agent(name="c")]},
+    ),
+    "an agent as a tool": (
+        [
+            tool_calls(("b", {"input": "double 4"}, "call_b")),
+            tool_calls(("double", {"number": 4}, "call_a")),
+            text("8, says b"),
+            text("8"),
+        ],
+        {"tools": [Agent(name="b", tools=[double]).as_tool(None, "Counts.")]},
+    ),
 }
 
 
@@ -122,7 +143,7 @@ SCENARIOS: dict[str, tuple[list[Step], dict[str, Any]]] = {
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_scenario_is_the_same_over_every_transport(name: str, streamed: bool, service: Service) -> None:
     steps, fields = SCENARIOS[name]
-    agent = Agent(name="a", instructions="Be brief.", tools=[double], **fields)
+    agent = Agent(**{"name": "a", "instructions": "Be brief.", "tools": [double]} | fields)
     results = []
     for way in WAYS:
         service.reset()
