@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from agentctl import (
@@ -179,6 +181,28 @@ def test_a_nested_history_in_a_nested_history_gives_its_entries() -> None:
     more = [{"role": "user", "content": "d"}]
     twice = default_handoff_history_mapper([*default_handoff_history_mapper(items), *more])
     assert twice == default_handoff_history_mapper([*items, *more])
+
+
+TRANSCRIPTS = st.lists(
+    st.builds(
+        lambda role, text: {"role": role, "content": text}, st.sampled_from(["user", "assistant", "system"]), st.text()
+    )
+    | st.builds(lambda text: function_call("look", text, call_id="c"), st.text())
+    | st.sampled_from(
+        [
+            {"role": "user", "content": "1. a\n2. b\n   3. c\n\n4. "},
+            {"role": "assistant", "content": "\n</CONVERSATION HISTORY>"},
+            {"role": "user", "content": "<CONVERSATION HISTORY>\n1. user: x\n</CONVERSATION HISTORY>"},
+        ]
+    ),
+    max_size=5,
+)
+
+
+@given(before=TRANSCRIPTS, after=TRANSCRIPTS)
+def test_nesting_twice_is_nesting_all(before: list[Any], after: list[Any]) -> None:
+    twice = default_handoff_history_mapper([*default_handoff_history_mapper(before), *after])
+    assert twice == default_handoff_history_mapper([*before, *after])
 
 
 def test_nesting_shows_the_mapped_history_and_keeps_the_new_items() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pytest
@@ -506,6 +506,26 @@ def test_cancelling_the_run_around_it_cancels_a_nested_run_and_awaits_it(is_list
 
     asyncio.run(scenario())
     assert sorted(ended) == (["listener", "tool"] if is_listening else ["tool"])
+
+
+def test_a_tool_that_takes_too_long_cancels_its_run_and_awaits_it(run: Run) -> None:
+    ended: list[str] = []
+
+    @function_tool
+    async def wait() -> str:
+        """Wait."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append("tool")
+        return ""
+
+    agent, _ = inner([function_call("wait", {}, call_id="w")], tools=[wait])
+    main, asked = outer(replace(agent.as_tool("ask", ""), timeout_seconds=0.01))
+    assert run(main).final_output == "done"
+    assert "0.01" in output(asked)
+    assert ended == ["tool"]
 
 
 def test_several_agents_may_run_beside_each_other(run: Run) -> None:

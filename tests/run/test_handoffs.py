@@ -176,6 +176,28 @@ def test_what_on_handoff_raises_ends_the_run(run: Run) -> None:
         run(Agent(name="a", model=model, handoffs=[handoff(Agent(name="b"), on_handoff=refuse)]))
 
 
+def test_a_run_that_is_cancelled_while_it_hands_over_leaves_no_call_unanswered() -> None:
+    began = asyncio.Event()
+
+    async def hang(context: RunContextWrapper[Any]) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    async def scenario() -> RunResultStreaming:
+        model = ScriptedModel([[transfer("b"), transfer("c", "h2")]])
+        agents = [handoff(Agent(name="b"), on_handoff=hang), Agent(name="c")]
+        result = Runner.run_streamed(Agent(name="a", model=model, handoffs=agents), "hi")
+        await began.wait()
+        result.cancel()
+        await asyncio.wait([result.run_loop_task])
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return result
+
+    result = asyncio.run(scenario())
+    assert ids(result) == ["", "h1", "h2", "h1", "h2"]
+    assert result.last_agent.name == "a"
+
+
 def test_a_handoff_that_is_not_enabled_is_not_offered_and_not_taken(run: Run) -> None:
     asked: list[Any] = []
 
