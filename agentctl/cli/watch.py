@@ -50,10 +50,10 @@ async def watch(
 
 
 def leave(loop: asyncio.AbstractEventLoop, invocation: Invocation, *, is_early: bool) -> None:
-    """Close the event loop; after a run that was ended early, what still runs is named and left behind."""
+    """Close the event loop; what still runs in threads is named and left behind, after some grace if it ended early."""
+    for name in wait_for_running(GRACE if is_early else 0):
+        invocation.note(f"agentctl: abandoned: {name}")
     if is_early:
-        for name in wait_for_running(GRACE):
-            invocation.note(f"agentctl: abandoned: {name}")
         # Whatever else runs (a look-up of a host name, a task that takes no cancel) is left behind.
         invocation.leaves_work_behind = True
     else:
