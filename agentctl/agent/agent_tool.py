@@ -105,6 +105,8 @@ def agent_tool(
             ),
             context,
         )
+        if result.interruptions:
+            return ""  # The call waits with its run, and is made again when that goes on.
         if custom_output_extractor is None:
             return "" if result.final_output is None else result.final_output
         output: Any = custom_output_extractor(result)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
-from .api_tool import ApiTool
+from .api_tool import ApiTool, OnApproval
 from .context import RunContextWrapper
 from .wire import JSONValue
 
@@ -51,12 +51,22 @@ class ApplyPatchEditor(Protocol):
         """Delete a file."""
 
 
+ApplyPatchApprovalFunction: TypeAlias = Callable[
+    [RunContextWrapper[Any], ApplyPatchOperation, str], bool | Awaitable[bool]
+]
+"""Says whether a call, by its operation and id, waits for somebody's yes."""
+
+
 @dataclass
 class ApplyPatchTool(ApiTool):
     """Changes of files, each made by an editor."""
 
     editor: ApplyPatchEditor
     name: str = "apply_patch"
+    needs_approval: bool | ApplyPatchApprovalFunction = False
+    """Whether a call waits for somebody's yes, or a function that says so of each."""
+    on_approval: OnApproval | None = None
+    """Decides at once about a call that needs a yes."""
 
     @property
     def type(self) -> str:

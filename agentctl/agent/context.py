@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
-from .items import ToolCallItem
+from .approvals import Approvals
+from .items import ToolApprovalItem, ToolCallItem
 from .usage import Usage
 from .views import to_wire
 from .wire import WireItem
@@ -31,6 +32,30 @@ class RunContextWrapper(Generic[TContext]):
     turn_input: list[WireItem] = field(default_factory=list)
     """The input of the turn at hand."""
     tool_input: Any | None = None
+    approvals: Approvals = field(default_factory=Approvals, kw_only=True, repr=False)
+    """What was decided about calls that need a yes."""
+
+    def approve_tool(self, approval_item: ToolApprovalItem, always_approve: bool = False) -> None:
+        """Let a call run, or every call of its tool from now on."""
+        self.approvals.decide(approval_item, True, always=always_approve)
+
+    def reject_tool(
+        self, approval_item: ToolApprovalItem, always_reject: bool = False, rejection_message: str | None = None
+    ) -> None:
+        """Keep a call from running, or every call of its tool from now on; the model is told the message."""
+        self.approvals.decide(approval_item, False, always=always_reject, message=rejection_message)
+
+    def is_tool_approved(self, tool_name: str, call_id: str) -> bool | None:
+        """Return whether a call was approved, None while nobody has decided."""
+        return self.approvals.status(tool_name, call_id)
+
+    def get_approval_status(self, tool_name: str, call_id: str) -> bool | None:
+        """Return whether a call was approved, None while nobody has decided."""
+        return self.approvals.status(tool_name, call_id)
+
+    def get_rejection_message(self, tool_name: str, call_id: str) -> str | None:
+        """Return what the model is to be told of a rejected call, if somebody worded it."""
+        return self.approvals.message(tool_name, call_id)
 
 
 @dataclass(frozen=True)
@@ -78,6 +103,8 @@ class ToolContext(RunContextWrapper[TContext]):
     run_config: RunConfig | None = field(default=None, kw_only=True)
     run_agent: RunAgent | None = field(default=None, kw_only=True, repr=False)
     """Runs another agent as part of the call; None outside a run."""
+    paused: dict[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
+    """The runs within tool calls that wait for a yes, by call id: a call whose run is among them goes on with it."""
     failure: Exception | None = field(default=None, init=False, repr=False)
     """What went wrong in the call, where the model reads a text about it in place of an output."""
     agent_run_result: Any = field(default=None, init=False, repr=False)
@@ -98,6 +125,7 @@ class ToolContext(RunContextWrapper[TContext]):
             self.tool_arguments,
             self.__dict__["_tool_call"],
             tool_input=tool_input,
+            approvals=self.approvals,
             tool_namespace=self.tool_namespace,
             agent=self.agent,
             run_config=self.run_config,
@@ -137,6 +165,7 @@ class ToolContext(RunContextWrapper[TContext]):
             tool_call,
             turn_input=context.turn_input,
             tool_input=context.tool_input,
+            approvals=context.approvals,
             tool_namespace=tool_namespace if tool_namespace is not None else wire.get("namespace"),
             agent=agent,
             run_config=run_config,

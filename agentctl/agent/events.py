@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from .views import event_view, to_wire
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from openai.types.responses import ResponseStreamEvent
 
     from .agent import Agent
-    from .items import ModelResponse, RunItem
+    from .items import ModelResponse, RunItem, ToolApprovalItem
     from .usage import Usage
 
 
@@ -128,6 +128,13 @@ class GuardrailChecked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequired:
+    """A tool call waits for somebody's yes; the run ends once nothing else of the turn is under way."""
+
+    item: ToolApprovalItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetryScheduled:
     """A model call failed and will be tried again after a wait."""
 
@@ -163,6 +170,8 @@ class RunFinished:
     usage: Usage
     response_id: str | None
     error: Exception | None = None
+    interruptions: list[ToolApprovalItem] = field(default_factory=list)
+    """The calls that wait for somebody's yes; with any, the run has neither a final output nor an error."""
 
 
 Notice: TypeAlias = RetryScheduled | Warned | Progressed
@@ -179,6 +188,7 @@ RunEvent: TypeAlias = (
     | ModelRequested
     | ModelResponded
     | GuardrailChecked
+    | ApprovalRequired
     | RetryScheduled
     | Warned
     | Progressed

@@ -14,7 +14,13 @@ from agentctl.threads import in_daemon_thread
 from .context import ToolContext
 from .enablement import Enablement
 from .function_schema import FuncSchema, function_schema
-from .tool import FunctionTool, FunctionToolCustomDataExtractor, ToolErrorFunction, ToolTimeoutBehavior
+from .tool import (
+    FunctionTool,
+    FunctionToolCustomDataExtractor,
+    NeedsApproval,
+    ToolErrorFunction,
+    ToolTimeoutBehavior,
+)
 from .tool_errors import default_tool_error_function, failure_text, is_stray_cancellation
 
 if TYPE_CHECKING:
@@ -34,6 +40,7 @@ class FunctionToolOptions(TypedDict, total=False):
     is_enabled: Enablement
     tool_input_guardrails: list[ToolInputGuardrail[Any]] | None
     tool_output_guardrails: list[ToolOutputGuardrail[Any]] | None
+    needs_approval: NeedsApproval
     timeout: float | None
     timeout_behavior: ToolTimeoutBehavior
     timeout_error_function: ToolErrorFunction | None
@@ -59,6 +66,7 @@ def function_tool(
     is_enabled: Enablement = True,
     tool_input_guardrails: list[ToolInputGuardrail[Any]] | None = None,
     tool_output_guardrails: list[ToolOutputGuardrail[Any]] | None = None,
+    needs_approval: NeedsApproval = False,
     timeout: float | None = None,
     timeout_behavior: ToolTimeoutBehavior = "error_as_result",
     timeout_error_function: ToolErrorFunction | None = None,
@@ -79,6 +87,7 @@ def function_tool(
         is_enabled: Whether the model is offered the tool, or a function that says so at every turn.
         tool_input_guardrails: What looks at each call before it is run.
         tool_output_guardrails: What looks at each output before the model does.
+        needs_approval: Whether a call waits for somebody's yes, or a function that says so of each.
         timeout: How many seconds a call may take. An async function is cancelled then; another one is no longer
             waited for, and runs on in its thread.
         timeout_behavior: Whether the model is told of a timeout, or the run ends with `ToolTimeoutError`.
@@ -115,6 +124,7 @@ def function_tool(
             is_enabled=is_enabled,
             tool_input_guardrails=tool_input_guardrails,
             tool_output_guardrails=tool_output_guardrails,
+            needs_approval=needs_approval,
             timeout_seconds=timeout,
             timeout_behavior=timeout_behavior,
             timeout_error_function=timeout_error_function,

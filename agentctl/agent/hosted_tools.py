@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from agentctl.redaction import register_secret
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
         web_search_tool,
         web_search_tool_param,
     )
+    from openai.types.responses.response_output_item import McpApprovalRequest
+
+    from .context import RunContextWrapper
 
 _SECRET_HEADER = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
 
@@ -130,11 +134,35 @@ class ImageGenerationTool(ApiTool):
 
 
 @dataclass
+class MCPToolApprovalRequest:
+    """The service asks whether it may call a tool of an MCP server."""
+
+    ctx_wrapper: RunContextWrapper[Any]
+    data: McpApprovalRequest
+
+
+class MCPToolApprovalFunctionResult(TypedDict):
+    """What was decided about such a call."""
+
+    approve: bool
+    reason: NotRequired[str]
+    """What the model is told of a call that was rejected."""
+
+
+MCPToolApprovalFunction: TypeAlias = Callable[
+    [MCPToolApprovalRequest], MCPToolApprovalFunctionResult | Awaitable[MCPToolApprovalFunctionResult]
+]
+"""Decides about a call of a tool of a hosted MCP server."""
+
+
+@dataclass
 class HostedMCPTool(ApiTool):
     """Tools of an MCP server that the service itself speaks to."""
 
     tool_config: tool_param.Mcp | tool.Mcp
     """The tool as the API has it: `{"type": "mcp", "server_label": "…", "server_url": "…", …}`."""
+    on_approval_request: MCPToolApprovalFunction | None = None
+    """Decides at once about a call that the service asks about; without it the run waits for somebody's yes."""
 
     def __post_init__(self) -> None:
         config = self.to_wire()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
@@ -159,6 +160,50 @@ class HandoffOutputItem(RunItemBase):
 
 
 @dataclass(eq=False, repr=False)
+class ToolApprovalItem(RunItemBase):
+    """A call that waits for somebody's yes; it is no part of the history."""
+
+    raw_item: Any
+    tool_name: str | None = None
+    """The name of the tool, where the call does not say it."""
+    type: Literal["tool_approval_item"] = "tool_approval_item"
+    tool_origin: ToolOrigin | None = None
+
+    @property
+    def name(self) -> str | None:
+        """The name of the tool that is to be called."""
+        return self.tool_name or _text_or_none(self.wire.get("name"))
+
+    @property
+    def qualified_name(self) -> str | None:
+        """The name of the tool, with its namespace if it has one."""
+        namespace = _text_or_none(self.wire.get("namespace"))
+        return f"{namespace}.{self.name}" if namespace and self.name else self.name
+
+    @property
+    def arguments(self) -> str | None:
+        """What the tool is to be called with, a JSON text."""
+        for field_name in ("arguments", "action", "operation"):
+            value = self.wire.get(field_name)
+            if value is not None:
+                return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return None
+
+    @property
+    def call_id(self) -> str | None:
+        """What joins the call and its output."""
+        return _text_or_none(self.wire.get("call_id") or self.wire.get("id"))
+
+
+@dataclass(eq=False, repr=False)
+class InputItem(RunItemBase):
+    """Input that joined a run while it waited."""
+
+    raw_item: WireItem
+    type: Literal["input_item"] = "input_item"
+
+
+@dataclass(eq=False, repr=False)
 class MCPListToolsItem(RunItemBase):
     """The tools of an MCP server, as the service listed them."""
 
@@ -196,6 +241,7 @@ RunItem: TypeAlias = (
     | ToolCallOutputItem
     | HandoffCallItem
     | HandoffOutputItem
+    | InputItem
     | MCPListToolsItem
     | MCPApprovalRequestItem
     | MCPApprovalResponseItem

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agentctl.errors import UserError
 
-from .api_tool import ApiTool
+from .api_tool import ApiTool, OnApproval
 from .context import RunContextWrapper
 from .wire import JSONValue
 
@@ -93,6 +93,10 @@ ShellExecutor: TypeAlias = Callable[[ShellCommandRequest], Awaitable[str | Shell
 """Runs the commands of a call of `ShellTool`."""
 
 
+ShellApprovalFunction: TypeAlias = Callable[[RunContextWrapper[Any], ShellActionRequest, str], bool | Awaitable[bool]]
+"""Says whether a call, by its action and id, waits for somebody's yes."""
+
+
 @dataclass
 class ShellTool(ApiTool):
     """A shell: its commands are run here by an executor, or by the service in a container of its own."""
@@ -100,6 +104,10 @@ class ShellTool(ApiTool):
     executor: ShellExecutor | None = None
     """Runs the commands; without one the environment must be of the service."""
     name: str = "shell"
+    needs_approval: bool | ShellApprovalFunction = False
+    """Whether a call waits for somebody's yes, or a function that says so of each."""
+    on_approval: OnApproval | None = None
+    """Decides at once about a call that needs a yes."""
     environment: Mapping[str, object] | None = None
     """Where the commands run, as the API has it; None is `{"type": "local"}`, which is here."""
 

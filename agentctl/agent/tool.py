@@ -27,6 +27,9 @@ def default_tool_error_function(ctx: RunContextWrapper[Any], error: Exception) -
     return f"Error: {type(error).__name__}: {error}"
 
 
+NeedsApproval: TypeAlias = bool | Callable[[RunContextWrapper[Any], dict[str, Any], str], bool | Awaitable[bool]]
+"""Whether a call waits for somebody's yes: always, never, or as a function of context, arguments and call id says."""
+
 ToolTimeoutBehavior = Literal["error_as_result", "raise_exception"]
 """What follows a timeout: the model is told, or `ToolTimeoutError` ends the run."""
 
@@ -68,6 +71,8 @@ class FunctionTool:
     """What looks at each call before it is run, one after the other."""
     tool_output_guardrails: list[ToolOutputGuardrail[Any]] | None = None
     """What looks at each output before the model does, one after the other."""
+    needs_approval: NeedsApproval = False
+    """Whether a call waits for somebody's yes."""
     timeout_seconds: float | None = field(default=None, kw_only=True)
     """How long a call may take; None is as long as it likes."""
     timeout_behavior: ToolTimeoutBehavior = field(default="error_as_result", kw_only=True)

@@ -19,7 +19,7 @@ from .tool import default_tool_error_function as default_tool_error_function
 class ToolErrorFormatterArgs(Generic[TContext]):
     """A tool call that failed, as `RunConfig.tool_error_formatter` is told of it."""
 
-    kind: Literal["tool_not_found", "tool_exception"]
+    kind: Literal["approval_rejected", "tool_not_found", "tool_exception"]
     tool_type: Literal["function", "computer", "shell", "apply_patch", "custom"]
     tool_name: str
     call_id: str

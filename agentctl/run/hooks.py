@@ -129,6 +129,7 @@ class Hooks:
             usage=context.usage,
             turn_input=context.turn_input,
             tool_input=context.tool_input,
+            approvals=context.approvals,
         )
 
 

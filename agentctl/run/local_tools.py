@@ -70,8 +70,8 @@ def local_call(item: ToolCallItem, tools: list[Tool], progress: Progress) -> Loc
         raise ModelBehaviorError(f"the model made a call of tool {tool.name!r} without an id")
     if item.wire.get("status") == "incomplete":
         raise ModelBehaviorError(f"the call of tool {tool.name!r} was cut before its end; raise max_tokens")
-    asked = _checked(item.wire, tool)
-    return LocalCall(tool=tool, item=item, call_id=call_id, arguments=json.dumps(asked, ensure_ascii=False))
+    wanted = _checked(item.wire, tool)
+    return LocalCall(tool=tool, item=item, call_id=call_id, arguments=json.dumps(wanted, ensure_ascii=False))
 
 
 async def execute_local(call: LocalCall, progress: Progress) -> ToolCallOutputItem:
@@ -95,6 +95,25 @@ async def execute_local(call: LocalCall, progress: Progress) -> ToolCallOutputIt
         gave(text)
     has_failed = error is not None or wire.get("status") == "failed"
     return ToolCallOutputItem(progress.agent, wire, output=text, failed=has_failed)
+
+
+def asked(call: LocalCall, progress: Progress) -> ShellActionRequest | ApplyPatchOperation | WireItem:
+    """Return what a call asks for, as the `needs_approval` of its tool is given it."""
+    match call.tool:
+        case ShellTool():
+            return _shell_action(call)
+        case LocalShellTool():
+            return call.item.wire
+        case ApplyPatchTool():
+            return _operation(call, progress)
+        case never:
+            assert_never(never)
+
+
+def refused(call: LocalCall, message: str, progress: Progress) -> ToolCallOutputItem:
+    """Return the output of a call that was not made."""
+    wire, text = _failure(call, message)
+    return ToolCallOutputItem(progress.agent, wire, output=text, failed=True)
 
 
 _CALLS: dict[type[LocalTool], str] = {
@@ -141,12 +160,7 @@ async def _run(call: LocalCall, progress: Progress) -> Ran:
 
 async def _run_shell(call: LocalCall, tool: ShellTool, progress: Progress) -> Ran:
     assert tool.executor is not None
-    asked = call.item.wire["action"]
-    action = ShellActionRequest(
-        commands=list(asked["commands"]),
-        timeout_ms=_number(asked.get("timeout_ms")),
-        max_output_length=_number(asked.get("max_output_length")),
-    )
+    action = _shell_action(call)
     data = ShellCallData(call.call_id, action, status="completed", raw=call.item.wire)
     given = await _called(call, partial(tool.executor, ShellCommandRequest(progress.context, data)), tool.executor)
     result = given if isinstance(given, ShellResult) else _said(str(given), 0)
@@ -157,15 +171,7 @@ async def _run_shell(call: LocalCall, tool: ShellTool, progress: Progress) -> Ra
 
 
 async def _apply_patch(call: LocalCall, tool: ApplyPatchTool, progress: Progress) -> Ran:
-    asked = call.item.wire["operation"]
-    move_to = asked.get("move_to")
-    operation = ApplyPatchOperation(
-        type=asked["type"],
-        path=asked["path"],
-        diff=None if asked["type"] == "delete_file" else asked["diff"],
-        ctx_wrapper=progress.context,
-        move_to=move_to if isinstance(move_to, str) else None,
-    )
+    operation = _operation(call, progress)
     match operation.type:
         case "create_file":
             method = tool.editor.create_file
@@ -179,6 +185,27 @@ async def _apply_patch(call: LocalCall, tool: ApplyPatchTool, progress: Progress
     result = given if isinstance(given, ApplyPatchResult) else ApplyPatchResult(output=given)
     text = result.output or ""
     return _patch_output(call, result.status or "completed", text), text
+
+
+def _shell_action(call: LocalCall) -> ShellActionRequest:
+    action = call.item.wire["action"]
+    return ShellActionRequest(
+        commands=list(action["commands"]),
+        timeout_ms=_number(action.get("timeout_ms")),
+        max_output_length=_number(action.get("max_output_length")),
+    )
+
+
+def _operation(call: LocalCall, progress: Progress) -> ApplyPatchOperation:
+    wanted = call.item.wire["operation"]
+    move_to = wanted.get("move_to")
+    return ApplyPatchOperation(
+        type=wanted["type"],
+        path=wanted["path"],
+        diff=None if wanted["type"] == "delete_file" else wanted["diff"],
+        ctx_wrapper=progress.context,
+        move_to=move_to if isinstance(move_to, str) else None,
+    )
 
 
 async def _called(call: LocalCall, work: Callable[[], T | Awaitable[T]], function: Callable[..., Any]) -> T:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from agentctl.agent.events import (
     AgentUpdatedStreamEvent,
+    ApprovalRequired,
     ModelRequested,
     ModelResponded,
     RunEvent,
@@ -22,6 +24,7 @@ from agentctl.agent.events import (
 from agentctl.agent.items import (
     HandoffCallItem,
     HandoffOutputItem,
+    InputItem,
     MCPApprovalRequestItem,
     MCPApprovalResponseItem,
     MCPListToolsItem,
@@ -33,6 +36,7 @@ from agentctl.agent.items import (
     ToolCallOutputItem,
     UnrecognizedItem,
 )
+from agentctl.agent.output import AgentOutputSchemaBase
 from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.errors import AgentsException, MaxTurnsExceeded, ModelBehaviorError, ModelRefusalError, RunCancelled
 
@@ -42,7 +46,7 @@ from .guardrails import check_before, check_beside, check_output
 from .prepare import prepare
 from .progress import Progress
 from .result import error_details, finished
-from .steps import FinalOutput, HandoffCall, HandOver, NextStep, decide, plan
+from .steps import FinalOutput, HandoffCall, HandOver, Interrupted, NextStep, Plan, decide, plan
 from .tool_execution import execute
 from .tool_use import final_output_of
 
@@ -74,61 +78,35 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
         async for verdict in verdicts:
             yield verdict
     step: NextStep | None = None
-    while not isinstance(step, FinalOutput):
-        if progress.ends_after_turn:
+    while not isinstance(step, FinalOutput | Interrupted):
+        if progress.interruptions:
+            answer = await _answer_at_hand(progress)
+        elif progress.ends_after_turn:
             raise RunCancelled
-        if progress.max_turns is not None and progress.turn >= progress.max_turns:
+        elif progress.max_turns is not None and progress.turn >= progress.max_turns:
             step = await _handled(MaxTurnsExceeded(f"the run needs more than {progress.max_turns} turns"), progress)
             break
-        progress.turn += 1
-        progress.spans.begin_turn(progress)
-        if step is None or isinstance(step, HandOver):
-            await progress.hook_calls.agent_start()
-        model = models.of(progress.agent)
-        name = model_name(model)
-        request = await prepare(progress)
-        await progress.hook_calls.llm_start(request)
-        yield ModelRequested(agent=progress.agent, model=name, turn=progress.turn)
-
-        response: ModelResponse | None = None
-        events = call_model(model, request, progress.spans, streamed=streamed)
-        async with aclosing(check_beside(events, progress) if progress.turn == 1 else events) as reader:
-            async for event in reader:
-                if isinstance(event, ModelResponse):
-                    response = event
+        else:
+            progress.turn += 1
+            progress.spans.begin_turn(progress)
+            if step is None or isinstance(step, HandOver):
+                await progress.hook_calls.agent_start()
+            async with aclosing(_ask(models, progress, streamed=streamed)) as asked:
+                async for event in asked:
+                    if isinstance(event, _Answer):
+                        answer = event
+                    else:
+                        yield event
+        async with aclosing(_follow(answer, progress)) as followed:
+            async for told in followed:
+                if isinstance(told, NextStep):
+                    step = told
                 else:
-                    yield event
-        if response is None:
-            raise ModelBehaviorError(f"model {name} gave no response")
-        progress.raw_responses.append(response)
-        progress.context.usage.add(response.usage)
-        await progress.hook_calls.llm_end(response)
-        yield ModelResponded(response=response, model=name, turn=progress.turn)
+                    yield told
 
-        planned = plan(response, progress, request.tools, request.handoffs)
-        begins = len(progress.new_items)
-        for added in [_added(item, progress) for item in planned.items]:
-            yield added
-        progress.note_what_the_service_keeps(response)
-        gave = await execute(planned.calls, progress) if planned.calls else []
-        outputs = [output if isinstance(output, ToolCallOutputItem) else output.run_item for output in gave]
-        for added in [_added(output, progress) for output in outputs]:
-            yield added
-        if planned.calls or planned.handoffs:
-            progress.used_tools.add(progress.agent.name)
-
-        results = [output for output in gave if isinstance(output, FunctionToolResult)]
-        tools_gave = await final_output_of(results, progress)
-        try:
-            step = decide(planned, tools_gave, response, request.output_schema)
-        except (ModelRefusalError, ModelBehaviorError) as error:
-            step = await _handled(error, progress)
-        if isinstance(step, HandOver):
-            for told in await _hand_over(step.calls, progress.new_items[begins:], progress):
-                yield told
-        elif isinstance(step, FinalOutput) and response.incomplete:
-            yield Warned(message=f"the answer was cut before its end ({response.incomplete})")
-
+    if isinstance(step, Interrupted):
+        progress.interruptions = step.calls
+        return
     if step.message is not None:
         yield _added(step.message, progress)
     await progress.hook_calls.agent_end(step.value)
@@ -136,6 +114,84 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
         async for verdict in verdicts:
             yield verdict
     progress.final_output = step.value
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a model answered, and what was asked of it."""
+
+    response: ModelResponse
+    planned: Plan
+    output_schema: AgentOutputSchemaBase | None
+
+
+async def _ask(models: Models, progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEvent | _Answer]:
+    """Call the model of the agent at hand, take what it answers into the run, and yield it last."""
+    model = models.of(progress.agent)
+    name = model_name(model)
+    request = await prepare(progress)
+    await progress.hook_calls.llm_start(request)
+    yield ModelRequested(agent=progress.agent, model=name, turn=progress.turn)
+
+    response: ModelResponse | None = None
+    events = call_model(model, request, progress.spans, streamed=streamed)
+    async with aclosing(check_beside(events, progress) if progress.turn == 1 else events) as reader:
+        async for event in reader:
+            if isinstance(event, ModelResponse):
+                # At once, since it has cost what it cost: a guardrail may yet stop the run.
+                response = event
+                progress.raw_responses.append(response)
+                progress.context.usage.add(response.usage)
+            else:
+                yield event
+    if response is None:
+        raise ModelBehaviorError(f"model {name} gave no response")
+    await progress.hook_calls.llm_end(response)
+    yield ModelResponded(response=response, model=name, turn=progress.turn)
+
+    planned = plan(response, progress, request.tools, request.handoffs)
+    progress.turn_begins = len(progress.new_items)
+    for added in [_added(item, progress) for item in planned.items]:
+        yield added
+    progress.note_what_the_service_keeps(response)
+    yield _Answer(response, planned, request.output_schema)
+
+
+async def _answer_at_hand(progress: Progress) -> _Answer:
+    """Return the answer whose calls wait for somebody's yes, as it was when it came."""
+    request, response = await prepare(progress), progress.raw_responses[-1]
+    progress.interruptions = []
+    return _Answer(response, plan(response, progress, request.tools, request.handoffs), request.output_schema)
+
+
+async def _follow(answer: _Answer, progress: Progress) -> AsyncGenerator[RunEvent | NextStep]:
+    """Make the calls of an answer, and yield last what follows from it all."""
+    planned, response = answer.planned, answer.response
+    results: list[FunctionToolResult] = []
+    if planned.calls:
+        done = await execute(planned.calls, progress)
+        if done.waiting:
+            for item in done.waiting:
+                yield ApprovalRequired(item=item)
+            yield Interrupted(done.waiting)
+            return
+        results = [given for given in done.given if isinstance(given, FunctionToolResult)]
+        items = [given.run_item if isinstance(given, FunctionToolResult) else given for given in done.given]
+        for added in [_added(item, progress) for item in items]:
+            yield added
+    if planned.calls or planned.handoffs:
+        progress.used_tools.add(progress.agent.name)
+    step: NextStep
+    try:
+        step = decide(planned, await final_output_of(results, progress), response, answer.output_schema)
+    except (ModelRefusalError, ModelBehaviorError) as error:
+        step = await _handled(error, progress)
+    if isinstance(step, HandOver):
+        for told in await _hand_over(step.calls, progress.new_items[progress.turn_begins :], progress):
+            yield told
+    elif isinstance(step, FinalOutput) and response.incomplete:
+        yield Warned(message=f"the answer was cut before its end ({response.incomplete})")
+    yield step
 
 
 async def _handled(error: MaxTurnsExceeded | ModelRefusalError | ModelBehaviorError, progress: Progress) -> FinalOutput:
@@ -200,7 +256,7 @@ def _event_name(item: RunItem) -> _EventName:
             return "mcp_approval_requested"
         case MCPApprovalResponseItem():
             return "mcp_approval_response"
-        case UnrecognizedItem():
+        case InputItem() | UnrecognizedItem():
             return "item_created"
         case never:
             assert_never(never)

@@ -18,10 +18,11 @@ from agentctl.agent.events import (
     StreamEvent,
 )
 from agentctl.agent.ports import NestedRun
+from agentctl.agent.usage import Usage
 
 from .config import DEFAULT_MAX_TURNS
 from .loop import run_loop
-from .progress import begin
+from .progress import Progress, begin
 from .result import RunResult
 
 
@@ -31,16 +32,7 @@ async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
     Raises:
         AgentsException: as its subclasses say; `run_data` has what was produced until then.
     """
-    progress = begin(
-        run.agent,
-        run.input,
-        context=context.for_nested_run(run.tool_input),
-        max_turns=DEFAULT_MAX_TURNS if run.max_turns is None else run.max_turns,
-        config=context.run_config if run.run_config is None else run.run_config,
-        hooks=run.hooks,
-        previous_response_id=run.previous_response_id,
-        conversation_id=run.conversation_id,
-    )
+    progress = context.paused.pop(context.tool_call_id, None) or _begin(run, context)
     progress.run_agent = run_nested
     try:
         async with aclosing(run_loop(progress, streamed=run.hear is not None)) as events:
@@ -50,7 +42,23 @@ async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
     finally:
         context.usage.add(progress.context.usage)
         await progress.close()
+    if progress.interruptions:
+        progress.context.usage = Usage()  # What it used so far is counted.
+        context.paused[context.tool_call_id] = progress
     return RunResult(progress)
+
+
+def _begin(run: NestedRun, context: ToolContext[Any]) -> Progress:
+    return begin(
+        run.agent,
+        run.input,
+        context=context.for_nested_run(run.tool_input),
+        max_turns=DEFAULT_MAX_TURNS if run.max_turns is None else run.max_turns,
+        config=context.run_config if run.run_config is None else run.run_config,
+        hooks=run.hooks,
+        previous_response_id=run.previous_response_id,
+        conversation_id=run.conversation_id,
+    )
 
 
 async def _end(events: AsyncGenerator[RunEvent]) -> RunFinished | None:

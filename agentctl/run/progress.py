@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper
-from agentctl.agent.items import ItemHelpers, ModelResponse, RunItem, ToolCallOutputItem
+from agentctl.agent.items import ItemHelpers, ModelResponse, RunItem, ToolApprovalItem, ToolCallOutputItem
 from agentctl.agent.wire import WireItem
 from agentctl.errors import UserError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agentctl.agent.ports import RunAgent
     from agentctl.agent.tool_guardrails import ToolInputGuardrailResult, ToolOutputGuardrailResult
 
+    from .approvals import Given
     from .error_handlers import RunErrorHandlers
 
 
@@ -76,6 +77,14 @@ class Progress:
     tool_output_guardrail_results: list[ToolOutputGuardrailResult] = field(default_factory=list)
     warned: set[str] = field(default_factory=set)
     """What the user was told once, and need not be told again."""
+    turn_begins: int = 0
+    """How many items the run had before the turn at hand."""
+    held: dict[str, Given] = field(default_factory=dict)
+    """What calls of the turn at hand gave, by call id, while others of it wait for a yes."""
+    paused: dict[str, Progress] = field(default_factory=dict)
+    """The runs within calls of the turn at hand that wait for a yes, by call id."""
+    interruptions: list[ToolApprovalItem] = field(default_factory=list)
+    """The calls that wait for a yes: the run goes on once somebody decided."""
     is_broken_off: bool = False
     """Whether the run was ended from outside, in the middle of a turn."""
     ends_after_turn: bool = False

@@ -20,7 +20,7 @@ from agentctl.agent.events import (
     RunItemStreamEvent,
     StreamEvent,
 )
-from agentctl.agent.items import ItemHelpers, ModelResponse, RunItem
+from agentctl.agent.items import ItemHelpers, ModelResponse, RunItem, ToolApprovalItem
 from agentctl.agent.wire import WireItem
 from agentctl.errors import AgentsException, RunCancelled
 
@@ -29,6 +29,7 @@ from .progress import Progress, input_item
 if TYPE_CHECKING:
     from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
     from agentctl.agent.tool_guardrails import ToolInputGuardrailResult, ToolOutputGuardrailResult
+
 
 T = TypeVar("T")
 
@@ -78,6 +79,11 @@ class RunResultBase:
     def last_response_id(self) -> str | None:
         """The id of the newest response."""
         return self._progress.last_response_id
+
+    @property
+    def interruptions(self) -> list[ToolApprovalItem]:
+        """The calls that wait for somebody's yes: `to_state()` takes the decisions, and a run goes on from it."""
+        return list(self._progress.interruptions)
 
     @property
     def agent_tool_invocation(self) -> AgentToolInvocation | None:
@@ -157,6 +163,7 @@ def finished(progress: Progress, error: Exception | None) -> RunFinished:
         usage=progress.context.usage,
         response_id=progress.last_response_id,
         error=error,
+        interruptions=list(progress.interruptions),
     )
 
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from agentctl._lazy import exporter
 from agentctl.agent.items import (
     HandoffCallItem,
+    MCPApprovalRequestItem,
     MessageOutputItem,
     ModelResponse,
     RunItem,
+    ToolApprovalItem,
     ToolCallItem,
     message_refusal,
     message_text,
@@ -36,7 +38,9 @@ _LOCAL_CALLS = frozenset({"shell_call", "local_shell_call", "apply_patch_call"})
 """The calls of tools that the API knows and that run here."""
 
 # 5 ms that a run with function tools alone does not pay.
-_load = exporter(__name__, {"local_call": "agentctl.run.local_tools"})[0]
+_load = exporter(__name__, {"HostedMCPTool": "agentctl.agent.hosted_tools", "local_call": "agentctl.run.local_tools"})[
+    0
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,17 @@ class HandoffCall:
     """A JSON text, as the model wrote it."""
 
 
-ToolCall: TypeAlias = "FunctionCall | UnknownCall | LocalCall"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedCall:
+    """A call that the service makes, of a tool of an MCP server, and asks about before."""
+
+    item: MCPApprovalRequestItem
+    name: str
+    call_id: str
+    """The id of the request."""
+
+
+ToolCall: TypeAlias = "FunctionCall | UnknownCall | LocalCall | HostedCall"
 """A call that is answered here."""
 
 
@@ -88,6 +102,13 @@ class HandOver:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The run waits for somebody's yes."""
+
+    calls: list[ToolApprovalItem]
+
+
+@dataclass(frozen=True, slots=True)
 class FinalOutput:
     """The run has its final output."""
 
@@ -98,7 +119,7 @@ class FinalOutput:
     """Whether it is what the tools of the last turn gave."""
 
 
-NextStep: TypeAlias = RunAgain | HandOver | FinalOutput
+NextStep: TypeAlias = RunAgain | HandOver | Interrupted | FinalOutput
 
 
 def plan(response: ModelResponse, progress: Progress, tools: list[Tool], handoffs: list[Handoff[Any, Any]]) -> Plan:
@@ -119,6 +140,8 @@ def plan(response: ModelResponse, progress: Progress, tools: list[Tool], handoff
         planned.items.append(item)
         if wire.get("type") in _LOCAL_CALLS and (call := _local_call(item, tools, progress)) is not None:
             planned.calls.append(call)
+        elif isinstance(item, MCPApprovalRequestItem):
+            planned.calls.append(_hosted_call(item))
     return planned
 
 
@@ -199,6 +222,13 @@ def _local_call(item: RunItem, tools: list[Tool], progress: Progress) -> LocalCa
     assert callable(local_call)
     call: LocalCall | None = local_call(item, tools, progress)
     return call
+
+
+def _hosted_call(item: MCPApprovalRequestItem) -> HostedCall:
+    name, request_id = item.wire.get("name"), item.wire.get("id")
+    if not isinstance(request_id, str) or not isinstance(name, str):
+        raise ModelBehaviorError("the service asks about a tool call without a name or an id")
+    return HostedCall(item=item, name=name, call_id=request_id)
 
 
 def _is_json(text: str) -> bool:

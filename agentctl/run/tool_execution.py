@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from agentctl._lazy import exporter
 from agentctl.agent.context import ToolContext
-from agentctl.agent.items import ToolCallOutputItem
+from agentctl.agent.items import ToolApprovalItem, ToolCallOutputItem
 from agentctl.agent.tool import FunctionTool
 from agentctl.agent.tool_errors import is_stray_cancellation
 from agentctl.agent.tool_output import output_wire, wire_text
@@ -17,15 +18,13 @@ from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.errors import AgentsException, ToolTimeoutError, UserError
 from agentctl.tracing.current import get_current_span
 
-from .steps import FunctionCall
+from .approvals import Given, approval_response, may_need_approval, sort_by_approval
+from .steps import FunctionCall, HostedCall
 from .unknown_tools import UnknownCall, answer_unknown
 
 if TYPE_CHECKING:
     from .progress import Progress
     from .steps import ToolCall
-
-Given: TypeAlias = FunctionToolResult | ToolCallOutputItem
-"""What a call gave: of a function tool all that is known of it, of any other the output item."""
 
 # 5 ms that a run with function tools alone, and no guardrails of theirs, does not pay.
 _load = exporter(
@@ -39,10 +38,18 @@ _load = exporter(
 )[0]
 
 
-async def execute(calls: list[ToolCall], progress: Progress) -> list[Given]:
-    """Run the calls together and return what they gave, in call order.
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What came of the calls of a turn."""
 
-    The first call that raises cancels the others; what it raised comes out, never a group.
+    given: list[Given]
+    """What they gave, in call order; empty while one waits."""
+    waiting: list[ToolApprovalItem] = field(default_factory=list)
+    """The calls that wait for somebody's yes."""
+
+
+async def execute(calls: list[ToolCall], progress: Progress) -> Executed:
+    """Run the calls of a turn together; where some have to wait for a yes, what the others gave is held for later.
 
     Raises:
         AgentsException: as a tool raised it.
@@ -50,13 +57,45 @@ async def execute(calls: list[ToolCall], progress: Progress) -> list[Given]:
         GuardrailTripwireTriggered: a guardrail of a tool stopped the run.
         UserError: a tool raised anything else, and was told not to hide it from the run.
     """
+    held, waiting = progress.held, []
+    if not held and not any(map(may_need_approval, calls)):
+        ready = calls
+    else:
+        found = await sort_by_approval([call for call in calls if call.call_id not in held], progress)
+        held |= found.refused
+        ready, waiting = found.ready, found.waiting
+    given = await _run(ready, progress)
+    if not waiting and not held and not progress.paused:
+        return Executed(given)
+    for call, one in zip(ready, given, strict=True):
+        paused = progress.paused.get(call.call_id)
+        if paused is None:
+            held[call.call_id] = one
+        else:
+            waiting = [*waiting, *paused.interruptions]
+    if waiting:
+        return Executed([], waiting)
+    whole = [held[call.call_id] for call in calls]
+    held.clear()
+    return Executed(whole)
+
+
+async def _run(calls: list[ToolCall], progress: Progress) -> list[Given]:
+    """Return what the calls gave, in their order.
+
+    The first call that raises cancels the others; what it raised comes out, never a group.
+    """
     if len(calls) == 1:
         return [await _answer(calls[0], progress)]
     config = progress.config.tool_execution
     most = config.max_function_tool_concurrency if config else None
     turnstile = asyncio.Semaphore(most) if most is not None and most < len(calls) else None
     # A shell, or an editor, does one thing after the other: what comes later may build on what went before.
-    queues = {call.tool.name: asyncio.Lock() for call in calls if not isinstance(call, FunctionCall | UnknownCall)}
+    queues = {
+        call.tool.name: asyncio.Lock()
+        for call in calls
+        if not isinstance(call, FunctionCall | UnknownCall | HostedCall)
+    }
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -71,7 +110,7 @@ async def execute(calls: list[ToolCall], progress: Progress) -> list[Given]:
 async def _in_turn(
     call: ToolCall, progress: Progress, turnstile: asyncio.Semaphore | None, queues: dict[str, asyncio.Lock]
 ) -> Given:
-    if isinstance(call, UnknownCall):
+    if isinstance(call, UnknownCall | HostedCall):
         return await _answer(call, progress)
     waits_for = turnstile if isinstance(call, FunctionCall) else queues[call.tool.name]
     if waits_for is None:
@@ -85,6 +124,8 @@ async def _answer(call: ToolCall, progress: Progress) -> Given:
         return await _invoke(call, progress)
     if isinstance(call, UnknownCall):
         return await answer_unknown(call, progress)
+    if isinstance(call, HostedCall):
+        return approval_response(call, progress)
     item = await _loaded("execute_local")(call, progress)
     assert isinstance(item, ToolCallOutputItem)
     return item
@@ -103,7 +144,7 @@ async def _invoke(call: FunctionCall, progress: Progress) -> FunctionToolResult:
             tool_origin=tool.origin,
             failed=context.failure is not None,
         )
-        if objection is None:
+        if objection is None and call.call_id not in progress.paused:
             if tool.custom_data_extractor is not None:
                 item.custom_data = await _loaded("custom_data_of")(tool, context, item)
             await progress.hook_calls.tool_end(context, tool, output)
@@ -126,12 +167,15 @@ def _context(call: FunctionCall, progress: Progress) -> ToolContext[Any]:
         agent=progress.agent,
         run_config=progress.config,
         run_agent=progress.run_agent,
+        approvals=progress.context.approvals,
+        paused=progress.paused,
     )
 
 
 async def _output(tool: FunctionTool, context: ToolContext[Any], progress: Progress) -> Any:
     """Return what the tool returns, or what the model reads in its place."""
-    await progress.hook_calls.tool_start(context, tool)
+    if context.tool_call_id not in progress.paused:
+        await progress.hook_calls.tool_start(context, tool)
     try:
         if tool.timeout_seconds is None:
             output = await tool.on_invoke_tool(context, context.tool_arguments)
