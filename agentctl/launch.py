@@ -18,13 +18,13 @@ from agentctl.definitions.reference import load_agent
 from agentctl.errors import AgentsException, ConfigurationError, RunTimeoutError
 from agentctl.models.default_model import get_default_model
 from agentctl.models.multi_provider import MultiProvider
-from agentctl.net.defaults import get_defaults
-from agentctl.net.endpoint import OPENAI_BASE_URL, Endpoint, origin_of
+from agentctl.net.defaults import get_defaults, set_default_openai_key, set_tracing_export_api_key
+from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, Endpoint, origin_of
 from agentctl.net.options import HttpOptions
 from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
 from agentctl.profile.key_command import KeyCommand
-from agentctl.profile.keyring import KeyringKey
-from agentctl.profile.load import Loaded, find_key
+from agentctl.profile.keyring import KeyringKey, fetch
+from agentctl.profile.load import Loaded, find_key, find_tracing_key
 from agentctl.profile.resolve import BUILT_IN, FLAG, ClientSettings, Settings
 from agentctl.run.call import model_name
 from agentctl.run.config import RunConfig
@@ -90,9 +90,10 @@ def prepare(
     """
     set_default_processor(None)  # What goes to OpenAI, the command line decides.
     settings = loaded.settings
-    agent = _agent(settings, loaded, instructions)
     key = find_key(loaded, environ)
-    notes = [*loaded.notes, *key.notes]
+    tracing_key = find_tracing_key(loaded, environ)
+    notes = [*loaded.notes, *key.notes, *_set_default_keys(key.credential, tracing_key, settings, environ)]
+    agent = _agent(settings, loaded, instructions)
     if key.credential is None and agent.model is None and is_interactive and _local_model_is_ready(environ):
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
@@ -102,7 +103,13 @@ def prepare(
         prompt=prompt,
         config=RunConfig(
             model=settings.model if _is_said(settings, "model") else None,
-            model_provider=_provider(settings, key.credential, environ, takes_turns=takes_turns),
+            model_provider=_provider(
+                settings,
+                key.credential,
+                environ,
+                takes_turns=takes_turns,
+                serves_traces=key.credential is not None and key.credential == tracing_key,
+            ),
             model_settings=_model_settings(settings, said=True),
         ),
         max_turns=settings.max_turns,
@@ -235,7 +242,32 @@ def _wanted_model(job: Job) -> str | Model | None:
     return job.config.model if job.config.model is not None else job.agent.model
 
 
-def _provider(settings: Settings, key: Key | None, environ: Mapping[str, str], *, takes_turns: bool) -> MultiProvider:
+def _set_default_keys(
+    key: Key | None, tracing_key: Key | None, settings: Settings, environ: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Make the user's keys the defaults of the process, and return what the user should be told.
+
+    Code of an agent that sets defaults of its own comes later, and has the last word.
+    """
+    if isinstance(key, Credential) and key.value != NO_KEY:
+        theirs = {origin_of(url) for url in (OPENAI_BASE_URL, environ.get("OPENAI_BASE_URL", "").strip()) if url}
+        # Where a default key counts, this one must be for: not more than the user said.
+        if theirs <= (key.origins or {origin_of(settings.client.base_url)}):
+            set_default_openai_key(key.value, use_for_tracing=key == tracing_key)
+    match tracing_key:
+        case Credential(value=value):
+            set_tracing_export_api_key(value)
+        case KeyFromKeyring(entry=entry) if tracing_key != key:
+            try:
+                set_tracing_export_api_key(fetch(entry))
+            except ConfigurationError as error:
+                return (f"traces are not exported: {error}",)
+    return ()
+
+
+def _provider(
+    settings: Settings, key: Key | None, environ: Mapping[str, str], *, takes_turns: bool, serves_traces: bool
+) -> MultiProvider:
     """Return what finds the models of a run. A client or default that the agent's own code has set counts as said."""
     client = settings.client
     transport = _transport(settings, takes_turns=takes_turns)
@@ -244,8 +276,11 @@ def _provider(settings: Settings, key: Key | None, environ: Mapping[str, str], *
         return MultiProvider(openai_use_responses=uses_responses, responses_transport=transport)
     if transport != "http":
         check_websocket_origin(key, base_url=client.base_url, websocket_base_url=client.websocket_base_url)
+    sendable = _sendable(key, environ)
+    if serves_traces and sendable is not None and not isinstance(sendable, str):
+        sendable = _AlsoForTraces(sendable)
     return MultiProvider(
-        openai_api_key=_sendable(key, environ),
+        openai_api_key=sendable,
         openai_base_url=client.base_url,
         openai_organization=client.organization,
         openai_project=client.project,
@@ -289,6 +324,24 @@ def _sendable(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | 
             return KeyringKey(entry)
         case _:
             assert_never(key)
+
+
+@dataclass(frozen=True, slots=True)
+class _AlsoForTraces:
+    """A source of keys with which traces are exported too, once a request has asked for one."""
+
+    source: KeySource
+
+    async def key(self) -> str:
+        key = await self.source.key()
+        set_tracing_export_api_key(key)
+        return key
+
+    async def refresh(self, refused: str) -> str | None:
+        key = await self.source.refresh(refused)
+        if key is not None:
+            set_tracing_export_api_key(key)
+        return key
 
 
 def _local_model_is_ready(environ: Mapping[str, str]) -> bool:
