@@ -14,6 +14,7 @@ from typing import Any
 
 from agentctl.agent.events import GuardrailChecked
 from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
+from agentctl.agent.items import ModelResponse
 from agentctl.errors import InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered, UserError
 
 from .call import CallEvent
@@ -25,13 +26,13 @@ _MOST_WAITING = 64
 
 
 async def check_before(progress: Progress) -> AsyncGenerator[GuardrailChecked]:
-    """Run the input guardrails that the first model call waits for, ahead of everything else in the first turn.
+    """Run the input guardrails that the first model call waits for, ahead of the first turn and of nothing later.
 
     Raises:
         InputGuardrailTripwireTriggered: one stops the run.
     """
     guardrails = _input_guardrails(progress, in_parallel=False)
-    if not guardrails:
+    if progress.turn > 0 or not guardrails:
         return
     progress.context.turn_input = progress.unsent()
     race = _Race()
@@ -46,13 +47,14 @@ async def check_before(progress: Progress) -> AsyncGenerator[GuardrailChecked]:
 def check_beside(events: AsyncGenerator[CallEvent], progress: Progress) -> AsyncGenerator[CallEvent | GuardrailChecked]:
     """Return the events of a model call, read while the input guardrails run beside it: their verdicts among them.
 
-    The call is read in a task of its own, and ended with it; without such guardrails it is returned as it is.
+    The call is read in a task of its own, and ended with it. Where no guardrail runs beside it, which is so from the
+    second turn on, it is returned as it is.
 
     Raises:
         InputGuardrailTripwireTriggered: one stops the run; the call was cancelled and has ended.
     """
     guardrails = _input_guardrails(progress, in_parallel=True)
-    return _beside(events, guardrails, progress) if guardrails else events
+    return _beside(events, guardrails, progress) if guardrails and progress.turn == 1 else events
 
 
 async def check_output(output: Any, progress: Progress, *, of_tools: bool = False) -> AsyncGenerator[GuardrailChecked]:
@@ -81,8 +83,6 @@ async def check_output(output: Any, progress: Progress, *, of_tools: bool = Fals
 
 
 def _input_guardrails(progress: Progress, *, in_parallel: bool) -> list[InputGuardrail[Any]]:
-    if progress.turn > 1:
-        return []
     guardrails = [*progress.agent.input_guardrails, *(progress.config.input_guardrails or ())]
     return [guardrail for guardrail in guardrails if guardrail.run_in_parallel is in_parallel]
 
@@ -163,7 +163,10 @@ class _Race:
         self._arrived.set()
 
     async def events(self) -> AsyncGenerator[CallEvent | GuardrailChecked]:
-        """Yield all that is told, to the end; then raise what failed. Leaving early cancels what is under way."""
+        """Yield all that is told, to the end; then raise what failed. Leaving early cancels what is under way.
+
+        Where something failed, only verdicts and a response that was already whole are still told.
+        """
         try:
             while self._failure is None:
                 if self._verdicts:
@@ -181,6 +184,9 @@ class _Race:
             await self._stop()
         while self._verdicts:
             yield self._verdicts.popleft()
+        for event in self._waiting:
+            if isinstance(event, ModelResponse):
+                yield event
         raise self._failure
 
     def _ended(self, task: asyncio.Task[None]) -> None:
