@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stream": ("stream", "Run an agent and show what happens as it happens."),
     "chat": ("chat", "Hold a conversation in the terminal."),
     "config": ("config", "Defaults and keys: what is set, and where it comes from."),
+    "trace": ("trace", "Traces: whether runs are traced, and where that goes."),
     "models": ("models", "Models: those of the endpoint, and the local weights."),
     "agents": ("agents", "Agents: those of the project, what they are made of, and a first one."),
     "trust": ("trust", "Let the agents of this project run code."),

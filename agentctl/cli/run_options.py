@@ -112,6 +112,9 @@ Api: TypeAlias = Annotated[
         autocompletion=candidates.values_of("api"),
     ),
 ]
+Trace: TypeAlias = Annotated[
+    bool | None, typer.Option("--trace/--no-trace", help="Whether this run is traced.", show_default=False)
+]
 DryRun: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Print the first request that would be sent, and send nothing.")
 ]
@@ -149,6 +152,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         retries: Retries = None,
         transport: Transport = None,
         api: Api = None,
+        trace: Trace = None,
         format: FormatOption = Format.TEXT,
         output: Output = None,
         dry_run: DryRun = False,
@@ -167,6 +171,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             "client.retries": retries,
             "transport": transport,
             "api": api,
+            "trace.enabled": trace,
         }
         order = Order(
             command=command,

@@ -42,6 +42,11 @@ class KeyCommand:
         self._keys: list[str] = []
         self._failure: ConfigurationError | None = None
 
+    @property
+    def known(self) -> str | None:
+        """The key that the program has printed; None until it has been run."""
+        return self._keys[-1] if self._keys else None
+
     async def key(self) -> str:
         """Return the key, which the first call asks the program for.
 

@@ -141,6 +141,17 @@ KEYS: tuple[Key, ...] = (
         kind=Choice((NO_KEY,), hint=_KEY_HINT),
         meaning=f'"{NO_KEY}": the endpoint needs no key.',
     ),
+    Key(
+        name="trace.enabled",
+        kind=Plain.BOOLEAN,
+        meaning="Whether runs are traced; traces go to OpenAI where it is the service, and to `trace.processors`.",
+        default=True,
+    ),
+    Key(
+        name="trace.processors",
+        kind=ListOf(Plain.FACTORY),
+        meaning='Functions that make processors of traces: `["package.module:function"]`.',
+    ),
     *(
         Key(name=f"settings.{name}", kind=kind, meaning=meaning, in_project=name not in _NEVER_IN_PROJECT)
         for name, kind, meaning in _SETTINGS

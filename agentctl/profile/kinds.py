@@ -11,6 +11,8 @@ from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 from agentctl.net.endpoint import http_form, origin_of
 
+from .reference import is_dotted
+
 DEEPEST = 32
 """The most levels of tables and lists in one value."""
 
@@ -32,6 +34,8 @@ class Plain(Enum):
     """An http or https URL that holds no credentials."""
     WEBSOCKET_URL = auto()
     """The same, or a ws or wss URL."""
+    FACTORY = auto()
+    """A function in an installed module, as `package.module:function`."""
     COMMAND = auto()
     """A program, by its name or whole path, and its arguments: a list of texts."""
     NUMBER = auto()
@@ -95,7 +99,7 @@ def from_text(kind: Kind, text: str) -> JSONValue:
     """Return what a text from a flag, a variable or an argument means for this kind; `check` judges it."""
     text = text.strip()
     match kind:
-        case Plain.TEXT | Plain.PATH | Plain.URL | Plain.WEBSOCKET_URL | Choice():
+        case Plain.TEXT | Plain.PATH | Plain.URL | Plain.WEBSOCKET_URL | Plain.FACTORY | Choice():
             return text
         case Integer():
             number = _json(text)
@@ -130,6 +134,8 @@ def describe(kind: Kind) -> str:
             return "an http:// or https:// URL"
         case Plain.WEBSOCKET_URL:
             return "a ws://, wss://, http:// or https:// URL"
+        case Plain.FACTORY:
+            return "a name such as package.module:function"
         case Plain.COMMAND:
             return 'a list such as ["op", "read", "op://vault/item/key"], the program by its name or whole path'
         case Integer(low, None):
@@ -152,6 +158,12 @@ def describe(kind: Kind) -> str:
             return f"a table, each value {describe(item)}"
         case _:
             assert_never(kind)
+
+
+def is_factory(text: str) -> bool:
+    """Say whether a text can name a function in a module."""
+    module, colon, attribute = text.partition(":")
+    return colon == ":" and is_dotted(module) and is_dotted(attribute)
 
 
 def is_plain(value: JSONValue) -> bool:
@@ -178,6 +190,8 @@ def _fits(kind: Kind, value: JSONValue) -> bool:
     match kind:
         case Plain.TEXT | Plain.PATH | Plain.URL | Plain.WEBSOCKET_URL:
             return isinstance(value, str) and value == value.strip() != "" and value.isprintable()
+        case Plain.FACTORY:
+            return isinstance(value, str) and is_factory(value)
         case Integer(low, high):
             whole = isinstance(value, int) and not isinstance(value, bool)
             return whole and low <= value and (high is None or value <= high)

@@ -58,6 +58,15 @@ class ClientSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TraceSettings:
+    """Whether runs are traced, and who is told beside OpenAI."""
+
+    is_enabled: bool
+    processors: tuple[str, ...]
+    """The functions that make them, as `package.module:function`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What is in force."""
 
@@ -79,6 +88,7 @@ class Settings:
     key_command: tuple[str, ...] | None
     """A program that prints the key, and its arguments."""
     client: ClientSettings
+    trace: TraceSettings
 
 
 def resolve(
@@ -238,4 +248,5 @@ def _settings(values: Mapping[str, Value]) -> Settings:
             ca_file=None if ca_file is None else Path(ca_file),
             key=get("client.key"),
         ),
+        trace=TraceSettings(is_enabled=get("trace.enabled"), processors=tuple(get("trace.processors") or ())),
     )

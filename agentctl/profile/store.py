@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +110,31 @@ def set_values(path: Path | None, changes: Mapping[str, JSONValue], named: Named
 
     rewrite(path, edit)
     return made
+
+
+def change_list(
+    path: Path | None, name: str, change: Callable[[list[JSONValue]], list[JSONValue]], named: Named | None = None
+) -> None:
+    """Store what `change` makes of the list that a key has in the profile; an empty one is no value at all.
+
+    What it raises comes out, and nothing is changed then.
+    """
+
+    def edit(document: Document) -> Document:
+        _check_frame(document, path)
+        profile = _in_force(document, path, named)
+        _check_there(document, path, profile)
+        before = _values(document, path, profile.name).get(name)
+        after = change(list(before) if isinstance(before, list) else [])
+        parts = (_PROFILES, profile.name, *split(name))
+        if after:
+            put(document, parts, after)
+        else:
+            drop(document.get(_PROFILES, {}).get(profile.name, {}), split(name))
+        _values(document, path, profile.name)
+        return document
+
+    rewrite(path, edit)
 
 
 def unset_value(path: Path | None, name: str, named: Named | None = None) -> bool:

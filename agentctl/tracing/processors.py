@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+
+from agentctl.net.options import HttpOptions
 
 from .batch import BatchTraceProcessor
 from .export import BackendSpanExporter, ConsoleSpanExporter
@@ -29,3 +32,22 @@ def default_exporter() -> BackendSpanExporter:
 def default_processor() -> BatchTraceProcessor:
     """Return the processor that hears of every trace where `set_trace_processors` was not called."""
     return BatchTraceProcessor(default_exporter())
+
+
+def openai_processor(
+    key: Callable[[], str | None], *, organization: str | None, project: str | None, options: HttpOptions
+) -> BatchTraceProcessor:
+    """Return a processor that exports to OpenAI with the key that there is at the time, and no other."""
+    return BatchTraceProcessor(_ExporterWithKey(key, organization=organization, project=project, options=options))
+
+
+class _ExporterWithKey(BackendSpanExporter):
+    def __init__(
+        self, key: Callable[[], str | None], *, organization: str | None, project: str | None, options: HttpOptions
+    ) -> None:
+        super().__init__(organization=organization, project=project, options=options)
+        self._key = key
+
+    @property
+    def api_key(self) -> str | None:
+        return self._key()

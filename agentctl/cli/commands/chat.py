@@ -12,6 +12,7 @@ from agentctl.cli.run_options import (
     Retries,
     Set,
     Timeout,
+    Trace,
     Transport,
     Verbose,
     chosen,
@@ -32,6 +33,7 @@ def chat(
     retries: Retries = None,
     transport: Transport = None,
     api: Api = None,
+    trace: Trace = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -53,6 +55,7 @@ def chat(
             "client.retries": retries,
             "transport": transport,
             "api": api,
+            "trace.enabled": trace,
         },
         set_,
     )

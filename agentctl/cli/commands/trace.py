@@ -1,0 +1,200 @@
+"""`agentctl trace`: whether runs are traced, and where that goes.
+
+Annotations are no text here: Typer evaluates those of all commands for every one that runs.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from agentctl.agent.wire import JSONValue
+from agentctl.cli import stored_key
+from agentctl.cli.invocation import Invocation
+from agentctl.errors import ConfigurationError
+from agentctl.profile.keys import parse_value
+from agentctl.profile.load import Loaded, find_paths, load_settings
+from agentctl.profile.store import change_list, set_values
+from agentctl.profile.traces import Traces, traces_in_force
+from agentctl.tracing.environment import ENDPOINT
+
+app = typer.Typer(no_args_is_help=True, help="Traces: whether runs are traced, and where that goes.")
+processors = typer.Typer(no_args_is_help=True, help="Processors of your own that traces go to.")
+app.add_typer(processors, name="processors")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="package.module:function, in an installed package.")]
+
+ENABLED = "trace.enabled"
+PROCESSORS = "trace.processors"
+
+
+@app.command("status", short_help="Show what is traced, and where it goes.")
+def status(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Example: agentctl trace status
+
+    Show whether runs are traced, and where the traces go. Keys are never shown, only where they come from.
+    """
+    invocation = ctx.ensure_object(Invocation)
+    loaded = _load(invocation)
+    for note in loaded.notes:
+        invocation.note(f"note: {note}")
+    traces = traces_in_force(loaded, invocation.environ)
+    if as_json:
+        invocation.print_json(_document(traces))
+        return
+    for name, text in _rows(traces):
+        invocation.print(f"{name:<10}  {text}")
+
+
+@app.command("enable", short_help="Trace runs from now on.")
+def enable(ctx: typer.Context) -> None:
+    """Example: agentctl trace enable
+
+    Trace runs from now on, whatever OPENAI_AGENTS_DISABLE_TRACING says. One run decides for itself with `--no-trace`.
+    """
+    _store(ctx, is_enabled=True)
+
+
+@app.command("disable", short_help="Trace no run from now on.")
+def disable(ctx: typer.Context) -> None:
+    """Example: agentctl trace disable
+
+    Trace no run from now on: nothing goes to OpenAI or to processors. One run decides for itself with `--trace`.
+    """
+    _store(ctx, is_enabled=False)
+
+
+@app.command("set-key", short_help="Store the key that traces are exported with.")
+def set_key(
+    ctx: typer.Context,
+    keyring: Annotated[
+        bool, typer.Option("--keyring", help="Keep it in the system's keyring (extra `keyring`), not in a file.")
+    ] = False,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; read the key from stdin.")] = False,
+    misplaced: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="")] = None,
+) -> None:
+    """Example: agentctl trace set-key < key.txt
+
+    Store the key that traces are exported to OpenAI with, in place of that of the endpoint: asked for on a terminal,
+    one line of stdin otherwise. `agentctl config set-key --tracing` is the same.
+    """
+    if misplaced:
+        raise typer.BadParameter(
+            "a key on the command line can be seen by every user of this machine; pipe it in, or run "
+            "`agentctl trace set-key` and paste it"
+        )
+    order = stored_key.KeyOrder(is_for_tracing=True, to_keyring=keyring, no_input=no_input)
+    stored_key.set_key(order, ctx.ensure_object(Invocation))
+
+
+@processors.command("list", short_help="Show the processors.")
+def list_processors(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Example: agentctl trace processors list
+
+    Show the functions that make processors. They are called when a traced run begins, and not by this command.
+    """
+    invocation = ctx.ensure_object(Invocation)
+    traces = traces_in_force(_load(invocation), invocation.environ)
+    if as_json:
+        invocation.print_json({"processors": list(traces.processors), "origin": traces.processors_origin})
+        return
+    for name in traces.processors:
+        invocation.print(name)
+
+
+@processors.command("add", short_help="Add a processor.")
+def add_processor(ctx: typer.Context, name: Name) -> None:
+    """Example: agentctl trace processors add my_package.traces:make_processor
+
+    Have a function make a processor for every traced run: it takes nothing and returns a TracingProcessor. The module
+    is imported when such a run begins, and not by this command; it must be installed, or on PYTHONPATH.
+    """
+    _check_name(name)
+
+    def add(names: list[JSONValue]) -> list[JSONValue]:
+        return names if name in names else [*names, name]
+
+    _change(ctx, add)
+
+
+@processors.command("remove", short_help="Remove a processor.")
+def remove_processor(ctx: typer.Context, name: Name) -> None:
+    """Example: agentctl trace processors remove my_package.traces:make_processor
+
+    Remove a processor from the profile.
+    """
+    is_there = False
+
+    def remove(names: list[JSONValue]) -> list[JSONValue]:
+        nonlocal is_there
+        is_there = name in names
+        return [other for other in names if other != name]
+
+    _change(ctx, remove)
+    if not is_there:
+        ctx.ensure_object(Invocation).note(f"note: {name} was no processor of the profile")
+
+
+def _load(invocation: Invocation) -> Loaded:
+    return load_settings({}, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
+
+
+def _store(ctx: typer.Context, *, is_enabled: bool) -> None:
+    invocation = ctx.ensure_object(Invocation)
+    paths = find_paths(invocation.environ, invocation.config, invocation.profile)
+    made = set_values(paths.profile, {ENABLED: is_enabled}, paths.named)
+    if made is not None:
+        invocation.note(f"made the profile {made}")
+    _note_what_goes_before(ENABLED, invocation)
+
+
+def _change(ctx: typer.Context, change: Callable[[list[JSONValue]], list[JSONValue]]) -> None:
+    invocation = ctx.ensure_object(Invocation)
+    paths = find_paths(invocation.environ, invocation.config, invocation.profile)
+    change_list(paths.profile, PROCESSORS, change, paths.named)
+    _note_what_goes_before(PROCESSORS, invocation)
+
+
+def _note_what_goes_before(name: str, invocation: Invocation) -> None:
+    # Advice, which must not fail what is done.
+    with suppress(ConfigurationError):
+        loaded = _load(invocation)
+        value = loaded.settings.values.get(name)
+        if value is not None and value.origin not in (str(loaded.paths.profile), "built-in"):
+            invocation.note(f"note: the profile is changed, but {value.origin} goes before it")
+
+
+def _check_name(name: str) -> None:
+    try:
+        parse_value(PROCESSORS, f'["{name}"]')
+    except ValueError as error:
+        raise typer.BadParameter(f"{name!r} is not package.module:function", param_hint="NAME") from error
+
+
+def _rows(traces: Traces) -> list[tuple[str, str]]:
+    """Return the status for people: what, and the word on it."""
+    rows = [("tracing", f"{'on' if traces.is_enabled else 'off'} ({traces.decided_by})")]
+    if traces.key is not None:
+        rows.append(("to OpenAI", f"yes, with the key from {traces.key.source}"))
+    else:
+        rows.append(("to OpenAI", f"no: {traces.why_not}"))
+    heard = traces.processors if traces.is_enabled else ()
+    rows += [("processor", f"{name} ({traces.processors_origin})") for name in heard]
+    return rows
+
+
+def _document(traces: Traces) -> dict[str, JSONValue]:
+    """Return the status for programs."""
+    exported = traces.key is not None
+    return {
+        "enabled": traces.is_enabled,
+        "decided_by": traces.decided_by,
+        "export": {
+            "to": ENDPOINT if exported else None,
+            "key_from": None if traces.key is None else traces.key.source,
+            "why_not": traces.why_not,
+        },
+        "processors": list(traces.processors),
+    }

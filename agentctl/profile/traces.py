@@ -1,0 +1,63 @@
+"""Where the traces of a run go: to OpenAI only where OpenAI answers the run, and to the user's own processors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agentctl.net.endpoint import OPENAI_BASE_URL, origin_of
+from agentctl.tracing.environment import DISABLE, is_disabled_by
+
+from .credentials import Key
+from .load import Loaded, find_tracing_key
+from .resolve import BUILT_IN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """What is traced, and where it goes, as the user decided."""
+
+    is_enabled: bool
+    decided_by: str
+    """Who said whether: as `Value.origin`."""
+    key: Key | None
+    """What they are exported to OpenAI with; None where they are not."""
+    why_not: str | None
+    """Why they are not exported to OpenAI, in words."""
+    processors: tuple[str, ...]
+    processors_origin: str | None
+    """Who named them; None where there are none."""
+
+
+def traces_in_force(loaded: Loaded, environ: Mapping[str, str]) -> Traces:
+    """Return what the user decided about traces; a program that prints a key is not run."""
+    settings = loaded.settings
+    enabled = settings.values["trace.enabled"]
+    is_enabled, decided_by = settings.trace.is_enabled, enabled.origin
+    if enabled.origin == BUILT_IN and is_disabled_by(environ):
+        is_enabled, decided_by = False, DISABLE
+    key, why_not = None, "tracing is disabled"
+    if is_enabled:
+        key, why_not = _export_key(loaded, environ)
+    named = settings.values.get("trace.processors")
+    return Traces(
+        is_enabled=is_enabled,
+        decided_by=decided_by,
+        key=key,
+        why_not=why_not if key is None else None,
+        processors=settings.trace.processors,
+        processors_origin=named.origin if named is not None and settings.trace.processors else None,
+    )
+
+
+def is_openais(url: str) -> bool:
+    """Say whether a base URL is of OpenAI's own service."""
+    return origin_of(url) == origin_of(OPENAI_BASE_URL)
+
+
+def _export_key(loaded: Loaded, environ: Mapping[str, str]) -> tuple[Key | None, str]:
+    base_url = loaded.settings.client.base_url
+    if not is_openais(base_url):
+        return None, f"the service is {origin_of(base_url)}, not OpenAI"
+    key = find_tracing_key(loaded, environ)
+    return key, "there is no key for it"
