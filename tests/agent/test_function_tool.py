@@ -158,7 +158,7 @@ def test_a_type_without_a_schema_is_said_at_once() -> None:
     class Opaque:
         pass
 
-    with pytest.raises(UserError, match="tool 'odd': its parameters have no JSON schema"):
+    with pytest.raises(UserError, match="tool 'odd': parameter 'thing' has no JSON schema"):
 
         @function_tool
         def odd(thing: Opaque) -> str:
