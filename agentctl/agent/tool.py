@@ -73,10 +73,10 @@ class FunctionTool:
     """What looks at each output before the model does, one after the other."""
     needs_approval: NeedsApproval = False
     """Whether a call waits for somebody's yes."""
-    timeout_seconds: float | None = field(default=None, kw_only=True)
+    timeout_seconds: float | None = None
     """How long a call may take; None is as long as it likes."""
-    timeout_behavior: ToolTimeoutBehavior = field(default="error_as_result", kw_only=True)
-    timeout_error_function: ToolErrorFunction | None = field(default=None, kw_only=True)
+    timeout_behavior: ToolTimeoutBehavior = "error_as_result"
+    timeout_error_function: ToolErrorFunction | None = None
     """Gives the model's text for a timeout."""
     custom_data_extractor: FunctionToolCustomDataExtractor | None = field(default=None, kw_only=True)
     """Gives `custom_data` of the output items."""

@@ -115,8 +115,11 @@ async def _in_turn(
     waits_for = turnstile if isinstance(call, FunctionCall) else queues[call.tool.name]
     if waits_for is None:
         return await _answer(call, progress)
-    async with waits_for:
-        return await _answer(call, progress)
+    await waits_for.acquire()
+    given = await _answer(call, progress)
+    # A call that raises keeps its place: nobody is to begin in it while the others are cancelled.
+    waits_for.release()
+    return given
 
 
 async def _answer(call: ToolCall, progress: Progress) -> Given:

@@ -32,11 +32,14 @@ async def never(context: ToolContext[Any], arguments: str) -> str:
 
 def test_the_fields_of_a_tool_stand_in_the_order_of_the_agents_sdk() -> None:
     guardrail = ToolInputGuardrail(lambda data: ToolGuardrailFunctionOutput.allow())
-    tool = FunctionTool("look", "Look.", {"type": "object"}, never, False, False, [guardrail], [])
+    tool = FunctionTool(
+        "look", "Look.", {"type": "object"}, never, False, False, [guardrail], [], True, 2.5, "raise_exception"
+    )
     assert (tool.name, tool.strict_json_schema, tool.is_enabled) == ("look", False, False)
     assert (tool.tool_input_guardrails, tool.tool_output_guardrails) == ([guardrail], [])
+    assert (tool.needs_approval, tool.timeout_seconds, tool.timeout_behavior) == (True, 2.5, "raise_exception")
     assert tool.qualified_name == "look"
-    assert dataclasses.replace(tool, timeout_seconds=2.5).timeout_seconds == 2.5
+    assert dataclasses.replace(tool, name="see").origin == tool.origin
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])

@@ -19,6 +19,7 @@ from agentctl import (
     RunConfig,
     RunContextWrapper,
     RunHooks,
+    Runner,
     StopAtTools,
     Tool,
     ToolCallItem,
@@ -345,6 +346,52 @@ def test_no_more_tools_run_at_a_time_than_the_run_allows(run: Run, most: int | N
     result = run(agent, run_config=RunConfig(tool_execution=ToolExecutionConfig(max_function_tool_concurrency=most)))
     assert max(counts) == (most or 5)
     assert [item.output for item in outputs(result)] == [0, 1, 2, 3, 4]
+
+
+def test_a_tool_that_ends_the_run_keeps_those_that_wait_from_being_called(run: Run) -> None:
+    called: list[int] = []
+
+    @function_tool(failure_error_function=None)
+    async def work(number: int) -> int:
+        called.append(number)
+        await asyncio.sleep(0)
+        raise OSError("no such room")
+
+    calls = [function_call("work", {"number": n}, call_id=f"c{n}") for n in range(5)]
+    agent = Agent(name="a", tools=[work], model=ScriptedModel([calls]))
+    with pytest.raises(UserError, match="no such room"):
+        run(agent, run_config=RunConfig(tool_execution=ToolExecutionConfig(max_function_tool_concurrency=1)))
+    assert called == [0]
+
+
+def test_cancelling_a_run_cancels_its_tools_whatever_they_are_waiting_for() -> None:
+    ended: list[str] = []
+
+    async def scenario() -> None:
+        are_waiting = asyncio.Event()
+
+        @function_tool(timeout=30)
+        async def waits(number: int) -> str:
+            are_waiting.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                ended.append(f"waits {number}")
+                raise
+            return "never"
+
+        calls = [function_call("waits", {"number": n}, call_id=f"c{n}") for n in range(3)]
+        agent = Agent(name="a", tools=[waits], model=ScriptedModel([calls]))
+        config = RunConfig(tool_execution=ToolExecutionConfig(max_function_tool_concurrency=2))
+        result = Runner.run_streamed(agent, "hi", run_config=config)
+        await are_waiting.wait()
+        result.cancel()
+        await asyncio.wait([result.run_loop_task])
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert result.is_complete
+
+    asyncio.run(scenario())
+    assert sorted(ended) == ["waits 0", "waits 1"]
 
 
 def test_the_settings_of_a_run_are_checked() -> None:
