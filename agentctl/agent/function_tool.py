@@ -12,6 +12,7 @@ from agentctl.errors import ModelBehaviorError
 from agentctl.threads import in_daemon_thread
 
 from .context import ToolContext
+from .docstring import DocstringStyle
 from .enablement import Enablement
 from .function_schema import FuncSchema, function_schema
 from .tool import (
@@ -60,6 +61,7 @@ def function_tool(
     *,
     name_override: str | None = None,
     description_override: str | None = None,
+    docstring_style: DocstringStyle | None = None,
     use_docstring_info: bool = True,
     failure_error_function: ToolErrorFunction | None = default_tool_error_function,
     strict_mode: bool = True,
@@ -81,6 +83,7 @@ def function_tool(
         func: The function.
         name_override: What the model calls the tool, in place of the function's name.
         description_override: What the model is told of it, in place of the docstring.
+        docstring_style: How the docstring is written; None finds it out.
         use_docstring_info: Whether the docstring is read at all.
         failure_error_function: Gives the model's text for what the tool raises; None lets it end the run.
         strict_mode: Whether the service must hold the model to the schema.
@@ -103,6 +106,7 @@ def function_tool(
             function,
             name_override=name_override,
             description_override=description_override,
+            docstring_style=docstring_style,
             use_docstring_info=use_docstring_info,
             strict_json_schema=strict_mode,
         )
