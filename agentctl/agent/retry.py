@@ -50,16 +50,13 @@ class ModelRetrySettings:
     """Says which failures are worth a retry; without one there is none."""
 
     def __post_init__(self) -> None:
-        retries = self.max_retries
+        retries: Any = self.max_retries
         if retries is not None and (isinstance(retries, bool) or not isinstance(retries, int) or retries < 0):
             raise ValueError(f"ModelRetrySettings.max_retries is a whole number from 0 on, not {retries!r}")
-        if isinstance(self.backoff, dict):
-            self.backoff = backoff_settings(self.backoff)
-        elif not (self.backoff is None or isinstance(self.backoff, ModelRetryBackoffSettings)):
-            kind = type(self.backoff).__name__
-            raise TypeError(f"ModelRetrySettings.backoff is a ModelRetryBackoffSettings or a dict, not {kind}")
-        if not (self.policy is None or callable(self.policy)):
-            raise TypeError(f"ModelRetrySettings.policy is a function, not {type(self.policy).__name__}")
+        self.backoff = backoff_settings(self.backoff)
+        policy: Any = self.policy
+        if not (policy is None or callable(policy)):
+            raise TypeError(f"ModelRetrySettings.policy is a function, not {type(policy).__name__}")
 
     def resolve(self, override: ModelRetrySettings | None) -> ModelRetrySettings:
         """Return these settings with every value that `override` sets put over them, those of the backoff, too."""
@@ -225,22 +222,14 @@ retry_policies = _RetryPolicies()
 
 
 async def evaluate(policy: RetryPolicy, context: RetryPolicyContext) -> RetryDecision:
-    """Return what a policy decides, whichever of its forms it takes.
-
-    Raises:
-        TypeError: it gave neither a truth value nor a `RetryDecision`.
-    """
+    """Return what a policy decides, whichever of its forms it takes."""
     decision = policy(context)
     if isinstance(decision, Awaitable):
         decision = await decision
-    if isinstance(decision, RetryDecision):
-        return decision
-    if isinstance(decision, bool):
-        return RetryDecision(decision)
-    raise TypeError(f"a retry policy gives a bool or a RetryDecision, not {type(decision).__name__}")
+    return decision if isinstance(decision, RetryDecision) else RetryDecision(bool(decision))
 
 
-def retry_settings(given: ModelRetrySettings | dict[str, Any] | None) -> ModelRetrySettings | None:
+def retry_settings(given: Any) -> ModelRetrySettings | None:
     """Return what `ModelSettings.retry` may be as what it means.
 
     Raises:
@@ -254,12 +243,18 @@ def retry_settings(given: ModelRetrySettings | dict[str, Any] | None) -> ModelRe
     raise TypeError(f"ModelSettings.retry is a ModelRetrySettings or a dict, not {type(given).__name__}")
 
 
-def backoff_settings(given: ModelRetryBackoffInput | None) -> ModelRetryBackoffSettings | None:
-    """Return what a backoff may be given as as what it means."""
+def backoff_settings(given: Any) -> ModelRetryBackoffSettings | None:
+    """Return what `ModelRetrySettings.backoff` may be as what it means.
+
+    Raises:
+        TypeError: it is none of these, or has a key that is no field.
+    """
     if isinstance(given, dict):
         _check_keys(ModelRetryBackoffSettings, given)
         return ModelRetryBackoffSettings(**given)
-    return given
+    if given is None or isinstance(given, ModelRetryBackoffSettings):
+        return given
+    raise TypeError(f"ModelRetrySettings.backoff is a ModelRetryBackoffSettings or a dict, not {type(given).__name__}")
 
 
 def _merged(

@@ -8,7 +8,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TextIO
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import AgentUpdatedStreamEvent, RawResponsesStreamEvent, RunItemStreamEvent, StreamEvent
@@ -52,7 +53,7 @@ async def _converse(agent: Agent[Any], *, stream: bool, context: Any, max_turns:
     items: list[WireItem] = []
     while True:
         try:
-            line = await in_daemon_thread(lambda: input(_PROMPT), name="line of the demo loop")
+            line = await in_daemon_thread(partial(_read_line, sys.stdin), name="line of the demo loop")
         except EOFError:
             _write("\n")
             return
@@ -64,6 +65,15 @@ async def _converse(agent: Agent[Any], *, stream: bool, context: Any, max_turns:
         turn = _print_along if stream else _print_whole
         result = await turn(agent, items, context, max_turns)
         items, agent = result.to_input_list(), result.last_agent
+
+
+def _read_line(stdin: TextIO) -> str:
+    """Return the next line.
+
+    The caller may leave while this waits. At the end of the process Python would then stumble over the lock on stdin,
+    were stdin not held here.
+    """
+    return input(_PROMPT)
 
 
 async def _print_whole(agent: Agent[Any], items: list[WireItem], context: Any, max_turns: int | None) -> RunResultBase:
