@@ -179,7 +179,7 @@ async def _follow(answer: _Answer, progress: Progress) -> AsyncGenerator[RunEven
         items = [given.run_item if isinstance(given, FunctionToolResult) else given for given in done.given]
         for added in [_added(item, progress) for item in items]:
             yield added
-    if planned.calls or planned.handoffs:
+    if planned.uses_tools:
         progress.used_tools.add(progress.agent.name)
     step: NextStep
     try:

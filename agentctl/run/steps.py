@@ -88,6 +88,11 @@ class Plan:
     calls: list[ToolCall] = field(default_factory=list)
     handoffs: list[HandoffCall] = field(default_factory=list)
 
+    @property
+    def uses_tools(self) -> bool:
+        """Whether the model used a tool, be it one that the service runs."""
+        return any(isinstance(item, ToolCallItem | HandoffCallItem) for item in self.items)
+
 
 @dataclass(frozen=True, slots=True)
 class RunAgain:
@@ -161,6 +166,8 @@ def decide(
     if plan.calls:
         return RunAgain()
     message = next((item.wire for item in reversed(plan.items) if isinstance(item, MessageOutputItem)), None)
+    if message is None and plan.uses_tools and not response.incomplete:
+        return RunAgain()  # What tools of the service gave is in the history; the answer is still to come.
     text = message_text(message) if message else ""
     if message and not text and (refusal := message_refusal(message)):
         raise ModelRefusalError(refusal)
