@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
-from agentctl.errors import ModelBehaviorError, UserError
+from agentctl.errors import UserError
 from agentctl.log import logger
 
+from .agent_tool_arguments import ToolArguments, tool_arguments
 from .agent_tool_input import (
     StructuredToolInputBuilder,
     StructuredToolInputBuilderOptions,
@@ -24,7 +25,6 @@ from .enablement import Enablement
 from .events import StreamEvent
 from .handoff import tool_name_part
 from .ports import NestedRun
-from .strict_schema import ensure_strict_json_schema
 from .tool import FunctionTool, ToolErrorFunction
 from .tool_errors import default_tool_error_function, failure_text
 from .tool_origin import ToolOrigin, ToolOriginType
@@ -47,6 +47,10 @@ class AgentToolStreamEvent(TypedDict):
     """The call, an `openai` object; None where the tool was not called by a model."""
 
 
+OnStream: TypeAlias = Callable[[AgentToolStreamEvent], Awaitable[None] | None]
+"""Told of each event of a run that is part of a tool call."""
+
+
 def agent_tool(
     agent: Agent[Any],
     tool_name: str | None,
@@ -54,7 +58,7 @@ def agent_tool(
     *,
     custom_output_extractor: Callable[[RunResult | RunResultStreaming], Awaitable[str]] | None = None,
     is_enabled: Enablement = True,
-    on_stream: Callable[[AgentToolStreamEvent], Awaitable[None] | None] | None = None,
+    on_stream: OnStream | None = None,
     run_config: RunConfig | dict[str, Any] | None = None,
     max_turns: int | None = None,
     hooks: RunHooks[Any] | None = None,
@@ -74,60 +78,91 @@ def agent_tool(
     """
     name = tool_name or tool_name_part(agent.name)
     _check(name, max_turns, previous_response_id, conversation_id, on_stream_max_pending_events)
-    arguments = _Text(name) if parameters is None else _Structure(name, parameters)
-    is_typed = parameters is not None or input_builder is not None
-    options = _options(arguments.schema, include_input_schema)
-
-    async def run_input(params: Any) -> StructuredToolInputResult:
-        if input_builder is not None:
-            return await built_input(input_builder, {"params": params, **options})
-        if parameters is None or (not include_input_schema and _is_text(params)):
-            text: str = params["input"]
-            return text
-        return default_tool_input_builder({"params": params, **options})
-
-    async def called(context: ToolContext[Any], given: str) -> Any:
-        if context.run_agent is None:
-            raise UserError(f"agent tool {name!r} was called outside a run; `Runner.run` calls it inside one")
-        params = arguments.value(given)
-        result = await context.run_agent(
-            NestedRun(
-                agent=agent,
-                input=await run_input(params),
-                tool_input=params if is_typed else None,
-                run_config=run_config,
-                max_turns=max_turns,
-                hooks=hooks,
-                previous_response_id=previous_response_id,
-                conversation_id=conversation_id,
-                hear=None if on_stream is None else _listener(on_stream, context),
-                most_unheard=on_stream_max_pending_events,
-            ),
-            context,
-        )
-        if result.interruptions:
-            return ""  # The call waits with its run, and is made again when that goes on.
-        if custom_output_extractor is None:
-            return "" if result.final_output is None else result.final_output
-        output: Any = custom_output_extractor(result)
-        return await output if inspect.isawaitable(output) else output
-
-    async def invoke(context: ToolContext[Any], given: str) -> Any:
-        try:
-            return await called(context, given)
-        except Exception as error:
-            if failure_error_function is None:
-                raise
-            return await failure_text(context, error, failure_error_function)
-
+    arguments = tool_arguments(name, parameters)
+    tool = _AgentTool(
+        name=name,
+        arguments=arguments,
+        run=NestedRun(
+            agent=agent,
+            input="",
+            run_config=run_config,
+            max_turns=max_turns,
+            hooks=hooks,
+            previous_response_id=previous_response_id,
+            conversation_id=conversation_id,
+            most_unheard=on_stream_max_pending_events,
+        ),
+        input_builder=input_builder,
+        includes_schema=include_input_schema,
+        extract=custom_output_extractor,
+        on_stream=on_stream,
+        on_failure=failure_error_function,
+    )
     return FunctionTool(
         name=name,
         description=tool_description or "",
         params_json_schema=arguments.schema,
-        on_invoke_tool=invoke,
+        on_invoke_tool=tool.invoke,
         is_enabled=is_enabled,
         origin=ToolOrigin(type=ToolOriginType.AGENT_AS_TOOL, agent_name=agent.name, agent_tool_name=name),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AgentTool:
+    """What an agent tool does when it is called."""
+
+    name: str
+    arguments: ToolArguments
+    run: NestedRun
+    """The run of a call, but for what the call gives."""
+    input_builder: StructuredToolInputBuilder | None
+    includes_schema: bool
+    extract: Callable[[RunResult | RunResultStreaming], Awaitable[str]] | None
+    on_stream: OnStream | None
+    on_failure: ToolErrorFunction | None
+
+    async def invoke(self, context: ToolContext[Any], given: str) -> Any:
+        """Return what the call gives, or what the model is told of its failure."""
+        try:
+            return await self._called(context, given)
+        except Exception as error:
+            if self.on_failure is None:
+                raise
+            return await failure_text(context, error, self.on_failure)
+
+    async def _called(self, context: ToolContext[Any], given: str) -> Any:
+        if context.run_agent is None:
+            raise UserError(f"agent tool {self.name!r} was called outside a run; `Runner.run` calls it inside one")
+        params = self.arguments.value(given)
+        is_structured = self.arguments.is_typed or self.input_builder is not None
+        run = dataclasses.replace(
+            self.run,
+            input=await self._input(params),
+            tool_input=params if is_structured else None,
+            hear=None if self.on_stream is None else _listener(self.on_stream, context),
+        )
+        result = await context.run_agent(run, context)
+        if result.interruptions:
+            return ""  # The call waits with its run, and is made again when that goes on.
+        if self.extract is None:
+            return "" if result.final_output is None else result.final_output
+        output: Any = self.extract(result)
+        return await output if inspect.isawaitable(output) else output
+
+    async def _input(self, params: dict[str, Any]) -> StructuredToolInputResult:
+        """Return the input of the run: a text alone is read as it is, unless a builder is to make the input."""
+        arguments = self.arguments
+        if self.input_builder is None and (not arguments.is_typed or not self.includes_schema):
+            text = params.get("input")
+            if len(params) == 1 and isinstance(text, str):
+                return text
+        options: StructuredToolInputBuilderOptions = {
+            "params": params,
+            "summary": schema_summary(arguments.schema),
+            "json_schema": arguments.schema if self.includes_schema else None,
+        }
+        return await built_input(self.input_builder or default_tool_input_builder, options)
 
 
 def _check(
@@ -147,87 +182,20 @@ def _check(
         )
 
 
-def _is_text(params: dict[str, Any]) -> bool:
-    return list(params) == ["input"] and isinstance(params["input"], str)
-
-
-def _options(schema: dict[str, Any], include_schema: bool) -> StructuredToolInputBuilderOptions:
-    return {"summary": schema_summary(schema), "json_schema": schema if include_schema else None}
-
-
-def _listener(
-    on_stream: Callable[[AgentToolStreamEvent], Awaitable[None] | None], context: ToolContext[Any]
-) -> Callable[[StreamEvent, Agent[Any]], Awaitable[None]]:
+def _listener(on_stream: OnStream, context: ToolContext[Any]) -> Callable[[StreamEvent, Agent[Any]], Awaitable[None]]:
     tool_call = context.tool_call
+    has_failed = False
 
     async def hear(event: StreamEvent, agent: Agent[Any]) -> None:
+        nonlocal has_failed
         try:
             heard = on_stream({"event": event, "agent": agent, "tool_call": tool_call})
             if inspect.isawaitable(heard):
                 await heard
         except Exception:
-            # Who looks on does not end the run that is looked at.
-            logger.exception("on_stream of agent tool %s failed", context.tool_name)
+            # Who looks on does not end the run that is looked at, and is told once in a call.
+            if not has_failed:
+                logger.exception("on_stream of agent tool %s failed", context.tool_name)
+            has_failed = True
 
     return hear
-
-
-class _Text:
-    """The arguments of an agent tool that takes a text."""
-
-    def __init__(self, tool_name: str) -> None:
-        self._tool_name = tool_name
-        self.schema: dict[str, Any] = {
-            "type": "object",
-            "properties": {"input": {"type": "string"}},
-            "required": ["input"],
-            "additionalProperties": False,
-        }
-
-    def value(self, given: str) -> dict[str, Any]:
-        """Return the arguments, a JSON text.
-
-        Raises:
-            ModelBehaviorError: they do not fit.
-        """
-        try:
-            params = json.loads(given)
-        except ValueError as error:
-            raise ModelBehaviorError(f"the arguments of tool {self._tool_name!r} are not JSON: {error}") from error
-        if not isinstance(params, dict) or not isinstance(params.get("input"), str):
-            raise ModelBehaviorError(f"the arguments of tool {self._tool_name!r} do not fit: input is to be a text")
-        return {"input": params["input"]}
-
-
-class _Structure:
-    """The arguments of an agent tool that takes a dataclass or a pydantic model."""
-
-    def __init__(self, tool_name: str, kind: type[Any]) -> None:
-        # 50 ms: imported for agent tools with parameters only.
-        from pydantic import BaseModel, TypeAdapter
-
-        if not isinstance(kind, type) or not (dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel)):
-            raise TypeError(f"agent tool {tool_name!r}: parameters is a dataclass or a pydantic model, not {kind!r}")
-        self._tool_name = tool_name
-        self._adapter: Any = TypeAdapter(kind)
-        try:
-            self.schema: dict[str, Any] = ensure_strict_json_schema(self._adapter.json_schema())
-        except Exception as error:
-            raise UserError(f"agent tool {tool_name!r}: its parameters have no strict JSON schema: {error}") from error
-
-    def value(self, given: str) -> Any:
-        """Return the arguments, a JSON text, as JSON that was checked.
-
-        Raises:
-            ModelBehaviorError: they do not fit.
-        """
-        from pydantic import ValidationError
-
-        try:
-            return self._adapter.dump_python(self._adapter.validate_json(given), mode="json")
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
-            raise ModelBehaviorError(
-                f"the arguments of tool {self._tool_name!r} do not fit: {place}: {first['msg']}"
-            ) from error

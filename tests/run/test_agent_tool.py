@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from agentctl import (
     Agent,
@@ -269,6 +269,8 @@ def test_parameters_need_a_strict_schema() -> None:
 
     with pytest.raises(UserError, match=r"agent tool 'ask'.*free keys"):
         Agent(name="a").as_tool("ask", "", parameters=Free)
+    with pytest.raises(UserError, match="parameters has fields"):
+        Agent(name="a").as_tool("ask", "", parameters=RootModel[list[int]])
 
 
 @pytest.mark.parametrize(
@@ -423,7 +425,7 @@ def test_what_on_stream_raises_is_logged_and_ends_nothing(run: Run, caplog: pyte
     with caplog.at_level(logging.ERROR, "openai.agents"):
         run(main)
     assert output(asked) == "inner says"
-    assert "on_stream of agent tool ask failed" in caplog.text
+    assert [record.message for record in caplog.records] == ["on_stream of agent tool ask failed"]
 
 
 def test_on_stream_hears_everything_before_a_failure_is_told(run: Run) -> None:
