@@ -35,6 +35,7 @@ class FunctionToolOptions(TypedDict, total=False):
 
     name_override: str | None
     description_override: str | None
+    docstring_style: DocstringStyle | None
     use_docstring_info: bool
     failure_error_function: ToolErrorFunction | None
     strict_mode: bool
