@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import AgentHookContext, RunContextWrapper
-from agentctl.agent.lifecycle import AgentHooksBase, RunHooksBase
 
 if TYPE_CHECKING:
     from agentctl.agent.items import ModelResponse
+    from agentctl.agent.lifecycle import AgentHooksBase, RunHooksBase
     from agentctl.agent.ports import ModelRequest
     from agentctl.agent.tool import Tool
 
@@ -42,8 +42,8 @@ class Hooks:
         if run is None and own is None:
             return
         agent = self._progress.agent
-        if own is not None and not isinstance(own, AgentHooksBase):
-            raise TypeError(f"the hooks of agent {agent.name!r} are AgentHooks, not {type(own).__name__}")
+        if own is not None:
+            _check_agent_hooks(own, agent)
         self._progress.context.turn_input = self._progress.unsent()
         context = self._agent_context()
         await _together(
@@ -135,12 +135,25 @@ class Hooks:
 
 def check_run_hooks(hooks: object) -> None:
     """Raise `TypeError` unless these are hooks of a run, or None."""
+    if hooks is None:
+        return
+    # 1 ms that a run without hooks does not pay.
+    from agentctl.agent.lifecycle import AgentHooksBase, RunHooksBase
+
     if isinstance(hooks, AgentHooksBase):
         raise TypeError(
             f"hooks of a run are RunHooks, and {type(hooks).__name__} is AgentHooks: give them to Agent(hooks=…)"
         )
-    if hooks is not None and not isinstance(hooks, RunHooksBase):
+    if not isinstance(hooks, RunHooksBase):
         raise TypeError(f"hooks of a run are RunHooks, not {type(hooks).__name__}")
+
+
+def _check_agent_hooks(hooks: object, agent: Agent[Any]) -> None:
+    # 1 ms that a run without hooks does not pay.
+    from agentctl.agent.lifecycle import AgentHooksBase
+
+    if not isinstance(hooks, AgentHooksBase):
+        raise TypeError(f"the hooks of agent {agent.name!r} are AgentHooks, not {type(hooks).__name__}")
 
 
 async def _together(run: _Call | None, own: _Call | None) -> None:

@@ -41,7 +41,6 @@ from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.errors import AgentsException, MaxTurnsExceeded, ModelBehaviorError, ModelRefusalError, RunCancelled
 
 from .call import Models, call_model, model_name
-from .error_handlers import final_message, handled
 from .guardrails import check_before, check_beside, check_output
 from .prepare import prepare
 from .progress import Progress
@@ -196,7 +195,12 @@ async def _follow(answer: _Answer, progress: Progress) -> AsyncGenerator[RunEven
 
 async def _handled(error: MaxTurnsExceeded | ModelRefusalError | ModelBehaviorError, progress: Progress) -> FinalOutput:
     """Return the final output that the run's handler of an error gives, or raise the error."""
-    result = None if progress.error_handlers is None else await handled(error, progress)
+    if progress.error_handlers is None:
+        raise error
+    # 2 ms that a run without error handlers does not pay.
+    from .error_handlers import final_message, handled
+
+    result = await handled(error, progress)
     if result is None:
         raise error
     return FinalOutput(result.final_output, final_message(result, progress) if result.include_in_history else None)

@@ -25,6 +25,7 @@ from agentctl import (
     RunFinished,
     RunHooks,
     Runner,
+    Usage,
     UserError,
     function_tool,
 )
@@ -156,13 +157,15 @@ def test_no_tool_runs_before_every_guardrail_has_passed(run: Run) -> None:
         return "gone"
 
     late = guardrail("late", trips=True, wait=lambda: asyncio.sleep(0.02))
-    model = ScriptedModel([[function_call("erase", {}, call_id="c1")], "done"])
+    model = ScriptedModel([[function_call("erase", {}, call_id="c1")], "done"], default_usage=Usage(requests=1))
     with pytest.raises(InputGuardrailTripwireTriggered) as raised:
         run(Agent(name="a", model=model, tools=[erase], input_guardrails=[late]))
     assert ran == []
     assert len(model.calls) == 1
-    assert raised.value.run_data is not None
-    assert raised.value.run_data.new_items == []
+    data = raised.value.run_data
+    assert data is not None
+    assert data.new_items == []
+    assert len(data.raw_responses) == data.context_wrapper.usage.requests == 1  # It has cost what it cost.
 
 
 def test_what_a_guardrail_raises_ends_the_run_and_the_model_call(run: Run) -> None:
@@ -526,6 +529,7 @@ def test_only_the_first_turn_has_input_guardrails() -> None:
 
         checks = [guardrail("before", trips=True, first=True), guardrail("beside", trips=True)]
         progress = progress_of(Agent(name="a", input_guardrails=checks))
+        assert [verdict async for verdict in check_before(progress)] == []  # Its first turn has begun.
         progress.turn = 2
         call = events()
         assert check_beside(call, progress) is call

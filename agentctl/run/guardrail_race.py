@@ -1,0 +1,193 @@
+"""What guardrails are to a run while they check: a race of tasks, with the model call beside them.
+
+The first tripwire, or the first that fails, cancels all else that is under way, the model call too, and waits for its
+end. Nobody goes on before every guardrail has passed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
+from typing import Any
+
+from agentctl.agent.events import GuardrailChecked
+from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
+from agentctl.agent.items import ModelResponse
+from agentctl.errors import InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered, UserError
+
+from .call import CallEvent
+from .progress import Progress
+from .withheld_output import withhold
+
+_MOST_WAITING = 64
+"""How many events of the model call may wait for the loop to take them."""
+
+
+async def race_inputs(guardrails: list[InputGuardrail[Any]], progress: Progress) -> AsyncGenerator[GuardrailChecked]:
+    """Run input guardrails together, and yield their verdicts.
+
+    Raises:
+        InputGuardrailTripwireTriggered: one stops the run.
+    """
+    race = _Race()
+    for guardrail in guardrails:
+        race.start(_check_input(guardrail, progress, race), name=f"guardrail {guardrail.get_name()}")
+    async with aclosing(race.events()) as events:
+        async for event in events:
+            assert isinstance(event, GuardrailChecked)
+            yield event
+
+
+async def race_call(
+    events: AsyncGenerator[CallEvent], guardrails: list[InputGuardrail[Any]], progress: Progress
+) -> AsyncGenerator[CallEvent | GuardrailChecked]:
+    """Run input guardrails beside a model call, and yield its events and their verdicts.
+
+    Raises:
+        InputGuardrailTripwireTriggered: one stops the run; the call was cancelled and has ended.
+    """
+    race = _Race()
+    for guardrail in guardrails:
+        race.start(_check_input(guardrail, progress, race), name=f"guardrail {guardrail.get_name()}")
+    race.start(_read(events, race), name="model call")
+    async with aclosing(race.events()) as all_events:
+        async for event in all_events:
+            yield event
+
+
+async def race_outputs(
+    guardrails: list[OutputGuardrail[Any]], output: Any, progress: Progress, *, of_tools: bool
+) -> AsyncGenerator[GuardrailChecked]:
+    """Run output guardrails together, and yield their verdicts.
+
+    Raises:
+        OutputGuardrailTripwireTriggered: one holds the output back.
+    """
+    race = _Race()
+    for guardrail in guardrails:
+        race.start(_check_output(guardrail, output, progress, race), name=f"guardrail {guardrail.get_name()}")
+    try:
+        async with aclosing(race.events()) as events:
+            async for event in events:
+                assert isinstance(event, GuardrailChecked)
+                yield event
+    except OutputGuardrailTripwireTriggered as error:
+        if of_tools:
+            withhold(error.guardrail_result.guardrail.get_name(), progress)
+        raise
+
+
+async def _read(events: AsyncGenerator[CallEvent], race: _Race) -> None:
+    async with aclosing(events):
+        await asyncio.sleep(0)  # A guardrail that need not wait for its verdict gives it before the model is called.
+        async for event in events:
+            await race.hand_on(event)
+
+
+async def _check_input(guardrail: InputGuardrail[Any], progress: Progress, race: _Race) -> None:
+    agent, name = progress.agent, guardrail.get_name()
+    with progress.spans.guardrail(name) as found:
+        result = await guardrail.run(agent, progress.input, progress.context)
+        triggered = result.output.tripwire_triggered
+        found(triggered)
+    progress.input_guardrail_results.append(result)
+    race.tell(GuardrailChecked(stage="input", name=name, tripwire_triggered=triggered, agent=agent))
+    if triggered:
+        raise InputGuardrailTripwireTriggered(result)
+
+
+async def _check_output(guardrail: OutputGuardrail[Any], output: Any, progress: Progress, race: _Race) -> None:
+    agent, name = progress.agent, guardrail.get_name()
+    with progress.spans.guardrail(name) as found:
+        result = await guardrail.run(progress.context, agent, output)
+        triggered = result.output.tripwire_triggered
+        found(triggered)
+    progress.output_guardrail_results.append(result)
+    race.tell(GuardrailChecked(stage="output", name=name, tripwire_triggered=triggered, agent=agent))
+    if triggered:
+        raise OutputGuardrailTripwireTriggered(result)
+
+
+class _Race:
+    """Tasks that run together until all have ended or one has failed; what they tell is read along."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+        self._running = 0
+        self._failure: BaseException | None = None
+        self._verdicts: deque[GuardrailChecked] = deque()
+        self._waiting: deque[CallEvent] = deque()
+        self._arrived = asyncio.Event()
+        self._has_room = asyncio.Event()
+
+    def start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        """Run one of the things that run together."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.append(task)
+        self._running += 1
+        task.add_done_callback(self._ended)
+
+    def tell(self, verdict: GuardrailChecked) -> None:
+        """Hand on what a guardrail found, ahead of everything that waits."""
+        self._verdicts.append(verdict)
+        self._arrived.set()
+
+    async def hand_on(self, event: CallEvent) -> None:
+        """Hand on an event of the model call, once there is room for it."""
+        while len(self._waiting) >= _MOST_WAITING:
+            self._has_room.clear()
+            await self._has_room.wait()
+        self._waiting.append(event)
+        self._arrived.set()
+
+    async def events(self) -> AsyncGenerator[CallEvent | GuardrailChecked]:
+        """Yield all that is told, to the end; then raise what failed. Leaving early cancels what is under way.
+
+        Where something failed, only verdicts and a response that was already whole are still told.
+        """
+        try:
+            while self._failure is None:
+                if self._verdicts:
+                    yield self._verdicts.popleft()
+                elif self._waiting:
+                    event = self._waiting.popleft()
+                    self._has_room.set()
+                    yield event
+                elif self._running:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                else:
+                    return
+        finally:
+            await self._stop()
+        while self._verdicts:
+            yield self._verdicts.popleft()
+        for event in self._waiting:
+            if isinstance(event, ModelResponse):
+                yield event
+        raise self._failure
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running -= 1
+        failure = _cancelled(task) if task.cancelled() else task.exception()
+        if failure is not None and self._failure is None:
+            self._failure = failure
+            self._cancel()
+        self._arrived.set()
+
+    def _cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def _stop(self) -> None:
+        running = [task for task in self._tasks if not task.done()]
+        if running:
+            self._cancel()
+            await asyncio.wait(running)
+
+
+def _cancelled(task: asyncio.Task[None]) -> UserError:
+    """Return what ends the run where nobody knows what the task would have said."""
+    return UserError(f"{task.get_name()} was cancelled before its end, by itself or by other code")
