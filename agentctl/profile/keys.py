@@ -175,7 +175,7 @@ class Row:
 def keys_table() -> list[Row]:
     """Return the table as the documentation shows it; the model settings are one line."""
     rows = [
-        Row(name=key.name, env=key.env, meaning=key.meaning, default="" if key.default is None else str(key.default))
+        Row(name=key.name, env=key.env, meaning=key.meaning, default=_shown(key.default))
         for key in KEYS
         if key.parts[0] != "settings"
     ]
@@ -251,6 +251,16 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # 3 ms that only a mistake costs
 
     return next(iter(get_close_matches(name, list(known), n=1)), None)
+
+
+def _shown(default: JSONValue) -> str:
+    match default:
+        case None:
+            return ""
+        case bool():
+            return str(default).lower()
+        case _:
+            return str(default)
 
 
 def _example(table: Parts) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from agentctl.profile.keys import keys_table
+
 Agentctl = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SECRET = "sk-very-secret-key"
@@ -152,6 +154,8 @@ def test_show_is_everything_in_force_aligned(agentctl: Agentctl, home: Path) -> 
         "client.retries             2                                    built-in\n"
         "client.ca_file             -\n"
         "client.key                 -\n"
+        "trace.enabled              true                                 built-in\n"
+        "trace.processors           -\n"
         "api_key                    present, for https://api.openai.com  OPENAI_API_KEY\n"
         "tracing_key                -\n"
     )
@@ -309,6 +313,13 @@ def test_on_a_terminal_nobody_is_asked_against_their_will(home: Path) -> None:
     code, shown = on_terminal(home, "config", "set-key", "--no-input", answer=b"")
     assert code == 78
     assert "pipe it in" in shown
+
+
+def test_the_help_of_set_has_every_key_of_the_table(agentctl: Agentctl) -> None:
+    said = " ".join(agentctl("config", "set", "--help").stdout.split())
+    for row in keys_table():
+        assert f" {row.name} {row.meaning}" in said
+        assert not row.default or f"{row.meaning} [default: {row.default}]" in said
 
 
 def test_every_help_begins_with_an_example(agentctl: Agentctl) -> None:

@@ -3,40 +3,39 @@
 Annotations are no text here: Typer evaluates those of all nine commands for every one that runs, which costs 3 ms.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, assert_never
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import candidates, profile_commands, stored_key
 from agentctl.cli.invocation import Invocation
-from agentctl.errors import ConfigurationError
-from agentctl.models.default_model import DEFAULT_MODEL
-from agentctl.net.endpoint import origin_of
-from agentctl.profile.credentials import (
-    TRACING,
-    Credential,
-    Key,
-    KeyFromCommand,
-    KeyFromKeyring,
-    load_credentials,
+from agentctl.cli.setting_lines import (
+    as_text,
+    everything,
+    everything_json,
+    print_table,
+    show_value,
+    value_below,
+    values_in_force,
+    values_json,
 )
-from agentctl.profile.dotted import join, nested, split
-from agentctl.profile.keys import KEYS, find, parse_name, parse_value
+from agentctl.errors import ConfigurationError
+from agentctl.profile.credentials import TRACING, load_credentials
+from agentctl.profile.dotted import join, split
+from agentctl.profile.keys import find, keys_table, parse_name, parse_value
 from agentctl.profile.kinds import Plain
 from agentctl.profile.load import NO_HOME, Loaded, Paths, find_key, find_paths, load_settings
-from agentctl.profile.resolve import BUILT_IN, Value
 from agentctl.profile.store import load_profiles, set_values, unset_value
 
 app = typer.Typer(no_args_is_help=True, help="Defaults and keys: what is set, and where it comes from.")
 app.add_typer(profile_commands.app, name="profiles")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
-UNSET = "-"
 
 
 @app.command("set-key", short_help="Store the key of the endpoint, or that of traces.")
@@ -178,11 +177,11 @@ def client(
     if given:
         _store(invocation, given)
         return
-    shown = {name: value for name, value in _values(_load(invocation)).items() if name in options}
+    shown = {name: value for name, value in values_in_force(_load(invocation)).items() if name in options}
     if as_json:
-        invocation.print_json({"values": _as_json(shown)})
+        invocation.print_json({"values": values_json(shown)})
     else:
-        _print_table(invocation, shown, with_origin=False)
+        print_table(invocation, shown, with_origin=False)
 
 
 @app.command("get", short_help="Print one value in force.")
@@ -201,13 +200,29 @@ def get(
     with _usage("KEY"):
         parts = parse_name(key)
     invocation = _invocation(ctx)
-    value = _below(_values(_load(invocation)), key)
-    _show_value(invocation, join(parts), value, as_json=as_json)
+    value = value_below(values_in_force(_load(invocation)), key)
+    show_value(invocation, join(parts), value, as_json=as_json)
     if value is None:
         raise typer.Exit(1)
 
 
-@app.command("set", short_help="Store a value in the profile.")
+class WithKeys(TyperCommand):
+    """A command whose help ends with the table of keys."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the table: each key with its meaning and default."""
+        with formatter.section("Keys"):
+            formatter.write_dl(
+                [
+                    (row.name, f"{row.meaning}{f'  [default: {row.default}]' if row.default else ''}")
+                    for row in keys_table()
+                ]
+            )
+        formatter.write_paragraph()
+        formatter.write_text("The variable of a key is AGENTCTL_ and the key in capitals, `_` for the dot.")
+
+
+@app.command("set", cls=WithKeys, short_help="Store a value in the profile.")
 def set_(
     ctx: typer.Context,
     key: Annotated[
@@ -266,36 +281,11 @@ def show(
     loaded = _load(invocation)
     key = find_key(loaded, invocation.environ)
     _note_all(invocation, key.notes)
-    endpoint = origin_of(loaded.settings.client.base_url)
-    values = _values(loaded)
-    source = None if key.credential is None else key.credential.source
-    traces = load_credentials(loaded.paths.credentials, loaded.profile.name).stored(TRACING)
+    stored = load_credentials(loaded.paths.credentials, loaded.profile.name)
     if as_json:
-        invocation.print_json(
-            {
-                "profile": loaded.profile.name,
-                "profile_origin": loaded.profile.origin or BUILT_IN,
-                "path": _text(loaded.paths.profile),
-                "project": None if loaded.project is None else str(loaded.project.path),
-                "values": _as_json(values),
-                "api_key": {
-                    "present": source is not None,
-                    "for": endpoint,
-                    "origin": source,
-                    "use_for_tracing": _is_for_traces(key.credential),
-                },
-                "tracing_key": {"present": traces is not None, "origin": None if traces is None else traces.source},
-            }
-        )
-        return
-    profile = Value(value=loaded.profile.name, origin=loaded.profile.origin or BUILT_IN)
-    rows = {
-        "profile": profile,
-        **values,
-        "api_key": _key_row(key.credential, f", for {endpoint}"),
-        "tracing_key": _key_row(traces, ""),
-    }
-    _print_table(invocation, rows, with_origin=origin)
+        invocation.print_json(everything_json(loaded, key.credential, stored.stored(TRACING)))
+    else:
+        print_table(invocation, everything(loaded, key.credential, stored.stored(TRACING)), with_origin=origin)
 
 
 @app.command("path", short_help="Print where the profile is.")
@@ -310,9 +300,9 @@ def path(ctx: typer.Context, as_json: AsJson = False) -> None:
         invocation.print_json(
             {
                 "profile": _profile_in_force(paths),
-                "config": _text(paths.profile),
-                "credentials": _text(paths.credentials),
-                "trust": _text(paths.trust),
+                "config": as_text(paths.profile),
+                "credentials": as_text(paths.credentials),
+                "trust": as_text(paths.trust),
                 "data": None if paths.folders is None else str(paths.folders.data),
                 "state": None if paths.folders is None else str(paths.folders.state),
             }
@@ -358,27 +348,6 @@ def _usage(hint: str) -> Iterator[None]:
         raise typer.BadParameter(str(error), param_hint=hint) from error
 
 
-def _key_row(key: Key | None, place: str) -> Value | None:
-    """Return what is said of a key in place of its value."""
-    match key:
-        case None:
-            return None
-        case Credential():
-            state = "present"
-        case KeyFromKeyring():
-            state = "in the keyring"
-        case KeyFromCommand():
-            state = "printed by key_command"
-        case _:
-            assert_never(key)
-    aside = "" if _is_for_traces(key) else ", not for traces"
-    return Value(value=f"{state}{place}{aside}", origin=key.source)
-
-
-def _is_for_traces(key: Key | None) -> bool:
-    return not isinstance(key, Credential | KeyFromKeyring) or key.use_for_tracing
-
-
 def _store(invocation: Invocation, texts: Mapping[str, str]) -> None:
     """Store values given as text by dotted key, and say so where something goes before the profile."""
     changes: dict[str, JSONValue] = {}
@@ -410,55 +379,4 @@ def _show_or_store(ctx: typer.Context, name: str, text: str | None, *, as_json: 
     if text is not None:
         _store(invocation, {name: text})
     else:
-        _show_value(invocation, name, _values(_load(invocation))[name], as_json=as_json)
-
-
-def _values(loaded: Loaded) -> dict[str, Value | None]:
-    """Return every key and the model settings that are set, None for what is not."""
-    values: dict[str, Value | None] = {key.name: None for key in KEYS if key.parts[0] != "settings"}
-    values["model"] = Value(value=DEFAULT_MODEL, origin=BUILT_IN)
-    return {**values, **loaded.settings.values}
-
-
-def _below(values: Mapping[str, Value | None], name: str) -> Value | None:
-    """Return the value of a key, or the values below a table as one."""
-    parts = split(name)
-    named = [(split(key), value) for key, value in values.items() if value is not None]
-    exact = next((value for key, value in named if key == parts), None)
-    inside = [(key[len(parts) :], value) for key, value in named if key[: len(parts)] == parts]
-    if exact is not None or not inside:
-        return exact
-    origins = dict.fromkeys(value.origin for _, value in inside)
-    return Value(value=nested((key, value.value) for key, value in inside), origin=", ".join(origins))
-
-
-def _show_value(invocation: Invocation, name: str, value: Value | None, *, as_json: bool) -> None:
-    if as_json:
-        shown = None if value is None else value.value
-        invocation.print_json({"key": name, "value": shown, "origin": None if value is None else value.origin})
-    elif value is not None:
-        invocation.print(_text(value.value) or "")
-
-
-def _print_table(invocation: Invocation, values: Mapping[str, Value | None], *, with_origin: bool) -> None:
-    rows = [
-        (name, UNSET, "") if value is None else (name, _text(value.value) or "", value.origin if with_origin else "")
-        for name, value in values.items()
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for name, text, source in rows:
-        invocation.print(f"{name:<{widths[0]}}  {text:<{widths[1]}}  {source}".rstrip())
-
-
-def _as_json(values: Mapping[str, Value | None]) -> dict[str, JSONValue]:
-    return {
-        name: {"value": None, "origin": None} if value is None else {"value": value.value, "origin": value.origin}
-        for name, value in values.items()
-    }
-
-
-def _text(value: JSONValue | Path | None) -> str | None:
-    """Return a value as the command line takes it; None stays None."""
-    if value is None:
-        return None
-    return str(value) if isinstance(value, str | Path) else json.dumps(value, ensure_ascii=False)
+        show_value(invocation, name, values_in_force(_load(invocation))[name], as_json=as_json)
