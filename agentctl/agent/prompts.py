@@ -15,6 +15,8 @@ from .views import to_wire
 if TYPE_CHECKING:
     from .agent import Agent
 
+_FIELDS = ("id", "version", "variables")
+
 
 class Prompt(TypedDict):
     """A prompt that the service keeps."""
@@ -55,11 +57,14 @@ async def prompt_of(agent: Agent[Any], context: RunContextWrapper[Any]) -> dict[
 
 
 def _wire(given: Any, agent: str) -> dict[str, Any]:
-    prompt = given if isinstance(given, dict) or not hasattr(given, "model_dump") else to_wire(given)
+    # An `openai` object will do, whose class cannot be named without importing `openai`.
+    prompt = to_wire(given) if hasattr(given, "model_dump") else given
     if not isinstance(prompt, dict):
         raise UserError(
             f"Agent.prompt of {agent!r} is a dict with an `id`, or a function that gives one, not {given!r}"
         )
     if not isinstance(prompt.get("id"), str) or not prompt["id"]:
         raise UserError(f"Agent.prompt of {agent!r} has no `id`: it names the prompt that the service keeps")
-    return {name: prompt[name] for name in ("id", "version", "variables") if prompt.get(name) is not None}
+    if unknown := sorted(set(prompt) - set(_FIELDS)):
+        raise UserError(f"Agent.prompt of {agent!r} has no field {unknown[0]!r}; the fields are {', '.join(_FIELDS)}")
+    return {name: value for name, value in prompt.items() if value is not None}

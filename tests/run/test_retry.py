@@ -1,7 +1,7 @@
 """Retries of a model call around the whole call, for a streamed and a not streamed run, and over a real service."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 import pytest
@@ -36,10 +36,10 @@ from agentctl.run.result import RunResultBase
 from agentctl.run.retry import backoff, normalized
 from agentctl.testing import ModelStep, ScriptedModel, assistant_message
 from agentctl.testing.wire_output import response_events
+from tests.run.conftest import Run, run_streamed, run_whole
 from tests.service.client import Service
 from tests.service.steps import cut, drop_before_events, http_error, text
 
-Run = Callable[..., RunResultBase]
 Way = Literal["http", "websocket", "chat_completions"]
 
 AT_ONCE = ModelRetryBackoffSettings(initial_delay=0)
@@ -61,26 +61,6 @@ def retrying(policy: Any = always, max_retries: int = 3) -> ModelSettings:
 
 def agent_of(model: Model, policy: Any = always, max_retries: int = 3) -> Agent[Any]:
     return Agent(name="a", model=model, model_settings=retrying(policy, max_retries))
-
-
-def run_whole(agent: Agent[Any], **options: Any) -> RunResultBase:
-    return asyncio.run(Runner.run(agent, "hi", **options))
-
-
-def run_streamed(agent: Agent[Any], **options: Any) -> RunResultBase:
-    async def scenario() -> RunResultBase:
-        result = Runner.run_streamed(agent, "hi", **options)
-        async for _ in result.stream_events():
-            pass
-        return result
-
-    return asyncio.run(scenario())
-
-
-@pytest.fixture(params=[run_whole, run_streamed])
-def run(request: pytest.FixtureRequest) -> Run:
-    way: Run = request.param
-    return way
 
 
 def events_of(agent: Agent[Any]) -> list[RunEvent]:
@@ -148,10 +128,12 @@ def test_a_policy_is_told_of_the_failure(run: Run) -> None:
         return True
 
     busy = ServiceUnavailableError("busy", status=429, code="slow_down", request_id="req_1", retry_after=0.001)
-    run(agent_of(ScriptedModel([busy, LOST, "ok"]), look))
+    model = ScriptedModel([busy, LOST, "ok"])
+    run(agent_of(model, look))
     first, second = seen
-    assert (first.attempt, first.max_retries, first.stream) == (1, 3, run is run_streamed)
+    assert (first.attempt, first.max_retries) == (1, 3)
     assert first.error is busy
+    assert first.stream is model.calls[0].streamed
     assert first.normalized == ModelRetryNormalizedError(
         status_code=429, error_code="slow_down", message="busy", request_id="req_1", retry_after=0.001
     )
@@ -211,7 +193,7 @@ def test_a_stream_that_has_shown_nothing_of_its_answer_is_made_again(run: Run) -
 def test_a_stream_that_has_shown_some_of_its_answer_is_not_made_again() -> None:
     model = ScriptedModel([ModelStep(stream_events=begun(3), error=LOST), "ok"])
     with pytest.raises(ServiceUnavailableError):
-        run_streamed(agent_of(model, approve))
+        asyncio.run(run_streamed(agent_of(model, approve), "hi"))
     assert len(model.calls) == 1
 
 
@@ -223,7 +205,7 @@ def test_a_run_that_nobody_watches_is_made_again_in_the_middle_of_an_answer() ->
         return True
 
     model = ScriptedModel([ModelStep(stream_events=begun(3), error=LOST), "ok"])
-    result = run_whole(agent_of(model, look))
+    result = asyncio.run(run_whole(agent_of(model, look), "hi"))
     assert result.final_output == "ok"
     assert [(one.response_started, one.replay_safety) for one in seen] == [(True, "unknown")]
     assert [item.type for item in result.new_items] == ["message_output_item"]
