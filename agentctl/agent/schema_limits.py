@@ -29,10 +29,11 @@ def check_limits(schema: dict[str, Any]) -> None:
     size = _Size()
     for node in _nodes(schema):
         size.add(node)
-    levels = _Levels(schema).of(schema) - 1
+    levels = _Levels(schema)
+    depth = levels.of(schema) - 1
     for count, most, what in (
         (size.properties, MOST_PROPERTIES, "properties"),
-        (levels, MOST_LEVELS, "levels of objects inside each other"),
+        (0 if levels.is_endless else depth, MOST_LEVELS, "levels of objects inside each other"),
         (size.choices, MOST_CHOICES, "values in enums"),
         (size.characters, MOST_CHARACTERS, "characters in names and values"),
         (size.characters_of_many, MOST_CHARACTERS_OF_MANY, f"characters in an enum of over {MANY_CHOICES} values"),
@@ -72,11 +73,12 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 class _Levels:
-    """Counts how many objects lie inside each other; a definition is counted once, and not inside itself."""
+    """Counts how many objects lie inside each other; where definitions hold themselves there is no such number."""
 
     def __init__(self, root: dict[str, Any]) -> None:
         self._definitions = root.get("$defs", root.get("definitions", {}))
-        self._counted: dict[str, int] = {}
+        self._counted: dict[str, int | None] = {}
+        self.is_endless = False
 
     def of(self, node: dict[str, Any]) -> int:
         if isinstance(reference := node.get("$ref"), str):
@@ -86,9 +88,11 @@ class _Levels:
 
     def _of_definition(self, name: str) -> int:
         if name not in self._counted:
-            self._counted[name] = 0
+            self._counted[name] = None
             self._counted[name] = self.of(self._definitions.get(name, {}))
-        return self._counted[name]
+        count = self._counted[name]
+        self.is_endless |= count is None
+        return count or 0
 
 
 def _parts(node: dict[str, Any]) -> list[dict[str, Any]]:

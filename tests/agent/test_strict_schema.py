@@ -1,0 +1,302 @@
+"""Strict schemas: what is changed, what is refused and where, and that they still take what their models give."""
+
+import copy
+import dataclasses
+import enum
+import json
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
+from typing_extensions import TypedDict
+
+from agentctl import UserError
+from agentctl.agent import schema_limits
+from agentctl.agent.strict_schema import ensure_strict_json_schema
+
+T = TypeVar("T")
+
+
+def strict(kind: Any) -> dict[str, Any]:
+    return ensure_strict_json_schema(TypeAdapter(kind).json_schema())
+
+
+def objects(schema: Any) -> list[dict[str, Any]]:
+    """Return every object in a schema."""
+    if isinstance(schema, list):
+        return [found for part in schema for found in objects(part)]
+    if not isinstance(schema, dict):
+        return []
+    own = [schema] if schema.get("type") == "object" else []
+    return own + [found for part in schema.values() for found in objects(part)]
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int = 9
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    name: str | None = None
+
+
+class Box(BaseModel, Generic[T]):
+    content: T
+    label: Annotated[str, Field(description="what is on it")] = "none"
+
+
+class Node(BaseModel):
+    value: int
+    children: list["Node"] = []
+    parent: Annotated["Node | None", Field(description="above")] = None
+
+
+class Mood(enum.Enum):
+    GOOD = "good"
+    BAD = "bad"
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int = 0
+
+
+class Place(TypedDict):
+    name: str
+    at: Point
+
+
+class Everything(BaseModel):
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")]
+    boxes: list[Box[int] | Box[str]]
+    mood: Mood
+    place: Place
+    tree: Node
+    described: Annotated[Point, Field(description="where")]
+    score: Annotated[float, Field(ge=0, le=1)]
+    when: Literal["now", "later"] | None = None
+
+
+KINDS = [Cat, Box[Point], Node, Place, Everything, Box[Box[Node]]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_object_is_closed_and_requires_all_it_has(kind: Any) -> None:
+    schema = strict(kind)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    found = objects(schema)
+    assert found
+    assert all(part["additionalProperties"] is False for part in found)
+    assert all(part["required"] == list(part["properties"]) for part in found)
+    text = json.dumps(schema)
+    assert not any(word in text for word in ("oneOf", "allOf", "discriminator", '"default": null'))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_strict_schema_stays_as_it_is_and_so_does_what_was_given(kind: Any) -> None:
+    given_schema = TypeAdapter(kind).json_schema()
+    before = copy.deepcopy(given_schema)
+    once = ensure_strict_json_schema(given_schema)
+    assert given_schema == before
+    assert ensure_strict_json_schema(once) == once
+
+
+def test_a_schema_of_nothing_is_an_object_of_nothing() -> None:
+    assert ensure_strict_json_schema({}) == {
+        "type": "object",
+        "properties": {},
+        "required": [],
+        "additionalProperties": False,
+    }
+
+
+def test_nothing_stands_beside_a_reference() -> None:
+    schema = strict(Everything)
+    assert schema["properties"]["described"]["description"] == "where"
+    assert schema["properties"]["described"]["type"] == "object"
+    assert "$ref" not in schema["properties"]["described"]
+
+
+def test_a_model_that_holds_itself_is_written_out_once() -> None:
+    schema = ensure_strict_json_schema(
+        {
+            "$defs": {
+                "Node": {
+                    "type": "object",
+                    "properties": {"next": {"$ref": "#/$defs/Node", "description": "the next"}},
+                }
+            },
+            "$ref": "#/$defs/Node",
+        }
+    )
+    assert schema["type"] == "object"
+    assert schema["properties"]["next"] == {"$ref": "#/$defs/Node"}
+
+
+def test_formats_that_the_service_does_not_know_are_left_out() -> None:
+    schema = ensure_strict_json_schema(
+        {
+            "type": "object",
+            "properties": {
+                "day": {"type": "string", "format": "date"},
+                "page": {"type": "string", "format": "uri"},
+                "tags": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+            },
+        }
+    )
+    assert schema["properties"] == {
+        "day": {"type": "string", "format": "date"},
+        "page": {"type": "string"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    }
+
+
+def test_a_default_other_than_null_is_told() -> None:
+    schema = strict(Cat)
+    assert schema["properties"]["lives"]["default"] == 9
+    assert "default" not in strict(Dog)["properties"]["name"]
+
+
+class Open(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    x: int
+
+
+class Pair(NamedTuple):
+    left: int
+    right: str
+
+
+class Holder(BaseModel):
+    inner: list[Box[dict[str, int]]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Box[dict[str, int]], "content is an object with free keys"),
+        (Box[dict[int, int]], "content is an object with free keys"),
+        (Box[list[dict[str, Any]]], r"content\[\] is an object with free keys"),
+        (Box[dict], "content is an object with free keys"),
+        (Holder, r"Box_dict_str__int__\.content is an object with free keys"),
+        (Open, "the whole is an object with free keys"),
+        (Box[Any], "content may be anything"),
+        (Box[object], "content may be anything"),
+        (Box[list[Any]], r"content\[\] may be anything"),
+        (Box[list], r"content\[\] may be anything"),
+        (Box[tuple[int, str]], "content is a tuple"),
+        (Box[Pair], "Pair is a tuple"),
+    ],
+)
+def test_what_strict_mode_cannot_say_is_refused_with_its_place(kind: Any, message: str) -> None:
+    with pytest.raises(UserError, match=f"{message}.*strict mode cannot express.*turn strict mode off"):
+        strict(kind)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"type": "object", "patternProperties": {"^x": {"type": "string"}}}, "free keys"),
+        ({"type": "object", "propertyNames": {"pattern": "^x"}}, "free keys"),
+        ({"allOf": [{"type": "string"}, {"minLength": 3}]}, "allOf"),
+        ({"type": "string", "not": {"const": "x"}}, r"condition \(not\)"),
+        ({"type": "object", "properties": {}, "if": {}, "then": {}}, r"condition \(if\)"),
+        ({"type": "array", "prefixItems": [{"type": "string"}]}, "tuple"),
+        ({"type": "array"}, r"x\[\] may be anything"),
+        ({"$ref": "#/$defs/Gone"}, None),
+        ({"$ref": "#/$defs/Gone", "description": "d"}, "'#/\\$defs/Gone', which it does not define"),
+        (True, "may be anything"),
+    ],
+)
+def test_what_was_written_by_hand_is_refused_likewise(part: Any, message: str | None) -> None:
+    schema = {"type": "object", "properties": {"x": part}}
+    if message is None:
+        assert ensure_strict_json_schema(schema)["properties"]["x"] == part
+        return
+    with pytest.raises(UserError, match=message):
+        ensure_strict_json_schema(schema)
+
+
+def test_all_of_one_schema_is_that_schema() -> None:
+    schema = ensure_strict_json_schema({"type": "object", "properties": {"x": {"allOf": [{"type": "string"}]}}})
+    assert schema["properties"]["x"] == {"type": "string"}
+
+
+def test_an_object_that_may_be_null_is_closed_too() -> None:
+    nullable = {"type": ["object", "null"], "properties": {"y": {"type": "string"}}}
+    schema = ensure_strict_json_schema({"type": "object", "properties": {"x": nullable}})
+    assert schema["properties"]["x"]["required"] == ["y"]
+
+
+def nested(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(levels):
+        schema = {"type": "object", "properties": {"x": schema}}
+    return schema
+
+
+def wide(properties: int, **each: Any) -> dict[str, Any]:
+    one = {"type": "string", **each}
+    return {"type": "object", "properties": {f"p{number}": one for number in range(properties)}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        (nested(schema_limits.MOST_LEVELS + 2), "11 levels.*at most 10"),
+        (wide(schema_limits.MOST_PROPERTIES + 1), "5001 properties.*at most 5000"),
+        (wide(1, enum=[str(number) for number in range(1_001)]), "1001 values in enums"),
+        (wide(1, enum=["x" * 100 + str(number) for number in range(251)]), "characters in an enum of over 250"),
+        (wide(1, enum=["x" * 120_000]), "characters in names and values"),
+    ],
+)
+def test_a_schema_larger_than_the_service_takes_is_refused(schema: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        ensure_strict_json_schema(schema)
+
+
+def test_a_schema_at_the_limits_is_taken() -> None:
+    ensure_strict_json_schema(nested(schema_limits.MOST_LEVELS + 1))
+    ensure_strict_json_schema(wide(schema_limits.MOST_PROPERTIES))
+
+
+def test_models_that_hold_each_other_in_many_ways_are_counted_in_no_time() -> None:
+    names = [f"M{number}" for number in range(60)]
+    definitions = {
+        name: {"type": "object", "properties": {other: {"$ref": f"#/$defs/{other}"} for other in names}}
+        for name in names
+    }
+    ensure_strict_json_schema({"$defs": definitions, "type": "object", "properties": {"x": {"$ref": "#/$defs/M0"}}})
+
+
+LEAVES: list[Any] = [int, str, bool, float, type(None), Mood, Literal["a", "b"], Point, Cat, Node]
+
+
+def holders(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(
+        inner.map(lambda kind: list[kind]),  # type: ignore[valid-type]
+        inner.map(lambda kind: kind | None),
+        st.tuples(inner, inner).map(lambda kinds: create_model("Made", a=(kinds[0], ...), b=(kinds[1], ...))),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.recursive(st.sampled_from(LEAVES), holders, max_leaves=5), st.data())
+def test_a_strict_schema_takes_what_its_model_gives(kind: Any, data: st.DataObject) -> None:
+    model = create_model("Whole", value=(kind, ...))
+    value = data.draw(st.from_type(kind).filter(is_json))
+    dumped = model(value=value).model_dump(mode="json")
+    jsonschema.validate(dumped, ensure_strict_json_schema(model.model_json_schema()))
+
+
+def is_json(value: Any) -> bool:
+    try:
+        json.dumps(TypeAdapter(Any).dump_python(value, mode="json"), allow_nan=False)
+    except ValueError:
+        return False
+    return True
