@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from weakref import ref
 
@@ -116,6 +116,7 @@ class RunResultBase:
         if self._released is None:
             self._released = ref(self._progress.agent)
             del self._progress.agent
+            self._progress.default_handoffs.clear()
         if release_new_items:
             for item in self.new_items:
                 item.release_agent()
@@ -203,6 +204,12 @@ class RunResultStreaming(RunResultBase):
         """What ended the run, if it failed; None for one that was cancelled."""
         error = self._end.error if self._end else None
         return None if isinstance(error, RunCancelled) else error
+
+    def release_agents(self, *, release_new_items: bool = True) -> None:
+        """Hold the agents of an ended run no longer, so that a kept result does not keep them."""
+        super().release_agents(release_new_items=release_new_items)
+        if self._end is not None:
+            self._end = replace(self._end, agent=None)
 
     async def stream_events(self) -> AsyncIterator[StreamEvent]:
         """Yield the events that the Agents SDK knows, to the end of the run; then raise what the run raised.

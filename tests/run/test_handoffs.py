@@ -1,7 +1,9 @@
 """Handoffs in runs: who gets the word, what the history shows then, and what the result keeps all the same."""
 
 import asyncio
+import gc
 from typing import Any
+from weakref import ref
 
 import pytest
 from pydantic import BaseModel
@@ -433,6 +435,21 @@ def test_a_handoff_goes_before_a_tool_that_may_end_the_run(run: Run) -> None:
     b = Agent(name="b", model=model)
     result = run(Agent(name="a", model=model, tools=[double], handoffs=[b], tool_use_behavior="stop_on_first_tool"))
     assert (result.final_output, result.last_agent) == ("done", b)
+
+
+def test_a_result_may_let_go_of_all_agents_that_had_the_word(run: Run) -> None:
+    def scenario() -> tuple[RunResultBase, list[ref[Agent[Any]]]]:
+        model = ScriptedModel([[transfer("b")], "done"])
+        b = Agent(name="b", model=model)
+        a = Agent(name="a", model=model, handoffs=[b])
+        return run(a), [ref(a), ref(b)]
+
+    result, agents = scenario()
+    gc.collect()
+    assert [agent() is not None for agent in agents] == [True, True]
+    result.release_agents()
+    gc.collect()
+    assert [agent() for agent in agents] == [None, None]
 
 
 def test_the_limit_of_turns_is_that_of_the_run(run: Run) -> None:
