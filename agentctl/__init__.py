@@ -102,13 +102,13 @@ if TYPE_CHECKING:
     from .agent.shell_tool import ShellResult as ShellResult
     from .agent.shell_tool import ShellTool as ShellTool
     from .agent.tool import FunctionTool as FunctionTool
-    from .agent.tool import FunctionToolCustomDataContext as FunctionToolCustomDataContext
-    from .agent.tool import FunctionToolCustomDataExtractor as FunctionToolCustomDataExtractor
     from .agent.tool import Tool as Tool
     from .agent.tool import ToolErrorFunction as ToolErrorFunction
-    from .agent.tool_errors import ToolErrorFormatter as ToolErrorFormatter
-    from .agent.tool_errors import ToolErrorFormatterArgs as ToolErrorFormatterArgs
-    from .agent.tool_errors import default_tool_error_function as default_tool_error_function
+    from .agent.tool import default_tool_error_function as default_tool_error_function
+    from .agent.tool_custom_data import FunctionToolCustomDataContext as FunctionToolCustomDataContext
+    from .agent.tool_custom_data import FunctionToolCustomDataExtractor as FunctionToolCustomDataExtractor
+    from .agent.tool_error_formatter import ToolErrorFormatter as ToolErrorFormatter
+    from .agent.tool_error_formatter import ToolErrorFormatterArgs as ToolErrorFormatterArgs
     from .agent.tool_guardrails import ToolGuardrailFunctionOutput as ToolGuardrailFunctionOutput
     from .agent.tool_guardrails import ToolInputGuardrail as ToolInputGuardrail
     from .agent.tool_guardrails import ToolInputGuardrailData as ToolInputGuardrailData
@@ -120,12 +120,12 @@ if TYPE_CHECKING:
     from .agent.tool_guardrails import tool_output_guardrail as tool_output_guardrail
     from .agent.tool_origin import ToolOrigin as ToolOrigin
     from .agent.tool_origin import ToolOriginType as ToolOriginType
-    from .agent.tool_output import ToolOutputFileContent as ToolOutputFileContent
-    from .agent.tool_output import ToolOutputFileContentDict as ToolOutputFileContentDict
-    from .agent.tool_output import ToolOutputImage as ToolOutputImage
-    from .agent.tool_output import ToolOutputImageDict as ToolOutputImageDict
-    from .agent.tool_output import ToolOutputText as ToolOutputText
-    from .agent.tool_output import ToolOutputTextDict as ToolOutputTextDict
+    from .agent.tool_parts import ToolOutputFileContent as ToolOutputFileContent
+    from .agent.tool_parts import ToolOutputFileContentDict as ToolOutputFileContentDict
+    from .agent.tool_parts import ToolOutputImage as ToolOutputImage
+    from .agent.tool_parts import ToolOutputImageDict as ToolOutputImageDict
+    from .agent.tool_parts import ToolOutputText as ToolOutputText
+    from .agent.tool_parts import ToolOutputTextDict as ToolOutputTextDict
     from .agent.tool_use import FunctionToolResult as FunctionToolResult
     from .agent.tool_use import StopAtTools as StopAtTools
     from .agent.tool_use import ToolsToFinalOutputFunction as ToolsToFinalOutputFunction
@@ -250,8 +250,8 @@ _NAMES = {
     "FuncSchema": "agentctl.agent.function_schema",
     "FunctionSpanData": "agentctl.tracing.span_data",
     "FunctionTool": "agentctl.agent.tool",
-    "FunctionToolCustomDataContext": "agentctl.agent.tool",
-    "FunctionToolCustomDataExtractor": "agentctl.agent.tool",
+    "FunctionToolCustomDataContext": "agentctl.agent.tool_custom_data",
+    "FunctionToolCustomDataExtractor": "agentctl.agent.tool_custom_data",
     "FunctionToolResult": "agentctl.agent.tool_use",
     "GenerateDynamicPromptData": "agentctl.agent.prompts",
     "GenerationSpanData": "agentctl.tracing.span_data",
@@ -365,8 +365,8 @@ _NAMES = {
     "ToolCallItem": "agentctl.agent.items",
     "ToolCallOutputItem": "agentctl.agent.items",
     "ToolContext": "agentctl.agent.context",
-    "ToolErrorFormatter": "agentctl.agent.tool_errors",
-    "ToolErrorFormatterArgs": "agentctl.agent.tool_errors",
+    "ToolErrorFormatter": "agentctl.agent.tool_error_formatter",
+    "ToolErrorFormatterArgs": "agentctl.agent.tool_error_formatter",
     "ToolErrorFunction": "agentctl.agent.tool",
     "ToolExecutionConfig": "agentctl.run.config",
     "ToolGuardrailFunctionOutput": "agentctl.agent.tool_guardrails",
@@ -378,16 +378,16 @@ _NAMES = {
     "ToolNotFoundBehavior": "agentctl.run.config",
     "ToolOrigin": "agentctl.agent.tool_origin",
     "ToolOriginType": "agentctl.agent.tool_origin",
-    "ToolOutputFileContent": "agentctl.agent.tool_output",
-    "ToolOutputFileContentDict": "agentctl.agent.tool_output",
+    "ToolOutputFileContent": "agentctl.agent.tool_parts",
+    "ToolOutputFileContentDict": "agentctl.agent.tool_parts",
     "ToolOutputGuardrail": "agentctl.agent.tool_guardrails",
     "ToolOutputGuardrailData": "agentctl.agent.tool_guardrails",
     "ToolOutputGuardrailResult": "agentctl.agent.tool_guardrails",
     "ToolOutputGuardrailTripwireTriggered": "agentctl.errors",
-    "ToolOutputImage": "agentctl.agent.tool_output",
-    "ToolOutputImageDict": "agentctl.agent.tool_output",
-    "ToolOutputText": "agentctl.agent.tool_output",
-    "ToolOutputTextDict": "agentctl.agent.tool_output",
+    "ToolOutputImage": "agentctl.agent.tool_parts",
+    "ToolOutputImageDict": "agentctl.agent.tool_parts",
+    "ToolOutputText": "agentctl.agent.tool_parts",
+    "ToolOutputTextDict": "agentctl.agent.tool_parts",
     "ToolTimeoutError": "agentctl.errors",
     "ToolsToFinalOutputFunction": "agentctl.agent.tool_use",
     "ToolsToFinalOutputResult": "agentctl.agent.tool_use",
@@ -406,7 +406,7 @@ _NAMES = {
     "apply_diff": "agentctl.agent.apply_diff",
     "custom_span": "agentctl.tracing.create",
     "default_handoff_history_mapper": "agentctl.agent.handoff_history",
-    "default_tool_error_function": "agentctl.agent.tool_errors",
+    "default_tool_error_function": "agentctl.agent.tool",
     "enable_verbose_stdout_logging": "agentctl.log",
     "flush_traces": "agentctl.tracing.process",
     "function_schema": "agentctl.agent.function_schema",
