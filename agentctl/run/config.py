@@ -13,7 +13,7 @@ from agentctl.errors import UserError
 if TYPE_CHECKING:
     from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail, OutputGuardrailBlockedMessageFormatter
     from agentctl.agent.handoff import HandoffHistoryMapper, HandoffInputFilter
-    from agentctl.agent.tool_errors import ToolErrorFormatter
+    from agentctl.agent.tool_error_formatter import ToolErrorFormatter
     from agentctl.tracing.traces import TracingConfig
 
     from .input_filter import CallModelInputFilter
@@ -98,7 +98,7 @@ class RunConfig:
     tool_not_found_behavior: ToolNotFoundBehavior = "raise_error"
     tool_name_collision_policy: ToolNameCollisionPolicy = "warn"
     output_guardrail_blocked_message: str | OutputGuardrailBlockedMessageFormatter | None = None
-    """What stands in the history in place of an output that a guardrail blocked."""
+    """What stands in place of a final output of tools that a guardrail held back: a text, or a function of it."""
 
     def __post_init__(self) -> None:
         execution: Any = self.tool_execution
@@ -110,6 +110,9 @@ class RunConfig:
         ):
             if value not in known:
                 raise ValueError(f"RunConfig.{name} is {' or '.join(known)}, not {value!r}")
+        message: Any = self.output_guardrail_blocked_message
+        if not (message is None or callable(message) or (isinstance(message, str) and message)):
+            raise ValueError(f"RunConfig.output_guardrail_blocked_message is a text or a function, not {message!r}")
 
 
 def run_config(given: RunConfig | dict[str, Any] | None) -> RunConfig:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from agentctl.errors import UserError
 
 from .call import CallEvent
 from .progress import Progress
@@ -12,6 +14,8 @@ from .progress import Progress
 if TYPE_CHECKING:
     from agentctl.agent.events import GuardrailChecked
     from agentctl.agent.guardrail import InputGuardrail
+
+T = TypeVar("T")
 
 
 async def check_before(progress: Progress) -> AsyncGenerator[GuardrailChecked]:
@@ -62,13 +66,31 @@ async def check_output(output: Any, progress: Progress, *, of_tools: bool = Fals
     if not guardrails:
         return
     # 5 ms that a run without guardrails does not pay.
+    from agentctl.agent.guardrail import OutputGuardrail
+
     from .guardrail_race import race_outputs
 
+    guardrails = [_of_kind(OutputGuardrail, "output", guardrail) for guardrail in guardrails]
     async with aclosing(race_outputs(guardrails, output, progress, of_tools=of_tools)) as verdicts:
         async for verdict in verdicts:
             yield verdict
 
 
 def _input_guardrails(progress: Progress, *, in_parallel: bool) -> list[InputGuardrail[Any]]:
-    guardrails = [*progress.agent.input_guardrails, *(progress.config.input_guardrails or ())]
+    given = [*progress.agent.input_guardrails, *(progress.config.input_guardrails or ())]
+    if not given:
+        return []
+    # 4 ms that a run without guardrails does not pay.
+    from agentctl.agent.guardrail import InputGuardrail
+
+    guardrails = [_of_kind(InputGuardrail, "input", guardrail) for guardrail in given]
     return [guardrail for guardrail in guardrails if guardrail.run_in_parallel is in_parallel]
+
+
+def _of_kind(kind: type[T], stage: str, guardrail: object) -> T:
+    if not isinstance(guardrail, kind):
+        raise UserError(
+            f"{stage}_guardrails are {kind.__name__} objects, not {guardrail!r}: make one of a function with "
+            f"@{stage}_guardrail"
+        )
+    return guardrail

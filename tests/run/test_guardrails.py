@@ -348,6 +348,12 @@ def test_the_message_in_place_of_a_withheld_output_may_be_a_text_or_a_function(r
     assert made.guardrail_result.agent_output == "no of a, not: An output guardrail withheld this output."
 
 
+@pytest.mark.parametrize("message", ["", 3])
+def test_the_message_is_a_text_or_a_function(message: Any) -> None:
+    with pytest.raises(ValueError, match="output_guardrail_blocked_message is a text or a function"):
+        RunConfig(output_guardrail_blocked_message=message)
+
+
 def test_a_function_that_fails_to_word_a_withheld_output_lets_nothing_out(run: Run) -> None:
     def fail(_: Any) -> str:
         raise OSError
@@ -364,6 +370,13 @@ def test_a_guardrail_that_gives_no_verdict_is_an_error(run: Run) -> None:
 
     with pytest.raises(UserError, match="'sloppy' gave a bool"):
         run(Agent(name="a", model=ScriptedModel(["x"]), input_guardrails=[InputGuardrail(sloppy)]))
+
+
+@pytest.mark.parametrize("where", ["input", "output"])
+def test_a_function_that_was_not_made_a_guardrail_is_an_error_that_says_how(run: Run, where: str) -> None:
+    agent: Agent[Any] = Agent(name="a", model=ScriptedModel(["x"]), **{f"{where}_guardrails": [len]})  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=f"not <built-in function len>: make one of a function with @{where}_guardrail"):
+        run(agent)
 
 
 def test_verdicts_are_events_of_the_run() -> None:
