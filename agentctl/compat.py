@@ -49,7 +49,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "agents.stream_events": ("agentctl.agent.events",),
     "agents.strict_schema": ("agentctl.agent.strict_schema",),
     "agents.testing": ("agentctl.testing",),
-    "agents.tool": ("agentctl.agent.tool", "agentctl.agent.hosted_tools", "agentctl.agent.tool_output"),
+    "agents.tool": ("agentctl.agent.tool", "agentctl.agent.hosted_tools", "agentctl.agent.tool_parts"),
     "agents.tool_context": (),
     "agents.tool_guardrails": ("agentctl.agent.tool_guardrails",),
     "agents.tracing": ("agentctl.tracing",),

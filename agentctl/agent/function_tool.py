@@ -17,16 +17,17 @@ from .enablement import Enablement
 from .function_schema import FuncSchema, function_schema
 from .tool import (
     FunctionTool,
-    FunctionToolCustomDataExtractor,
     NeedsApproval,
     ToolErrorFunction,
     ToolTimeoutBehavior,
+    default_tool_error_function,
 )
-from .tool_errors import default_tool_error_function, failure_text, is_stray_cancellation
+from .tool_errors import failure_text, is_stray_cancellation
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .tool_custom_data import FunctionToolCustomDataExtractor
     from .tool_guardrails import ToolInputGuardrail, ToolOutputGuardrail
 
 

@@ -13,11 +13,11 @@ from typing_extensions import TypeVar
 from .agent import Agent
 from .context import RunContextWrapper, TContext
 from .items import ModelResponse
-from .tool import Tool
 from .wire import WireItem
 
 if TYPE_CHECKING:
     from .context import AgentHookContext
+    from .tool import Tool
 
 TAgent = TypeVar("TAgent", bound=Agent[Any], default=Agent[Any])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -12,10 +12,11 @@ from agentctl._lazy import exporter
 from .context import RunContextWrapper, ToolContext
 from .enablement import Enablement
 from .tool_origin import ToolOrigin, ToolOriginType
-from .wire import WireItem
 
 if TYPE_CHECKING:
+    from .agent import Agent
     from .any_tool import Tool as Tool
+    from .tool_custom_data import FunctionToolCustomDataExtractor
     from .tool_guardrails import ToolInputGuardrail, ToolOutputGuardrail
 
 ToolErrorFunction: TypeAlias = Callable[[RunContextWrapper[Any], Exception], str | Awaitable[str]]
@@ -34,23 +35,6 @@ ToolTimeoutBehavior = Literal["error_as_result", "raise_exception"]
 """What follows a timeout: the model is told, or `ToolTimeoutError` ends the run."""
 
 FUNCTION_ORIGIN = ToolOrigin(ToolOriginType.FUNCTION)
-
-
-@dataclass(frozen=True)
-class FunctionToolCustomDataContext:
-    """A call that was run, as the tool's `custom_data_extractor` sees it."""
-
-    tool_context: ToolContext[Any]
-    tool: FunctionTool
-    output: Any
-    raw_item: WireItem
-    """The output item, as the model will read it."""
-
-
-FunctionToolCustomDataExtractor: TypeAlias = Callable[
-    [FunctionToolCustomDataContext], Mapping[str, Any] | Awaitable[Mapping[str, Any] | None] | None
-]
-"""Notes something of a call on its output item, for the program; the model never sees it."""
 
 
 @dataclass
@@ -80,6 +64,8 @@ class FunctionTool:
     """Gives the model's text for a timeout."""
     custom_data_extractor: FunctionToolCustomDataExtractor | None = field(default=None, kw_only=True)
     """Gives `custom_data` of the output items."""
+    agent: Agent[Any] | None = field(default=None, kw_only=True, repr=False)
+    """The agent that the tool is, where it is one."""
     origin: ToolOrigin = field(default=FUNCTION_ORIGIN, kw_only=True, repr=False)
     """Where the tool comes from, as its items tell."""
 

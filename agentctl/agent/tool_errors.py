@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from agentctl.log import logger
+from agentctl._lazy import exporter
 
-from .context import RunContextWrapper, TContext, ToolContext
-from .tool import ToolErrorFunction
-from .tool import default_tool_error_function as default_tool_error_function
+from .tool import default_tool_error_function
 
+if TYPE_CHECKING:
+    from agentctl.run.config import RunConfig
 
-@dataclass(frozen=True, slots=True)
-class ToolErrorFormatterArgs(Generic[TContext]):
-    """A tool call that failed, as `RunConfig.tool_error_formatter` is told of it."""
+    from .context import RunContextWrapper, ToolContext
+    from .tool import ToolErrorFunction
+    from .tool_error_formatter import FailedTool, FailureKind
 
-    kind: Literal["approval_rejected", "tool_not_found", "tool_exception"]
-    tool_type: Literal["function", "computer", "shell", "apply_patch", "custom"]
-    tool_name: str
-    call_id: str
-    default_message: str
-    """What the model reads if the formatter returns None."""
-    run_context: RunContextWrapper[TContext]
-    error: Exception | None = None
-    """What the tool raised."""
-
-
-ToolErrorFormatter: TypeAlias = Callable[[ToolErrorFormatterArgs[Any]], str | Awaitable[str | None] | None]
-"""Words what the model is told of a call that failed; None keeps the words that are there."""
+# A millisecond that a run without a formatter does not pay.
+_load = exporter(__name__, {"worded": "agentctl.agent.tool_error_formatter"})[0]
 
 
 async def failure_text(context: ToolContext[Any], error: Exception, function: ToolErrorFunction) -> str:
@@ -43,37 +30,47 @@ async def failure_text(context: ToolContext[Any], error: Exception, function: To
     text = function(context, error)
     if inspect.isawaitable(text):
         text = await text
-    formatter = context.run_config.tool_error_formatter if context.run_config else None
-    if formatter is None or function is not default_tool_error_function:
+    if function is not default_tool_error_function:
         return text
-    return await formatted(
-        formatter,
-        ToolErrorFormatterArgs(
-            kind="tool_exception",
-            tool_type="function",
-            tool_name=context.tool_name,
-            call_id=context.tool_call_id,
-            default_message=text,
-            run_context=context,
-            error=error,
-        ),
+    return await words_of_run(
+        context.run_config,
+        kind="tool_exception",
+        tool_type="function",
+        tool_name=context.tool_name,
+        call_id=context.tool_call_id,
+        default_message=text,
+        run_context=context,
+        error=error,
     )
 
 
-async def formatted(formatter: ToolErrorFormatter, args: ToolErrorFormatterArgs[Any]) -> str:
-    """Return the words of a formatter, or those that are there: a formatter that fails does the run no harm."""
-    try:
-        text: Any = formatter(args)
-        if inspect.isawaitable(text):
-            text = await text
-    except Exception:
-        logger.warning("the tool_error_formatter failed; its words are left out", exc_info=True)
-        return args.default_message
-    if isinstance(text, str):
-        return text
-    if text is not None:
-        logger.warning("the tool_error_formatter returned a %s, not a text", type(text).__name__)
-    return args.default_message
+async def words_of_run(
+    config: RunConfig | None,
+    *,
+    kind: FailureKind,
+    tool_type: FailedTool,
+    tool_name: str,
+    call_id: str,
+    default_message: str,
+    run_context: RunContextWrapper[Any],
+    error: Exception | None = None,
+) -> str:
+    """Return what the model is told of a call that failed: the run's formatter may put it in other words."""
+    if config is None or config.tool_error_formatter is None:
+        return default_message
+    worded = _load("worded")
+    assert callable(worded)
+    text: str = await worded(
+        config.tool_error_formatter,
+        kind=kind,
+        tool_type=tool_type,
+        tool_name=tool_name,
+        call_id=call_id,
+        default_message=default_message,
+        run_context=run_context,
+        error=error,
+    )
+    return text
 
 
 def is_stray_cancellation() -> bool:

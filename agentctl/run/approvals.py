@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from agentctl._lazy import exporter
 from agentctl.agent.items import RunItem, ToolApprovalItem, ToolCallOutputItem, run_item
 from agentctl.agent.tool import FunctionTool
-from agentctl.agent.tool_errors import ToolErrorFormatterArgs, formatted
+from agentctl.agent.tool_errors import words_of_run
 from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.agent.wire import WireItem
 
@@ -156,10 +156,8 @@ async def _refusal(call: _Asked, progress: Progress) -> Given:
 
 
 async def _words(call: FunctionCall | LocalCall, progress: Progress) -> str:
-    formatter = progress.config.tool_error_formatter
-    if formatter is None:
-        return REFUSED
-    args = ToolErrorFormatterArgs[Any](
+    return await words_of_run(
+        progress.config,
         kind="approval_rejected",
         tool_type=_kind(call),
         tool_name=call.tool.name,
@@ -167,7 +165,6 @@ async def _words(call: FunctionCall | LocalCall, progress: Progress) -> str:
         default_message=REFUSED,
         run_context=progress.context,
     )
-    return await formatted(formatter, args)
 
 
 def _kind(call: FunctionCall | LocalCall) -> Literal["function", "shell", "apply_patch"]:

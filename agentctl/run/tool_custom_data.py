@@ -8,7 +8,8 @@ from typing import Any
 
 from agentctl.agent.context import ToolContext
 from agentctl.agent.items import ToolCallOutputItem
-from agentctl.agent.tool import FunctionTool, FunctionToolCustomDataContext
+from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tool_custom_data import FunctionToolCustomDataContext
 from agentctl.errors import UserError
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agentctl.agent.items import ToolCallItem, ToolCallOutputItem
-from agentctl.agent.tool_errors import ToolErrorFormatterArgs, formatted
+from agentctl.agent.tool_errors import words_of_run
 
 if TYPE_CHECKING:
     from .progress import Progress
@@ -23,16 +23,14 @@ class UnknownCall:
 
 async def answer_unknown(call: UnknownCall, progress: Progress) -> ToolCallOutputItem:
     """Return what the model reads in place of an output."""
-    message = f"Error: there is no tool {call.name!r}"
-    if progress.config.tool_error_formatter is not None:
-        args = ToolErrorFormatterArgs(
-            kind="tool_not_found",
-            tool_type="function",
-            tool_name=call.name,
-            call_id=call.call_id,
-            default_message=message,
-            run_context=progress.context,
-        )
-        message = await formatted(progress.config.tool_error_formatter, args)
+    message = await words_of_run(
+        progress.config,
+        kind="tool_not_found",
+        tool_type="function",
+        tool_name=call.name,
+        call_id=call.call_id,
+        default_message=f"Error: there is no tool {call.name!r}",
+        run_context=progress.context,
+    )
     wire = {"type": "function_call_output", "call_id": call.call_id, "output": message}
     return ToolCallOutputItem(progress.agent, wire, output=message, failed=True)
