@@ -38,16 +38,19 @@ def described(agent: dict[str, JSONValue]) -> Iterator[str]:
     for tool in agent["tools"]:
         yield ""
         yield from _tool(tool)
+    for handoff in agent["handoffs"]:
+        yield ""
+        yield from _tool(handoff, f"handoff to {handoff['agent']},")
 
 
-def _tool(tool: JSONValue) -> Iterator[str]:
+def _tool(tool: JSONValue, kind: str = "tool") -> Iterator[str]:
     """Yield a tool as its signature, what it is for, and what its parameters mean; else as the API has it."""
     if "parameters" not in tool:
-        yield f"tool {tool['name']}"
+        yield f"{kind} {tool['name']}"
         yield from aligned([(f"  {name}", _brief(value)) for name, value in tool.items() if name != "name"])
         return
     parameters = tool["parameters"].get("properties", {})
-    yield f"tool {tool['name']}({', '.join(f'{name}: {_type(schema)}' for name, schema in parameters.items())})"
+    yield f"{kind} {tool['name']}({', '.join(f'{name}: {_type(schema)}' for name, schema in parameters.items())})"
     yield from (f"  {line}".rstrip() for line in tool["description"].splitlines())
     meanings = [(f"  {name}", schema["description"]) for name, schema in parameters.items() if "description" in schema]
     yield from aligned(meanings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.agent import Agent
+from agentctl.agent.handoff import Handoff, handoff
 from agentctl.agent.output import output_schema
 from agentctl.agent.tool import FunctionTool
 from agentctl.agent.wire import JSONValue
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def describe(agent: Agent[Any]) -> dict[str, JSONValue]:
-    """Return name, instructions, model, settings, tools and output type of an agent.
+    """Return name, instructions, model, settings, tools, handoffs and output type of an agent.
 
     Raises:
         UserError: the output type has no JSON schema, or none that strict mode can express.
@@ -29,6 +30,7 @@ def describe(agent: Agent[Any]) -> dict[str, JSONValue]:
         "model": model_of(agent),
         "model_settings": {name: value for name, value in settings.items() if value is not None},
         "tools": [tool_json(tool) for tool in agent.tools],
+        "handoffs": [handoff_json(each) for each in handoffs_of(agent)],
         "output_type": None
         if schema is None or schema.is_plain_text()
         else {"name": schema.name(), "strict": schema.is_strict_json_schema(), "schema": schema.json_schema()},
@@ -49,6 +51,22 @@ def tool_json(tool: Tool) -> JSONValue:
         "description": tool.description,
         "strict": tool.strict_json_schema,
         "parameters": tool.params_json_schema,
+    }
+
+
+def handoffs_of(agent: Agent[Any]) -> list[Handoff[Any, Any]]:
+    """Return the handoffs of an agent, those that are given as agents too."""
+    return [each if isinstance(each, Handoff) else handoff(each) for each in agent.handoffs]
+
+
+def handoff_json(given: Handoff[Any, Any]) -> JSONValue:
+    """Return what the model is told of a handoff, and whom it is to."""
+    return {
+        "name": given.tool_name,
+        "agent": given.agent_name,
+        "description": given.tool_description,
+        "strict": given.strict_json_schema,
+        "parameters": given.input_json_schema,
     }
 
 

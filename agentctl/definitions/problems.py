@@ -16,6 +16,8 @@ from agentctl.errors import UserError
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.endpoint import NO_KEY
 
+from .description import handoffs_of
+
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _CHOICES = ("auto", "required", "none")
 
@@ -40,7 +42,8 @@ def _of_model(agent: Agent[Any]) -> Iterator[Problem]:
         except UserError as error:
             yield Problem(message=error.message)
     choice = agent.model_settings.tool_choice
-    if isinstance(choice, str) and choice not in _CHOICES and choice not in {tool.name for tool in agent.tools}:
+    names = {*_CHOICES, *(tool.name for tool in agent.tools), *(each.tool_name for each in handoffs_of(agent))}
+    if isinstance(choice, str) and choice not in names:
         yield Problem(message=f"tool_choice names {choice!r}, and the agent has no such tool")
 
 

@@ -118,6 +118,49 @@ def test_an_agent_is_shown_for_people(agentctl: Agentctl, crew: Path) -> None:
     )
 
 
+def test_tools_of_the_api_and_handoffs_are_shown_and_what_opens_a_server_is_not(agentctl: Agentctl, home: Path) -> None:
+    (home / "hosted.py").write_text(
+        "from agentctl import Agent, HostedMCPTool, ModelSettings, ShellTool, WebSearchTool\n"
+        "mcp = HostedMCPTool({'type': 'mcp', 'server_label': 'docs', 'server_url': 'https://example.org',\n"
+        "                     'headers': {'Authorization': 'Bearer hosted-mcp-token'}})\n"
+        "agent = Agent(name='a', tools=[WebSearchTool(), mcp, ShellTool(print)], handoffs=[Agent(name='b')],\n"
+        "              model_settings=ModelSettings(tool_choice='transfer_to_b'))\n"
+    )
+    lines = agentctl("agents", "show", "hosted.py:agent").stdout
+    assert lines.partition("\n\n")[2] == (
+        "tool web_search\n"
+        "  type                 web_search\n"
+        "  search_context_size  medium\n"
+        "\n"
+        "tool hosted_mcp\n"
+        "  type          mcp\n"
+        "  server_label  docs\n"
+        "  server_url    https://example.org\n"
+        '  headers       {"Authorization": "Bearer [redacted]"}\n'
+        "\n"
+        "tool shell\n"
+        "  type         shell\n"
+        '  environment  {"type": "local"}\n'
+        "\n"
+        "handoff to b, transfer_to_b()\n"
+        "  Give the conversation to the agent b, which answers from here on.\n"
+    )
+    shown = agentctl("agents", "show", "hosted.py:agent", "--json").stdout
+    assert "hosted-mcp-token" not in shown
+    assert [tool["name"] for tool in json.loads(shown)["tools"]] == ["web_search", "hosted_mcp", "shell"]
+    assert [each["agent"] for each in json.loads(shown)["handoffs"]] == ["b"]
+    checked = agentctl("agents", "check", "hosted.py")
+    assert (checked.returncode, checked.stdout.split()[0]) == (0, "ok")
+    asked = agentctl("run", "-a", "hosted.py:agent", "--dry-run", "hi").stdout
+    assert "hosted-mcp-token" not in asked
+    assert [tool["type"] for tool in json.loads(asked)["request"]["body"]["tools"]] == [
+        "web_search",
+        "mcp",
+        "shell",
+        "function",
+    ]
+
+
 def test_an_agent_is_shown_for_programs(agentctl: Agentctl, project: Path) -> None:
     assert "agentctl trust" in agentctl("agents", "show", "find").stderr
     agentctl("trust")

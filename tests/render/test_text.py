@@ -1,13 +1,16 @@
 """`--format text`: what `run` and `stream` show, in pipes and on terminals."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from agentctl.agent.agent import Agent
-from agentctl.agent.events import Progressed, RetryScheduled, Warned
+from agentctl.agent.events import Progressed, RetryScheduled, RunItemStreamEvent, Warned
+from agentctl.agent.items import ToolCallItem, ToolCallOutputItem
 from agentctl.errors import ModelBehaviorError
 from tests.render.runs import (
+    AGENT,
     PIPES,
     WHOLE,
     asked,
@@ -190,6 +193,41 @@ def test_the_failure_of_a_tool_is_marked() -> None:
     assert err(chunks) == (
         "\x1b[2m→ look {}\x1b[0m\n✗ look no such place\n\x1b[2m→ look {}\x1b[0m\n\x1b[2m← look Error: it says\x1b[0m\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("call", "output", "lines"),
+    [
+        (
+            {"type": "shell_call", "call_id": "1", "action": {"commands": ["ls"]}},
+            {
+                "type": "shell_call_output",
+                "call_id": "1",
+                "output": [
+                    {"stdout": "a\nb\n", "stderr": "bad\n", "outcome": {"type": "exit", "exit_code": 1}},
+                    {"stdout": "", "stderr": "", "outcome": {"type": "timeout"}},
+                    {"stdout": "c", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}},
+                ],
+            },
+            '→ shell {"commands": ["ls"]}\n← shell a b bad [exit 1] [timeout] c\n',
+        ),
+        (
+            {"type": "apply_patch_call", "call_id": "1", "operation": {"type": "delete_file", "path": "a"}},
+            {"type": "apply_patch_call_output", "call_id": "1", "status": "completed"},
+            '→ apply_patch {"type": "delete_file", "path": "a"}\n← apply_patch\n',
+        ),
+        ({"type": "web_search_call", "id": "1", "status": "completed"}, None, "→ web_search\n"),
+        ({"type": "file_search_call", "id": "1", "queries": ["q"], "results": None}, None, '→ file_search ["q"]\n'),
+        ({"type": "code_interpreter_call", "id": "1", "code": "1 + 1"}, None, "→ code_interpreter 1 + 1\n"),
+        ({"type": "image_generation_call", "id": "1", "result": "aGk="}, None, "→ image_generation\n"),
+        ({"type": "mcp_call", "id": "1", "name": "look", "arguments": "{}", "output": "x"}, None, "→ look {}\n"),
+    ],
+)
+def test_tools_of_the_api_are_told_of_calmly(call: dict[str, Any], output: dict[str, Any] | None, lines: str) -> None:
+    events = [*started(), RunItemStreamEvent("tool_called", ToolCallItem(AGENT, call))]
+    if output is not None:
+        events.append(RunItemStreamEvent("tool_output", ToolCallOutputItem(AGENT, output, output="")))
+    assert err(shown(events)) == lines
 
 
 def test_asides_are_dim_where_there_is_colour() -> None:

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from agentctl.agent.model_settings import ModelSettings
+from agentctl import Agent, WebSearchTool, handoff
+from agentctl.agent.model_settings import MCPToolChoice, ModelSettings
 from agentctl.agent.output import AgentOutputSchema
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.tool import FunctionTool
@@ -127,12 +128,18 @@ def test_tools_are_functions() -> None:
     ]
 
 
-def test_a_tool_that_the_service_runs_is_an_error_that_names_it() -> None:
-    class WebSearchTool:
-        pass
+def test_a_tool_of_the_responses_api_is_an_error_that_names_it() -> None:
+    with pytest.raises(UserError, match=r"not the tool 'web_search' \(WebSearchTool\): use the Responses API"):
+        body(tools=[LOOK, WebSearchTool()])
+    with pytest.raises(UserError, match="cannot name 'look' of 'docs': use the Responses API"):
+        settings(tools=[LOOK], tool_choice=MCPToolChoice("docs", "look"))
 
-    with pytest.raises(UserError, match="WebSearchTool"):
-        body(tools=[WebSearchTool()])
+
+def test_handoffs_are_functions_after_the_tools() -> None:
+    sent = body(tools=[LOOK], handoffs=[handoff(Agent("b"))], model_settings=ModelSettings(tool_choice="transfer_to_b"))
+    assert [tool["function"]["name"] for tool in sent["tools"]] == ["look", "transfer_to_b"]
+    assert sent["tools"][1]["function"]["strict"] is True
+    assert sent["tool_choice"] == {"type": "function", "function": {"name": "transfer_to_b"}}
 
 
 @pytest.mark.parametrize(

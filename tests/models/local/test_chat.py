@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from agentctl.agent.model_settings import ModelSettings
+from agentctl import Agent, WebSearchTool, handoff
+from agentctl.agent.model_settings import MCPToolChoice, ModelSettings
 from agentctl.agent.output import AgentOutputSchema
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.tool import FunctionTool
@@ -100,6 +101,24 @@ def test_tool_choice_none_offers_no_tool() -> None:
 def test_a_tool_choice_that_names_no_tool_is_refused() -> None:
     with pytest.raises(UserError, match="'nope'"):
         build_chat(ModelRequest(input="Hi", tools=[ADD], model_settings=ModelSettings(tool_choice="nope")), LARGE)
+
+
+def test_handoffs_are_offered_after_the_tools() -> None:
+    handoffs = [handoff(Agent("b"))]
+    chat = build_chat(ModelRequest(input="Hi", tools=[ADD], handoffs=handoffs), LARGE)
+    branches = chat.body["response_format"]["json_schema"]["schema"]["anyOf"]
+    assert [branch["properties"]["name"]["const"] for branch in branches[:2]] == ["add", "transfer_to_b"]
+    assert "- transfer_to_b: Give the conversation to the agent b" in chat.body["messages"][0]["content"]
+    chosen = ModelSettings(tool_choice="transfer_to_b")
+    assert build_chat(ModelRequest(input="Hi", handoffs=handoffs, model_settings=chosen), LARGE).form is Form.CALL
+
+
+def test_a_tool_of_the_api_is_refused_by_name() -> None:
+    with pytest.raises(UserError, match=r"not the tool 'web_search' \(WebSearchTool\): use a model of the Responses"):
+        build_chat(ModelRequest(input="Hi", tools=[WebSearchTool()]), LARGE)
+    chosen = ModelSettings(tool_choice=MCPToolChoice("docs", "look"))
+    with pytest.raises(UserError, match=r"'docs\.look', which the agent does not have"):
+        build_chat(ModelRequest(input="Hi", tools=[ADD], model_settings=chosen), LARGE)
 
 
 def test_a_small_model_answers_after_a_result_and_does_not_see_its_call() -> None:

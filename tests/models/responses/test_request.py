@@ -2,7 +2,20 @@ from typing import Any
 
 import pytest
 
-from agentctl.agent.model_settings import ModelSettings
+from agentctl import (
+    Agent,
+    ApplyPatchTool,
+    CodeInterpreterTool,
+    FileSearchTool,
+    HostedMCPTool,
+    ImageGenerationTool,
+    LocalShellTool,
+    ShellTool,
+    WebSearchTool,
+    handoff,
+)
+from agentctl.agent.api_tool import ApiTool
+from agentctl.agent.model_settings import MCPToolChoice, ModelSettings
 from agentctl.agent.output import AgentOutputSchema
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.tool import FunctionTool
@@ -22,6 +35,18 @@ TOOL_JSON = {
     "parameters": {"type": "object", "properties": {}},
     "strict": True,
 }
+
+
+API_TOOLS: list[ApiTool] = [
+    WebSearchTool(),
+    FileSearchTool(["vs_1"]),
+    CodeInterpreterTool({"type": "code_interpreter", "container": {"type": "auto"}}),
+    ImageGenerationTool({"type": "image_generation"}),
+    HostedMCPTool({"type": "mcp", "server_label": "docs", "server_url": "https://example.org"}),
+    ShellTool(lambda request: "", name="mine"),
+    LocalShellTool(lambda request: ""),
+    ApplyPatchTool(editor=None),  # type: ignore[arg-type]
+]
 
 
 def build(input: Any = "hi", *, tools: Any = (), **fields: Any) -> dict[str, Any]:
@@ -110,6 +135,64 @@ def test_a_general_tool_choice_is_its_word(choice: str) -> None:
 
 def test_any_other_tool_choice_names_a_function() -> None:
     assert build(tool_choice="f", tools=[TOOL])["tool_choice"] == {"type": "function", "name": "f"}
+    assert build(tool_choice="missing")["tool_choice"] == {"type": "function", "name": "missing"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        ("web_search", {"type": "web_search"}),
+        ("file_search", {"type": "file_search"}),
+        ("code_interpreter", {"type": "code_interpreter"}),
+        ("image_generation", {"type": "image_generation"}),
+        ("hosted_mcp", {"type": "mcp", "server_label": "docs"}),
+        ("mine", {"type": "shell"}),
+        ("apply_patch", {"type": "apply_patch"}),
+        ("local_shell", {"type": "local_shell"}),
+        (MCPToolChoice("docs", "look"), {"type": "mcp", "server_label": "docs", "name": "look"}),
+    ],
+)
+def test_a_tool_of_the_api_is_chosen_by_its_name(choice: Any, sent: Any) -> None:
+    assert build(tool_choice=choice, tools=API_TOOLS)["tool_choice"] == sent
+
+
+def test_a_name_of_the_api_is_of_a_function_or_handoff_where_there_is_one() -> None:
+    function = FunctionTool("web_search", "Searches.", {"type": "object", "properties": {}}, nothing)
+    assert build(tool_choice="web_search", tools=[function])["tool_choice"] == {
+        "type": "function",
+        "name": "web_search",
+    }
+    handed = handoff(Agent("b"), tool_name_override="mcp")
+    assert build(tool_choice="mcp", handoffs=[handed])["tool_choice"] == {"type": "function", "name": "mcp"}
+    assert build(tool_choice="web_search_preview")["tool_choice"] == {"type": "web_search_preview"}
+
+
+def test_tools_of_the_api_are_sent_as_it_has_them_in_their_order() -> None:
+    assert build(tools=[*API_TOOLS, TOOL])["tools"] == [*(tool.to_wire() for tool in API_TOOLS), TOOL_JSON]
+
+
+def test_handoffs_are_functions_after_the_tools() -> None:
+    body = build(tools=[TOOL], handoffs=[handoff(Agent("b"))], parallel_tool_calls=False)
+    assert body["tools"][0] == TOOL_JSON
+    assert body["tools"][1]["type"] == "function"
+    assert body["tools"][1]["name"] == "transfer_to_b"
+    assert body["tools"][1]["strict"] is True
+    assert body["tools"][1]["parameters"]["properties"] == {}
+    assert build(handoffs=[handoff(Agent("b"))], parallel_tool_calls=False)["parallel_tool_calls"] is False
+
+
+def test_results_that_tools_are_to_show_are_included_once() -> None:
+    tools = [
+        FileSearchTool(["vs_1"], include_search_results=True),
+        FileSearchTool(["vs_2"], include_search_results=True),
+        WebSearchTool(search_content_types=["image"]),
+    ]
+    body = build(tools=tools, response_include=["web_search_call.results", "reasoning.encrypted_content"])
+    assert body["include"] == [
+        "web_search_call.results",
+        "reasoning.encrypted_content",
+        "file_search_call.results",
+    ]
 
 
 def test_parallel_tool_calls_are_spoken_of_only_with_tools() -> None:
