@@ -17,28 +17,15 @@ from .wire import JSONValue, WireItem
 
 if TYPE_CHECKING:
     from openai.types.responses import (
-        Response,
         ResponseFunctionToolCall,
-        ResponseOutputItem,
         ResponseOutputMessage,
         ResponseReasoningItem,
-        ResponseStreamEvent,
     )
     from openai.types.responses.response_input_item_param import McpApprovalResponse
     from openai.types.responses.response_output_item import McpApprovalRequest, McpListTools
 
     from .agent import Agent
     from .tool_origin import ToolOrigin
-
-TResponseInputItem: TypeAlias = WireItem
-"""An item of a model's input, as JSON."""
-
-if TYPE_CHECKING:
-    TResponse: TypeAlias = Response
-    TResponseOutputItem: TypeAlias = ResponseOutputItem
-    TResponseStreamEvent: TypeAlias = ResponseStreamEvent
-else:
-    TResponse = TResponseOutputItem = TResponseStreamEvent = Any  # Whoever needs the types has imported `openai`.
 
 
 @dataclass(eq=False, repr=False)

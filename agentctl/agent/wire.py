@@ -1,6 +1,6 @@
 """Names for the wire JSON: items, events and responses of the Responses API as plain dicts, decoded once."""
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 JSONValue: TypeAlias = Any
 """What `json.loads` returns."""
@@ -14,11 +14,16 @@ WireEvent: TypeAlias = dict[str, Any]
 TResponseInputItem: TypeAlias = WireItem
 """The Agents SDK's name of an item as input."""
 
-TResponseOutputItem: TypeAlias = Any
-"""The Agents SDK's name of an output item: an `openai` object."""
+if TYPE_CHECKING:
+    from openai.types.responses import ResponseOutputItem, ResponseStreamEvent
 
-TResponseStreamEvent: TypeAlias = Any
-"""The Agents SDK's name of a streaming event: an `openai` object."""
+    TResponseOutputItem: TypeAlias = ResponseOutputItem
+    """The Agents SDK's name of an output item: an `openai` object."""
+
+    TResponseStreamEvent: TypeAlias = ResponseStreamEvent
+    """The Agents SDK's name of a streaming event: an `openai` object."""
+else:
+    TResponseOutputItem = TResponseStreamEvent = Any  # The types need 450 ms.
 
 TERMINAL = frozenset({"response.completed", "response.incomplete"})
 """The events that end a response and carry it whole."""
