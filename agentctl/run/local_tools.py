@@ -25,14 +25,23 @@ from agentctl.agent.shell_tool import (
     ShellTool,
 )
 from agentctl.agent.tool_errors import is_stray_cancellation
+from agentctl.agent.tool_output import whole_characters
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import ModelBehaviorError
+from agentctl.net.excerpt import excerpt
 from agentctl.threads import in_daemon_thread
 
 from .progress import Progress
 from .tool_execution import mark_failed
 
 T = TypeVar("T")
+
+_CALLED_BY: dict[object, type[LocalTool]] = {
+    "shell_call": ShellTool,
+    "local_shell_call": LocalShellTool,
+    "apply_patch_call": ApplyPatchTool,
+}
+_OPERATIONS = ("create_file", "update_file", "delete_file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +68,7 @@ def local_call(item: ToolCallItem, tools: list[Tool], progress: Progress) -> Loc
         ModelBehaviorError: the agent has no such tool, or the call is cut or malformed.
     """
     kind, call_id = item.wire.get("type"), item.call_id
-    tool = next((tool for tool in tools if isinstance(tool, LocalTool) and _CALLS[type(tool)] == kind), None)
+    tool = next((tool for tool in tools if isinstance(tool, _CALLED_BY[kind])), None)
     if tool is None:
         raise ModelBehaviorError(
             f"the model made a call of type {kind!r}, for which agent {progress.agent.name!r} has no tool"
@@ -116,13 +125,6 @@ def refused(call: LocalCall, message: str, progress: Progress) -> ToolCallOutput
     return ToolCallOutputItem(progress.agent, wire, output=text, failed=True)
 
 
-_CALLS: dict[type[LocalTool], str] = {
-    ShellTool: "shell_call",
-    LocalShellTool: "local_shell_call",
-    ApplyPatchTool: "apply_patch_call",
-}
-
-
 def _checked(wire: WireItem, tool: LocalTool) -> JSONValue:
     """Return what a call asks for, its form checked."""
     match tool, wire:
@@ -133,10 +135,9 @@ def _checked(wire: WireItem, tool: LocalTool) -> JSONValue:
         case ApplyPatchTool(), {"operation": {"type": str(kind), "path": str()} as operation} if kind in _OPERATIONS:
             if kind == "delete_file" or isinstance(operation.get("diff"), str):
                 return operation
-    raise ModelBehaviorError(f"the model made a call of tool {tool.name!r} that says nothing it can do: {wire}")
-
-
-_OPERATIONS = ("create_file", "update_file", "delete_file")
+    raise ModelBehaviorError(
+        f"the model made a call of tool {tool.name!r} that says nothing it can do: {excerpt(str(wire))}"
+    )
 
 
 def _are_texts(values: list[Any]) -> bool:
@@ -150,7 +151,7 @@ async def _run(call: LocalCall, progress: Progress) -> Ran:
         case LocalShellTool():
             request = LocalShellCommandRequest(progress.context, call.item.raw_item)
             output = await _called(call, partial(call.tool.executor, request), call.tool.executor)
-            text = output if isinstance(output, str) else str(output)
+            text = _text(output)
             return _local_shell_output(call, text), text
         case ApplyPatchTool():
             return await _apply_patch(call, call.tool, progress)
@@ -163,7 +164,7 @@ async def _run_shell(call: LocalCall, tool: ShellTool, progress: Progress) -> Ra
     action = _shell_action(call)
     data = ShellCallData(call.call_id, action, status="completed", raw=call.item.wire)
     given = await _called(call, partial(tool.executor, ShellCommandRequest(progress.context, data)), tool.executor)
-    result = given if isinstance(given, ShellResult) else _said(str(given), 0)
+    result = given if isinstance(given, ShellResult) else _said(_text(given), 0)
     limits = [limit for limit in (action.max_output_length, result.max_output_length) if limit is not None]
     limit = min(limits) if limits else None
     text = _limited(shell_text(result.output), limit)
@@ -214,11 +215,18 @@ async def _called(call: LocalCall, work: Callable[[], T | Awaitable[T]], functio
         if _is_async(function):
             given = work()
         else:
-            given = await in_daemon_thread(work, name=f"tool {call.tool.name}")
+            given = await in_daemon_thread(partial(_made, work), name=f"tool {call.tool.name}")
         return await given if inspect.isawaitable(given) else given
     except SystemExit as error:
         # It would end the event loop, and with it everything else that runs there.
         raise RuntimeError(f"the tool ended with exit({error.code})") from error
+
+
+def _made(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except StopIteration as error:
+        raise RuntimeError("the tool raised StopIteration") from error  # Which no future takes.
 
 
 def _is_async(function: Any) -> bool:
@@ -264,12 +272,12 @@ def _outcome(outcome: ShellCallOutcome) -> JSONValue:
 
 
 def _local_shell_output(call: LocalCall, text: str) -> WireItem:
-    return {"type": "local_shell_call_output", "call_id": call.call_id, "output": text}
+    return {"type": "local_shell_call_output", "call_id": call.call_id, "output": whole_characters(text)}
 
 
 def _patch_output(call: LocalCall, status: str, text: str) -> WireItem:
     wire = {"type": "apply_patch_call_output", "call_id": call.call_id, "status": status}
-    return {**wire, "output": text} if text else wire
+    return {**wire, "output": whole_characters(text)} if text else wire
 
 
 def shell_text(outputs: list[ShellCommandOutput]) -> str:
@@ -290,7 +298,13 @@ def _lines(output: ShellCommandOutput) -> list[str]:
     return lines
 
 
+def _text(output: object) -> str:
+    """Return what an executor gave as a text, whatever it is."""
+    return "" if output is None else str(output)
+
+
 def _limited(text: str, limit: int | None) -> str:
+    text = whole_characters(text)
     return text if limit is None else text[:limit]
 
 

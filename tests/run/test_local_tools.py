@@ -198,7 +198,11 @@ def test_what_an_executor_raises_is_what_the_model_reads(run: Run) -> None:
     assert shell["output"] == [{"stdout": "no di", "stderr": "", "outcome": {"type": "exit", "exit_code": 1}}]
     assert local == {"type": "local_shell_call_output", "call_id": "l1", "output": "no disk"}
     assert patch == {"type": "apply_patch_call_output", "call_id": "p1", "status": "failed", "output": "OSError"}
-    for executor, said in ((leave, r"exit(3)"), (cancel, "CancelledError")):
+
+    def stop(request: Any) -> str:
+        raise StopIteration
+
+    for executor, said in ((leave, "exit(3)"), (cancel, "CancelledError"), (stop, "StopIteration")):
         agent = agent_with([LocalShellTool(executor)], local_shell_call("x"))
         run(agent)
         assert said in sent_back(agent)[0]["output"]
@@ -215,6 +219,27 @@ def test_an_executor_that_is_not_async_runs_in_a_thread(run: Run) -> None:
     run(agent)
     assert threads != [threading.main_thread().name]
     assert sent_back(agent) == [{"type": "local_shell_call_output", "call_id": "l1", "output": "ls"}]
+
+
+def test_whatever_an_executor_gives_is_a_text(run: Run) -> None:
+    for given, text in ((None, ""), (12, "12"), ("half \ud800", "half ?")):
+        agent = agent_with(
+            [LocalShellTool(lambda request, given=given: given), ShellTool(lambda request, given=given: given)],  # type: ignore[misc]
+            local_shell_call("x"),
+            shell_call("x"),
+        )
+        run(agent)
+        local, shell = sent_back(agent)
+        assert (local["output"], shell["output"][0]["stdout"]) == (text, text)
+
+
+def test_a_tool_of_a_class_derived_from_ours_is_one(run: Run) -> None:
+    class MyShell(ShellTool):
+        pass
+
+    agent = agent_with([MyShell(lambda request: "mine")], shell_call("x"))
+    run(agent)
+    assert sent_back(agent)[0]["output"][0]["stdout"] == "mine"
 
 
 def test_patches_go_to_the_editor_and_how_they_went_to_the_model(run: Run) -> None:
