@@ -1,11 +1,14 @@
 """The register of secret values: every sink of ours passes its text through `redact`, the one choke point."""
 
+import re
 import threading
 from urllib.parse import quote
 
 MASK = "[redacted]"
 SHORTEST = 4
 """Shorter values are not registered: replacing them would shred ordinary text and hide nothing."""
+
+_LIKE_A_KEY = r"(?<![\w-])sk-[\w-]{6,}"
 
 _lock = threading.Lock()
 _secrets: tuple[str, ...] = ()
@@ -29,3 +32,8 @@ def redact(text: str) -> str:
         if secret in text:
             text = text.replace(secret, MASK)
     return text
+
+
+def mask_keys(text: str) -> str:
+    """Return what somebody typed with what looks like a key replaced: it may be one, in the wrong place."""
+    return re.sub(_LIKE_A_KEY, f"sk-{MASK}", text)

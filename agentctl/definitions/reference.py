@@ -19,6 +19,7 @@ from agentctl.profile.reference import (
     parse_reference,
 )
 from agentctl.profile.trust import require_trust
+from agentctl.redaction import mask_keys
 
 from .python import agent_in_file, agent_in_module, agents_in, import_file, import_module
 
@@ -81,11 +82,13 @@ class _Place(Enum):
 def _named_by_project(name: str, project: ProjectFile | None) -> str:
     if project is None:
         raise ConfigurationError(
-            f"there is no agent {name!r}: no agentctl.toml names one here; write path/to/file.py:attr"
+            f"there is no agent {mask_keys(name)!r}: no agentctl.toml names one here; write path/to/file.py:attr"
         )
     if name not in project.agents:
         known = ", ".join(sorted(project.agents)) or "none"
-        raise ConfigurationError(f"there is no agent {name!r}; it names: {known}", file=project.path, key="agents")
+        raise ConfigurationError(
+            f"there is no agent {mask_keys(name)!r}; it names: {known}", file=project.path, key="agents"
+        )
     return project.agents[name]
 
 
@@ -116,4 +119,4 @@ def _parsed(text: str) -> Reference:
     try:
         return parse_reference(text)
     except ValueError as error:
-        raise ConfigurationError(str(error), key="agent") from error
+        raise ConfigurationError(mask_keys(str(error)), key="agent") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 from agentctl.net.endpoint import OPENAI_BASE_URL, http_form, origin_of
-from agentctl.redaction import register_secret
+from agentctl.redaction import mask_keys, register_secret
 from agentctl.storage import Folders, folders
 
 from .credentials import TRACING, Credential, Key, KeyFromCommand, KeyFromKeyring, key_for, load_credentials
@@ -161,7 +161,7 @@ def _named(environ: Mapping[str, str], profile: str | None) -> Named | None:
     try:
         return Named(name=check_profile_name(name), origin="AGENTCTL_PROFILE")
     except ValueError as error:
-        raise ConfigurationError(str(error), key="AGENTCTL_PROFILE") from error
+        raise ConfigurationError(mask_keys(str(error)), key="AGENTCTL_PROFILE") from error
 
 
 def _key_command(loaded: Loaded) -> KeyFromCommand | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
+from agentctl.redaction import mask_keys
 
 from .document import Document, read_document, rewrite
 from .dotted import drop, join, leaves, put, split
@@ -237,14 +238,15 @@ def _check_there(document: Document, path: Path | None, named: Named) -> None:
 
 
 def _unknown(named: Named, names: tuple[str, ...], path: Path | None) -> ConfigurationError:
+    name = mask_keys(named.name)
     said = "" if named.origin is None else f", which {named.origin} names"
     if path is None:
         return ConfigurationError(
-            f"there is no profile {named.name!r}{said}: there is no usable home folder; AGENTCTL_HOME can name one"
+            f"there is no profile {name!r}{said}: there is no usable home folder; AGENTCTL_HOME can name one"
         )
     return ConfigurationError(
-        f"there is no profile {named.name!r}{said}{suggestion(named.name, names)}; there are: {', '.join(names)}; "
-        f"`agentctl --profile {named.name} config set KEY VALUE` makes one"
+        f"there is no profile {name!r}{said}{suggestion(named.name, names)}; there are: {', '.join(names)}; "
+        f"`agentctl --profile {name} config set KEY VALUE` makes one"
     )
 
 
@@ -255,7 +257,8 @@ def _values(document: Document, path: Path | None, profile: str) -> dict[str, JS
         try:
             key = check_entry(parts, value)
         except ValueError as error:
-            raise ConfigurationError(str(error), file=path, key=join((_PROFILES, profile, *parts))) from error
+            where = mask_keys(join((_PROFILES, profile, *parts)))
+            raise ConfigurationError(mask_keys(str(error)), file=path, key=where) from error
         if key is not None:
             values[join(parts)] = value
     return values

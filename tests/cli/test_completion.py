@@ -64,7 +64,7 @@ def test_a_value_behind_an_equals_sign_is_what_the_shell_replaces(agentctl: Agen
     ("line", "expected"),
     [
         ("agentctl config un", ["unset-key", "unset"]),
-        ("agentctl run --tr", ["--transport"]),
+        ("agentctl run --tr", ["--transport", "--trace"]),
         ("agentctl run --transport ", ["auto", "http", "websocket"]),
         ("agentctl run --api resp", ["responses"]),
         ("agentctl run --format json", ["json", "jsonl"]),
@@ -92,6 +92,10 @@ def test_a_value_behind_an_equals_sign_is_what_the_shell_replaces(agentctl: Agen
         ("agentctl run --help --dry", ["--dry-run"]),
         ("agentctl nonsense ", []),
         ("agentctl trust ", []),
+        ("agentctl --profile ", ["default"]),
+        ("agentctl config profiles use ", ["default"]),
+        ("agentctl config profiles de", ["delete"]),
+        ("agentctl config prof", ["profiles"]),
     ],
 )
 def test_what_fits_the_line(agentctl: Agentctl, line: str, expected: list[str]) -> None:
@@ -124,11 +128,38 @@ def test_the_stored_model_is_that_of_the_profile_named(agentctl: Agentctl, home:
     assert "other-model" not in words(ask(agentctl, "agentctl run -m "))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "agentctl --profile ",
+        "agentctl --profile=",
+        "agentctl run --profile ",
+        "agentctl config model --profile ",
+        "agentctl config profiles use ",
+        "agentctl config profiles delete ",
+    ],
+)
+def test_the_profiles_are_offered(agentctl: Agentctl, line: str) -> None:
+    agentctl("config", "model", "of-work", "--profile", "work")
+    agentctl("config", "profiles", "use", "work")
+    before = line.rpartition(" ")[2]
+    assert ask(agentctl, line) == [f"{before}default", f"{before}work\tIn use."]
+    assert ask(agentctl, f"{line}w") == [f"{before}work\tIn use."]
+
+
+@pytest.mark.parametrize("line", ["agentctl --profile work run -m ", "agentctl run --profile work -m "])
+def test_the_stored_model_is_that_of_the_profile_that_the_line_names(agentctl: Agentctl, line: str) -> None:
+    agentctl("config", "model", "of-work", "--profile", "work")
+    assert "of-work" in words(ask(agentctl, line))
+    assert "of-work" not in words(ask(agentctl, "agentctl run -m "))
+
+
 def test_a_broken_profile_costs_its_own_candidates_alone(agentctl: Agentctl, home: Path) -> None:
     (home / ".agentctl").mkdir()
     (home / ".agentctl" / "config.toml").write_text("[[[")
     assert words(ask(agentctl, "agentctl run -m ")) == ["local/smollm2", DEFAULT_MODEL]
     assert words(ask(agentctl, "agentctl explain-exit 7")) == ["75", "77", "78"]
+    assert ask(agentctl, "agentctl --profile ") == []
 
 
 @pytest.mark.parametrize("text", ["[[[", "base_url = 1", "[agents]\nweather = 3", "\0", '[agents]\n"a b" = "a.py:b"'])

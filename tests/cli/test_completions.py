@@ -32,6 +32,8 @@ def project(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / "agentctl.toml").write_text('[agents]\nweather = "weather.py:agent"\n')
     (folder / "weather report.txt").touch()
+    (home / ".agentctl").mkdir()
+    (home / ".agentctl" / "config.toml").write_text("[profiles.work]\n")
     programs = home / "bin"
     programs.mkdir()
     program = programs / "agentctl"
@@ -58,6 +60,8 @@ TYPED = pytest.mark.parametrize(
         ("trust agen\t", "<trust><agentctl.toml>"),
         ("run -o weath\t", "<run><-o><weather report.txt>"),
         ("--config=agen\t", "<--config=agentctl.toml>"),
+        ("run --profile wo\t-q", "<run><--profile><work><-q>"),
+        ("config profiles use wo\t", "<config><profiles><use><work>"),
         ('run "a b" -m loc\t', "<run><a b><-m><local/smollm2>"),
     ],
 )

@@ -74,6 +74,13 @@ def test_unsetting_removes_and_says_where_there_was_nothing(agentctl: Agentctl) 
         (["set", "key_command", "op read"], 'key_command: wants a list such as ["op", '),
         (["set", "client.api_key", SECRET], "set-key"),
         (["set-key", SECRET], "every user of this machine"),
+        (["set", "max_turns", SECRET], "wants a whole number from 1, not 'sk-[redacted]'"),
+        (["set", SECRET, "1"], "unknown key 'sk-[redacted]'"),
+        (["get", SECRET], "unknown key 'sk-[redacted]'"),
+        (["model", "m", SECRET], "sk-[redacted]"),
+        (["profiles", "use", f"{SECRET}!"], "'sk-[redacted]!' is no name of a profile"),
+        (["show", "--set-key", SECRET], "No such option"),
+        ([SECRET], "No such command 'sk-[redacted]'"),
         (["nonsense"], "nonsense"),
     ],
 )
@@ -211,6 +218,24 @@ def test_a_wrong_variable_is_exit_78(agentctl: Agentctl) -> None:
     done = agentctl("config", "show", env={"AGENTCTL_MAX_TURNS": "many"})
     assert done.returncode == 78
     assert "AGENTCTL_MAX_TURNS: wants" in done.stderr
+
+
+def test_a_key_in_the_wrong_place_is_not_shown(agentctl: Agentctl, home: Path) -> None:
+    assert SECRET not in agentctl("run", "--set", f"max_tokens={SECRET}", "hi").stderr
+    assert SECRET not in agentctl("run", "--set", SECRET, "hi").stderr
+    assert SECRET not in agentctl("run", "-a", SECRET, "hi").stderr
+    assert SECRET not in agentctl("config", "show", "--profile", SECRET).stderr
+    for name in ("MAX_TURNS", "CLIENT_BASE_URL", "PROFILE", "TRANSPORT"):
+        done = agentctl("config", "show", env={f"AGENTCTL_{name}": SECRET})
+        assert (done.returncode, SECRET in done.stderr) == (78, False)
+    for file in (home / "agentctl.toml", home / ".agentctl" / "config.toml"):
+        file.parent.mkdir(exist_ok=True)
+        table = "" if file.name == "agentctl.toml" else "[profiles.default]\n"
+        for text in (f'max_turns = "{SECRET}"\n', f"{SECRET} = 1\n", f'client.base_url = "{SECRET}"\n'):
+            file.write_text(f"{table}{text}")
+            done = agentctl("config", "show")
+            assert (done.returncode, SECRET in done.stderr) == (78, False)
+        file.unlink()
 
 
 def test_a_mistyped_variable_is_noted(agentctl: Agentctl) -> None:
