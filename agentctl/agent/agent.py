@@ -13,7 +13,7 @@ from .enablement import is_enabled
 from .model_settings import ModelSettings
 from .output import AgentOutputSchemaBase
 from .ports import Model
-from .tool import FunctionTool, Tool, default_tool_error_function
+from .tool import FunctionTool, default_tool_error_function
 
 if TYPE_CHECKING:
     from agentctl.run.config import RunConfig
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .handoff import Handoff
     from .lifecycle import AgentHooks, RunHooks
     from .prompts import DynamicPromptFunction, Prompt
-    from .tool import ToolErrorFunction
+    from .tool import NeedsApproval, Tool, ToolErrorFunction
     from .tool_use import StopAtTools, ToolsToFinalOutputFunction
 
 
@@ -104,6 +104,7 @@ class Agent(Generic[TContext]):
         previous_response_id: str | None = None,
         conversation_id: str | None = None,
         failure_error_function: ToolErrorFunction | None = default_tool_error_function,
+        needs_approval: NeedsApproval = False,
         parameters: type[Any] | None = None,
         input_builder: StructuredToolInputBuilder | None = None,
         include_input_schema: bool = False,
@@ -126,6 +127,7 @@ class Agent(Generic[TContext]):
             previous_response_id: The response that the run goes on from.
             conversation_id: The conversation that the run is part of.
             failure_error_function: Gives the model's text for what the run raises; None lets it end the run around it.
+            needs_approval: Whether a call waits for somebody's yes, or a function that says so of each.
             parameters: The type of the tool's arguments, a dataclass or pydantic model; None is one text, `input`.
             input_builder: Makes the input of the run from the arguments.
             include_input_schema: Whether the input of the run has the schema of the arguments beside them.
@@ -151,6 +153,7 @@ class Agent(Generic[TContext]):
             previous_response_id=previous_response_id,
             conversation_id=conversation_id,
             failure_error_function=failure_error_function,
+            needs_approval=needs_approval,
             parameters=parameters,
             input_builder=input_builder,
             include_input_schema=include_input_schema,

@@ -25,8 +25,8 @@ from .enablement import Enablement
 from .events import StreamEvent
 from .handoff import tool_name_part
 from .ports import NestedRun
-from .tool import FunctionTool, ToolErrorFunction
-from .tool_errors import default_tool_error_function, failure_text
+from .tool import FunctionTool, NeedsApproval, ToolErrorFunction, default_tool_error_function
+from .tool_errors import failure_text
 from .tool_origin import ToolOrigin, ToolOriginType
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def agent_tool(
     previous_response_id: str | None = None,
     conversation_id: str | None = None,
     failure_error_function: ToolErrorFunction | None = default_tool_error_function,
+    needs_approval: NeedsApproval = False,
     parameters: type[Any] | None = None,
     input_builder: StructuredToolInputBuilder | None = None,
     include_input_schema: bool = False,
@@ -104,6 +105,8 @@ def agent_tool(
         params_json_schema=arguments.schema,
         on_invoke_tool=tool.invoke,
         is_enabled=is_enabled,
+        needs_approval=needs_approval,
+        agent=agent,
         origin=ToolOrigin(type=ToolOriginType.AGENT_AS_TOOL, agent_name=agent.name, agent_tool_name=name),
     )
 

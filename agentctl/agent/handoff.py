@@ -7,7 +7,7 @@ import inspect
 import json
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 
 from typing_extensions import TypeVar
@@ -78,6 +78,8 @@ class Handoff(Generic[TContext, TAgent]):
     """Whether the service must hold the model to the schema."""
     is_enabled: Enablement = True
     """Whether the model may take it, or a function of context and agent that says so at every turn."""
+    agent: Agent[Any] | None = field(default=None, kw_only=True, repr=False, compare=False)
+    """The agent that it goes to, where that is known before it is taken."""
 
     def get_transfer_message(self, agent: Agent[Any]) -> str:
         """Return the output of the handoff's call, which the next agent finds in the history."""
@@ -184,6 +186,7 @@ def handoff(
         input_filter=input_filter,
         nest_handoff_history=nest_handoff_history,
         is_enabled=is_enabled,
+        agent=agent,
     )
 
 

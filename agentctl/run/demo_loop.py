@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TextIO
 
@@ -149,10 +149,17 @@ def _interrupts(conversation: asyncio.Future[None]) -> Iterator[Callable[[], boo
         was_interrupted = True
         conversation.cancel()
 
-    before = signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(end))
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        # It wakes the event loop also where the system gives the signal to the thread that reads.
+        loop.add_signal_handler(signal.SIGINT, end)
+    except NotImplementedError:
+        signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(end))
     try:
         yield lambda: was_interrupted
     finally:
+        with suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGINT)
         signal.signal(signal.SIGINT, before)
 
 

@@ -86,6 +86,8 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
             step = await _handled(MaxTurnsExceeded(f"the run needs more than {progress.max_turns} turns"), progress)
             break
         else:
+            for added in [_added(item, progress) for item in progress.take_pending_input()]:
+                yield added
             progress.turn += 1
             progress.spans.begin_turn(progress)
             if step is None or isinstance(step, HandOver):
@@ -112,7 +114,7 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
     async with aclosing(check_output(step.value, progress, of_tools=step.of_tools)) as verdicts:
         async for verdict in verdicts:
             yield verdict
-    progress.final_output = step.value
+    progress.final_output, progress.has_ended = step.value, True
 
 
 @dataclass(frozen=True, slots=True)

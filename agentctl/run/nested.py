@@ -32,7 +32,10 @@ async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
     Raises:
         AgentsException: as its subclasses say; `run_data` has what was produced until then.
     """
-    progress = context.paused.pop(context.tool_call_id, None) or _begin(run, context)
+    progress = _begin(run, context)
+    paused = context.paused.pop(context.tool_call_id, None)
+    if paused is not None:
+        progress = paused.copy().under(progress)
     progress.run_agent = run_nested
     try:
         async with aclosing(run_loop(progress, streamed=run.hear is not None)) as events:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper
-from agentctl.agent.items import ItemHelpers, ModelResponse, RunItem, ToolApprovalItem, ToolCallOutputItem
+from agentctl.agent.items import InputItem, ItemHelpers, ModelResponse, RunItem, ToolApprovalItem, ToolCallOutputItem
 from agentctl.agent.wire import WireItem
 from agentctl.errors import UserError
 
@@ -17,11 +18,13 @@ from .open_calls import NO_OUTPUT, answers_of_open_calls
 from .spans import Spans, spans_for
 
 if TYPE_CHECKING:
+    from agentctl.agent.approvals import Approvals
     from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
     from agentctl.agent.handoff import Handoff
     from agentctl.agent.lifecycle import RunHooks
     from agentctl.agent.ports import RunAgent
     from agentctl.agent.tool_guardrails import ToolInputGuardrailResult, ToolOutputGuardrailResult
+    from agentctl.tracing.traces import Trace
 
     from .approvals import Given
     from .error_handlers import RunErrorHandlers
@@ -85,6 +88,8 @@ class Progress:
     """The runs within calls of the turn at hand that wait for a yes, by call id."""
     interruptions: list[ToolApprovalItem] = field(default_factory=list)
     """The calls that wait for a yes: the run goes on once somebody decided."""
+    pending_input: list[WireItem] = field(default_factory=list)
+    """What joins the run before its next model call."""
     is_broken_off: bool = False
     """Whether the run was ended from outside, in the middle of a turn."""
     ends_after_turn: bool = False
@@ -96,18 +101,24 @@ class Progress:
     conversation_id: str | None = None
     """The conversation in which the service keeps the history."""
     final_output: Any = None
+    has_ended: bool = False
+    """Whether the run has its final output."""
+    trace: Trace | None = None
+    """The trace that the run is in."""
+    trace_json: dict[str, Any] | None = None
+    """The trace that the run was in, where it goes on in another process."""
     spans: Spans = field(init=False)
     """What the run tells of itself to who traces it."""
-    _kept: int = field(init=False, default=0)
+    kept: int = 0
     """How many items of the history the service has, those apart that were left out."""
     left_out: list[WireItem] = field(init=False, default_factory=list)
     """What a filter left out of the call at hand."""
-    _still_unsent: list[WireItem] = field(init=False, default_factory=list)
+    still_unsent: list[WireItem] = field(default_factory=list)
     """What was left out until now of all that the service is to keep."""
 
     def __post_init__(self) -> None:
         self.spans = spans_for(self.config)
-        self.history = ItemHelpers.input_to_new_input_list(self.input)
+        self.rebuild_history()
 
     def add(self, item: RunItem) -> None:
         """Take a new item into the run, unless it was broken off."""
@@ -123,16 +134,23 @@ class Progress:
             self.add(ToolCallOutputItem(self.agent, wire, output=NO_OUTPUT))
         self.is_broken_off = True
 
+    def rebuild_history(self) -> None:
+        """Make the history of what is shown of the run's beginning, and of the items after it."""
+        shown = self.shown
+        begin = ItemHelpers.input_to_new_input_list(self.input) if shown is None else shown.to_input_list(self.config)
+        after = self.new_items if shown is None else self.new_items[shown.upto :]
+        self.history = [*begin, *(input_item(item, self.config) for item in after)]
+
     def show(self, shown: Shown) -> None:
         """Send this, and what is added to it, from now on; what the run has produced stays as it is."""
         self.shown = shown
-        self.history = shown.to_input_list(self.config)
-        self._kept = 0
-        self._still_unsent = []
+        self.rebuild_history()
+        self.kept = 0
+        self.still_unsent = []
 
     def unsent(self) -> list[WireItem]:
         """Return the items that the next call must send: all of them, unless the service keeps the history."""
-        return [*self._still_unsent, *self.history[self._kept :]]
+        return [*self.still_unsent, *self.history[self.kept :]]
 
     def note_what_the_service_keeps(self, response: ModelResponse) -> None:
         """Remember, where the service keeps the history, that it has all up to this response that was not left out."""
@@ -140,8 +158,61 @@ class Progress:
         if self.conversation_id is None and goes_on and response.response_id is not None:
             self.previous_response_id = response.response_id
         if self.conversation_id is not None or self.previous_response_id is not None:
-            self._kept = len(self.history)
-            self._still_unsent = self.left_out
+            self.kept = len(self.history)
+            self.still_unsent = self.left_out
+
+    def copy(self) -> Progress:
+        """Return the run as it is now, apart from this one: what is added to either is not in the other."""
+        twin = copy(self)
+        twin.context = copy(self.context)
+        twin.context.usage = deepcopy(self.context.usage)
+        twin.share_approvals(self.context.approvals.copy())
+        twin.new_items, twin.raw_responses = list(self.new_items), list(self.raw_responses)
+        twin.history, twin.pending_input = list(self.history), list(self.pending_input)
+        twin.used_tools, twin.warned = set(self.used_tools), set(self.warned)
+        twin.input_guardrail_results = list(self.input_guardrail_results)
+        twin.output_guardrail_results = list(self.output_guardrail_results)
+        twin.tool_input_guardrail_results = list(self.tool_input_guardrail_results)
+        twin.tool_output_guardrail_results = list(self.tool_output_guardrail_results)
+        twin.held, twin.interruptions = dict(self.held), list(self.interruptions)
+        twin.paused = {call_id: paused.copy() for call_id, paused in self.paused.items()}
+        twin.share_approvals(twin.context.approvals)
+        return twin
+
+    def share_approvals(self, approvals: Approvals) -> None:
+        """Decide as the run around this one does."""
+        self.context.approvals = approvals
+        for paused in self.paused.values():
+            paused.share_approvals(approvals)
+
+    def under(self, fresh: Progress) -> Progress:
+        """Return this run within the call that it is made in now, and that `fresh` was begun for."""
+        self.context, self.config, self.hooks = fresh.context, fresh.config, fresh.hooks
+        self.owns_provider = fresh.owns_provider
+        self.share_approvals(fresh.context.approvals)
+        self.go_on()
+        return self
+
+    def go_on(self) -> None:
+        """Be ready for the next step, under what is now the configuration."""
+        self.spans = spans_for(self.config)
+        self.rebuild_history()
+        self.has_ended, self.final_output = False, None
+        self.is_broken_off = self.ends_after_turn = False
+
+    @property
+    def trace_id(self) -> str | None:
+        """The id of the trace that the run is in, or was."""
+        if self.trace is not None:
+            return self.trace.trace_id
+        found = self.trace_json and self.trace_json.get("id")
+        return found if isinstance(found, str) else None
+
+    def take_pending_input(self) -> list[RunItem]:
+        """Return what joins the run now, as items that are yet to be added."""
+        items: list[RunItem] = [InputItem(self.agent, wire) for wire in self.pending_input]
+        self.pending_input = []
+        return items
 
     @property
     def hook_calls(self) -> Hooks:
@@ -172,6 +243,11 @@ def input_item(item: RunItem, config: RunConfig) -> WireItem:
     return wire
 
 
+def is_own_provider(config: RunConfig | dict[str, Any] | None) -> bool:
+    """Return whether the provider is made for a run of this configuration, which then closes it."""
+    return not isinstance(config, RunConfig) and "model_provider" not in (config or {})
+
+
 def begin(
     agent: Agent[Any],
     input: str | list[WireItem],
@@ -193,8 +269,6 @@ def begin(
     """
     if not isinstance(agent, Agent):
         raise UserError(f"the agent to run is an Agent, not {type(agent).__name__}")
-    if not isinstance(input, str | list):
-        raise UserError(f"the input of a run is a text or a list of items, not {type(input).__name__}")
     if max_turns is not None and max_turns < 1:
         raise UserError(f"max_turns is at least 1, or None for no limit, not {max_turns}")
     check_run_hooks(hooks)
@@ -208,7 +282,7 @@ def begin(
         max_turns=max_turns,
         hooks=hooks,
         error_handlers=error_handlers,
-        owns_provider=not isinstance(config, RunConfig) and "model_provider" not in (config or {}),
+        owns_provider=is_own_provider(config),
         previous_response_id=previous_response_id,
         auto_previous_response_id=auto_previous_response_id,
         conversation_id=conversation_id,

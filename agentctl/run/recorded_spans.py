@@ -23,6 +23,7 @@ from agentctl.tracing.create import (
     task_span,
     turn_span,
 )
+from agentctl.tracing.current import get_current_trace
 from agentctl.tracing.span_data import AgentSpanData, TurnSpanData
 from agentctl.tracing.spans import Span, SpanError
 
@@ -55,10 +56,12 @@ class RecordedSpans(Spans):
     def run(self, progress: Progress) -> Iterator[None]:
         """Be in a new trace, unless there is a current one, and in the spans of the run and its agent."""
         config = self._config
+        trace_id = config.trace_id or progress.trace_id  # One that goes on is in the trace that it was in.
         trace = TraceCtxManager(
-            config.workflow_name, config.trace_id, config.group_id, config.trace_metadata, config.tracing, False
+            config.workflow_name, trace_id, config.group_id, config.trace_metadata, config.tracing, False
         )
         with trace, self._task(progress):
+            progress.trace = get_current_trace()
             self._begin_agent(progress)
             try:
                 yield

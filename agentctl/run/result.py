@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
     from agentctl.agent.tool_guardrails import ToolInputGuardrailResult, ToolOutputGuardrailResult
 
+    from .state import RunState
+
 
 T = TypeVar("T")
 
@@ -84,6 +86,13 @@ class RunResultBase:
     def interruptions(self) -> list[ToolApprovalItem]:
         """The calls that wait for somebody's yes: `to_state()` takes the decisions, and a run goes on from it."""
         return list(self._progress.interruptions)
+
+    def to_state(self) -> RunState:
+        """Return the run as it is now, to be decided about, kept and gone on with."""
+        # Only runs that wait pay for it.
+        from .state import RunState
+
+        return RunState(self._progress)
 
     @property
     def agent_tool_invocation(self) -> AgentToolInvocation | None:

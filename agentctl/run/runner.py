@@ -6,6 +6,7 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from agentctl._lazy import exporter
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import RunFinished
 from agentctl.agent.wire import WireItem
@@ -13,13 +14,18 @@ from agentctl.agent.wire import WireItem
 from .config import DEFAULT_MAX_TURNS, RunConfig
 from .loop import run_loop
 from .nested import run_nested
-from .progress import begin
+from .progress import Progress, begin
 from .result import RunResult, RunResultStreaming
 
 if TYPE_CHECKING:
     from agentctl.agent.lifecycle import RunHooks
 
     from .error_handlers import RunErrorHandlers
+    from .state import RunState
+
+
+# Only a run that goes on pays for it.
+_load = exporter(__name__, {"resumed": "agentctl.run.state"})[0]
 
 
 class Runner:
@@ -29,7 +35,7 @@ class Runner:
     async def run(
         cls,
         starting_agent: Agent[Any],
-        input: str | list[WireItem],
+        input: str | list[WireItem] | RunState,
         *,
         context: Any = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
@@ -48,7 +54,7 @@ class Runner:
         Raises:
             AgentsException: as its subclasses say; `run_data` has what was produced until then.
         """
-        progress = begin(
+        progress = _begin(
             starting_agent,
             input,
             context=context,
@@ -60,7 +66,6 @@ class Runner:
             auto_previous_response_id=auto_previous_response_id,
             conversation_id=conversation_id,
         )
-        progress.run_agent = run_nested
         try:
             async with aclosing(run_loop(progress, streamed=False)) as events:
                 async for event in events:
@@ -74,7 +79,7 @@ class Runner:
     def run_sync(
         cls,
         starting_agent: Agent[Any],
-        input: str | list[WireItem],
+        input: str | list[WireItem] | RunState,
         *,
         context: Any = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
@@ -111,7 +116,7 @@ class Runner:
     def run_streamed(
         cls,
         starting_agent: Agent[Any],
-        input: str | list[WireItem],
+        input: str | list[WireItem] | RunState,
         context: Any = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
         hooks: RunHooks[Any] | None = None,
@@ -123,7 +128,7 @@ class Runner:
         error_handlers: RunErrorHandlers[Any] | None = None,
     ) -> RunResultStreaming:
         """Start a run in the running event loop and return it at once, to be read as it goes."""
-        progress = begin(
+        progress = _begin(
             starting_agent,
             input,
             context=context,
@@ -135,7 +140,6 @@ class Runner:
             auto_previous_response_id=auto_previous_response_id,
             conversation_id=conversation_id,
         )
-        progress.run_agent = run_nested
         result = RunResultStreaming(progress)
 
         async def drive() -> None:
@@ -146,3 +150,16 @@ class Runner:
 
         result.run_loop_task = asyncio.get_running_loop().create_task(drive(), name=f"run of {starting_agent.name}")
         return result
+
+
+def _begin(starting_agent: Agent[Any], input: str | list[WireItem] | RunState, **options: Any) -> Progress:
+    """Return the run that begins, or goes on from its state."""
+    if isinstance(input, str | list):
+        progress = begin(starting_agent, input, **options)
+    else:
+        resumed = _load("resumed")
+        assert callable(resumed)
+        names = ("context", "config", "hooks", "error_handlers")
+        progress = resumed(input, **{name: options[name] for name in names})
+    progress.run_agent = run_nested
+    return progress

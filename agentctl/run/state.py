@@ -1,0 +1,218 @@
+"""The state of a run that waits or was stopped: decided about, kept as JSON, and gone on with, here or elsewhere."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Generic
+
+from typing_extensions import TypeVar
+
+from agentctl.agent.agent import Agent
+from agentctl.agent.context import RunContextWrapper, TContext
+from agentctl.agent.items import ItemHelpers, ToolApprovalItem
+from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.errors import UserError
+
+from .config import RunConfig, run_config
+from .hooks import check_run_hooks
+from .progress import Progress, is_own_provider
+from .state_json import ContextDeserializer, ContextSerializer, read_run, run_json
+
+if TYPE_CHECKING:
+    from agentctl.agent.lifecycle import RunHooks
+    from agentctl.tracing.traces import Trace
+
+    from .error_handlers import RunErrorHandlers
+
+TAgent = TypeVar("TAgent", bound="Agent[Any]", default="Agent[Any]")
+
+
+class RunState(Generic[TContext, TAgent]):
+    """A run between two steps, apart from the result that it was taken of: `Runner.run(agent, state)` goes on from it.
+
+    Going on leaves the state as it is, so that it can be gone on from again.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress.copy()
+
+    @property
+    def pending_input(self) -> list[WireItem]:
+        """What joins the run before its next model call."""
+        return list(self._progress.pending_input)
+
+    @property
+    def current_agent(self) -> Agent[Any]:
+        """The agent that has the word."""
+        return self._progress.agent
+
+    @property
+    def current_turn(self) -> int:
+        """The turn at hand, counted from 1."""
+        return self._progress.turn
+
+    def add_input(self, input: str | list[WireItem]) -> None:
+        """Give the run more input: the next model call reads it, after the outputs of the calls that wait."""
+        self._progress.pending_input.extend(ItemHelpers.input_to_new_input_list(input))
+
+    def clear_pending_input(self) -> None:
+        """Take back what was added and not yet read."""
+        self._progress.pending_input.clear()
+
+    def get_interruptions(self) -> list[ToolApprovalItem]:
+        """Return the calls that wait for somebody's yes; those that were decided about stay until the run goes on."""
+        return list(self._progress.interruptions)
+
+    def approve(self, approval_item: ToolApprovalItem, always_approve: bool = False) -> None:
+        """Let a call run, or every call of its tool from now on.
+
+        Raises:
+            UserError: the call does not wait in this state.
+        """
+        self._progress.context.approvals.decide(self._waiting(approval_item), True, always=always_approve)
+
+    def reject(
+        self, approval_item: ToolApprovalItem, always_reject: bool = False, *, rejection_message: str | None = None
+    ) -> None:
+        """Keep a call from running, or every call of its tool from now on; the model is told the message.
+
+        Raises:
+            UserError: the call does not wait in this state.
+        """
+        item = self._waiting(approval_item)
+        self._progress.context.approvals.decide(item, False, always=always_reject, message=rejection_message)
+
+    def to_json(
+        self,
+        *,
+        context_serializer: ContextSerializer | None = None,
+        strict_context: bool = False,
+        include_tracing_api_key: bool = False,
+    ) -> dict[str, JSONValue]:
+        """Return the state as JSON, without any key in it.
+
+        The context is kept as JSON: as it is, as `context_serializer` gives it, or as the fields of a dataclass or
+        pydantic object. What cannot be kept is left out with a warning; with `strict_context` it is refused.
+
+        Raises:
+            UserError: `strict_context`, and the context is no JSON and has no serializer.
+        """
+        return run_json(
+            self._progress,
+            context_serializer=context_serializer,
+            strict_context=strict_context,
+            include_tracing_api_key=include_tracing_api_key,
+        )
+
+    def to_string(
+        self,
+        *,
+        context_serializer: ContextSerializer | None = None,
+        strict_context: bool = False,
+        include_tracing_api_key: bool = False,
+    ) -> str:
+        """Return the state as a JSON text, as `to_json` does."""
+        return json.dumps(
+            self.to_json(
+                context_serializer=context_serializer,
+                strict_context=strict_context,
+                include_tracing_api_key=include_tracing_api_key,
+            ),
+            ensure_ascii=False,
+        )
+
+    @staticmethod
+    async def from_json(
+        initial_agent: Agent[Any],
+        state_json: dict[str, JSONValue],
+        *,
+        context_override: Any = None,
+        context_deserializer: ContextDeserializer | None = None,
+        strict_context: bool = False,
+    ) -> RunState[Any, Agent[Any]]:
+        """Return the state that was JSON; its agents are found by name, from `initial_agent` on.
+
+        The context is `context_override`, else what `context_deserializer` makes of the JSON, else the JSON.
+
+        Raises:
+            UserError: it is of another version, names an agent that is not found, or is not what `to_json` gave;
+                `strict_context`, and a context that was kept through a serializer has no deserializer.
+        """
+        progress = read_run(
+            initial_agent,
+            state_json,
+            context_override=context_override,
+            context_deserializer=context_deserializer,
+            strict_context=strict_context,
+        )
+        return RunState(progress)
+
+    @staticmethod
+    async def from_string(
+        initial_agent: Agent[Any],
+        state_string: str,
+        *,
+        context_override: Any = None,
+        context_deserializer: ContextDeserializer | None = None,
+        strict_context: bool = False,
+    ) -> RunState[Any, Agent[Any]]:
+        """Return the state that was a JSON text, as `from_json` does."""
+        try:
+            state_json = json.loads(state_string)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"the state of a run is a JSON text, and this is none: {error}") from error
+        return await RunState.from_json(
+            initial_agent,
+            state_json,
+            context_override=context_override,
+            context_deserializer=context_deserializer,
+            strict_context=strict_context,
+        )
+
+    def set_trace(self, trace: Trace | None) -> None:
+        """Have the run go on in this trace."""
+        self._progress.trace = trace
+        self._progress.trace_json = None
+
+    def progress(self) -> Progress:
+        """Return the run, to be gone on with: a copy of its own for every time."""
+        return self._progress.copy()
+
+    def _waiting(self, wanted: ToolApprovalItem) -> ToolApprovalItem:
+        if not isinstance(wanted, ToolApprovalItem):
+            raise UserError(f"what is decided about is a ToolApprovalItem, not {type(wanted).__name__}")
+        for item in self._progress.interruptions:
+            if item.call_id == wanted.call_id and item.name == wanted.name:
+                return item
+        raise UserError(f"no call {wanted.call_id!r} of tool {wanted.name!r} waits in this state")
+
+
+def resumed(
+    state: object,
+    *,
+    context: Any,
+    config: RunConfig | dict[str, Any] | None,
+    hooks: RunHooks[Any] | None,
+    error_handlers: RunErrorHandlers[Any] | None,
+) -> Progress:
+    """Return a run that goes on from its state: with the turns it was given, its context unless there is a new one.
+
+    Raises:
+        UserError: it is no state of a run, or of one that has ended and was given nothing to go on with.
+        TypeError: the hooks are none.
+    """
+    if not isinstance(state, RunState):
+        raise UserError(f"the input of a run is a text, a list of items or a RunState, not {type(state).__name__}")
+    check_run_hooks(hooks)
+    progress = state.progress()
+    progress.config = run_config(config)
+    progress.owns_provider = is_own_provider(config)
+    progress.hooks, progress.error_handlers = hooks, error_handlers
+    if isinstance(context, RunContextWrapper):
+        progress.context.context = context.context
+    elif context is not None:
+        progress.context.context = context
+    if progress.has_ended and not progress.pending_input:
+        raise UserError("the run of this state has ended; add_input gives it something to go on with")
+    progress.go_on()
+    return progress
