@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentctl import Agent, Runner
+from agentctl import Agent, RunConfig, Runner
 from agentctl.run.result import RunResultBase
 
 Run = Callable[..., RunResultBase]
@@ -34,6 +34,11 @@ def run(request: pytest.FixtureRequest) -> Run:
         try:
             return await way(agent, input, **options)
         finally:
+            config = options.get("run_config")
+            if isinstance(config, RunConfig):
+                await config.model_provider.aclose()
+                for _ in range(10):  # A socket that was broken off ends a few steps later.
+                    await asyncio.sleep(0)
             assert asyncio.all_tasks() == {asyncio.current_task()}
 
     def run(agent: Agent[Any], input: Any = "hi", **options: Any) -> RunResultBase:

@@ -16,6 +16,7 @@ from agentctl import (
     InputGuardrailTripwireTriggered,
     MessageOutputItem,
     ModelRequested,
+    MultiProvider,
     OutputGuardrail,
     OutputGuardrailBlockedMessageArgs,
     OutputGuardrailTripwireTriggered,
@@ -33,6 +34,8 @@ from agentctl.run.guardrails import check_before, check_beside, check_output
 from agentctl.run.progress import Progress, begin
 from agentctl.testing import ModelStep, ScriptedModel, assistant_message, function_call
 from tests.run.conftest import Run
+from tests.service.client import Service
+from tests.service.steps import Step, hang, text
 
 Log = list[str]
 Wait = Callable[[], Awaitable[Any]]
@@ -569,3 +572,27 @@ def test_guardrails_are_given_the_runs_own_context(run: Run) -> None:
     run(agent, "hi", context="mine")
     asked = [{"role": "user", "content": "hi"}]
     assert given == [("mine", asked, "hi"), ("mine", asked, "hi"), ("mine", asked, "hello")]
+
+
+@pytest.mark.parametrize("answer", [hang(), hang(after=4, of=text("a long answer", deltas=9))], ids=["silent", "amid"])
+@pytest.mark.parametrize("way", ["http", "websocket", "chat_completions"])
+def test_a_tripwire_hangs_up_on_the_service_whatever_the_transport(
+    run: Run, service: Service, way: str, answer: Step
+) -> None:
+    """The guardrail is not async: it asks the service, while the run goes on, whether the call has arrived."""
+    service.script(answer)
+
+    def check(*_: Any) -> GuardrailFunctionOutput:
+        service.wait_for_requests(1)
+        return GuardrailFunctionOutput(None, tripwire_triggered=True)
+
+    provider = MultiProvider(
+        openai_api_key="sk-guardrails",
+        openai_base_url=service.base_url,
+        openai_use_responses=way != "chat_completions",
+        responses_transport="websocket" if way == "websocket" else "http",
+    )
+    config = RunConfig(model_provider=provider, model="gpt-x")
+    with pytest.raises(InputGuardrailTripwireTriggered):
+        run(Agent(name="a", input_guardrails=[InputGuardrail(check)]), run_config=config)
+    service.wait_for_requests(1, closed_early=1)
