@@ -15,6 +15,7 @@ from agentctl.agent.ports import Model
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.definitions.reference import load_agent
+from agentctl.definitions.trace_processors import load_processors
 from agentctl.errors import AgentsException, ConfigurationError, RunTimeoutError
 from agentctl.models.default_model import get_default_model
 from agentctl.models.multi_provider import MultiProvider
@@ -24,13 +25,15 @@ from agentctl.net.options import HttpOptions
 from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
 from agentctl.profile.key_command import KeyCommand
 from agentctl.profile.keyring import KeyringKey, fetch
-from agentctl.profile.load import Loaded, find_key, find_tracing_key
+from agentctl.profile.load import Loaded, find_key
 from agentctl.profile.resolve import BUILT_IN, FLAG, ClientSettings, Settings
+from agentctl.profile.trace_export import TraceExport
+from agentctl.profile.traces import Traces, is_openais, traces_in_force
 from agentctl.run.call import model_name
 from agentctl.run.config import RunConfig
 from agentctl.run.preview import preview_request
 from agentctl.run.runner import Runner
-from agentctl.tracing.process import set_default_processor
+from agentctl.tracing.process import add_trace_processor, set_default_processor, set_tracing_disabled
 
 if TYPE_CHECKING:
     from agentctl.models.transport import Transport
@@ -53,6 +56,9 @@ class Job:
     max_turns: int
     timeout: float | None
     """Seconds."""
+    traces: Traces
+    export: TraceExport
+    """The way of its traces to OpenAI."""
     notes: tuple[str, ...] = ()
     """What the user should be told before it begins."""
 
@@ -88,16 +94,21 @@ def prepare(
     Raises:
         ConfigurationError: the agent does not load, or a file or setting is wrong.
     """
-    set_default_processor(None)  # What goes to OpenAI, the command line decides.
     settings = loaded.settings
     key = find_key(loaded, environ)
-    tracing_key = find_tracing_key(loaded, environ)
-    notes = [*loaded.notes, *key.notes, *_set_default_keys(key.credential, tracing_key, settings, environ)]
+    traces = traces_in_force(loaded, environ)
+    export = TraceExport.of(settings.client, has_key=traces.key is not None)
+    set_default_processor(export)
+    if traces.is_enabled and traces.decided_by != BUILT_IN:
+        set_tracing_disabled(False)
+    notes = [*loaded.notes, *key.notes, *_set_default_keys(key.credential, traces.key, settings, environ)]
     agent = _agent(settings, loaded, instructions)
+    if not traces.is_enabled:
+        set_tracing_disabled(True)  # Whatever the agent's code says.
     if key.credential is None and agent.model is None and is_interactive and _local_model_is_ready(environ):
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
-    takes_turns = is_conversation or (bool(agent.tools) and settings.max_turns > 1)
+    takes_turns = is_conversation or (bool(agent.tools or agent.handoffs) and settings.max_turns > 1)
     return Job(
         agent=agent,
         prompt=prompt,
@@ -108,14 +119,28 @@ def prepare(
                 key.credential,
                 environ,
                 takes_turns=takes_turns,
-                serves_traces=key.credential is not None and key.credential == tracing_key,
+                serves_traces=key.credential is not None and key.credential == traces.key,
             ),
             model_settings=_model_settings(settings, said=True),
+            tracing_disabled=not traces.is_enabled,
         ),
         max_turns=settings.max_turns,
         timeout=settings.timeout,
+        traces=traces,
+        export=export,
         notes=tuple(notes),
     )
+
+
+def begin_tracing(job: Job) -> None:
+    """Make the processors of traces that the user named, once, before the first run of a job.
+
+    Raises:
+        ConfigurationError: one cannot be made.
+    """
+    if job.traces.is_enabled:
+        for processor in load_processors(job.traces.processors):
+            add_trace_processor(processor)
 
 
 def check_conversation(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> None:
@@ -129,8 +154,7 @@ def check_conversation(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> 
     if isinstance(model, Model):
         return
     job.config.model_provider.get_model(model)
-    is_of_endpoint = model is None or "/" not in model or model.startswith("openai/")
-    if is_of_endpoint and get_defaults().openai_client is None:
+    if _is_of_endpoint(model) and get_defaults().openai_client is None:
         endpoint = endpoint_in_force(loaded, environ)
         if endpoint.key is None:
             endpoint.headers_for(endpoint.base_url)
@@ -171,6 +195,7 @@ async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
     """
     for note in job.notes:
         yield Warned(message=note)
+    job.export.is_open = job.traces.is_enabled and _is_answered_by_openai(job)
     loop = asyncio.get_running_loop()
     timer = loop.call_later(job.timeout, stop.press, RunTimeoutError(job.timeout)) if job.timeout else None
     result = Runner.run_streamed(job.agent, job.prompt, max_turns=job.max_turns, run_config=job.config)
@@ -240,6 +265,19 @@ def not_begun(error: Exception) -> RunFinished:
 
 def _wanted_model(job: Job) -> str | Model | None:
     return job.config.model if job.config.model is not None else job.agent.model
+
+
+def _is_answered_by_openai(job: Job) -> bool:
+    """Say whether OpenAI's own service answers a run first, as far as can be told: not for a model made in code."""
+    model = _wanted_model(job)
+    if isinstance(model, Model) or not _is_of_endpoint(model):
+        return False
+    client = get_defaults().openai_client
+    return is_openais(job.export.base_url if client is None else str(client.base_url))
+
+
+def _is_of_endpoint(model: str | None) -> bool:
+    return model is None or "/" not in model or model.startswith("openai/")
 
 
 def _set_default_keys(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -11,6 +12,7 @@ from typing import TextIO
 import typer
 
 from agentctl.errors import exit_for
+from agentctl.redaction import mask_keys
 
 from .app import command
 from .invocation import Invocation
@@ -41,6 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         code = _report(error, invocation)
     take_signals(leave_at_once)
+    _end_tracing()
     _leave_nothing_to_flush(sys.stdout)
     _leave_nothing_to_flush(sys.stderr)
     if invocation.leaves_work_behind:
@@ -76,7 +79,7 @@ def _report_usage(error: Exception, invocation: Invocation) -> int:
         invocation.note(message)
         return 2
     path, usage = (context.command_path, f"{context.get_usage()}\n") if context else ("agentctl", "")
-    invocation.note(f"{usage}{path}: {message}\nTry `{path} --help`.")
+    invocation.note(f"{usage}{path}: {mask_keys(message)}\nTry `{path} --help`.")
     return 2
 
 
@@ -97,6 +100,14 @@ def _speak_utf8() -> None:
             if descriptor != number:
                 os.dup2(descriptor, number)
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+
+
+def _end_tracing() -> None:
+    """Send what is traced, for at most two seconds; stdout has the answer, and gets nothing more."""
+    tracing = sys.modules.get("agentctl.tracing.process")
+    if tracing is not None:
+        with contextlib.redirect_stdout(sys.stderr):
+            tracing.end_tracing()
 
 
 def _leave_nothing_to_flush(stream: TextIO) -> None:

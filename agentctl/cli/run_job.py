@@ -16,7 +16,7 @@ from uuid import uuid4
 from agentctl.agent.events import RunEvent, RunFinished
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import OutputClosed, RunInterrupted, RunTimeoutError, exit_for
-from agentctl.launch import GRACE, Job, Stop, close, not_begun, perform, prepare, preview
+from agentctl.launch import GRACE, Job, Stop, begin_tracing, close, not_begun, perform, prepare, preview
 from agentctl.log import log_to
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact
@@ -144,6 +144,8 @@ class _Job:
         finally:
             is_written = await sink.close(GRACE)
             self._invocation.leaves_work_behind |= not is_written
+            if order.verbose:
+                log_to(sys.stderr)  # What is still to be said when the process ends.
         if end.error is not None and not isinstance(end.error, OutputClosed):
             self._invocation.complain(report(end.error, verbose=order.verbose))
         return end
@@ -162,6 +164,7 @@ class _Job:
     async def _events(self) -> AsyncGenerator[RunEvent]:
         try:
             job = self._prepared()
+            begin_tracing(job)
         except UsageError:
             raise
         except KeyboardInterrupt:  # Of the agent's own making.

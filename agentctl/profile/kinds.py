@@ -163,7 +163,7 @@ def describe(kind: Kind) -> str:
 def is_factory(text: str) -> bool:
     """Say whether a text can name a function in a module."""
     module, colon, attribute = text.partition(":")
-    return colon == ":" and is_dotted(module) and is_dotted(attribute)
+    return colon == ":" and is_dotted(module) and is_dotted(attribute) and not module.endswith(".py")
 
 
 def is_plain(value: JSONValue) -> bool:

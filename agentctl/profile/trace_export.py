@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from agentctl._lazy import exporter
 from agentctl.net.defaults import get_defaults
-from agentctl.net.options import HttpOptions
+
+from .resolve import ClientSettings
 
 if TYPE_CHECKING:
     from agentctl.tracing.processor_interface import TracingProcessor
@@ -20,22 +22,37 @@ _load = exporter(__name__, {"openai_processor": "agentctl.tracing.processors"})[
 class TraceExport:
     """What a process of the command line tells of its traces by itself: OpenAI, where OpenAI answers the run."""
 
+    base_url: str
+    """Of the service that answers where nobody says otherwise."""
     organization: str | None
     project: str | None
-    options: HttpOptions
+    ca_file: Path | None
+    has_key: bool
+    """Whether the user has a key for it, even if it is not known yet."""
     is_open: bool = False
     """Whether the runs that begin now are answered by OpenAI, and their traces wanted."""
 
+    @classmethod
+    def of(cls, client: ClientSettings, *, has_key: bool) -> Self:
+        """Return the way of traces to OpenAI, closed for now."""
+        return cls(
+            base_url=client.base_url,
+            organization=client.organization,
+            project=client.project,
+            ca_file=client.ca_file,
+            has_key=has_key,
+        )
+
     def is_wanted(self) -> bool:
-        """Return whether a trace that begins now is exported, if a key turns up."""
-        return self.is_open
+        """Return whether a trace that begins now is exported."""
+        return self.is_open and (self.has_key or _tracing_key() is not None)
 
     def make(self) -> TracingProcessor:
         """Return what exports it, with the key for traces that the process has by then."""
         make = _load("openai_processor")
         assert callable(make)
         processor: TracingProcessor = make(
-            _tracing_key, organization=self.organization, project=self.project, options=self.options
+            _tracing_key, organization=self.organization, project=self.project, ca_file=self.ca_file
         )
         return processor
 

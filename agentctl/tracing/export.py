@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from .traces import Trace
 
 _TRY_AGAIN = frozenset({408, 409, 429})
-_PATIENCE = HttpOptions(connect_timeout=10, request_timeout=60)
+PATIENCE = HttpOptions(connect_timeout=10, request_timeout=60)
+"""How long each attempt may take."""
 
 
 class BackendSpanExporter(TracingExporter):
@@ -47,7 +48,7 @@ class BackendSpanExporter(TracingExporter):
         base_delay: float = 1.0,
         max_delay: float = 30.0,
         *,
-        options: HttpOptions = _PATIENCE,
+        options: HttpOptions = PATIENCE,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Take where to send, as whom, and how often each request is tried: `max_retries` times in all."""

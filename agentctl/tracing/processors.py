@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from agentctl.net.options import HttpOptions
 
 from .batch import BatchTraceProcessor
-from .export import BackendSpanExporter, ConsoleSpanExporter
+from .export import PATIENCE, BackendSpanExporter, ConsoleSpanExporter
 from .processor_interface import TracingExporter, TracingProcessor
 
 __all__ = [
@@ -35,9 +37,10 @@ def default_processor() -> BatchTraceProcessor:
 
 
 def openai_processor(
-    key: Callable[[], str | None], *, organization: str | None, project: str | None, options: HttpOptions
+    key: Callable[[], str | None], *, organization: str | None, project: str | None, ca_file: Path | None
 ) -> BatchTraceProcessor:
     """Return a processor that exports to OpenAI with the key that there is at the time, and no other."""
+    options = replace(PATIENCE, ca_file=ca_file)
     return BatchTraceProcessor(_ExporterWithKey(key, organization=organization, project=project, options=options))
 
 

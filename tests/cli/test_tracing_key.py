@@ -52,7 +52,8 @@ def defaults(agentctl: Agentctl, service: Service, env: dict[str, str]) -> str:
     service.script(tool_calls(("keys", {})), text("done"))
     done = agentctl("run", "-a", "keys.py:agent", "Which keys?", env=env)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
-    said: str = service.requests()[-1]["body"]["input"][-1]["output"]
+    asked = [request for request in service.requests() if request["path"] == "/v1/responses"]
+    said: str = asked[-1]["body"]["input"][-1]["output"]
     return said
 
 

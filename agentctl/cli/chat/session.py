@@ -15,7 +15,7 @@ from typing import assert_never
 
 from agentctl.agent.events import RunEvent, RunFinished
 from agentctl.errors import OutputClosed, RunInterrupted, exit_for
-from agentctl.launch import GRACE, Job, Stop, check_conversation, close, model_in_force, perform, prepare
+from agentctl.launch import GRACE, Job, Stop, begin_tracing, check_conversation, close, model_in_force, perform, prepare
 from agentctl.log import log_to
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact
@@ -58,6 +58,8 @@ def converse(order: Order, invocation: Invocation) -> int:
     loop = asyncio.new_event_loop()
     session = _Session(conversation, order, invocation, loop, stdout)
     code = loop.run_until_complete(session.hold())
+    if order.verbose:
+        log_to(sys.stderr)  # What is still to be said when the process ends.
     leave(loop, invocation, is_early=code != 0 or session.was_broken_off)
     return code
 
@@ -81,6 +83,7 @@ def _begin(order: Order, invocation: Invocation) -> Conversation:
         is_conversation=True,
     )
     check_conversation(job, loaded, invocation.environ)
+    begin_tracing(job)
     return Conversation(loaded=loaded, job=job)
 
 
