@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .agent.context import RunContextWrapper as RunContextWrapper
     from .agent.context import ToolContext as ToolContext
     from .agent.events import AgentUpdatedStreamEvent as AgentUpdatedStreamEvent
+    from .agent.events import ApprovalRequired as ApprovalRequired
     from .agent.events import GuardrailChecked as GuardrailChecked
     from .agent.events import ModelRequested as ModelRequested
     from .agent.events import ModelResponded as ModelResponded
@@ -54,9 +55,13 @@ if TYPE_CHECKING:
     from .agent.hosted_tools import FileSearchTool as FileSearchTool
     from .agent.hosted_tools import HostedMCPTool as HostedMCPTool
     from .agent.hosted_tools import ImageGenerationTool as ImageGenerationTool
+    from .agent.hosted_tools import MCPToolApprovalFunction as MCPToolApprovalFunction
+    from .agent.hosted_tools import MCPToolApprovalFunctionResult as MCPToolApprovalFunctionResult
+    from .agent.hosted_tools import MCPToolApprovalRequest as MCPToolApprovalRequest
     from .agent.hosted_tools import WebSearchTool as WebSearchTool
     from .agent.items import HandoffCallItem as HandoffCallItem
     from .agent.items import HandoffOutputItem as HandoffOutputItem
+    from .agent.items import InputItem as InputItem
     from .agent.items import ItemHelpers as ItemHelpers
     from .agent.items import MCPApprovalRequestItem as MCPApprovalRequestItem
     from .agent.items import MCPApprovalResponseItem as MCPApprovalResponseItem
@@ -65,6 +70,7 @@ if TYPE_CHECKING:
     from .agent.items import ModelResponse as ModelResponse
     from .agent.items import ReasoningItem as ReasoningItem
     from .agent.items import RunItem as RunItem
+    from .agent.items import ToolApprovalItem as ToolApprovalItem
     from .agent.items import ToolCallItem as ToolCallItem
     from .agent.items import ToolCallOutputItem as ToolCallOutputItem
     from .agent.items import UnrecognizedItem as UnrecognizedItem
@@ -171,6 +177,7 @@ if TYPE_CHECKING:
     from .net.defaults import set_default_openai_key as set_default_openai_key
     from .net.defaults import set_default_openai_responses_transport as set_default_openai_responses_transport
     from .net.defaults import set_tracing_export_api_key as set_tracing_export_api_key
+    from .run.config import ReasoningItemIdPolicy as ReasoningItemIdPolicy
     from .run.config import RunConfig as RunConfig
     from .run.config import ToolExecutionConfig as ToolExecutionConfig
     from .run.config import ToolNameCollisionPolicy as ToolNameCollisionPolicy
@@ -189,6 +196,7 @@ if TYPE_CHECKING:
     from .run.result import RunResult as RunResult
     from .run.result import RunResultStreaming as RunResultStreaming
     from .run.runner import Runner as Runner
+    from .run.state import RunState as RunState
     from .run.websocket_session import ResponsesWebSocketSession as ResponsesWebSocketSession
     from .run.websocket_session import responses_websocket_session as responses_websocket_session
     from .tracing.create import agent_span as agent_span
@@ -239,6 +247,7 @@ _NAMES = {
     "ApplyPatchOperation": "agentctl.agent.apply_patch_tool",
     "ApplyPatchResult": "agentctl.agent.apply_patch_tool",
     "ApplyPatchTool": "agentctl.agent.apply_patch_tool",
+    "ApprovalRequired": "agentctl.agent.events",
     "AuthenticationError": "agentctl.errors",
     "CallModelData": "agentctl.run.input_filter",
     "CallModelInputFilter": "agentctl.run.input_filter",
@@ -270,6 +279,7 @@ _NAMES = {
     "InputGuardrail": "agentctl.agent.guardrail",
     "InputGuardrailResult": "agentctl.agent.guardrail",
     "InputGuardrailTripwireTriggered": "agentctl.errors",
+    "InputItem": "agentctl.agent.items",
     "InputTokensDetails": "agentctl.agent.usage",
     "ItemHelpers": "agentctl.agent.items",
     "LocalShellCommandRequest": "agentctl.agent.shell_tool",
@@ -279,6 +289,9 @@ _NAMES = {
     "MCPApprovalResponseItem": "agentctl.agent.items",
     "MCPListToolsItem": "agentctl.agent.items",
     "MCPListToolsSpanData": "agentctl.tracing.span_data",
+    "MCPToolApprovalFunction": "agentctl.agent.hosted_tools",
+    "MCPToolApprovalFunctionResult": "agentctl.agent.hosted_tools",
+    "MCPToolApprovalRequest": "agentctl.agent.hosted_tools",
     "MaxTurnsExceeded": "agentctl.errors",
     "MessageOutputItem": "agentctl.agent.items",
     "MissingKeyError": "agentctl.errors",
@@ -316,6 +329,7 @@ _NAMES = {
     "Prompt": "agentctl.agent.prompts",
     "RawResponsesStreamEvent": "agentctl.agent.events",
     "ReasoningItem": "agentctl.agent.items",
+    "ReasoningItemIdPolicy": "agentctl.run.config",
     "RequestRejectedError": "agentctl.errors",
     "RequestUsage": "agentctl.agent.usage",
     "ResponseSpanData": "agentctl.tracing.span_data",
@@ -341,6 +355,7 @@ _NAMES = {
     "RunResult": "agentctl.run.result",
     "RunResultStreaming": "agentctl.run.result",
     "RunStarted": "agentctl.agent.events",
+    "RunState": "agentctl.run.state",
     "RunTimeoutError": "agentctl.errors",
     "Runner": "agentctl.run.runner",
     "ServiceError": "agentctl.errors",
@@ -362,6 +377,7 @@ _NAMES = {
     "TResponseOutputItem": "agentctl.agent.wire",
     "TResponseStreamEvent": "agentctl.agent.wire",
     "Tool": "agentctl.agent.tool",
+    "ToolApprovalItem": "agentctl.agent.items",
     "ToolCallItem": "agentctl.agent.items",
     "ToolCallOutputItem": "agentctl.agent.items",
     "ToolContext": "agentctl.agent.context",
