@@ -21,7 +21,11 @@ from agentctl import (
     RunConfig,
     Runner,
     ServiceUnavailableError,
+    ToolGuardrailFunctionOutput,
+    ToolInputGuardrailData,
+    ToolOutputText,
     function_tool,
+    tool_input_guardrail,
 )
 from agentctl.net.defaults import get_defaults, restore_defaults, set_default_openai_responses_transport
 from agentctl.run.result import RunResultBase
@@ -48,6 +52,36 @@ WAYS: tuple[Way, ...] = ("http", "websocket", "chat_completions")
 def double(number: int) -> int:
     """Double a number."""
     return number * 2
+
+
+@function_tool
+def tell() -> list[ToolOutputText]:
+    """Tell two things."""
+    return [ToolOutputText(text="a map"), ToolOutputText(text="of Oslo")]
+
+
+@function_tool(timeout=0.01)
+async def hang() -> str:
+    """Hang."""
+    await asyncio.Event().wait()
+    return "never"
+
+
+@function_tool
+def fail() -> str:
+    """Fail."""
+    raise OSError("no such room")
+
+
+@tool_input_guardrail
+def reject(data: ToolInputGuardrailData) -> ToolGuardrailFunctionOutput:
+    return ToolGuardrailFunctionOutput.reject_content("not today")
+
+
+@function_tool(tool_input_guardrails=[reject])
+def locked() -> str:
+    """Stay locked."""
+    return "open"
 
 
 class Weather(BaseModel):
@@ -111,6 +145,14 @@ SCENARIOS: dict[str, tuple[list[Step], dict[str, Any]]] = {
         {},
     ),
     "text and a tool": ([items(text("Let me see."), tool_calls(("double", {"number": 4}, "call_a"))), text("8")], {}),
+    "outputs of all kinds": (
+        [tool_calls(*((tool.name, {}, f"call_{tool.name}") for tool in (tell, hang, fail, locked))), text("so so")],
+        {"tools": [tell, hang, fail, locked]},
+    ),
+    "an output that ends the run": (
+        [tool_calls(("double", {"number": 1}, "call_a"), ("double", {"number": 2}, "call_b"))],
+        {"tool_use_behavior": "stop_on_first_tool"},
+    ),
     "wrong arguments": ([tool_calls(("double", '{"number": "x"}', "call_a")), text("sorry")], {}),
     "structured output": ([text('{"city": "Oslo", "degrees": 3}')], {"output_type": Weather}),
     "settings": ([text("ok")], {"model_settings": ModelSettings(temperature=0.5, max_tokens=99)}),
