@@ -160,7 +160,8 @@ def _interrupts(conversation: asyncio.Future[None]) -> Iterator[Callable[[], boo
     finally:
         with suppress(NotImplementedError):
             loop.remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, before)
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
 
 
 def _write(text: str) -> None:
