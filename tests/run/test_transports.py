@@ -20,6 +20,7 @@ from agentctl import (
     RequestRejectedError,
     RunConfig,
     Runner,
+    RunResult,
     ServiceUnavailableError,
     ToolGuardrailFunctionOutput,
     ToolInputGuardrailData,
@@ -241,7 +242,7 @@ def test_what_is_sent_in_a_loop_of_tools_grows_with_the_calls_and_not_with_the_h
 
 
 def test_agents_that_share_a_provider_each_have_their_own_history(service: Service) -> None:
-    async def scenario() -> list[RunResultBase]:
+    async def scenario() -> list[RunResult]:
         run_config = config(service, "websocket")
         agents = [Agent(name=name, instructions=name, tools=[double]) for name in ("a", "b")]
         try:
