@@ -21,6 +21,7 @@ def described(agent: dict[str, JSONValue]) -> Iterator[str]:
     """Yield the lines of an agent, as `definitions.description` tells of it."""
     function = agent["instructions_function"]
     output = agent["output_type"]
+    guardrails = ", ".join(f"{each['name']} ({each['stage']})" for each in agent["guardrails"])
     settings = ", ".join(f"{name}={value}" for name, value in agent["model_settings"].items())
     instructions = agent["instructions"] if function is None else f"given by {function}() at every turn"
     rows = [
@@ -30,6 +31,8 @@ def described(agent: dict[str, JSONValue]) -> Iterator[str]:
         ("output", "text" if output is None else output["name"]),
         ("instructions", instructions or UNSET),
     ]
+    if guardrails:
+        rows.insert(-1, ("guardrails", guardrails))
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         first, *others = str(text).splitlines() or [""]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.agent import Agent
+from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
 from agentctl.agent.handoff import Handoff, handoff
 from agentctl.agent.output import output_schema
 from agentctl.agent.tool import FunctionTool
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def describe(agent: Agent[Any]) -> dict[str, JSONValue]:
-    """Return name, instructions, model, settings, tools, handoffs and output type of an agent.
+    """Return name, instructions, model, settings, tools, handoffs, guardrails and output type of an agent.
 
     Raises:
         UserError: the output type has no JSON schema, or none that strict mode can express.
@@ -31,6 +32,10 @@ def describe(agent: Agent[Any]) -> dict[str, JSONValue]:
         "model_settings": {name: value for name, value in settings.items() if value is not None},
         "tools": [tool_json(tool) for tool in agent.tools],
         "handoffs": [handoff_json(each) for each in handoffs_of(agent)],
+        "guardrails": [
+            *({"stage": "input", "name": guardrail_name(each)} for each in agent.input_guardrails),
+            *({"stage": "output", "name": guardrail_name(each)} for each in agent.output_guardrails),
+        ],
         "output_type": None
         if schema is None or schema.is_plain_text()
         else {"name": schema.name(), "strict": schema.is_strict_json_schema(), "schema": schema.json_schema()},
@@ -68,6 +73,11 @@ def handoff_json(given: Handoff[Any, Any]) -> JSONValue:
         "strict": given.strict_json_schema,
         "parameters": given.input_json_schema,
     }
+
+
+def guardrail_name(given: object) -> str:
+    """Return the name of a guardrail, or of what stands in the place of one."""
+    return given.get_name() if isinstance(given, InputGuardrail | OutputGuardrail) else _name_of(given)
 
 
 def _name_of(function: object) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentctl.agent.agent import Agent
+from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
 from agentctl.agent.output import output_schema
 from agentctl.agent.strict_schema import ensure_strict_json_schema
 from agentctl.agent.tool import FunctionTool
@@ -16,7 +17,7 @@ from agentctl.errors import UserError
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.endpoint import NO_KEY
 
-from .description import handoffs_of
+from .description import guardrail_name, handoffs_of
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _CHOICES = ("auto", "required", "none")
@@ -32,7 +33,7 @@ class Problem:
 
 def problems_of(agent: Agent[Any]) -> list[Problem]:
     """Return what is wrong with an agent, in the order of its fields."""
-    return [*_of_model(agent), *_of_tools(agent), *_of_output(agent)]
+    return [*_of_model(agent), *_of_tools(agent), *_of_guardrails(agent), *_of_output(agent)]
 
 
 def _of_model(agent: Agent[Any]) -> Iterator[Problem]:
@@ -91,6 +92,17 @@ def _of_function(tool: FunctionTool) -> Iterator[Problem]:
 def _properties(tool: FunctionTool) -> list[tuple[str, Any]]:
     properties = tool.params_json_schema.get("properties", {})
     return list(properties.items()) if isinstance(properties, dict) else []
+
+
+def _of_guardrails(agent: Agent[Any]) -> Iterator[Problem]:
+    stages: tuple[tuple[str, type, list[Any]], ...] = (
+        ("input", InputGuardrail, agent.input_guardrails),
+        ("output", OutputGuardrail, agent.output_guardrails),
+    )
+    for stage, kind, given in stages:
+        for each in given:
+            if not isinstance(each, kind):
+                yield Problem(message=f"{stage}_guardrails has {guardrail_name(each)}, which lacks @{stage}_guardrail")
 
 
 def _of_output(agent: Agent[Any]) -> Iterator[Problem]:

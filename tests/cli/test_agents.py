@@ -197,6 +197,25 @@ def test_a_project_that_is_not_trusted_is_not_loaded(agentctl: Agentctl, project
     assert "loading" not in done.stderr
 
 
+def test_the_guardrails_of_an_agent_are_shown_and_what_is_none_fails_the_check(agentctl: Agentctl, home: Path) -> None:
+    (home / "guarded.py").write_text(
+        "from agentctl import Agent, input_guardrail, output_guardrail\n"
+        "@input_guardrail\n"
+        "def polite(context, agent, input): ...\n"
+        "@output_guardrail(name='no secrets')\n"
+        "def secrets(context, agent, output): ...\n"
+        "def bare(context, agent, input): ...\n"
+        "agent = Agent(name='guarded', input_guardrails=[polite, bare], output_guardrails=[secrets])\n"
+    )
+    shown = agentctl("agents", "show", "guarded.py:agent").stdout
+    assert "guardrails    polite (input), bare (input), no secrets (output)\n" in shown
+    told = json.loads(agentctl("agents", "show", "guarded.py:agent", "--json").stdout)
+    assert told["guardrails"][0] == {"stage": "input", "name": "polite"}
+    done = agentctl("agents", "check", "guarded.py")
+    assert done.returncode == 78
+    assert "input_guardrails has bare, which lacks @input_guardrail" in done.stdout
+
+
 def test_what_would_fail_a_run_is_a_failure_and_the_rest_a_warning(agentctl: Agentctl, home: Path) -> None:
     (home / "bad.py").write_text(
         "from agentctl import Agent, FunctionTool, function_tool\n"
