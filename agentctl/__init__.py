@@ -6,6 +6,7 @@ from ._lazy import exporter
 
 if TYPE_CHECKING:
     from .agent.agent import Agent as Agent
+    from .agent.agent import AgentBase as AgentBase
     from .agent.agent_tool import AgentToolStreamEvent as AgentToolStreamEvent
     from .agent.apply_diff import apply_diff as apply_diff
     from .agent.apply_patch_tool import ApplyPatchEditor as ApplyPatchEditor
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .agent.context import AgentHookContext as AgentHookContext
     from .agent.context import AgentToolInvocation as AgentToolInvocation
     from .agent.context import RunContextWrapper as RunContextWrapper
+    from .agent.context import TContext as TContext
     from .agent.context import ToolContext as ToolContext
     from .agent.events import AgentUpdatedStreamEvent as AgentUpdatedStreamEvent
     from .agent.events import ApprovalRequired as ApprovalRequired
@@ -234,6 +236,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "Agent": "agentctl.agent.agent",
+    "AgentBase": "agentctl.agent.agent",
     "AgentHookContext": "agentctl.agent.context",
     "AgentHooks": "agentctl.agent.lifecycle",
     "AgentOutputSchema": "agentctl.agent.output",
@@ -373,6 +376,7 @@ _NAMES = {
     "SpanError": "agentctl.tracing.spans",
     "StopAtTools": "agentctl.agent.tool_use",
     "StreamEvent": "agentctl.agent.events",
+    "TContext": "agentctl.agent.context",
     "TResponseInputItem": "agentctl.agent.wire",
     "TResponseOutputItem": "agentctl.agent.wire",
     "TResponseStreamEvent": "agentctl.agent.wire",

@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
 
 from .context import RunContextWrapper, TContext
 from .enablement import is_enabled
@@ -187,3 +187,10 @@ class Agent(Generic[TContext]):
             or tool.is_enabled is True
             or await is_enabled(tool.is_enabled, run_context, self)
         ]
+
+
+if TYPE_CHECKING:
+    AgentBase: TypeAlias = Agent[TContext]
+    """The Agents SDK's name of what its kinds of agents have in common; here there is one kind."""
+else:
+    AgentBase = Agent  # Which `isinstance` takes, unlike the alias.
