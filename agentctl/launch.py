@@ -229,19 +229,6 @@ async def preview(job: Job) -> dict[str, JSONValue]:
         await close(job)
 
 
-def endpoint_models(loaded: Loaded, environ: Mapping[str, str]) -> list[str]:
-    """Ask the endpoint in force for the names of its models, sorted.
-
-    Raises:
-        MissingKeyError: there is no key for it.
-        ServiceError: as its subclasses say.
-    """
-    # 60 ms that only somebody who asks the endpoint costs.
-    from agentctl.models.catalogue import model_names
-
-    return asyncio.run(model_names(endpoint_in_force(loaded, environ), http_options(loaded.settings.client)))
-
-
 def endpoint_in_force(loaded: Loaded, environ: Mapping[str, str]) -> Endpoint:
     """Return where requests go, with the key that may be sent there, where there is one."""
     client = loaded.settings.client

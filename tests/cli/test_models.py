@@ -13,6 +13,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from agentctl.models.local.weights import SMOLLM2
+from tests.cli.process import started
 from tests.local_weights import local_home, weights_file
 from tests.service.client import Service
 
@@ -97,6 +98,19 @@ def test_without_a_home_folder_there_is_a_message(agentctl: Agentctl) -> None:
     done = agentctl("models", "list", env={"HOME": "/nonexistent", "AGENTCTL_HOME": None})
     assert done.returncode == 78
     assert "AGENTCTL_HOME" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_a_list_ends_the_program_that_prints_the_key(home: Path, number: signal.Signals) -> None:
+    lifeline = home / "lifeline"
+    os.mkfifo(lifeline)
+    program = ["sh", "-c", f"exec 3> {lifeline}; echo begun >&3; sleep 60"]
+    env = {"AGENTCTL_KEY_COMMAND": json.dumps(program)}
+    with started("models", "list", env=env) as process, lifeline.open() as held:
+        assert held.readline() == "begun\n"
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+        assert held.read() == ""  # Nobody is left who could write to it.
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

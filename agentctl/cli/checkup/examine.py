@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from types import FrameType
 
+from agentctl.cli.cancellable import run_cancellable
 from agentctl.cli.invocation import Invocation
-from agentctl.cli.signals import leave_at_once, take_signals, unwind, woken_by_signals
 from agentctl.errors import AgentsException, ConfigurationError
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.credentials import load_credentials
@@ -27,25 +25,7 @@ def examine(invocation: Invocation, *, limit: float, report: Callable[[Finding],
 
     Threads that a name server keeps waiting may be left behind.
     """
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(_examine(invocation, limit, report))
-    signals: list[int] = []
-
-    def end(number: int, frame: FrameType | None) -> None:
-        # What is under way is cancelled, so that no program that prints the key stays behind.
-        if signals:
-            leave_at_once(number, frame)
-        signals.append(number)
-        loop.call_soon_threadsafe(task.cancel)
-
-    take_signals(end)
-    try:
-        with woken_by_signals(loop), suppress(asyncio.CancelledError):
-            loop.run_until_complete(task)
-    finally:
-        take_signals(unwind)
-    if signals:
-        unwind(signals[0], None)
+    run_cancellable(_examine(invocation, limit, report))
 
 
 async def _examine(invocation: Invocation, limit: float, report: Callable[[Finding], None]) -> None:

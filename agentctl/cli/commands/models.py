@@ -151,9 +151,12 @@ def _endpoint_models(invocation: Invocation) -> list[str]:
         invocation.note(f"the models of {loaded.settings.client.base_url} are listed once there is a key for it")
         return []
     # 90 ms that only a question to the endpoint costs.
-    from agentctl.launch import endpoint_models
+    from agentctl.cli.cancellable import run_cancellable
+    from agentctl.launch import endpoint_in_force, http_options
+    from agentctl.models.catalogue import model_names
 
-    return endpoint_models(loaded, invocation.environ)
+    endpoint = endpoint_in_force(loaded, invocation.environ)
+    return run_cancellable(model_names(endpoint, http_options(loaded.settings.client)))
 
 
 def _invocation(ctx: typer.Context) -> Invocation:
