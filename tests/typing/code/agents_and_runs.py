@@ -50,7 +50,7 @@ async def main() -> None:
     result = await Runner.run(agent, "hi", context=UserContext(name="Ada"))
     assert_type(result, RunResult)
     assert_type(result.final_output_as(str), str)
-    assert_type(result.to_input_list(), list[dict[str, Any]])
+    assert_type(result.to_input_list(), list[TResponseInputItem])
     assert_type(result.raw_responses, list[ModelResponse])
     usage: Usage = result.context_wrapper.usage
     last: Agent[Any] = result.last_agent

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from agentctl import (
     Agent,
+    AgentBase,
     FunctionTool,
     FunctionToolResult,
     ModelSettings,
@@ -59,11 +60,11 @@ async def told_later(context: RunContextWrapper[Any], error: Exception) -> str:
     return str(error)
 
 
-def may_be_used(context: RunContextWrapper[Any], agent: Agent[Any]) -> bool:
+def may_be_used(context: RunContextWrapper[Any], agent: AgentBase[Any]) -> bool:
     return agent.name == "main"
 
 
-async def may_be_used_later(context: RunContextWrapper[UserContext], agent: Agent[UserContext]) -> bool:
+async def may_be_used_later(context: RunContextWrapper[UserContext], agent: AgentBase) -> bool:
     return context.context.name == "Ada"
 
 
