@@ -14,7 +14,7 @@ from agentctl.agent.events import (
 )
 from agentctl.agent.items import MessageOutputItem
 from agentctl.agent.wire import WireItem
-from agentctl.errors import RequestRejectedError, RunInterrupted, RunTimeoutError
+from agentctl.errors import OutputGuardrailTripwireTriggered, RequestRejectedError, RunInterrupted, RunTimeoutError
 from agentctl.render.deltas import TEXT
 from agentctl.run.open_calls import answers_of_open_calls
 
@@ -53,8 +53,12 @@ def remembered(prompt: str, heard: Heard, error: Exception | None) -> list[WireI
     """Return the items that a turn adds to the conversation.
 
     A turn that was broken off leaves the prompt and all that was seen. One that failed before anything was said leaves
-    nothing, so that it can be tried again; nor does one that the service would refuse again with every later turn.
+    nothing, so that it can be tried again; nor does one that the service would refuse again with every later turn. An
+    answer that a guardrail held back is not told to the model again; what went before it is.
     """
+    if isinstance(error, OutputGuardrailTripwireTriggered) and error.run_data is not None:
+        kept = _without_answer([item.to_input_item() for item in error.run_data.new_items])
+        return [user_message(prompt), *kept] if kept else []
     is_broken_off = isinstance(error, RunInterrupted | RunTimeoutError)
     if isinstance(error, RequestRejectedError) or (error is not None and not is_broken_off and not heard.items):
         return []
@@ -62,3 +66,11 @@ def remembered(prompt: str, heard: Heard, error: Exception | None) -> list[WireI
     if is_broken_off and heard.text:
         items.append({"role": "assistant", "content": heard.text})
     return items
+
+
+def _without_answer(items: list[WireItem]) -> list[WireItem]:
+    """Return items without the messages at their end, nor the reasoning that led to them."""
+    end = len(items)
+    while end and items[end - 1].get("type") in ("message", "reasoning"):
+        end -= 1
+    return items[:end]

@@ -6,17 +6,21 @@ from typing import Any
 import pytest
 
 from agentctl.agent.agent import Agent
+from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.events import ModelRequested, RawResponsesStreamEvent, RetryScheduled, RunItemStreamEvent
+from agentctl.agent.guardrail import GuardrailFunctionOutput, OutputGuardrail, OutputGuardrailResult
 from agentctl.agent.items import run_item
 from agentctl.cli.chat.history import Heard, remembered
 from agentctl.errors import (
     MaxTurnsExceeded,
+    OutputGuardrailTripwireTriggered,
     RequestRejectedError,
     RunInterrupted,
     RunTimeoutError,
     ServiceUnavailableError,
 )
 from agentctl.run.open_calls import NO_OUTPUT
+from agentctl.run.result import RunErrorDetails
 
 AGENT = Agent(name="a")
 MESSAGE = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
@@ -76,3 +80,34 @@ def test_a_turn_that_failed_before_anything_was_said_can_be_tried_again() -> Non
 
 def test_a_turn_that_the_service_refuses_is_forgotten_whole() -> None:
     assert remembered("hello", heard(CALL, OUTPUT), RequestRejectedError("too long")) == []
+
+
+def held_back(*wires: dict[str, Any]) -> OutputGuardrailTripwireTriggered:
+    """What a run ends with whose output a guardrail held back, with these items."""
+    guardrail: OutputGuardrail[Any] = OutputGuardrail(lambda *_: found, name="no secrets")
+    found = GuardrailFunctionOutput(None, tripwire_triggered=True)
+    error = OutputGuardrailTripwireTriggered(OutputGuardrailResult(guardrail, "Hi", AGENT, found))
+    error.run_data = RunErrorDetails(
+        input="hello",
+        new_items=[run_item(wire, AGENT) for wire in wires],
+        raw_responses=[],
+        last_agent=AGENT,
+        context_wrapper=RunContextWrapper(None),
+        input_guardrail_results=[],
+        output_guardrail_results=[],
+        tool_input_guardrail_results=[],
+        tool_output_guardrail_results=[],
+    )
+    return error
+
+
+def test_an_answer_that_a_guardrail_held_back_is_not_remembered_but_what_tools_did_is() -> None:
+    reasoning = {"type": "reasoning", "summary": []}
+    said = heard(CALL, OUTPUT, reasoning, MESSAGE)
+    assert remembered("hello", said, held_back(CALL, OUTPUT, reasoning, MESSAGE)) == [HELLO, CALL, OUTPUT]
+    assert remembered("hello", heard(MESSAGE), held_back(MESSAGE)) == []
+
+
+def test_what_tools_gave_is_remembered_as_it_was_withheld() -> None:
+    withheld = {**OUTPUT, "output": "withheld"}
+    assert remembered("hello", heard(CALL, OUTPUT), held_back(CALL, withheld)) == [HELLO, CALL, withheld]
