@@ -172,7 +172,7 @@ class OutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
 
     def __init__(self, guardrail_result: OutputGuardrailResult) -> None:
         super().__init__(
-            f"output guardrail {guardrail_result.guardrail.get_name()!r} held back the answer of agent "
+            f"output guardrail {guardrail_result.guardrail.get_name()!r} rejected the answer of agent "
             f"{guardrail_result.agent.name!r}: ask differently, or change what the guardrail lets through"
         )
         self.guardrail_result = guardrail_result

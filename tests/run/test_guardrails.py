@@ -286,7 +286,7 @@ def test_an_output_guardrail_holds_the_answer_back(run: Run) -> None:
     checks = [output_check("stuck", log, wait=forever), output_check("ok"), output_check("no", trips=True)]
     agent = Agent(name="a", model=ScriptedModel(["secret"]), output_guardrails=checks)
     with pytest.raises(
-        OutputGuardrailTripwireTriggered, match=r"output guardrail 'no' held back .* agent 'a'"
+        OutputGuardrailTripwireTriggered, match=r"output guardrail 'no' rejected the answer of agent 'a'"
     ) as raised:
         run(agent)
     assert log == ["stuck begins", "stuck cancelled"]
