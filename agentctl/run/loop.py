@@ -6,6 +6,7 @@ tools, together), decide (what follows). Streamed and not streamed runs are read
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -78,6 +79,8 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
             yield verdict
     step: NextStep | None = None
     while not isinstance(step, FinalOutput | Interrupted):
+        if streamed:
+            await asyncio.sleep(0)  # Who reads along may cancel for what a turn has shown, before the next one begins.
         if progress.interruptions:
             answer = await _answer_at_hand(progress)
         elif progress.ends_after_turn:
