@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -11,6 +12,9 @@ from .wire import JSONValue
 
 if TYPE_CHECKING:
     from openai.types.shared import Reasoning
+
+
+_NOT_TRACED = frozenset({"extra_query", "extra_body", "extra_headers", "extra_args", "preserve_raw_usage"})
 
 
 @dataclass
@@ -47,9 +51,9 @@ class ModelSettings:
     include_usage: bool | None = None
     response_include: list[str] | None = None
     top_logprobs: int | None = None
-    extra_query: dict[str, Any] | None = None
-    extra_body: dict[str, Any] | None = None
-    extra_headers: dict[str, str] | None = None
+    extra_query: Mapping[str, object] | None = None
+    extra_body: Mapping[str, Any] | None = None
+    extra_headers: Mapping[str, str] | None = None
     extra_args: dict[str, Any] | None = None
     """Further top-level fields of the request, as the API names them."""
     retry: ModelRetrySettings | None = None
@@ -88,6 +92,10 @@ class ModelSettings:
         """Return every setting as JSON, unset ones as None."""
         values = {field.name: to_json(getattr(self, field.name)) for field in dataclasses.fields(self)}
         return {**values, "retry": self.retry.to_json_dict() if self.retry else None}
+
+    def to_traceable_dict(self) -> dict[str, JSONValue]:
+        """Return the settings that a trace may hold: not what the user adds to requests, which may have keys in it."""
+        return {name: value for name, value in self.to_json_dict().items() if name not in _NOT_TRACED}
 
 
 def to_json(value: Any) -> JSONValue:

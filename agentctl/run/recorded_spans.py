@@ -160,7 +160,8 @@ class RecordedSpans(Spans):
 
     @contextmanager
     def _generation(self, model: WireModel, request: ModelRequest) -> Iterator[Callable[[JSONValue], None]]:
-        settings = {name: value for name, value in request.model_settings.to_json_dict().items() if value is not None}
+        told = request.model_settings.to_traceable_dict()
+        settings = {name: value for name, value in told.items() if value is not None}
         with generation_span(model=model.model_name, model_config=settings) as span:
             data = span.span_data
             if self._has_data:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agentctl import Agent, ModelTracing, RunConfig, RunContextWrapper, Runner, Usage, function_tool
+from agentctl import Agent, ModelSettings, ModelTracing, RunConfig, RunContextWrapper, Runner, Usage, function_tool
 from agentctl.errors import AgentsException, MaxTurnsExceeded
 from agentctl.testing import ModelStep, ScriptedModel, function_call
 from agentctl.tracing import (
@@ -217,6 +217,13 @@ def test_the_run_names_its_trace(recorder: Recorder) -> None:
 def test_spans_of_run_and_turns_may_be_left_out(recorder: Recorder) -> None:
     play(agent("Two."), config=RunConfig(tracing={"include_task_and_turn_spans": False}))
     assert tree(recorder) == {"generation 1": "agent", "agent": None}
+
+
+def test_what_a_user_adds_to_requests_is_in_no_trace(recorder: Recorder) -> None:
+    settings = ModelSettings(temperature=0.5, extra_headers={"authorization": "k"}, extra_body={"token": "k"})
+    play(agent("Two."), config=RunConfig(model_settings=settings))
+    [generation] = of_kind(recorder, GenerationSpanData)
+    assert generation.span_data.model_config == {"temperature": 0.5}
 
 
 def test_a_run_inside_a_trace_is_part_of_it(recorder: Recorder) -> None:
