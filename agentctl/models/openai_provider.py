@@ -10,10 +10,10 @@ from agentctl.agent.ports import ModelProvider, WireModel
 from agentctl.errors import UserError
 from agentctl.net.defaults import OpenAIAPI, get_defaults
 from agentctl.net.endpoint import Endpoint
+from agentctl.net.openai_endpoint import GivenEndpoint, http_endpoint, websocket_endpoint
 from agentctl.net.options import HttpOptions
 
 from .default_model import get_default_model
-from .openai_endpoint import GivenEndpoint, http_endpoint, websocket_endpoint
 from .transport import (
     OpenAIResponsesWebSocketOptions,
     Transport,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from agentctl.errors import ConfigurationError
-from agentctl.models.openai_endpoint import GivenEndpoint, http_endpoint, websocket_endpoint
 from agentctl.net.defaults import Defaults
+from agentctl.net.openai_endpoint import GivenEndpoint, http_endpoint, websocket_endpoint
 
 OPENAI = "https://api.openai.com/v1"
 KEY = {"OPENAI_API_KEY": "sk-env"}

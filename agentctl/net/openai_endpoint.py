@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agentctl.net.defaults import Defaults
-from agentctl.net.endpoint import OPENAI_BASE_URL, Endpoint, http_form, origin_of
+from .defaults import Defaults
+from .endpoint import OPENAI_BASE_URL, Endpoint, http_form, origin_of
 
 if TYPE_CHECKING:
-    from agentctl.net.key_source import KeySource
+    from .key_source import KeySource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
