@@ -11,6 +11,8 @@ from contextlib import suppress
 from subprocess import DEVNULL, PIPE
 from typing import TypeVar
 
+from agentctl.child_groups import add_group, forget_group
+
 P = TypeVar("P", bound="ChildProtocol")
 
 _INHERITED = frozenset(
@@ -44,6 +46,11 @@ class ChildProtocol(asyncio.SubprocessProtocol):
         """The process itself has ended."""
         self.is_silent = asyncio.Event()
         """It has ended, and so has everybody that its output could come from."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let whoever ends this process at once end the child too."""
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        add_group(transport.get_pid())
 
     def process_exited(self) -> None:
         """Note that the process has ended."""
@@ -80,6 +87,7 @@ async def start_child(
 async def kill_child(transport: asyncio.SubprocessTransport, child: ChildProtocol) -> None:
     """End a process and what it left in its process group, at once."""
     signal_group(transport, signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+    forget_group(transport.get_pid())
     await child.has_ended.wait()
     transport.close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
@@ -28,7 +27,7 @@ from agentctl.storage import write_atomic
 from .invocation import Invocation
 from .prompt import read_instructions, read_prompt
 from .report import report
-from .signals import call_in, leave_at_once, take_signals, woken_by_signals
+from .signals import call_in, end_process, leave_at_once, take_signals, woken_by_signals
 from .sink import Sink, check_output, take_stdout
 from .usage import UsageError
 from .watch import LAST_RESORT, leave, watch
@@ -196,7 +195,7 @@ class _Job:
 
         def leave(number: int, frame: FrameType | None) -> None:
             self._invocation.complain("agentctl: ended by force: an async tool holds everything up\n")
-            os._exit(code)
+            end_process(code)
 
         call_in(seconds, leave)
 

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
+
+from agentctl.child_groups import kill_groups
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,8 +30,14 @@ def take_signals(handler: Handler) -> None:
 
 
 def leave_at_once(number: int, frame: FrameType | None) -> None:
-    """End the process: nothing of ours is under way."""
-    os._exit(128 + number)
+    """End the process, and what it started: nothing else of ours is under way."""
+    end_process(128 + number)
+
+
+def end_process(code: int) -> NoReturn:
+    """End the process as it is, and what it started."""
+    kill_groups()
+    os._exit(code)
 
 
 def unwind(number: int, frame: FrameType | None) -> None:
