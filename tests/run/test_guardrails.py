@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -596,3 +598,17 @@ def test_a_tripwire_hangs_up_on_the_service_whatever_the_transport(
     with pytest.raises(InputGuardrailTripwireTriggered):
         run(Agent(name="a", input_guardrails=[InputGuardrail(check)]), run_config=config)
     service.wait_for_requests(1, closed_early=1)
+
+
+def test_a_run_without_guardrails_hooks_and_error_handlers_imports_none_of_them() -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from agentctl import Agent, Runner\n"
+        "from agentctl.testing import ScriptedModel\n"
+        "asyncio.run(Runner.run(Agent(name='a', model=ScriptedModel(['x'])), 'hi'))\n"
+        "print([name for name in sys.modules if name.startswith('agentctl.')])\n"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "agentctl.run.loop" in loaded
+    for module in ("agent.guardrail", "agent.lifecycle", "run.guardrail_race", "run.error_handlers"):
+        assert f"'agentctl.{module}'" not in loaded
