@@ -110,6 +110,19 @@ def test_files_that_are_wrong_are_said(agentctl: Agentctl, env: dict[str, str], 
     assert stat.S_IMODE(credentials.stat().st_mode) == 0o644
 
 
+def test_the_profile_in_force_is_named(agentctl: Agentctl, env: dict[str, str], home: Path) -> None:
+    agentctl("config", "set", "max_turns", "3", "--profile", "work")
+    agentctl("config", "set-key", "--profile", "work", input=KEY)
+    _, found = checks(agentctl, {**env, "AGENTCTL_PROFILE": "work"})
+    assert found["profile"]["message"] == f"work, of {home / '.agentctl' / 'config.toml'}, 1 value"
+    assert "profile work: keys for http" in found["credentials"]["message"]
+    for name, message in (("wrok", "there is no profile 'wrok'"), ("a b", "'a b' is no name of a profile")):
+        code, found = checks(agentctl, {**env, "AGENTCTL_PROFILE": name})
+        assert (code, found["profile"]["state"], found["endpoint"]["state"]) == (78, "failure", "warning")
+        assert message in found["profile"]["message"]
+        assert "settings" not in found
+
+
 def test_a_project_that_is_not_trusted_is_said(agentctl: Agentctl, env: dict[str, str], home: Path) -> None:
     (home / "agentctl.toml").write_text('[agents]\na = "a.py:agent"\n')
     (home / "a.py").write_text("raise RuntimeError('the doctor runs no code')\n")

@@ -73,7 +73,8 @@ def _profile(paths: Paths) -> Finding:
         return ok(check, "none yet: the defaults hold" if path is None else f"{path} is not there: the defaults hold")
     if _others_may_write(path):
         return warning(check, f"other users may change {path}", f"`chmod 600 {path}`")
-    return ok(check, f"{profile.name}, of {path}, {len(profile.values)} values")
+    count = len(profile.values)
+    return ok(check, f"{profile.name}, of {path}, {count} value{'' if count == 1 else 's'}")
 
 
 def _credentials(paths: Paths) -> Iterator[Finding]:

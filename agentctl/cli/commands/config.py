@@ -33,7 +33,7 @@ from agentctl.profile.load import NO_HOME, Loaded, Paths, find_key, find_paths, 
 from agentctl.profile.store import load_profiles, set_values, unset_value
 
 app = typer.Typer(no_args_is_help=True, help="Defaults and keys: what is set, and where it comes from.")
-app.add_typer(profile_commands.app, name="profiles")
+app.add_typer(profile_commands.app, name="profiles", short_help="Show, choose or delete profiles.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 
@@ -288,11 +288,11 @@ def show(
         print_table(invocation, everything(loaded, key.credential, stored.stored(TRACING)), with_origin=origin)
 
 
-@app.command("path", short_help="Print where the profile is.")
+@app.command("path", short_help="Print where the profiles are.")
 def path(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Example: agentctl config path
 
-    Print the path of the profile file; with --json, of every file and folder of yours.
+    Print the path of the file of profiles; with --json, of every file and folder of yours, and the profile in force.
     """
     invocation = _invocation(ctx)
     paths = _paths(invocation)
