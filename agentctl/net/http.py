@@ -39,6 +39,8 @@ class HttpCall:
     path: str
     body: bytes | None = field(default=None, repr=False)
     """JSON, which makes it a POST; None is a GET."""
+    method: str | None = None
+    """What it is in place of these."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Further headers, over our own of the same name in lower case."""
     query: Mapping[str, object] | None = None
@@ -80,14 +82,16 @@ class HttpPipe:
                 async for batch in batches:
                     yield batch
 
-    async def get_json(self, path: str) -> Any:
-        """Return the JSON that a GET answers.
+    async def json(self, call: HttpCall) -> Any:
+        """Return the JSON that is answered.
 
         Raises:
             ServiceError: as its subclasses say.
             ModelBehaviorError: the answer is not JSON.
+            ConfigurationError: a file of certificates is not usable.
+            MissingKeyError: the endpoint has no key.
         """
-        async with self._answer(HttpCall(path=path), accept="application/json") as answer:
+        async with self._answer(call, accept="application/json") as answer:
             body = await read_body(_chunks(answer), MAX_EVENT_BYTES)
         try:
             return json.loads(body)
@@ -118,7 +122,7 @@ class HttpPipe:
         if call.body is not None:
             headers["content-type"] = "application/json"
         headers |= call.headers
-        method = "GET" if call.body is None else "POST"
+        method = call.method or ("GET" if call.body is None else "POST")
         with self._failures(has_answered=False):
             client = await self._clients.get()
             began = time.monotonic()
@@ -175,7 +179,7 @@ async def get_json(endpoint: Endpoint, options: HttpOptions, path: str) -> Any:
     """
     pipe = HttpPipe(endpoint, options)
     try:
-        return await pipe.get_json(path)
+        return await pipe.json(HttpCall(path=path))
     finally:
         await pipe.aclose()
 
