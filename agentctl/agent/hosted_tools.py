@@ -42,7 +42,8 @@ class WebSearchTool(ApiTool):
     external_web_access: bool | None = None
     """Whether pages are fetched live; False takes the service's own copies alone."""
     search_content_types: list[Literal["text", "image"]] | None = None
-    image_settings: dict[str, int] | None = None
+    image_settings: Mapping[str, object] | None = None
+    """How many images are found, and which: `{"max_results": 2}`."""
 
     @property
     def name(self) -> str:
