@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from .retry import ModelRetrySettings, retry_settings
+from agentctl._lazy import exporter
+
 from .wire import JSONValue
 
 if TYPE_CHECKING:
     from openai.types.shared import Reasoning
 
+    from .retry import ModelRetrySettings
+
+# 5 ms that only settings with retries pay.
+_load = exporter(__name__, {"retry_settings": "agentctl.agent.retry"})[0]
 
 _NOT_TRACED = frozenset({"extra_query", "extra_body", "extra_headers", "extra_args", "preserve_raw_usage"})
 
@@ -67,7 +72,9 @@ class ModelSettings:
     def __post_init__(self) -> None:
         if self.timeout is not None and not 0 < self.timeout < float("inf"):
             raise ValueError(f"ModelSettings.timeout is a finite number of seconds above 0, not {self.timeout!r}")
-        self.retry = retry_settings(self.retry)
+        if self.retry is not None:
+            retry_settings: Any = _load("retry_settings")
+            self.retry = retry_settings(self.retry)
 
     def resolve(self, override: ModelSettings | dict[str, Any] | None) -> ModelSettings:
         """Return these settings with every value that `override` sets put over them.

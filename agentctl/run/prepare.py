@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+from agentctl._lazy import exporter
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.output import output_schema
 from agentctl.agent.ports import ModelRequest
 
-from .input_filter import filtered
 from .progress import Progress
 from .tool_choice import offered
+
+# Most runs have no filter.
+_load = exporter(__name__, {"filtered": "agentctl.run.input_filter"})[0]
 
 
 async def prepare(progress: Progress) -> ModelRequest:
@@ -34,7 +38,11 @@ async def prepare(progress: Progress) -> ModelRequest:
         conversation_id=progress.conversation_id,
         prompt=None if agent.prompt is None else await agent.get_prompt(context),
     )
-    return request if progress.config.call_model_input_filter is None else await filtered(request, progress)
+    if progress.config.call_model_input_filter is None:
+        return request
+    filtered: Any = _load("filtered")
+    changed: ModelRequest = await filtered(request, progress)
+    return changed
 
 
 def _with_free_tool_choice(settings: ModelSettings) -> ModelSettings:

@@ -6,16 +6,18 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from agentctl.agent.items import ModelResponse
 from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
-from agentctl.agent.retry import ModelRetryAdvice, ModelRetryAdviceRequest
 from agentctl.agent.usage import MeasuredResponse, Usage
 from agentctl.agent.views import to_wire
 from agentctl.agent.wire import TERMINAL, WireEvent, WireItem
 
 from .wire_output import assistant_message, response_events
+
+if TYPE_CHECKING:
+    from agentctl.agent.retry import ModelRetryAdvice, ModelRetryAdviceRequest
 
 ModelCall: TypeAlias = ModelRequest
 """What the model was called with."""
