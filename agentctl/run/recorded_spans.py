@@ -5,7 +5,8 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, assert_never
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.items import ItemHelpers
@@ -34,6 +35,8 @@ from .steps import FunctionCall
 
 if TYPE_CHECKING:
     from .local_tools import LocalCall
+
+_T = TypeVar("_T")
 
 
 class RecordedSpans(Spans):
@@ -91,89 +94,79 @@ class RecordedSpans(Spans):
             turn.span_data.usage = _tokens(progress.raw_responses[-1].usage)
         turn.finish(reset_current=True)
 
-    @contextmanager
-    def model_call(self, model: Model, request: ModelRequest) -> Iterator[Callable[[JSONValue], None]]:
+    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
         """Be in the span of a model call; a custom model makes its own, if it wants one."""
         self._describe_agent(request)
         if not isinstance(model, WireModel):
-            with super().model_call(model, request) as answered:
-                yield answered
-            return
-        span: AbstractContextManager[Callable[[JSONValue], None]]
+            return super().model_call(model, request)
         match model.traced_as:
             case "response":
-                span = self._response(request)
+                return self._response(request)
             case "generation":
-                span = self._generation(model, request)
+                return self._generation(model, request)
             case None:
-                span = super().model_call(model, request)
+                return super().model_call(model, request)
             case never:
                 assert_never(never)
-        with span as answered:
-            yield answered
 
-    @contextmanager
-    def tool_call(self, call: FunctionCall | LocalCall) -> Iterator[Callable[[str], None]]:
+    def tool_call(self, call: FunctionCall | LocalCall) -> AbstractContextManager[Callable[[str], None]]:
         """Be in the span of a tool call."""
-        with function_span(call.tool.name, input=call.arguments if self._has_data else None) as span:
+        span = function_span(call.tool.name, input=call.arguments if self._has_data else None)
+        data = span.span_data
 
-            def gave(output: str) -> None:
-                if self._has_data:
-                    span.span_data.output = output
+        def gave(output: str) -> None:
+            if self._has_data:
+                data.output = output
 
-            with self._failure_of(span):
-                yield gave
+        return _Piece(span, gave, self._fail)
 
     @contextmanager
     def handoff(self, source: str, targets: list[str]) -> Iterator[None]:
         """Be in the span of a handoff to the first of the agents; that others were asked for, too, is its error."""
-        with handoff_span(source, targets[0]) as span:
-            if len(targets) > 1:
-                span.set_error(SpanError(message="Multiple handoffs requested", data={"requested_agents": targets}))
-            with self._failure_of(span):
-                yield
+        span = handoff_span(source, targets[0])
+        if len(targets) > 1:
+            span.set_error(SpanError(message="Multiple handoffs requested", data={"requested_agents": targets}))
+        with _Piece(span, _ignore, self._fail):
+            yield
 
-    @contextmanager
-    def guardrail(self, name: str) -> Iterator[Callable[[bool], None]]:
+    def guardrail(self, name: str) -> AbstractContextManager[Callable[[bool], None]]:
         """Be in the span of a guardrail."""
-        with guardrail_span(name) as span:
+        span = guardrail_span(name)
+        data = span.span_data
 
-            def found(triggered: bool) -> None:
-                span.span_data.triggered = triggered
+        def found(triggered: bool) -> None:
+            data.triggered = triggered
 
-            with self._failure_of(span):
-                yield found
+        return _Piece(span, found, self._fail)
 
-    @contextmanager
-    def _response(self, request: ModelRequest) -> Iterator[Callable[[JSONValue], None]]:
-        with response_span() as span:
-            data = span.span_data
-            if self._has_data:
-                data.input = request.input
+    def _response(self, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
+        span = response_span()
+        data = span.span_data
+        if self._has_data:
+            data.input = request.input
 
-            def answered(response: JSONValue) -> None:
-                data.response = response if self._has_data else {"id": response.get("id")}
-                data.usage = response.get("usage")
+        def answered(response: JSONValue) -> None:
+            data.response = response if self._has_data else {"id": response.get("id")}
+            data.usage = response.get("usage")
 
-            with self._failure_of(span):
-                yield answered
+        return _Piece(span, answered, self._fail)
 
-    @contextmanager
-    def _generation(self, model: WireModel, request: ModelRequest) -> Iterator[Callable[[JSONValue], None]]:
+    def _generation(
+        self, model: WireModel, request: ModelRequest
+    ) -> AbstractContextManager[Callable[[JSONValue], None]]:
         told = request.model_settings.to_traceable_dict()
         settings = {name: value for name, value in told.items() if value is not None}
-        with generation_span(model=model.model_name, model_config=settings) as span:
-            data = span.span_data
+        span = generation_span(model=model.model_name, model_config=settings)
+        data = span.span_data
+        if self._has_data:
+            data.input = _messages(request)
+
+        def answered(response: JSONValue) -> None:
             if self._has_data:
-                data.input = _messages(request)
+                data.output = response.get("output")
+            data.usage = response.get("usage")
 
-            def answered(response: JSONValue) -> None:
-                if self._has_data:
-                    data.output = response.get("output")
-                data.usage = response.get("usage")
-
-            with self._failure_of(span):
-                yield answered
+        return _Piece(span, answered, self._fail)
 
     @contextmanager
     def _task(self, progress: Progress) -> Iterator[None]:
@@ -203,21 +196,46 @@ class RecordedSpans(Spans):
 
     def _describe_agent(self, request: ModelRequest) -> None:
         data = self._agent_at_hand.span_data
+        if data.tools is not None:
+            return
         data.handoffs = [handoff.agent_name for handoff in request.handoffs]
         data.tools = [tool.name for tool in request.tools]
         data.output_type = request.output_schema.name() if request.output_schema else "str"
 
-    @contextmanager
-    def _failure_of(self, span: Span[Any]) -> Iterator[None]:
-        try:
-            yield
-        except (Exception, CancelledError) as error:
-            self._fail(span, error)
-            raise
-
     def _fail(self, span: Span[Any], error: BaseException) -> None:
         text = str(error) if self._has_data else ""
         span.set_error(SpanError(message=type(error).__name__, data={"error": text} if text else None))
+
+
+class _Piece(AbstractContextManager[Callable[[_T], None]]):
+    """Is in a span, which learns what fails in it; it gives a function that takes what comes of the work.
+
+    A class, since a generator would cost as much as the span.
+    """
+
+    __slots__ = ("_fail", "_span", "_tell")
+
+    def __init__(
+        self, span: Span[Any], tell: Callable[[_T], None], fail: Callable[[Span[Any], BaseException], None]
+    ) -> None:
+        self._span = span
+        self._tell = tell
+        self._fail = fail
+
+    def __enter__(self) -> Callable[[_T], None]:
+        self._span.start(mark_as_current=True)
+        return self._tell
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception | CancelledError):
+            self._fail(self._span, error)
+        self._span.finish(reset_current=True)
+
+
+def _ignore(_: object) -> None:
+    pass
 
 
 def _messages(request: ModelRequest) -> list[WireItem]:

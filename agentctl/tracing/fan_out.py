@@ -34,6 +34,7 @@ class FanOut(TracingProcessor):
 
     def __init__(self) -> None:
         self._told: tuple[Told, ...] = ()
+        self._told_of_beginnings: tuple[Told, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self._told)
@@ -41,6 +42,7 @@ class FanOut(TracingProcessor):
     def set(self, *told: Told) -> None:
         """Tell these from now on, and nobody else."""
         self._told = told
+        self._told_of_beginnings = tuple(one for one in told if type(one) is not Told)
 
     def on_trace_start(self, trace: Trace) -> None:
         """Tell every processor."""
@@ -53,8 +55,8 @@ class FanOut(TracingProcessor):
             one.tell(lambda processor: processor.on_trace_end(trace))
 
     def on_span_start(self, span: Span[Any]) -> None:
-        """Tell every processor."""
-        for one in self._told:
+        """Tell every processor that wants to know."""
+        for one in self._told_of_beginnings:
             one.tell(lambda processor: processor.on_span_start(span))
 
     def on_span_end(self, span: Span[Any]) -> None:
@@ -65,7 +67,8 @@ class FanOut(TracingProcessor):
     def shutdown(self) -> None:
         """Have every processor finish, and wait no longer than `SHUTDOWN`."""
         deadline = time.monotonic() + SHUTDOWN
-        ended, self._told = self._told, ()
+        ended = self._told
+        self.set()
         for one in ended:
             one.begin_shutdown()
         for one in ended:

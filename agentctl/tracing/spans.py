@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar
 
@@ -39,8 +40,9 @@ class Span(Generic[TSpanData]):
         tracing_api_key: str | None = None,
         trace_metadata: dict[str, Any] | None = None,
         processor: TracingProcessor | None = None,
-        clock: Callable[[], str] = str,
+        clock: Callable[[], float | str] = str,
     ) -> None:
+        """Take what it is about and where it belongs; the `clock` tells seconds since 1970, or the time in ISO form."""
         self.span_data = span_data
         """What it is about; to be filled in until it ends."""
         self.trace_id = trace_id
@@ -52,8 +54,8 @@ class Span(Generic[TSpanData]):
         self.trace_metadata = trace_metadata
         self._processor = processor
         self._clock = clock
-        self._started_at: str | None = None
-        self._ended_at: str | None = None
+        self._started_at: float | str | None = None
+        self._ended_at: float | str | None = None
         self._error: SpanError | None = None
         self._outer: Span[Any] | None = None
 
@@ -70,12 +72,12 @@ class Span(Generic[TSpanData]):
     @property
     def started_at(self) -> str | None:
         """When it began, in ISO form; None before that."""
-        return self._started_at
+        return _iso(self._started_at)
 
     @property
     def ended_at(self) -> str | None:
         """When it ended, in ISO form; None before that."""
-        return self._ended_at
+        return _iso(self._ended_at)
 
     def set_error(self, error: SpanError) -> None:
         """Say what went wrong."""
@@ -107,8 +109,8 @@ class Span(Generic[TSpanData]):
             "id": self.span_id,
             "trace_id": self.trace_id,
             "parent_id": self.parent_id,
-            "started_at": self._started_at,
-            "ended_at": self._ended_at,
+            "started_at": self.started_at,
+            "ended_at": self.ended_at,
             "span_data": self.span_data.export(),
             "error": self._error,
         }
@@ -121,3 +123,8 @@ class Span(Generic[TSpanData]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.finish(reset_current=True)
+
+
+def _iso(time: float | str | None) -> str | None:
+    """Return a time in ISO form: said when somebody asks, since it takes longer than telling the time."""
+    return datetime.fromtimestamp(time, UTC).isoformat() if isinstance(time, float) else time

@@ -109,8 +109,8 @@ _RUN_WEBSOCKET = replace(_RUN, command=_agentctl("run", "--transport", "websocke
 _WEBSOCKETS = replace(_HTTPX2, command=_script("floors/websockets_stream.py"))
 
 
-def _tool_loop(script: str, *arguments: str, calls: int = CALLS) -> Side:
-    command = _script(script, *arguments, str(calls))
+def _tool_loop(script: str, *arguments: str, calls: int = CALLS, traced: bool = False) -> Side:
+    command = _script(script, *arguments, str(calls), *(["traced"] if traced else []))
     return Side(command=command, is_right=_called_all(calls), clock=Clock.OWN, is_quick=True)
 
 
@@ -187,6 +187,13 @@ CASES = (
         floor=_CALLS,
         by=Figure.TIME,
         wanted=5.0,
+    ),
+    Case(
+        name="tracing-hangs",
+        ours=_tool_loop("tool_loop.py", "websocket", "async", traced=True),
+        floor=_CALLS,
+        by=Figure.TIME,
+        wanted=1.05,
     ),
     Case(
         name="concurrent-runs",

@@ -1,9 +1,12 @@
-"""A tool loop through `Runner.run`, warmed by one, timed on the next: `tool_loop.py websocket async 100`."""
+"""A tool loop through `Runner.run`, warmed by one, timed on the next: `tool_loop.py websocket async 100 [traced]`."""
 
 import asyncio
 import json
+import os
 import sys
+import threading
 import time
+from typing import Any
 
 from agentctl import Agent, OpenAIProvider, RunConfig, Runner, RunResult, function_tool
 
@@ -18,6 +21,18 @@ async def get_weather(city: str) -> str:
 def blocking_get_weather(city: str) -> str:
     """Tell the weather of a city."""
     return f"The weather in {city} is fine."
+
+
+def trace_to_one_that_hangs() -> None:
+    """Have every run traced, by an exporter that never comes back."""
+    from agentctl.tracing import TracingExporter, set_trace_processors
+    from agentctl.tracing.processors import BatchTraceProcessor
+
+    class Hanging(TracingExporter):
+        def export(self, items: list[Any]) -> None:
+            threading.Event().wait()
+
+    set_trace_processors([BatchTraceProcessor(Hanging(), schedule_delay=0.01)])
 
 
 async def main(transport: str, kind: str, calls_wanted: int) -> None:
@@ -42,4 +57,8 @@ async def main(transport: str, kind: str, calls_wanted: int) -> None:
     print(json.dumps({"calls": calls, "bytes": used.bytes_sent if used else None, "seconds": seconds}))
 
 
+if "traced" in sys.argv:
+    trace_to_one_that_hangs()
 asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+sys.stdout.flush()
+os._exit(0)  # Without the wait for the exporter.
