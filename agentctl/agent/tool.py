@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from agentctl._lazy import exporter
+from agentctl.errors import UserError
 
 from .context import RunContextWrapper, ToolContext
 from .enablement import Enablement
+from .strict_schema import ensure_strict_json_schema
 from .tool_origin import ToolOrigin, ToolOriginType
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class FunctionTool:
     name: str
     description: str
     params_json_schema: dict[str, Any]
-    """The JSON schema of the arguments, an object."""
+    """The JSON schema of the arguments, an object; made strict where `strict_json_schema` says so."""
     on_invoke_tool: Callable[[ToolContext[Any], str], Awaitable[Any]]
     """Called with the call's context and the arguments as a JSON text; what it returns is put to the model."""
     strict_json_schema: bool = True
@@ -70,6 +72,8 @@ class FunctionTool:
     """Where the tool comes from, as its items tell."""
 
     def __post_init__(self) -> None:
+        if self.strict_json_schema:
+            self.params_json_schema = _strict(self.params_json_schema, self.name)
         if self.timeout_seconds is not None:
             _check_seconds(self.name, self.timeout_seconds)
         if self.timeout_behavior not in get_args(ToolTimeoutBehavior):
@@ -87,6 +91,13 @@ class FunctionTool:
 if not TYPE_CHECKING:
     # 5 ms that a run with function tools alone does not pay.
     __getattr__ = exporter(__name__, {"Tool": "agentctl.agent.any_tool"})[0]
+
+
+def _strict(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    try:
+        return ensure_strict_json_schema(schema)
+    except UserError as error:
+        raise UserError(f"tool {name!r}: {error.message} (`strict_json_schema=False`)") from error
 
 
 def _check_seconds(name: str, seconds: float) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 from agentctl.agent.agent import Agent
 from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
 from agentctl.agent.output import output_schema
-from agentctl.agent.strict_schema import ensure_strict_json_schema
 from agentctl.agent.tool import FunctionTool
 from agentctl.errors import UserError
 from agentctl.models.multi_provider import MultiProvider
@@ -64,17 +63,6 @@ def _of_tools(agent: Agent[Any]) -> Iterator[Problem]:
 def _of_function(tool: FunctionTool) -> Iterator[Problem]:
     if not _TOOL_NAME.fullmatch(tool.name):
         yield Problem(message=f"tool {tool.name!r}: a name has letters, digits, - and _, 128 at most")
-    if tool.strict_json_schema:
-        try:
-            is_strict = ensure_strict_json_schema(tool.params_json_schema) == tool.params_json_schema
-        except UserError as error:
-            yield Problem(message=f"tool {tool.name!r}: {error.message}")
-        else:
-            if not is_strict:
-                yield Problem(
-                    message=f"tool {tool.name!r}: its schema is not strict; close every object "
-                    "(additionalProperties: false) and require every property, or set strict_json_schema=False"
-                )
     if not tool.description.strip():
         yield Problem(
             message=f"tool {tool.name!r} has no description; a docstring tells the model when to call it",

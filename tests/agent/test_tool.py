@@ -150,3 +150,16 @@ def test_a_tool_guardrail_can_be_asked_without_a_run() -> None:
         asyncio.run(
             ToolInputGuardrail("x", name="odd").run(ToolInputGuardrailData(context, None))  # type: ignore[arg-type]
         )
+
+
+def test_a_schema_written_by_hand_is_made_strict_unless_told_otherwise() -> None:
+    schema = {"type": "object", "properties": {"x": {"type": "string"}, "y": {"type": "string"}}, "required": ["x"]}
+    strict = FunctionTool("look", "", schema, never)
+    assert strict.params_json_schema["required"] == ["x", "y"]
+    assert strict.params_json_schema["additionalProperties"] is False
+    assert dataclasses.replace(strict).params_json_schema == strict.params_json_schema
+    assert FunctionTool("look", "", schema, never, strict_json_schema=False).params_json_schema is schema
+    with pytest.raises(
+        UserError, match=r"tool 'look': the whole is an object with free keys.*strict_json_schema=False"
+    ):
+        FunctionTool("look", "", {"type": "object", "additionalProperties": True}, never)

@@ -121,7 +121,7 @@ def test_tools_are_functions() -> None:
             "function": {
                 "name": "look",
                 "description": "Looks.",
-                "parameters": {"type": "object"},
+                "parameters": {"type": "object", "properties": {}, "required": [], "additionalProperties": False},
                 "strict": True,
             },
         }

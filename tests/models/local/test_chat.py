@@ -155,9 +155,8 @@ def test_plain_text_as_the_output_type_is_no_schema() -> None:
 
 
 def test_references_inside_a_tools_schema_hold_where_it_is_put() -> None:
-    nested = FunctionTool(
-        "save", "", {"type": "object", "properties": {"p": {"$ref": "#/$defs/P"}}, "$defs": {"P": {}}}, never
-    )
+    schema_of_p = {"type": "object", "properties": {"p": {"$ref": "#/$defs/P"}}, "$defs": {"P": {}}}
+    nested = FunctionTool("save", "", schema_of_p, never, strict_json_schema=False)
     chat = build_chat(ModelRequest(input="Hi", tools=[ADD, nested]), LARGE)
     schema = chat.body["response_format"]["json_schema"]["schema"]
     reference = schema["anyOf"][1]["properties"]["arguments"]["properties"]["p"]["$ref"]

@@ -32,7 +32,7 @@ TOOL_JSON = {
     "type": "function",
     "name": "f",
     "description": "Do f.",
-    "parameters": {"type": "object", "properties": {}},
+    "parameters": {"type": "object", "properties": {}, "required": [], "additionalProperties": False},
     "strict": True,
 }
 
