@@ -77,30 +77,34 @@ class AgentOutputSchema(AgentOutputSchemaBase):
         Raises:
             UserError: the type has no schema, or none that strict mode can express.
         """
-        return self._read.schema
+        _, schema, _ = self._read
+        return schema
 
     def validate_json(self, json_str: str) -> Any:
         """Return the model's text as a value of the output type."""
         from pydantic import ValidationError
 
+        adapter, _, is_wrapped = self._read
         try:
-            value = self._read.adapter.validate_json(json_str)
+            value = adapter.validate_json(json_str)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"]) or "the whole"
             raise ModelBehaviorError(
                 f"the model's output is not valid for {self.name()}: {place}: {first['msg']}"
             ) from error
-        return value[_WRAPPED] if self._read.is_wrapped else value
+        return value[_WRAPPED] if is_wrapped else value
 
     def dump_json(self, value: Any) -> str:
         """Return a value as the text that the model would have given; whether it fits, `validate_json` says."""
-        held = {_WRAPPED: value} if self._read.is_wrapped else value
-        text: bytes = self._read.adapter.dump_json(held, by_alias=True, warnings="none")
+        adapter, _, is_wrapped = self._read
+        held = {_WRAPPED: value} if is_wrapped else value
+        text: bytes = adapter.dump_json(held, by_alias=True, warnings="none")
         return text.decode()
 
     @cached_property
-    def _read(self) -> _TypeRead:
+    def _read(self) -> tuple[Any, dict[str, Any], bool]:
+        """What reads values of the type, its schema, and whether it is asked for inside an object."""
         # 50 ms: imported for agents with an output type only.
         from pydantic import TypeAdapter
         from typing_extensions import TypedDict
@@ -120,16 +124,7 @@ class AgentOutputSchema(AgentOutputSchemaBase):
             raise UserError(
                 f"output type {self.name()}: {error.message} (`AgentOutputSchema(…, strict_json_schema=False)`)"
             ) from error
-        return _TypeRead(adapter=adapter, schema=schema, is_wrapped=is_wrapped)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _TypeRead:
-    """What reads the values of an output type, and what the service is told of it."""
-
-    adapter: Any
-    schema: dict[str, Any]
-    is_wrapped: bool
+        return adapter, schema, is_wrapped
 
 
 def output_schema(output_type: type[Any] | AgentOutputSchemaBase | None) -> AgentOutputSchemaBase | None:

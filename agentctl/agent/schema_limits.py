@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from agentctl.errors import UserError
@@ -45,12 +44,10 @@ def check_limits(schema: dict[str, Any]) -> None:
             )
 
 
-@dataclass
 class _Size:
-    properties: int = 0
-    choices: int = 0
-    characters: int = 0
-    characters_of_many: int = 0
+    """What is counted of a schema."""
+
+    properties = choices = characters = characters_of_many = 0
 
     def add(self, node: dict[str, Any]) -> None:
         names = [*node.get("properties", ()), *node.get("$defs", ()), *node.get("definitions", ())]
