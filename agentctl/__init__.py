@@ -98,6 +98,9 @@ if TYPE_CHECKING:
     from .agent.retry import RetryPolicy as RetryPolicy
     from .agent.retry import RetryPolicyContext as RetryPolicyContext
     from .agent.retry import retry_policies as retry_policies
+    from .agent.session import Session as Session
+    from .agent.session import SessionABC as SessionABC
+    from .agent.session import SessionSettings as SessionSettings
     from .agent.shell_tool import LocalShellCommandRequest as LocalShellCommandRequest
     from .agent.shell_tool import LocalShellExecutor as LocalShellExecutor
     from .agent.shell_tool import LocalShellTool as LocalShellTool
@@ -162,11 +165,14 @@ if TYPE_CHECKING:
     from .errors import RunTimeoutError as RunTimeoutError
     from .errors import ServiceError as ServiceError
     from .errors import ServiceUnavailableError as ServiceUnavailableError
+    from .errors import SessionInUseError as SessionInUseError
     from .errors import ToolInputGuardrailTripwireTriggered as ToolInputGuardrailTripwireTriggered
     from .errors import ToolOutputGuardrailTripwireTriggered as ToolOutputGuardrailTripwireTriggered
     from .errors import ToolTimeoutError as ToolTimeoutError
     from .errors import UserError as UserError
     from .log import enable_verbose_stdout_logging as enable_verbose_stdout_logging
+    from .memory.openai_conversations_session import OpenAIConversationsSession as OpenAIConversationsSession
+    from .memory.sqlite_session import SQLiteSession as SQLiteSession
     from .models.multi_provider import MultiProvider as MultiProvider
     from .models.multi_provider import MultiProviderMap as MultiProviderMap
     from .models.openai_chatcompletions import OpenAIChatCompletionsModel as OpenAIChatCompletionsModel
@@ -318,6 +324,7 @@ _NAMES = {
     "MultiProvider": "agentctl.models.multi_provider",
     "MultiProviderMap": "agentctl.models.multi_provider",
     "OpenAIChatCompletionsModel": "agentctl.models.openai_chatcompletions",
+    "OpenAIConversationsSession": "agentctl.memory.openai_conversations_session",
     "OpenAIProvider": "agentctl.models.openai_provider",
     "OpenAIResponsesModel": "agentctl.models.openai_responses",
     "OpenAIResponsesWSModel": "agentctl.models.openai_responses_ws",
@@ -361,8 +368,13 @@ _NAMES = {
     "RunState": "agentctl.run.state",
     "RunTimeoutError": "agentctl.errors",
     "Runner": "agentctl.run.runner",
+    "SQLiteSession": "agentctl.memory.sqlite_session",
     "ServiceError": "agentctl.errors",
     "ServiceUnavailableError": "agentctl.errors",
+    "Session": "agentctl.agent.session",
+    "SessionABC": "agentctl.agent.session",
+    "SessionInUseError": "agentctl.errors",
+    "SessionSettings": "agentctl.agent.session",
     "ShellActionRequest": "agentctl.agent.shell_tool",
     "ShellCallData": "agentctl.agent.shell_tool",
     "ShellCallOutcome": "agentctl.agent.shell_tool",

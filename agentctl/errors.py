@@ -19,6 +19,7 @@ Exception
     │   ├── OutputGuardrailTripwireTriggered    one of the final output: guardrail_result
     │   ├── ToolInputGuardrailTripwireTriggered     one of a tool, before the call: guardrail, output
     │   └── ToolOutputGuardrailTripwireTriggered    one of a tool, at what it gave: guardrail, output
+    ├── SessionInUseError               another run has the conversation: try again later
     ├── RunCancelled                    the caller cancelled the run
     ├── RunTimeoutError                 the whole run took longer than it may
     ├── RunInterrupted                  a signal stopped the run
@@ -196,6 +197,10 @@ class ToolOutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
         self.output = output
 
 
+class SessionInUseError(AgentsException):
+    """Another run, or another process, has the conversation."""
+
+
 class RunCancelled(AgentsException):
     """The caller cancelled the run."""
 
@@ -275,7 +280,7 @@ EXITS: tuple[Exit, ...] = (
     Exit(
         75,
         Outcome.UNAVAILABLE,
-        "Rate limit, overload, network, server error or a cut stream, after the retries.",
+        "Rate limit, overload, network, server error or a cut stream, after the retries; or the session is in use.",
         "Try again later; `--retries` tries more often.",
     ),
     Exit(
@@ -325,6 +330,7 @@ _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
     (ModelTimeoutError, Outcome.UNAVAILABLE),
     (MaxTurnsExceeded, Outcome.MAX_TURNS),
     (GuardrailTripwireTriggered, Outcome.GUARDRAIL),
+    (SessionInUseError, Outcome.UNAVAILABLE),
     (RunTimeoutError, Outcome.TIMEOUT),
     (RunInterrupted, Outcome.INTERRUPTED),
     (OutputClosed, Outcome.CLOSED_PIPE),
