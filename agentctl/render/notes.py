@@ -124,4 +124,4 @@ class Clock:
 
 def _retry_text(event: RetryScheduled) -> str:
     attempt = f"{event.attempt} of {event.max_retries}"
-    return f"{event.error}; trying again in {event.delay:.3g} s ({attempt})"
+    return f"{str(event.error) or type(event.error).__name__}; trying again in {event.delay:.3g} s ({attempt})"

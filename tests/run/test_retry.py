@@ -23,6 +23,7 @@ from agentctl import (
     RetryScheduled,
     RunConfig,
     RunEvent,
+    RunHooks,
     Runner,
     ServiceUnavailableError,
     Usage,
@@ -36,9 +37,11 @@ from agentctl.run.result import RunResultBase
 from agentctl.run.retry import backoff, normalized
 from agentctl.testing import ModelStep, ScriptedModel, assistant_message
 from agentctl.testing.wire_output import response_events
+from agentctl.tracing import GenerationSpanData
 from tests.run.conftest import Run, run_streamed, run_whole
 from tests.service.client import Service
 from tests.service.steps import cut, drop_before_events, http_error, text
+from tests.tracing.recorder import recording
 
 Way = Literal["http", "websocket", "chat_completions"]
 
@@ -249,6 +252,28 @@ def test_what_the_model_knows_goes_before_what_we_read() -> None:
     )
     read = normalized(BUSY, advice)
     assert (read.status_code, read.message, read.is_network_error, read.retry_after) == (529, "busy", True, 2)
+
+
+def test_hooks_are_told_of_one_call(run: Run) -> None:
+    told: list[str] = []
+
+    class Hooks(RunHooks[Any]):
+        async def on_llm_start(self, *arguments: Any) -> None:
+            told.append("start")
+
+        async def on_llm_end(self, *arguments: Any) -> None:
+            told.append("end")
+
+    run(agent_of(ScriptedModel([BUSY, "ok"])), hooks=Hooks())
+    assert told == ["start", "end"]
+
+
+def test_each_call_has_a_span(run: Run, home: object) -> None:
+    with recording() as recorder:
+        run(agent_of(ScriptedModel([BUSY, "ok"], emit_traces=True)))
+    spans = [span for span in recorder.spans if isinstance(span.span_data, GenerationSpanData)]
+    assert [span.error is not None for span in spans] == [True, False]
+    assert len({span.parent_id for span in spans}) == 1
 
 
 class Foreign(Exception):
