@@ -13,6 +13,7 @@ from agentctl.profile.credentials import (
     KeyFromCommand,
     StoredKey,
     check_key,
+    keep_secret,
     keyring_entry,
     load_credentials,
     remove_key,
@@ -20,7 +21,6 @@ from agentctl.profile.credentials import (
 )
 from agentctl.profile.load import NO_HOME, Loaded, find_key, find_paths, load_settings
 from agentctl.profile.store import DEFAULT_PROFILE, load_profiles, set_values
-from agentctl.redaction import register_secret
 
 from .invocation import Invocation
 
@@ -54,7 +54,7 @@ def set_key(order: KeyOrder, invocation: Invocation) -> None:
         key = check_key(_ask(what, no_input=order.no_input))
     except ValueError as error:
         raise ConfigurationError(f"{error}; nothing was stored") from None
-    register_secret(key)
+    keep_secret(key)
     if order.to_keyring:
         # 12 ms that only the keyring costs, here and below.
         from agentctl.profile.keyring import keep

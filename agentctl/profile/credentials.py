@@ -121,7 +121,7 @@ def store_key(path: Path | None, profile: str, purpose: str, key: StoredKey) -> 
 
     The file becomes readable by its user alone.
     """
-    _keep_secret(key.value)
+    keep_secret(key.value)
     entry: Document = {"keyring": True} if key.value is None else {"api_key": key.value}
     if not key.use_for_tracing:
         entry["use_for_tracing"] = False
@@ -159,6 +159,12 @@ def check_key(text: str) -> str:
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ValueError("the key is not one line of printable ASCII without spaces; was it copied whole?")
     return key
+
+
+def keep_secret(key: str | None) -> None:
+    """Register a key as a secret, unless it is the word that stands for none."""
+    if key != NO_KEY:
+        register_secret(key)
 
 
 def key_for(
@@ -228,17 +234,12 @@ def _from_environment(environ: Mapping[str, str], name: str) -> str | None:
         key = check_key(text)
     except ValueError as error:
         raise ConfigurationError(str(error), key=name) from None
-    _keep_secret(key)
+    keep_secret(key)
     return key
 
 
 def _origin_for(purpose: str) -> str:
     return origin_of(OPENAI_BASE_URL) if purpose == TRACING else purpose
-
-
-def _keep_secret(key: str | None) -> None:
-    if key != NO_KEY:
-        register_secret(key)
 
 
 def _remove(path: Path | None, parts: Parts) -> bool:
@@ -281,7 +282,7 @@ def _key(entry: JSONValue, path: Path | None, place: str) -> StoredKey:
                 value = check_key(text)
             except ValueError as error:
                 raise ConfigurationError(str(error), file=path, key=f"{place}.api_key") from None
-            _keep_secret(value)
+            keep_secret(value)
             return StoredKey(value=value, use_for_tracing=use_for_tracing)
         case _:
             raise _no_key(path, place)

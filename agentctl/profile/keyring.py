@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from agentctl.errors import ConfigurationError
 from agentctl.net.excerpt import excerpt
-from agentctl.redaction import register_secret
 from agentctl.threads import in_daemon_thread
 
-from .credentials import check_key
+from .credentials import check_key, keep_secret
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -96,7 +95,7 @@ def _fetch(entry: str) -> str:
         checked = check_key(key)
     except ValueError as error:
         raise ConfigurationError(f"the keyring's key {entry!r} of {SERVICE} is none: {error}") from None
-    register_secret(checked)
+    keep_secret(checked)
     return checked
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.net.endpoint import OPENAI_BASE_URL, http_form, origin_of
+from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, http_form, origin_of
 from agentctl.redaction import mask_keys, register_secret
 from agentctl.storage import Folders, folders
 
@@ -144,7 +144,7 @@ def find_tracing_key(loaded: Loaded, environ: Mapping[str, str]) -> Key | None:
     if origin_of(loaded.settings.client.base_url) != origin:
         return None
     match find_key(loaded, environ).credential:
-        case Credential(value="none"):
+        case Credential(value=value) if value == NO_KEY:
             return None
         case Credential(use_for_tracing=False) | KeyFromKeyring(use_for_tracing=False):
             return None

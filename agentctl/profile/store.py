@@ -67,8 +67,8 @@ def load_profile(
 ) -> Profile:
     """Return the profile that was named, or else the one in use; a missing file says nothing unless it is `required`.
 
-    Raises `ConfigurationError`: the file is missing, or it cannot be parsed, or there is no such profile, unless it
-    `may_be_new`, or a key or value in it is wrong.
+    Raises `ConfigurationError`: the file is missing, or it cannot be parsed, or there is no such profile, unless one
+    that was named `may_be_new`, or a key or value in it is wrong.
     """
     document = None if path is None else read_document(path)
     if document is None and required:
@@ -76,7 +76,7 @@ def load_profile(
     document = document or {}
     _check_frame(document, path)
     found = _in_force(document, path, named)
-    if not may_be_new:
+    if named is None or not may_be_new:
         _check_there(document, path, found)
     return Profile(path=path, name=found.name, origin=found.origin, values=_values(document, path, found.name))
 

@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -151,9 +153,10 @@ def test_a_profile_that_the_file_names_and_lacks_is_said_and_can_be_mended(agent
     path = home / ".agentctl" / "config.toml"
     path.parent.mkdir()
     path.write_text('profile = "gone"\n')
-    for arguments in (["show"], ["set", "model", "m"]):
-        done = agentctl("config", *arguments)
+    for arguments in (["show"], ["set", "model", "m"], ["set-key"], ["unset", "model"]):
+        done = agentctl("config", *arguments, input="sk-of-nobody")
         assert done.returncode == 78
+        assert not (home / ".agentctl" / "credentials.toml").exists()
         assert f"there is no profile 'gone', which {path} names" in done.stderr
     listed = agentctl("config", "profiles", "list")
     assert (listed.returncode, listed.stdout) == (0, "  default\n")
@@ -314,6 +317,20 @@ def test_twenty_processes_that_change_one_profile_at_once_lose_nothing(home: Pat
     assert sorted(said) == [b""] * 19 + [b"made the profile work\n"]
     assert config(home) == {"profiles": {"work": {"settings": {"metadata": {f"k{n}": str(n) for n in range(20)}}}}}
     assert sorted(os.listdir(home / ".agentctl")) == ["config.toml", "config.toml.lock"]
+
+
+def test_processes_that_are_killed_at_any_moment_leave_a_file_that_can_be_read(agentctl: Agentctl, home: Path) -> None:
+    """Each writer is ended a little later than the one before it, by SIGKILL or SIGTERM."""
+    agentctl("config", "set", "max_turns", "3", "--profile", "work")
+    for number in range(16):
+        command = [sys.executable, "-m", "agentctl", "config", "set", f"settings.metadata.k{number}", "v"]
+        with subprocess.Popen([*command, "--profile", "work"], cwd=home, stderr=subprocess.DEVNULL) as writer:
+            time.sleep(0.02 * number)
+            writer.send_signal(signal.SIGKILL if number % 2 else signal.SIGTERM)
+        assert writer.returncode in (0, 143, -signal.SIGTERM, -signal.SIGKILL)
+        assert config(home)["profiles"]["work"]["max_turns"] == 3
+    assert agentctl("config", "set", "model", "m", "--profile", "work").returncode == 0
+    assert config(home)["profiles"]["work"]["model"] == "m"
 
 
 def test_every_help_begins_with_an_example(agentctl: Agentctl) -> None:
