@@ -1,11 +1,12 @@
 """The scripted model: what its steps may be, and what it says when script and run do not fit."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from agentctl import Agent, Runner, Usage
+from agentctl import Agent, ModelResponse, ModelRetryAdvice, ModelRetryAdviceRequest, Runner, Usage
 from agentctl.testing import (
     InvalidModelStep,
     ModelCall,
@@ -14,7 +15,9 @@ from agentctl.testing import (
     UnconsumedModelSteps,
     UnexpectedModelCall,
     assistant_message,
+    function_call,
 )
+from agentctl.testing.wire_output import response_events
 
 
 def run(model: ScriptedModel) -> Any:
@@ -29,6 +32,11 @@ def run(model: ScriptedModel) -> Any:
         ModelStep(output="hello"),
         lambda call: "hello",
         lambda call: ModelStep(output=[assistant_message("hello")]),
+        {"output": [assistant_message("hello")]},
+        (assistant_message("hello"),),
+        ModelStep([assistant_message("hello")]),
+        ModelResponse(output=[assistant_message("hello")], usage=Usage(), response_id=None),
+        lambda call: ModelResponse(output=[assistant_message("hello")], usage=Usage(), response_id=None),
     ],
 )
 def test_a_step_may_be_said_in_many_ways(step: Any) -> None:
@@ -72,3 +80,56 @@ def test_steps_that_are_left_say_so() -> None:
 def test_a_step_of_no_kind_says_so() -> None:
     with pytest.raises(InvalidModelStep, match="not 7"):
         ScriptedModel([7])  # type: ignore[list-item]
+
+
+def test_a_step_as_a_dict_with_a_field_that_is_not_there_says_so() -> None:
+    with pytest.raises(InvalidModelStep, match="no field 'outputs'"):
+        ScriptedModel([{"outputs": []}])  # type: ignore[list-item]
+
+
+def test_advice_without_an_error_says_so() -> None:
+    with pytest.raises(InvalidModelStep, match="retry_advice has an error that it is about"):
+        ScriptedModel([ModelStep(output="x", retry_advice=ModelRetryAdvice(suggested=True))])
+
+
+def test_advice_is_given_for_the_error_of_its_step() -> None:
+    error, advice = ValueError("x"), ModelRetryAdvice(suggested=True)
+    model = ScriptedModel([ModelStep(error=error, retry_advice=advice)])
+    with pytest.raises(ValueError, match="x"):
+        run(model)
+    assert model.get_retry_advice(ModelRetryAdviceRequest(error=error, attempt=1, stream=False)) is advice
+    assert model.get_retry_advice(ModelRetryAdviceRequest(error=ValueError(), attempt=1, stream=False)) is None
+
+
+def test_request_id_and_raw_usage_are_those_of_the_step() -> None:
+    step = ModelStep(output="x", usage=Usage(input_tokens=3), request_id="req_7", raw_usage={"cost": 2})
+    response = run(ScriptedModel([step])).raw_responses[0]
+    assert (response.request_id, response.usage.input_tokens) == ("req_7", 3)
+    assert response.raw_usage["cost"] == 2
+
+
+def test_events_may_come_from_a_function_of_the_call_and_an_error_after_them() -> None:
+    async def stream(call: ModelCall) -> AsyncIterator[Any]:
+        for event in response_events([assistant_message(f"you said {call.input}")], response_id="r", usage={}):
+            yield event
+
+    assert run(ScriptedModel([ModelStep(stream_events=stream)])).final_output == "you said hi"
+    with pytest.raises(ValueError, match="cut"):
+        run(ScriptedModel([ModelStep(stream_events=stream, error=ValueError("cut"))]))
+
+
+def test_a_call_says_whether_it_was_streamed() -> None:
+    async def scenario() -> list[bool]:
+        model = ScriptedModel(["a", "b"])
+        agent: Agent[Any] = Agent(name="a", model=model)
+        await Runner.run(agent, "hi")
+        async for _ in Runner.run_streamed(agent, "hi").stream_events():
+            pass
+        return [call.streamed for call in model.calls]
+
+    assert asyncio.run(scenario()) == [False, True]
+
+
+def test_a_call_of_a_tool_may_be_in_a_namespace() -> None:
+    assert function_call("look", {}, call_id="c1", namespace="eyes")["namespace"] == "eyes"
+    assert "namespace" not in function_call("look", {}, call_id="c1")
