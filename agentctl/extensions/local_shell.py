@@ -10,7 +10,10 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from agentctl.agent.shell_tool import (
     LocalShellCommandRequest,
@@ -23,15 +26,22 @@ from agentctl.child import ChildProtocol, child_environment, kill_child, signal_
 from agentctl.errors import UserError
 from agentctl.redaction import redact
 from agentctl.run.local_tools import shell_text
+from agentctl.threads import in_daemon_thread
 
 _GRACE = 1.0
 """Seconds between the request to end and the end."""
 _LAST_WORDS = 0.2
 """Seconds that the end of the output is waited for once a command has ended: one left behind may hold it open."""
+_MARK = "_COMMAND_OF_AN_AGENT"
+"""The variable by which a process is known that has left the process group of its command."""
+_MOST_SWEEPS = 10
+"""How often they are looked for: one that starts others may be a step ahead."""
 
 
 class LocalShell:
     """Runs commands one after the other, each in a new shell and a process group of its own, which ends with it.
+
+    On Linux that goes for processes that leave the group too, unless they hide.
 
     `ShellTool(executor=LocalShell("."))`; for a `LocalShellTool` the executor is the method `run_command`.
     """
@@ -112,7 +122,8 @@ class LocalShell:
         folder: str | None = None,
         added: Mapping[str, str] | None = None,
     ) -> ShellCommandOutput:
-        environ = self._child_environment() | dict(added or {})
+        mark = os.urandom(8).hex()
+        environ = self._child_environment() | dict(added or {}) | {_MARK: mark}
         heard = max(limit, 1)
         transport, child = await start_child(
             lambda: _Command(heard), command, environ=environ, folder=folder or self._folder
@@ -125,7 +136,7 @@ class LocalShell:
         except TimeoutError:
             outcome = ShellCallOutcome("timeout")
         finally:
-            await _end(transport, child)
+            await _end(transport, child, mark)
         stdout, stderr = child.out.text(), child.err.text()
         room_for_stderr = min(len(stderr), max(limit // 2, limit - len(stdout)))
         return ShellCommandOutput(
@@ -190,7 +201,7 @@ class _Command(ChildProtocol):
         (self.err if fd == 2 else self.out).add(data)
 
 
-async def _end(transport: asyncio.SubprocessTransport, child: _Command) -> None:
+async def _end(transport: asyncio.SubprocessTransport, child: _Command, mark: str) -> None:
     """End what still runs: asked first, and told then, also where who waits for it is cancelled."""
     try:
         if not child.has_ended.is_set() and sys.platform != "win32":
@@ -199,6 +210,26 @@ async def _end(transport: asyncio.SubprocessTransport, child: _Command) -> None:
             await _within(_LAST_WORDS, child.is_silent)
     finally:
         await kill_child(transport, child)
+        if sys.platform == "linux":
+            await in_daemon_thread(partial(_kill_marked, f"{_MARK}={mark}".encode()), name="end of a command")
+
+
+def _kill_marked(mark: bytes) -> None:
+    """End the processes that have left the group of their command, as those do that become daemons."""
+    for _ in range(_MOST_SWEEPS):
+        found = [int(name) for name in os.listdir("/proc") if name.isdigit() and mark in _environment(name)]
+        for process in found:
+            with suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+        if not found:
+            return
+
+
+def _environment(process: str) -> bytes:
+    try:
+        return Path("/proc", process, "environ").read_bytes()
+    except OSError:  # It is somebody else's, or has ended.
+        return b""
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:

@@ -82,7 +82,7 @@ def test_commands_get_what_finds_programs_and_what_is_named_and_no_key_of_ours(t
     }
     shell = LocalShell(tmp_path, variables=["NAMED", "MY_KEY"], environ=environ)
     said = result(shell, "env").stdout.splitlines()
-    assert {line.partition("=")[0] for line in said} - {"PWD", "SHLVL", "_", "OLDPWD"} == {
+    assert {line.partition("=")[0] for line in said} - {"PWD", "SHLVL", "_", "OLDPWD", "_COMMAND_OF_AN_AGENT"} == {
         "PATH",
         "HOME",
         "LANG",
@@ -158,6 +158,21 @@ def test_what_a_command_leaves_behind_ends_with_it(tmp_path: Path, lifeline: Pat
     with open(os.open(lifeline, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
         leave = f"sleep 600 3> {lifeline} & while ! test -e {tmp_path}/go; do touch {tmp_path}/go; done; echo left"
         assert result(LocalShell(tmp_path), leave).stdout == "left\n"
+        os.set_blocking(reader.fileno(), True)
+        assert reader.read() == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing tells whose process it was")
+def test_a_daemon_ends_with_the_command_that_started_it(tmp_path: Path, lifeline: Path) -> None:
+    daemon = (
+        "import os, time\n"
+        f"os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); os.open('{lifeline}', os.O_WRONLY)\n"
+        f"open('{tmp_path}/there', 'w'); os.closerange(0, 3); time.sleep(600)"
+    )
+    (tmp_path / "daemon.py").write_text(daemon)
+    with open(os.open(lifeline, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        command = f"{sys.executable} daemon.py; while ! test -e there; do sleep 0.01; done; echo started"
+        assert result(LocalShell(tmp_path), command).stdout == "started\n"
         os.set_blocking(reader.fileno(), True)
         assert reader.read() == b""
 
