@@ -87,6 +87,15 @@ class Usage:
     transport: TransportUsage | None = field(default=None, compare=False)
     """What went over WebSockets; None where nothing did. Not compared: what was consumed is the same either way."""
 
+    def __post_init__(self) -> None:
+        # Custom models give the details of `openai`, or none.
+        given_in: Any = self.input_tokens_details
+        if type(given_in) is not InputTokensDetails:
+            self.input_tokens_details = InputTokensDetails(getattr(given_in, "cached_tokens", None) or 0)
+        given_out: Any = self.output_tokens_details
+        if type(given_out) is not OutputTokensDetails:
+            self.output_tokens_details = OutputTokensDetails(getattr(given_out, "reasoning_tokens", None) or 0)
+
     @classmethod
     def from_wire(cls, wire: JSONValue) -> Usage:
         """Read the `usage` object of a response; an object or number that is missing or none counts as nothing."""
