@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.items import InputItem, ItemHelpers, ModelResponse, RunItem, ToolApprovalItem, ToolCallOutputItem
+from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.agent.wire import WireItem
 from agentctl.errors import UserError
 
@@ -129,6 +130,9 @@ class Progress:
 
     def break_off(self) -> None:
         """End the run where it is: what ran counts no longer, and tool calls without an output get one that says so."""
+        for given in self.held.values():
+            self.add(given.run_item if isinstance(given, FunctionToolResult) else given)
+        self.held.clear()
         answers = answers_of_open_calls([item.to_input_item() for item in self.new_items])
         for wire in answers:
             self.add(ToolCallOutputItem(self.agent, wire, output=NO_OUTPUT))

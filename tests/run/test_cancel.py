@@ -363,3 +363,32 @@ def test_after_the_turn_over_a_service_lets_the_tools_end(service: Service) -> N
 
     assert types(asyncio.run(scenario())) == ["function_call", "function_call_output"]
     assert len(service.requests()) == 1
+
+
+def test_what_was_held_for_a_call_that_waited_for_a_yes_is_kept() -> None:
+    @function_tool(needs_approval=True)
+    async def careful() -> str:
+        calls_of_tools.append("careful begins")
+        await asyncio.Event().wait()
+        return "never"
+
+    @function_tool
+    def quick() -> str:
+        calls_of_tools.append("quick")
+        return "done at once"
+
+    async def scenario() -> RunResultStreaming:
+        both = [function_call("careful", {}, call_id="c1"), function_call("quick", {}, call_id="c2")]
+        agent: Agent[Any] = Agent(name="a", model=ScriptedModel([both, "never asked for"]), tools=[careful, quick])
+        state = (await Runner.run(agent, "hi")).to_state()
+        state.approve(state.get_interruptions()[0])
+        result = Runner.run_streamed(agent, state)
+        await tools_have_begun(2)
+        result.cancel()
+        await asyncio.wait({result.run_loop_task})
+        return result
+
+    result = asyncio.run(scenario())
+    outputs = {item.get("call_id"): item.get("output") for item in result.to_input_list()[3:]}
+    assert outputs == {"c1": NO_OUTPUT, "c2": "done at once"}
+    assert types(result) == ["function_call", "function_call", "function_call_output", "function_call_output"]
