@@ -38,7 +38,11 @@ app.add_typer(profile_commands.app, name="profiles", short_help="Show, choose or
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 
 
-@app.command("set-key", short_help="Store the key of the endpoint, or that of traces.")
+@app.command(
+    "set-key",
+    short_help="Store the key of the endpoint, or that of traces.",
+    context_settings={"allow_extra_args": True},
+)
 def set_key(
     ctx: typer.Context,
     tracing: Annotated[
@@ -53,7 +57,6 @@ def set_key(
         bool, typer.Option("--keyring", help="Keep it in the system's keyring (extra `keyring`), not in a file.")
     ] = False,
     no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; read the key from stdin.")] = False,
-    misplaced: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="")] = None,
 ) -> None:
     """Example: agentctl config set-key < key.txt
 
@@ -61,7 +64,7 @@ def set_key(
     profile in force and sent to the origin of that endpoint, and nowhere else; where that is OpenAI's, traces are
     exported with it too.
     """
-    if misplaced:
+    if ctx.args:
         raise typer.BadParameter(
             "a key on the command line can be seen by every user of this machine; pipe it in, or run "
             "`agentctl config set-key` and paste it"

@@ -66,21 +66,22 @@ def disable(ctx: typer.Context) -> None:
     _store(ctx, is_enabled=False)
 
 
-@app.command("set-key", short_help="Store the key that traces are exported with.")
+@app.command(
+    "set-key", short_help="Store the key that traces are exported with.", context_settings={"allow_extra_args": True}
+)
 def set_key(
     ctx: typer.Context,
     keyring: Annotated[
         bool, typer.Option("--keyring", help="Keep it in the system's keyring (extra `keyring`), not in a file.")
     ] = False,
     no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; read the key from stdin.")] = False,
-    misplaced: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="")] = None,
 ) -> None:
     """Example: agentctl trace set-key < key.txt
 
     Store the key that traces are exported to OpenAI with, in place of that of the endpoint: asked for on a terminal,
     one line of stdin otherwise. `agentctl config set-key --tracing` is the same.
     """
-    if misplaced:
+    if ctx.args:
         raise typer.BadParameter(
             "a key on the command line can be seen by every user of this machine; pipe it in, or run "
             "`agentctl trace set-key` and paste it"
