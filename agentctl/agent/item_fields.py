@@ -50,7 +50,8 @@ class RawItem:
 
 def raw_wire(item: Any) -> WireItem:
     """Return a raw item as JSON, with what was changed in the object that was handed out."""
-    return wire_of(item._wire, item._view)
+    wire: WireItem = wire_of(item._wire, item._view)
+    return wire
 
 
 def release(item: Any, *names: str) -> None:

@@ -10,8 +10,10 @@ _AS_DICT = frozenset({"item_reference", "local_shell_call_output", "mcp_approval
 """Item types that exist only as input: their view is the dict itself."""
 
 
-def item_view(wire: WireItem) -> Any:
+def item_view(wire: WireItem | None) -> Any:
     """Return an output item as the `openai` object of its type: an unknown field stays, a missing one is no error."""
+    if wire is None:
+        return None  # A user's item of nothing.
     kind = wire.get("type")
     if not isinstance(kind, str) or kind in _AS_DICT or (kind.endswith("_output") and "id" not in wire):
         return wire  # An output without an id was made here, not by the service.
@@ -35,11 +37,11 @@ def to_wire(value: Any) -> JSONValue:
     return value.model_dump(mode="json", exclude_unset=True, warnings=False)
 
 
-def wire_of(wire: WireItem | None, view: Any) -> WireItem:
+def wire_of(wire: JSONValue, view: Any) -> JSONValue:
     """Return an item as JSON: as it came, unless the view of it that was handed out has been changed since."""
-    if wire is not None and (view is None or view is wire):
+    if view is None or view is wire:
         return wire
-    seen: WireItem = to_wire(view)
+    seen = to_wire(view)
     if wire is None:
         return seen
     return wire if seen == wire or seen == to_wire(item_view(wire)) else seen

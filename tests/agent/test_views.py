@@ -117,6 +117,13 @@ def test_an_item_may_be_made_by_hand_of_an_object_of_the_client() -> None:
     assert ItemHelpers.text_message_output(item) == "hi"
 
 
+def test_an_item_of_nothing_can_be_compared_and_shown() -> None:
+    item = MessageOutputItem(agent=AGENT, raw_item=None)
+    assert item.raw_item is None
+    assert item == copy.copy(item) != message()
+    assert "raw_item=None" in repr(item)
+
+
 def test_a_change_of_the_view_is_a_change_of_the_item() -> None:
     item = message()
     part = item.raw_item.content[0]
