@@ -19,6 +19,7 @@ Exception
     │   ├── OutputGuardrailTripwireTriggered    one of the final output: guardrail_result
     │   ├── ToolInputGuardrailTripwireTriggered     one of a tool, before the call: guardrail, output
     │   └── ToolOutputGuardrailTripwireTriggered    one of a tool, at what it gave: guardrail, output
+    ├── ApprovalMissing                 a tool call needed somebody's yes, and there was nobody to give it
     ├── SessionInUseError               another run has the conversation: try again later
     ├── RunCancelled                    the caller cancelled the run
     ├── RunTimeoutError                 the whole run took longer than it may
@@ -44,6 +45,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
+    from agentctl.agent.items import ToolApprovalItem
     from agentctl.agent.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolOutputGuardrail
     from agentctl.run.result import RunErrorDetails
 
@@ -197,6 +199,18 @@ class ToolOutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
         self.output = output
 
 
+class ApprovalMissing(AgentsException):
+    """A tool call needed somebody's yes, and there was nobody to give it."""
+
+    def __init__(self, calls: list[ToolApprovalItem]) -> None:
+        names = ", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in calls))
+        super().__init__(
+            f"needs approval: {names}; run it on a terminal to be asked, or decide beforehand with --allow, --deny or "
+            "--on-approval"
+        )
+        self.calls = calls
+
+
 class SessionInUseError(AgentsException):
     """Another run, or another process, has the conversation."""
 
@@ -244,6 +258,7 @@ class Outcome(StrEnum):
     MISCONFIGURED = "misconfigured"
     GUARDRAIL = "guardrail"
     MAX_TURNS = "max_turns"
+    DENIED = "denied"
     REFUSED = "refused"
     TIMEOUT = "timeout"
     INTERRUPTED = "interrupted"
@@ -307,6 +322,12 @@ EXITS: tuple[Exit, ...] = (
         "The turn limit was reached before the final output.",
         "Raise `--max-turns`, or see with `agentctl stream` what the agent spends its turns on.",
     ),
+    Exit(
+        83,
+        Outcome.DENIED,
+        "A tool call needed approval, and there was nobody to give it.",
+        "Run it on a terminal to be asked, or decide beforehand: `--allow TOOL`, `--on-approval deny`.",
+    ),
     Exit(85, Outcome.REFUSED, "The model refused.", "Ask differently, or try another model."),
     Exit(124, Outcome.TIMEOUT, "The time given with `--timeout` passed.", "Raise `--timeout`."),
     Exit(130, Outcome.INTERRUPTED, "Stopped by Ctrl-C (SIGINT).", "Run it again."),
@@ -330,6 +351,7 @@ _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
     (ModelTimeoutError, Outcome.UNAVAILABLE),
     (MaxTurnsExceeded, Outcome.MAX_TURNS),
     (GuardrailTripwireTriggered, Outcome.GUARDRAIL),
+    (ApprovalMissing, Outcome.DENIED),
     (SessionInUseError, Outcome.UNAVAILABLE),
     (RunTimeoutError, Outcome.TIMEOUT),
     (RunInterrupted, Outcome.INTERRUPTED),

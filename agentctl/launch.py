@@ -16,7 +16,7 @@ from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.definitions.reference import load_agent
 from agentctl.definitions.trace_processors import load_processors
-from agentctl.errors import AgentsException, ConfigurationError, RunTimeoutError
+from agentctl.errors import AgentsException, ApprovalMissing, ConfigurationError, RunTimeoutError
 from agentctl.models.default_model import get_default_model
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.defaults import get_defaults, set_default_openai_key, set_tracing_export_api_key
@@ -207,8 +207,11 @@ async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
     watcher = loop.create_task(cancel_when_pressed())
     try:
         async for event in result.run_events():
-            if isinstance(event, RunFinished) and timer is not None:
-                timer.cancel()
+            if isinstance(event, RunFinished):
+                if timer is not None:
+                    timer.cancel()
+                if event.interruptions and event.error is None:
+                    event = replace(event, error=ApprovalMissing(event.interruptions))
             yield event
     finally:
         watcher.cancel()
