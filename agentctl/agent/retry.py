@@ -166,14 +166,11 @@ RetryPolicy: TypeAlias = Callable[[RetryPolicyContext], "bool | RetryDecision | 
 
 
 @dataclass
-class ProviderDecision(RetryDecision):
-    """What a policy says that follows the model's advice: a no that others cannot overrule, or a yes that is safe."""
+class Veto(RetryDecision):
+    """The no of a model's advice, which no other policy overrules."""
 
-    is_veto: bool = False
     is_overridable: bool = False
-    """Whether a decision that approves an unsafe replay overrules the veto."""
-    is_safe: bool = False
-    """Whether the model said that the request can be sent again."""
+    """Whether a decision that approves an unsafe replay does."""
 
 
 class _RetryPolicies:
@@ -184,7 +181,7 @@ class _RetryPolicies:
         return lambda context: False
 
     def provider_suggested(self) -> RetryPolicy:
-        """Do as the model advises: its no is final also within `any`, its yes says whether a replay is safe."""
+        """Do as the model advises: its no is final, also within `any`."""
         return _provider_suggested
 
     def network_error(self) -> RetryPolicy:
@@ -270,12 +267,8 @@ def _provider_suggested(context: RetryPolicyContext) -> RetryDecision:
     if advice is None or advice.suggested is None:
         return RetryDecision(False)
     if not advice.suggested:
-        return ProviderDecision(
-            False, reason=advice.reason, is_veto=True, is_overridable=context.replay_safety == "unsafe"
-        )
-    return ProviderDecision(
-        True, delay=advice.retry_after, reason=advice.reason, is_safe=context.replay_safety == "safe"
-    )
+        return Veto(False, reason=advice.reason, is_overridable=context.replay_safety == "unsafe")
+    return RetryDecision(True, delay=advice.retry_after, reason=advice.reason)
 
 
 def _retry_after(context: RetryPolicyContext) -> RetryDecision:
@@ -288,28 +281,27 @@ def _retry_after(context: RetryPolicyContext) -> RetryDecision:
 def _any(decisions: list[RetryDecision]) -> RetryDecision:
     positive = [decision for decision in decisions if decision.retry]
     approved = any(decision.approve_unsafe_replay for decision in positive)
-    for veto in (one for one in decisions if isinstance(one, ProviderDecision) and one.is_veto):
-        if not (approved and veto.is_overridable):
-            return veto
+    for one in decisions:
+        if isinstance(one, Veto) and not (approved and one.is_overridable):
+            return one
     return _together(positive) if positive else next(iter(decisions), RetryDecision(False))
 
 
 def _all(decisions: list[RetryDecision]) -> RetryDecision:
-    vetoes = [decision for decision in decisions if isinstance(decision, ProviderDecision) and decision.is_veto]
     negative = [decision for decision in decisions if not decision.retry]
-    if vetoes or negative or not decisions:
-        return next(iter(vetoes or negative), RetryDecision(False))
+    if negative or not decisions:
+        vetoes = (decision for decision in negative if isinstance(decision, Veto))
+        return next(vetoes, negative[0] if negative else RetryDecision(False))
     return _together(decisions)
 
 
 def _together(decisions: list[RetryDecision]) -> RetryDecision:
     """Return decisions to retry as one: of two delays or reasons the later one counts."""
-    return ProviderDecision(
+    return RetryDecision(
         True,
         delay=next((one.delay for one in reversed(decisions) if one.delay is not None), None),
         reason=next((one.reason for one in reversed(decisions) if one.reason is not None), None),
         approve_unsafe_replay=any(one.approve_unsafe_replay for one in decisions),
-        is_safe=any(isinstance(one, ProviderDecision) and one.is_safe for one in decisions),
     )
 
 

@@ -26,10 +26,12 @@ from agentctl.agent.ports import Model, ModelRequest
 from agentctl.agent.retry import (
     ModelRetryAdvice,
     ModelRetryAdviceRequest,
+    ModelRetryBackoffInput,
     ModelRetryBackoffSettings,
     ModelRetryNormalizedError,
     ModelRetrySettings,
     RetryDecision,
+    RetryPolicy,
     RetryPolicyContext,
     backoff_settings,
     evaluate,
@@ -77,9 +79,10 @@ async def call_with_retries(
         Exception: as the last call raised it, or the policy.
     """
     settings = request.model_settings.retry or ModelRetrySettings()
-    failed = 0
+    most = settings.max_retries or 0
     if settings.max_retries == 0:
         request = replace(request, may_retry=False)
+    failed = 0
     while True:
         seen = _Seen()
         try:
@@ -92,59 +95,58 @@ async def call_with_retries(
             return
         except Exception as error:
             failed += 1
-            delay = await _delay(error, settings, failed, seen, model, request, streamed=streamed)
+            if failed > most or settings.policy is None or (streamed and seen.has_answer):
+                raise
+            context = _context(error, model, request, attempt=failed, most=most, has_begun=seen.has_begun)
+            delay = await _delay(settings.policy, context, settings.backoff)
             if delay is None:
                 raise
-            notice = RetryScheduled(attempt=failed, max_retries=settings.max_retries or 0, delay=delay, error=error)
-        logger.debug("call %d of %d in %.1f s: %s", failed + 1, notice.max_retries + 1, delay, notice.error)
+            notice = RetryScheduled(attempt=failed, max_retries=most, delay=delay, error=error)
+        logger.debug("call %d of %d in %.1f s: %s", failed + 1, most + 1, delay, notice.error)
         yield notice
         await asyncio.sleep(delay)
         request = replace(request, may_retry=False)
 
 
-async def _delay(
-    error: Exception,
-    settings: ModelRetrySettings,
-    failed: int,
-    seen: _Seen,
-    model: Model,
-    request: ModelRequest,
-    *,
-    streamed: bool,
-) -> float | None:
-    """Return the seconds to wait before another call, None if there is to be none."""
-    if settings.policy is None or failed > (settings.max_retries or 0) or (streamed and seen.has_answer):
-        return None
+def _context(
+    error: Exception, model: Model, request: ModelRequest, *, attempt: int, most: int, has_begun: bool
+) -> RetryPolicyContext:
+    """Return what is known of a call that failed."""
     question = ModelRetryAdviceRequest(
         error=error,
-        attempt=failed,
-        stream=streamed,
+        attempt=attempt,
+        stream=request.streamed,
         previous_response_id=request.previous_response_id,
         conversation_id=request.conversation_id,
     )
     advice = model.get_retry_advice(question)
-    if seen.has_begun:
+    if has_begun:
         advice = _after_the_beginning(advice, is_stateful=request.is_stateful)
-    context = RetryPolicyContext(
+    return RetryPolicyContext(
         error=error,
-        attempt=failed,
-        max_retries=settings.max_retries or 0,
-        stream=streamed,
+        attempt=attempt,
+        max_retries=most,
+        stream=request.streamed,
         normalized=normalized(error, advice),
         provider_advice=advice,
         previous_response_id=request.previous_response_id,
         conversation_id=request.conversation_id,
     )
+
+
+async def _delay(
+    policy: RetryPolicy, context: RetryPolicyContext, waits: ModelRetryBackoffInput | None
+) -> float | None:
+    """Return the seconds to wait before another call, None if there is to be none."""
     if context.normalized.is_abort:
         return None
-    decision = await evaluate(settings.policy, context)
+    decision = await evaluate(policy, context)
     if not may_replay(decision, context):
         return None
-    if decision.delay is not None:
-        return max(0.0, decision.delay)
-    if context.normalized.retry_after is not None:
-        return max(0.0, context.normalized.retry_after)
-    return backoff(backoff_settings(settings.backoff), failed, random.random())  # noqa: S311  # spreads retries
+    asked = context.normalized.retry_after if decision.delay is None else decision.delay
+    if asked is not None:
+        return max(0.0, asked)
+    return backoff(backoff_settings(waits), context.attempt, random.random())  # noqa: S311  # spreads retries
 
 
 def may_replay(decision: RetryDecision, context: RetryPolicyContext) -> bool:
