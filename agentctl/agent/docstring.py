@@ -39,20 +39,24 @@ def read_docstring(text: str, style: DocstringStyle | None = None) -> Documentat
 
     docstring = Docstring(text)
     read = [_read(docstring.parse(kind, warnings=False)) for kind in ([style] if style else _STYLES)]
-    return next(
-        (known for known in read if known.parameters), min(read, key=lambda known: len(known.description or ""))
-    )
+    found = [known for known in read if known is not None]
+    return next((known for known in found if known.parameters), next(iter(found), whole))
 
 
-def _read(sections: list[DocstringSection]) -> Documentation:
+def _read(sections: list[DocstringSection]) -> Documentation | None:
+    """Return what sections say; None if all of it is text, which then was written in another style, or none."""
     description: str | None = None
     parameters: dict[str, str] = {}
+    is_text = True
     for section in sections:
         match section.kind.value:
             case "text":
                 description = description or section.value.strip() or None
+            case "admonition":
+                pass  # Whatever stands above a line of dashes, or an indented block.
             case "parameters" | "other parameters":
                 parameters |= {parameter.name.lstrip("*"): parameter.description for parameter in section.value}
+                is_text = False
             case _:
-                pass
-    return Documentation(description=description, parameters=parameters)
+                is_text = False
+    return None if is_text else Documentation(description=description, parameters=parameters)

@@ -100,6 +100,9 @@ def test_a_docstring_of_another_style_than_told_is_all_text() -> None:
         ("  Add up: two numbers.  ", "Add up: two numbers."),
         ("Add up.\n\nReturns:\n    The sum.", "Add up."),
         ("Add up.\n\n:returns: The sum.", "Add up."),
+        ("Overview\n--------\nAdds up.", "Overview\n--------\nAdds up."),
+        ("Adds:\n- a\n- b\n---\nThat is it.", "Adds:\n- a\n- b\n---\nThat is it."),
+        ("Add as\n:func:`sum` does.", "Add as\n:func:`sum` does."),
     ],
 )
 def test_the_description_is_the_text_before_the_sections(text: str | None, description: str | None) -> None:
