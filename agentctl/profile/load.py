@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from .resolve import Settings, resolve, unknown_variables
 from .store import Named, Profile, check_profile_name, load_profile
 
 NO_HOME = "there is no usable home folder: nothing is kept; AGENTCTL_HOME can name one"
+
+_OPTION = "--profile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +130,8 @@ def find_key(loaded: Loaded, environ: Mapping[str, str]) -> KeyInForce:
     client = loaded.settings.client
     command = _key_command(loaded)
     credential = key_for(client.base_url, environ, credentials, command=command, no_key=client.key is not None)
-    passed_over = () if command is None or credential is not None else (_not_run(command, client.base_url),)
-    return KeyInForce(credential=credential, notes=(*credentials.notes, *passed_over))
+    missing = () if credential is not None else tuple(_why_none(loaded, command))
+    return KeyInForce(credential=credential, notes=(*credentials.notes, *missing))
 
 
 def find_tracing_key(loaded: Loaded, environ: Mapping[str, str]) -> Key | None:
@@ -154,7 +156,7 @@ def find_tracing_key(loaded: Loaded, environ: Mapping[str, str]) -> Key | None:
 
 def _named(environ: Mapping[str, str], profile: str | None) -> Named | None:
     if profile is not None:
-        return Named(name=profile, origin="--profile")
+        return Named(name=profile, origin=_OPTION)
     name = environ.get("AGENTCTL_PROFILE", "").strip()
     if not name:
         return None
@@ -178,8 +180,15 @@ def _key_command(loaded: Loaded) -> KeyFromCommand | None:
     return KeyFromCommand(command=command, source=source, origins=origins)
 
 
-def _not_run(command: KeyFromCommand, base_url: str) -> str:
-    return (
-        f"key_command is not run for {origin_of(base_url)}: {command.source} names another endpoint beside it; "
-        "AGENTCTL_KEY_COMMAND is for the endpoint of the run, whichever it is"
-    )
+def _why_none(loaded: Loaded, command: KeyFromCommand | None) -> Iterator[str]:
+    origin, profile = origin_of(loaded.settings.client.base_url), loaded.profile
+    if command is not None:
+        yield (
+            f"key_command is not run for {origin}: {command.source} names another endpoint beside it; "
+            "AGENTCTL_KEY_COMMAND is for the endpoint of the run, whichever it is"
+        )
+    if profile.origin == _OPTION:
+        yield (
+            f"the profile {profile.name} has no key for {origin}; `agentctl config set-key --profile {profile.name}` "
+            "stores one"
+        )

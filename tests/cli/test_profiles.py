@@ -216,8 +216,11 @@ def test_each_profile_has_keys_and_an_endpoint_of_its_own(agentctl: Agentctl, se
     assert agentctl("run", "Hi", env={"AGENTCTL_PROFILE": "two"}).stdout == "second\n"
     sent = [request["headers"]["authorization"] for request in service.requests()]
     assert sent == ["Bearer sk-of-one", "Bearer sk-of-two"]
-    done = agentctl("run", "Hi", env={"AGENTCTL_CLIENT_BASE_URL": service.base_url})
+    agentctl("config", "client", "--base-url", service.base_url, "--profile", "three")
+    done = agentctl("run", "Hi", "--profile", "three")
     assert done.returncode == 77
+    assert "note: the profile three has no key for http" in done.stderr
+    assert "`agentctl config set-key --profile three` stores one" in done.stderr
     assert stat.S_IMODE((home / ".agentctl" / "credentials.toml").stat().st_mode) == 0o600
 
 
