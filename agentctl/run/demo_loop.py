@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import AgentUpdatedStreamEvent, RawResponsesStreamEvent, RunItemStreamEvent, StreamEvent
@@ -21,7 +21,13 @@ from .config import DEFAULT_MAX_TURNS
 from .result import RunResultBase
 from .runner import Runner
 
+if TYPE_CHECKING:
+    from .state import RunState
+
+_Given: TypeAlias = "list[WireItem] | RunState"
+
 _PROMPT = " > "
+_YES = frozenset({"y", "yes"})
 _GOODBYE = frozenset({"exit", "quit"})
 _TEXT = frozenset({"response.output_text.delta", "response.refusal.delta"})
 
@@ -32,8 +38,8 @@ async def run_demo_loop(
     """Read lines and print what the agent makes of them, until `exit`, `quit`, Ctrl-C or the end of the input.
 
     With `stream` the text comes as the model writes it, and tool calls, their outputs and changes of the agent are
-    lines of their own; else each answer is printed whole. The conversation goes on with the agent that had the last
-    word.
+    lines of their own; else each answer is printed whole. Tool calls that need a yes are asked about. The conversation
+    goes on with the agent that had the last word.
 
     Raises:
         AgentsException: as `Runner.run` does.
@@ -50,40 +56,59 @@ async def run_demo_loop(
 
 
 async def _converse(agent: Agent[Any], *, stream: bool, context: Any, max_turns: int | None) -> None:
+    turn = _print_along if stream else _print_whole
     items: list[WireItem] = []
     while True:
         try:
-            line = await in_daemon_thread(partial(_read_line, sys.stdin), name="line of the demo loop")
+            line = await _ask(_PROMPT)
+            if line.strip().lower() in _GOODBYE:
+                return
+            if not line.strip():
+                continue
+            items.append({"role": "user", "content": line})
+            result = await turn(agent, items, context, max_turns)
+            while result.interruptions:
+                result = await turn(result.last_agent, await _decided(result), None, max_turns)
         except EOFError:
             _write("\n")
             return
-        if line.strip().lower() in _GOODBYE:
-            return
-        if not line.strip():
-            continue
-        items.append({"role": "user", "content": line})
-        turn = _print_along if stream else _print_whole
-        result = await turn(agent, items, context, max_turns)
         items, agent = result.to_input_list(), result.last_agent
 
 
-def _read_line(stdin: TextIO) -> str:
+async def _decided(result: RunResultBase) -> RunState:
+    """Return a run that waits, each of its calls decided about by the user."""
+    state = result.to_state()
+    for item in result.interruptions:
+        answer = await _ask(f"[may {item.name} run? {item.arguments or ''} y/n] ")
+        if answer.strip().lower() in _YES:
+            state.approve(item)
+        else:
+            state.reject(item)
+    return state
+
+
+async def _ask(prompt: str) -> str:
+    return await in_daemon_thread(partial(_read_line, prompt, sys.stdin), name="line of the demo loop")
+
+
+def _read_line(prompt: str, stdin: TextIO) -> str:
     """Return the next line.
 
     The caller may leave while this waits. At the end of the process Python would then stumble over the lock on stdin,
     were stdin not held here.
     """
-    return input(_PROMPT)
+    return input(prompt)
 
 
-async def _print_whole(agent: Agent[Any], items: list[WireItem], context: Any, max_turns: int | None) -> RunResultBase:
-    result = await Runner.run(agent, items, context=context, max_turns=max_turns)
-    _write(f"{result.final_output}\n")
+async def _print_whole(agent: Agent[Any], given: _Given, context: Any, max_turns: int | None) -> RunResultBase:
+    result = await Runner.run(agent, given, context=context, max_turns=max_turns)
+    if result.final_output is not None:
+        _write(f"{result.final_output}\n")
     return result
 
 
-async def _print_along(agent: Agent[Any], items: list[WireItem], context: Any, max_turns: int | None) -> RunResultBase:
-    result = Runner.run_streamed(agent, items, context=context, max_turns=max_turns)
+async def _print_along(agent: Agent[Any], given: _Given, context: Any, max_turns: int | None) -> RunResultBase:
+    result = Runner.run_streamed(agent, given, context=context, max_turns=max_turns)
     page = _Page(agent)
     try:
         async for event in result.stream_events():

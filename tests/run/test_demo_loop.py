@@ -19,6 +19,10 @@ set_tracing_disabled(True)
 def double(number: int) -> int:
     return number * 2
 
+@function_tool(needs_approval=True)
+def delete(name: str) -> str:
+    return f"{name} is gone"
+
 class Endless(ScriptedModel):
     async def stream(self, request):
         try:
@@ -35,8 +39,10 @@ script = [
     "It is 8.",
     [function_call("transfer_to_bee", {}, call_id="c2")],
 ]
+if "approvals" in sys.argv:
+    script = [[function_call("delete", {"name": name}, call_id=name) for name in ("this", "that")], "Done."]
 model = Endless() if "endless" in sys.argv else ScriptedModel(script)
-ay = Agent(name="Ay", tools=[double], handoffs=[bee], model=model)
+ay = Agent(name="Ay", tools=[double, delete], handoffs=[bee], model=model)
 asyncio.run(run_demo_loop(ay, stream="whole" not in sys.argv))
 print([[item.get("content", item.get("type")) for item in call.input] for call in bee.model.calls])
 """
@@ -68,6 +74,18 @@ def test_the_conversation_goes_on_with_the_agent_that_had_the_last_word() -> Non
     assert ended.stdout.splitlines()[:-1] == [" > Hello there", " > It is 8.", " > I am Bee.", " > still Bee"]
     assert calls.count("'hi'") == 2
     assert calls.count("'and you?'") == 1
+
+
+@pytest.mark.parametrize("options", [("approvals",), ("approvals", "whole")])
+def test_tool_calls_that_need_a_yes_are_asked_about(options: tuple[str, ...]) -> None:
+    ended = loop("delete both\nYES\nno\nquit\n", *options)
+    assert ended.stderr == ""
+    questions = '[may delete run? {"name": "this"} y/n] [may delete run? {"name": "that"} y/n] '
+    assert questions in ended.stdout
+    assert "Done.\n" in ended.stdout
+    if "whole" not in options:
+        assert "[output: this is gone]" in ended.stdout
+        assert "that is gone" not in ended.stdout
 
 
 @pytest.mark.parametrize("lines", ["", "hi", "hi\n"])
