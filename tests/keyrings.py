@@ -15,15 +15,15 @@ class FileKeyring(KeyringBackend):
     priority = 1.0
 
     def get_password(self, service: str, username: str) -> str | None:
-        value: str | None = self._read().get(f"{service}/{username}")
+        value: str | None = self._read().get(f"{service}: {username}")
         return value
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        self._path.write_text(json.dumps({**self._read(), f"{service}/{username}": password}))
+        self._path.write_text(json.dumps({**self._read(), f"{service}: {username}": password}))
 
     def delete_password(self, service: str, username: str) -> None:
         kept = self._read()
-        del kept[f"{service}/{username}"]
+        del kept[f"{service}: {username}"]
         self._path.write_text(json.dumps(kept))
 
     @property

@@ -40,7 +40,7 @@ def test_the_key_is_in_the_keyring_and_the_file_says_so(agentctl: Agentctl, env:
     done = agentctl("config", "set-key", "--keyring", input=KEY, env=env)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == "stored the key for https://api.openai.com in the keyring\n"
-    assert kept(home) == {"agentctl/default https://api.openai.com": KEY}
+    assert kept(home) == {"agentctl: default https://api.openai.com": KEY}
     assert stored(home) == {"keys": {"default": {"https://api.openai.com": {"keyring": True}}}}
     assert "in the keyring, for https://api.openai.com" in agentctl("config", "show", env=env).stdout
     document = json.loads(agentctl("config", "show", "--json", env=env).stdout)
@@ -74,14 +74,14 @@ def test_each_profile_and_purpose_has_an_entry_and_its_end_removes_it(
         done = agentctl("config", "set-key", "--keyring", "--profile", "work", *flags, input="sk-of-work", env=env)
         assert done.returncode == 0, done.stderr
     assert sorted(kept(home)) == [
-        "agentctl/default https://api.openai.com",
-        "agentctl/work https://api.openai.com",
-        "agentctl/work tracing",
+        "agentctl: default https://api.openai.com",
+        "agentctl: work https://api.openai.com",
+        "agentctl: work tracing",
     ]
     assert agentctl("config", "unset-key", "--tracing", "--profile", "work", env=env).returncode == 0
-    assert "agentctl/work tracing" not in kept(home)
+    assert "agentctl: work tracing" not in kept(home)
     assert agentctl("config", "profiles", "delete", "work", "--yes", env=env).returncode == 0
-    assert kept(home) == {"agentctl/default https://api.openai.com": KEY}
+    assert kept(home) == {"agentctl: default https://api.openai.com": KEY}
     assert agentctl("config", "unset-key", env=env).returncode == 0
     assert kept(home) == {}
     assert stored(home) == {}

@@ -33,7 +33,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_key_comes_back_and_is_a_secret(file: Path) -> None:
     keep(ENTRY, "sk-in-the-keyring")
     assert fetch(ENTRY) == "sk-in-the-keyring"
-    assert "agentctl/default https://api.openai.com" in file.read_text()
+    assert "agentctl: default https://api.openai.com" in file.read_text()
     assert "sk-in" not in redact("sk-in-the-keyring")
 
 
