@@ -155,6 +155,7 @@ if TYPE_CHECKING:
     from .errors import GuardrailTripwireTriggered as GuardrailTripwireTriggered
     from .errors import InputGuardrailTripwireTriggered as InputGuardrailTripwireTriggered
     from .errors import MaxTurnsExceeded as MaxTurnsExceeded
+    from .errors import MCPToolCancellationError as MCPToolCancellationError
     from .errors import MissingKeyError as MissingKeyError
     from .errors import ModelBehaviorError as ModelBehaviorError
     from .errors import ModelRefusalError as ModelRefusalError
@@ -301,6 +302,7 @@ _NAMES = {
     "MCPToolApprovalFunction": "agentctl.agent.hosted_tools",
     "MCPToolApprovalFunctionResult": "agentctl.agent.hosted_tools",
     "MCPToolApprovalRequest": "agentctl.agent.hosted_tools",
+    "MCPToolCancellationError": "agentctl.errors",
     "MaxTurnsExceeded": "agentctl.errors",
     "MessageOutputItem": "agentctl.agent.items",
     "MissingKeyError": "agentctl.errors",
