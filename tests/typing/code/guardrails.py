@@ -17,9 +17,11 @@ from agentctl import (
     ModelResponse,
     OutputGuardrail,
     OutputGuardrailTripwireTriggered,
+    RunConfig,
     RunContextWrapper,
     RunErrorHandlerInput,
     RunErrorHandlerResult,
+    RunErrorHandlers,
     RunHooks,
     Runner,
     Tool,
@@ -128,6 +130,10 @@ class OfOneAgent(AgentHooks[UserContext]):
         print(source.name)
 
 
+class OfAnyAgent(AgentHooks):
+    async def on_end(self, context: RunContextWrapper, agent: Agent, output: Any) -> None: ...
+
+
 agent = Agent[UserContext](
     name="Main",
     input_guardrails=[no_shouting],
@@ -135,7 +141,7 @@ agent = Agent[UserContext](
     hooks=OfOneAgent(),
 )
 by_hand = Agent[None](name="By hand", input_guardrails=[no_homework])
-plain = Agent(name="Plain", input_guardrails=[no_homework], output_guardrails=[no_numbers], hooks=OfOneAgent())
+plain = Agent(name="Plain", input_guardrails=[no_homework], output_guardrails=[no_numbers], hooks=OfAnyAgent())
 
 
 def on_max_turns(data: RunErrorHandlerInput[UserContext]) -> RunErrorHandlerResult:
@@ -143,7 +149,21 @@ def on_max_turns(data: RunErrorHandlerInput[UserContext]) -> RunErrorHandlerResu
     return RunErrorHandlerResult(final_output="that was too much", include_in_history=False)
 
 
+async def on_refusal(data: RunErrorHandlerInput[UserContext]) -> str:
+    return f"Sorry, {data.context.context.name}."
+
+
+handlers: RunErrorHandlers[UserContext] = {
+    "model_refusal": on_refusal,
+    "invalid_final_output": lambda data: RunErrorHandlerResult(final_output=None),
+}
+config = RunConfig(
+    input_guardrails=[no_shouting], output_guardrail_blocked_message=lambda told: f"Held back by {told.guardrail_name}."
+)
+
+
 async def main() -> None:
+    await Runner.run(plain, "hi", run_config=config, error_handlers=handlers)
     try:
         await Runner.run(
             agent,
