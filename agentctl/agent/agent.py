@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .handoff import Handoff
     from .lifecycle import AgentHooks, RunHooks
     from .prompts import DynamicPromptFunction, Prompt
+    from .session import Session
     from .tool import NeedsApproval, Tool, ToolErrorFunction
     from .tool_use import StopAtTools, ToolsToFinalOutputFunction
 
@@ -103,6 +104,7 @@ class Agent(Generic[TContext]):
         hooks: RunHooks[TContext] | None = None,
         previous_response_id: str | None = None,
         conversation_id: str | None = None,
+        session: Session | None = None,
         failure_error_function: ToolErrorFunction | None = default_tool_error_function,
         needs_approval: NeedsApproval = False,
         parameters: type[Any] | None = None,
@@ -126,6 +128,7 @@ class Agent(Generic[TContext]):
             hooks: The hooks of the run; those of the run around it are not told.
             previous_response_id: The response that the run goes on from.
             conversation_id: The conversation that the run is part of.
+            session: What the run goes on from, and is kept in.
             failure_error_function: Gives the model's text for what the run raises; None lets it end the run around it.
             needs_approval: Whether a call waits for somebody's yes, or a function that says so of each.
             parameters: The type of the tool's arguments, a dataclass or pydantic model; None is one text, `input`.
@@ -152,6 +155,7 @@ class Agent(Generic[TContext]):
             hooks=hooks,
             previous_response_id=previous_response_id,
             conversation_id=conversation_id,
+            session=session,
             failure_error_function=failure_error_function,
             needs_approval=needs_approval,
             parameters=parameters,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from .agent import Agent
     from .lifecycle import RunHooks
+    from .session import Session
 
 
 class AgentToolStreamEvent(TypedDict):
@@ -64,6 +65,7 @@ def agent_tool(
     hooks: RunHooks[Any] | None = None,
     previous_response_id: str | None = None,
     conversation_id: str | None = None,
+    session: Session | None = None,
     failure_error_function: ToolErrorFunction | None = default_tool_error_function,
     needs_approval: NeedsApproval = False,
     parameters: type[Any] | None = None,
@@ -78,7 +80,7 @@ def agent_tool(
         TypeError: `parameters` is neither a dataclass nor a pydantic model.
     """
     name = tool_name or tool_name_part(agent.name)
-    _check(name, max_turns, previous_response_id, conversation_id, on_stream_max_pending_events)
+    _check(name, max_turns, previous_response_id, conversation_id, session, on_stream_max_pending_events)
     arguments = tool_arguments(name, parameters)
     tool = _AgentTool(
         name=name,
@@ -91,6 +93,7 @@ def agent_tool(
             hooks=hooks,
             previous_response_id=previous_response_id,
             conversation_id=conversation_id,
+            session=session,
             most_unheard=on_stream_max_pending_events,
         ),
         input_builder=input_builder,
@@ -173,10 +176,13 @@ def _check(
     max_turns: int | None,
     previous_response_id: str | None,
     conversation_id: str | None,
+    session: Session | None,
     most_pending: int | None,
 ) -> None:
     if max_turns is not None and max_turns < 1:
         raise UserError(f"agent tool {name!r}: max_turns is at least 1, or None for the default, not {max_turns}")
+    if session is not None and (conversation_id is not None or previous_response_id is not None):
+        raise UserError(f"agent tool {name!r}: session excludes conversation_id and previous_response_id")
     if previous_response_id is not None and conversation_id is not None:
         raise UserError(f"agent tool {name!r}: conversation_id and previous_response_id exclude each other")
     if most_pending is not None and (not isinstance(most_pending, int) or most_pending < 1):

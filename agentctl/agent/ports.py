@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .lifecycle import RunHooks
     from .output import AgentOutputSchemaBase
     from .retry import ModelRetryAdvice, ModelRetryAdviceRequest
+    from .session import Session
     from .tool import Tool
 
 
@@ -255,6 +256,7 @@ class NestedRun:
     hooks: RunHooks[Any] | None = None
     previous_response_id: str | None = None
     conversation_id: str | None = None
+    session: Session | None = None
     hear: Callable[[StreamEvent, Agent[Any]], Awaitable[None]] | None = None
     """Told of every event with the agent that has the word, in order; with it the run is a streamed one."""
     most_unheard: int | None = None

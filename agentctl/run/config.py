@@ -13,6 +13,7 @@ from agentctl.errors import UserError
 if TYPE_CHECKING:
     from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail, OutputGuardrailBlockedMessageFormatter
     from agentctl.agent.handoff import HandoffHistoryMapper, HandoffInputFilter
+    from agentctl.agent.session import SessionInputCallback, SessionSettings
     from agentctl.agent.tool_error_formatter import ToolErrorFormatter
     from agentctl.tracing.traces import TracingConfig
 
@@ -88,6 +89,10 @@ class RunConfig:
     group_id: str | None = None
     """What the trace has in common with others, a conversation for instance."""
     trace_metadata: dict[str, Any] | None = None
+    session_input_callback: SessionInputCallback | None = None
+    """Makes the input of what the session holds and of what is new; None puts the one before the other."""
+    session_settings: SessionSettings | dict[str, Any] | None = None
+    """How the session is read, over its own settings."""
     call_model_input_filter: CallModelInputFilter | None = None
     """Changes the input of each model call, and nothing else of the run."""
     tool_error_formatter: ToolErrorFormatter | None = None

@@ -69,11 +69,19 @@ async def run_loop(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunE
         error = raised
     except Exception as raised:
         error = raised
+    except (asyncio.CancelledError, GeneratorExit):
+        if progress.memory is not None:
+            progress.break_off()
+        raise
+    if progress.memory is not None and error is not None:
+        error = await progress.memory.end(progress, error)
     yield finished(progress, error)
 
 
 async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEvent]:
     models = Models(progress.config)
+    if progress.memory is not None:
+        await progress.memory.begin(progress)
     async with aclosing(check_before(progress)) as verdicts:
         async for verdict in verdicts:
             yield verdict
@@ -107,6 +115,8 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
                     step = told
                 else:
                     yield told
+        if progress.memory is not None and not isinstance(step, FinalOutput | Interrupted):
+            await progress.memory.save(progress)
 
     if isinstance(step, Interrupted):
         progress.interruptions = step.calls
@@ -117,6 +127,8 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
     async with aclosing(check_output(step.value, progress, of_tools=step.of_tools)) as verdicts:
         async for verdict in verdicts:
             yield verdict
+    if progress.memory is not None:
+        await progress.memory.save(progress)
     progress.final_output, progress.has_ended = step.value, True
 
 

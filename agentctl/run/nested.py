@@ -61,6 +61,7 @@ def _begin(run: NestedRun, context: ToolContext[Any]) -> Progress:
         hooks=run.hooks,
         previous_response_id=run.previous_response_id,
         conversation_id=run.conversation_id,
+        session=run.session,
     )
 
 

@@ -22,6 +22,27 @@ def answers_of_open_calls(items: Sequence[WireItem]) -> list[WireItem]:
     ]
 
 
+def halves(items: Sequence[WireItem]) -> set[int]:
+    """Return the places of outputs whose call does not go before them, and of calls that have no output.
+
+    The service would refuse them, and so it would the reasoning that led to such a call, without what it led to.
+    """
+    open_calls: dict[object, int] = {}
+    lone: set[int] = set()
+    for place, item in enumerate(items):
+        if item.get("type") in _RUN_HERE:
+            open_calls[item.get("call_id")] = place
+        elif str(item.get("type")).endswith("_call_output") and open_calls.pop(item.get("call_id"), None) is None:
+            lone.add(place)
+    for place in sorted(open_calls.values()):
+        lone.add(place)
+        before = place - 1
+        while before >= 0 and items[before].get("type") == "reasoning":
+            lone.add(before)
+            before -= 1
+    return lone
+
+
 def _no_output(item: WireItem) -> dict[str, JSONValue]:
     match item["type"]:
         case "shell_call":

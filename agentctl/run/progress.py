@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from agentctl.agent.handoff import Handoff
     from agentctl.agent.lifecycle import RunHooks
     from agentctl.agent.ports import RunAgent
+    from agentctl.agent.session import Session
     from agentctl.agent.tool_guardrails import ToolInputGuardrailResult, ToolOutputGuardrailResult
     from agentctl.tracing.traces import Trace
 
     from .approvals import Given
     from .error_handlers import RunErrorHandlers
+    from .memory import Memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,12 @@ class Progress:
     """The calls that wait for a yes: the run goes on once somebody decided."""
     pending_input: list[WireItem] = field(default_factory=list)
     """What joins the run before its next model call."""
+    memory: Memory | None = None
+    """What joins the run and its session."""
+    own_input: list[WireItem] | None = None
+    """What the caller gave of the input, where the rest is from a session; None is all of it."""
+    saved: int = 0
+    """How many items are in the session, of the caller's input and of the new items."""
     is_broken_off: bool = False
     """Whether the run was ended from outside, in the middle of a turn."""
     ends_after_turn: bool = False
@@ -136,6 +144,8 @@ class Progress:
         answers = answers_of_open_calls([item.to_input_item() for item in self.new_items])
         for wire in answers:
             self.add(ToolCallOutputItem(self.agent, wire, output=NO_OUTPUT))
+        if self.memory is not None and not self.is_broken_off:
+            self.memory.begin_to_save(self)
         self.is_broken_off = True
 
     def rebuild_history(self) -> None:
@@ -165,9 +175,18 @@ class Progress:
             self.kept = len(self.history)
             self.still_unsent = self.left_out
 
+    def given_items(self) -> list[WireItem]:
+        """Return what the caller gave, as items."""
+        return ItemHelpers.input_to_new_input_list(self.input) if self.own_input is None else self.own_input
+
+    def unsaved(self) -> list[WireItem]:
+        """Return what the session is still to hold."""
+        return [*self.given_items(), *(input_item(item, self.config) for item in self.new_items)][self.saved :]
+
     def copy(self) -> Progress:
         """Return the run as it is now, apart from this one: what is added to either is not in the other."""
         twin = copy(self)
+        twin.memory = None
         twin.context = copy(self.context)
         twin.context.usage = deepcopy(self.context.usage)
         twin.share_approvals(self.context.approvals.copy())
@@ -192,7 +211,7 @@ class Progress:
     def under(self, fresh: Progress) -> Progress:
         """Return this run within the call that it is made in now, and that `fresh` was begun for."""
         self.context, self.config, self.hooks = fresh.context, fresh.config, fresh.hooks
-        self.owns_provider = fresh.owns_provider
+        self.owns_provider, self.memory = fresh.owns_provider, fresh.memory
         self.share_approvals(fresh.context.approvals)
         self.go_on()
         return self
@@ -224,9 +243,13 @@ class Progress:
         return Hooks(self)
 
     async def close(self) -> None:
-        """Let go of what was made for this run alone."""
-        if self.owns_provider:
-            await self.config.model_provider.aclose()
+        """Wait for what is being saved, and let go of what was made for this run alone."""
+        try:
+            if self.memory is not None:
+                await self.memory.close()
+        finally:
+            if self.owns_provider:
+                await self.config.model_provider.aclose()
 
     @property
     def is_history_kept(self) -> bool:
@@ -247,6 +270,14 @@ def input_item(item: RunItem, config: RunConfig) -> WireItem:
     return wire
 
 
+def memory_of(session: Session) -> Memory:
+    """Return what joins a run and its session."""
+    # 3 ms that a run without memory does not pay.
+    from .memory import Memory
+
+    return Memory(session)
+
+
 def is_own_provider(config: RunConfig | dict[str, Any] | None) -> bool:
     """Return whether the provider is made for a run of this configuration, which then closes it."""
     return not isinstance(config, RunConfig) and "model_provider" not in (config or {})
@@ -264,6 +295,7 @@ def begin(
     previous_response_id: str | None = None,
     auto_previous_response_id: bool = False,
     conversation_id: str | None = None,
+    session: Session | None = None,
 ) -> Progress:
     """Return a run before its first turn.
 
@@ -278,6 +310,11 @@ def begin(
     check_run_hooks(hooks)
     if conversation_id is not None and (previous_response_id is not None or auto_previous_response_id):
         raise UserError("a run goes on from a conversation_id or from a previous_response_id, not from both")
+    if session is not None and (conversation_id or previous_response_id or auto_previous_response_id):
+        raise UserError(
+            "a run with a session has its history there: it takes no conversation_id, previous_response_id or "
+            "auto_previous_response_id"
+        )
     return Progress(
         input=input,
         agent=agent,
@@ -290,4 +327,5 @@ def begin(
         previous_response_id=previous_response_id,
         auto_previous_response_id=auto_previous_response_id,
         conversation_id=conversation_id,
+        memory=None if session is None else memory_of(session),
     )

@@ -47,8 +47,6 @@ class RunResultBase:
 
     def __init__(self, progress: Progress) -> None:
         """Show a run, of which new items and responses are there as they come."""
-        self.input: str | list[WireItem] = progress.input
-        """The input as it was given."""
         self.new_items: list[RunItem] = progress.new_items
         """What the run added, each item once, in order."""
         self.raw_responses: list[ModelResponse] = progress.raw_responses
@@ -62,6 +60,11 @@ class RunResultBase:
         self.max_turns: int | None = progress.max_turns
         self._progress = progress
         self._released: ref[Agent[Any]] | None = None
+
+    @property
+    def input(self) -> str | list[WireItem]:
+        """The input as it was given; with a session what that held before it, then what is new."""
+        return self._progress.input
 
     @property
     def last_agent(self) -> Agent[Any]:
@@ -239,9 +242,10 @@ class RunResultStreaming(RunResultBase):
         while True:
             while waiting:
                 event = waiting.popleft()
-                yield event
                 if type(event) is RunFinished:
+                    yield await self._saved(event)
                     return
+                yield event
             self._read.set()
             if self._end is not None and not waiting:
                 return
@@ -254,7 +258,8 @@ class RunResultStreaming(RunResultBase):
         """Stop the run: at once, dropping events that were not read, or when the turn at hand is over.
 
         At once means that model calls and tools are cancelled; a tool call that was under way gets an output that says
-        so, such that `to_input_list()` can be gone on from. After the turn means that its tools give their outputs.
+        so, such that `to_input_list()` can be gone on from, and so can the session once the events were read to their
+        end. After the turn means that its tools give their outputs.
 
         `reason` becomes the error of the last event; without one it is `RunCancelled`.
 
@@ -295,6 +300,17 @@ class RunResultStreaming(RunResultBase):
             if self._end is None:
                 self._progress.break_off()
                 self._finish(finished(self._progress, RunCancelled()))
+
+    async def _saved(self, end: RunFinished) -> RunFinished:
+        """Return the end once what it leaves to the session is there; it carries what the session raises."""
+        if self._progress.memory is None:
+            return end
+        try:
+            await self._progress.memory.settle()
+        except Exception as error:
+            self._end = replace(end, error=error)
+            return self._end
+        return end
 
     def _finish(self, end: RunFinished) -> None:
         self.final_output = end.final_output

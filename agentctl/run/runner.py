@@ -19,6 +19,7 @@ from .result import RunResult, RunResultStreaming
 
 if TYPE_CHECKING:
     from agentctl.agent.lifecycle import RunHooks
+    from agentctl.agent.session import Session
 
     from .error_handlers import RunErrorHandlers
     from .state import RunState
@@ -45,11 +46,13 @@ class Runner:
         previous_response_id: str | None = None,
         auto_previous_response_id: bool = False,
         conversation_id: str | None = None,
+        session: Session | None = None,
     ) -> RunResult:
         """Run an agent until it has its final output.
 
         With `previous_response_id` or `conversation_id` the service keeps the history, and each call sends what is new;
-        `auto_previous_response_id` begins with the whole input and goes on so.
+        `auto_previous_response_id` begins with the whole input and goes on so. With a `session` the run goes on from
+        what that holds, and is kept in it turn by turn; what the session raises ends the run.
 
         Raises:
             AgentsException: as its subclasses say; `run_data` has what was produced until then.
@@ -65,6 +68,7 @@ class Runner:
             previous_response_id=previous_response_id,
             auto_previous_response_id=auto_previous_response_id,
             conversation_id=conversation_id,
+            session=session,
         )
         try:
             async with aclosing(run_loop(progress, streamed=False)) as events:
@@ -89,6 +93,7 @@ class Runner:
         previous_response_id: str | None = None,
         auto_previous_response_id: bool = False,
         conversation_id: str | None = None,
+        session: Session | None = None,
     ) -> RunResult:
         """Do what `run` does, from code that is not async; inside a running event loop it raises `RuntimeError`."""
         try:
@@ -109,6 +114,7 @@ class Runner:
                 previous_response_id=previous_response_id,
                 auto_previous_response_id=auto_previous_response_id,
                 conversation_id=conversation_id,
+                session=session,
             )
         )
 
@@ -124,6 +130,7 @@ class Runner:
         previous_response_id: str | None = None,
         auto_previous_response_id: bool = False,
         conversation_id: str | None = None,
+        session: Session | None = None,
         *,
         error_handlers: RunErrorHandlers[Any] | None = None,
     ) -> RunResultStreaming:
@@ -139,6 +146,7 @@ class Runner:
             previous_response_id=previous_response_id,
             auto_previous_response_id=auto_previous_response_id,
             conversation_id=conversation_id,
+            session=session,
         )
         result = RunResultStreaming(progress)
 
@@ -159,7 +167,7 @@ def _begin(starting_agent: Agent[Any], input: str | list[WireItem] | RunState, *
     else:
         resumed = _load("resumed")
         assert callable(resumed)
-        names = ("context", "config", "hooks", "error_handlers")
+        names = ("context", "config", "hooks", "error_handlers", "session")
         progress = resumed(input, **{name: options[name] for name in names})
     progress.run_agent = run_nested
     return progress

@@ -15,11 +15,12 @@ from agentctl.errors import UserError
 
 from .config import RunConfig, run_config
 from .hooks import check_run_hooks
-from .progress import Progress, is_own_provider
+from .progress import Progress, is_own_provider, memory_of
 from .state_json import ContextDeserializer, ContextSerializer, read_run, run_json
 
 if TYPE_CHECKING:
     from agentctl.agent.lifecycle import RunHooks
+    from agentctl.agent.session import Session
     from agentctl.tracing.traces import Trace
 
     from .error_handlers import RunErrorHandlers
@@ -194,6 +195,7 @@ def resumed(
     config: RunConfig | dict[str, Any] | None,
     hooks: RunHooks[Any] | None,
     error_handlers: RunErrorHandlers[Any] | None,
+    session: Session | None,
 ) -> Progress:
     """Return a run that goes on from its state: with the turns it was given, its context unless there is a new one.
 
@@ -208,6 +210,7 @@ def resumed(
     progress.config = run_config(config)
     progress.owns_provider = is_own_provider(config)
     progress.hooks, progress.error_handlers = hooks, error_handlers
+    progress.memory = None if session is None else memory_of(session)
     if isinstance(context, RunContextWrapper):
         progress.context.context = context.context
     elif context is not None:

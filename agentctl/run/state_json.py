@@ -86,6 +86,8 @@ def read_run(
 def _run_json(progress: Progress) -> dict[str, JSONValue]:
     return {
         "input": progress.input,
+        "own_input": progress.own_input,
+        "saved": progress.saved,
         "agent": progress.agent.name,
         "turn": progress.turn,
         "max_turns": progress.max_turns,
@@ -114,6 +116,8 @@ def _read_run(fields: Fields, agents: Agents, context: RunContextWrapper[Any]) -
     agent = agents(fields.text("agent"))
     progress = Progress(
         input=given if isinstance(given, str) else fields.objects("input"),
+        own_input=None if fields.value("own_input") is None else fields.objects("own_input"),
+        saved=fields.number("saved"),
         agent=agent,
         context=context,
         config=RunConfig(),
@@ -212,6 +216,8 @@ def _check(progress: Progress) -> None:
         if call_id not in calls:
             raise broken(f"the last response has no call {call_id!r}")
     if progress.turn_begins > len(progress.new_items) or progress.kept > len(progress.history):
+        raise broken("it has fewer items than it says")
+    if progress.saved > len(progress.given_items()) + len(progress.new_items):
         raise broken("it has fewer items than it says")
     if progress.shown is not None and progress.shown.upto > len(progress.new_items):
         raise broken("it has fewer items than it says")
