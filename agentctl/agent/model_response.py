@@ -24,18 +24,18 @@ class Output:
         if response is None:
             raise AttributeError("output")  # So that dataclass sees a field without a default.
         if response._views is None:
-            response._views = [item_view(item) if isinstance(item, dict) else item for item in response._items]
-            response._wires = {
-                id(view): item
-                for view, item in zip(response._views, response._items, strict=True)
-                if isinstance(item, dict)
-            }
+            items = response._items
+            if any(isinstance(item, dict) for item in items):
+                response._views = [item_view(item) if isinstance(item, dict) else item for item in items]
+                response._wires = {id(view): item for view, item in zip(response._views, items, strict=True)}
+            else:
+                response._views = items  # The list of whoever made the response stays theirs.
         views: list[ResponseOutputItem] = response._views
         return views
 
     def __set__(self, response: Any, value: Sequence[ResponseOutputItem | WireItem]) -> None:
         """Take wire items, objects, or both."""
-        response._items, response._views, response._wires = list(value), None, {}
+        response._items, response._views, response._wires = value, None, {}
 
 
 @dataclass(eq=False, repr=False)
@@ -98,7 +98,7 @@ class ModelResponse:
     def _unchanged(self, view: Any) -> WireItem | None:
         """Return the wire JSON that a view was made of, None if there is none or the view has been changed since."""
         wire = self._wires.get(id(view))
-        return wire if wire is not None and wire_of(wire, view) is wire else None
+        return wire if isinstance(wire, dict) and wire_of(wire, view) is wire else None
 
     def __eq__(self, other: object) -> bool:
         return self._values() == other._values() if isinstance(other, ModelResponse) else NotImplemented

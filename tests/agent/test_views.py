@@ -309,7 +309,9 @@ def test_what_is_changed_in_the_output_is_changed_in_the_response() -> None:
 
 def test_objects_of_a_custom_model_are_handed_back_as_they_came() -> None:
     raw = message().raw_item
-    given = response(output=[raw])
+    output = [raw]
+    given = response(output=output)
+    assert given.output is output
     assert given.output[0] is raw
     assert given.raw_output == [raw]
     assert given.to_input_items() == [MESSAGE]
