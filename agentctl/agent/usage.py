@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .wire import JSONValue
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class _CachedTokens(Protocol):
+        """Ours, or those of `openai`."""
+
+        cached_tokens: int
+
+    class _ReasoningTokens(Protocol):
+        """Ours, or those of `openai`."""
+
+        reasoning_tokens: int
 
 
 @dataclass
@@ -79,9 +92,9 @@ class Usage:
 
     requests: int = 0
     input_tokens: int = 0
-    input_tokens_details: InputTokensDetails = field(default_factory=InputTokensDetails)
+    input_tokens_details: _CachedTokens = field(default_factory=InputTokensDetails)
     output_tokens: int = 0
-    output_tokens_details: OutputTokensDetails = field(default_factory=OutputTokensDetails)
+    output_tokens_details: _ReasoningTokens = field(default_factory=OutputTokensDetails)
     total_tokens: int = 0
     request_usage_entries: list[RequestUsage] = field(default_factory=list)
     transport: TransportUsage | None = field(default=None, compare=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 from openai import AsyncOpenAI
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText
+from openai.types.responses.response_usage import OutputTokensDetails
 from openai.types.shared import Reasoning
 
 from agentctl import (
@@ -56,7 +57,9 @@ class Echo(Model):
     ) -> ModelResponse:
         text = ResponseOutputText(type="output_text", text=str(input), annotations=[])
         message = ResponseOutputMessage(id="1", type="message", role="assistant", status="completed", content=[text])
-        return ModelResponse(output=[message], usage=Usage(requests=1), response_id=None)
+        usage = Usage(requests=1, output_tokens=3, output_tokens_details=OutputTokensDetails(reasoning_tokens=1))
+        print(usage.output_tokens_details.reasoning_tokens, usage.input_tokens_details.cached_tokens)
+        return ModelResponse(output=[message], usage=usage, response_id=None)
 
     def stream_response(
         self,
