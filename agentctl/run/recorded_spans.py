@@ -13,19 +13,16 @@ from agentctl.agent.items import ItemHelpers
 from agentctl.agent.ports import Model, ModelRequest, ModelTracing, WireModel
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue, WireItem
-from agentctl.tracing.create import (
-    TraceCtxManager,
-    agent_span,
-    function_span,
-    generation_span,
-    guardrail_span,
-    handoff_span,
-    response_span,
-    task_span,
-    turn_span,
-)
+from agentctl.tracing.create import TraceCtxManager, agent_span, guardrail_span, handoff_span, task_span
 from agentctl.tracing.current import get_current_trace
-from agentctl.tracing.span_data import AgentSpanData, TurnSpanData
+from agentctl.tracing.process import get_trace_provider
+from agentctl.tracing.span_data import (
+    AgentSpanData,
+    FunctionSpanData,
+    GenerationSpanData,
+    ResponseSpanData,
+    TurnSpanData,
+)
 from agentctl.tracing.spans import Span, SpanError
 
 from .config import RunConfig
@@ -49,6 +46,7 @@ class RecordedSpans(Spans):
         self._whose: Agent[Any] | None = None
         self._agent: Span[AgentSpanData] | None = None
         self._turn: Span[TurnSpanData] | None = None
+        self._make = get_trace_provider().create_span
 
     @property
     def model_tracing(self) -> ModelTracing:
@@ -82,7 +80,7 @@ class RecordedSpans(Spans):
             self._agent_at_hand.finish(reset_current=True)
             self._begin_agent(progress)
         if self._has_turns:
-            self._turn = turn_span(progress.turn, progress.agent.name)
+            self._turn = self._make(TurnSpanData(progress.turn, progress.agent.name))
             self._turn.start(mark_as_current=True)
 
     def end_turn(self, progress: Progress) -> None:
@@ -111,14 +109,13 @@ class RecordedSpans(Spans):
 
     def tool_call(self, call: FunctionCall | LocalCall) -> AbstractContextManager[Callable[[str], None]]:
         """Be in the span of a tool call."""
-        span = function_span(call.tool.name, input=call.arguments if self._has_data else None)
-        data = span.span_data
+        data = FunctionSpanData(call.tool.name, call.arguments if self._has_data else None, None)
 
         def gave(output: str) -> None:
             if self._has_data:
                 data.output = output
 
-        return _Piece(span, gave, self._fail)
+        return _Piece(self._make(data), gave, self._fail)
 
     @contextmanager
     def handoff(self, source: str, targets: list[str]) -> Iterator[None]:
@@ -140,33 +137,28 @@ class RecordedSpans(Spans):
         return _Piece(span, found, self._fail)
 
     def _response(self, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
-        span = response_span()
-        data = span.span_data
-        if self._has_data:
-            data.input = request.input
+        data = ResponseSpanData(input=request.input if self._has_data else None)
 
         def answered(response: JSONValue) -> None:
             data.response = response if self._has_data else {"id": response.get("id")}
             data.usage = response.get("usage")
 
-        return _Piece(span, answered, self._fail)
+        return _Piece(self._make(data), answered, self._fail)
 
     def _generation(
         self, model: WireModel, request: ModelRequest
     ) -> AbstractContextManager[Callable[[JSONValue], None]]:
         told = request.model_settings.to_traceable_dict()
         settings = {name: value for name, value in told.items() if value is not None}
-        span = generation_span(model=model.model_name, model_config=settings)
-        data = span.span_data
-        if self._has_data:
-            data.input = _messages(request)
+        messages = _messages(request) if self._has_data else None
+        data = GenerationSpanData(messages, model=model.model_name, model_config=settings)
 
         def answered(response: JSONValue) -> None:
             if self._has_data:
                 data.output = response.get("output")
             data.usage = response.get("usage")
 
-        return _Piece(span, answered, self._fail)
+        return _Piece(self._make(data), answered, self._fail)
 
     @contextmanager
     def _task(self, progress: Progress) -> Iterator[None]:
@@ -241,7 +233,8 @@ def _ignore(_: object) -> None:
 def _messages(request: ModelRequest) -> list[WireItem]:
     instructions = request.system_instructions
     system = [{"role": "system", "content": instructions}] if instructions else []
-    return [*system, *ItemHelpers.input_to_new_input_list(request.input)]
+    given = request.input
+    return [*system, *(given if isinstance(given, list) else ItemHelpers.input_to_new_input_list(given))]
 
 
 def _tokens(usage: Usage) -> dict[str, int]:

@@ -47,7 +47,7 @@ class BatchTraceProcessor(TracingProcessor):
 
     def on_trace_start(self, trace: Trace) -> None:
         """Keep the trace."""
-        self._take(trace)
+        self.take(trace)
 
     def on_trace_end(self, trace: Trace) -> None:
         """Do nothing: the trace was kept when it began."""
@@ -57,7 +57,19 @@ class BatchTraceProcessor(TracingProcessor):
 
     def on_span_end(self, span: Span[Any]) -> None:
         """Keep the span."""
-        self._take(span)
+        self.take(span)
+
+    def take(self, item: Trace | Span[Any]) -> None:
+        """Keep a trace or span that is to be exported."""
+        kept = len(self._queue)
+        if kept >= self._limit or self._has_ended:
+            self._drop(1, "it has ended" if self._has_ended else f"its queue is full ({self._limit})")
+            return
+        self._queue.append(item)
+        if self._thread is None:
+            self._start()
+        elif kept + 1 == self._trigger:
+            self._wake.set()
 
     def force_flush(self) -> None:
         """Export in the caller's thread all that is kept, after what is being exported now."""
@@ -90,17 +102,6 @@ class BatchTraceProcessor(TracingProcessor):
         self._exporting = threading.Lock()
         self._wake = threading.Event()
         self._has_ended = False
-
-    def _take(self, item: Trace | Span[Any]) -> None:
-        kept = len(self._queue)
-        if kept >= self._limit or self._has_ended:
-            self._drop(1, "it has ended" if self._has_ended else f"its queue is full ({self._limit})")
-            return
-        self._queue.append(item)
-        if self._thread is None:
-            self._start()
-        elif kept + 1 == self._trigger:
-            self._wake.set()
 
     def _start(self) -> None:
         with self._starting:

@@ -33,41 +33,48 @@ class FanOut(TracingProcessor):
     """Tells several processors, in order; none of them hears of the failure of another."""
 
     def __init__(self) -> None:
-        self._told: tuple[Told, ...] = ()
-        self._told_of_beginnings: tuple[Told, ...] = ()
+        self._all: tuple[Told, ...] = ()
+        self._batches: tuple[BatchTraceProcessor, ...] = ()
+        """Those that only take note, and only of what they export: told without detours."""
+        self._others: tuple[ToldInThread, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self._told)
+        return bool(self._all)
 
     def set(self, *told: Told) -> None:
         """Tell these from now on, and nobody else."""
-        self._told = told
-        self._told_of_beginnings = tuple(one for one in told if type(one) is not Told)
+        self._all = told
+        self._batches = tuple(one.processor for one in told if isinstance(one, ToldAtOnce))
+        self._others = tuple(one for one in told if isinstance(one, ToldInThread))
 
     def on_trace_start(self, trace: Trace) -> None:
         """Tell every processor."""
-        for one in self._told:
+        for batch in self._batches:
+            batch.take(trace)
+        for one in self._others:
             one.tell(lambda processor: processor.on_trace_start(trace))
 
     def on_trace_end(self, trace: Trace) -> None:
-        """Tell every processor."""
-        for one in self._told:
+        """Tell every processor that wants to know."""
+        for one in self._others:
             one.tell(lambda processor: processor.on_trace_end(trace))
 
     def on_span_start(self, span: Span[Any]) -> None:
         """Tell every processor that wants to know."""
-        for one in self._told_of_beginnings:
+        for one in self._others:
             one.tell(lambda processor: processor.on_span_start(span))
 
     def on_span_end(self, span: Span[Any]) -> None:
         """Tell every processor."""
-        for one in self._told:
+        for batch in self._batches:
+            batch.take(span)
+        for one in self._others:
             one.tell(lambda processor: processor.on_span_end(span))
 
     def shutdown(self) -> None:
         """Have every processor finish, and wait no longer than `SHUTDOWN`."""
         deadline = time.monotonic() + SHUTDOWN
-        ended = self._told
+        ended = self._all
         self.set()
         for one in ended:
             one.begin_shutdown()
@@ -76,55 +83,39 @@ class FanOut(TracingProcessor):
 
     def force_flush(self) -> None:
         """Have every processor pass on what it keeps, and wait for it."""
-        for one in self._told:
+        for one in self._all:
             one.flush()
 
 
-class Told:
-    """A processor that is told at once, since it only takes note."""
+class ToldAtOnce:
+    """A batch processor, which only takes note: told in the thread that does the work."""
 
-    def __init__(self, processor: TracingProcessor) -> None:
-        self._processor = processor
-        self._has_failed = False
-
-    def tell(self, news: News) -> None:
-        """Tell the processor; what it raises is logged the first time."""
-        try:
-            news(self._processor)
-        except Exception as error:
-            if not self._has_failed:
-                self._has_failed = True
-                self._log("failed; the run goes on", error)
+    def __init__(self, processor: BatchTraceProcessor) -> None:
+        self.processor = processor
 
     def flush(self) -> None:
-        """Have it pass on what it keeps, and wait for that."""
-        self.tell(lambda processor: processor.force_flush())
+        """Have it export what it keeps, and wait for that."""
+        self.processor.force_flush()
 
     def begin_shutdown(self) -> None:
         """Have it finish."""
-        assert isinstance(self._processor, BatchTraceProcessor)
-        self._processor.begin_shutdown()
+        self.processor.begin_shutdown()
 
     def wait(self, deadline: float) -> None:
         """Wait until it has finished, or it is too late."""
-        assert isinstance(self._processor, BatchTraceProcessor)
-        self._processor.shutdown(max(0.0, deadline - time.monotonic()))
-
-    def _log(self, what: str, error: Exception | None = None) -> None:
-        shown = f": {type(error).__name__}: {redact(str(error))}" if error else ""
-        logger.error("trace processor %s %s%s", type(self._processor).__name__, what, shown)
-        logger.debug("where it failed", exc_info=error)
+        self.processor.shutdown(max(0.0, deadline - time.monotonic()))
 
 
-class _ToldInThread(Told):
+class ToldInThread:
     """A processor of the user's: told in a daemon thread, and waited for as long as it is quick."""
 
     def __init__(self, processor: TracingProcessor) -> None:
-        super().__init__(processor)
+        self._processor = processor
         self._news: SimpleQueue[tuple[News, threading.Lock]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._is_slow = False
+        self._has_failed = False
         self._end: threading.Lock | None = None
         self.dropped = 0
         """How much it was never told, since it was too slow."""
@@ -158,11 +149,9 @@ class _ToldInThread(Told):
     def _hand_over(self, news: News) -> threading.Lock:
         """Queue news, and return a lock that opens once the processor was told."""
         done = threading.Lock()
-        if threading.current_thread() is self._thread:  # It traces something itself.
-            super().tell(news)
-            return done
-        if not self._has_thread() and not self._start():
-            super().tell(news)
+        is_its_own = threading.current_thread() is self._thread  # It traces something itself.
+        if is_its_own or not (self._has_thread() or self._start()):
+            self._tell_now(news)
             return done
         done.acquire()
         self._news.put((news, done))
@@ -185,11 +174,27 @@ class _ToldInThread(Told):
     def _work(self) -> None:
         while True:
             news, done = self._news.get()
-            super().tell(news)
+            self._tell_now(news)
             done.release()
             del news
 
+    def _tell_now(self, news: News) -> None:
+        """Tell the processor; what it raises is logged the first time."""
+        try:
+            news(self._processor)
+        except Exception as error:
+            if not self._has_failed:
+                self._has_failed = True
+                self._log(f"failed; the run goes on: {type(error).__name__}: {redact(str(error))}")
+                logger.debug("where it failed", exc_info=error)
+
+    def _log(self, what: str) -> None:
+        logger.error("trace processor %s %s", type(self._processor).__name__, what)
+
+
+Told: TypeAlias = ToldAtOnce | ToldInThread
+
 
 def told(processor: TracingProcessor) -> Told:
-    """Return a processor as it is told: one that only takes note at once, any other in a thread."""
-    return Told(processor) if type(processor) is BatchTraceProcessor else _ToldInThread(processor)
+    """Return a processor as it is told."""
+    return ToldAtOnce(processor) if type(processor) is BatchTraceProcessor else ToldInThread(processor)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import abc
+import itertools
 import os
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,7 +14,7 @@ from typing import Any, Protocol
 from agentctl.log import logger
 from agentctl.redaction import register_secret
 
-from .current import get_current_span, get_current_trace
+from .current import current_span, current_trace, get_current_span, get_current_trace
 from .environment import is_disabled_by
 from .fan_out import FanOut, Told, told
 from .processor_interface import TracingProcessor
@@ -107,6 +109,23 @@ class TraceProvider(abc.ABC):
         """Have every processor finish: the process ends."""
 
 
+class _SpanIds:
+    """What ids of spans are made of: chance for each process, and a number, since chance for each span takes longer."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin anew: in a forked process the others are taken."""
+        self.prefix = os.urandom(8).hex()
+        self.numbers = itertools.count(int.from_bytes(os.urandom(3), "big"))
+
+
+_span_ids = _SpanIds()
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_span_ids.begin)
+
+
 class DefaultTraceProvider(TraceProvider):
     """Makes traces and spans that registered processors are told of, and the default one where it wants to be."""
 
@@ -155,7 +174,7 @@ class DefaultTraceProvider(TraceProvider):
 
     def gen_span_id(self) -> str:
         """Return a new id for a span."""
-        return f"span_{os.urandom(12).hex()}"
+        return f"span_{_span_ids.prefix}{next(_span_ids.numbers):08x}"
 
     def gen_group_id(self) -> str:
         """Return a new id for what several traces have in common."""
@@ -195,19 +214,23 @@ class DefaultTraceProvider(TraceProvider):
         if disabled or self._is_disabled:
             return Span(span_data)
         if parent is None:
-            parent = get_current_span() or get_current_trace()
+            parent = current_span.get() or current_trace.get()
         if parent is None:
             logger.debug("a span of kind %s is outside any trace: it is not recorded", span_data.type)
             return Span(span_data)
         if parent.processor is None:
             return Span(span_data)
+        if isinstance(parent, Span):
+            parent_id, metadata = parent.span_id, parent.trace_metadata
+        else:
+            parent_id, metadata = None, parent.metadata
         return Span(
             span_data,
             trace_id=parent.trace_id,
             span_id=span_id or self.gen_span_id(),
-            parent_id=parent.span_id if isinstance(parent, Span) else None,
+            parent_id=parent_id,
             tracing_api_key=parent.tracing_api_key,
-            trace_metadata=parent.trace_metadata if isinstance(parent, Span) else parent.metadata,
+            trace_metadata=metadata,
             processor=parent.processor,
             clock=self._clock,
         )

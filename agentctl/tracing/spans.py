@@ -52,17 +52,13 @@ class Span(Generic[TSpanData]):
         self.tracing_api_key = tracing_api_key
         """What its trace is exported with, if not with the process's key."""
         self.trace_metadata = trace_metadata
-        self._processor = processor
+        self.processor = processor
+        """Who is told of it; None where nobody is."""
         self._clock = clock
         self._started_at: float | str | None = None
         self._ended_at: float | str | None = None
         self._error: SpanError | None = None
         self._outer: Span[Any] | None = None
-
-    @property
-    def processor(self) -> TracingProcessor | None:
-        """Who is told of it; None where nobody is."""
-        return self._processor
 
     @property
     def error(self) -> SpanError | None:
@@ -85,24 +81,24 @@ class Span(Generic[TSpanData]):
 
     def start(self, mark_as_current: bool = False) -> None:
         """Begin it; beginning it twice is beginning it once."""
-        if self._processor is not None and self._started_at is None:
+        if self.processor is not None and self._started_at is None:
             self._started_at = self._clock()
-            self._processor.on_span_start(self)
-        if mark_as_current and current_span.get() is not self:
-            self._outer = current_span.get()
+            self.processor.on_span_start(self)
+        if mark_as_current and (outer := current_span.get()) is not self:
+            self._outer = outer
             current_span.set(self)
 
     def finish(self, reset_current: bool = False) -> None:
         """End it; ending it twice is ending it once."""
-        if self._processor is not None and self._started_at is not None and self._ended_at is None:
+        if self.processor is not None and self._started_at is not None and self._ended_at is None:
             self._ended_at = self._clock()
-            self._processor.on_span_end(self)
+            self.processor.on_span_end(self)
         if reset_current and current_span.get() is self:
             current_span.set(self._outer)
 
     def export(self) -> dict[str, Any] | None:
         """Return it as JSON, None where it is not recorded."""
-        if self._processor is None:
+        if self.processor is None:
             return None
         return {
             "object": "trace.span",

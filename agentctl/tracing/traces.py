@@ -44,36 +44,32 @@ class Trace:
         self.metadata = metadata
         self.tracing_api_key = tracing_api_key
         """What it is exported with, if not with the process's key."""
-        self._processor = processor
+        self.processor = processor
+        """Who is told of it; None where nobody is."""
         self._has_begun = False
         self._has_ended = False
         self._outer: Trace | None = None
 
-    @property
-    def processor(self) -> TracingProcessor | None:
-        """Who is told of it; None where nobody is."""
-        return self._processor
-
     def start(self, mark_as_current: bool = False) -> None:
         """Begin it; beginning it twice is beginning it once."""
-        if self._processor is not None and not self._has_begun:
+        if self.processor is not None and not self._has_begun:
             self._has_begun = True
-            self._processor.on_trace_start(self)
+            self.processor.on_trace_start(self)
         if mark_as_current and current_trace.get() is not self:
             self._outer = current_trace.get()
             current_trace.set(self)
 
     def finish(self, reset_current: bool = False) -> None:
         """End it; ending it twice is ending it once."""
-        if self._processor is not None and self._has_begun and not self._has_ended:
+        if self.processor is not None and self._has_begun and not self._has_ended:
             self._has_ended = True
-            self._processor.on_trace_end(self)
+            self.processor.on_trace_end(self)
         if reset_current and current_trace.get() is self:
             current_trace.set(self._outer)
 
     def export(self) -> dict[str, Any] | None:
         """Return it as JSON, None where it is not recorded."""
-        if self._processor is None:
+        if self.processor is None:
             return None
         return {
             "object": "trace",
