@@ -11,7 +11,7 @@ from agentctl.errors import UserError
 from agentctl.threads import in_daemon_thread
 
 from .context import RunContextWrapper, TContext
-from .wire import WireItem
+from .wire import TResponseInputItem
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -28,7 +28,7 @@ class GuardrailFunctionOutput:
 
 
 InputGuardrailFunction: TypeAlias = Callable[
-    [RunContextWrapper[TContext], "Agent[Any]", str | list[WireItem]],
+    [RunContextWrapper[TContext], "Agent[Any]", str | list[TResponseInputItem]],
     GuardrailFunctionOutput | Awaitable[GuardrailFunctionOutput],
 ]
 """Checks the input of a run; one that is not async runs in a thread."""
@@ -55,7 +55,7 @@ class InputGuardrail(Generic[TContext]):
         return self.name or _name_of(self.guardrail_function)
 
     async def run(
-        self, agent: Agent[Any], input: str | list[WireItem], context: RunContextWrapper[TContext]
+        self, agent: Agent[Any], input: str | list[TResponseInputItem], context: RunContextWrapper[TContext]
     ) -> InputGuardrailResult:
         """Check an input.
 

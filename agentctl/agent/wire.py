@@ -11,10 +11,10 @@ WireItem: TypeAlias = dict[str, Any]
 WireEvent: TypeAlias = dict[str, Any]
 """A streaming event of the Responses API: `{"type": "response.output_text.delta", "delta": "…", ...}`."""
 
-TResponseInputItem: TypeAlias = WireItem
-"""The Agents SDK's name of an item as input."""
-
 if TYPE_CHECKING:
+    TResponseInputItem: TypeAlias = Any
+    """The Agents SDK's name of an item as input: a dict, or one of the `TypedDict`s of `openai`, in lists of either."""
+
     from openai.types.responses import ResponseOutputItem, ResponseStreamEvent
 
     TResponseOutputItem: TypeAlias = ResponseOutputItem
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     TResponseStreamEvent: TypeAlias = ResponseStreamEvent
     """The Agents SDK's name of a streaming event: an `openai` object."""
 else:
+    TResponseInputItem = WireItem
     TResponseOutputItem = TResponseStreamEvent = Any  # The types need 450 ms.
 
 TERMINAL = frozenset({"response.completed", "response.incomplete"})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agentctl._lazy import exporter
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import RunFinished
-from agentctl.agent.wire import WireItem
+from agentctl.agent.wire import TResponseInputItem
 
 from .config import DEFAULT_MAX_TURNS, RunConfig
 from .loop import run_loop
@@ -36,7 +36,7 @@ class Runner:
     async def run(
         cls,
         starting_agent: Agent[Any],
-        input: str | list[WireItem] | RunState,
+        input: str | list[TResponseInputItem] | RunState,
         *,
         context: Any = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
@@ -83,7 +83,7 @@ class Runner:
     def run_sync(
         cls,
         starting_agent: Agent[Any],
-        input: str | list[WireItem] | RunState,
+        input: str | list[TResponseInputItem] | RunState,
         *,
         context: Any = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
@@ -122,7 +122,7 @@ class Runner:
     def run_streamed(
         cls,
         starting_agent: Agent[Any],
-        input: str | list[WireItem] | RunState,
+        input: str | list[TResponseInputItem] | RunState,
         context: Any = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
         hooks: RunHooks[Any] | None = None,
@@ -160,7 +160,7 @@ class Runner:
         return result
 
 
-def _begin(starting_agent: Agent[Any], input: str | list[WireItem] | RunState, **options: Any) -> Progress:
+def _begin(starting_agent: Agent[Any], input: str | list[TResponseInputItem] | RunState, **options: Any) -> Progress:
     """Return the run that begins, or goes on from its state."""
     if isinstance(input, str | list):
         progress = begin(starting_agent, input, **options)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.agent import Agent
-from agentctl.agent.wire import WireItem
+from agentctl.agent.wire import TResponseInputItem
 from agentctl.models.multi_provider import (
     MultiProvider,
     MultiProviderOpenAIPrefixMode,
@@ -42,7 +42,7 @@ class ResponsesWebSocketSession:
     def __post_init__(self) -> None:
         self._check()
 
-    async def run(self, starting_agent: Agent[Any], input: str | list[WireItem], **kwargs: Any) -> RunResult:
+    async def run(self, starting_agent: Agent[Any], input: str | list[TResponseInputItem], **kwargs: Any) -> RunResult:
         """Run an agent as `Runner.run` does, with the session's configuration.
 
         Raises:
@@ -52,7 +52,7 @@ class ResponsesWebSocketSession:
         return await Runner.run(starting_agent, input, run_config=self.run_config, **kwargs)
 
     def run_streamed(
-        self, starting_agent: Agent[Any], input: str | list[WireItem], **kwargs: Any
+        self, starting_agent: Agent[Any], input: str | list[TResponseInputItem], **kwargs: Any
     ) -> RunResultStreaming:
         """Start a run as `Runner.run_streamed` does, with the session's configuration.
 

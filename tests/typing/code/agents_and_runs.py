@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, assert_type
 
+from openai.types.responses import EasyInputMessageParam, ResponseInputItemParam
+
 from agentctl import (
     Agent,
     ItemHelpers,
@@ -50,7 +52,6 @@ async def main() -> None:
     result = await Runner.run(agent, "hi", context=UserContext(name="Ada"))
     assert_type(result, RunResult)
     assert_type(result.final_output_as(str), str)
-    assert_type(result.to_input_list(), list[TResponseInputItem])
     assert_type(result.raw_responses, list[ModelResponse])
     usage: Usage = result.context_wrapper.usage
     last: Agent[Any] = result.last_agent
@@ -62,6 +63,10 @@ async def main() -> None:
     again = await Runner.run(last, result.to_input_list() + [{"role": "user", "content": "?"}], max_turns=3)  # noqa: RUF005
     await Runner.run(untyped, items, run_config=RunConfig(model="gpt-5", tracing_disabled=True, workflow_name="w"))
     await Runner.run(untyped, [{"role": "user", "content": [{"type": "input_text", "text": "hi"}]}])
+    theirs: list[ResponseInputItemParam] = [EasyInputMessageParam(role="user", content="hi")]
+    messages: list[EasyInputMessageParam] = [{"role": "user", "content": "hi"}]
+    await Runner.run(untyped, theirs)
+    await Runner.run(untyped, [*messages, *result.to_input_list()])
     await Runner.run(untyped, "hi", run_config={"tracing_disabled": True}, previous_response_id=again.last_response_id)
 
     streamed = Runner.run_streamed(slow, "hi", context=UserContext("Ada"))
