@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from agentctl._lazy import exporter
@@ -60,11 +61,15 @@ def spans_for(config: RunConfig) -> Spans:
     """Return what traces a run, as its configuration and the process want it."""
     if config.tracing_disabled or not is_tracing_heard((config.tracing or {}).get("api_key")):
         return Spans()
+    return _recorded()(config)
+
+
+@cache
+def _recorded() -> Callable[[RunConfig], Spans]:
     recorded = _load("RecordedSpans")
-    assert callable(recorded)
-    spans = recorded(config)
-    assert isinstance(spans, Spans)
-    return spans
+    assert isinstance(recorded, type)
+    assert issubclass(recorded, Spans)
+    return recorded
 
 
 def _ignore(_: Any) -> None:
