@@ -123,6 +123,7 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
         return
     if step.message is not None:
         yield _added(step.message, progress)
+    progress.spans.end_turn(progress)
     await progress.hook_calls.agent_end(step.value)
     async with aclosing(check_output(step.value, progress, of_tools=step.of_tools)) as verdicts:
         async for verdict in verdicts:
