@@ -151,6 +151,7 @@ if TYPE_CHECKING:
     from .agent.wire import TResponseStreamEvent as TResponseStreamEvent
     from .errors import AgentsException as AgentsException
     from .errors import AuthenticationError as AuthenticationError
+    from .errors import BudgetExceeded as BudgetExceeded
     from .errors import ConfigurationError as ConfigurationError
     from .errors import GuardrailTripwireTriggered as GuardrailTripwireTriggered
     from .errors import InputGuardrailTripwireTriggered as InputGuardrailTripwireTriggered
@@ -259,6 +260,7 @@ _NAMES = {
     "ApplyPatchTool": "agentctl.agent.apply_patch_tool",
     "ApprovalRequired": "agentctl.agent.events",
     "AuthenticationError": "agentctl.errors",
+    "BudgetExceeded": "agentctl.errors",
     "CallModelData": "agentctl.run.input_filter",
     "CallModelInputFilter": "agentctl.run.input_filter",
     "CodeInterpreterTool": "agentctl.agent.hosted_tools",

@@ -123,6 +123,7 @@ def prepare(
             ),
             model_settings=_model_settings(settings, said=True),
             tracing_disabled=not traces.is_enabled,
+            max_tokens_total=settings.max_tokens_total,
         ),
         max_turns=settings.max_turns,
         timeout=settings.timeout,

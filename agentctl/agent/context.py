@@ -14,6 +14,7 @@ from .views import to_wire
 from .wire import WireItem
 
 if TYPE_CHECKING:
+    from agentctl.run.budget import Budget
     from agentctl.run.config import RunConfig
 
     from .agent import Agent
@@ -105,6 +106,8 @@ class ToolContext(RunContextWrapper[TContext]):
     """Runs another agent as part of the call; None outside a run."""
     paused: dict[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
     """The runs within tool calls that wait for a yes, by call id: a call whose run is among them goes on with it."""
+    budget: Budget | None = field(default=None, kw_only=True, repr=False)
+    """The tokens that the run around the call may use, which a run within it shares."""
     failure: Exception | None = field(default=None, init=False, repr=False)
     """What went wrong in the call, where the model reads a text about it in place of an output."""
     agent_run_result: Any = field(default=None, init=False, repr=False)
@@ -129,6 +132,7 @@ class ToolContext(RunContextWrapper[TContext]):
             tool_namespace=self.tool_namespace,
             agent=self.agent,
             run_config=self.run_config,
+            budget=self.budget,
         )
 
     @classmethod

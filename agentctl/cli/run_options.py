@@ -82,6 +82,15 @@ Set: TypeAlias = Annotated[
 MaxTurns: TypeAlias = Annotated[
     Any, typer.Option("--max-turns", metavar="N", parser=_checked("max_turns"), help="The most model calls.")
 ]
+MaxTokensTotal: TypeAlias = Annotated[
+    Any,
+    typer.Option(
+        "--max-tokens-total",
+        metavar="N",
+        parser=_checked("max_tokens_total"),
+        help="The most tokens, in and out.",
+    ),
+]
 Timeout: TypeAlias = Annotated[
     Any,
     typer.Option("--timeout", metavar="TIME", parser=_checked("timeout"), help="The longest time: 90, 90s, 5m, 1h."),
@@ -148,6 +157,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         stdin: Stdin = False,
         set_: Set = None,
         max_turns: MaxTurns = None,
+        max_tokens_total: MaxTokensTotal = None,
         timeout: Timeout = None,
         retries: Retries = None,
         transport: Transport = None,
@@ -167,6 +177,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             "agent": agent,
             "model": model,
             "max_turns": max_turns,
+            "max_tokens_total": max_tokens_total,
             "timeout": timeout,
             "client.retries": retries,
             "transport": transport,

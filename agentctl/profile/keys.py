@@ -85,7 +85,25 @@ KEYS: tuple[Key, ...] = (
         in_project=True,
     ),
     Key(name="max_turns", kind=Integer(1), meaning="The most model calls of a run.", in_project=True, default=10),
+    Key(
+        name="max_tokens_total",
+        kind=Integer(1),
+        meaning="The most tokens of a run, in and out.",
+        in_project=True,
+    ),
     Key(name="timeout", kind=Plain.DURATION, meaning="The longest that a run may take.", in_project=True),
+    Key(
+        name="on_approval",
+        kind=Choice(("allow", "deny", "fail", "suspend")),
+        meaning="What becomes of a call that needs approval where nobody can be asked: allow, deny, fail or suspend.",
+        default="fail",
+    ),
+    Key(
+        name="ticket_lifetime",
+        kind=Plain.DURATION,
+        meaning="How long a suspended run can be gone on with.",
+        default="168h",
+    ),
     Key(
         name="transport",
         kind=Choice(("auto", "http", "websocket")),

@@ -80,7 +80,11 @@ class Settings:
     agent_origin: str | None
     """Who named the agent, as in `Value.origin`."""
     max_turns: int
+    max_tokens_total: int | None
     timeout: float | None
+    """Seconds."""
+    on_approval: Literal["allow", "deny", "fail", "suspend"]
+    ticket_lifetime: float
     """Seconds."""
     model_settings: Mapping[str, Any]
     """The model settings by their names; durations are seconds."""
@@ -234,7 +238,10 @@ def _settings(values: Mapping[str, Value]) -> Settings:
         agent=get("agent"),
         agent_origin=values["agent"].origin if "agent" in values else None,
         max_turns=get("max_turns"),
+        max_tokens_total=get("max_tokens_total"),
         timeout=duration("timeout"),
+        on_approval=get("on_approval"),
+        ticket_lifetime=seconds(get("ticket_lifetime")),
         model_settings=model_settings,
         transport=get("transport"),
         api=get("api"),

@@ -104,6 +104,12 @@ class RunConfig:
     tool_name_collision_policy: ToolNameCollisionPolicy = "warn"
     output_guardrail_blocked_message: str | OutputGuardrailBlockedMessageFormatter | None = None
     """What stands in place of a final output of tools that a guardrail held back: a text, or a function of it."""
+    max_tokens_total: int | None = None
+    """The most tokens, in and out, that the run may use with all the runs within it; ours, not the SDK's.
+
+    No call starts once they are used, and each call's output is limited to what is left, so that the run goes beyond by
+    one call's input at most. Calls are then made one after the other, those of agents that run side by side too.
+    """
 
     def __post_init__(self) -> None:
         execution: Any = self.tool_execution
@@ -115,6 +121,9 @@ class RunConfig:
         ):
             if value not in known:
                 raise ValueError(f"RunConfig.{name} is {' or '.join(known)}, not {value!r}")
+        most: Any = self.max_tokens_total
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+            raise ValueError(f"RunConfig.max_tokens_total is a whole number from 1, or None, not {most!r}")
         message: Any = self.output_guardrail_blocked_message
         if not (message is None or callable(message) or (isinstance(message, str) and message)):
             raise ValueError(f"RunConfig.output_guardrail_blocked_message is a text or a function, not {message!r}")

@@ -97,6 +97,8 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
             step = await _handled(MaxTurnsExceeded(f"the run needs more than {progress.max_turns} turns"), progress)
             break
         else:
+            if progress.budget is not None:
+                progress.budget.check()
             for added in [_added(item, progress) for item in progress.take_pending_input()]:
                 yield added
             progress.turn += 1
@@ -151,7 +153,8 @@ async def _ask(models: Models, progress: Progress, *, streamed: bool) -> AsyncGe
     yield ModelRequested(agent=progress.agent, model=name, turn=progress.turn)
 
     response: ModelResponse | None = None
-    events = call_model(model, request, progress.spans, streamed=streamed)
+    call = call_model if progress.budget is None else progress.budget.call_model
+    events = call(model, request, progress.spans, streamed=streamed)
     async with aclosing(check_beside(events, progress) if progress.turn == 1 else events) as reader:
         async for event in reader:
             if isinstance(event, ModelResponse):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.agent import Agent
-from agentctl.agent.context import RunContextWrapper
+from agentctl.agent.context import RunContextWrapper, ToolContext
 from agentctl.agent.items import InputItem, ItemHelpers, ModelResponse, RunItem, ToolApprovalItem, ToolCallOutputItem
 from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.agent.wire import WireItem
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agentctl.tracing.traces import Trace
 
     from .approvals import Given
+    from .budget import Budget
     from .error_handlers import RunErrorHandlers
     from .memory import Memory
 
@@ -109,6 +110,8 @@ class Progress:
     """Whether each call goes on from the response before it, from the second one on."""
     conversation_id: str | None = None
     """The conversation in which the service keeps the history."""
+    budget: Budget | None = None
+    """The tokens that the run may use, shared with the run around it."""
     final_output: Any = None
     has_ended: bool = False
     """Whether the run has its final output."""
@@ -212,6 +215,7 @@ class Progress:
         """Return this run within the call that it is made in now, and that `fresh` was begun for."""
         self.context, self.config, self.hooks = fresh.context, fresh.config, fresh.hooks
         self.owns_provider, self.memory = fresh.owns_provider, fresh.memory
+        self.budget = fresh.budget
         self.share_approvals(fresh.context.approvals)
         self.go_on()
         return self
@@ -278,6 +282,18 @@ def memory_of(session: Session) -> Memory:
     return Memory(session)
 
 
+def budget_of(config: RunConfig, context: RunContextWrapper[Any], *, used: int = 0) -> Budget | None:
+    """Return the tokens that a run may use: what the run around it may, where there is one."""
+    if isinstance(context, ToolContext) and context.budget is not None:
+        return context.budget
+    if config.max_tokens_total is None:
+        return None
+    # 2 ms that a run without a budget does not pay.
+    from .budget import Budget
+
+    return Budget(limit=config.max_tokens_total, used=used)
+
+
 def is_own_provider(config: RunConfig | dict[str, Any] | None) -> bool:
     """Return whether the provider is made for a run of this configuration, which then closes it."""
     return not isinstance(config, RunConfig) and "model_provider" not in (config or {})
@@ -315,11 +331,14 @@ def begin(
             "a run with a session has its history there: it takes no conversation_id, previous_response_id or "
             "auto_previous_response_id"
         )
+    context = context if isinstance(context, RunContextWrapper) else RunContextWrapper(context)
+    config_of_run = run_config(config)
     return Progress(
         input=input,
         agent=agent,
-        context=context if isinstance(context, RunContextWrapper) else RunContextWrapper(context),
-        config=run_config(config),
+        context=context,
+        config=config_of_run,
+        budget=budget_of(config_of_run, context),
         max_turns=max_turns,
         hooks=hooks,
         error_handlers=error_handlers,

@@ -15,7 +15,7 @@ from agentctl.errors import UserError
 
 from .config import RunConfig, run_config
 from .hooks import check_run_hooks
-from .progress import Progress, is_own_provider, memory_of
+from .progress import Progress, budget_of, is_own_provider, memory_of
 from .state_json import ContextDeserializer, ContextSerializer, read_run, run_json
 
 if TYPE_CHECKING:
@@ -215,6 +215,7 @@ def resumed(
         progress.context.context = context.context
     elif context is not None:
         progress.context.context = context
+    progress.budget = budget_of(progress.config, progress.context, used=progress.context.usage.total_tokens)
     if progress.has_ended and not progress.pending_input:
         raise UserError("the run of this state has ended; add_input gives it something to go on with")
     progress.go_on()

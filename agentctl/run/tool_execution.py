@@ -172,6 +172,7 @@ def _context(call: FunctionCall, progress: Progress) -> ToolContext[Any]:
         run_agent=progress.run_agent,
         approvals=progress.context.approvals,
         paused=progress.paused,
+        budget=progress.budget,
     )
 
 

@@ -51,7 +51,7 @@ TYPED = pytest.mark.parametrize(
     ("keys", "arguments"),
     [
         ("expl\t", "<explain-exit>"),
-        ("run --max\t5", "<run><--max-turns><5>"),
+        ("run --max-tu\t5", "<run><--max-turns><5>"),
         ("run --model=loc\t", "<run><--model=local/smollm2>"),
         ("run -a wea\t", "<run><-a><weather>"),
         ("run --set tool\tauto", "<run><--set><tool_choice=auto>"),
@@ -144,7 +144,7 @@ def test_zsh_takes_the_script_as_a_sourced_file_too(project: Path, home: Path) -
         ("agentctl expl", "explain-exit\tWhat an exit code means, and what to do."),
         ("agentctl run --model=loc", "--model=local/smollm2\tA local model of 98 MB."),
         ("agentctl run -a wea", "weather\tweather.py:agent"),
-        ("agentctl run --max", "--max-turns\tThe most model calls."),
+        ("agentctl run --max-tu", "--max-turns\tThe most model calls."),
         ("agentctl config set transport web", "websocket"),
         ("agentctl trust agen", "agentctl.toml"),
         ("agentctl --config=agen", "--config=agentctl.toml"),
