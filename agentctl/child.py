@@ -62,16 +62,21 @@ class ChildProtocol(asyncio.SubprocessProtocol):
 
 
 async def start_child(
-    protocol: Callable[[], P], command: Sequence[str], *, environ: Mapping[str, str], folder: str | os.PathLike[str]
+    protocol: Callable[[], P],
+    command: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    folder: str | os.PathLike[str],
+    stdin: int = DEVNULL,
 ) -> tuple[asyncio.SubprocessTransport, P]:
-    """Start a program without stdin and terminal, in a process group of its own.
+    """Start a program without a terminal, and without stdin unless it is to be written to, in a group of its own.
 
     Who is cancelled while it starts leaves none behind. Raises `OSError` where it cannot be started.
     """
     loop = asyncio.get_running_loop()
     starting = asyncio.ensure_future(
         loop.subprocess_exec(
-            protocol, *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=dict(environ), cwd=folder,
+            protocol, *command, stdin=stdin, stdout=PIPE, stderr=PIPE, env=dict(environ), cwd=folder,
             start_new_session=True,
         )
     )  # fmt: skip

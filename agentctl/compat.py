@@ -37,6 +37,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "agents.memory.session_settings": ("agentctl.agent.session",),
     "agents.memory.sqlite_session": ("agentctl.memory.sqlite_session",),
     "agents.memory.util": ("agentctl.memory",),
+    "agents.mcp": ("agentctl.mcp",),
     "agents.model_settings": ("agentctl.agent.model_settings", "agentctl.agent.retry"),
     "agents.models": ("agentctl.models",),
     "agents.models.interface": ("agentctl.agent.ports",),

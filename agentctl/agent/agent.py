@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Literal, NotRequired, TypeAlias, TypedDict
 
 from .context import RunContextWrapper, TContext
 from .enablement import is_enabled
@@ -25,10 +25,22 @@ if TYPE_CHECKING:
     from .guardrail import InputGuardrail, OutputGuardrail
     from .handoff import Handoff
     from .lifecycle import AgentHooks, RunHooks
+    from .mcp_server import MCPServer
     from .prompts import DynamicPromptFunction, Prompt
     from .session import Session
     from .tool import NeedsApproval, Tool, ToolErrorFunction
     from .tool_use import StopAtTools, ToolsToFinalOutputFunction
+
+
+class MCPConfig(TypedDict):
+    """What an agent makes of the tools of its MCP servers."""
+
+    convert_schemas_to_strict: NotRequired[bool]
+    """Whether schemas are made strict where they can be; False unless said."""
+    failure_error_function: NotRequired[ToolErrorFunction | None]
+    """Gives the model's text for a call that failed; None lets the failure end the run."""
+    include_server_in_tool_names: NotRequired[bool]
+    """Whether names tell the server, so that two servers may have tools of one name; False unless said."""
 
 
 @dataclass
@@ -39,6 +51,9 @@ class Agent(Generic[TContext]):
     handoff_description: str | None = None
     """What other agents are told of it, to know when to hand over to it."""
     tools: list[Tool] = field(default_factory=list)
+    mcp_servers: list[MCPServer] = field(default_factory=list)
+    """The MCP servers whose tools it has beside its own: whoever runs it connects them before, and cleans up after."""
+    mcp_config: MCPConfig = field(default_factory=MCPConfig)
     instructions: str | Callable[[RunContextWrapper[TContext], Agent[TContext]], str | Awaitable[str]] | None = None
     """The system prompt, or a function of the run's context and the agent that gives it, asked at every turn."""
     prompt: Prompt | DynamicPromptFunction | None = None
@@ -68,12 +83,15 @@ class Agent(Generic[TContext]):
             raise TypeError(f"Agent.name is a text, not {type(self.name).__name__}")
         for name, value in (
             ("tools", self.tools),
+            ("mcp_servers", self.mcp_servers),
             ("handoffs", self.handoffs),
             ("input_guardrails", self.input_guardrails),
             ("output_guardrails", self.output_guardrails),
         ):
             if not isinstance(value, list):
                 raise TypeError(f"Agent.{name} is a list, not {type(value).__name__}")
+        if not isinstance(self.mcp_config, dict):
+            raise TypeError(f"Agent.mcp_config is a dict, not {type(self.mcp_config).__name__}")
         if not (self.instructions is None or isinstance(self.instructions, str) or callable(self.instructions)):
             raise TypeError(f"Agent.instructions is a text or a function, not {type(self.instructions).__name__}")
         if not (
@@ -182,9 +200,23 @@ class Agent(Generic[TContext]):
 
         return await prompt_of(self, run_context)
 
+    async def get_mcp_tools(self, run_context: RunContextWrapper[TContext]) -> list[Tool]:
+        """Return the tools of the MCP servers, as they are in this run.
+
+        Raises:
+            UserError: a server is not connected, or two tools have the same name.
+            ServiceUnavailableError: a server cannot be reached.
+        """
+        if not self.mcp_servers:
+            return []
+        # Only agents with servers pay for it.
+        from .mcp_tools import mcp_tools_of
+
+        return await mcp_tools_of(self, run_context)
+
     async def get_all_tools(self, run_context: RunContextWrapper[TContext]) -> list[Tool]:
-        """Return the tools that are enabled in this run."""
-        return [
+        """Return the tools of the MCP servers, and its own that are enabled in this run."""
+        return await self.get_mcp_tools(run_context) + [
             tool
             for tool in self.tools
             if not isinstance(tool, FunctionTool)

@@ -16,6 +16,8 @@ from .strict_schema import ensure_strict_json_schema
 from .tool_origin import ToolOrigin, ToolOriginType
 
 if TYPE_CHECKING:
+    from mcp.types import ToolAnnotations
+
     from .agent import Agent
     from .any_tool import Tool as Tool
     from .tool_custom_data import FunctionToolCustomDataExtractor
@@ -70,6 +72,8 @@ class FunctionTool:
     """The agent that the tool is, where it is one."""
     origin: ToolOrigin = field(default=FUNCTION_ORIGIN, kw_only=True, repr=False)
     """Where the tool comes from, as its items tell."""
+    mcp_annotations: ToolAnnotations | None = field(default=None, kw_only=True, repr=False)
+    """What an MCP server says of how its tool behaves, which is a hint and no promise."""
 
     def __post_init__(self) -> None:
         if self.strict_json_schema:

@@ -1,0 +1,120 @@
+"""What servers behind a URL have in common: the client they are reached with, and the words for what fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from agentctl.errors import AgentsException, ServiceError
+from agentctl.net.guest_client import ClientFactory, guest_client, guest_failure, refusal, tell_of_answers
+from agentctl.net.options import HttpOptions
+from agentctl.redaction import register_secret
+
+from .session_server import SessionServer
+
+if TYPE_CHECKING:
+    import httpx2
+
+_TIMEOUT = 5.0
+_READ_TIMEOUT = 300.0
+_PUBLIC_HEADERS = frozenset({"accept", "accept-language", "content-type", "user-agent"})
+_SESSION_ID = "mcp-session-id"
+
+
+class HttpServerParams(TypedDict):
+    """Where a server is, and how it is reached."""
+
+    url: str
+    headers: NotRequired[dict[str, str]]
+    timeout: NotRequired[float | timedelta]
+    """How long connecting may take; 5 seconds unless said."""
+    sse_read_timeout: NotRequired[float | timedelta]
+    """How long the server may be silent; 5 minutes unless said."""
+    auth: NotRequired[Any]
+    """An `httpx2.Auth`."""
+    httpx_client_factory: NotRequired[ClientFactory]
+    """Makes the client, in place of ours with its proxy and its trust."""
+
+
+Params = TypeVar("Params", bound=HttpServerParams)
+
+
+class HttpServer(SessionServer[Params]):
+    """A server behind a URL."""
+
+    _refused: int | None = None
+    """The status with which the server refused something last, in the connection at hand."""
+    _session_id: str | None = None
+
+    def explained(self, failure: Exception) -> AgentsException | None:
+        """Return the exception for a server that cannot be reached, or refuses."""
+        explained = super().explained(failure)
+        if explained is not None:
+            return explained
+        url = self._reach["url"]
+        found = guest_failure(failure, url=url, options=self._options())
+        if found is None and self._refused is not None:
+            found = refusal(self._refused, host=_host(url))
+        return None if found is None else _named(self.name, found)
+
+    def _http_client(self) -> httpx2.AsyncClient:
+        """Return the client for a connection: the user's own, or one of ours.
+
+        Raises:
+            UserError: what the user's factory made is no client.
+            ConfigurationError: a proxy or a file of certificates is not usable.
+        """
+        params = self._reach
+        headers = dict(params.get("headers") or {})
+        for name, value in headers.items():
+            if name.lower() not in _PUBLIC_HEADERS:
+                register_secret(value)
+        client = guest_client(
+            params["url"],
+            self._options(),
+            headers=headers,
+            auth=params.get("auth"),
+            make=params.get("httpx_client_factory"),
+        )
+        self._refused = self._session_id = None
+        tell_of_answers(client, self._hear)
+        return client
+
+    def _hear(self, method: str, status: int, asked: Mapping[str, str], answered: Mapping[str, str]) -> None:
+        """Note how the server answers a request; a session that it has forgotten is over."""
+        if status >= 400:
+            self._refused = status
+        elif _SESSION_ID in answered:
+            self._session_id = answered[_SESSION_ID]
+        if status == 404 and method == "POST" and _SESSION_ID in asked and self._connection is not None:
+            self._connection.expire()
+
+    @property
+    def _reach(self) -> HttpServerParams:
+        return self.params
+
+    def _options(self) -> HttpOptions:
+        return HttpOptions(
+            connect_timeout=_seconds(self._reach.get("timeout", _TIMEOUT)),
+            request_timeout=_seconds(self._reach.get("sse_read_timeout", _READ_TIMEOUT)),
+        )
+
+
+def shown_url(url: str) -> str:
+    """Return a URL without what may be secret in it: user name, password, query."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, _host(url), parts.path, "", ""))
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _named(name: str, error: ServiceError) -> ServiceError:
+    return type(error)(f"MCP server {name!r}: {error.message}", status=error.status, code=error.code)
+
+
+def _seconds(value: float | timedelta) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else value
