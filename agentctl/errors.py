@@ -15,6 +15,7 @@ Exception
     ├── ToolTimeoutError                a tool call took longer than the tool may
     ├── MCPToolCancellationError        a call of an MCP server's tool was cancelled, though the run was not
     ├── MaxTurnsExceeded                the turn limit was reached
+    ├── BudgetExceeded                  the budget of tokens was reached
     ├── GuardrailTripwireTriggered      a guardrail stopped the run
     │   ├── InputGuardrailTripwireTriggered     one of the input: guardrail_result
     │   ├── OutputGuardrailTripwireTriggered    one of the final output: guardrail_result
@@ -164,6 +165,20 @@ class MaxTurnsExceeded(AgentsException):
         self.message = message
 
 
+class BudgetExceeded(AgentsException):
+    """The run needed more tokens than it was allowed."""
+
+    def __init__(self, limit: int, used: int | None) -> None:
+        """Name the limit, and what was used; None where the service did not say."""
+        if used is None:
+            text = f"a model call did not say what it used, so that a budget of {limit:,} tokens cannot be kept"
+        else:
+            text = f"the run has used {used:,} of the {limit:,} tokens that it may use, and needs more"
+        super().__init__(text)
+        self.limit = limit
+        self.used = used
+
+
 class GuardrailTripwireTriggered(AgentsException):
     """A guardrail stopped the run."""
 
@@ -267,6 +282,7 @@ class Outcome(StrEnum):
     MISCONFIGURED = "misconfigured"
     GUARDRAIL = "guardrail"
     MAX_TURNS = "max_turns"
+    BUDGET = "budget"
     DENIED = "denied"
     REFUSED = "refused"
     TIMEOUT = "timeout"
@@ -332,6 +348,12 @@ EXITS: tuple[Exit, ...] = (
         "Raise `--max-turns`, or see with `agentctl stream` what the agent spends its turns on.",
     ),
     Exit(
+        82,
+        Outcome.BUDGET,
+        "The token budget was reached before the final output.",
+        "Raise `--max-tokens-total`, or see with `agentctl stream` what the agent spends its tokens on.",
+    ),
+    Exit(
         83,
         Outcome.DENIED,
         "A tool call needed approval, and there was nobody to give it.",
@@ -360,6 +382,7 @@ _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
     (ModelTimeoutError, Outcome.UNAVAILABLE),
     (MaxTurnsExceeded, Outcome.MAX_TURNS),
     (GuardrailTripwireTriggered, Outcome.GUARDRAIL),
+    (BudgetExceeded, Outcome.BUDGET),
     (ApprovalMissing, Outcome.DENIED),
     (SessionInUseError, Outcome.UNAVAILABLE),
     (RunTimeoutError, Outcome.TIMEOUT),
