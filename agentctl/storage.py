@@ -75,6 +75,29 @@ def locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Hold a lock for as long as the block runs, and give whether it was free; the end of the process frees it, too.
+
+    Raises `OSError` where there can be no lock.
+    """
+    from filelock import FileLock, Timeout
+
+    make_folder(path.parent)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        is_free = False
+    else:
+        is_free = True
+    try:
+        yield is_free
+    finally:
+        lock.release()
+
+
 def write_atomic(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Put `data` in place of what `path` holds; a reader sees the old content or the new, never a part.
 

@@ -67,7 +67,7 @@ class SQLiteSession(SessionABC):
             return [text for (text,) in connection.execute(found, (self.session_id, -1 if limit is None else limit))]
 
         texts = await self._in_thread(lambda: self._file.read(read))
-        items = [_decoded(text) for text in reversed(texts)]
+        items = [decoded(text) for text in reversed(texts)]
         return [item for item in items if item is not None]
 
     async def add_items(self, items: list[WireItem]) -> None:
@@ -99,7 +99,7 @@ class SQLiteSession(SessionABC):
 
         def write(connection: sqlite3.Connection) -> WireItem | None:
             while (row := connection.execute(newest, (self.session_id,)).fetchone()) is not None:
-                if (item := _decoded(row[0])) is not None:
+                if (item := decoded(row[0])) is not None:
                     return item
             return None
 
@@ -168,7 +168,7 @@ def without_secrets(value: JSONValue) -> JSONValue:
             return value
 
 
-def _decoded(text: str) -> WireItem | None:
+def decoded(text: str) -> WireItem | None:
     """Return an item; None for what is none, which somebody else wrote."""
     try:
         item = json.loads(text)

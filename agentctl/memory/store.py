@@ -1,0 +1,160 @@
+"""The conversations that are kept for a user: found, listed, taken away, and one run's alone while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentctl.agent.wire import WireItem
+from agentctl.errors import ConfigurationError, SessionInUseError
+from agentctl.storage import held
+
+from .sqlite_file import SQLiteFile
+from .sqlite_session import MESSAGES_TABLE, SESSIONS_TABLE, SQLiteSession, decoded, schema
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """What there is to say of a conversation in a line."""
+
+    session_id: str
+    created: str
+    """UTC, RFC 3339."""
+    updated: str
+    items: int
+    begin: str
+    """The first words of the user."""
+
+
+class ConversationStore:
+    """The conversations in one folder: a SQLite file, and a lock for each.
+
+    Raises:
+        ConfigurationError: the file cannot be opened or written, or is damaged.
+        SessionInUseError: somebody else has the conversation, or keeps the file locked.
+        OSError: the disk is full, or there can be no lock.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "conversations.db"
+        self._folder = folder
+
+    def session(self, session_id: str) -> SQLiteSession:
+        """Return a conversation, new or not; nothing is made before it is used."""
+        return SQLiteSession(session_id, self.path)
+
+    @contextmanager
+    def held(self, session_id: str) -> Iterator[SQLiteSession]:
+        """Give a conversation that nobody else may hold until the block, or the process, ends."""
+        with self._alone(session_id):
+            session = self.session(session_id)
+            try:
+                yield session
+            finally:
+                session.close()
+
+    def newest(self) -> str | None:
+        """Return the conversation to which something was added last."""
+        found = self._rows(f"SELECT session_id FROM {MESSAGES_TABLE} ORDER BY id DESC LIMIT 1")  # noqa: S608
+        return str(found[0][0]) if found else None
+
+    def conversations(self) -> list[Conversation]:
+        """Return what is kept, the newest first."""
+        rows = self._rows(f"""
+            SELECT session_id, sessions.created_at, updated_at, count(messages.id),
+                (SELECT message_data FROM {MESSAGES_TABLE} WHERE id = min(messages.id))
+            FROM {SESSIONS_TABLE} AS sessions JOIN {MESSAGES_TABLE} AS messages USING (session_id)
+            GROUP BY session_id ORDER BY max(messages.id) DESC
+        """)  # noqa: S608
+        return [
+            Conversation(
+                session_id=str(session_id),
+                created=_rfc3339(created),
+                updated=_rfc3339(updated),
+                items=int(items),
+                begin=_text(first),
+            )
+            for session_id, created, updated, items, first in rows
+        ]
+
+    def items(self, session_id: str) -> list[WireItem]:
+        """Return the items of a conversation, the oldest first.
+
+        Raises:
+            ConfigurationError: there is no such conversation.
+        """
+        asked = f"SELECT message_data FROM {MESSAGES_TABLE} WHERE session_id = ? ORDER BY id"  # noqa: S608
+        texts = [text for (text,) in self._rows(asked, session_id)]
+        if not texts:
+            raise self._missing(session_id)
+        return [item for text in texts if (item := decoded(text)) is not None]
+
+    def delete(self, session_id: str) -> int:
+        """Take a conversation away, and return how many items it had.
+
+        Raises:
+            ConfigurationError: there is no such conversation.
+        """
+        if not self.path.exists():
+            raise self._missing(session_id)
+
+        def write(connection: sqlite3.Connection) -> int:
+            delete = "DELETE FROM {} WHERE session_id = ?"
+            connection.execute(delete.format(SESSIONS_TABLE), (session_id,))
+            return connection.execute(delete.format(MESSAGES_TABLE), (session_id,)).rowcount
+
+        with self._alone(session_id) as lock:
+            file = self._file()
+            try:
+                count = file.write(write)
+            finally:
+                file.close()
+            lock.unlink(missing_ok=True)
+        if count == 0:
+            raise self._missing(session_id)
+        return count
+
+    @contextmanager
+    def _alone(self, session_id: str) -> Iterator[Path]:
+        lock = self._folder / f"{session_id}.lock"
+        with held(lock) as is_free:
+            if not is_free:
+                raise SessionInUseError(
+                    f"the session {session_id!r} is in use by another run: try again when that has ended, or name "
+                    "another with --session"
+                )
+            yield lock
+
+    def _rows(self, query: str, *values: str) -> list[tuple[str, ...]]:
+        if not self.path.exists():
+            return []
+        file = self._file()
+        try:
+            return file.read(lambda connection: connection.execute(query, values).fetchall())
+        finally:
+            file.close()
+
+    def _file(self) -> SQLiteFile:
+        return SQLiteFile(str(self.path), schema())
+
+    def _missing(self, session_id: str) -> ConfigurationError:
+        return ConfigurationError(f"there is no session {session_id!r}; `agentctl sessions list` shows those there are")
+
+
+def _rfc3339(text: str) -> str:
+    return f"{text.replace(' ', 'T')}Z"
+
+
+def _text(data: str) -> str:
+    """Return the first words of an item, in one line."""
+    item = decoded(data) or {}
+    content = item.get("content")
+    if isinstance(content, list):
+        content = next((part.get("text") for part in content if isinstance(part, dict) and part.get("text")), "")
+    return " ".join(content.split())[:200] if isinstance(content, str) else ""
