@@ -19,7 +19,13 @@ from agentctl.agent.events import (
     RunStarted,
     Warned,
 )
-from agentctl.agent.items import MessageOutputItem, ToolCallItem, ToolCallOutputItem
+from agentctl.agent.items import (
+    HandoffCallItem,
+    HandoffOutputItem,
+    MessageOutputItem,
+    ToolCallItem,
+    ToolCallOutputItem,
+)
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ServiceError, exit_for
 from agentctl.redaction import redact
@@ -162,12 +168,14 @@ class JsonLines:
         match item:
             case MessageOutputItem():
                 return self._line("message", body | {"item": item.wire})
-            case ToolCallItem():
+            case ToolCallItem() | HandoffCallItem():
                 return self._line("tool.called", body | {"tool": self._tools.of_call(item), "item": item.wire})
             case ToolCallOutputItem():
                 facts = {"tool": self._tools.of_output(item), "failed": item.failed, "item": item.wire}
                 return self._line("tool.output", body | facts)
             case _:
+            case HandoffOutputItem(source_agent=source, target_agent=target):
+                return self._line("handoff", {"from": source.name, "to": target.name, "item": item.wire})
                 return None
 
     def _line(self, kind: str, body: dict[str, JSONValue]) -> Out:

@@ -79,12 +79,19 @@ EVENTS: dict[str, tuple[str, Fields]] = {
     "text.delta": ("A piece of the text of a message.", {"item_id": _TEXT_OR_NULL, "delta": _TEXT}),
     "reasoning.delta": ("A piece of the model's reasoning.", {"item_id": _TEXT_OR_NULL, "delta": _TEXT}),
     "message": ("A whole message of the model.", {"agent": _TEXT, "item": _ITEM}),
-    "tool.called": ("The model called a tool.", {"agent": _TEXT, "tool": _TEXT, "item": _ITEM}),
+    "tool.called": (
+        "The model called a tool, or asked for a handoff, which is called as one.",
+        {"agent": _TEXT, "tool": _TEXT, "item": _ITEM},
+    ),
     "tool.output": (
         "A tool gave its output, or what the model is told of its failure.",
         {"agent": _TEXT, "tool": _TEXT_OR_NULL, "failed": {"type": "boolean"}, "item": _ITEM},
     ),
     "guardrail": (
+    "handoff": (
+        "The conversation went from one agent to another.",
+        {"from": _TEXT, "to": _TEXT, "item": {**_ITEM, "description": "The output of the call that asked for it."}},
+    ),
         "A guardrail came to its verdict.",
         {
             "agent": _TEXT,

@@ -12,7 +12,14 @@ from agentctl.agent.events import (
     RunFinished,
     RunItemStreamEvent,
 )
-from agentctl.agent.items import MessageOutputItem, ToolCallItem, ToolCallOutputItem, message_text
+from agentctl.agent.items import (
+    HandoffCallItem,
+    HandoffOutputItem,
+    MessageOutputItem,
+    ToolCallItem,
+    ToolCallOutputItem,
+    message_text,
+)
 from agentctl.agent.output import output_schema
 
 from .chunks import Chunk, Err, Out
@@ -21,7 +28,7 @@ from .facts import Facts
 from .flow import Escaped, Flow, Verbatim
 from .json_value import to_json
 from .notes import Clock, Notes, dim
-from .tools import FAILED, ToolNames, call_line, output_line
+from .tools import FAILED, ToolNames, call_line, handoff_line, output_line
 
 if TYPE_CHECKING:
     from agentctl.agent.agent import Agent
@@ -56,7 +63,7 @@ class RunText:
 
 
 class StreamText:
-    """`stream`: text as it comes on stdout; reasoning, tool calls and their outputs on stderr."""
+    """`stream`: text as it comes on stdout; reasoning, tool calls, their outputs and handoffs on stderr."""
 
     def __init__(self, facts: Facts, notes: Notes, clock: Clock, *, quiet: bool) -> None:
         self._facts = facts
@@ -64,6 +71,8 @@ class StreamText:
         self._clock = clock
         self._quiet = quiet
         self._tools = ToolNames()
+        self._handoffs: dict[str | None, str] = {}
+        """The arguments of the handoffs that were asked for, by their call."""
         self._is_markdown = True
         self._said: list[str] = []
         """The text of the response at hand."""
@@ -147,6 +156,12 @@ class StreamText:
                 return self._aside(call_line(self._tools.of_call(item), item, width))
             case ToolCallOutputItem() as item:
                 return self._aside(output_line(self._tools.of_output(item), item, width))
+            case HandoffCallItem(wire=wire) as item:
+                self._tools.of_call(item)
+                self._handoffs[item.call_id] = str(wire.get("arguments") or "")
+                return []
+            case HandoffOutputItem() as item:
+                return self._aside(handoff_line(self._handoffs.get(item.call_id, ""), item, width))
             case _:
                 return []
 

@@ -1,8 +1,8 @@
-"""Tool calls and their outputs, each as one compact line."""
+"""Tool calls, their outputs and handoffs, each as one compact line."""
 
 from __future__ import annotations
 
-from agentctl.agent.items import ToolCallItem, ToolCallOutputItem
+from agentctl.agent.items import HandoffCallItem, HandoffOutputItem, ToolCallItem, ToolCallOutputItem
 from agentctl.agent.wire import JSONValue, WireItem
 
 from .escape import one_line, shorten
@@ -21,7 +21,7 @@ class ToolNames:
     def __init__(self) -> None:
         self._by_call: dict[str, str] = {}
 
-    def of_call(self, item: ToolCallItem) -> str:
+    def of_call(self, item: ToolCallItem | HandoffCallItem) -> str:
         """Return the name of the tool that is called: its own, or the kind of a tool that the service runs."""
         name = item.tool_name or str(item.wire.get("type") or "").removesuffix("_call") or "tool"
         if item.call_id:
@@ -43,6 +43,12 @@ def output_line(name: str | None, item: ToolCallOutputItem, width: int) -> str:
     text = _output_text(item.wire.get("output"))
     mark = FAILED if item.failed else "←"
     return _fitted(f"{mark} {name or 'tool'} {text}", width)
+
+
+def handoff_line(arguments: str, item: HandoffOutputItem, width: int) -> str:
+    """Return a handoff as `⇒ agent takes over`, and what it was given with its call, where that is anything."""
+    given = "" if arguments.strip() in ("", "{}") else f" {arguments}"
+    return _fitted(f"⇒ {item.target_agent.name} takes over{given}", width)
 
 
 def _fitted(line: str, width: int) -> str:

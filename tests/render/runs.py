@@ -18,7 +18,15 @@ from agentctl.agent.events import (
     RunStarted,
     Warned,
 )
-from agentctl.agent.items import MessageOutputItem, ModelResponse, ReasoningItem, ToolCallItem, ToolCallOutputItem
+from agentctl.agent.items import (
+    HandoffCallItem,
+    HandoffOutputItem,
+    MessageOutputItem,
+    ModelResponse,
+    ReasoningItem,
+    ToolCallItem,
+    ToolCallOutputItem,
+)
 from agentctl.agent.usage import Usage
 from agentctl.errors import ServiceUnavailableError
 from agentctl.render.chunks import Chunk, Err, Out, Renderer, Status
@@ -75,6 +83,17 @@ def called(name: str, arguments: str, *, call_id: str = "call_1") -> RunEvent:
 def gave(output: Any, *, call_id: str = "call_1", failed: bool = False) -> RunEvent:
     wire = {"type": "function_call_output", "call_id": call_id, "output": output}
     return RunItemStreamEvent("tool_output", ToolCallOutputItem(AGENT, wire, output=output, failed=failed))
+
+
+def handed_over(arguments: str = "{}", *, to: str = "Refunds") -> list[RunEvent]:
+    call = {"type": "function_call", "id": "fc_9", "call_id": "call_9", "name": "transfer", "arguments": arguments}
+    output = {"type": "function_call_output", "call_id": "call_9", "output": '{"assistant": "Refunds"}'}
+    target: Agent[Any] = Agent(name=to)
+    return [
+        RunItemStreamEvent("handoff_requested", HandoffCallItem(AGENT, call)),  # type: ignore[arg-type]
+        RunItemStreamEvent("handoff_occured", HandoffOutputItem(AGENT, output, AGENT, target)),
+        AgentUpdatedStreamEvent(target),
+    ]
 
 
 def checked(*, triggered: bool = False) -> RunEvent:

@@ -28,7 +28,20 @@ from agentctl.redaction import register_secret
 from agentctl.render.chunks import Err, Out, Status
 from agentctl.render.json_value import to_json, to_json_value
 from agentctl.render.schema import EVENTS, schema
-from tests.render.runs import WHOLE, checked, delta, err, facts, finished, out, shown, started, statuses, unavailable
+from tests.render.runs import (
+    WHOLE,
+    checked,
+    delta,
+    err,
+    facts,
+    finished,
+    handed_over,
+    out,
+    shown,
+    started,
+    statuses,
+    unavailable,
+)
 
 HEAD = {"schema_version": "1-draft", "time": "2025-10-09T08:53:20.123Z", "run_id": "run_1"}
 USAGE = {
@@ -192,9 +205,25 @@ def test_the_verdict_of_a_guardrail_is_an_event() -> None:
     Draft202012Validator(schema()).validate(event)
 
 
+def test_a_handoff_is_a_call_and_an_event_of_its_own() -> None:
+    called, handoff, begun = lines(handed_over('{"reason": "late"}'))
+    assert (called["type"], called["tool"], called["item"]["call_id"]) == ("tool.called", "transfer", "call_9")
+    assert handoff == {
+        "type": "handoff",
+        **HEAD,
+        "seq": 1,
+        "from": "Weather",
+        "to": "Refunds",
+        "item": {"type": "function_call_output", "call_id": "call_9", "output": '{"assistant": "Refunds"}'},
+    }
+    assert (begun["type"], begun["agent"]) == ("agent.started", "Refunds")
+    for event in (called, handoff, begun):
+        Draft202012Validator(schema()).validate(event)
+
+
 def test_the_schema_knows_every_event_and_no_other() -> None:
     Draft202012Validator.check_schema(schema())
-    assert {event["type"] for event in lines([checked(), *WHOLE])} == set(EVENTS)
+    assert {event["type"] for event in lines([checked(), *handed_over(), *WHOLE])} == set(EVENTS)
     validator = Draft202012Validator(schema())
     assert not validator.is_valid({**lines(WHOLE)[0], "type": "run.paused"})
     assert not validator.is_valid({**document(WHOLE), "exit_code": 3})

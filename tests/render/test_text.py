@@ -20,6 +20,7 @@ from tests.render.runs import (
     facts,
     finished,
     gave,
+    handed_over,
     message,
     out,
     responded,
@@ -228,6 +229,15 @@ def test_tools_of_the_api_are_told_of_calmly(call: dict[str, Any], output: dict[
     if output is not None:
         events.append(RunItemStreamEvent("tool_output", ToolCallOutputItem(AGENT, output, output="")))
     assert err(shown(events)) == lines
+
+
+def test_a_handoff_is_one_line_that_names_who_takes_over_and_what_it_was_given() -> None:
+    events = [*started(), *handed_over(), *handed_over('{"reason": "it came late, and broken"}', to="Re\x1bfunds")]
+    assert err(shown(events)) == (
+        '⇒ Refunds takes over\n⇒ Re\\x1bfunds takes over {"reason": "it came late, and broken"}\n'
+    )
+    assert err(shown(events, facts=TERMINALS)).splitlines()[1] == '⇒ Re\\x1bfunds takes over {"reason": "it…'
+    assert shown(handed_over(), quiet=True) == []
 
 
 def test_asides_are_dim_where_there_is_colour() -> None:
