@@ -70,16 +70,18 @@ def plan(chain: Chain | None, body: Mapping[str, JSONValue]) -> Plan:
     A delta only where the service then has exactly what the full input would give it: all other fields are equal, and
     the input begins with the chain's items. Ids that the user gives are theirs, and never mixed with ours.
     """
-    items = body.get("input")
-    if chain is None or not isinstance(items, list):
+    if chain is None or not _is_plain(body) or not goes_on(chain, body) or _fields(body) != chain.fields:
         return Full()
-    start = len(chain.items)
+    return Delta(chain.response_id, len(chain.items))
+
+
+def goes_on(chain: Chain, body: Mapping[str, JSONValue]) -> bool:
+    """Return whether a request goes on from where a chain ends: as a delta, or with other fields, as another agent."""
+    items, start = body.get("input"), len(chain.items)
+    if not isinstance(items, list) or len(items) < start:
+        return False
     # The newest item first: it tells two runs apart that began alike.
-    if len(items) < start or (start and items[start - 1] != chain.items[-1]):
-        return Full()
-    if not _is_plain(body) or items[:start] != chain.items or _fields(body) != chain.fields:
-        return Full()
-    return Delta(chain.response_id, start)
+    return not start or (items[start - 1] == chain.items[-1] and items[:start] == chain.items)
 
 
 def frame(body: Mapping[str, JSONValue], plan: Plan) -> dict[str, JSONValue]:

@@ -14,7 +14,7 @@ from agentctl.net.key_source import with_key
 from agentctl.net.live_socket import LiveSocket
 from agentctl.net.websocket import Address, WebSocketPipe, address_at
 
-from .planner import Chain, Delta, Full, Plan, plan
+from .planner import Chain, Delta, Full, Plan, goes_on, plan
 
 MOST_SOCKETS = 64
 """How many sockets an event loop may have open; who needs another waits, first come, first served."""
@@ -196,13 +196,14 @@ def _choose(
 ) -> tuple[_Idle, Plan] | None:
     """Return the idle socket to take and what to send on it, None where opening another is better.
 
-    A history that is likely to be gone on with is left alone as long as there is room for another socket.
+    A history that is likely to be gone on with is left alone as long as there is room for another socket, but where this
+    request is what goes on with it.
     """
     alike = [one for one in idle if one.address == address]
     deltas = [(one, its_plan) for one in alike if isinstance(its_plan := plan(one.chain, body), Delta)]
     if deltas:
         return max(deltas, key=lambda pair: pair[1].start)
-    free = [one for one in alike if one.chain is None or not one.chain.is_awaiting]
+    free = [one for one in alike if one.chain is None or not one.chain.is_awaiting or goes_on(one.chain, body)]
     if not free and is_crowded:
         free = alike
     return (free[0], Full()) if free else None

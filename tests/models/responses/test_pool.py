@@ -99,6 +99,19 @@ def test_a_history_that_awaits_a_tool_is_left_alone_while_there_is_room(service:
     run(service, scenario)
 
 
+def test_another_agent_that_goes_on_with_a_history_takes_its_socket(service: Service) -> None:
+    async def scenario(pool: WebSocketPool) -> None:
+        desk, other = await leases(pool, 2)
+        desk.release(chain(USER, CALL))
+        other.release(chain(USER, {**CALL, "call_id": "c2"}))
+        taken_over = Wanted(body=body(USER, CALL, OUTPUT) | {"instructions": "Refund."})
+        lease = await pool.lease(taken_over)
+        assert (lease.socket is desk.socket, lease.plan, lease.is_replacement) == (True, Full(), False)
+        assert not (await pool.lease(taken_over)).is_reused
+
+    run(service, scenario)
+
+
 def test_without_room_the_history_that_was_used_least_recently_goes(service: Service) -> None:
     async def scenario(pool: WebSocketPool) -> None:
         older, newer = await leases(pool, 2)
