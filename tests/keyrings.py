@@ -55,8 +55,12 @@ class BrokenKeyring(FileKeyring):
 
 
 class SilentKeyring(FileKeyring):
-    """Never answers: it waits for somebody to unlock it."""
+    """Does not answer before somebody unlocks it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unlocked = threading.Event()
 
     def get_password(self, service: str, username: str) -> str | None:
-        threading.Event().wait()
+        self.unlocked.wait()
         return None

@@ -93,12 +93,18 @@ def test_a_keyring_that_keeps_nothing_is_noticed() -> None:
 
 
 def test_a_keyring_that_never_answers_is_left() -> None:
-    keyring.set_keyring(SilentKeyring())
+    silent = SilentKeyring()
+    keyring.set_keyring(silent)
     with pytest.raises(ConfigurationError, match=r"did not answer within 0\.1 s"):
         fetch(ENTRY, patience=0.1)
     with pytest.raises(ConfigurationError, match=r"did not answer within 0\.1 s"):
         asyncio.run(KeyringKey(ENTRY, patience=0.1).key())
-    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "the keyring")
+    asking = [thread for thread in threading.enumerate() if thread.name == "the keyring"]
+    assert asking
+    assert all(thread.daemon for thread in asking)
+    silent.unlocked.set()
+    for thread in asking:
+        thread.join(10)
 
 
 def test_a_backend_that_cannot_be_loaded_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
