@@ -108,7 +108,9 @@ def prepare(
     if key.credential is None and agent.model is None and is_interactive and _local_model_is_ready(environ):
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
+    default_model = settings.model
     takes_turns = is_conversation or (bool(agent.tools or agent.handoffs) and settings.max_turns > 1)
+        default_model = LOCAL_MODEL
     return Job(
         agent=agent,
         prompt=prompt,
@@ -121,6 +123,7 @@ def prepare(
                 takes_turns=takes_turns,
                 serves_traces=key.credential is not None and key.credential == traces.key,
             ),
+                default_model=default_model,
             model_settings=_model_settings(settings, said=True),
             tracing_disabled=not traces.is_enabled,
             max_tokens_total=settings.max_tokens_total,
@@ -295,20 +298,27 @@ def _set_default_keys(
 
 
 def _provider(
-    settings: Settings, key: Key | None, environ: Mapping[str, str], *, takes_turns: bool, serves_traces: bool
+    settings: Settings,
+    key: Key | None,
+    environ: Mapping[str, str],
+    *,
+    default_model: str | None,
+    takes_turns: bool,
+    serves_traces: bool,
 ) -> MultiProvider:
     """Return what finds the models of a run. A client or default that the agent's own code has set counts as said."""
     client = settings.client
     transport = _transport(settings, takes_turns=takes_turns)
     uses_responses = settings.api == "responses" if _is_chosen(settings, "api") else None
     if get_defaults().openai_client is not None:
-        return MultiProvider(openai_use_responses=uses_responses, responses_transport=transport)
+        return _Provider(default_model, openai_use_responses=uses_responses, responses_transport=transport)
     if transport != "http":
         check_websocket_origin(key, base_url=client.base_url, websocket_base_url=client.websocket_base_url)
     sendable = _sendable(key, environ)
     if serves_traces and sendable is not None and not isinstance(sendable, str):
         sendable = _AlsoForTraces(sendable)
-    return MultiProvider(
+    return _Provider(
+        default_model,
         openai_api_key=sendable,
         openai_base_url=client.base_url,
         openai_organization=client.organization,
@@ -360,6 +370,17 @@ class _AlsoForTraces:
     """A source of keys with which traces are exported too, once a request has asked for one."""
 
     source: KeySource
+class _Provider(MultiProvider):
+    """Finds the models of a run; an agent that names none, whoever hands over to it, has the user's default."""
+
+    def __init__(self, default_model: str | None, **options: Any) -> None:
+        super().__init__(**options)
+        self._default_model = default_model
+
+    def get_model(self, model_name: str | None) -> Model:
+        return super().get_model(model_name or self._default_model)
+
+
 
     async def key(self) -> str:
         key = await self.source.key()
