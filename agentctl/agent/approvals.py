@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .wire import JSONValue
@@ -11,24 +11,36 @@ if TYPE_CHECKING:
     from .items import ToolApprovalItem
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A yes or a no."""
+
+    approved: bool
+    message: str | None = None
+    """What the model is told of a no; None leaves the words to the engine."""
+    is_spent: bool = False
+    """Whether the call that it is about is over: a later call of the same id is another one."""
+
+
 @dataclass(slots=True)
-class _Decisions:
+class _OfTool:
     """The decisions about one tool of one agent."""
 
-    calls: dict[str, bool] = field(default_factory=dict)
+    calls: dict[str, Decision] = field(default_factory=dict)
     """By the id of the call."""
-    always: bool | None = None
-    messages: dict[str, str] = field(default_factory=dict)
-    """What the model is told of a rejected call, by its id."""
-    message: str | None = None
-    """What the model is told of every rejected call."""
+    always: Decision | None = None
+
+    def about(self, call_id: str, *, counts_spent: bool) -> Decision | None:
+        """Return the decision about a call, which may be one about every call."""
+        once = self.calls.get(call_id)
+        return self.always if once is None or (once.is_spent and not counts_spent) else once
 
 
 @dataclass(slots=True)
 class Approvals:
     """The decisions of a run: a run within a tool call shares them, so that they are kept apart by agent and tool."""
 
-    _tools: dict[tuple[str, str], _Decisions] = field(default_factory=dict)
+    _tools: dict[tuple[str, str], _OfTool] = field(default_factory=dict)
 
     def decide(self, item: ToolApprovalItem, approved: bool, *, always: bool, message: str | None = None) -> None:
         """Take a decision about a call, or about all calls of its tool from now on.
@@ -39,31 +51,28 @@ class Approvals:
         name, call_id = item.name, item.call_id
         if not name or not call_id:
             raise ValueError("what is decided about is a call with the name of its tool and an id")
-        decisions = self._tools.setdefault((item.agent.name, name), _Decisions())
-        decisions.calls[call_id] = approved
-        decisions.messages.pop(call_id, None)
-        if message is not None:
-            decisions.messages[call_id] = message
+        of_tool = self._tools.setdefault((item.agent.name, name), _OfTool())
+        of_tool.calls[call_id] = decision = Decision(approved=approved, message=message)
         if always:
-            decisions.always, decisions.message = approved, message
+            of_tool.always = decision
 
-    def status(self, tool_name: str, call_id: str, *, agent: str | None = None) -> bool | None:
-        """Return whether a call was approved, None while nobody has decided; without an agent, one of any agent."""
-        for decisions in self._of(tool_name, agent):
-            status = decisions.calls.get(call_id, decisions.always)
-            if status is not None:
-                return status
-        return None
+    def decision(self, agent: str, tool_name: str, call_id: str) -> Decision | None:
+        """Return what holds for a call that is yet to be made, None while nobody has decided."""
+        of_tool = self._tools.get((agent, tool_name))
+        return None if of_tool is None else of_tool.about(call_id, counts_spent=False)
 
-    def message(self, tool_name: str, call_id: str, *, agent: str | None = None) -> str | None:
-        """Return what the model is to be told of a rejected call; None leaves the words to the engine."""
-        for decisions in self._of(tool_name, agent):
-            message = decisions.messages.get(call_id)
-            if message is not None or call_id in decisions.calls:
-                return message
-            if decisions.always is False:
-                return decisions.message
-        return None
+    def spend(self, agent: str, tool_name: str, call_id: str) -> None:
+        """Note that a call is over: what was decided about it holds for no other."""
+        of_tool = self._tools.get((agent, tool_name))
+        if of_tool is not None and call_id in of_tool.calls:
+            of_tool.calls[call_id] = replace(of_tool.calls[call_id], is_spent=True)
+
+    def told(self, tool_name: str, call_id: str) -> Decision | None:
+        """Return what was decided about a call, over or not, of a tool of any agent; None while nobody has."""
+        found = (
+            of_tool.about(call_id, counts_spent=True) for (_, name), of_tool in self._tools.items() if name == tool_name
+        )
+        return next((decision for decision in found if decision is not None), None)
 
     def to_json(self) -> list[JSONValue]:
         """Return the decisions as JSON."""
@@ -71,12 +80,10 @@ class Approvals:
             {
                 "agent": agent,
                 "tool": tool,
-                "calls": dict(decisions.calls),
-                "always": decisions.always,
-                "messages": dict(decisions.messages),
-                "message": decisions.message,
+                "calls": {call_id: asdict(decision) for call_id, decision in of_tool.calls.items()},
+                "always": None if of_tool.always is None else asdict(of_tool.always),
             }
-            for (agent, tool), decisions in self._tools.items()
+            for (agent, tool), of_tool in self._tools.items()
         ]
 
     @classmethod
@@ -84,8 +91,9 @@ class Approvals:
         """Return decisions that were JSON."""
         return cls(
             {
-                (one["agent"], one["tool"]): _Decisions(
-                    dict(one["calls"]), one["always"], dict(one["messages"]), one["message"]
+                (one["agent"], one["tool"]): _OfTool(
+                    {call_id: Decision(**decision) for call_id, decision in one["calls"].items()},
+                    None if one["always"] is None else Decision(**one["always"]),
                 )
                 for one in decided
             }
@@ -93,11 +101,4 @@ class Approvals:
 
     def copy(self) -> Approvals:
         """Return a copy that decides for itself."""
-        return Approvals.from_json(self.to_json())
-
-    def _of(self, tool_name: str, agent: str | None) -> list[_Decisions]:
-        return [
-            decisions
-            for (agent_name, name), decisions in self._tools.items()
-            if name == tool_name and agent in (None, agent_name)
-        ]
+        return Approvals({key: _OfTool(dict(of_tool.calls), of_tool.always) for key, of_tool in self._tools.items()})

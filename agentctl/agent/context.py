@@ -48,15 +48,17 @@ class RunContextWrapper(Generic[TContext]):
 
     def is_tool_approved(self, tool_name: str, call_id: str) -> bool | None:
         """Return whether a call was approved, None while nobody has decided."""
-        return self.approvals.status(tool_name, call_id)
+        decision = self.approvals.told(tool_name, call_id)
+        return None if decision is None else decision.approved
 
     def get_approval_status(self, tool_name: str, call_id: str) -> bool | None:
         """Return whether a call was approved, None while nobody has decided."""
-        return self.approvals.status(tool_name, call_id)
+        return self.is_tool_approved(tool_name, call_id)
 
     def get_rejection_message(self, tool_name: str, call_id: str) -> str | None:
         """Return what the model is to be told of a rejected call, if somebody worded it."""
-        return self.approvals.message(tool_name, call_id)
+        decision = self.approvals.told(tool_name, call_id)
+        return None if decision is None else decision.message
 
 
 @dataclass(frozen=True)

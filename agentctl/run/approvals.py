@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agentctl._lazy import exporter
 from agentctl.agent.items import RunItem, ToolApprovalItem, ToolCallOutputItem, run_item
-from agentctl.agent.tool import FunctionTool
 from agentctl.agent.tool_errors import words_of_run
 from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.agent.wire import WireItem
+from agentctl.errors import AgentsException, ModelBehaviorError, UserError
 
 from .steps import FunctionCall, HostedCall
 from .unknown_tools import UnknownCall
 
 if TYPE_CHECKING:
+    from agentctl.agent.approvals import Decision
+    from agentctl.agent.tool_origin import ToolOrigin
+
     from .local_tools import LocalCall
     from .progress import Progress
     from .steps import ToolCall
@@ -45,26 +49,60 @@ class Sorted:
     waiting: list[ToolApprovalItem] = field(default_factory=list)
 
 
-async def sort_by_approval(calls: list[ToolCall], progress: Progress) -> Sorted:
-    """Return which calls may run now, which were rejected, and which wait for a decision."""
+async def sort_by_approval(calls: list[ToolCall], progress: Progress, asked: frozenset[str]) -> Sorted:
+    """Return which calls may run now, which were rejected, and which wait for a decision.
+
+    `asked` are the ids of calls that waited before: they still do until somebody decides.
+
+    Raises:
+        UserError: a function of a tool that has a say here failed.
+    """
     found = Sorted()
     for call in calls:
-        if isinstance(call, UnknownCall) or not await _needs_approval(call, progress):
+        if isinstance(call, UnknownCall) or call.call_id in progress.paused or not may_need_approval(call):
             found.ready.append(call)
             continue
-        name, agent = _name(call), progress.agent
-        item = ToolApprovalItem(agent, call.item.wire, name)
-        status = progress.context.approvals.status(name, call.call_id, agent=agent.name)
-        if status is None:
-            status = await _decided_by_tool(call, item, progress)
-        match status:
-            case True:
+        decision = _decision(call, progress)
+        if decision is None:
+            if call.call_id not in asked and not await _needs_approval(call, progress):
                 found.ready.append(call)
-            case False:
-                found.refused[call.call_id] = await _refusal(call, progress)
-            case None:
-                found.waiting.append(item)
+                continue
+            item = ToolApprovalItem(progress.agent, call.item.wire, _name(call), tool_origin=_origin(call))
+            decision = await _decided_by_tool(call, item, progress)
+            if decision is None:
+                objection = None if call.call_id in asked else await _objection(call, progress)
+                if objection is None:
+                    found.waiting.append(item)
+                else:
+                    found.refused[call.call_id] = objection
+                continue
+        if decision.approved:
+            found.ready.append(call)
+        else:
+            found.refused[call.call_id] = await _refusal(call, decision, progress)
     return found
+
+
+def tell_apart(calls: list[ToolCall], waiting: list[ToolApprovalItem]) -> None:
+    """See that what is decided about one call is about no other.
+
+    Raises:
+        ModelBehaviorError: calls of one turn have the same id.
+    """
+    ids = Counter(call.call_id for call in calls)
+    ids.update(f"{item.call_id} of {item.agent.name}, {item.name}" for item in waiting)
+    for call_id, count in ids.items():
+        if count > 1:
+            raise ModelBehaviorError(
+                f"the model gave {count} calls the id {call_id!r}: who decides about them cannot tell them apart"
+            )
+
+
+def spend_decisions(calls: list[ToolCall], progress: Progress) -> None:
+    """Note that calls are over, so that what was decided about one holds for no later call of the same id."""
+    for call in calls:
+        if not isinstance(call, UnknownCall):
+            progress.context.approvals.spend(progress.agent.name, _name(call), call.call_id)
 
 
 def may_need_approval(call: ToolCall) -> bool:
@@ -86,6 +124,14 @@ def _name(call: _Asked) -> str:
     return call.name if isinstance(call, HostedCall) else call.tool.name
 
 
+def _origin(call: _Asked) -> ToolOrigin | None:
+    return call.tool.origin if isinstance(call, FunctionCall) else None
+
+
+def _decision(call: _Asked, progress: Progress) -> Decision | None:
+    return progress.context.approvals.decision(progress.agent.name, _name(call), call.call_id)
+
+
 async def _needs_approval(call: _Asked, progress: Progress) -> bool:
     if isinstance(call, HostedCall):
         return True
@@ -95,8 +141,7 @@ async def _needs_approval(call: _Asked, progress: Progress) -> bool:
     asked, is_readable = _read(call, progress)
     if not is_readable:
         return True  # Nobody can say what such a call would do.
-    answer = wanted(progress.context, asked, call.call_id)
-    return bool(await answer if inspect.isawaitable(answer) else answer)
+    return bool(await _asked_function("needs_approval", call, wanted, progress.context, asked, call.call_id))
 
 
 def _read(call: FunctionCall | LocalCall, progress: Progress) -> tuple[Any, bool]:
@@ -110,25 +155,25 @@ def _read(call: FunctionCall | LocalCall, progress: Progress) -> tuple[Any, bool
     return arguments, isinstance(arguments, dict)
 
 
-async def _decided_by_tool(call: _Asked, item: ToolApprovalItem, progress: Progress) -> bool | None:
+async def _decided_by_tool(call: _Asked, item: ToolApprovalItem, progress: Progress) -> Decision | None:
     """Return what the tool's own function for such decisions says, None where it has none."""
-    answer: Any
     if isinstance(call, HostedCall):
-        answer = _asked_of_server(call, progress)
-        if answer is None:
-            return None
-    elif isinstance(call.tool, FunctionTool) or call.tool.on_approval is None:
-        return None
+        answer = await _asked_of_server(call, progress)
+    elif isinstance(call, FunctionCall) or call.tool.on_approval is None:
+        answer = None
     else:
-        answer = call.tool.on_approval(progress.context, item)
-    if inspect.isawaitable(answer):
-        answer = await answer
-    approved = bool(answer.get("approve"))
-    progress.context.approvals.decide(item, approved, always=False, message=None if approved else answer.get("reason"))
-    return approved
+        answer = await _asked_function("on_approval", call, call.tool.on_approval, progress.context, item)
+    if answer is None:
+        return None
+    if not isinstance(answer, Mapping) or not isinstance(answer.get("approve"), bool):
+        raise UserError(f"what decides about calls of tool {_name(call)!r} gives a dict with approve, not {answer!r}")
+    approved, reason = answer["approve"], answer.get("reason")
+    message = None if approved or reason is None else str(reason)
+    progress.context.approvals.decide(item, approved, always=False, message=message)
+    return _decision(call, progress)
 
 
-def _asked_of_server(call: HostedCall, progress: Progress) -> Any:
+async def _asked_of_server(call: HostedCall, progress: Progress) -> Any:
     """Return what the agent's tool of the MCP server decides, None where it decides nothing."""
     # Only a run that is asked pays for it.
     from agentctl.agent.hosted_tools import HostedMCPTool, MCPToolApprovalRequest
@@ -137,21 +182,50 @@ def _asked_of_server(call: HostedCall, progress: Progress) -> Any:
     for tool in progress.agent.tools:
         if isinstance(tool, HostedMCPTool) and tool.to_wire().get("server_label") == label:
             decide = tool.on_approval_request
-            return None if decide is None else decide(MCPToolApprovalRequest(progress.context, call.item.raw_item))
+            request = MCPToolApprovalRequest(progress.context, call.item.raw_item)
+            return None if decide is None else await _asked_function("on_approval_request", call, decide, request)
     return None
 
 
-async def _refusal(call: _Asked, progress: Progress) -> Given:
-    message = progress.context.approvals.message(_name(call), call.call_id, agent=progress.agent.name)
+async def _asked_function(what: str, call: _Asked, function: Callable[..., Any], *given: Any) -> Any:
+    """Return what a function of the user's says, async or not."""
+    try:
+        answer = function(*given)
+        return await answer if inspect.isawaitable(answer) else answer
+    except AgentsException:
+        raise
+    except Exception as error:
+        raise UserError(f"{what} of tool {_name(call)!r} failed: {type(error).__name__}: {error}") from error
+
+
+async def _objection(call: _Asked, progress: Progress) -> Given | None:
+    """Return what the model reads of a call that nobody need be asked about, since a guardrail does not let it be."""
+    config = progress.config.tool_execution
+    if config is None or not config.pre_approval_tool_input_guardrails or not isinstance(call, FunctionCall):
+        return None
+    # Only a run whose guardrails go before its approvals pays for it.
+    from .tool_execution import tool_context
+    from .tool_guardrails import objection_to_call
+
+    message = await objection_to_call(call.tool, tool_context(call, progress), progress)
+    return None if message is None else _told(call, message, progress, failed=False)
+
+
+async def _refusal(call: _Asked, decision: Decision, progress: Progress) -> Given:
+    message = decision.message
     if isinstance(call, HostedCall):
         return approval_response(call, progress, reason=message or REFUSED)
     if message is None:
         message = await _words(call, progress)
-    if not isinstance(call, FunctionCall):
-        output: ToolCallOutputItem = _loaded("refused")(call, message, progress)
-        return output
+    if isinstance(call, FunctionCall):
+        return _told(call, message, progress, failed=True)
+    output: ToolCallOutputItem = _loaded("refused")(call, message, progress)
+    return output
+
+
+def _told(call: FunctionCall, message: str, progress: Progress, *, failed: bool) -> FunctionToolResult:
     wire = {"type": "function_call_output", "call_id": call.call_id, "output": message}
-    item = ToolCallOutputItem(progress.agent, wire, output=message, tool_origin=call.tool.origin, failed=True)
+    item = ToolCallOutputItem(progress.agent, wire, output=message, tool_origin=call.tool.origin, failed=failed)
     return FunctionToolResult(tool=call.tool, output=message, run_item=item)
 
 

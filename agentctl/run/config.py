@@ -38,11 +38,16 @@ class ToolExecutionConfig:
 
     max_function_tool_concurrency: int | None = None
     """How many function tools may run at a time; None is no limit."""
+    pre_approval_tool_input_guardrails: bool = False
+    """Whether the input guardrails of a function tool check a call before somebody is asked about it, too."""
 
     def __post_init__(self) -> None:
         most = self.max_function_tool_concurrency
         if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
             raise ValueError(f"max_function_tool_concurrency is a whole number from 1, or None, not {most!r}")
+        flag: Any = self.pre_approval_tool_input_guardrails
+        if not isinstance(flag, bool):
+            raise ValueError(f"pre_approval_tool_input_guardrails is true or false, not {flag!r}")
 
 
 def _default_provider() -> ModelProvider:

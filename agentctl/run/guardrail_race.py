@@ -15,6 +15,7 @@ from typing import Any
 from agentctl.agent.events import GuardrailChecked
 from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
 from agentctl.agent.items import ModelResponse
+from agentctl.agent.wire import WireItem
 from agentctl.errors import InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered, UserError
 
 from .call import CallEvent
@@ -25,15 +26,18 @@ _MOST_WAITING = 64
 """How many events of the model call may wait for the loop to take them."""
 
 
-async def race_inputs(guardrails: list[InputGuardrail[Any]], progress: Progress) -> AsyncGenerator[GuardrailChecked]:
-    """Run input guardrails together, and yield their verdicts.
+async def race_inputs(
+    guardrails: list[InputGuardrail[Any]], progress: Progress, *, added: list[WireItem] | None = None
+) -> AsyncGenerator[GuardrailChecked]:
+    """Run input guardrails together, on the run's input or on what was added to it, and yield their verdicts.
 
     Raises:
         InputGuardrailTripwireTriggered: one stops the run.
     """
     race = _Race()
+    given = progress.input if added is None else added
     for guardrail in guardrails:
-        race.start(_check_input(guardrail, progress, race), name=f"guardrail {guardrail.get_name()}")
+        race.start(_check_input(guardrail, given, progress, race), name=f"guardrail {guardrail.get_name()}")
     async with aclosing(race.events()) as events:
         async for event in events:
             assert isinstance(event, GuardrailChecked)
@@ -50,7 +54,7 @@ async def race_call(
     """
     race = _Race()
     for guardrail in guardrails:
-        race.start(_check_input(guardrail, progress, race), name=f"guardrail {guardrail.get_name()}")
+        race.start(_check_input(guardrail, progress.input, progress, race), name=f"guardrail {guardrail.get_name()}")
     race.start(_read(events, race), name="model call")
     async with aclosing(race.events()) as all_events:
         async for event in all_events:
@@ -86,10 +90,12 @@ async def _read(events: AsyncGenerator[CallEvent], race: _Race) -> None:
             await race.hand_on(event)
 
 
-async def _check_input(guardrail: InputGuardrail[Any], progress: Progress, race: _Race) -> None:
+async def _check_input(
+    guardrail: InputGuardrail[Any], given: str | list[WireItem], progress: Progress, race: _Race
+) -> None:
     agent, name = progress.agent, guardrail.get_name()
     with progress.spans.guardrail(name) as found:
-        result = await guardrail.run(agent, progress.input, progress.context)
+        result = await guardrail.run(agent, given, progress.context)
         triggered = result.output.tripwire_triggered
         found(triggered)
     progress.input_guardrail_results.append(result)

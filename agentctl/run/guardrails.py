@@ -36,6 +36,32 @@ async def check_before(progress: Progress) -> AsyncGenerator[GuardrailChecked]:
             yield verdict
 
 
+async def check_added(progress: Progress) -> AsyncGenerator[GuardrailChecked]:
+    """Run all input guardrails on what is about to join a run that goes on; where one stops it, nothing joins.
+
+    Raises:
+        InputGuardrailTripwireTriggered: one stops the run.
+    """
+    added = progress.pending_input
+    guardrails = (
+        [
+            *_input_guardrails(progress, in_parallel=False),
+            *_input_guardrails(progress, in_parallel=True),
+        ]
+        if added
+        else []
+    )
+    if not guardrails:
+        return
+    # 5 ms that a run without guardrails does not pay.
+    from .guardrail_race import race_inputs
+
+    progress.context.turn_input = [*progress.unsent(), *added]
+    async with aclosing(race_inputs(guardrails, progress, added=added)) as verdicts:
+        async for verdict in verdicts:
+            yield verdict
+
+
 def check_beside(events: AsyncGenerator[CallEvent], progress: Progress) -> AsyncGenerator[CallEvent | GuardrailChecked]:
     """Return the events of a model call, read while the input guardrails run beside it: their verdicts among them.
 

@@ -42,7 +42,7 @@ from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.errors import AgentsException, MaxTurnsExceeded, ModelBehaviorError, ModelRefusalError, RunCancelled
 
 from .call import Models, call_model, model_name
-from .guardrails import check_before, check_beside, check_output
+from .guardrails import check_added, check_before, check_beside, check_output
 from .prepare import prepare
 from .progress import Progress
 from .result import error_details, finished
@@ -99,6 +99,9 @@ async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEve
         else:
             if progress.budget is not None:
                 progress.budget.check()
+            async with aclosing(check_added(progress)) as verdicts:
+                async for verdict in verdicts:
+                    yield verdict
             for added in [_added(item, progress) for item in progress.take_pending_input()]:
                 yield added
             progress.turn += 1
@@ -142,6 +145,8 @@ class _Answer:
     response: ModelResponse
     planned: Plan
     output_schema: AgentOutputSchemaBase | None
+    asked: frozenset[str] = frozenset()
+    """The ids of its calls that have waited for somebody's yes."""
 
 
 async def _ask(models: Models, progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEvent | _Answer]:
@@ -180,8 +185,10 @@ async def _ask(models: Models, progress: Progress, *, streamed: bool) -> AsyncGe
 async def _answer_at_hand(progress: Progress) -> _Answer:
     """Return the answer whose calls wait for somebody's yes, as it was when it came."""
     request, response = await prepare(progress), progress.raw_responses[-1]
+    planned = plan(response, progress, request.tools, request.handoffs)
+    asked = frozenset(item.call_id or "" for item in progress.interruptions)
     progress.interruptions = []
-    return _Answer(response, plan(response, progress, request.tools, request.handoffs), request.output_schema)
+    return _Answer(response, planned, request.output_schema, asked)
 
 
 async def _follow(answer: _Answer, progress: Progress) -> AsyncGenerator[RunEvent | NextStep]:
@@ -189,7 +196,7 @@ async def _follow(answer: _Answer, progress: Progress) -> AsyncGenerator[RunEven
     planned, response = answer.planned, answer.response
     results: list[FunctionToolResult] = []
     if planned.calls:
-        done = await execute(planned.calls, progress)
+        done = await execute(planned.calls, progress, answer.asked)
         if done.waiting:
             for item in done.waiting:
                 yield ApprovalRequired(item=item)

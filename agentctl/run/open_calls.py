@@ -14,11 +14,11 @@ _RUN_HERE = frozenset({"function_call", "custom_tool_call", "shell_call", "local
 
 def answers_of_open_calls(items: Sequence[WireItem]) -> list[WireItem]:
     """Return an output for each tool call among the items that has none, saying so."""
-    answered = {item.get("call_id") for item in items if str(item.get("type")).endswith("_call_output")}
+    answered = {str(item.get("call_id")) for item in items if str(item.get("type")).endswith("_call_output")}
     return [
         {"type": f"{item['type']}_output", "call_id": item.get("call_id"), **_no_output(item)}
         for item in items
-        if item.get("type") in _RUN_HERE and item.get("call_id") not in answered
+        if str(item.get("type")) in _RUN_HERE and str(item.get("call_id")) not in answered
     ]
 
 
@@ -27,12 +27,12 @@ def halves(items: Sequence[WireItem]) -> set[int]:
 
     The service would refuse them, and so it would the reasoning that led to such a call, without what it led to.
     """
-    open_calls: dict[object, int] = {}
+    open_calls: dict[str, int] = {}
     lone: set[int] = set()
     for place, item in enumerate(items):
-        if item.get("type") in _RUN_HERE:
-            open_calls[item.get("call_id")] = place
-        elif str(item.get("type")).endswith("_call_output") and open_calls.pop(item.get("call_id"), None) is None:
+        if str(item.get("type")) in _RUN_HERE:
+            open_calls[str(item.get("call_id"))] = place
+        elif str(item.get("type")).endswith("_call_output") and open_calls.pop(str(item.get("call_id")), None) is None:
             lone.add(place)
     for place in sorted(open_calls.values()):
         lone.add(place)

@@ -141,15 +141,25 @@ class Progress:
 
     def break_off(self) -> None:
         """End the run where it is: what ran counts no longer, and tool calls without an output get one that says so."""
-        for given in self.held.values():
-            self.add(given.run_item if isinstance(given, FunctionToolResult) else given)
-        self.held.clear()
-        answers = answers_of_open_calls([item.to_input_item() for item in self.new_items])
-        for wire in answers:
-            self.add(ToolCallOutputItem(self.agent, wire, output=NO_OUTPUT))
+        self.answer_open_calls()
         if self.memory is not None and not self.is_broken_off:
             self.memory.begin_to_save(self)
         self.is_broken_off = True
+
+    def answer_open_calls(self) -> None:
+        """Give each call without an output the one that is held for it, else one that says that there is none."""
+        held = {
+            call_id: given.run_item if isinstance(given, FunctionToolResult) else given
+            for call_id, given in self.held.items()
+        }
+        for wire in answers_of_open_calls([item.to_input_item() for item in self.new_items]):
+            given = held.pop(str(wire["call_id"]), None)
+            self.add(ToolCallOutputItem(self.agent, wire, output=NO_OUTPUT) if given is None else given)
+        for given in held.values():
+            self.add(given)
+        self.held.clear()
+        self.paused.clear()
+        self.interruptions = []
 
     def rebuild_history(self) -> None:
         """Make the history of what is shown of the run's beginning, and of the items after it."""
@@ -324,13 +334,7 @@ def begin(
     if max_turns is not None and max_turns < 1:
         raise UserError(f"max_turns is at least 1, or None for no limit, not {max_turns}")
     check_run_hooks(hooks)
-    if conversation_id is not None and (previous_response_id is not None or auto_previous_response_id):
-        raise UserError("a run goes on from a conversation_id or from a previous_response_id, not from both")
-    if session is not None and (conversation_id or previous_response_id or auto_previous_response_id):
-        raise UserError(
-            "a run with a session has its history there: it takes no conversation_id, previous_response_id or "
-            "auto_previous_response_id"
-        )
+    check_history_keepers(session, conversation_id, previous_response_id, auto_previous_response_id)
     context = context if isinstance(context, RunContextWrapper) else RunContextWrapper(context)
     config_of_run = run_config(config)
     return Progress(
@@ -348,3 +352,23 @@ def begin(
         conversation_id=conversation_id,
         memory=None if session is None else memory_of(session),
     )
+
+
+def check_history_keepers(
+    session: Session | None,
+    conversation_id: str | None,
+    previous_response_id: str | None,
+    auto_previous_response_id: bool,
+) -> None:
+    """See that the history of a run is kept in one place.
+
+    Raises:
+        UserError: it is not.
+    """
+    if conversation_id is not None and (previous_response_id is not None or auto_previous_response_id):
+        raise UserError("a run goes on from a conversation_id or from a previous_response_id, not from both")
+    if session is not None and (conversation_id or previous_response_id or auto_previous_response_id):
+        raise UserError(
+            "a run with a session has its history there: it takes no conversation_id, previous_response_id or "
+            "auto_previous_response_id"
+        )

@@ -91,11 +91,18 @@ class RunResultBase:
         return list(self._progress.interruptions)
 
     def to_state(self) -> RunState:
-        """Return the run as it is now, to be decided about, kept and gone on with."""
+        """Return the run as it is now, to be decided about, kept and gone on with.
+
+        Raises:
+            AgentsException: the agents were released, and nobody else holds the last one.
+        """
         # Only runs that wait pay for it.
         from .state import RunState
 
-        return RunState(self._progress)
+        agent = self.last_agent
+        progress = self._progress.copy()
+        progress.agent = agent
+        return RunState(progress)
 
     @property
     def agent_tool_invocation(self) -> AgentToolInvocation | None:
@@ -175,6 +182,7 @@ def finished(progress: Progress, error: Exception | None) -> RunFinished:
         agent=progress.agent,
         usage=progress.context.usage,
         response_id=progress.last_response_id,
+        session_id=None if progress.memory is None else progress.memory.session_id,
         error=error,
         interruptions=list(progress.interruptions),
     )

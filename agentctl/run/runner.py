@@ -167,7 +167,7 @@ def _begin(starting_agent: Agent[Any], input: str | list[TResponseInputItem] | R
     else:
         resumed = _load("resumed")
         assert callable(resumed)
-        names = ("context", "config", "hooks", "error_handlers", "session")
-        progress = resumed(input, **{name: options[name] for name in names})
+        del options["max_turns"]  # A run has the turns that it began with.
+        progress = resumed(input, **options)
     progress.run_agent = run_nested
     return progress

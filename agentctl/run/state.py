@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper, TContext
-from agentctl.agent.items import ItemHelpers, ToolApprovalItem
+from agentctl.agent.items import HandoffCallItem, ItemHelpers, ToolApprovalItem, ToolCallItem
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import UserError
 
-from .config import RunConfig, run_config
+from .config import ReasoningItemIdPolicy, RunConfig, run_config
 from .hooks import check_run_hooks
-from .progress import Progress, budget_of, is_own_provider, memory_of
+from .progress import Progress, budget_of, check_history_keepers, is_own_provider, memory_of
 from .state_json import ContextDeserializer, ContextSerializer, read_run, run_json
+from .state_reader import broken
 
 if TYPE_CHECKING:
     from agentctl.agent.lifecycle import RunHooks
@@ -35,7 +39,8 @@ class RunState(Generic[TContext, TAgent]):
     """
 
     def __init__(self, progress: Progress) -> None:
-        self._progress = progress.copy()
+        """Hold a run that nothing else goes on with."""
+        self._progress = progress
 
     @property
     def pending_input(self) -> list[WireItem]:
@@ -53,8 +58,16 @@ class RunState(Generic[TContext, TAgent]):
         return self._progress.turn
 
     def add_input(self, input: str | list[WireItem]) -> None:
-        """Give the run more input: the next model call reads it, after the outputs of the calls that wait."""
-        self._progress.pending_input.extend(ItemHelpers.input_to_new_input_list(input))
+        """Give the run more input: the next model call reads it, after the outputs of the calls that wait.
+
+        Raises:
+            UserError: there is no next model call, or may be none; the input is neither a text nor a list of items.
+        """
+        if not isinstance(input, str | list) or (isinstance(input, list) and not all(map(_is_item, input))):
+            raise UserError(f"what is added to a run is a text or a list of items, not {input!r}")
+        if reason := _no_next_call(self._progress):
+            raise UserError(f"nothing can be added to this run: {reason}")
+        self._progress.pending_input.extend(deepcopy(ItemHelpers.input_to_new_input_list(input)))
 
     def clear_pending_input(self) -> None:
         """Take back what was added and not yet read."""
@@ -139,13 +152,16 @@ class RunState(Generic[TContext, TAgent]):
             UserError: it is of another version, names an agent that is not found, or is not what `to_json` gave;
                 `strict_context`, and a context that was kept through a serializer has no deserializer.
         """
-        progress = read_run(
-            initial_agent,
-            state_json,
-            context_override=context_override,
-            context_deserializer=context_deserializer,
-            strict_context=strict_context,
-        )
+        try:
+            progress = read_run(
+                initial_agent,
+                state_json,
+                context_override=context_override,
+                context_deserializer=context_deserializer,
+                strict_context=strict_context,
+            )
+        except RecursionError as error:
+            raise broken("it is nested too deeply") from error
         return RunState(progress)
 
     @staticmethod
@@ -160,7 +176,7 @@ class RunState(Generic[TContext, TAgent]):
         """Return the state that was a JSON text, as `from_json` does."""
         try:
             state_json = json.loads(state_string)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise UserError(f"the state of a run is a JSON text, and this is none: {error}") from error
         return await RunState.from_json(
             initial_agent,
@@ -175,6 +191,22 @@ class RunState(Generic[TContext, TAgent]):
         self._progress.trace = trace
         self._progress.trace_json = None
 
+    def get_tool_use_tracker_snapshot(self) -> dict[str, list[str]]:
+        """Return the tools that each agent has used so far, by the agent's name."""
+        used: dict[str, list[str]] = {name: [] for name in sorted(self._progress.used_tools)}
+        for item in self._progress.new_items:
+            if isinstance(item, ToolCallItem | HandoffCallItem) and item.agent.name in used and item.tool_name:
+                used[item.agent.name].append(item.tool_name)
+        return used
+
+    def set_tool_use_tracker_snapshot(self, snapshot: Mapping[str, Sequence[str]] | None) -> None:
+        """Say which agents have used a tool: `reset_tool_choice` frees their choice from then on."""
+        self._progress.used_tools = set(snapshot or ())
+
+    def set_reasoning_item_id_policy(self, policy: ReasoningItemIdPolicy | None) -> None:
+        """Have reasoning go back to the model with its ids or without, where the configuration does not say."""
+        self._progress.config = replace(self._progress.config, reasoning_item_id_policy=policy)
+
     def progress(self) -> Progress:
         """Return the run, to be gone on with: a copy of its own for every time."""
         return self._progress.copy()
@@ -183,7 +215,7 @@ class RunState(Generic[TContext, TAgent]):
         if not isinstance(wanted, ToolApprovalItem):
             raise UserError(f"what is decided about is a ToolApprovalItem, not {type(wanted).__name__}")
         for item in self._progress.interruptions:
-            if item.call_id == wanted.call_id and item.name == wanted.name:
+            if (item.call_id, item.name, item.agent.name) == (wanted.call_id, wanted.name, wanted.agent.name):
                 return item
         raise UserError(f"no call {wanted.call_id!r} of tool {wanted.name!r} waits in this state")
 
@@ -195,28 +227,67 @@ def resumed(
     config: RunConfig | dict[str, Any] | None,
     hooks: RunHooks[Any] | None,
     error_handlers: RunErrorHandlers[Any] | None,
+    previous_response_id: str | None,
+    auto_previous_response_id: bool,
+    conversation_id: str | None,
     session: Session | None,
 ) -> Progress:
     """Return a run that goes on from its state: with the turns it was given, its context unless there is a new one.
 
+    A call that was under way when the run failed or was broken off is told to have no output.
+
     Raises:
-        UserError: it is no state of a run, or of one that has ended and was given nothing to go on with.
+        UserError: it is no state of a run, or of one that has ended; the service keeps its history, and there is a
+            session.
         TypeError: the hooks are none.
     """
     if not isinstance(state, RunState):
         raise UserError(f"the input of a run is a text, a list of items or a RunState, not {type(state).__name__}")
     check_run_hooks(hooks)
     progress = state.progress()
+    if progress.has_ended:
+        raise UserError("the run of this state has ended: its result's to_input_list() is the input of a next one")
+    policy = progress.config.reasoning_item_id_policy
     progress.config = run_config(config)
+    if policy is not None and progress.config.reasoning_item_id_policy is None:
+        progress.config = replace(progress.config, reasoning_item_id_policy=policy)
     progress.owns_provider = is_own_provider(config)
     progress.hooks, progress.error_handlers = hooks, error_handlers
+    progress.conversation_id = conversation_id or progress.conversation_id
+    progress.previous_response_id = previous_response_id or progress.previous_response_id
+    progress.auto_previous_response_id = auto_previous_response_id or progress.auto_previous_response_id
+    check_history_keepers(
+        session, progress.conversation_id, progress.previous_response_id, progress.auto_previous_response_id
+    )
     progress.memory = None if session is None else memory_of(session)
     if isinstance(context, RunContextWrapper):
         progress.context.context = context.context
     elif context is not None:
         progress.context.context = context
     progress.budget = budget_of(progress.config, progress.context, used=progress.context.usage.total_tokens)
-    if progress.has_ended and not progress.pending_input:
-        raise UserError("the run of this state has ended; add_input gives it something to go on with")
     progress.go_on()
+    if not progress.interruptions:
+        progress.answer_open_calls()
     return progress
+
+
+def _is_item(item: object) -> bool:
+    return isinstance(item, dict)
+
+
+def _no_next_call(progress: Progress) -> str | None:
+    """Return why there is no next model call for sure, None if there is one."""
+    if progress.has_ended:
+        return "it has ended"
+    if progress.max_turns is not None and progress.turn >= progress.max_turns:
+        return f"it has used its {progress.max_turns} turns"
+    behavior = progress.agent.tool_use_behavior
+    if not progress.interruptions or behavior == "run_llm_again":
+        return None
+    asked = progress.raw_responses[-1].wire_output
+    called = {str(item.get("name")) for item in asked if item.get("type") == "function_call"}
+    if isinstance(behavior, dict) and called.isdisjoint(behavior.get("stop_at_tool_names", ())):
+        return None
+    if any(isinstance(item, HandoffCallItem) for item in progress.new_items[progress.turn_begins :]):
+        return None
+    return "what its tools give may be its final output"

@@ -19,7 +19,6 @@ from agentctl.agent.items import (
     ModelResponse,
     ReasoningItem,
     RunItem,
-    ToolApprovalItem,
     ToolCallItem,
     ToolCallOutputItem,
     UnrecognizedItem,
@@ -46,7 +45,7 @@ _PLAIN: dict[str, Any] = {
 """The items with nothing but an agent and wire JSON."""
 
 
-def item_json(item: RunItem | ToolApprovalItem) -> dict[str, JSONValue]:
+def item_json(item: RunItem) -> dict[str, JSONValue]:
     """Return an item as JSON."""
     return {"type": item.type, "agent": item.agent.name, "wire": item.wire, **_own_json(item)}
 
@@ -66,14 +65,14 @@ def read_item(fields: Fields, agent_of: FindAgent) -> RunItem:
                 wire,
                 description=fields.optional("description", str),
                 title=fields.optional("title", str),
-                tool_origin=_read_origin(fields),
+                tool_origin=read_origin(fields),
             )
         case "tool_call_output_item":
             return ToolCallOutputItem(
                 agent,
                 wire,
                 output=fields.value("output"),
-                tool_origin=_read_origin(fields),
+                tool_origin=read_origin(fields),
                 custom_data=fields.optional("custom_data", dict),
                 failed=fields.flag("failed"),
             )
@@ -81,15 +80,6 @@ def read_item(fields: Fields, agent_of: FindAgent) -> RunItem:
             return HandoffOutputItem(agent, wire, agent_of(fields.text("source")), agent_of(fields.text("target")))
         case _:
             raise broken(f"there is no item of type {kind!r}")
-
-
-def read_approval(fields: Fields, agent_of: FindAgent) -> ToolApprovalItem:
-    """Return a call that waits for a yes, as it was JSON."""
-    wire = fields.optional("wire", dict)
-    if fields.text("type") != "tool_approval_item" or wire is None:
-        raise broken("what waits for a yes is no call")
-    agent = agent_of(fields.text("agent"))
-    return ToolApprovalItem(agent, wire, fields.optional("tool_name", str), tool_origin=_read_origin(fields))
 
 
 def response_json(response: ModelResponse) -> dict[str, JSONValue]:
@@ -127,11 +117,28 @@ def read_usage(fields: Fields) -> Usage:
     )
 
 
+def origin_json(origin: ToolOrigin | None) -> JSONValue:
+    """Return where a tool comes from as JSON."""
+    return None if origin is None else dataclasses.asdict(origin)
+
+
+def read_origin(fields: Fields) -> ToolOrigin | None:
+    """Return where a tool comes from that was JSON."""
+    if fields.optional("tool_origin", dict) is None:
+        return None
+    origin = fields.inner("tool_origin")
+    names = ("mcp_server_name", "agent_name", "agent_tool_name")
+    kind = origin.text("type")
+    if kind not in list(ToolOriginType):
+        raise broken(f"no tool is from {kind!r}")
+    return ToolOrigin(ToolOriginType(kind), *(origin.optional(name, str) for name in names))
+
+
 def plain(value: Any) -> JSONValue:
     """Return a value as JSON: as it is, as the fields of an object that has any, else as a text."""
     try:
         return json.loads(json.dumps(value, default=_fields_of))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return str(value)
 
 
@@ -145,38 +152,21 @@ def _fields_of(value: Any) -> JSONValue:
     return dump(mode="json")
 
 
-def _own_json(item: RunItem | ToolApprovalItem) -> dict[str, JSONValue]:
+def _own_json(item: RunItem) -> dict[str, JSONValue]:
     match item:
         case ToolCallItem():
-            return {"description": item.description, "title": item.title, "tool_origin": _origin_json(item.tool_origin)}
+            return {"description": item.description, "title": item.title, "tool_origin": origin_json(item.tool_origin)}
         case ToolCallOutputItem():
             return {
                 "output": plain(item.output),
-                "tool_origin": _origin_json(item.tool_origin),
+                "tool_origin": origin_json(item.tool_origin),
                 "custom_data": plain(item.custom_data),
                 "failed": item.failed,
             }
         case HandoffOutputItem():
             return {"source": item.source_agent.name, "target": item.target_agent.name}
-        case ToolApprovalItem():
-            return {"tool_name": item.tool_name, "tool_origin": _origin_json(item.tool_origin)}
         case _:
             return {}
-
-
-def _origin_json(origin: ToolOrigin | None) -> JSONValue:
-    return None if origin is None else dataclasses.asdict(origin)
-
-
-def _read_origin(fields: Fields) -> ToolOrigin | None:
-    if fields.optional("tool_origin", dict) is None:
-        return None
-    origin = fields.inner("tool_origin")
-    names = ("mcp_server_name", "agent_name", "agent_tool_name")
-    kind = origin.text("type")
-    if kind not in list(ToolOriginType):
-        raise broken(f"no tool is from {kind!r}")
-    return ToolOrigin(ToolOriginType(kind), *(origin.optional(name, str) for name in names))
 
 
 def _read_tokens(fields: Fields) -> dict[str, Any]:

@@ -10,19 +10,27 @@ from typing import Any, TypeAlias
 from agentctl.agent.agent import Agent
 from agentctl.agent.approvals import Approvals
 from agentctl.agent.context import RunContextWrapper
-from agentctl.agent.items import RunItem, ToolApprovalItem, ToolCallItem
-from agentctl.agent.tool import FunctionTool
+from agentctl.agent.items import ToolApprovalItem, ToolCallItem
 from agentctl.agent.tool_use import FunctionToolResult
-from agentctl.agent.wire import JSONValue
+from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import UserError
 from agentctl.log import logger
 
 from .approvals import Given
-from .config import RunConfig
+from .config import ReasoningItemIdPolicy, RunConfig
 from .progress import Progress, Shown
 from .state_agents import Agents
 from .state_guardrails import guardrails_json, read_guardrails
-from .state_items import item_json, plain, read_approval, read_item, read_response, read_usage, response_json
+from .state_items import (
+    item_json,
+    origin_json,
+    plain,
+    read_item,
+    read_origin,
+    read_response,
+    read_usage,
+    response_json,
+)
 from .state_reader import Fields, broken
 
 VERSION = 1
@@ -46,14 +54,14 @@ def run_json(
     Raises:
         UserError: `strict_context`, and the context is no JSON and has no serializer.
     """
-    context, trace = progress.context, progress.trace
+    context = progress.context
     return {
         "version": VERSION,
         **_run_json(progress),
         "context": _context_json(context.context, context_serializer, strict=strict_context),
         "context_is_serialized": context_serializer is not None,
         "approvals": context.approvals.to_json(),
-        "trace": None if trace is None else trace.to_json(include_tracing_api_key=include_tracing_api_key),
+        "trace": _trace_json(progress, include_tracing_api_key=include_tracing_api_key),
     }
 
 
@@ -98,7 +106,7 @@ def _run_json(progress: Progress) -> dict[str, JSONValue]:
         "used_tools": sorted(progress.used_tools),
         "shown": None if progress.shown is None else _shown_json(progress.shown),
         "pending_input": progress.pending_input,
-        "held": {call_id: _given_json(given) for call_id, given in progress.held.items()},
+        "held": {call_id: _held_json(given) for call_id, given in progress.held.items()},
         "interruptions": [_interruption_json(item, progress) for item in progress.interruptions],
         "paused": {call_id: _run_json(paused) for call_id, paused in progress.paused.items()},
         "guardrails": guardrails_json(progress),
@@ -107,6 +115,8 @@ def _run_json(progress: Progress) -> dict[str, JSONValue]:
         "conversation_id": progress.conversation_id,
         "kept": progress.kept,
         "still_unsent": progress.still_unsent,
+        "reasoning_item_id_policy": progress.config.reasoning_item_id_policy,
+        "has_ended": progress.has_ended,
         "final_output": plain(progress.final_output),
     }
 
@@ -120,7 +130,7 @@ def _read_run(fields: Fields, agents: Agents, context: RunContextWrapper[Any]) -
         saved=fields.number("saved"),
         agent=agent,
         context=context,
-        config=RunConfig(),
+        config=RunConfig(reasoning_item_id_policy=_policy(fields)),
         max_turns=fields.optional("max_turns", int),
         turn=fields.number("turn"),
         turn_begins=fields.number("turn_begins"),
@@ -131,6 +141,7 @@ def _read_run(fields: Fields, agents: Agents, context: RunContextWrapper[Any]) -
         previous_response_id=fields.optional("previous_response_id", str),
         auto_previous_response_id=fields.flag("auto_previous_response_id"),
         conversation_id=fields.optional("conversation_id", str),
+        has_ended=fields.flag("has_ended"),
         final_output=fields.value("final_output"),
         kept=fields.number("kept"),
         still_unsent=fields.objects("still_unsent"),
@@ -143,9 +154,9 @@ def _read_run(fields: Fields, agents: Agents, context: RunContextWrapper[Any]) -
         inner = Agents(agents.behind_tool(agent, _tool_of(progress, call_id)))
         progress.paused[call_id] = _read_run(paused, inner, RunContextWrapper(None, approvals=context.approvals))
     for call_id, held in fields.inner("held").inner_items():
-        progress.held[call_id] = _read_given(held, agents, agent)
-    for item in fields.inners("interruptions"):
-        progress.interruptions.append(_read_interruption(item, progress, agents))
+        progress.held[call_id] = read_item(held, agents)
+    for waiting in fields.inners("interruptions"):
+        progress.interruptions.append(_read_interruption(waiting, progress))
     read_guardrails(fields.inner("guardrails"), progress, agents.all())
     _check(progress)
     return progress
@@ -172,55 +183,76 @@ def _read_shown(fields: Fields, agents: Agents) -> Shown:
     )
 
 
-def _given_json(given: Given) -> dict[str, JSONValue]:
-    if isinstance(given, FunctionToolResult):
-        return {"tool": given.tool.name, "item": item_json(given.run_item)}
-    return {"tool": None, "item": item_json(given)}
-
-
-def _read_given(fields: Fields, agents: Agents, agent: Agent[Any]) -> Given:
-    item: RunItem = read_item(fields.inner("item"), agents)
-    name = fields.optional("tool", str)
-    if name is None:
-        return item
-    tool = next((tool for tool in agent.tools if isinstance(tool, FunctionTool) and tool.name == name), None)
-    if tool is None:
-        raise UserError(f"the state names tool {name!r}, which agent {agent.name!r} does not have")
-    return FunctionToolResult(tool=tool, output=getattr(item, "output", None), run_item=item)
+def _held_json(given: Given) -> dict[str, JSONValue]:
+    return item_json(given.run_item if isinstance(given, FunctionToolResult) else given)
 
 
 def _interruption_json(item: ToolApprovalItem, progress: Progress) -> dict[str, JSONValue]:
+    """Return where the call is that waits: what it asks for stands there, and nowhere else."""
     for call_id, paused in progress.paused.items():
         for place, inner in enumerate(paused.interruptions):
             if inner is item:
                 return {"within": call_id, "place": place}
-    return item_json(item)
+    return {"call": item.call_id, "tool": item.name, "tool_origin": origin_json(item.tool_origin)}
 
 
-def _read_interruption(fields: Fields, progress: Progress, agents: Agents) -> ToolApprovalItem:
-    if not fields.has("within"):
-        return read_approval(fields, agents)
+def _read_interruption(fields: Fields, progress: Progress) -> ToolApprovalItem:
+    if fields.has("call"):
+        call = _calls(progress).get(fields.text("call"))
+        if call is None:
+            raise broken(f"the last response has no call {fields.text('call')!r}")
+        return ToolApprovalItem(progress.agent, call, fields.text("tool"), tool_origin=read_origin(fields))
     paused, place = progress.paused.get(fields.text("within")), fields.number("place")
     if paused is None or place >= len(paused.interruptions):
         raise broken("a call that waits for a yes is not there")
     return paused.interruptions[place]
 
 
+def _calls(progress: Progress) -> dict[str, WireItem]:
+    """Return the calls of the turn at hand, by their ids."""
+    asked = progress.raw_responses[-1].wire_output if progress.raw_responses else []
+    by_id = ((item.get("call_id") or item.get("id"), item) for item in asked)
+    return {call_id: item for call_id, item in by_id if isinstance(call_id, str)}
+
+
 def _check(progress: Progress) -> None:
     """See that what belongs together is there."""
-    asked = progress.raw_responses[-1].wire_output if progress.raw_responses else []
-    calls = {item.get("call_id") or item.get("id") for item in asked}
-    inner = {id(item) for paused in progress.paused.values() for item in paused.interruptions}
-    own = [item.call_id for item in progress.interruptions if id(item) not in inner]
-    for call_id in (*own, *progress.held, *progress.paused):
+    calls = _calls(progress)
+    for call_id in (*progress.held, *progress.paused):
         if call_id not in calls:
             raise broken(f"the last response has no call {call_id!r}")
+    if progress.interruptions and progress.has_ended:
+        raise broken("it has ended, and a call of it waits")
     if progress.turn_begins > len(progress.new_items) or progress.kept > len(progress.history):
         raise broken("it has fewer items than it says")
     if progress.saved > len(progress.given_items()) + len(progress.new_items):
         raise broken("it has fewer items than it says")
     if progress.shown is not None and progress.shown.upto > len(progress.new_items):
         raise broken("it has fewer items than it says")
+    added = {_said(item.wire) for item in progress.new_items[progress.turn_begins :]}
+    if progress.interruptions and any(_said(call) not in added for call in calls.values()):
+        raise broken("the calls of its last response are not among its items")
+
+
+def _said(wire: WireItem) -> str:
+    return json.dumps(wire, sort_keys=True)
+
+
+def _policy(fields: Fields) -> ReasoningItemIdPolicy | None:
+    match fields.value("reasoning_item_id_policy"):
+        case None | "preserve" | "omit" as policy:
+            return policy
+        case other:
+            raise broken(f"there is no reasoning_item_id_policy {other!r}")
+
+
+def _trace_json(progress: Progress, *, include_tracing_api_key: bool) -> JSONValue:
+    if progress.trace is not None:
+        return progress.trace.to_json(include_tracing_api_key=include_tracing_api_key)
+    kept = progress.trace_json
+    if kept is None or include_tracing_api_key:
+        return kept
+    return {name: value for name, value in kept.items() if name != "tracing_api_key"}
 
 
 def _approvals(fields: Fields) -> list[dict[str, JSONValue]]:
@@ -228,24 +260,29 @@ def _approvals(fields: Fields) -> list[dict[str, JSONValue]]:
     for one in fields.inners("approvals"):
         one.text("agent")
         one.text("tool")
-        one.optional("always", bool)
-        one.optional("message", str)
-        if not all(isinstance(value, bool) for value in one.inner("calls").values()):
-            raise broken("a decision is neither yes nor no")
-        if not all(isinstance(value, str) for value in one.inner("messages").values()):
-            raise broken("the message of a decision is no text")
+        decisions = [decision for _, decision in one.inner("calls").inner_items()]
+        if one.value("always") is not None:
+            decisions.append(one.inner("always"))
+        for decision in decisions:
+            decision.flag("approved")
+            decision.optional("message", str)
+            decision.flag("is_spent")
+            decision.only("approved", "message", "is_spent")
     return decided
 
 
 def _context_json(context: Any, serializer: ContextSerializer | None, *, strict: bool) -> JSONValue:
     if serializer is not None:
-        kept = serializer(context)
+        kept: Any = serializer(context)
         if not isinstance(kept, Mapping):
             raise UserError(f"context_serializer gives a mapping, not a {type(kept).__name__}")
-        return plain(dict(kept))
+        try:
+            return json.loads(json.dumps(dict(kept)))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"what context_serializer gave is no JSON: {error}") from error
     try:
         return json.loads(json.dumps(context))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         kind = type(context).__name__
     if strict:
         raise UserError(f"the context of the run is a {kind}, which is no JSON: give to_json a context_serializer")
@@ -258,11 +295,20 @@ def _context_json(context: Any, serializer: ContextSerializer | None, *, strict:
 
 
 def _context(fields: Fields, override: Any, deserializer: ContextDeserializer | None, *, strict: bool) -> Any:
-    kept = fields.value("context")
+    kept, is_serialized = fields.value("context"), fields.flag("context_is_serialized")
     if override is not None:
-        return override
-    if deserializer is not None:
-        return deserializer(kept)
-    if strict and fields.flag("context_is_serialized"):
+        return override.context if isinstance(override, RunContextWrapper) else override
+    if deserializer is not None and kept is not None:
+        if not isinstance(kept, dict):
+            raise UserError(f"context_deserializer takes a mapping, and the context of the state is {kept!r}")
+        return _deserialized(kept, deserializer)
+    if strict and is_serialized:
         raise UserError("the context of the run was kept by a serializer: give from_json its context_deserializer")
     return kept
+
+
+def _deserialized(kept: dict[str, JSONValue], deserializer: ContextDeserializer) -> Any:
+    try:
+        return deserializer(kept)
+    except Exception as error:
+        raise UserError(f"context_deserializer failed: {type(error).__name__}: {error}") from error

@@ -26,9 +26,11 @@ class Fields:
         """Return whether there is such a field."""
         return name in self._value
 
-    def values(self) -> list[JSONValue]:
-        """Return what the fields hold, whatever it is."""
-        return list(self._value.values())
+    def only(self, *names: str) -> None:
+        """See that there is no other field."""
+        for name in self._value:
+            if name not in names:
+                raise broken(f"{self._place} has a {name!r}")
 
     def value(self, name: str) -> JSONValue:
         """Return a field, whatever it is."""

@@ -18,7 +18,14 @@ from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.errors import AgentsException, ToolTimeoutError, UserError
 from agentctl.tracing.current import get_current_span
 
-from .approvals import Given, approval_response, may_need_approval, sort_by_approval
+from .approvals import (
+    Given,
+    approval_response,
+    may_need_approval,
+    sort_by_approval,
+    spend_decisions,
+    tell_apart,
+)
 from .steps import FunctionCall, HostedCall
 from .unknown_tools import UnknownCall, answer_unknown
 
@@ -48,24 +55,31 @@ class Executed:
     """The calls that wait for somebody's yes."""
 
 
-async def execute(calls: list[ToolCall], progress: Progress) -> Executed:
+async def execute(calls: list[ToolCall], progress: Progress, asked: frozenset[str] = frozenset()) -> Executed:
     """Run the calls of a turn together; where some have to wait for a yes, what the others gave is held for later.
 
+    `asked` are the ids of the calls that waited before.
+
     Raises:
+        ModelBehaviorError: calls wait that cannot be told apart.
         AgentsException: as a tool raised it.
         ToolTimeoutError: a tool took too long, and was told not to hide it from the run.
         GuardrailTripwireTriggered: a guardrail of a tool stopped the run.
         UserError: a tool raised anything else, and was told not to hide it from the run.
     """
     held, waiting = progress.held, []
-    if not held and not any(map(may_need_approval, calls)):
+    is_sorted = bool(held) or any(map(may_need_approval, calls))
+    if not is_sorted:
         ready = calls
     else:
-        found = await sort_by_approval([call for call in calls if call.call_id not in held], progress)
+        tell_apart(calls, [])
+        found = await sort_by_approval([call for call in calls if call.call_id not in held], progress, asked)
         held |= found.refused
         ready, waiting = found.ready, found.waiting
     given = await _run(ready, progress)
     if not waiting and not held and not progress.paused:
+        if is_sorted:
+            spend_decisions(calls, progress)
         return Executed(given)
     for call, one in zip(ready, given, strict=True):
         paused = progress.paused.get(call.call_id)
@@ -74,10 +88,19 @@ async def execute(calls: list[ToolCall], progress: Progress) -> Executed:
         else:
             waiting = [*waiting, *paused.interruptions]
     if waiting:
+        tell_apart(calls, waiting)
         return Executed([], waiting)
-    whole = [held[call.call_id] for call in calls]
+    whole = [_given(call, held[call.call_id]) for call in calls]
     held.clear()
+    spend_decisions(calls, progress)
     return Executed(whole)
+
+
+def _given(call: ToolCall, held: Given) -> Given:
+    """Return what a call gave as it was when it was made: a state keeps only its item."""
+    if isinstance(call, FunctionCall) and isinstance(held, ToolCallOutputItem):
+        return FunctionToolResult(tool=call.tool, output=held.output, run_item=held)
+    return held
 
 
 async def _run(calls: list[ToolCall], progress: Progress) -> list[Given]:
@@ -135,10 +158,12 @@ async def _answer(call: ToolCall, progress: Progress) -> Given:
 
 
 async def _invoke(call: FunctionCall, progress: Progress) -> FunctionToolResult:
-    tool, context = call.tool, _context(call, progress)
+    tool, context = call.tool, tool_context(call, progress)
+    is_new = call.call_id not in progress.paused
     with progress.spans.tool_call(call) as gave:
-        objection = await _loaded("objection_to_call")(tool, context, progress) if tool.tool_input_guardrails else None
-        output = await _output(tool, context, progress) if objection is None else objection
+        is_checked = is_new and bool(tool.tool_input_guardrails)
+        objection = await _loaded("objection_to_call")(tool, context, progress) if is_checked else None
+        output = await _output(tool, context, progress, is_new=is_new) if objection is None else objection
         wire = output_wire(output)
         item = ToolCallOutputItem(
             progress.agent,
@@ -157,7 +182,8 @@ async def _invoke(call: FunctionCall, progress: Progress) -> FunctionToolResult:
     return FunctionToolResult(tool=tool, output=output, run_item=item, agent_run_result=context.agent_run_result)
 
 
-def _context(call: FunctionCall, progress: Progress) -> ToolContext[Any]:
+def tool_context(call: FunctionCall, progress: Progress) -> ToolContext[Any]:
+    """Return the context of a call."""
     return ToolContext(
         progress.context.context,
         progress.context.usage,
@@ -176,9 +202,9 @@ def _context(call: FunctionCall, progress: Progress) -> ToolContext[Any]:
     )
 
 
-async def _output(tool: FunctionTool, context: ToolContext[Any], progress: Progress) -> Any:
+async def _output(tool: FunctionTool, context: ToolContext[Any], progress: Progress, *, is_new: bool) -> Any:
     """Return what the tool returns, or what the model reads in its place."""
-    if context.tool_call_id not in progress.paused:
+    if is_new:
         await progress.hook_calls.tool_start(context, tool)
     try:
         if tool.timeout_seconds is None:
@@ -193,7 +219,9 @@ async def _output(tool: FunctionTool, context: ToolContext[Any], progress: Progr
         raise _failed(tool, error) from error
     except Exception as error:
         raise _failed(tool, error) from error
-    return await _loaded("checked_output")(tool, context, output, progress) if tool.tool_output_guardrails else output
+    if not tool.tool_output_guardrails or context.tool_call_id in progress.paused:
+        return output
+    return await _loaded("checked_output")(tool, context, output, progress)
 
 
 async def _in_time(tool: FunctionTool, context: ToolContext[Any], seconds: float) -> Any:
