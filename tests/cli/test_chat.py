@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.as_openai import as_openai
 from tests.cli.terminal import Terminal
 from tests.conftest import Agentctl
 from tests.service.client import Service
@@ -113,6 +114,16 @@ def test_each_turn_knows_those_before_it(service: Service, env: dict[str, str]) 
         assert "Hello, Ada.\n\ngpt-x · " in chat.text
         assert "\x1b[1mAda" in chat.raw
     assert said(bodies(service)[1]) == ["I am Ada", "Hello, **Ada**.", "Who am I?"]
+
+
+def test_turns_are_traced_where_openai_answers_them(service: Service, home: Path) -> None:
+    service.script(text("one"), text("two"))
+    with as_openai(service) as openai, Chat(env={**openai, "AGENTCTL_TRANSPORT": "http"}) as chat:
+        chat.send("first")
+        chat.send("second")
+        assert chat.leave() == 0
+    items = [item for request in service.traced() for item in request["body"]["data"]]
+    assert [item["object"] for item in items].count("trace") == 2
 
 
 def test_a_message_has_lines_and_a_paste_keeps_its_own(service: Service, env: dict[str, str]) -> None:

@@ -260,6 +260,19 @@ def test_the_agents_code_cannot_trace_what_the_user_does_not_want(
     assert service.traced() == []
 
 
+@pytest.mark.parametrize(
+    "arguments", [("show", "agents.py:agent"), ("check", "agents.py"), ("list", "agents.py")], ids=" ".join
+)
+def test_code_that_is_loaded_and_not_run_sends_nothing(
+    agentctl: Agentctl, service: Service, openai: dict[str, str], home: Path, arguments: tuple[str, ...]
+) -> None:
+    (home / "agents.py").write_text(
+        "from agentctl import Agent, trace\nwith trace('import'): pass\nagent = Agent(name='a')\n"
+    )
+    assert agentctl("agents", *arguments, env=openai).returncode == 0
+    assert service.requests() == []
+
+
 def test_what_fails_is_exported_too(agentctl: Agentctl, service: Service, openai: dict[str, str]) -> None:
     service.script(http_error(400))
     assert agentctl("run", "Hi", env=openai).returncode == 69

@@ -82,6 +82,7 @@ def show(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
     reference = loaded.settings.agent
     if reference is None:
         raise ConfigurationError("there is no default agent; name one, such as agents.py:agent", key="agent")
+    _trace_nothing()
     agent = {"reference": reference, **describe(load_agent(reference, loaded))}
     if as_json:
         invocation.print_json(agent)
@@ -100,6 +101,7 @@ def check(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
     from agentctl.definitions.check import check_agent, check_agents
 
     invocation: Invocation = ctx.obj
+    _trace_nothing()
     if ref is not None and ":" not in ref and "." in ref:
         checked = list(check_agents(ref))
     else:
@@ -173,10 +175,18 @@ def _list_project(invocation: Invocation, project: ProjectFile, *, as_json: bool
         invocation.note(f"{project.path} may not run code yet: read it, then run `agentctl trust`")
 
 
+def _trace_nothing() -> None:
+    """Have the code of agents, which is imported but not run, send no traces."""
+    from agentctl.tracing.process import set_default_processor
+
+    set_default_processor(None)
+
+
 def _list_code(invocation: Invocation, place: str, *, as_json: bool) -> None:
     from agentctl.definitions.description import model_of
     from agentctl.definitions.reference import load_agents
 
+    _trace_nothing()
     agents = load_agents(place)
     if as_json:
         listed: list[JSONValue] = [
