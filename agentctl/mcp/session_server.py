@@ -148,7 +148,8 @@ class SessionServer(MCPServer, Generic[Params]):
     @property
     def session(self) -> ClientSession | None:
         """The session of the `mcp` package; None where there is none at the moment."""
-        client = None if self._connection is None else self._connection.client
+        connection = self._connection
+        client = None if connection is None or connection.is_lost else connection.client
         return None if client is None else client.session
 
     @property

@@ -12,6 +12,7 @@ from subprocess import PIPE
 from typing import Any, Literal, NotRequired, TypedDict
 
 from agentctl.child import ChildProtocol, child_environment, kill_child, signal_group, start_child
+from agentctl.child_guard import guard_group, release_group
 from agentctl.errors import AgentsException, UserError
 from agentctl.log import logger
 from agentctl.net.excerpt import excerpt
@@ -20,10 +21,10 @@ from .connection import Streams
 from .package import load_mcp
 from .session_server import SessionServer
 
-_PATIENCE = 2.0
-"""Seconds that the process has to end by itself, once its stdin is closed."""
+_PATIENCE = 1.0
+"""Seconds that a process which was spoken to has to end by itself, once its stdin is closed."""
 _LAST_WORDS = 0.5
-"""Seconds that the process has after SIGTERM, and its output after its end."""
+"""Seconds that the process has after SIGTERM or the end of its output, and its output after its end."""
 _LONGEST_LINE = 64 * 1024 * 1024
 _LONGEST_COMPLAINT = 4096
 
@@ -118,6 +119,7 @@ class MCPServerStdio(SessionServer[MCPServerStdioParams]):
             async with to_session:
                 async for line in _lines(process.output):
                     await to_session.send(self._message(line))
+                await _ends_within(process, _LAST_WORDS)  # Who hears of the end of the output is told of how it ended.
 
     async def _write(self, to_server: Any, transport: asyncio.SubprocessTransport) -> None:
         encoding = self.params.get("encoding", "utf-8")
@@ -147,6 +149,7 @@ class _Process(ChildProtocol):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.output = asyncio.StreamReader(limit=1024 * 1024)
+        self.has_spoken = False
         self.is_asked_to_end = False
         self.ended_unasked = False
         self._name = name
@@ -154,17 +157,20 @@ class _Process(ChildProtocol):
         self._status: int | None = None
         self._transport: asyncio.SubprocessTransport | None = None
         self._is_silent = False
+        self._last_line = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         assert isinstance(transport, asyncio.SubprocessTransport)
         self._transport = transport
+        guard_group(transport.get_pid())
         pipe = transport.get_pipe_transport(1)
         assert pipe is not None
         self.output.set_transport(pipe)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 1:
+            self.has_spoken = True
             if not self._is_silent:
                 self.output.feed_data(data)
             return
@@ -198,8 +204,6 @@ class _Process(ChildProtocol):
         last = excerpt(self._complaint.decode("utf-8", "replace")) or self._last_line
         return f"{how}: {last}" if last else how
 
-    _last_line = ""
-
     def _hear(self, line: bytearray) -> None:
         text = excerpt(line[:_LONGEST_COMPLAINT].decode("utf-8", "replace"))
         if text:
@@ -232,11 +236,12 @@ async def _end(transport: asyncio.SubprocessTransport, process: _Process) -> Non
         stdin = transport.get_pipe_transport(0)
         if stdin is not None:
             stdin.close()
-        if not await _ends_within(process, _PATIENCE):
+        if not await _ends_within(process, _PATIENCE if process.has_spoken else 0):
             signal_group(transport, signal.SIGTERM)
             await _ends_within(process, _LAST_WORDS)
     finally:
         await kill_child(transport, process)
+        release_group(transport.get_pid())
 
 
 async def _ends_within(process: _Process, seconds: float) -> bool:

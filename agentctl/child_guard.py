@@ -1,0 +1,100 @@
+"""A process that outlives ours for a moment, to end the process groups which ours could not: it was killed, say.
+
+It is a shell that reads from a pipe which groups there are, and sees the pipe's end when nobody is left to write.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+_SCRIPT = """
+trap '' HUP INT TERM
+groups=
+while read -r sign group; do
+  case $sign in
+    +) groups="$groups $group" ;;
+    -) rest=
+       for each in $groups; do [ "$each" = "$group" ] || rest="$rest $each"; done
+       groups=$rest ;;
+  esac
+done
+[ -z "$groups" ] || sleep 1
+for each in $groups; do kill -s KILL -- "-$each"; done
+"""
+"""What is left a second after the end: who heeds the end of stdin has ended by then."""
+
+
+@dataclass(slots=True)
+class _Guard:
+    """The shell, while there are groups."""
+
+    groups: set[int] = field(default_factory=set)
+    process: int | None = None
+    pipe: int | None = None
+
+
+_guard = _Guard()
+
+
+def guard_group(group: int) -> None:
+    """Have a process group ended soon after this process has ended, whatever ended it."""
+    if sys.platform == "win32":
+        return
+    if _guard.pipe is None:
+        _guard.process, _guard.pipe = _begin()
+    _guard.groups.add(group)
+    _tell(b"+ %d\n" % group)
+
+
+def release_group(group: int) -> None:
+    """Leave a process group alone that has ended."""
+    if _guard.pipe is None or group not in _guard.groups:
+        return
+    _guard.groups.remove(group)
+    _tell(b"- %d\n" % group)
+    if not _guard.groups:
+        os.close(_guard.pipe)
+        assert _guard.process is not None
+        os.waitpid(_guard.process, 0)
+        _guard.process = _guard.pipe = None
+
+
+def _tell(line: bytes) -> None:
+    assert _guard.pipe is not None
+    with suppress(BrokenPipeError):  # Somebody ended the shell: what is closed with us still ends most groups.
+        os.write(_guard.pipe, line)
+
+
+def _begin() -> tuple[int, int]:
+    """Start the shell in a process group of its own, and return its number and the end of the pipe to write to."""
+    reader, writer = os.pipe()
+    try:
+        process = os.posix_spawn(
+            "/bin/sh",
+            ["sh", "-c", _SCRIPT],
+            {"PATH": "/usr/bin:/bin"},
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, reader, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+            ],
+            setpgroup=0,
+        )
+    finally:
+        os.close(reader)
+    return process, writer
+
+
+def _forget() -> None:
+    """In a process that was forked: what is guarded is not ours, and our end of the pipe must not keep it open."""
+    if _guard.pipe is not None:
+        os.close(_guard.pipe)
+    _guard.process = _guard.pipe = None
+    _guard.groups.clear()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_forget)

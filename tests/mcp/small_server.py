@@ -1,0 +1,100 @@
+"""A server in a few lines, which starts at once and misbehaves when told: `small_server.py [OPTION...]`.
+
+`deaf`: goes on when its stdin ends, and at SIGTERM. `broken`: ends before it says anything. `chatty`: writes what is no
+message. `grandchild`: leaves a process behind. `pages`: has its tools on two pages. `looping`:
+gives the same page for ever. It says on stderr that a request was cancelled. What LIFELINE names is open as long as it,
+or what it left behind, is alive.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+TOOLS = ("echo", "environment", "who", "die", "hang", "flaky")
+calls = 0
+
+
+def tool(name: str) -> dict[str, Any]:
+    return {"name": name, "description": f"{name}!", "inputSchema": {"type": "object"}}
+
+
+def listed(cursor: str | None) -> dict[str, Any]:
+    if "looping" in sys.argv:
+        return {"tools": [], "nextCursor": "again"}
+    if "pages" not in sys.argv:
+        return {"tools": [tool(name) for name in TOOLS]}
+    if cursor is None:
+        return {"tools": [tool(name) for name in TOOLS[:3]], "nextCursor": "second"}
+    return {"tools": [tool(name) for name in TOOLS[3:]]}
+
+
+def called(name: str, params: dict[str, Any]) -> str:
+    global calls
+    calls += 1
+    match name:
+        case "echo":
+            return json.dumps([params.get("arguments"), params.get("_meta")])
+        case "environment":
+            return json.dumps(dict(os.environ))
+        case "who":
+            return str(os.getpid())
+        case "flaky" if calls < 3:
+            raise ValueError("not yet")
+        case "flaky":
+            return f"at attempt {calls}"
+        case _:
+            os._exit(3)
+
+
+def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
+    match method:
+        case "initialize":
+            return {
+                "protocolVersion": "2025-06-18",
+                "capabilities": {"tools": {}},
+                "serverInfo": {"name": "small", "version": "1"},
+            }
+        case "tools/list":
+            return listed(params.get("cursor"))
+        case "tools/call":
+            return {"content": [{"type": "text", "text": called(params["name"], params)}]}
+        case _:
+            raise LookupError(f"no method {method}")
+
+
+def main() -> None:
+    if "broken" in sys.argv:
+        print("a warning", "the licence has run out", sep="\n", file=sys.stderr)
+        sys.exit(7)
+    lifeline = os.environ.get("LIFELINE")
+    if lifeline:
+        os.dup2(os.open(lifeline, os.O_WRONLY), 3)
+    if "deaf" in sys.argv:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if "grandchild" in sys.argv:
+        subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL, pass_fds=[3] if lifeline else [])
+    if "chatty" in sys.argv:
+        print("Welcome!", flush=True)
+    for line in sys.stdin:
+        message = json.loads(line)
+        if "id" not in message:
+            if message["method"] == "notifications/cancelled":
+                print("cancelled", file=sys.stderr, flush=True)
+            continue
+        if message.get("params", {}).get("name") == "hang":
+            continue
+        reply = {"jsonrpc": "2.0", "id": message["id"]}
+        try:
+            reply["result"] = answer(message["method"], message.get("params", {}))
+        except (LookupError, ValueError) as error:
+            reply["error"] = {"code": -32601 if isinstance(error, LookupError) else -32603, "message": str(error)}
+        print(json.dumps(reply), flush=True)
+    if "deaf" in sys.argv:
+        time.sleep(600)
+
+
+main()

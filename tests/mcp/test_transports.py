@@ -1,0 +1,126 @@
+"""The same server over stdio, SSE and streamable HTTP: everything that it has is the same over all."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from agentctl import Agent, ServiceUnavailableError, ToolCallOutputItem
+from agentctl.testing import ScriptedModel, function_call
+
+from . import servers
+from .conftest import Make, Way, finish
+
+DATA = "iVBORw0K"
+
+
+def outputs(result: Any) -> list[ToolCallOutputItem]:
+    return [item for item in result.new_items if isinstance(item, ToolCallOutputItem)]
+
+
+def test_a_run_calls_the_tools_of_a_server(make: Make, way: Way) -> None:
+    async def scenario() -> Any:
+        async with make() as server:  # type: ignore[attr-defined]
+            calls = [
+                function_call("add", {"a": 2, "b": 3}, call_id="c1"),
+                function_call("show", {}, call_id="c2"),
+                function_call("fail", {}, call_id="c3"),
+            ]
+            model = ScriptedModel([calls, "done"])
+            result = await way(Agent(name="a", model=model, mcp_servers=[server]), "hi")
+            assert [tool.name for tool in model.calls[0].tools] == ["add", "show", "fail", "wait", "who", "die"]
+            return result
+
+    result = finish(scenario())
+    added, shown, failed = outputs(result)
+    assert result.final_output == "done"
+    assert json.loads(added.output["text"]) == {"value": 5}
+    assert added.tool_origin is not None
+    assert (added.tool_origin.type, added.tool_origin.mcp_server_name) == ("mcp", "whole")
+    assert shown.wire["output"] == [
+        {"type": "input_text", "text": "here"},
+        {"type": "input_image", "image_url": f"data:image/png;base64,{DATA}"},
+        {"type": "input_text", "text": '{"type": "audio", "mimeType": "audio/wav", "note": "6 bytes, left out"}'},
+        {"type": "input_file", "file_data": f"data:application/pdf;base64,{DATA}", "filename": "paper.pdf"},
+    ]
+    assert failed.output["text"].endswith("the disk is full")
+    assert failed.failed
+    assert not added.failed
+
+
+def test_prompts_and_resources(make: Make) -> None:
+    async def scenario() -> None:
+        async with make() as server:  # type: ignore[attr-defined]
+            assert [prompt.name for prompt in (await server.list_prompts()).prompts] == ["greeting"]
+            prompt = await server.get_prompt("greeting", {"name": "Ada"})
+            assert prompt.messages[0].content.text == "Say hello to Ada"
+            assert [str(each.uri) for each in (await server.list_resources()).resources] == ["note://first"]
+            templates = (await server.list_resource_templates()).resource_templates
+            assert [template.uri_template for template in templates] == ["note://{name}"]
+            assert (await server.read_resource("note://first")).contents[0].text == "remember the milk"
+            assert (await server.read_resource("note://x")).contents[0].text == "note x"
+
+    finish(scenario())
+
+
+def test_calls_at_once_and_from_other_tasks(make: Make) -> None:
+    async def scenario() -> None:
+        server = make()
+        await asyncio.create_task(server.connect())
+        slow = asyncio.create_task(server.call_tool("wait", {"seconds": 600}))
+        results = await asyncio.gather(*(server.call_tool("add", {"a": n, "b": 1}) for n in range(20)))
+        assert [result.structured_content for result in results] == [{"value": n + 1} for n in range(20)]
+        slow.cancel()
+        await asyncio.wait([slow])
+        assert slow.cancelled()
+        assert (await server.call_tool("add", {"a": 1, "b": 1})).structured_content == {"value": 2}
+        await asyncio.create_task(server.cleanup())
+        await server.cleanup()
+
+    finish(scenario())
+
+
+@pytest.mark.parametrize("reach", [servers.sse, servers.http])
+def test_a_server_that_is_not_there_cannot_be_connected(reach: Any) -> None:
+    with pytest.raises(ServiceUnavailableError, match=r"'whole': cannot connect to 127\.0\.0\.1:9: connection refused"):
+        finish(reach(9).connect())
+
+
+@pytest.mark.parametrize("kind", ["sse", "http"])
+def test_a_server_that_comes_back_is_connected_anew(kind: str) -> None:
+    reach = servers.sse if kind == "sse" else servers.http
+
+    async def scenario() -> None:
+        first = servers.serving(kind)
+        port = first.__enter__()
+        async with reach(port) as server:
+            assert (await server.call_tool("add", {"a": 1, "b": 1})).structured_content == {"value": 2}
+            first.__exit__(None, None, None)
+            with pytest.raises(ServiceUnavailableError, match="'whole'"):
+                await server.call_tool("add", {"a": 1, "b": 1})
+            with servers.serving(kind, port=port):
+                assert (await server.call_tool("add", {"a": 1, "b": 2})).structured_content == {"value": 3}
+
+    finish(scenario())
+
+
+@pytest.mark.parametrize("kind", ["sse", "http"])
+def test_headers_are_sent_and_a_refusal_is_told(kind: str) -> None:
+    reach = servers.sse if kind == "sse" else servers.http
+
+    async def scenario(port: int) -> None:
+        async with reach(port, {"headers": {"authorization": "Bearer canary"}}) as server:
+            assert (await server.call_tool("add", {"a": 1, "b": 1})).structured_content == {"value": 2}
+        with pytest.raises(Exception, match=r"'whole': 127\.0\.0\.1:\d+ answered with HTTP status 401"):
+            await reach(port).connect()
+
+    with servers.serving(kind, KEY="1") as port:
+        finish(scenario(port))
+
+
+def test_nothing_of_the_address_that_may_be_secret_is_in_the_name() -> None:
+    assert servers.sse(1, name=None).name == "sse: http://127.0.0.1:1/sse"
+    server = servers.http(1, {"url": "https://ada:pw@x.example/mcp?key=1"}, name=None)
+    assert server.name == "streamable_http: https://x.example/mcp"
+    assert server.session_id is None
