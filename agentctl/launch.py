@@ -36,6 +36,7 @@ from agentctl.run.runner import Runner
 from agentctl.tracing.process import add_trace_processor, set_default_processor, set_tracing_disabled
 
 if TYPE_CHECKING:
+    from agentctl.agent.session import Session
     from agentctl.models.transport import Transport
     from agentctl.net.key_source import KeySource
 
@@ -59,6 +60,8 @@ class Job:
     traces: Traces
     export: TraceExport
     """The way of its traces to OpenAI."""
+    session: Session | None = None
+    """The conversation that it goes on from, and is kept in."""
     notes: tuple[str, ...] = ()
     """What the user should be told before it begins."""
 
@@ -202,7 +205,9 @@ async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
     job.export.is_open = job.traces.is_enabled and _is_answered_by_openai(job)
     loop = asyncio.get_running_loop()
     timer = loop.call_later(job.timeout, stop.press, RunTimeoutError(job.timeout)) if job.timeout else None
-    result = Runner.run_streamed(job.agent, job.prompt, max_turns=job.max_turns, run_config=job.config)
+    result = Runner.run_streamed(
+        job.agent, job.prompt, max_turns=job.max_turns, run_config=job.config, session=job.session
+    )
 
     async def cancel_when_pressed() -> None:
         await stop.pressed.wait()
@@ -231,7 +236,7 @@ async def close(job: Job) -> None:
 async def preview(job: Job) -> dict[str, JSONValue]:
     """Return the request that a job would begin with; nothing is sent."""
     try:
-        return await preview_request(job.agent, job.prompt, run_config=job.config)
+        return await preview_request(job.agent, job.prompt, run_config=job.config, session=job.session)
     finally:
         await close(job)
 

@@ -169,6 +169,8 @@ class RunFinished:
     """The agent that had the last word; None if the run failed before there was one."""
     usage: Usage
     response_id: str | None
+    session_id: str | None = None
+    """The conversation in which the run is kept."""
     error: Exception | None = None
     interruptions: list[ToolApprovalItem] = field(default_factory=list)
     """The calls that wait for somebody's yes; with any, the run has neither a final output nor an error."""

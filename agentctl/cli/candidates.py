@@ -56,6 +56,13 @@ def profiles(ctx: typer.Context) -> Candidates:
     return [(name, "In use." if name == found.in_force.name else "") for name in found.names]
 
 
+def sessions(ctx: typer.Context) -> Candidates:
+    """Return the sessions, each with how it begins."""
+    from .kept_session import store_of
+
+    return [(each.session_id, each.begin) for each in store_of(_invocation(ctx)).conversations()]
+
+
 def keys() -> Candidates:
     """Return the setting keys."""
     return [(key.name, key.meaning) for key in KEYS]

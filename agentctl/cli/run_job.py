@@ -25,6 +25,7 @@ from agentctl.render.writer import encode
 from agentctl.storage import write_atomic
 
 from .invocation import Invocation
+from .kept_session import Wanted, held_session, read_session
 from .prompt import read_instructions, read_prompt
 from .report import report
 from .signals import call_in, end_process, leave_at_once, take_signals, woken_by_signals
@@ -45,6 +46,7 @@ class Order:
     """A text, or `@FILE`."""
     flags: dict[str, JSONValue]
     """Settings by dotted key."""
+    session: Wanted
     format: Format
     output: Path | None
     dry_run: bool
@@ -76,7 +78,11 @@ def run_job(order: Order, invocation: Invocation) -> int:
 
 def _show_request(order: Order, invocation: Invocation) -> int:
     with contextlib.redirect_stdout(sys.stderr):
-        request = asyncio.run(preview(_prepared(order, invocation, is_interactive=False)))
+        session = read_session(order.session, invocation)
+        job = replace(_prepared(order, invocation, is_interactive=False), session=session)
+        request = asyncio.run(preview(job))
+        if session is not None:
+            session.close()
     document = invocation.document({"request": request})
     if order.output is None:
         invocation.print(document)
@@ -147,6 +153,10 @@ class _Job:
                 log_to(sys.stderr)  # What is still to be said when the process ends.
         if end.error is not None and not isinstance(end.error, OutputClosed):
             self._invocation.complain(report(end.error, verbose=order.verbose))
+        if isinstance(end.error, RunInterrupted) and end.session_id is not None:
+            self._invocation.complain(
+                f"the session is kept: `agentctl {order.command} --session {end.session_id}` goes on from here\n"
+            )
         return end
 
     async def _watched(self, sink: Sink) -> RunFinished:
@@ -161,8 +171,15 @@ class _Job:
         return await watch(self._events(), show, sink, self._stop, facts=self._facts, format=order.format)
 
     async def _events(self) -> AsyncGenerator[RunEvent]:
+        with contextlib.ExitStack() as held:
+            async with contextlib.aclosing(self._events_of_run(held)) as events:
+                async for event in events:
+                    yield event
+
+    async def _events_of_run(self, held: contextlib.ExitStack) -> AsyncGenerator[RunEvent]:
         try:
-            job = self._prepared()
+            session = held.enter_context(held_session(self._order.session, self._invocation))
+            job = replace(self._prepared(), session=session)
             begin_tracing(job)
         except UsageError:
             raise

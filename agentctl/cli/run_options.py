@@ -42,6 +42,17 @@ def _assignment(text: str) -> tuple[str, JSONValue]:
         raise typer.BadParameter(str(error)) from error
 
 
+def session_id(text: str) -> str:
+    """Return a session id, checked."""
+    # 3 ms that only a session costs.
+    from agentctl.memory.session_id import check_session_id
+
+    try:
+        return check_session_id(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 Prompt: TypeAlias = Annotated[
     str | None, typer.Argument(metavar="[PROMPT]", help="What to ask; `-` reads it from stdin.", show_default=False)
 ]
@@ -101,6 +112,17 @@ Retries: TypeAlias = Annotated[
         "--retries", metavar="N", parser=_checked("client.retries"), help="How often a failed request is tried again."
     ),
 ]
+Session: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--session",
+        metavar="ID",
+        parser=session_id,
+        help="Go on from this conversation, new or not, and keep it.",
+        autocompletion=candidates.sessions,
+    ),
+]
+Continue: TypeAlias = Annotated[bool, typer.Option("--continue", help="Go on from the newest session.")]
 Transport: TypeAlias = Annotated[
     Any,
     typer.Option(
@@ -160,6 +182,8 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         max_tokens_total: MaxTokensTotal = None,
         timeout: Timeout = None,
         retries: Retries = None,
+        session: Session = None,
+        continue_: Continue = False,
         transport: Transport = None,
         api: Api = None,
         trace: Trace = None,
@@ -171,6 +195,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         no_input: NoInput = False,
     ) -> None:
         # 90 ms that `--help` does not need.
+        from .kept_session import Wanted
         from .run_job import Order, run_job
 
         named = {
@@ -190,6 +215,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             also_stdin=stdin,
             instructions=instructions,
             flags=chosen(named, set_),
+            session=Wanted(session_id=session, continues=continue_),
             format=format.value,
             output=output,
             dry_run=dry_run,

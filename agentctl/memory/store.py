@@ -67,10 +67,13 @@ class ConversationStore:
     def conversations(self) -> list[Conversation]:
         """Return what is kept, the newest first."""
         rows = self._rows(f"""
-            SELECT session_id, sessions.created_at, updated_at, count(messages.id),
-                (SELECT message_data FROM {MESSAGES_TABLE} WHERE id = min(messages.id))
-            FROM {SESSIONS_TABLE} AS sessions JOIN {MESSAGES_TABLE} AS messages USING (session_id)
-            GROUP BY session_id ORDER BY max(messages.id) DESC
+            SELECT sessions.session_id, sessions.created_at, updated_at, items, message_data
+            FROM (
+                SELECT session_id, count(*) AS items, min(id) AS first, max(id) AS last
+                FROM {MESSAGES_TABLE} GROUP BY session_id
+            ) AS found JOIN {SESSIONS_TABLE} AS sessions USING (session_id) JOIN {MESSAGES_TABLE} AS messages
+                ON messages.id = found.first
+            ORDER BY last DESC
         """)  # noqa: S608
         return [
             Conversation(

@@ -74,6 +74,7 @@ def finished_body(event: RunFinished, *, model: str | None) -> dict[str, JSONVal
         "model": model,
         "usage": event.usage.to_wire(),
         "response_id": event.response_id,
+        "session_id": event.session_id,
         "error": error_body(event.error) if event.error else None,
     }
 

@@ -62,6 +62,7 @@ FINISHED: Fields = {
     "model": {**_TEXT_OR_NULL, "description": "The model that was asked last."},
     "usage": {"$ref": "#/$defs/usage"},
     "response_id": _TEXT_OR_NULL,
+    "session_id": {**_TEXT_OR_NULL, "description": "The session in which the run is kept; null where it is not."},
     "error": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/error"}]},
 }
 """How a run ended: what `run.finished` and the document of `--format json` share."""

@@ -16,7 +16,6 @@ from agentctl.errors import GuardrailTripwireTriggered, UserError
 from agentctl.log import logger
 
 from .open_calls import halves
-from .progress import input_item
 
 if TYPE_CHECKING:
     from agentctl.agent.session import Session
@@ -44,6 +43,14 @@ class Memory:
         self._session = session
         self._writing: asyncio.Task[None] | None = None
         self._has_failed = False
+
+    @property
+    def session_id(self) -> str | None:
+        """What the session is called; None where the service has not named it yet."""
+        try:
+            return str(self._session.session_id)
+        except (AttributeError, ValueError):
+            return None
 
     async def begin(self, progress: Progress) -> None:
         """Put what the session holds before the input of a run that has not begun."""
@@ -128,7 +135,7 @@ class Memory:
 
 def _stopped(progress: Progress) -> list[WireItem]:
     """Return what is still to be saved of a run that a guardrail has stopped: not what it held back."""
-    new = [input_item(item, progress.config) for item in progress.new_items]
+    new = progress.added_items()
     if halves(new):
         del new[progress.turn_begins :]
     while new and new[-1].get("type") in ("message", "reasoning"):

@@ -192,9 +192,13 @@ class Progress:
         """Return what the caller gave, as items."""
         return ItemHelpers.input_to_new_input_list(self.input) if self.own_input is None else self.own_input
 
+    def added_items(self) -> list[WireItem]:
+        """Return the new items as input for a model call."""
+        return [input_item(item, self.config) for item in self.new_items]
+
     def unsaved(self) -> list[WireItem]:
         """Return what the session is still to hold."""
-        return [*self.given_items(), *(input_item(item, self.config) for item in self.new_items)][self.saved :]
+        return [*self.given_items(), *self.added_items()][self.saved :]
 
     def copy(self) -> Progress:
         """Return the run as it is now, apart from this one: what is added to either is not in the other."""

@@ -133,6 +133,7 @@ def test_jsonl_is_one_event_a_line() -> None:
         "model": "gpt-5-mini",
         "usage": USAGE,
         "response_id": "resp_1",
+        "session_id": None,
         "error": None,
     }
 
@@ -159,6 +160,7 @@ def test_json_is_one_document_at_the_end() -> None:
         "model": "gpt-5-mini",
         "usage": USAGE,
         "response_id": "resp_1",
+        "session_id": None,
         "error": None,
     }
 

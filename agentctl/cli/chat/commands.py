@@ -46,7 +46,7 @@ class Commands:
             case "usage":
                 return usage_text(self.conversation)
             case "clear":
-                self.conversation.items.clear()
+                await self.conversation.forget()
                 return "the conversation so far is forgotten"
             case "help":
                 return help_text(with_keys=self.has_keys)

@@ -10,7 +10,8 @@ from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.launch import Job
 from agentctl.profile.load import Loaded
 
-from .history import Heard, remembered
+from ..kept_session import Wanted
+from .history import Heard, beginning, remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Order:
     """A text, or `@FILE`."""
     flags: dict[str, JSONValue]
     """Settings by dotted key."""
+    session: Wanted
     quiet: bool
     verbose: bool
 
@@ -36,8 +38,17 @@ class Conversation:
     usage: Usage = field(default_factory=Usage)
     turns: int = 0
 
-    def remember(self, prompt: str, heard: Heard, end: RunFinished) -> None:
+    async def remember(self, prompt: str, heard: Heard, end: RunFinished) -> None:
         """Take in a turn that has ended."""
-        self.items += remembered(prompt, heard, end.error)
+        if self.job.session is None:
+            self.items += remembered(prompt, heard, end.error)
+        elif said := beginning(heard, end.error):
+            await self.job.session.add_items([said])
         self.usage.add(end.usage)
         self.turns += 1
+
+    async def forget(self) -> None:
+        """Begin anew."""
+        self.items.clear()
+        if self.job.session is not None:
+            await self.job.session.clear_session()

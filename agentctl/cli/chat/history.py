@@ -63,9 +63,15 @@ def remembered(prompt: str, heard: Heard, error: Exception | None) -> list[WireI
     if isinstance(error, RequestRejectedError) or (error is not None and not is_broken_off and not heard.items):
         return []
     items = [user_message(prompt), *heard.items, *answers_of_open_calls(heard.items)]
-    if is_broken_off and heard.text:
-        items.append({"role": "assistant", "content": heard.text})
-    return items
+    said = beginning(heard, error)
+    return items if said is None else [*items, said]
+
+
+def beginning(heard: Heard, error: Exception | None) -> WireItem | None:
+    """Return the beginning of a message in the middle of which the turn was broken off."""
+    if isinstance(error, RunInterrupted | RunTimeoutError) and heard.text:
+        return {"role": "assistant", "content": heard.text}
+    return None
 
 
 def _without_answer(items: list[WireItem]) -> list[WireItem]:

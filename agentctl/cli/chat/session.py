@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from types import FrameType
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from agentctl.agent.events import RunEvent, RunFinished
 from agentctl.errors import OutputClosed, RunInterrupted, exit_for
@@ -26,6 +26,7 @@ from agentctl.render.select import renderer
 from agentctl.threads import wait_for_running
 
 from ..invocation import Invocation
+from ..kept_session import held_session
 from ..prompt import read_instructions
 from ..report import report
 from ..signals import Handler, call_in, leave_at_once, take_signals
@@ -41,6 +42,9 @@ from .plain_reader import PlainReader
 from .slash import Slash, parse
 from .terminal_mode import TerminalMode
 
+if TYPE_CHECKING:
+    from agentctl.memory.sqlite_session import SQLiteSession
+
 
 def converse(order: Order, invocation: Invocation) -> int:
     """Hold a conversation and return the exit code.
@@ -53,11 +57,12 @@ def converse(order: Order, invocation: Invocation) -> int:
     invocation.verbose = order.verbose
     _check_terminal()
     stdout = take_stdout()
-    with contextlib.redirect_stdout(sys.stderr):
-        conversation = _begin(order, invocation)
-    loop = asyncio.new_event_loop()
-    session = _Session(conversation, order, invocation, loop, stdout)
-    code = loop.run_until_complete(session.hold())
+    with held_session(order.session, invocation) as kept:
+        with contextlib.redirect_stdout(sys.stderr):
+            conversation = _begin(order, invocation, kept)
+        loop = asyncio.new_event_loop()
+        session = _Session(conversation, order, invocation, loop, stdout)
+        code = loop.run_until_complete(session.hold())
     if order.verbose:
         log_to(sys.stderr)  # What is still to be said when the process ends.
     leave(loop, invocation, is_early=code != 0 or session.was_broken_off)
@@ -70,7 +75,7 @@ def _check_terminal() -> None:
             raise UsageError(f"a conversation needs a terminal, and {name} is none; `agentctl run` takes one prompt")
 
 
-def _begin(order: Order, invocation: Invocation) -> Conversation:
+def _begin(order: Order, invocation: Invocation, kept: SQLiteSession | None) -> Conversation:
     loaded = load_settings(
         order.flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
     )
@@ -82,6 +87,7 @@ def _begin(order: Order, invocation: Invocation) -> Conversation:
         is_interactive=True,
         is_conversation=True,
     )
+    job = replace(job, session=kept)
     check_conversation(job, loaded, invocation.environ)
     begin_tracing(job)
     return Conversation(loaded=loaded, job=job)
@@ -228,7 +234,7 @@ class _Session:
         finally:
             self._stop = None
             is_written = await sink.close(GRACE)
-        self._conversation.remember(prompt, heard, end)
+        await self._conversation.remember(prompt, heard, end)
         if isinstance(end.error, OutputClosed):
             return exit_for(end.error).code
         self._tell_end(end.error)

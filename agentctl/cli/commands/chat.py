@@ -5,12 +5,14 @@ import typer
 from agentctl.cli.run_options import (
     AgentRef,
     Api,
+    Continue,
     Instructions,
     MaxTokensTotal,
     MaxTurns,
     Model,
     Quiet,
     Retries,
+    Session,
     Set,
     Timeout,
     Trace,
@@ -33,6 +35,8 @@ def chat(
     max_tokens_total: MaxTokensTotal = None,
     timeout: Timeout = None,
     retries: Retries = None,
+    session: Session = None,
+    continue_: Continue = False,
     transport: Transport = None,
     api: Api = None,
     trace: Trace = None,
@@ -47,6 +51,7 @@ def chat(
     # 90 ms that `--help` does not need.
     from agentctl.cli.chat.conversation import Order
     from agentctl.cli.chat.session import converse
+    from agentctl.cli.kept_session import Wanted
 
     flags = chosen(
         {
@@ -62,5 +67,6 @@ def chat(
         },
         set_,
     )
-    order = Order(instructions=instructions, flags=flags, quiet=quiet, verbose=verbose)
+    wanted = Wanted(session_id=session, continues=continue_)
+    order = Order(instructions=instructions, flags=flags, session=wanted, quiet=quiet, verbose=verbose)
     raise typer.Exit(converse(order, ctx.obj))
