@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any
 
 from agentctl.agent.items import message_text
@@ -47,7 +48,7 @@ def response_events(
 ) -> Iterator[WireEvent]:
     """Yield the events of a response with this output: text word by word, anything else whole."""
     response: dict[str, Any] = {"id": response_id, "object": "response", "status": "in_progress", "output": []}
-    number = iter(range(1_000_000))
+    number = count()
 
     def event(kind: str, **fields: Any) -> WireEvent:
         return {"type": kind, "sequence_number": next(number), **fields}
