@@ -174,9 +174,9 @@ class JsonLines:
             case ToolCallOutputItem():
                 facts = {"tool": self._tools.of_output(item), "failed": item.failed, "item": item.wire}
                 return self._line("tool.output", body | facts)
-            case _:
             case HandoffOutputItem(source_agent=source, target_agent=target):
                 return self._line("handoff", {"from": source.name, "to": target.name, "item": item.wire})
+            case _:
                 return None
 
     def _line(self, kind: str, body: dict[str, JSONValue]) -> Out:

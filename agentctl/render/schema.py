@@ -88,11 +88,11 @@ EVENTS: dict[str, tuple[str, Fields]] = {
         "A tool gave its output, or what the model is told of its failure.",
         {"agent": _TEXT, "tool": _TEXT_OR_NULL, "failed": {"type": "boolean"}, "item": _ITEM},
     ),
-    "guardrail": (
     "handoff": (
         "The conversation went from one agent to another.",
         {"from": _TEXT, "to": _TEXT, "item": {**_ITEM, "description": "The output of the call that asked for it."}},
     ),
+    "guardrail": (
         "A guardrail came to its verdict.",
         {
             "agent": _TEXT,
