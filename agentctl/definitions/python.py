@@ -8,6 +8,8 @@ import importlib.util
 import os
 import sys
 import traceback
+from collections.abc import Iterable
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -81,6 +83,19 @@ def import_module(module_name: str, *, folder: Path | None) -> ModuleType:
             beside = "" if folder is None else f" nor in {folder}"
             raise ConfigurationError(f"there is no module {missing.name!r}: it is not installed{beside}") from missing
         raise
+
+
+def module_file(module_name: str, *, folder: Path) -> Path | None:
+    """Return the file of a module, installed or in `folder`, without importing it or what it is in."""
+    places: Iterable[str] | None = [*sys.path, str(folder)]
+    spec: ModuleSpec | None = None
+    names = module_name.split(".")
+    for length in range(1, len(names) + 1):
+        spec = None if places is None else PathFinder.find_spec(".".join(names[:length]), list(places))
+        if spec is None:
+            return None
+        places = spec.submodule_search_locations
+    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
 
 
 def _make_importable(folder: Path) -> None:

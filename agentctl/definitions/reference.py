@@ -21,7 +21,7 @@ from agentctl.profile.reference import (
 from agentctl.profile.trust import require_trust
 from agentctl.redaction import mask_keys
 
-from .python import agent_in_file, agent_in_module, agents_in, import_file, import_module
+from .python import agent_in_file, agent_in_module, agents_in, import_file, import_module, module_file
 
 
 def load_agent(text: str, loaded: Loaded) -> Agent[Any]:
@@ -30,21 +30,47 @@ def load_agent(text: str, loaded: Loaded) -> Agent[Any]:
     Raises:
         ConfigurationError: the reference is none, names nothing, may not run code yet, or its code does not load.
     """
-    reference = _parsed(text)
-    place = _Place.of(loaded)
-    if isinstance(reference, NameReference):
-        reference = _parsed(_named_by_project(reference.name, loaded.project))
-        place = _Place.PROJECT
-    assert not isinstance(reference, NameReference)  # a project file with one is refused when it is read
+    reference, place = _code(text, loaded)
     folder = _folder(place, loaded)
     match reference:
         case FileReference(path=path, attribute=attribute):
-            return agent_in_file((folder / Path(path).expanduser()).absolute(), attribute)
+            return agent_in_file(_absolute(path, folder), attribute)
         case ModuleReference(module=module, attribute=attribute):
             beside = None if place is _Place.PROFILE else folder
             return agent_in_module(module, attribute, folder=beside)
         case never:
             assert_never(never)
+
+
+def source_of(text: str, loaded: Loaded) -> Path | None:
+    """Return the Python file that defines the agent that a reference names, under the same rules; nothing is imported.
+
+    None is a module that is not found, or is no file.
+
+    Raises:
+        ConfigurationError: the reference is none, names nothing, or may not run code yet.
+    """
+    reference, place = _code(text, loaded)
+    folder = _folder(place, loaded)
+    match reference:
+        case FileReference(path=path):
+            return _absolute(path, folder)
+        case ModuleReference(module=module):
+            return module_file(module, folder=folder)
+        case never:
+            assert_never(never)
+
+
+def settled(text: str, loaded: Loaded) -> str:
+    """Return a reference as it can be said in another folder: the path of a file is whole, what else stays as it is.
+
+    Raises:
+        ConfigurationError: the reference is none.
+    """
+    reference = _parsed(text)
+    if not isinstance(reference, FileReference):
+        return text
+    return f"{_absolute(reference.path, _folder(_Place.of(loaded), loaded))}:{reference.attribute}"
 
 
 def load_agents(place: str) -> dict[str, Agent[Any]]:
@@ -77,6 +103,21 @@ class _Place(Enum):
         if loaded.project is not None and origin == str(loaded.project.path):
             return cls.PROJECT
         return cls.PROFILE if origin == str(loaded.profile.path) else cls.COMMAND_LINE
+
+
+def _code(text: str, loaded: Loaded) -> tuple[FileReference | ModuleReference, _Place]:
+    """Return the code that a reference names, and who names it."""
+    reference = _parsed(text)
+    place = _Place.of(loaded)
+    if isinstance(reference, NameReference):
+        reference = _parsed(_named_by_project(reference.name, loaded.project))
+        place = _Place.PROJECT
+    assert not isinstance(reference, NameReference)  # a project file with one is refused when it is read
+    return reference, place
+
+
+def _absolute(path: str, folder: Path) -> Path:
+    return (folder / Path(path).expanduser()).absolute()
 
 
 def _named_by_project(name: str, project: ProjectFile | None) -> str:
