@@ -16,13 +16,16 @@ from typing import Any
 
 TOOLS = ("echo", "environment", "who", "die", "hang", "flaky")
 calls = 0
+listings = 0
 
 
 def tool(name: str) -> dict[str, Any]:
-    return {"name": name, "description": f"{name}!", "inputSchema": {"type": "object"}}
+    return {"name": name, "description": f"listing {listings}", "inputSchema": {"type": "object"}}
 
 
 def listed(cursor: str | None) -> dict[str, Any]:
+    global listings
+    listings += 1
     if "looping" in sys.argv:
         return {"tools": [], "nextCursor": "again"}
     if "pages" not in sys.argv:
