@@ -44,6 +44,7 @@ class RecordedSpans(Spans):
         self._has_data = config.trace_include_sensitive_data
         self._has_turns = (config.tracing or {}).get("include_task_and_turn_spans", True)
         self._whose: Agent[Any] | None = None
+        self._is_undescribed = True
         self._agent: Span[AgentSpanData] | None = None
         self._turn: Span[TurnSpanData] | None = None
         self._make = get_trace_provider().create_span
@@ -94,7 +95,8 @@ class RecordedSpans(Spans):
 
     def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
         """Be in the span of a model call; a custom model makes its own, if it wants one."""
-        self._describe_agent(request)
+        if self._is_undescribed:
+            self._describe_agent(request)
         if not isinstance(model, WireModel):
             return super().model_call(model, request)
         match model.traced_as:
@@ -182,14 +184,13 @@ class RecordedSpans(Spans):
         return self._agent
 
     def _begin_agent(self, progress: Progress) -> None:
-        self._whose = progress.agent
+        self._whose, self._is_undescribed = progress.agent, True
         self._agent = agent_span(progress.agent.name, handoffs=[])
         self._agent.start(mark_as_current=True)
 
     def _describe_agent(self, request: ModelRequest) -> None:
+        self._is_undescribed = False
         data = self._agent_at_hand.span_data
-        if data.tools is not None:
-            return
         data.handoffs = [handoff.agent_name for handoff in request.handoffs]
         data.tools = [tool.name for tool in request.tools]
         data.output_type = request.output_schema.name() if request.output_schema else "str"

@@ -30,6 +30,11 @@ class Span(Generic[TSpanData]):
     One without a processor is the same to who uses it, and nobody is told of it or of what is below it.
     """
 
+    _started_at: float | str | None = None
+    _ended_at: float | str | None = None
+    _error: SpanError | None = None
+    _outer: Span[Any] | None = None
+
     def __init__(
         self,
         span_data: TSpanData,
@@ -55,10 +60,6 @@ class Span(Generic[TSpanData]):
         self.processor = processor
         """Who is told of it; None where nobody is."""
         self._clock = clock
-        self._started_at: float | str | None = None
-        self._ended_at: float | str | None = None
-        self._error: SpanError | None = None
-        self._outer: Span[Any] | None = None
 
     @property
     def error(self) -> SpanError | None:
@@ -81,18 +82,20 @@ class Span(Generic[TSpanData]):
 
     def start(self, mark_as_current: bool = False) -> None:
         """Begin it; beginning it twice is beginning it once."""
-        if self.processor is not None and self._started_at is None:
+        processor = self.processor
+        if processor is not None and self._started_at is None:
             self._started_at = self._clock()
-            self.processor.on_span_start(self)
+            processor.on_span_start(self)
         if mark_as_current and (outer := current_span.get()) is not self:
             self._outer = outer
             current_span.set(self)
 
     def finish(self, reset_current: bool = False) -> None:
         """End it; ending it twice is ending it once."""
-        if self.processor is not None and self._started_at is not None and self._ended_at is None:
+        processor = self.processor
+        if processor is not None and self._ended_at is None and self._started_at is not None:
             self._ended_at = self._clock()
-            self.processor.on_span_end(self)
+            processor.on_span_end(self)
         if reset_current and current_span.get() is self:
             current_span.set(self._outer)
 

@@ -190,8 +190,8 @@ CASES = (
     ),
     Case(
         name="tracing-hangs",
-        ours=_tool_loop("tool_loop.py", "websocket", "async", traced=True),
-        floor=_CALLS,
+        ours=_tool_loop("tool_loop.py", "http", "async", traced=True),
+        floor=_tool_loop("tool_loop.py", "http", "async"),
         by=Figure.TIME,
         wanted=1.05,
     ),
