@@ -27,9 +27,9 @@ class Attachment:
     _known: set[int] = field(default_factory=set)
 
     async def attach(self, agent: Agent[Any]) -> None:
-        """Begin to connect the servers of an agent and of all that it may hand over to or call; whoever needs one waits.
+        """Begin to connect the servers of an agent and of all that it may hand over to or call.
 
-        Those of other makers, for which nobody could wait, are connected.
+        Whoever needs one waits for it. Those of other makers, for which nobody could wait, are connected.
 
         Raises:
             Exception: as a server of another maker raised it.
