@@ -17,6 +17,7 @@ from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.definitions.reference import load_agent
 from agentctl.definitions.trace_processors import load_processors
 from agentctl.errors import AgentsException, ApprovalMissing, ConfigurationError, RunTimeoutError
+from agentctl.mcp.attachment import Attachment
 from agentctl.models.default_model import get_default_model
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.defaults import get_defaults, set_default_openai_key, set_tracing_export_api_key
@@ -64,6 +65,8 @@ class Job:
     """The conversation that it goes on from, and is kept in."""
     notes: tuple[str, ...] = ()
     """What the user should be told before it begins."""
+    servers: Attachment = field(default_factory=Attachment)
+    """The MCP servers of its agents."""
 
 
 @dataclass(slots=True)
@@ -112,7 +115,7 @@ def prepare(
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
     default_model = settings.model
-    takes_turns = is_conversation or (bool(agent.tools or agent.handoffs) and settings.max_turns > 1)
+    takes_turns = is_conversation or (bool(agent.tools or agent.handoffs or agent.mcp_servers) and settings.max_turns > 1)
         default_model = LOCAL_MODEL
     return Job(
         agent=agent,
@@ -203,6 +206,11 @@ async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
     for note in job.notes:
         yield Warned(message=note)
     job.export.is_open = job.traces.is_enabled and _is_answered_by_openai(job)
+    try:
+        await job.servers.attach(job.agent)
+    except Exception as error:
+        yield not_begun(error)
+        return
     loop = asyncio.get_running_loop()
     timer = loop.call_later(job.timeout, stop.press, RunTimeoutError(job.timeout)) if job.timeout else None
     result = Runner.run_streamed(
@@ -228,14 +236,16 @@ async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
 
 
 async def close(job: Job) -> None:
-    """Let go of the connections of a job, and of all that share its provider."""
+    """Let go of the connections of a job, and of all that share its provider or its servers."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(job.config.model_provider.aclose(), GRACE)
+        async with asyncio.timeout(GRACE):
+            await asyncio.gather(job.config.model_provider.aclose(), job.servers.close())
 
 
 async def preview(job: Job) -> dict[str, JSONValue]:
     """Return the request that a job would begin with; nothing is sent."""
     try:
+        await job.servers.attach(job.agent)
         return await preview_request(job.agent, job.prompt, run_config=job.config, session=job.session)
     finally:
         await close(job)
