@@ -111,12 +111,14 @@ def prepare(
     agent = _agent(settings, loaded, instructions)
     if not traces.is_enabled:
         set_tracing_disabled(True)  # Whatever the agent's code says.
+    default_model = settings.model
     if key.credential is None and agent.model is None and is_interactive and _local_model_is_ready(environ):
+        default_model = LOCAL_MODEL
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
-    default_model = settings.model
-    takes_turns = is_conversation or (bool(agent.tools or agent.handoffs or agent.mcp_servers) and settings.max_turns > 1)
-        default_model = LOCAL_MODEL
+    takes_turns = is_conversation or (
+        bool(agent.tools or agent.handoffs or agent.mcp_servers) and settings.max_turns > 1
+    )
     return Job(
         agent=agent,
         prompt=prompt,
@@ -126,10 +128,10 @@ def prepare(
                 settings,
                 key.credential,
                 environ,
+                default_model=default_model,
                 takes_turns=takes_turns,
                 serves_traces=key.credential is not None and key.credential == traces.key,
             ),
-                default_model=default_model,
             model_settings=_model_settings(settings, said=True),
             tracing_disabled=not traces.is_enabled,
             max_tokens_total=settings.max_tokens_total,
@@ -380,11 +382,6 @@ def _sendable(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | 
             assert_never(key)
 
 
-@dataclass(frozen=True, slots=True)
-class _AlsoForTraces:
-    """A source of keys with which traces are exported too, once a request has asked for one."""
-
-    source: KeySource
 class _Provider(MultiProvider):
     """Finds the models of a run; an agent that names none, whoever hands over to it, has the user's default."""
 
@@ -396,6 +393,11 @@ class _Provider(MultiProvider):
         return super().get_model(model_name or self._default_model)
 
 
+@dataclass(frozen=True, slots=True)
+class _AlsoForTraces:
+    """A source of keys with which traces are exported too, once a request has asked for one."""
+
+    source: KeySource
 
     async def key(self) -> str:
         key = await self.source.key()
