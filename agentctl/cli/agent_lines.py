@@ -33,6 +33,8 @@ def described(agent: dict[str, JSONValue]) -> Iterator[str]:
     ]
     if guardrails:
         rows.insert(-1, ("guardrails", guardrails))
+    if agent["mcp_servers"]:
+        rows.insert(-1, ("servers", ", ".join(agent["mcp_servers"])))
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         first, *others = str(text).splitlines() or [""]

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def describe(agent: Agent[Any]) -> dict[str, JSONValue]:
-    """Return name, instructions, model, settings, tools, handoffs, guardrails and output type of an agent.
+    """Return name, instructions, model, settings, tools, MCP servers, handoffs, guardrails and output type of an agent.
+
+    No server is started: which tools it has is known once an agent runs.
 
     Raises:
         UserError: the output type has no JSON schema, or none that strict mode can express.
@@ -31,6 +33,7 @@ def describe(agent: Agent[Any]) -> dict[str, JSONValue]:
         "model": model_of(agent),
         "model_settings": {name: value for name, value in settings.items() if value is not None},
         "tools": [tool_json(tool) for tool in agent.tools],
+        "mcp_servers": [server.name for server in agent.mcp_servers],
         "handoffs": [handoff_json(each) for each in handoffs_of(agent)],
         "guardrails": [
             *({"stage": "input", "name": guardrail_name(each)} for each in agent.input_guardrails),

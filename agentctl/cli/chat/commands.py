@@ -87,6 +87,7 @@ class Commands:
 
     async def _tools(self) -> str:
         agent = self.conversation.job.agent
+        await self.conversation.job.servers.attach(agent)
         tools = await agent.get_all_tools(RunContextWrapper(None))
         if not tools:
             return f"{agent.name} has no tools"
