@@ -59,7 +59,7 @@ def _run(arguments: Sequence[str], invocation: Invocation) -> int:
         sys.stdout.write(answer(command(), shell, invocation))
         return 0
     try:
-        code = command().main(list(arguments), prog_name="agentctl", standalone_mode=False, obj=invocation)
+        return _invoke(arguments, invocation)
     except UsageError as error:
         return _report_usage(error, invocation)
     except typer.Abort:
@@ -68,7 +68,17 @@ def _run(arguments: Sequence[str], invocation: Invocation) -> int:
         raise
     except Exception as error:
         return _report(error, invocation)
-    return code if isinstance(code, int) else 0
+
+
+def _invoke(arguments: Sequence[str], invocation: Invocation) -> int:
+    """Run a command; its own `main` would end the process with 1 where the reader of stdout went away."""
+    root = command()
+    try:
+        with root.make_context("agentctl", list(arguments), obj=invocation) as context:
+            root.invoke(context)
+    except typer.Exit as end:
+        return int(end.exit_code)
+    return 0
 
 
 def _report_usage(error: Exception, invocation: Invocation) -> int:

@@ -29,6 +29,7 @@ async def watch(
     loop = asyncio.get_running_loop()
     pump = loop.create_task(_pump(events, show, sink, facts, format))
     pressed = loop.create_task(stop.pressed.wait())
+    pump.add_done_callback(_heard)  # It may fail once nobody waits for it any more.
     broken = loop.create_task(sink.writer.broken())
     try:
         await asyncio.wait({pump, pressed, broken}, return_when=asyncio.FIRST_COMPLETED)
@@ -47,6 +48,11 @@ async def watch(
     finally:
         for task in (pump, pressed, broken):
             task.cancel()
+
+
+def _heard(pump: asyncio.Task[RunFinished]) -> None:
+    if not pump.cancelled():
+        pump.exception()
 
 
 def leave(loop: asyncio.AbstractEventLoop, invocation: Invocation, *, is_early: bool) -> None:
