@@ -23,6 +23,9 @@ __all__ = [
     "default_processor",
 ]
 
+_SOON = 1.0
+"""Seconds after which a run is exported for the first time, so that its connection stands when the process ends."""
+
 
 @cache
 def default_exporter() -> BackendSpanExporter:
@@ -41,7 +44,8 @@ def openai_processor(
 ) -> BatchTraceProcessor:
     """Return a processor that exports to OpenAI with the key that there is at the time, and no other."""
     options = replace(PATIENCE, ca_file=ca_file)
-    return BatchTraceProcessor(_ExporterWithKey(key, organization=organization, project=project, options=options))
+    exporter = _ExporterWithKey(key, organization=organization, project=project, options=options)
+    return BatchTraceProcessor(exporter, schedule_delay=_SOON)
 
 
 class _ExporterWithKey(BackendSpanExporter):
