@@ -54,7 +54,7 @@ class Memory:
 
     async def begin(self, progress: Progress) -> None:
         """Put what the session holds before the input of a run that has not begun."""
-        if progress.own_input is not None or progress.turn > 0:
+        if _has_begun(progress):
             return
         new = ItemHelpers.input_to_new_input_list(progress.input)
         held = [to_wire(item) for item in await self._held(progress)]
@@ -87,7 +87,7 @@ class Memory:
 
     def begin_to_save(self, progress: Progress) -> None:
         """Begin to save what is not yet saved; `settle` waits for it."""
-        if not self._has_failed:
+        if not self._has_failed and _has_begun(progress):
             items = progress.unsaved()
             self._write(items)
             progress.saved += len(items)
@@ -131,6 +131,11 @@ class Memory:
         if settings.limit is None:
             return await self._session.get_items()
         return await self._session.get_items(limit=settings.limit)
+
+
+def _has_begun(progress: Progress) -> bool:
+    """Return whether the run knows what the session held before it; one that went on without it never will."""
+    return progress.own_input is not None or progress.turn > 0
 
 
 def _stopped(progress: Progress) -> list[WireItem]:
