@@ -12,6 +12,7 @@ import sys
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,7 +24,12 @@ class Terminal:
     """`agentctl`, or another program, with a terminal for stdin, stdout and stderr."""
 
     def __init__(
-        self, *arguments: str, env: Mapping[str, str], columns: int = 80, program: Sequence[str] = AGENTCTL
+        self,
+        *arguments: str,
+        env: Mapping[str, str],
+        columns: int = 80,
+        program: Sequence[str] = AGENTCTL,
+        folder: Path | None = None,
     ) -> None:
         self._master, slave = pty.openpty()
         self._resize(slave, columns)
@@ -34,6 +40,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             env=environment,
+            cwd=folder,
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
         )
