@@ -22,6 +22,7 @@ Exception
     │   ├── ToolInputGuardrailTripwireTriggered     one of a tool, before the call: guardrail, output
     │   └── ToolOutputGuardrailTripwireTriggered    one of a tool, at what it gave: guardrail, output
     ├── ApprovalMissing                 a tool call needed somebody's yes, and there was nobody to give it
+    ├── RunSuspended                    the run waits for somebody's yes: a ticket has it
     ├── SessionInUseError               another run has the conversation: try again later
     ├── RunCancelled                    the caller cancelled the run
     ├── RunTimeoutError                 the whole run took longer than it may
@@ -235,6 +236,19 @@ class ApprovalMissing(AgentsException):
         self.calls = calls
 
 
+class RunSuspended(AgentsException):
+    """The run waits for somebody's yes, and a ticket has it until it goes on."""
+
+    def __init__(self, ticket: str, calls: list[ToolApprovalItem]) -> None:
+        names = ", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in calls))
+        super().__init__(
+            f"waits for approval: {names}; see `agentctl approvals show {ticket}`, approve or deny, then "
+            f"`agentctl run --resume {ticket}`"
+        )
+        self.ticket = ticket
+        self.calls = calls
+
+
 class SessionInUseError(AgentsException):
     """Another run, or another process, has the conversation."""
 
@@ -284,6 +298,7 @@ class Outcome(StrEnum):
     MAX_TURNS = "max_turns"
     BUDGET = "budget"
     DENIED = "denied"
+    SUSPENDED = "suspended"
     REFUSED = "refused"
     TIMEOUT = "timeout"
     INTERRUPTED = "interrupted"
@@ -359,6 +374,12 @@ EXITS: tuple[Exit, ...] = (
         "A tool call needed approval, and there was nobody to give it.",
         "Run it on a terminal to be asked, or decide beforehand: `--allow TOOL`, `--on-approval deny`.",
     ),
+    Exit(
+        84,
+        Outcome.SUSPENDED,
+        "A tool call waits for approval: the ticket is on stderr and in the result.",
+        "`agentctl approvals show TICKET`, approve or deny its calls, then `agentctl run --resume TICKET`.",
+    ),
     Exit(85, Outcome.REFUSED, "The model refused.", "Ask differently, or try another model."),
     Exit(124, Outcome.TIMEOUT, "The time given with `--timeout` passed.", "Raise `--timeout`."),
     Exit(130, Outcome.INTERRUPTED, "Stopped by Ctrl-C (SIGINT).", "Run it again."),
@@ -384,6 +405,7 @@ _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
     (GuardrailTripwireTriggered, Outcome.GUARDRAIL),
     (BudgetExceeded, Outcome.BUDGET),
     (ApprovalMissing, Outcome.DENIED),
+    (RunSuspended, Outcome.SUSPENDED),
     (SessionInUseError, Outcome.UNAVAILABLE),
     (RunTimeoutError, Outcome.TIMEOUT),
     (RunInterrupted, Outcome.INTERRUPTED),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from agentctl.agent.agent import Agent
-from agentctl.agent.events import RunEvent, RunFinished, Warned
+from agentctl.agent.events import AgentUpdatedStreamEvent, RunEvent, RunFinished, RunStarted, Warned
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.definitions.reachable import reachable_agents
 from agentctl.definitions.reference import load_agent
 from agentctl.definitions.trace_processors import load_processors
 from agentctl.errors import AgentsException, ApprovalMissing, ConfigurationError, RunTimeoutError
@@ -33,6 +34,7 @@ from agentctl.profile.traces import Traces, is_openais, traces_in_force
 from agentctl.run.call import model_name
 from agentctl.run.config import RunConfig
 from agentctl.run.preview import preview_request
+from agentctl.run.result import RunResultStreaming
 from agentctl.run.runner import Runner
 from agentctl.tracing.process import add_trace_processor, set_default_processor, set_tracing_disabled
 
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
     from agentctl.agent.session import Session
     from agentctl.models.transport import Transport
     from agentctl.net.key_source import KeySource
+    from agentctl.run.state import RunState
+
+Decide: TypeAlias = "Callable[[RunState], Awaitable[AgentsException | None]]"
+"""Approves or rejects all calls that wait in a state, or returns why the run ends."""
 
 LOCAL_MODEL = "local/smollm2"
 """The model that answers where there is no key and nobody named a model."""
@@ -53,7 +59,8 @@ class Job:
     """A run, ready to begin."""
 
     agent: Agent[Any]
-    prompt: str | list[WireItem]
+    prompt: str | list[WireItem] | RunState
+    """What it begins with, or the state that it goes on from."""
     config: RunConfig
     max_turns: int
     timeout: float | None
@@ -67,6 +74,8 @@ class Job:
     """What the user should be told before it begins."""
     servers: Attachment = field(default_factory=Attachment)
     """The MCP servers of its agents."""
+    decide: Decide | None = None
+    """Decides about calls that need approval; None approves none."""
 
 
 @dataclass(slots=True)
@@ -116,9 +125,7 @@ def prepare(
         default_model = LOCAL_MODEL
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
-    takes_turns = is_conversation or (
-        bool(agent.tools or agent.handoffs or agent.mcp_servers) and settings.max_turns > 1
-    )
+    takes_turns = is_conversation or (bool(agent.tools or agent.handoffs or agent.mcp_servers) and settings.max_turns > 1)
     return Job(
         agent=agent,
         prompt=prompt,
@@ -203,7 +210,8 @@ def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> Job:
 async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
     """Run a job and yield all that happens; `RunFinished` comes last, whatever ends the run.
 
-    The connections stay open: `close` is for whoever has the job.
+    Where calls wait for approval, `job.decide` decides, and what follows is the same run. The connections stay open:
+    `close` is for whoever has the job.
     """
     for note in job.notes:
         yield Warned(message=note)
@@ -215,26 +223,27 @@ async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
         return
     loop = asyncio.get_running_loop()
     timer = loop.call_later(job.timeout, stop.press, RunTimeoutError(job.timeout)) if job.timeout else None
-    result = Runner.run_streamed(
-        job.agent, job.prompt, max_turns=job.max_turns, run_config=job.config, session=job.session
-    )
-
-    async def cancel_when_pressed() -> None:
-        await stop.pressed.wait()
-        result.cancel(reason=stop.reason)
-
-    watcher = loop.create_task(cancel_when_pressed())
+    given, goes_on = job.prompt, False
     try:
-        async for event in result.run_events():
-            if isinstance(event, RunFinished):
-                if timer is not None:
-                    timer.cancel()
-                if event.interruptions and event.error is None:
-                    event = replace(event, error=ApprovalMissing(event.interruptions))
-            yield event
+        end = None if isinstance(given, str | list) else await _refused(job, given, stop)
+        while end is None:
+            result = Runner.run_streamed(
+                job.agent, given, max_turns=job.max_turns, run_config=job.config, session=job.session
+            )
+            async with contextlib.aclosing(_piece(result, stop, goes_on=goes_on)) as events:
+                async for event in events:
+                    if isinstance(event, RunFinished):
+                        end = event
+                    else:
+                        yield event
+            assert end is not None
+            if end.interruptions and end.error is None:
+                given, goes_on = result.to_state(), True
+                end = await _refused(job, given, stop, end)
+        yield end
     finally:
-        watcher.cancel()
-        await asyncio.wait({result.run_loop_task}, timeout=GRACE)
+        if timer is not None:
+            timer.cancel()
 
 
 async def close(job: Job) -> None:
@@ -246,6 +255,7 @@ async def close(job: Job) -> None:
 
 async def preview(job: Job) -> dict[str, JSONValue]:
     """Return the request that a job would begin with; nothing is sent."""
+    assert isinstance(job.prompt, str | list)
     try:
         await job.servers.attach(job.agent)
         return await preview_request(job.agent, job.prompt, run_config=job.config, session=job.session)
@@ -274,14 +284,57 @@ def not_begun(error: Exception) -> RunFinished:
     return RunFinished(final_output=None, agent=None, usage=Usage(), response_id=None, error=error)
 
 
+async def _piece(result: RunResultStreaming, stop: Stop, *, goes_on: bool) -> AsyncGenerator[RunEvent]:
+    """Yield the events of a run, or of one that goes on, which does not begin again."""
+
+    async def cancel_when_pressed() -> None:
+        await stop.pressed.wait()
+        result.cancel(reason=stop.reason)
+
+    watcher = asyncio.get_running_loop().create_task(cancel_when_pressed())
+    is_head = goes_on
+    try:
+        async for event in result.run_events():
+            is_head = is_head and isinstance(event, RunStarted | AgentUpdatedStreamEvent)
+            if not is_head:
+                yield event
+    finally:
+        watcher.cancel()
+        await asyncio.wait({result.run_loop_task}, timeout=GRACE)
+
+
+async def _refused(job: Job, state: RunState, stop: Stop, end: RunFinished | None = None) -> RunFinished | None:
+    """Have the calls that wait decided about; return the end of a run that does not go on, None of one that does."""
+    loop = asyncio.get_running_loop()
+    deciding = loop.create_task(_decision(job, state))
+    pressed = loop.create_task(stop.pressed.wait())
+    try:
+        await asyncio.wait({deciding, pressed}, return_when=asyncio.FIRST_COMPLETED)
+        error = stop.reason or deciding.result()
+    except AgentsException as raised:
+        error = raised
+    finally:
+        deciding.cancel()
+        pressed.cancel()
+        await asyncio.wait({deciding, pressed}, timeout=GRACE)
+    if error is None:
+        return None
+    return not_begun(error) if end is None else replace(end, error=error)
+
+
+async def _decision(job: Job, state: RunState) -> AgentsException | None:
+    return ApprovalMissing(state.get_interruptions()) if job.decide is None else await job.decide(state)
+
+
 def _wanted_model(job: Job) -> str | Model | None:
     return job.config.model if job.config.model is not None else job.agent.model
 
 
 def _is_answered_by_openai(job: Job) -> bool:
-    """Say whether OpenAI's own service answers a run first, as far as can be told: not for a model made in code."""
-    model = _wanted_model(job)
-    if isinstance(model, Model) or not _is_of_endpoint(model):
+    """Say whether OpenAI's own service answers all of a run, as far as can be told: not for a model made in code."""
+    said = job.config.model
+    models = [said] if said is not None else [agent.model for agent in reachable_agents(job.agent)]
+    if any(isinstance(model, Model) or not _is_of_endpoint(model) for model in models):
         return False
     client = get_defaults().openai_client
     return is_openais(job.export.base_url if client is None else str(client.base_url))

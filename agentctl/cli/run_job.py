@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from agentctl.agent.events import RunEvent, RunFinished
@@ -24,6 +25,8 @@ from agentctl.render.select import Command, Format, renderer
 from agentctl.render.writer import encode
 from agentctl.storage import write_atomic
 
+from .approvals.decide import Decide
+from .approvals.wishes import Case, Wishes, can_ask
 from .invocation import Invocation
 from .kept_session import Wanted, held_session, read_session
 from .prompt import read_instructions, read_prompt
@@ -32,6 +35,11 @@ from .signals import call_in, end_process, leave_at_once, take_signals, woken_by
 from .sink import Sink, check_output, take_stdout
 from .usage import UsageError
 from .watch import LAST_RESORT, leave, watch
+
+if TYPE_CHECKING:
+    from agentctl.profile.load import Loaded
+
+    from .approvals.resumption import Resumption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,7 @@ class Order:
     flags: dict[str, JSONValue]
     """Settings by dotted key."""
     session: Wanted
+    approvals: Wishes
     format: Format
     output: Path | None
     dry_run: bool
@@ -68,7 +77,11 @@ def run_job(order: Order, invocation: Invocation) -> int:
     invocation.verbose = order.verbose
     if order.output is not None:
         check_output(order.output)
+    if order.approvals.ticket is not None:
+        check_output(order.approvals.ticket, option="--ticket")
     if order.dry_run:
+        if order.approvals.resume is not None:
+            raise UsageError("--dry-run shows how a run begins, and --resume goes on with one: give one of them")
         return _show_request(order, invocation)
     loop = asyncio.new_event_loop()
     end = loop.run_until_complete(_Job(order, invocation, loop).play())
@@ -79,7 +92,7 @@ def run_job(order: Order, invocation: Invocation) -> int:
 def _show_request(order: Order, invocation: Invocation) -> int:
     with contextlib.redirect_stdout(sys.stderr):
         session = read_session(order.session, invocation)
-        job = replace(_prepared(order, invocation, is_interactive=False), session=session)
+        job = replace(_prepared(order, invocation, is_interactive=False)[0], session=session)
         request = asyncio.run(preview(job))
         if session is not None:
             session.close()
@@ -91,17 +104,25 @@ def _show_request(order: Order, invocation: Invocation) -> int:
     return 0
 
 
-def _prepared(order: Order, invocation: Invocation, *, is_interactive: bool) -> Job:
+def _prepared(
+    order: Order, invocation: Invocation, *, is_interactive: bool, resumption: Resumption | None = None
+) -> tuple[Job, Loaded]:
     loaded = load_settings(
         order.flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
     )
-    return prepare(
-        read_prompt(order.prompt, also_stdin=order.also_stdin, timeout=loaded.settings.timeout),
+    needs_prompt = resumption is None or order.prompt is not None or order.also_stdin
+    timeout = loaded.settings.timeout
+    prompt = read_prompt(order.prompt, also_stdin=order.also_stdin, timeout=timeout) if needs_prompt else ""
+    if resumption is not None:
+        resumption.check_code(loaded)
+    job = prepare(
+        prompt,
         loaded,
         instructions=read_instructions(order.instructions),
         environ=invocation.environ,
         is_interactive=is_interactive,
     )
+    return job, loaded
 
 
 class _Job:
@@ -168,18 +189,17 @@ class _Job:
             quiet=order.quiet,
             run_id=f"run_{uuid4().hex}",
         )
-        return await watch(self._events(), show, sink, self._stop, facts=self._facts, format=order.format)
+        return await watch(self._events(sink), show, sink, self._stop, facts=self._facts, format=order.format)
 
-    async def _events(self) -> AsyncGenerator[RunEvent]:
+    async def _events(self, sink: Sink) -> AsyncGenerator[RunEvent]:
         with contextlib.ExitStack() as held:
-            async with contextlib.aclosing(self._events_of_run(held)) as events:
+            async with contextlib.aclosing(self._events_of_run(sink, held)) as events:
                 async for event in events:
                     yield event
 
-    async def _events_of_run(self, held: contextlib.ExitStack) -> AsyncGenerator[RunEvent]:
+    async def _events_of_run(self, sink: Sink, held: contextlib.ExitStack) -> AsyncGenerator[RunEvent]:
         try:
-            session = held.enter_context(held_session(self._order.session, self._invocation))
-            job = replace(self._prepared(), session=session)
+            job = await self._begun(sink, held)
             begin_tracing(job)
         except UsageError:
             raise
@@ -197,10 +217,38 @@ class _Job:
             finally:
                 await close(job)
 
-    def _prepared(self) -> Job:
+    async def _begun(self, sink: Sink, held: contextlib.ExitStack) -> Job:
+        """Return the job, ready to be performed, and who decides about its calls."""
+        order, resumption = self._order, None
+        if order.approvals.resume is not None:
+            # 20 ms that only a run that goes on pays.
+            from .approvals.resumption import Resumption
+
+            resumption = Resumption.of(order.approvals.resume, order, self._invocation)
+            order = resumption.order
+        session = held.enter_context(held_session(order.session, self._invocation))
+        job, loaded = self._prepared(order, resumption)
+        job = replace(job, session=session)
+        if resumption is not None:
+            job = await resumption.taken_up(job, loaded)
+        may_ask = order.approvals.may_ask and can_ask()
+        case = Case(
+            wishes=order.approvals,
+            loaded=loaded,
+            job=job,
+            invocation=self._invocation,
+            instructions=read_instructions(order.instructions),
+            session=None if session is None else session.session_id,
+            show=sink.show if may_ask else None,
+            ticket=None if resumption is None else resumption.ticket,
+        )
+        return replace(job, decide=Decide(case))
+
+    def _prepared(self, order: Order, resumption: Resumption | None) -> tuple[Job, Loaded]:
         self._is_preparing = True
         try:
-            return _prepared(self._order, self._invocation, is_interactive=self._facts.stdout_is_terminal)
+            is_interactive = self._facts.stdout_is_terminal
+            return _prepared(order, self._invocation, is_interactive=is_interactive, resumption=resumption)
         except _Signalled as signalled:
             assert self._stop.reason is not None
             raise self._stop.reason from signalled

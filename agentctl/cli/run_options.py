@@ -53,6 +53,18 @@ def session_id(text: str) -> str:
         raise typer.BadParameter(str(error)) from error
 
 
+def rule(text: str) -> str:
+    """Return a rule of `--allow` or `--deny`, checked."""
+    # 20 ms that only a rule costs.
+    from .approvals.rules import Rule
+
+    try:
+        Rule.of(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text
+
+
 Prompt: TypeAlias = Annotated[
     str | None, typer.Argument(metavar="[PROMPT]", help="What to ask; `-` reads it from stdin.", show_default=False)
 ]
@@ -123,6 +135,33 @@ Session: TypeAlias = Annotated[
     ),
 ]
 Continue: TypeAlias = Annotated[bool, typer.Option("--continue", help="Go on from the newest session.")]
+OnApproval: TypeAlias = Annotated[
+    Any,
+    typer.Option(
+        "--on-approval",
+        metavar="allow|deny|fail|suspend",
+        parser=_checked("on_approval"),
+        help="What becomes of a call that needs approval, without asking.",
+        autocompletion=candidates.values_of("on_approval"),
+    ),
+]
+Allow: TypeAlias = Annotated[
+    list[Any] | None,
+    typer.Option(
+        "--allow", metavar="TOOL[:PATTERN]", parser=rule, help="Approve such calls: 'read_*', 'shell:git status*'."
+    ),
+]
+Deny: TypeAlias = Annotated[
+    list[Any] | None,
+    typer.Option("--deny", metavar="TOOL[:PATTERN]", parser=rule, help="Deny such calls, whatever allows them."),
+]
+Ticket: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--ticket", metavar="FILE", help="A file for the ticket of a suspended run, beside the state folder."),
+]
+Resume: TypeAlias = Annotated[
+    str | None, typer.Option("--resume", metavar="TICKET", help="Go on with a suspended run: its ticket's id, or file.")
+]
 Transport: TypeAlias = Annotated[
     Any,
     typer.Option(
@@ -184,6 +223,11 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         retries: Retries = None,
         session: Session = None,
         continue_: Continue = False,
+        on_approval: OnApproval = None,
+        allow: Allow = None,
+        deny: Deny = None,
+        ticket: Ticket = None,
+        resume: Resume = None,
         transport: Transport = None,
         api: Api = None,
         trace: Trace = None,
@@ -195,6 +239,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         no_input: NoInput = False,
     ) -> None:
         # 90 ms that `--help` does not need.
+        from .approvals.wishes import Wishes
         from .kept_session import Wanted
         from .run_job import Order, run_job
 
@@ -205,6 +250,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             "max_tokens_total": max_tokens_total,
             "timeout": timeout,
             "client.retries": retries,
+            "on_approval": on_approval,
             "transport": transport,
             "api": api,
             "trace.enabled": trace,
@@ -216,6 +262,9 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             instructions=instructions,
             flags=chosen(named, set_),
             session=Wanted(session_id=session, continues=continue_),
+            approvals=Wishes(
+                allow=tuple(allow or ()), deny=tuple(deny or ()), ticket=ticket, resume=resume, may_ask=not no_input
+            ),
             format=format.value,
             output=output,
             dry_run=dry_run,

@@ -51,6 +51,12 @@ class Sink:
             case never:
                 assert_never(never)
 
+    async def show(self, text: str) -> None:
+        """Write to stderr, and return once it, and all before it, is written."""
+        self.writer.status(None)
+        await self.writer.err(text)
+        await self.writer.drain()
+
     def keep(self, end: RunFinished, *, always: bool) -> None:
         """Put what was kept in its place: of a failed run only where `always` says so.
 
@@ -78,7 +84,7 @@ def take_stdout() -> int:
     return stdout
 
 
-def check_output(output: Path) -> None:
+def check_output(output: Path, *, option: str = "--output") -> None:
     """Refuse a file that cannot be written, before the run costs anything.
 
     Raises:
@@ -87,13 +93,13 @@ def check_output(output: Path) -> None:
     try:
         folder = output.absolute().parent
     except FileNotFoundError as error:
-        raise typer.BadParameter("the current folder is gone; name a whole path", param_hint="--output") from error
+        raise typer.BadParameter("the current folder is gone; name a whole path", param_hint=option) from error
     if not folder.is_dir():
-        raise typer.BadParameter(f"{folder}: there is no such folder", param_hint="--output")
+        raise typer.BadParameter(f"{folder}: there is no such folder", param_hint=option)
     if output.is_dir():
-        raise typer.BadParameter(f"{output}: is a folder", param_hint="--output")
+        raise typer.BadParameter(f"{output}: is a folder", param_hint=option)
     if not os.access(output if output.exists() else folder, os.W_OK):
-        raise typer.BadParameter(f"{output}: may not be written", param_hint="--output")
+        raise typer.BadParameter(f"{output}: may not be written", param_hint=option)
 
 
 def _open(output: Path) -> int:

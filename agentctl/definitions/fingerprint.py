@@ -21,6 +21,9 @@ from .description import handoffs_of, model_of, tool_json
 Parts: TypeAlias = Mapping[str, str]
 """What an agent is made of, by kind: digests."""
 
+PARTS = ("instructions", "model", "tools", "handoffs")
+"""The kinds of parts."""
+
 _NO_CODE = ""
 _SECRETS = ("authorization", "headers")
 """What a hosted tool holds and is no part of what it is."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.events import (
     AgentUpdatedStreamEvent,
+    ApprovalRequired,
     GuardrailChecked,
     ModelRequested,
     RawResponsesStreamEvent,
@@ -27,7 +28,7 @@ from agentctl.agent.items import (
     ToolCallOutputItem,
 )
 from agentctl.agent.wire import JSONValue
-from agentctl.errors import ServiceError, exit_for
+from agentctl.errors import RunSuspended, ServiceError, exit_for
 from agentctl.redaction import redact
 from agentctl.version import SCHEMA_VERSION
 
@@ -75,6 +76,7 @@ def finished_body(event: RunFinished, *, model: str | None) -> dict[str, JSONVal
         "usage": event.usage.to_wire(),
         "response_id": event.response_id,
         "session_id": event.session_id,
+        "ticket": event.error.ticket if isinstance(event.error, RunSuspended) else None,
         "error": error_body(event.error) if event.error else None,
     }
 
@@ -153,6 +155,9 @@ class JsonLines:
             case GuardrailChecked(stage=stage, name=name, tripwire_triggered=triggered, agent=agent):
                 body = {"agent": agent.name, "stage": stage, "name": name, "tripwire_triggered": triggered}
                 return self._line("guardrail", body)
+            case ApprovalRequired(item=item):
+                body = {"agent": item.agent.name, "tool": item.name, "call_id": item.call_id, "item": item.wire}
+                return self._line("approval.required", body)
             case RetryScheduled(attempt=attempt, max_retries=max_retries, delay=delay, error=error):
                 body = {"attempt": attempt, "max_retries": max_retries, "delay": delay, "error": error_body(error)}
                 return self._line("retry", body)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from agentctl.agent.events import (
+    ApprovalRequired,
     ModelRequested,
     Progressed,
     RawResponsesStreamEvent,
@@ -51,6 +52,9 @@ class Notes:
                 self._running[item.call_id or ""] = self._tools.of_call(item)
                 return self._tool_status()
             case RunItemStreamEvent(item=ToolCallOutputItem() as item):
+                self._running.pop(item.call_id or "", None)
+                return self._tool_status()
+            case ApprovalRequired(item=item):
                 self._running.pop(item.call_id or "", None)
                 return self._tool_status()
             case RetryScheduled():

@@ -62,6 +62,7 @@ FINISHED: Fields = {
     "model": {**_TEXT_OR_NULL, "description": "The model that was asked last."},
     "usage": {"$ref": "#/$defs/usage"},
     "response_id": _TEXT_OR_NULL,
+    "ticket": {**_TEXT_OR_NULL, "description": "What a suspended run goes on from: an id or a file; else null."},
     "session_id": {**_TEXT_OR_NULL, "description": "The session in which the run is kept; null where it is not."},
     "error": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/error"}]},
 }
@@ -103,6 +104,10 @@ EVENTS: dict[str, tuple[str, Fields]] = {
             "name": _TEXT,
             "tripwire_triggered": {"type": "boolean", "description": "Whether it stops the run."},
         },
+    ),
+    "approval.required": (
+        "A call waits for somebody's yes; whether it gets one, `tool.output` or `run.finished` says.",
+        {"agent": _TEXT, "tool": _TEXT, "call_id": _TEXT, "item": _ITEM},
     ),
     "retry": (
         "A model call failed, and is made again after a wait.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from agentctl.agent.events import (
+    ApprovalRequired,
     ModelRequested,
     ModelResponded,
     RawResponsesStreamEvent,
@@ -28,7 +29,7 @@ from .facts import Facts
 from .flow import Escaped, Flow, Verbatim
 from .json_value import to_json
 from .notes import Clock, Notes, dim
-from .tools import FAILED, ToolNames, call_line, handoff_line, output_line
+from .tools import FAILED, ToolNames, call_line, handoff_line, output_line, waiting_line
 
 if TYPE_CHECKING:
     from agentctl.agent.agent import Agent
@@ -96,6 +97,8 @@ class StreamText:
                 chunks += self._end_flows()
             case RunItemStreamEvent():
                 chunks += self._item(event)
+            case ApprovalRequired(item=item) if not self._facts.stderr_is_terminal:
+                chunks += self._aside(waiting_line(item, LOG_WIDTH))
             case RunFinished():
                 chunks += self._finish(event)
             case _:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentctl.agent.items import HandoffCallItem, HandoffOutputItem, ToolCallItem, ToolCallOutputItem
+from agentctl.agent.items import HandoffCallItem, HandoffOutputItem, ToolApprovalItem, ToolCallItem, ToolCallOutputItem
 from agentctl.agent.wire import JSONValue, WireItem
 
 from .escape import one_line, shorten
@@ -43,6 +43,11 @@ def output_line(name: str | None, item: ToolCallOutputItem, width: int) -> str:
     text = _output_text(item.wire.get("output"))
     mark = FAILED if item.failed else "←"
     return _fitted(f"{mark} {name or 'tool'} {text}", width)
+
+
+def waiting_line(item: ToolApprovalItem, width: int) -> str:
+    """Return a call that waits for a yes as `? name waits for approval`."""
+    return _fitted(f"? {item.name} waits for approval", width)
 
 
 def handoff_line(arguments: str, item: HandoffOutputItem, width: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import (
     AgentUpdatedStreamEvent,
+    ApprovalRequired,
     GuardrailChecked,
     ModelRequested,
     ModelResponded,
@@ -24,6 +25,7 @@ from agentctl.agent.items import (
     MessageOutputItem,
     ModelResponse,
     ReasoningItem,
+    ToolApprovalItem,
     ToolCallItem,
     ToolCallOutputItem,
 )
@@ -39,6 +41,11 @@ MODEL = "gpt-5-mini"
 
 def started(agent: Agent[Any] = AGENT) -> list[RunEvent]:
     return [RunStarted(agent=agent, max_turns=10), AgentUpdatedStreamEvent(agent)]
+
+
+def waiting(name: str = "shell", agent: Agent[Any] = AGENT) -> RunEvent:
+    call = {"type": "function_call", "call_id": "call_w", "name": name, "arguments": "{}"}
+    return ApprovalRequired(item=ToolApprovalItem(agent, call))
 
 
 def asked(turn: int = 1, agent: Agent[Any] = AGENT) -> RunEvent:

@@ -41,6 +41,7 @@ from tests.render.runs import (
     started,
     statuses,
     unavailable,
+    waiting,
 )
 
 HEAD = {"schema_version": "1-draft", "time": "2025-10-09T08:53:20.123Z", "run_id": "run_1"}
@@ -134,6 +135,7 @@ def test_jsonl_is_one_event_a_line() -> None:
         "usage": USAGE,
         "response_id": "resp_1",
         "session_id": None,
+        "ticket": None,
         "error": None,
     }
 
@@ -161,6 +163,7 @@ def test_json_is_one_document_at_the_end() -> None:
         "usage": USAGE,
         "response_id": "resp_1",
         "session_id": None,
+        "ticket": None,
         "error": None,
     }
 
@@ -225,7 +228,7 @@ def test_a_handoff_is_a_call_and_an_event_of_its_own() -> None:
 
 def test_the_schema_knows_every_event_and_no_other() -> None:
     Draft202012Validator.check_schema(schema())
-    assert {event["type"] for event in lines([checked(), *handed_over(), *WHOLE])} == set(EVENTS)
+    assert {event["type"] for event in lines([checked(), waiting(), *handed_over(), *WHOLE])} == set(EVENTS)
     validator = Draft202012Validator(schema())
     assert not validator.is_valid({**lines(WHOLE)[0], "type": "run.paused"})
     assert not validator.is_valid({**document(WHOLE), "exit_code": 3})
