@@ -3,17 +3,20 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+AGENTCTL = (sys.executable, "-m", "agentctl")
+
 
 @contextmanager
-def started(*arguments: str, env: dict[str, str], **options: Any) -> Iterator["subprocess.Popen[bytes]"]:
+def started(
+    *arguments: str, env: dict[str, str], program: Sequence[str] = AGENTCTL, **options: Any
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Start the command line with pipes, and see that nothing of it is left."""
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    command = [sys.executable, "-m", "agentctl", *arguments]
-    process = subprocess.Popen(command, env={**os.environ, **env}, **streams)
+    process = subprocess.Popen([*program, *arguments], env={**os.environ, **env}, **streams)
     try:
         yield process
     finally:
