@@ -125,7 +125,9 @@ def prepare(
         default_model = LOCAL_MODEL
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
-    takes_turns = is_conversation or (bool(agent.tools or agent.handoffs or agent.mcp_servers) and settings.max_turns > 1)
+    export.default_model = default_model
+    can_call = bool(agent.tools or agent.handoffs or agent.mcp_servers)
+    takes_turns = is_conversation or (can_call and settings.max_turns > 1)
     return Job(
         agent=agent,
         prompt=prompt,
@@ -334,7 +336,8 @@ def _is_answered_by_openai(job: Job) -> bool:
     """Say whether OpenAI's own service answers all of a run, as far as can be told: not for a model made in code."""
     said = job.config.model
     models = [said] if said is not None else [agent.model for agent in reachable_agents(job.agent)]
-    if any(isinstance(model, Model) or not _is_of_endpoint(model) for model in models):
+    default = job.export.default_model
+    if any(isinstance(model, Model) or not _is_of_endpoint(model or default) for model in models):
         return False
     client = get_defaults().openai_client
     return is_openais(job.export.base_url if client is None else str(client.base_url))

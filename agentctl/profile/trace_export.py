@@ -29,6 +29,8 @@ class TraceExport:
     ca_file: Path | None
     has_key: bool
     """Whether the user has a key for it, even if it is not known yet."""
+    default_model: str | None = None
+    """What answers for an agent that names no model, where the user chose one."""
     is_open: bool = False
     """Whether the runs that begin now are answered by OpenAI, and their traces wanted."""
 

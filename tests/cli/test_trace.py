@@ -234,6 +234,8 @@ scripted = Agent(name="scripted", model=ScriptedModel(["ok"]))
         "agent = scripted",
         'agent = Agent(name="a", model=OpenAIResponsesModel("m", AsyncOpenAI(base_url=URL, api_key="sk-of-code")))',
         'set_default_openai_client(AsyncOpenAI(base_url=URL, api_key="sk-of-code"))\nagent = Agent(name="a")',
+        'agent = Agent(name="a", handoffs=[scripted])',
+        'agent = Agent(name="a", tools=[scripted.as_tool("ask", "Asks.")])',
         'agent = Agent(name="a")\nset_tracing_disabled(True)',
         'from agentctl import set_trace_processors\nagent = Agent(name="a")\nset_trace_processors([])',
     ],
@@ -242,6 +244,18 @@ def test_the_agents_code_may_lead_elsewhere_or_silence_it(
     agentctl: Agentctl, service: Service, openai: dict[str, str], home: Path, code: str
 ) -> None:
     (home / "agents.py").write_text(f"{AGENTS}\nURL = {service.base_url!r}\n{code}\n")
+    done = agentctl("run", "-a", "agents.py:agent", "Hi", env=openai)
+    assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
+    assert service.traced() == []
+
+
+def test_a_local_model_that_answers_somewhere_keeps_the_run_from_openai(
+    agentctl: Agentctl, service: Service, openai: dict[str, str], home: Path
+) -> None:
+    (home / "agents.py").write_text(
+        "from agentctl import Agent\nagent = Agent(name='a', model='gpt-x', handoffs=[Agent(name='b')])\n"
+    )
+    agentctl("config", "model", "local/smollm2")
     done = agentctl("run", "-a", "agents.py:agent", "Hi", env=openai)
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
     assert service.traced() == []

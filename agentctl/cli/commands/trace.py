@@ -15,6 +15,7 @@ from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.profile.keys import parse_value
 from agentctl.profile.load import Loaded, find_paths, load_settings
+from agentctl.profile.resolve import BUILT_IN
 from agentctl.profile.store import change_list, set_values
 from agentctl.profile.traces import Traces, traces_in_force
 from agentctl.tracing.environment import ENDPOINT
@@ -163,7 +164,7 @@ def _note_what_goes_before(name: str, invocation: Invocation) -> None:
     with suppress(ConfigurationError):
         loaded = _load(invocation)
         value = loaded.settings.values.get(name)
-        if value is not None and value.origin not in (str(loaded.paths.profile), "built-in"):
+        if value is not None and value.origin not in (str(loaded.paths.profile), BUILT_IN):
             invocation.note(f"note: the profile is changed, but {value.origin} goes before it")
 
 
