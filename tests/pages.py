@@ -1,0 +1,188 @@
+"""The pages of the documentation, and what a machine can check in them: their code, its output, their commands.
+
+Each block of Python or shell is run, in the order of the page, all in one folder and each with a home of its own; a
+`text` block behind it is what it prints, where `…` stands for anything. The shell has programs of no consequence for
+`git`, `jq` and `op`. A comment before a block, which readers do not see, says what else the test must know:
+
+    <!-- file: weather.py -->                        the block is this file, and Python in it is run as well
+    <!-- run: answers=[text("Oslo")], code=83 -->    what the service answers, in the words of tests/service/steps.py;
+                                                     the exit code; `stderr`, a text that must be in it; `input`, stdin
+    <!-- not run: it needs a terminal -->            only its commands and options are looked up
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.service import steps
+from tests.service.client import Service
+
+ROOT = Path(__file__).parent.parent
+
+_BLOCK = re.compile(r"(?:^<!--(?P<note>[^\n]*?)-->\n)?^```(?P<language>\S*)\n(?P<code>.*?)^```$", re.M | re.S)
+_PROGRAMS = {
+    "agentctl": f'exec "{sys.executable}" -m agentctl "$@"',
+    "python": f'exec "{sys.executable}" "$@"',
+    "git": "echo '-colour'; echo '+color'",
+    "op": "echo k-from-a-program",
+    "jq": f"""exec "{sys.executable}" -c '
+import json, sys
+for line in sys.stdin:
+    value = json.loads(line)
+    for name in sys.argv[-1].strip(".").split("."):
+        value = value[name]
+    print(value)
+' "$@\"""",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A block of code, and what is said of it."""
+
+    place: str
+    language: str
+    code: str
+    file: str | None = None
+    not_run: bool = False
+    answers: list[steps.Step] = field(default_factory=list)
+    exit_code: int = 0
+    stderr: str = ""
+    input: str = ""
+    prints: str | None = None
+    """What stdout must be."""
+
+
+def pages() -> list[Path]:
+    """Return the pages of the documentation."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path) -> list[Block]:
+    """Return the blocks of a page."""
+    content = page.read_text(encoding="utf-8")
+    found: list[Block] = []
+    for match in _BLOCK.finditer(content):
+        line = content.count("\n", 0, match.start("language")) + 1
+        place, language, code = f"{page.name}:{line}", match["language"], match["code"]
+        if language == "text" and found and found[-1].prints is None and found[-1].language in ("python", "sh"):
+            found[-1] = _with_output(found[-1], code)
+        else:
+            found.append(Block(place=place, language=language, code=code, **_said(match["note"] or "", place)))
+    return found
+
+
+def _with_output(block: Block, prints: str) -> Block:
+    values = {name: getattr(block, name) for name in block.__slots__}
+    return Block(**{**values, "prints": prints})
+
+
+def _said(note: str, place: str) -> dict[str, Any]:
+    kind, _, rest = note.strip().partition(": ")
+    match kind:
+        case "":
+            return {}
+        case "file":
+            return {"file": rest}
+        case "not run":
+            return {"not_run": True}
+        case "run":
+            said = eval(f"dict({rest})", vars(steps).copy())  # our own words, in our own pages
+            return {"exit_code" if name == "code" else name: value for name, value in said.items()}
+    raise AssertionError(f"{place}: nobody knows what {note!r} says")
+
+
+class Desk:
+    """A folder in which the blocks of a page are run, over the fake service."""
+
+    def __init__(self, folder: Path, service: Service) -> None:
+        self._folder = folder
+        self._service = service
+        self._homes = 0
+        self._programs = folder / "programs"
+        self.project = folder / "project"
+        self._programs.mkdir()
+        self.project.mkdir()
+        for name, script in _PROGRAMS.items():
+            program = self._programs / name
+            program.write_text(f"#!/bin/sh\n{script}\n")
+            program.chmod(0o755)
+
+    def run(self, block: Block) -> None:
+        """Run a block, if it is one that runs, and compare what comes of it with what the page says."""
+        if block.file is not None:
+            path = self.project / block.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.code)
+        if block.not_run or block.language not in ("python", "sh"):
+            return
+        if block.language == "sh":
+            command = ["bash", "-euo", "pipefail", "-c", block.code]
+        else:
+            script = self.project / (block.file or "script.py")
+            script.write_text(block.code)
+            command = [sys.executable, "-W", "error", script.name]
+        self._service.reset()
+        self._service.script(*block.answers)
+        done = subprocess.run(
+            command,
+            input=block.input,
+            env=self._environment(),
+            cwd=self.project,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=100,
+        )
+        told = f"{block.place}\nstdout: {done.stdout}\nstderr: {done.stderr}"
+        assert done.returncode == block.exit_code, told
+        assert block.stderr in done.stderr, told
+        assert block.language == "sh" or not done.stderr or block.stderr, told
+        if block.prints is not None:
+            pattern = ".*?".join(map(re.escape, block.prints.strip().split("…")))
+            assert re.fullmatch(pattern, done.stdout.strip(), re.S), told
+
+    def _environment(self) -> dict[str, str]:
+        self._homes += 1
+        home = self._folder / f"home{self._homes}"
+        home.mkdir()
+        return {
+            "HOME": str(home),
+            "PATH": f"{self._programs}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "OPENAI_API_KEY": "k-docs",
+            "OPENAI_BASE_URL": self._service.base_url,
+            "OPENAI_AGENTS_DISABLE_TRACING": "1",
+            "COLUMNS": "80",
+        }
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Return every `agentctl` command line of a page, in its blocks and in its text."""
+    content = page.read_text(encoding="utf-8")
+    shell = [line for block in blocks(page) if block.language == "sh" for line in block.code.splitlines()]
+    text = re.findall(r"`([^`\n]+)`", _BLOCK.sub("", content))
+    lines = [found for line in shell + text for found in re.findall(r"(?<![\w./-])agentctl (?!==)([^|<>;&#)]*)", line)]
+    return [_split(line) for line in lines]
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError:  # a text that ends in the next line, or in a comment
+        return line.split()
+
+
+@cache
+def help_of(*command: str) -> str | None:
+    """Return the help of a command; None where there is no such command."""
+    done = subprocess.run(
+        [sys.executable, "-m", "agentctl", *command, "--help"], capture_output=True, text=True, timeout=60
+    )
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,59 @@
+"""Every block of code in the documentation runs, every command line in it is one, every link leads somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.pages import ROOT, Desk, blocks, commands, help_of, pages
+from tests.run_svg import PICTURE, picture
+from tests.service.client import Service
+
+PAGES = [str(page.relative_to(ROOT)) for page in pages()]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page: str, service: Service, tmp_path: Path) -> None:
+    desk = Desk(tmp_path, service)
+    for block in blocks(ROOT / page):
+        desk.run(block)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_and_options_of_a_page_are_there(page: str) -> None:
+    for words in commands(ROOT / page):
+        command: list[str] = []
+        shown = help_of() or ""
+        for word in words:
+            if re.match(r"[a-z]", word) and re.search(rf"^  {re.escape(word)}(  |$)", shown, re.M):
+                command.append(word)
+                shown = help_of(*command) or ""
+            elif re.match(r"[a-z]", word) and "Commands:" in shown and not command:
+                pytest.fail(f"there is no command `agentctl {' '.join(words)}`")
+        known = shown + (help_of() or "")
+        for word in words:
+            option = re.match(r"(--[a-z][a-z-]*|-[a-zA-Z])(?![\w-])", word)
+            assert option is None or re.search(rf"(?<![\w-]){option[1]}(?![\w-])", known), f"{words}: {option[1]}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
+    content = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", content):
+        if not target.startswith("https://"):
+            path, _, anchor = target.partition("#")
+            found = (ROOT / page).parent / path if path else ROOT / page
+            assert found.exists(), target
+            if anchor:
+                assert anchor in _anchors(found.read_text(encoding="utf-8")), target
+
+
+def _anchors(content: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", content, re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_picture_is_of_what_the_program_shows(service: Service, home: Path) -> None:
+    drawn, kept = (re.sub(r"\d\.\d&#160;s", "", svg) for svg in (picture(service, home), PICTURE.read_text("utf-8")))
+    assert drawn == kept, "`python -m tests.run_svg` draws it again"
+    assert "http" not in kept.replace('xmlns="http://www.w3.org/2000/svg"', "")
