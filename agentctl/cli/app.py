@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stream": ("stream", "Run an agent and show what happens as it happens."),
     "chat": ("chat", "Hold a conversation in the terminal."),
     "config": ("config", "Defaults and keys: what is set, and where it comes from."),
+    "approvals": ("approvals", "Approvals: the tickets of runs that wait for a person's yes."),
     "sessions": ("sessions", "Sessions: the conversations that are kept on this machine."),
     "trace": ("trace", "Traces: whether runs are traced, and where that goes."),
     "models": ("models", "Models: those of the endpoint, and the local weights."),

@@ -63,6 +63,15 @@ def sessions(ctx: typer.Context) -> Candidates:
     return [(each.session_id, each.begin) for each in store_of(_invocation(ctx)).conversations()]
 
 
+def tickets(ctx: typer.Context) -> Candidates:
+    """Return the tickets that a run can go on from, each with the tools that wait."""
+    from .approvals.ticket_store import TicketStore
+
+    store = TicketStore.of(_invocation(ctx))
+    found = [ticket for ticket in store.tickets() if store.state_of(ticket) == "open"]
+    return [(ticket.id, ", ".join(dict.fromkeys(call.tool for call in ticket.calls))) for ticket in found]
+
+
 def keys() -> Candidates:
     """Return the setting keys."""
     return [(key.name, key.meaning) for key in KEYS]

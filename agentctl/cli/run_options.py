@@ -160,7 +160,13 @@ Ticket: TypeAlias = Annotated[
     typer.Option("--ticket", metavar="FILE", help="A file for the ticket of a suspended run, beside the state folder."),
 ]
 Resume: TypeAlias = Annotated[
-    str | None, typer.Option("--resume", metavar="TICKET", help="Go on with a suspended run: its ticket's id, or file.")
+    str | None,
+    typer.Option(
+        "--resume",
+        metavar="TICKET",
+        help="Go on with a suspended run: its ticket's id, or file.",
+        autocompletion=candidates.tickets,
+    ),
 ]
 Transport: TypeAlias = Annotated[
     Any,

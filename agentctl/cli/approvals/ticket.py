@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
@@ -75,9 +75,10 @@ class Ticket:
         """The calls about which nobody has decided."""
         return tuple(call for call in self.calls if call.decision is None)
 
-    def decided(self, call_id: str, decision: Decision) -> Ticket:
-        """Return the ticket with a decision about a call."""
-        calls = (replace(call, decision=decision) if call.call_id == call_id else call for call in self.calls)
+    def decided(self, keys: Iterable[Key], decision: Decision) -> Ticket:
+        """Return the ticket with a decision about some of its calls."""
+        wanted = set(keys)
+        calls = (replace(call, decision=decision) if call.key in wanted else call for call in self.calls)
         return replace(self, calls=tuple(calls))
 
     def undecided(self) -> Ticket:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from agentctl.errors import ConfigurationError
 from agentctl.profile.load import NO_HOME, find_paths
@@ -99,6 +100,12 @@ class TicketStore:
             raise _used(ticket)
         if ticket.has_expired(datetime.now(UTC)):
             raise ConfigurationError(f"ticket {ticket.id} expired at {ticket.expires:%Y-%m-%d %H:%M} UTC: run it again")
+
+    def state_of(self, ticket: Ticket) -> Literal["open", "used", "expired"]:
+        """Return whether a run can go on from a ticket, or why it cannot."""
+        if self.is_used(ticket):
+            return "used"
+        return "expired" if ticket.has_expired(datetime.now(UTC)) else "open"
 
     def is_used(self, ticket: Ticket) -> bool:
         """Return whether a run has gone on from the ticket."""

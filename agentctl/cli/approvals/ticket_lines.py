@@ -1,0 +1,68 @@
+"""Tickets as people and programs read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from agentctl.agent.wire import JSONValue
+from agentctl.render.calls import call_text
+from agentctl.render.escape import one_line
+
+from .approver import Decision
+from .ticket import Ticket, call_json
+
+
+def listed(tickets: list[tuple[Ticket, str]]) -> list[str]:
+    """Return a line for each ticket and its state: until when it can be used, how much is to decide, the tools."""
+    return [
+        f"{ticket.id}  {state:<7}  until {_minute(ticket.expires)}  {_waiting(ticket):<14}  {_tools(ticket)}"
+        for ticket, state in tickets
+    ]
+
+
+def shown(ticket: Ticket, *, state: str) -> list[str]:
+    """Return a ticket with all its calls, each with what was decided about it."""
+    lines = [
+        f"ticket {ticket.id}, {state}",
+        f"agent {ticket.agent or 'the plain assistant'}",
+        f"from {_minute(ticket.created)} until {_minute(ticket.expires)} UTC",
+    ]
+    for number, call in enumerate(ticket.calls, 1):
+        lines += ["", f"{number}. {call.call_id}: {decision_text(call.decision)}"]
+        lines += call_text(call.tool, call.agent, call.item).split("\n")
+    return lines
+
+
+def decision_text(decision: Decision | None) -> str:
+    """Return a decision in words."""
+    if decision is None:
+        return "waits for a decision"
+    word = "approved" if decision.approved else "denied"
+    always = ", as all further calls of this tool" if decision.always else ""
+    return f"{word}{always}{f': {decision.message}' if decision.message else ''}"
+
+
+def ticket_json(ticket: Ticket, *, state: str) -> dict[str, JSONValue]:
+    """Return a ticket as JSON, without the run in it."""
+    return {
+        "id": ticket.id,
+        "state": state,
+        "created": ticket.created.isoformat(timespec="seconds"),
+        "expires": ticket.expires.isoformat(timespec="seconds"),
+        "agent": ticket.agent,
+        "session_id": ticket.session,
+        "calls": [call_json(call) for call in ticket.calls],
+    }
+
+
+def _waiting(ticket: Ticket) -> str:
+    waiting = len(ticket.waits_for)
+    return f"{waiting} of {len(ticket.calls)} to decide" if waiting else "decided"
+
+
+def _tools(ticket: Ticket) -> str:
+    return one_line(", ".join(dict.fromkeys(call.tool for call in ticket.calls)))
+
+
+def _minute(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M}"

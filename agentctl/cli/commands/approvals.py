@@ -1,0 +1,167 @@
+"""`agentctl approvals`: runs that wait for a person's yes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentctl.cli import candidates
+from agentctl.cli.invocation import Invocation
+
+if TYPE_CHECKING:
+    from agentctl.cli.approvals.approver import Decision
+    from agentctl.cli.approvals.ticket import Call, Ticket
+    from agentctl.cli.approvals.ticket_store import TicketStore
+
+HELP = """Example: agentctl approvals list
+
+Approvals: the tickets of runs that were suspended because a call needs somebody's yes.
+"""
+
+app = typer.Typer(no_args_is_help=True, help=HELP)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="TICKET", help="The id of a ticket, or its file.", autocompletion=candidates.tickets),
+]
+Calls = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[CALL]...", help="Calls by id or number; none is the only one that waits.", show_default=False
+    ),
+]
+All = Annotated[bool, typer.Option("--all", help="All calls that wait.")]
+Always = Annotated[
+    bool, typer.Option("--always", help="All further calls of the tool by its agent, to the end of the run.")
+]
+
+
+@app.command("list", short_help="Show the tickets, the oldest first.")
+def list_tickets(
+    ctx: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Also tickets that were used or have expired.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Example: agentctl approvals list --json
+
+    Show the tickets that a run can go on from, the oldest first.
+    """
+    # 30 ms that `--help` does not need; so below.
+    from agentctl.cli.approvals.ticket_lines import listed, ticket_json
+
+    invocation: Invocation = ctx.obj
+    store = _store(invocation)
+    states = [(ticket, store.state_of(ticket)) for ticket in store.tickets()]
+    found = [(ticket, state) for ticket, state in states if every or state == "open"]
+    if as_json:
+        invocation.print_json({"tickets": [ticket_json(ticket, state=state) for ticket, state in found]})
+        return
+    for line in listed(found):
+        invocation.print(line)
+    if not found:
+        invocation.note("no run waits for approval")
+
+
+@app.command("show", short_help="Show what the calls of a ticket would do.")
+def show(ctx: typer.Context, ticket: Name, as_json: AsJson = False) -> None:
+    """Example: agentctl approvals show tk_0123456789abcdef
+
+    Show the calls of a ticket whole, what each would do, and what was decided about it.
+    """
+    invocation: Invocation = ctx.obj
+    store = _store(invocation)
+    _tell(invocation, store, ticket, store.find(ticket).ticket, as_json=as_json)
+
+
+@app.command("approve", short_help="Let calls run.")
+def approve(
+    ctx: typer.Context,
+    ticket: Name,
+    calls: Calls = None,
+    every: All = False,
+    always: Always = False,
+    as_json: AsJson = False,
+) -> None:
+    """Example: agentctl approvals approve tk_0123456789abcdef call_1
+
+    Let calls run once somebody goes on with `agentctl run --resume TICKET`.
+    """
+    from agentctl.cli.approvals.approver import Decision
+
+    _decide(ctx.obj, ticket, calls or [], Decision(approved=True, always=always), every=every, as_json=as_json)
+
+
+@app.command("deny", short_help="Keep calls from running.")
+def deny(
+    ctx: typer.Context,
+    ticket: Name,
+    calls: Calls = None,
+    every: All = False,
+    always: Always = False,
+    message: Annotated[str | None, typer.Option("--message", metavar="TEXT", help="What the model is told.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Example: agentctl approvals deny tk_0123456789abcdef --message "Not on a Friday."
+
+    Keep calls from running; the model is told so, and why, and the run goes on.
+    """
+    from agentctl.cli.approvals.approver import Decision
+
+    decision = Decision(approved=False, always=always, message=message)
+    _decide(ctx.obj, ticket, calls or [], decision, every=every, as_json=as_json)
+
+
+def _store(invocation: Invocation) -> TicketStore:
+    from agentctl.cli.approvals.ticket_store import TicketStore
+
+    return TicketStore.of(invocation)
+
+
+def _decide(
+    invocation: Invocation, name: str, calls: list[str], decision: Decision, *, every: bool, as_json: bool
+) -> None:
+    store = _store(invocation)
+
+    def decided(ticket: Ticket) -> Ticket:
+        return ticket.decided((call.key for call in _wanted(ticket, calls, every=every)), decision)
+
+    _tell(invocation, store, name, store.change(store.find(name), decided), as_json=as_json)
+
+
+def _wanted(ticket: Ticket, calls: list[str], *, every: bool) -> list[Call]:
+    """Return the calls that are meant: those that are named, or all that wait, or the only one that does."""
+    if every and calls:
+        raise typer.BadParameter("--all is all calls, and some are named: give one of them", param_hint="CALL")
+    if calls:
+        return [_named(ticket, text) for text in calls]
+    waiting = list(ticket.waits_for)
+    if every or len(waiting) == 1:
+        return waiting
+    known = ", ".join(call.call_id for call in ticket.calls)
+    raise typer.BadParameter(f"name the calls, or give --all; the ticket has {known}", param_hint="CALL")
+
+
+def _named(ticket: Ticket, text: str) -> Call:
+    found = [call for call in ticket.calls if call.call_id == text]
+    if not found and text.isascii() and text.isdigit() and 1 <= int(text) <= len(ticket.calls):
+        return ticket.calls[int(text) - 1]
+    if len(found) != 1:
+        known = ", ".join(call.call_id for call in ticket.calls)
+        many = "several calls" if found else "no call"
+        raise typer.BadParameter(f"there is {many} {text!r}; the ticket has {known}", param_hint="CALL")
+    return found[0]
+
+
+def _tell(invocation: Invocation, store: TicketStore, name: str, ticket: Ticket, *, as_json: bool) -> None:
+    from agentctl.cli.approvals.ticket_lines import shown, ticket_json
+
+    state = store.state_of(ticket)
+    if as_json:
+        invocation.print_json(ticket_json(ticket, state=state))
+        return
+    for line in shown(ticket, state=state):
+        invocation.print(line)
+    if state == "open" and not ticket.waits_for:
+        invocation.note(f"decided: `agentctl run --resume {name}` goes on")
