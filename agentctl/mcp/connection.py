@@ -43,8 +43,6 @@ class Connection:
         self.loop = asyncio.get_running_loop()
         self.failure: Exception | None = None
         """What ended it, or kept it from beginning."""
-        self.has_expired = False
-        """Whether the server has forgotten the session, so that it did nothing of what it was asked last."""
         self._open_streams = open_streams
         self._read_timeout = read_timeout
         self._message_handler = message_handler
@@ -80,11 +78,6 @@ class Connection:
         self._has_ended.set()
         if not self._is_settled.is_set():
             self._task.cancel()
-
-    def expire(self) -> None:
-        """Let a session end that the server has forgotten."""
-        self.has_expired = True
-        self.end()
 
     async def over(self) -> None:
         """Wait until it has ended, and all that it held was let go of."""

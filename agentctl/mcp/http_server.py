@@ -12,7 +12,7 @@ from agentctl.net.guest_client import ClientFactory, guest_client, guest_failure
 from agentctl.net.options import HttpOptions
 from agentctl.redaction import register_secret
 
-from .session_server import SessionServer
+from .session_server import ASKING, SessionServer
 
 if TYPE_CHECKING:
     import httpx2
@@ -71,6 +71,7 @@ class HttpServer(SessionServer[Params]):
         for name, value in headers.items():
             if name.lower() not in _PUBLIC_HEADERS:
                 register_secret(value)
+        register_secret(urlsplit(params["url"]).password)
         client = guest_client(
             params["url"],
             self._options(),
@@ -83,13 +84,24 @@ class HttpServer(SessionServer[Params]):
         return client
 
     def _hear(self, method: str, status: int, asked: Mapping[str, str], answered: Mapping[str, str]) -> None:
-        """Note how the server answers a request; a session that it has forgotten is over."""
+        """Note how the server answers a request."""
         if status >= 400:
             self._refused = status
         elif _SESSION_ID in answered:
             self._session_id = answered[_SESSION_ID]
-        if status == 404 and method == "POST" and _SESSION_ID in asked and self._connection is not None:
-            self._connection.expire()
+        asking = ASKING.get()
+        if method == "POST" and asking is not None:
+            asking.is_taken |= status < 400
+            asking.is_forgotten |= status == 404 and self._names_session(asked)
+        if method == "POST" and status >= 400 and self._refusal_is_silent and self._connection is not None:
+            self._connection.end()
+
+    _refusal_is_silent = False
+    """Whether `mcp` tells nobody of a refusal, so that who asked would wait for ever."""
+
+    def _names_session(self, asked: Mapping[str, str]) -> bool:
+        """Return whether a request is part of a session."""
+        return _SESSION_ID in asked
 
     @property
     def _reach(self) -> HttpServerParams:

@@ -7,6 +7,8 @@ import math
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
@@ -48,6 +50,20 @@ MessageHandler = Callable[["IncomingMessage"], Awaitable[None]]
 
 NO_ANSWER = "no_answer"
 CONNECTION_LOST = "connection_lost"
+
+
+@dataclass(slots=True)
+class Asking:
+    """What a carrier has heard of a request, and of those that it brought about."""
+
+    is_taken: bool = False
+    """The server has taken one."""
+    is_forgotten: bool = False
+    """The server has refused one, as it has forgotten the session."""
+
+
+ASKING: ContextVar[Asking | None] = ContextVar("asking", default=None)
+"""What is asked at the moment: `mcp` sends each request in the context of who asked."""
 
 
 class _Page(Protocol):
@@ -284,7 +300,7 @@ class SessionServer(MCPServer, Generic[Params]):
             )
         if connection.loop is not asyncio.get_running_loop():
             raise UserError(f"MCP server {self.name!r} was connected in another event loop: connect it in this one")
-        if connection.is_lost and connection.client is not None:
+        if connection.is_lost:
             self._connection = connection = self._begin(connection)
         try:
             await connection.begun()
@@ -322,6 +338,8 @@ class SessionServer(MCPServer, Generic[Params]):
     async def _answer(self, what: str, ask: Callable[[Client], Awaitable[T]], *, is_repeated: bool = False) -> T:
         connection = await self._begun()
         client = await connection.begun()
+        asking = Asking()
+        ASKING.set(asking)
         # They are loaded: there is a session.
         from anyio import BrokenResourceError, ClosedResourceError
         from mcp import MCPError
@@ -337,12 +355,12 @@ class SessionServer(MCPServer, Generic[Params]):
                     f"MCP server {self.name!r} did not {what} within {self.client_session_timeout_seconds:g} s",
                     code=NO_ANSWER,
                 ) from error
-            if error.code != CONNECTION_CLOSED:
+            if error.code != CONNECTION_CLOSED and not asking.is_forgotten:
                 raise
             cause = error
         connection.end()
         await connection.over()
-        if connection.has_expired and not is_repeated:
+        if asking.is_forgotten and not asking.is_taken and not is_repeated:
             return await self._answer(what, ask, is_repeated=True)
         raise self._lost(what, connection) from cause
 

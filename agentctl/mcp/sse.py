@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,13 @@ class MCPServerSseParams(HttpServerParams):
 class MCPServerSse(HttpServer[MCPServerSseParams]):
     """A server that is spoken to over HTTP with server-sent events, as the protocol had it before 2025."""
 
+    _refusal_is_silent = True
+
     def _default_name(self) -> str:
         return f"sse: {shown_url(self.params['url'])}"
+
+    def _names_session(self, asked: Mapping[str, str]) -> bool:
+        return True  # In its address.
 
     def create_streams(self) -> AbstractAsyncContextManager[Streams]:
         """Return what opens the connection."""

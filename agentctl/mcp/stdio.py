@@ -16,6 +16,7 @@ from agentctl.child_guard import guard_group, release_group
 from agentctl.errors import AgentsException, UserError
 from agentctl.log import logger
 from agentctl.net.excerpt import excerpt
+from agentctl.redaction import register_secret
 
 from .connection import Streams
 from .package import load_mcp
@@ -27,6 +28,8 @@ _LAST_WORDS = 0.5
 """Seconds that the process has after SIGTERM or the end of its output, and its output after its end."""
 _LONGEST_LINE = 64 * 1024 * 1024
 _LONGEST_COMPLAINT = 4096
+_SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+"""What the names of variables with secrets have in them."""
 
 
 class MCPServerStdioParams(TypedDict):
@@ -97,6 +100,9 @@ class MCPServerStdio(SessionServer[MCPServerStdioParams]):
 
     async def _start(self) -> tuple[asyncio.SubprocessTransport, _Process]:
         params = self.params
+        for name, value in params.get("env", {}).items():
+            if any(word in name.upper() for word in _SECRET_WORDS):
+                register_secret(value)
         try:
             return await start_child(
                 lambda: _Process(self.name),

@@ -49,9 +49,10 @@ def http(port: int, params: Any = None, **fields: Any) -> MCPServerStreamableHtt
 
 @contextmanager
 def serving(kind: str, *, port: int = 0, **environ: str) -> Iterator[int]:
-    """Serve the whole server over HTTP until the block ends; gives the port."""
+    """Serve the whole server over HTTP, or the old one, until the block ends; gives the port."""
+    script = "old_server.py" if kind == "old" else "whole_server.py"
     process = subprocess.Popen(
-        [sys.executable, str(HERE / "whole_server.py"), kind, str(port)],
+        [sys.executable, str(HERE / script), kind, str(port)],
         env=os.environ | environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

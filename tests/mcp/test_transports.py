@@ -4,9 +4,10 @@ import asyncio
 import json
 from typing import Any
 
+import httpx2
 import pytest
 
-from agentctl import Agent, ServiceUnavailableError, ToolCallOutputItem
+from agentctl import Agent, ServiceUnavailableError, ToolCallOutputItem, UserError
 from agentctl.testing import ScriptedModel, function_call
 
 from . import servers
@@ -97,8 +98,9 @@ def test_a_server_that_comes_back_is_connected_anew(kind: str) -> None:
         async with reach(port) as server:
             assert (await server.call_tool("add", {"a": 1, "b": 1})).structured_content == {"value": 2}
             first.__exit__(None, None, None)
-            with pytest.raises(ServiceUnavailableError, match="'whole'"):
-                await server.call_tool("add", {"a": 1, "b": 1})
+            for _ in range(2):
+                with pytest.raises(ServiceUnavailableError, match="'whole'"):
+                    await server.call_tool("add", {"a": 1, "b": 1})
             with servers.serving(kind, port=port):
                 assert (await server.call_tool("add", {"a": 1, "b": 2})).structured_content == {"value": 3}
 
@@ -124,3 +126,45 @@ def test_nothing_of_the_address_that_may_be_secret_is_in_the_name() -> None:
     server = servers.http(1, {"url": "https://ada:pw@x.example/mcp?key=1"}, name=None)
     assert server.name == "streamable_http: https://x.example/mcp"
     assert server.session_id is None
+
+
+def test_a_session_that_the_server_has_forgotten_is_made_anew_and_no_call_is_made_twice() -> None:
+    async def scenario(port: int) -> None:
+        async with servers.http(port) as server:
+            assert (await server.list_tools())[0].name == "count"
+            assert server.session_id == "session-1"
+            assert server.server_initialize_result is not None
+            assert server.server_initialize_result.server_info.name == "old"
+            assert (await server.call_tool("count", {})).content[0].text == "1"  # type: ignore[union-attr]
+            with pytest.raises(ServiceUnavailableError, match="what it did is unknown"):
+                await server.call_tool("forget", {})  # It is not listed, so that `mcp` asks once more after the call.
+            assert (await server.call_tool("count", {})).content[0].text == "3"  # type: ignore[union-attr]
+            assert server.session_id == "session-2"
+            await server.call_tool("forget_and_be_listed", {})
+            assert (await server.call_tool("count", {})).content[0].text == "5"  # type: ignore[union-attr]
+            assert server.session_id == "session-3"
+
+    with servers.serving("old") as port:
+        finish(scenario(port))
+
+
+def test_the_users_own_client_is_used_as_theirs(http_port: int) -> None:
+    made: list[httpx2.AsyncClient] = []
+
+    def factory(headers: Any = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:
+        made.append(httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth))
+        return made[-1]
+
+    async def scenario() -> None:
+        params = {"httpx_client_factory": factory, "headers": {"x-own": "1"}, "timeout": 7, "sse_read_timeout": 8}
+        async with servers.http(http_port, params) as server:
+            assert (await server.call_tool("add", {"a": 1, "b": 1})).structured_content == {"value": 2}
+        (client,) = made
+        assert (client.headers["x-own"], client.timeout.connect, client.timeout.read) == ("1", 7, 8)
+        assert client.is_closed
+        with pytest.raises(UserError, match=r"makes an httpx2\.AsyncClient, not object"):
+            await servers.http(http_port, {"httpx_client_factory": lambda **_: object()}).connect()
+        with pytest.raises(UserError, match="ignore_initialized_notification_failure needs mcp below 2"):
+            await servers.http(http_port, {"ignore_initialized_notification_failure": True}).connect()
+
+    finish(scenario())
