@@ -142,10 +142,8 @@ class Record(RunHooks[Any]):
 
 def agents(script: Script, record: Record) -> Agent[Any]:
     """Return the agent that plays a script, with all that belong to it: as a process of its own would have them."""
-    model = ScriptedModel(
-        [_answer(script, record)] * 200,
-        default_usage=Usage(requests=1, input_tokens=5, output_tokens=2, total_tokens=7),
-    )
+    usage = Usage(requests=1, input_tokens=5, output_tokens=2, total_tokens=7)
+    model = ScriptedModel([_answer(script, record)] * 200, default_usage=usage)
     tools = _tools(record)
     innermost = Agent(name="innermost", model=model, tools=tools)
     inner = Agent(name="inner", model=model, tools=[*tools, *_as_tools(innermost, record)])

@@ -16,7 +16,9 @@ from agentctl.run.result import RunResultBase
 from agentctl.run.state import RunState
 from tests.run.random_scripts import Call, Record, Script, agents, decide, decided, scripts
 
-Quick = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+Quick = settings(
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 @dataclass
@@ -45,7 +47,7 @@ async def leg(agent: Agent[Any], input: Any, *, streamed: bool, **options: Any) 
 
 async def ended(result: RunResultBase | AgentsException, session: SQLiteSession) -> End:
     failed = isinstance(result, AgentsException)
-    run: Any = result.run_data if failed else result
+    run: Any = result.run_data if isinstance(result, AgentsException) else result
     usage = run.context_wrapper.usage
     return End(
         items=[(item.type, item.agent.name, item.wire, getattr(item, "output", None)) for item in run.new_items],
@@ -69,13 +71,13 @@ async def uninterrupted(script: Script, record: Record, *, streamed: bool) -> En
 
 async def interrupted(script: Script, record: Record, data: st.DataObject) -> End:
     """Run until calls wait; keep the state as JSON, decide about some of them, and go on elsewhere."""
-    agent, input = agents(script, record), "job"
+    agent = agents(script, record)
     state: RunState | None = None
     with closing(SQLiteSession("s")) as session:
         while True:
             streamed = data.draw(st.booleans())
             try:
-                result = await leg(agent, state or input, streamed=streamed, hooks=record, session=session)
+                result = await leg(agent, state or "job", streamed=streamed, hooks=record, session=session)
             except AgentsException as error:
                 return await ended(error, session)
             if not result.interruptions:
