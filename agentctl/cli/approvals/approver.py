@@ -25,7 +25,7 @@ class Decision:
 
     approved: bool
     always: bool = False
-    """Whether it holds for all calls of this tool by this agent, to the end of the run."""
+    """Whether it holds for all further calls of this tool by this agent."""
     message: str | None = None
     """What the model is told of a denied call."""
 
@@ -67,6 +67,8 @@ class Approver:
     """What was decided before the run went on here."""
     ticket: Held | None = None
     """The ticket of a run that was suspended, and has not gone on here yet."""
+    _standing: dict[tuple[str, str], Decision] = field(default_factory=dict, init=False)
+    """What was decided for all calls of a tool by an agent, in this run and those that follow."""
 
     async def __call__(self, state: RunState) -> AgentsException | None:
         """Take the decisions; return why the run ends, None where it goes on.
@@ -78,9 +80,12 @@ class Approver:
         found = {key_of(item): decision for item in waiting if (decision := self._decided(item)) is not None}
         undecided = [item for item in waiting if key_of(item) not in found]
         for item in undecided:
-            decision = self._repeated(item, found) or await self._decide(item)
+            agent, tool, _ = key_of(item)
+            decision = self._standing.get((agent, tool)) or await self._decide(item)
             if decision is not None:
                 found[key_of(item)] = decision
+                if decision.always:
+                    self._standing[agent, tool] = decision
             elif self.ask is not None or self.policy != "suspend":
                 return ApprovalMissing(undecided)
         if len(found) < len({key_of(item) for item in waiting}):
@@ -111,12 +116,6 @@ class Approver:
                 return Decision(approved=False, message=DENIED)
             case "fail" | "suspend":
                 return None
-
-    @staticmethod
-    def _repeated(item: ToolApprovalItem, found: dict[Key, Decision]) -> Decision | None:
-        """Return the decision that holds for all calls of the tool, if one was just taken."""
-        agent, tool, _ = key_of(item)
-        return next((one for (of, name, _), one in found.items() if one.always and (of, name) == (agent, tool)), None)
 
 
 def _apply(decision: Decision, item: ToolApprovalItem, state: RunState) -> None:

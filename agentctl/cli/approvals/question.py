@@ -16,9 +16,7 @@ from .approver import Decision
 from .wishes import Show
 
 _QUESTION = "Allow it? yes, no, always, or no and why: "
-_AGAIN = (
-    "yes (y), no (n), always (a: all calls of this tool by this agent in this run), or `n` and a word to the model\n"
-)
+_AGAIN = "yes (y), no (n), always (a: from now on, for this tool and agent), or `n` and a word to the model\n"
 
 
 def parse_answer(line: str) -> Decision | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from agentctl.agent.wire import JSONValue
@@ -12,7 +13,7 @@ from .approver import Decision
 from .ticket import Ticket, call_json
 
 
-def listed(tickets: list[tuple[Ticket, str]]) -> list[str]:
+def listed(tickets: Sequence[tuple[Ticket, str]]) -> list[str]:
     """Return a line for each ticket and its state: until when it can be used, how much is to decide, the tools."""
     return [
         f"{ticket.id}  {state:<7}  until {_minute(ticket.expires)}  {_waiting(ticket):<14}  {_tools(ticket)}"

@@ -10,6 +10,7 @@ from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.launch import Job
 from agentctl.profile.load import Loaded
 
+from ..approvals.wishes import Wishes
 from ..kept_session import Wanted
 from .history import Heard, beginning, remembered
 
@@ -23,6 +24,7 @@ class Order:
     flags: dict[str, JSONValue]
     """Settings by dotted key."""
     session: Wanted
+    approvals: Wishes
     quiet: bool
     verbose: bool
 

@@ -25,6 +25,8 @@ from agentctl.render.notes import dim
 from agentctl.render.select import renderer
 from agentctl.threads import wait_for_running
 
+from ..approvals.decide import Decide
+from ..approvals.wishes import Case
 from ..invocation import Invocation
 from ..kept_session import held_session
 from ..prompt import read_instructions
@@ -113,8 +115,23 @@ class _Session:
         self._mode = TerminalMode()
         self._edits = sys.platform == "win32" or invocation.environ.get("TERM") not in (None, "", "dumb")
         self._commands = Commands(conversation=conversation, order=order, invocation=invocation, has_keys=self._edits)
+        self._sink: Sink | None = None
+        """Where the turn under way is shown."""
         self._stop: Stop | None = None
         """What breaks off the turn under way."""
+        self._decide = Decide(
+            Case(
+                wishes=order.approvals,
+                loaded=conversation.loaded,
+                job=conversation.job,
+                invocation=invocation,
+                instructions=None,
+                session=None,
+                show=self._show,
+                may_suspend=False,
+            )
+        )
+        """Who decides about calls that need approval; what was said for always holds for the whole conversation."""
         self._noticed = asyncio.Event()
         """Whether a signal came while nothing was under way."""
         self._is_signalled = False
@@ -228,7 +245,7 @@ class _Session:
         if self._order.verbose:
             log_to(sink.writer.log_stream(to_stdout=True))
         self._is_signalled = False
-        self._stop = stop
+        self._stop, self._sink = stop, sink
         try:
             end = await self._play(prompt, heard, sink, stop)
         finally:
@@ -249,7 +266,8 @@ class _Session:
 
     async def _play(self, prompt: str, heard: Heard, sink: Sink, stop: Stop) -> RunFinished:
         conversation = self._conversation
-        job = replace(conversation.job, prompt=[*conversation.items, user_message(prompt)], notes=())
+        items = [*conversation.items, user_message(prompt)]
+        job = replace(conversation.job, prompt=items, notes=(), decide=self._decide)
         show = renderer(command="stream", format="text", facts=self._facts, quiet=self._order.quiet, run_id="")
         with contextlib.redirect_stdout(sys.stderr):
             return await watch(_overheard(job, stop, heard), show, sink, stop, facts=self._facts, format="text")
@@ -266,6 +284,11 @@ class _Session:
 
     def _complain(self, error: Exception) -> None:
         self._invocation.note(report(error, verbose=self._order.verbose).rstrip())
+
+    async def _show(self, text: str) -> None:
+        """Write beside the turn under way, and return once it is written."""
+        assert self._sink is not None
+        await self._sink.show(text)
 
     def _say(self, text: str) -> None:
         """Write something beside the conversation, as less important."""

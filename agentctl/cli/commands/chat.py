@@ -4,12 +4,15 @@ import typer
 
 from agentctl.cli.run_options import (
     AgentRef,
+    Allow,
     Api,
     Continue,
+    Deny,
     Instructions,
     MaxTokensTotal,
     MaxTurns,
     Model,
+    OnApproval,
     Quiet,
     Retries,
     Session,
@@ -37,6 +40,9 @@ def chat(
     retries: Retries = None,
     session: Session = None,
     continue_: Continue = False,
+    on_approval: OnApproval = None,
+    allow: Allow = None,
+    deny: Deny = None,
     transport: Transport = None,
     api: Api = None,
     trace: Trace = None,
@@ -49,6 +55,7 @@ def chat(
     such as --timeout count for each message. /help shows the commands.
     """
     # 90 ms that `--help` does not need.
+    from agentctl.cli.approvals.wishes import Wishes
     from agentctl.cli.chat.conversation import Order
     from agentctl.cli.chat.session import converse
     from agentctl.cli.kept_session import Wanted
@@ -61,6 +68,7 @@ def chat(
             "max_tokens_total": max_tokens_total,
             "timeout": timeout,
             "client.retries": retries,
+            "on_approval": on_approval,
             "transport": transport,
             "api": api,
             "trace.enabled": trace,
@@ -68,5 +76,8 @@ def chat(
         set_,
     )
     wanted = Wanted(session_id=session, continues=continue_)
-    order = Order(instructions=instructions, flags=flags, session=wanted, quiet=quiet, verbose=verbose)
+    approvals = Wishes(allow=tuple(allow or ()), deny=tuple(deny or ()))
+    order = Order(
+        instructions=instructions, flags=flags, session=wanted, approvals=approvals, quiet=quiet, verbose=verbose
+    )
     raise typer.Exit(converse(order, ctx.obj))
