@@ -1,8 +1,9 @@
-"""The same scenarios over HTTP, WebSocket and chat completions: equal results, items, usage and errors."""
+"""The same scenarios over HTTP, WebSocket and chat completions, streamed and not: all that is seen of them is equal."""
 
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any, Literal
 
 import pytest
@@ -30,6 +31,7 @@ from agentctl import (
 )
 from agentctl.net.defaults import get_defaults, restore_defaults, set_default_openai_responses_transport
 from agentctl.run.result import RunResultBase
+from tests.run.legs import ToldOfRun, spans
 from tests.service.client import Service
 from tests.service.steps import (
     Step,
@@ -43,6 +45,7 @@ from tests.service.steps import (
     text,
     tool_calls,
 )
+from tests.tracing.recorder import recording
 
 Way = Literal["http", "websocket", "chat_completions"]
 Run = Callable[..., RunResultBase]
@@ -50,13 +53,13 @@ WAYS: tuple[Way, ...] = ("http", "websocket", "chat_completions")
 
 
 @function_tool
-def double(number: int) -> int:
+async def double(number: int) -> int:
     """Double a number."""
     return number * 2
 
 
 @function_tool
-def tell() -> list[ToolOutputText]:
+async def tell() -> list[ToolOutputText]:
     """Tell two things."""
     return [ToolOutputText(text="a map"), ToolOutputText(text="of Oslo")]
 
@@ -69,7 +72,7 @@ async def hang() -> str:
 
 
 @function_tool
-def fail() -> str:
+async def fail() -> str:
     """Fail."""
     raise OSError("no such room")
 
@@ -116,15 +119,6 @@ async def run(service: Service, way: Way, agent: Agent[Any], streamed: bool, **o
 
 def seen(result: RunResultBase) -> dict[str, Any]:
     """Return what must be equal whatever the transport: ids are the service's own, and so are its words for usage."""
-
-    def bare(item: dict[str, Any]) -> dict[str, Any]:
-        kept = {name: value for name, value in item.items() if name not in ("id", "status", "encrypted_content")}
-        if isinstance(kept.get("content"), list):
-            kept["content"] = [
-                {name: part[name] for name in ("type", "text", "refusal") if name in part} for part in kept["content"]
-            ]
-        return kept
-
     usage = result.context_wrapper.usage
     return {
         "final_output": result.final_output,
@@ -132,6 +126,33 @@ def seen(result: RunResultBase) -> dict[str, Any]:
         "usage": (usage.requests, usage.input_tokens, usage.output_tokens, usage.total_tokens),
         "responses": len(result.raw_responses),
     }
+
+
+def bare(value: Any) -> Any:
+    """Return a value without what is the service's own in it: ids, and fields of which the client makes nothing."""
+    own = ("id", "status", "encrypted_content", "annotations", "logprobs")
+    match value:
+        case dict():
+            return {name: bare(part) for name, part in value.items() if name not in own}
+        case list() | tuple():
+            return [bare(part) for part in value]
+        case _:
+            return value
+
+
+def bare_spans(trees: list[Any]) -> list[Any]:
+    """Return traces without what is the service's own in them: how it words a response."""
+
+    def bare_span(tree: Any) -> tuple[Any, ...]:
+        data, error, below = tree
+        match data["type"]:
+            case "response" | "generation":
+                known: Any = "a model call"
+            case _:
+                known = data
+        return known, error, [bare_span(child) for child in below]
+
+    return [(name, [bare_span(tree) for tree in roots]) for name, roots in trees]
 
 
 SCENARIOS: dict[str, tuple[list[Step], dict[str, Any]]] = {
@@ -182,18 +203,22 @@ SCENARIOS: dict[str, tuple[list[Step], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_scenario_is_the_same_over_every_transport(name: str, streamed: bool, service: Service) -> None:
+def test_a_scenario_is_the_same_over_every_transport_streamed_and_not(
+    name: str, service: Service, home: object
+) -> None:
     steps, fields = SCENARIOS[name]
     agent = Agent(**{"name": "a", "instructions": "Be brief.", "tools": [double]} | fields)
     results = []
-    for way in WAYS:
+    for way, streamed in product(WAYS, [False, True]):
         service.reset()
         service.script(*steps)
-        results.append(seen(asyncio.run(run(service, way, agent, streamed))))
-    assert results[1] == results[0]
-    assert results[2] == results[0]
+        told: list[tuple[Any, ...]] = []
+        with recording() as recorder:
+            result = asyncio.run(run(service, way, agent, streamed, hooks=ToldOfRun(told)))
+        results.append({**seen(result), "hooks": bare(told), "spans": bare_spans(spans(recorder))})
+    for other in results[1:]:
+        assert other == results[0]
 
 
 FAILURES: dict[str, tuple[list[Step], type[AgentsException]]] = {
