@@ -39,7 +39,7 @@ def store_of(invocation: Invocation) -> ConversationStore:
     folders = find_paths(invocation.environ, invocation.config).folders
     if folders is None:
         raise ConfigurationError(f"no session can be kept: {NO_HOME}")
-    return ConversationStore(folders.state / "sessions")
+    return ConversationStore.of_user(folders)
 
 
 @contextmanager

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from agentctl.agent.wire import WireItem
 from agentctl.errors import ConfigurationError, SessionInUseError
-from agentctl.storage import held
+from agentctl.storage import Folders, held
 
 from .sqlite_file import SQLiteFile
 from .sqlite_session import MESSAGES_TABLE, SESSIONS_TABLE, SQLiteSession, decoded, schema
@@ -44,6 +44,11 @@ class ConversationStore:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "conversations.db"
         self._folder = folder
+
+    @classmethod
+    def of_user(cls, folders: Folders) -> Self:
+        """Return the conversations of the user whose folders these are."""
+        return cls(folders.state / "sessions")
 
     def session(self, session_id: str) -> SQLiteSession:
         """Return a conversation, new or not; nothing is made before it is used."""

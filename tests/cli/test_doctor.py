@@ -16,7 +16,7 @@ from tests.cli.terminal import Terminal
 from tests.conftest import Agentctl
 from tests.net.server import AUTHORITY, answering
 from tests.service.client import Service
-from tests.service.steps import http_error
+from tests.service.steps import http_error, text
 
 KEY = "sk-canary-doctor-123"
 
@@ -52,6 +52,25 @@ def test_each_finding_is_a_line_for_people(service: Service, agentctl: Agentctl,
     assert (done.returncode, done.stderr) == (0, "")
     states = {line.split()[0] for line in done.stdout.splitlines()}
     assert states <= {"ok", "warning"}
+
+
+def test_the_sessions_are_counted_and_what_is_wrong_with_their_file_is_said(
+    service: Service, agentctl: Agentctl, env: dict[str, str], home: Path
+) -> None:
+    service.models = ["gpt-x"]
+    assert checks(agentctl, env)[1]["sessions"]["message"] == "none is kept"
+    service.script(text())
+    agentctl("run", "--session", "s", "hi", env=env)
+    path = home / ".agentctl" / "sessions" / "conversations.db"
+    assert checks(agentctl, env)[1]["sessions"]["message"] == f"{path}: 1 kept"
+    path.chmod(0o644)
+    code, found = checks(agentctl, env)
+    assert (code, found["sessions"]["state"]) == (0, "warning")
+    assert found["sessions"]["remedy"] == f"`chmod 600 {path}`"
+    path.write_bytes(b"no database" * 500)
+    code, found = checks(agentctl, env)
+    assert (code, found["sessions"]["state"]) == (0, "warning")
+    assert "damaged" in found["sessions"]["message"]
 
 
 def test_no_key_names_the_ways_out(service: Service, agentctl: Agentctl, env: dict[str, str]) -> None:

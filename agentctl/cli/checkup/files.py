@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from agentctl.errors import ConfigurationError
+from agentctl.cli.report import message
+from agentctl.errors import ConfigurationError, SessionInUseError
 from agentctl.profile.credentials import load_credentials
 from agentctl.profile.load import NO_HOME, Paths, search_project
 from agentctl.profile.resolve import unknown_variables
@@ -18,6 +19,7 @@ from agentctl.profile.trust import is_trusted
 from .finding import Finding, failure, ok, warning
 
 OPEN_TO_WRITE = 0o022
+OPEN_TO_READ = 0o044
 
 
 def check_files(paths: Paths) -> Iterator[Finding]:
@@ -25,6 +27,7 @@ def check_files(paths: Paths) -> Iterator[Finding]:
     yield _profile(paths)
     yield from _credentials(paths)
     yield _folders(paths)
+    yield from _sessions(paths)
 
 
 def check_project(paths: Paths) -> Iterator[Finding]:
@@ -110,6 +113,30 @@ def _folders(paths: Paths) -> Finding:
         if folder.exists() and _others_may_write(folder):
             return warning(check, f"other users may change what is in {folder}", f"`chmod go-w {folder}`")
     return ok(check, ", ".join(map(str, folders)))
+
+
+def _sessions(paths: Paths) -> Iterator[Finding]:
+    if paths.folders is None:
+        return
+    # 15 ms that only the check-up pays.
+    from agentctl.memory.store import ConversationStore
+
+    check, store = "sessions", ConversationStore.of_user(paths.folders)
+    try:
+        count = len(store.conversations())
+    except (ConfigurationError, SessionInUseError, OSError) as error:
+        yield warning(check, message(error))
+        return
+    if count == 0:
+        yield ok(check, "none is kept")
+    elif _others_may_read(store.path):
+        yield warning(check, f"other users may read {store.path}", f"`chmod 600 {store.path}`")
+    else:
+        yield ok(check, f"{store.path}: {count} kept")
+
+
+def _others_may_read(path: Path) -> bool:
+    return sys.platform != "win32" and bool(stat.S_IMODE(path.stat().st_mode) & OPEN_TO_READ)
 
 
 def _others_may_write(path: Path) -> bool:
