@@ -1,39 +1,133 @@
-"""Calls that need somebody's yes, on the command line: asked about, decided beforehand, or waiting in a ticket."""
+"""Calls that need somebody's yes, where nobody is asked: rules, policies, and limits that count on."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from tests.cli.approving import KEY, suspended
 from tests.conftest import Agentctl
-
-AGENT = """
-from agentctl import Agent, function_tool
-from agentctl.testing import ScriptedModel, function_call
-
-@function_tool(needs_approval=True)
-def shout(word: str) -> str:
-    return word.upper()
-
-agent = Agent(
-    name="shouter",
-    tools=[shout],
-    model=ScriptedModel([[function_call("shout", {"word": "hey"}, call_id="c1")], "HEY it is."]),
-)
-"""
-
-
-@pytest.fixture
-def agent(home: Path) -> str:
-    """The reference of an agent whose tool needs approval."""
-    path = home / "shouter.py"
-    path.write_text(AGENT)
-    return f"{path}:agent"
+from tests.service.client import Service
+from tests.service.steps import text
 
 
 @pytest.mark.parametrize("command", ["run", "stream"])
-def test_where_nobody_can_be_asked_a_call_that_needs_approval_fails_the_run(
-    command: str, agentctl: Agentctl, agent: str
+def test_where_nobody_can_be_asked_the_run_fails(
+    command: str, agentctl: Agentctl, pair: str, env: dict[str, str]
 ) -> None:
-    done = agentctl(command, "-a", agent, "hi")
+    done = agentctl(command, "-a", pair, "hi", env=env)
     assert (done.returncode, done.stdout) == (83, "")
-    assert "needs approval: shout (agent shouter)" in done.stderr
+    assert "needs approval: note (agent scribe); run it on a terminal to be asked" in done.stderr
+
+
+def test_a_failed_run_has_made_no_call(agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path) -> None:
+    assert agentctl("run", "--allow", "note:*one*", "-a", pair, "hi", env=env).returncode == 83
+    assert not notes.exists()
+
+
+def test_what_waits_is_told_as_it_happens(agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:
+    done = agentctl("run", "--format", "jsonl", "-a", pair, "hi", env=env)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    waiting = [event for event in events if event["type"] == "approval.required"]
+    assert [(event["agent"], event["tool"], event["call_id"]) for event in waiting] == [
+        ("scribe", "note", "call_1"),
+        ("scribe", "note", "call_2"),
+    ]
+    assert waiting[0]["item"]["arguments"] == '{"word": "one"}'
+    assert (events[-1]["type"], events[-1]["outcome"], events[-1]["ticket"]) == ("run.finished", "denied", None)
+
+
+@pytest.mark.parametrize("how", ["flag", "variable", "profile"])
+def test_a_policy_allows_all(how: str, agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path) -> None:
+    options = ["--on-approval", "allow"] if how == "flag" else []
+    if how == "variable":
+        env["AGENTCTL_ON_APPROVAL"] = "allow"
+    elif how == "profile":
+        assert agentctl("config", "set", "on_approval", "allow").returncode == 0
+    done = agentctl("run", *options, "-a", pair, "hi", env=env)
+    assert (done.returncode, done.stdout) == (0, "All noted.\n")
+    assert sorted(notes.read_text().split()) == ["one", "two"]
+
+
+def test_a_project_file_sets_no_policy(agentctl: Agentctl, home: Path) -> None:
+    (home / "agentctl.toml").write_text('on_approval = "allow"\n')
+    done = agentctl("run", "hi", cwd=home)
+    assert done.returncode == 78
+    assert "a project file may not set this" in done.stderr
+
+
+def test_a_denied_call_is_told_to_the_model_and_the_run_goes_on(
+    agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path, service: Service
+) -> None:
+    done = agentctl("run", "--on-approval", "deny", "-a", pair, "hi", env=env)
+    assert (done.returncode, done.stdout) == (0, "All noted.\n")
+    assert not notes.exists()
+    outputs = [item["output"] for item in service.requests()[-1]["body"]["input"] if "output" in item]
+    assert outputs == ["The user does not allow this call, so it was not made."] * 2
+
+
+def test_the_stream_of_a_run_that_is_allowed_is_one(agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:
+    done = agentctl("stream", "--format", "jsonl", "--allow", "note", "-a", pair, "hi", env=env)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    kinds = [event["type"] for event in events]
+    assert [kinds.count(kind) for kind in ("run.started", "agent.started", "run.finished")] == [1, 1, 1]
+    assert [event["seq"] for event in events] == list(range(len(events)))
+    assert len({event["run_id"] for event in events}) == 1
+    assert [event["turn"] for event in events if event["type"] == "model.requested"] == [1, 2]
+    assert (events[-1]["outcome"], events[-1]["usage"]["requests"]) == ("completed", 2)
+
+
+def test_deny_goes_before_allow(agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path) -> None:
+    done = agentctl("run", "--allow", "n*", "--deny", 'note:*"two"*', "-a", pair, "hi", env=env)
+    assert (done.returncode, notes.read_text().split()) == (0, ["one"])
+
+
+@pytest.mark.parametrize("rule", ["", ":x", "note:"])
+def test_what_is_no_rule_is_refused(rule: str, agentctl: Agentctl) -> None:
+    done = agentctl("run", "--allow", rule, "hi")
+    assert done.returncode == 2
+    assert "is not TOOL or TOOL:PATTERN" in done.stderr
+
+
+def test_turns_count_on_over_an_approval(agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:
+    assert agentctl("run", "--max-turns", "1", "--allow", "note", "-a", pair, "hi", env=env).returncode == 81
+
+
+def test_turns_count_on_over_a_ticket(agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:
+    ticket = suspended(agentctl, pair, env, "--max-turns", "1")
+    assert agentctl("run", "--resume", ticket, "--on-approval", "allow", env=env).returncode == 81
+
+
+def test_tokens_count_on_over_a_ticket(service: Service, agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:
+    ticket = suspended(agentctl, pair, env, "--max-tokens-total", "20")
+    done = agentctl("run", "--resume", ticket, "--on-approval", "allow", env=env)
+    assert done.returncode == 82
+    assert "of the 20 tokens" in done.stderr
+    assert len(service.requests()) == 1
+
+
+def test_a_budget_limits_each_call_and_ends_the_run(service: Service, agentctl: Agentctl, env: dict[str, str]) -> None:
+    service.reset()
+    service.script(text("Rhine"))
+    done = agentctl("run", "--max-tokens-total", "1000", "--format", "json", "hi", env=env)
+    assert (done.returncode, json.loads(done.stdout)["outcome"]) == (0, "completed")
+    assert service.requests()[0]["body"]["max_output_tokens"] == 1000
+
+
+def test_a_budget_may_stand_in_a_project_file(agentctl: Agentctl, pair: str, env: dict[str, str], home: Path) -> None:
+    (home / "agentctl.toml").write_text("max_tokens_total = 20\n")
+    done = agentctl("run", "--format", "json", "--allow", "note", "-a", pair, "hi", env=env, cwd=home)
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["outcome"], document["error"]["type"]) == (82, "budget", "BudgetExceeded")
+
+
+def test_no_key_of_ours_is_in_a_ticket(agentctl: Agentctl, pair: str, env: dict[str, str], home: Path) -> None:
+    env["AGENTCTL_SETTINGS_EXTRA_HEADERS"] = json.dumps({"X-Token": "canary-in-a-header"})
+    env["AGENTCTL_CLIENT_BASE_URL"] = env.pop("OPENAI_BASE_URL")
+    env["AGENTCTL_API_KEY"] = KEY
+    suspended(agentctl, pair, env, "-i", f"Never say {KEY}.", "--ticket", str(home / "ticket.json"))
+    (kept,) = (home / ".agentctl" / "tickets").glob("*.json")
+    for content in (kept.read_text(), (home / "ticket.json").read_text()):
+        assert KEY not in content
+        assert "canary-in-a-header" not in content
+        assert env["AGENTCTL_CLIENT_BASE_URL"] not in content
