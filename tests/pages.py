@@ -1,12 +1,14 @@
 """The pages of the documentation, and what a machine can check in them: their code, its output, their commands.
 
-Each block of Python or shell is run, in the order of the page, all in one folder and each with a home of its own; a
-`text` block behind it is what it prints, where `…` stands for anything. The shell has programs of no consequence for
-`git`, `jq` and `op`. A comment before a block, which readers do not see, says what else the test must know:
+Each block of Python or shell is run, and so are the `run` steps of a workflow, in the order of the page, all in one
+folder and each with a home of its own; a `text` block behind it is what it prints, where `…` stands for anything. The
+shell has programs of no consequence for `git`, `jq`, `op` and what installs. A comment before a block, which readers do
+not see, says what else the test must know:
 
     <!-- file: weather.py -->                        the block is this file, and Python in it is run as well
     <!-- run: answers=[text("Oslo")], code=83 -->    what the service answers, in the words of tests/service/steps.py;
-                                                     the exit code; `stderr`, a text that must be in it; `input`, stdin
+                                                     the exit code; `stderr`, a text that must be in it; `input`, stdin;
+                                                     `files`, what lies in the folder, by name
     <!-- not run: it needs a terminal -->            only its commands and options are looked up
 """
 
@@ -15,6 +17,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -31,6 +34,7 @@ _PROGRAMS = {
     "python": f'exec "{sys.executable}" "$@"',
     "git": "echo '-colour'; echo '+color'",
     "op": "echo k-from-a-program",
+    **dict.fromkeys(("pip", "pipx", "uv"), ":"),
     "jq": f"""exec "{sys.executable}" -c '
 import json, sys
 for line in sys.stdin:
@@ -55,6 +59,7 @@ class Block:
     exit_code: int = 0
     stderr: str = ""
     input: str = ""
+    files: dict[str, str] = field(default_factory=dict)
     prints: str | None = None
     """What stdout must be."""
 
@@ -120,14 +125,22 @@ class Desk:
             path = self.project / block.file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.code)
-        if block.not_run or block.language not in ("python", "sh"):
+        for name, content in block.files.items():
+            (self.project / name).write_text(content)
+        if block.not_run:
             return
-        if block.language == "sh":
-            command = ["bash", "-euo", "pipefail", "-c", block.code]
-        else:
-            script = self.project / (block.file or "script.py")
-            script.write_text(block.code)
-            command = [sys.executable, "-W", "error", script.name]
+        match block.language:
+            case "sh":
+                command = _shell(block.code)
+            case "yaml":
+                command = _shell("".join(_workflow_steps(block.code)))
+            case "python":
+                script = self.project / (block.file or "script.py")
+                script.write_text(block.code)
+                command = [sys.executable, "-W", "error", script.name]
+            case language:
+                assert language in ("json", "text", "toml"), f"{block.place}: nobody knows what to do with {language!r}"
+                return
         self._service.reset()
         self._service.script(*block.answers)
         done = subprocess.run(
@@ -143,7 +156,7 @@ class Desk:
         told = f"{block.place}\nstdout: {done.stdout}\nstderr: {done.stderr}"
         assert done.returncode == block.exit_code, told
         assert block.stderr in done.stderr, told
-        assert block.language == "sh" or not done.stderr or block.stderr, told
+        assert block.language != "python" or not done.stderr or block.stderr, told
         if block.prints is not None:
             pattern = ".*?".join(map(re.escape, block.prints.strip().split("…")))
             assert re.fullmatch(pattern, done.stdout.strip(), re.S), told
@@ -160,7 +173,19 @@ class Desk:
             "OPENAI_BASE_URL": self._service.base_url,
             "OPENAI_AGENTS_DISABLE_TRACING": "1",
             "COLUMNS": "80",
+            "GITHUB_BASE_REF": "main",
+            "GITHUB_STEP_SUMMARY": os.devnull,
         }
+
+
+def _shell(code: str) -> list[str]:
+    return ["bash", "-euo", "pipefail", "-c", code]
+
+
+def _workflow_steps(code: str) -> list[str]:
+    """Return the commands of a GitHub workflow."""
+    found = re.findall(r"^( *)- run: (?:\|\n((?:\1    .*\n)+)|(.*\n))", code, re.M)
+    return [textwrap.dedent(lines) or line for _, lines, line in found]
 
 
 def commands(page: Path) -> list[list[str]]:

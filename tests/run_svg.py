@@ -1,4 +1,4 @@
-"""Draws docs/run.svg: `agentctl stream` on a real terminal, over the fake service. `python -m tests.run_svg` writes it."""
+"""Draws docs/run.svg, a run on a real terminal over the fake service: `python -m tests.run_svg`."""
 
 import io
 import re
@@ -38,7 +38,7 @@ def get_weather(city: str) -> str:
 agent = Agent(name="weather", tools=[get_weather])
 '''
 _FRAME = """\
-<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img" aria-label="A run of agentctl in a terminal">
+<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img" aria-label="A run in a terminal">
 <style>
 .{unique_id}-matrix {{ font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; \
 font-size: {char_height}px; line-height: {line_height}px }}
