@@ -41,7 +41,7 @@ class OpenAIConversationsSession(SessionABC):
         self._opened: Conversations | None = None
 
     @property
-    def session_id(self) -> str:  # type: ignore[override]  # known once there is a conversation, and not to be set
+    def session_id(self) -> str:
         """The id of the conversation.
 
         Raises:
@@ -50,6 +50,11 @@ class OpenAIConversationsSession(SessionABC):
         if self._id is None:
             raise ValueError("the conversation has no id yet: it is made by the first get_items() or add_items()")
         return self._id
+
+    @session_id.setter
+    def session_id(self, conversation_id: str) -> None:
+        """Go on with another conversation."""
+        self._id = conversation_id
 
     async def get_items(self, limit: int | None = None) -> list[WireItem]:
         """Return the items, the oldest first; with a limit, or that of the settings, the newest so many."""
