@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from agentctl.agent.wire import JSONValue
+
+from .columns import GAP, aligned, fold
 
 UNSET = "-"
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield rows as lines whose columns begin below each other."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def described(agent: dict[str, JSONValue]) -> Iterator[str]:
-    """Yield the lines of an agent, as `definitions.description` tells of it."""
+def described(agent: dict[str, JSONValue], room: int | None = None) -> Iterator[str]:
+    """Yield the lines of an agent, as `definitions.description` tells of it, folded to so many columns."""
     function = agent["instructions_function"]
     output = agent["output_type"]
     guardrails = ", ".join(f"{each['name']} ({each['stage']})" for each in agent["guardrails"])
@@ -35,30 +30,31 @@ def described(agent: dict[str, JSONValue]) -> Iterator[str]:
         rows.insert(-1, ("guardrails", guardrails))
     if agent["mcp_servers"]:
         rows.insert(-1, ("servers", ", ".join(agent["mcp_servers"])))
-    width = max(len(name) for name, _ in rows)
-    for name, text in rows:
-        first, *others = str(text).splitlines() or [""]
-        yield f"{name:<{width}}  {first}".rstrip()
-        yield from (f"{'':<{width}}  {line}".rstrip() for line in others)
+    parts = [(name, str(text).splitlines() or [""]) for name, text in rows]
+    yield from aligned([(name if not at else "", line) for name, lines in parts for at, line in enumerate(lines)], room)
     for tool in agent["tools"]:
         yield ""
-        yield from _tool(tool)
+        yield from _tool(tool, "tool", room)
     for handoff in agent["handoffs"]:
         yield ""
-        yield from _tool(handoff, f"handoff to {handoff['agent']},")
+        yield from _tool(handoff, f"handoff to {handoff['agent']},", room)
 
 
-def _tool(tool: JSONValue, kind: str = "tool") -> Iterator[str]:
+def _tool(tool: JSONValue, kind: str, room: int | None) -> Iterator[str]:
     """Yield a tool as its signature, what it is for, and what its parameters mean; else as the API has it."""
     if "parameters" not in tool:
         yield f"{kind} {tool['name']}"
-        yield from aligned([(f"  {name}", _brief(value)) for name, value in tool.items() if name != "name"])
+        yield from _below([(name, _brief(value)) for name, value in tool.items() if name != "name"], room)
         return
     parameters = tool["parameters"].get("properties", {})
     yield f"{kind} {tool['name']}({', '.join(f'{name}: {_type(schema)}' for name, schema in parameters.items())})"
-    yield from (f"  {line}".rstrip() for line in tool["description"].splitlines())
-    meanings = [(f"  {name}", schema["description"]) for name, schema in parameters.items() if "description" in schema]
-    yield from aligned(meanings)
+    inner = None if room is None else room - len(GAP)
+    yield from (f"{GAP}{part}".rstrip() for line in tool["description"].splitlines() for part in fold(line, inner))
+    yield from _below([(name, row["description"]) for name, row in parameters.items() if "description" in row], room)
+
+
+def _below(rows: list[tuple[str, str]], room: int | None) -> Iterator[str]:
+    return aligned([(f"{GAP}{name}", text) for name, text in rows], room) if rows else iter(())
 
 
 def _brief(value: JSONValue) -> str:

@@ -32,10 +32,24 @@ class Invocation:
     """Whether something still runs that cannot be ended: the process is then to leave without waiting for it."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
-    def print(self, text: str) -> None:
-        """Write a line of data to stdout; on a terminal what it would act on is escaped."""
+    def print(self, text: str, *, stressed: int = 0) -> None:
+        """Write a line of data to stdout; on a terminal what it would act on is escaped.
+
+        The first `stressed` characters stand out, where there is colour.
+        """
         text = redact(text)
-        sys.stdout.write((_escaped(text) if sys.stdout.isatty() else text) + "\n")
+        if sys.stdout.isatty():
+            text = _escaped(text)
+        if stressed:
+            text = self._stressed(text, stressed)
+        sys.stdout.write(f"{text}\n")
+
+    def _stressed(self, text: str, length: int) -> str:
+        # 1 ms that most lines save.
+        from agentctl.render.facts import wants_color
+
+        has_color = wants_color(self.color, self.environ, is_terminal=sys.stdout.isatty())
+        return f"\x1b[1m{text[:length]}\x1b[0m{text[length:]}" if has_color else text
 
     def print_json(self, document: dict[str, JSONValue]) -> None:
         """Write a machine document to stdout, its schema version first."""

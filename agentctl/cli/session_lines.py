@@ -9,7 +9,7 @@ from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.render.escape import one_line, shorten
 from agentctl.render.json_value import to_json
 
-from .agent_lines import aligned
+from .columns import aligned
 
 if TYPE_CHECKING:
     from agentctl.memory.store import Conversation

@@ -16,6 +16,7 @@ from agentctl.profile.keys import KEYS
 from agentctl.profile.load import Loaded
 from agentctl.profile.resolve import BUILT_IN, Value
 
+from .columns import aligned, room
 from .invocation import Invocation
 
 UNSET = "-"
@@ -83,12 +84,11 @@ def show_value(invocation: Invocation, name: str, value: Value | None, *, as_jso
 def print_table(invocation: Invocation, values: Mapping[str, Value | None], *, with_origin: bool) -> None:
     """Print values in columns, a line each."""
     rows = [
-        (name, UNSET, "") if value is None else (name, as_text(value.value) or "", value.origin if with_origin else "")
+        (name, UNSET, "") if value is None else (name, as_text(value.value) or "", value.origin)
         for name, value in values.items()
     ]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for name, text, source in rows:
-        invocation.print(f"{name:<{widths[0]}}  {text:<{widths[1]}}  {source}".rstrip())
+    for line in aligned(rows if with_origin else [row[:2] for row in rows], room()):
+        invocation.print(line)
 
 
 def values_json(values: Mapping[str, Value | None]) -> dict[str, JSONValue]:

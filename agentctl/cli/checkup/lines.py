@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-from textwrap import wrap
-
 from agentctl.agent.wire import JSONValue
+from agentctl.cli.columns import line, room
 from agentctl.cli.invocation import Invocation
 from agentctl.redaction import redact
 from agentctl.render.escape import one_line
@@ -14,17 +11,13 @@ from agentctl.render.escape import one_line
 from .finding import Finding, State
 
 _STATE_WIDTH = max(map(len, State))
-_NARROWEST = 20
 
 
 def print_finding(invocation: Invocation, finding: Finding, check_width: int) -> None:
     """Print a finding as one line; on a terminal as many as its columns ask for, aligned."""
-    margin = f"{finding.state.value:<{_STATE_WIDTH}}  {finding.check:<{check_width}}  "
     text = one_line(redact(f"{finding.message}; {finding.remedy}" if finding.remedy else finding.message))
-    if sys.stdout.isatty():
-        room = max(shutil.get_terminal_size().columns - len(margin), _NARROWEST)
-        text = f"\n{' ' * len(margin)}".join(wrap(text, room, break_long_words=False, break_on_hyphens=False))
-    invocation.print(margin + text)
+    shown = line((finding.state.value, finding.check, text), (_STATE_WIDTH, check_width), room())
+    invocation.print(shown, stressed=len(finding.state) if finding.state is State.FAILURE else 0)
 
 
 def finding_json(finding: Finding) -> dict[str, JSONValue]:

@@ -10,7 +10,8 @@ import typer
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import candidates
-from agentctl.cli.agent_lines import aligned, described
+from agentctl.cli.agent_lines import described
+from agentctl.cli.columns import aligned, room
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.profile.load import Loaded, find_paths, load_settings, search_project
@@ -87,7 +88,7 @@ def show(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
     if as_json:
         invocation.print_json(agent)
     else:
-        _print(invocation, described(agent))
+        _print(invocation, described(agent, room()))
 
 
 @app.command("check", short_help="Load agents, and say what is wrong with them.")
@@ -170,7 +171,8 @@ def _list_project(invocation: Invocation, project: ProjectFile, *, as_json: bool
     rows = list(project.agents.items())
     if default is not None and default not in project.agents:
         rows.append(("-", str(default)))
-    _print(invocation, aligned([(name, text, "default" if default in (name, text) else "") for name, text in rows]))
+    lines = [(name, text, "default" if default in (name, text) else "") for name, text in rows]
+    _print(invocation, aligned(lines, room()) if lines else ())
     if not trusted and project.references:
         invocation.note(f"{project.path} may not run code yet: read it, then run `agentctl trust`")
 
@@ -202,10 +204,8 @@ def _list_code(invocation: Invocation, place: str, *, as_json: bool) -> None:
         return
     if not agents:
         invocation.note(f"{place} defines no agent")
-    _print(
-        invocation,
-        aligned([(name, agent.name, ", ".join(tool.name for tool in agent.tools)) for name, agent in agents.items()]),
-    )
+    rows = [(name, agent.name, ", ".join(tool.name for tool in agent.tools)) for name, agent in agents.items()]
+    _print(invocation, aligned(rows, room()) if rows else ())
 
 
 def _loaded(invocation: Invocation, ref: str | None) -> Loaded:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from agentctl.agent.wire import JSONValue
+from agentctl.cli.columns import aligned, fold, room
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import EXITS, Exit, by_code
 
@@ -55,9 +56,8 @@ def _body(row: Exit) -> dict[str, JSONValue]:
 
 
 def _explanation(row: Exit) -> str:
-    return f"{row.code} {row.outcome}\n{row.meaning}\n{row.remedy}"
+    return "\n".join([f"{row.code} {row.outcome}", *fold(row.meaning, room()), *fold(row.remedy, room())])
 
 
 def _table(rows: tuple[Exit, ...]) -> str:
-    width = max(len(row.outcome) for row in rows)
-    return "\n".join(f"{row.code:>4}  {row.outcome:<{width}}  {row.meaning}" for row in rows)
+    return "\n".join(aligned([(f"{row.code:>4}", row.outcome, row.meaning) for row in rows], room()))

@@ -12,6 +12,7 @@ import typer
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import candidates
+from agentctl.cli.columns import aligned, room
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.models.local.pull import Step, pull, pull_from
@@ -28,7 +29,12 @@ from agentctl.models.local.weights import (
 from agentctl.profile.load import find_key, load_settings
 from agentctl.redaction import redact
 
-app = typer.Typer(no_args_is_help=True, help="Models: those of the endpoint, and the local weights.")
+HELP = """Example: agentctl models list
+
+Models: those of the endpoint, and the local weights.
+"""
+
+app = typer.Typer(no_args_is_help=True, help=HELP)
 
 Name = Annotated[str, typer.Argument(metavar="[NAME]", help="The local model.", autocompletion=candidates.local_models)]
 
@@ -75,9 +81,8 @@ def list_models(
     folder = weights_folder(invocation.environ)
     rows = [(weights, state_of(weights, folder), folder / weights.file_name) for weights in KNOWN]
     if not as_json:
-        for weights, state, path in rows:
-            place = f"agentctl models pull {weights.name}" if state is State.MISSING else path
-            invocation.print(f"local/{weights.name}  {weights.size / 1e6:.0f} MB  {state.value}  {place}")
+        for line in aligned([_cells(*row) for row in rows], room()):
+            invocation.print(line)
     names = [] if local else _endpoint_models(invocation)
     if as_json:
         invocation.print_json({"models": [_as_json(*row) for row in rows], "endpoint_models": names})
@@ -165,6 +170,11 @@ def _invocation(ctx: typer.Context) -> Invocation:
 
 def _find(name: str, environ: Mapping[str, str]) -> tuple[Weights, Path]:
     return known_weights(name.removeprefix("local/")), weights_folder(environ)
+
+
+def _cells(weights: Weights, state: State, path: Path) -> tuple[str, ...]:
+    place = f"agentctl models pull {weights.name}" if state is State.MISSING else str(path)
+    return f"local/{weights.name}", f"{weights.size / 1e6:.0f} MB", state.value, place
 
 
 def _as_json(weights: Weights, state: State, path: Path) -> JSONValue:
