@@ -1,0 +1,378 @@
+"""Runs that are suspended, decided about, and gone on with in other processes, once."""
+
+import json
+import os
+import random
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentctl.cli.approvals.ticket import read_ticket
+from agentctl.errors import ConfigurationError
+from tests.cli.approving import PAIR, suspended
+from tests.conftest import Agentctl
+from tests.service.client import Service
+from tests.service.steps import text, tool_calls
+
+
+@pytest.fixture
+def tickets(home: Path) -> Path:
+    """The folder of the tickets."""
+    return home / ".agentctl" / "tickets"
+
+
+def words(notes: Path) -> list[str]:
+    return sorted(notes.read_text().split()) if notes.exists() else []
+
+
+def edit(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize("command", ["run", "stream"])
+def test_a_run_is_suspended_decided_about_and_gone_on_with(
+    command: str, agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path, service: Service
+) -> None:
+    ticket = suspended(agentctl, pair, env)
+    assert agentctl("approvals", "approve", ticket, "call_1").returncode == 0
+    assert agentctl("approvals", "deny", ticket, "--message", "One is enough.").returncode == 0
+    done = agentctl(command, "--resume", ticket, "--format", "jsonl", env=env)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, events[-1]["final_output"], events[-1]["usage"]["requests"]) == (0, "All noted.", 2)
+    assert words(notes) == ["one"]
+    sent = service.requests()[-1]["body"]["input"]
+    assert [item["output"] for item in sent if "output" in item] == ["noted", "One is enough."]
+    assert [item.get("call_id") for item in sent] == [None, "call_1", "call_2", "call_1", "call_2"]
+
+
+def test_a_ticket_is_its_users_alone(
+    agentctl: Agentctl, pair: str, env: dict[str, str], home: Path, tickets: Path
+) -> None:
+    ticket = suspended(agentctl, pair, env, "--ticket", str(home / "ticket.json"))
+    for path in (tickets / f"{ticket}.json", home / "ticket.json"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(tickets.stat().st_mode) == 0o700
+
+
+def test_a_ticket_is_used_once(agentctl: Agentctl, pair: str, env: dict[str, str], home: Path, notes: Path) -> None:
+    ticket = suspended(agentctl, pair, env, "--ticket", str(home / "ticket.json"))
+    assert agentctl("run", "--resume", ticket, "--allow", "note", env=env).returncode == 0
+    for again in (ticket, str(home / "ticket.json")):
+        done = agentctl("run", "--resume", again, "--allow", "note", env=env)
+        assert (done.returncode, done.stdout) == (78, "")
+        assert f"ticket {ticket} was used before" in done.stderr
+    assert agentctl("approvals", "approve", ticket, "--all").returncode == 78
+    assert words(notes) == ["one", "two"]
+
+
+def test_of_processes_that_go_on_at_once_one_does(
+    agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path
+) -> None:
+    ticket = suspended(agentctl, pair, env)
+    with ThreadPoolExecutor(4) as pool:
+        going = [pool.submit(agentctl, "run", "--resume", ticket, "--allow", "note", env=env) for _ in range(4)]
+    assert sorted(done.result().returncode for done in going) == [0, 78, 78, 78]
+    assert words(notes) == ["one", "two"]
+
+
+def test_what_is_not_decided_is_decided_by_the_policy_and_uses_up_nothing(
+    agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path
+) -> None:
+    ticket = suspended(agentctl, pair, env)
+    agentctl("approvals", "approve", ticket, "1")
+    assert agentctl("run", "--resume", ticket, env=env).returncode == 83
+    again = agentctl("run", "--resume", ticket, "--on-approval", "suspend", "--format", "json", env=env)
+    assert (again.returncode, json.loads(again.stdout)["ticket"]) == (84, ticket)
+    assert words(notes) == []
+    assert agentctl("run", "--resume", ticket, "--on-approval", "deny", env=env).returncode == 0
+    assert words(notes) == ["one"]
+
+
+def test_a_run_is_suspended_again_in_a_ticket_of_its_own(
+    service: Service, agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path
+) -> None:
+    service.reset()
+    service.script(tool_calls(("note", {"word": "one"}, "c1")), tool_calls(("note", {"word": "two"}, "c2")), text("ok"))
+    first = suspended(agentctl, pair, env)
+    agentctl("approvals", "approve", first)
+    done = agentctl("run", "--resume", first, "--on-approval", "suspend", "--format", "json", env=env)
+    second = json.loads(done.stdout)["ticket"]
+    assert (done.returncode, second != first, words(notes)) == (84, True, ["one"])
+    assert agentctl("run", "--resume", second, "--allow", "note", env=env).returncode == 0
+    assert words(notes) == ["one", "two"]
+
+
+def test_always_approves_the_further_calls_of_the_tool(
+    service: Service, agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path
+) -> None:
+    service.reset()
+    service.script(tool_calls(("note", {"word": "one"}, "c1")), tool_calls(("note", {"word": "two"}, "c2")), text("ok"))
+    ticket = suspended(agentctl, pair, env)
+    agentctl("approvals", "approve", ticket, "--always")
+    assert agentctl("run", "--resume", ticket, env=env).returncode == 0
+    assert words(notes) == ["one", "two"]
+
+
+def test_a_prompt_joins_the_run_that_goes_on(
+    agentctl: Agentctl, pair: str, env: dict[str, str], service: Service
+) -> None:
+    ticket = suspended(agentctl, pair, env)
+    assert agentctl("run", "--resume", ticket, "--allow", "note", "And be brief.", env=env).returncode == 0
+    assert service.requests()[-1]["body"]["input"][-1] == {"role": "user", "content": "And be brief."}
+
+
+def test_it_goes_on_with_what_was_said_for_it(
+    agentctl: Agentctl, pair: str, env: dict[str, str], service: Service, home: Path
+) -> None:
+    (home / "system.txt").write_text("@ is how I begin.")
+    ticket = suspended(agentctl, pair, env, "-m", "gpt-x", "-i", f"@{home / 'system.txt'}", "--set", "temperature=0.5")
+    assert agentctl("stream", "--resume", ticket, "--allow", "note", env=env, cwd=Path("/")).returncode == 0
+    first, last = (request["body"] for request in service.requests())
+    for name in ("model", "instructions", "temperature", "tools"):
+        assert last[name] == first[name]
+    assert (last["model"], last["instructions"]) == ("gpt-x", "@ is how I begin.")
+
+
+def test_a_session_has_each_item_of_a_suspended_run_once(agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:
+    ticket = suspended(agentctl, pair, env, "--session", "trip")
+    assert agentctl("run", "--resume", ticket, "--allow", "note", env=env).returncode == 0
+    items = json.loads(agentctl("sessions", "show", "trip", "--json").stdout)["items"]
+    kinds = [item.get("type") or item["role"] for item in items]
+    assert kinds == [
+        "user",
+        "function_call",
+        "function_call",
+        "function_call_output",
+        "function_call_output",
+        "message",
+    ]
+
+
+def test_a_changed_source_is_refused_before_it_runs(
+    agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path
+) -> None:
+    ticket = suspended(agentctl, pair, env)
+    path = Path(pair.removesuffix(":agent"))
+    path.write_text(PAIR + "\nprint('imported')\n")
+    done = agentctl("run", "--resume", ticket, "--allow", "note", env=env)
+    assert (done.returncode, words(notes)) == (78, [])
+    assert f"ticket {ticket} no longer fits; changed since: the source of the agent" in done.stderr
+    assert "imported" not in done.stderr
+    path.write_text(PAIR)
+    assert agentctl("run", "--resume", ticket, "--allow", "note", env=env).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "changed"),
+    [
+        (["-m", "gpt-other"], "the model of agent 'scribe'"),
+        (["-i", "Else."], "the instructions of agent 'scribe'"),
+    ],
+)
+def test_a_changed_agent_is_refused(
+    options: list[str], changed: str, agentctl: Agentctl, pair: str, env: dict[str, str]
+) -> None:
+    ticket = suspended(agentctl, pair, env)
+    done = agentctl("run", "--resume", ticket, "--allow", "note", *options, env=env)
+    assert done.returncode == 78
+    assert changed in done.stderr
+
+
+def test_what_the_agents_file_imports_may_change_its_tools_and_is_refused(
+    agentctl: Agentctl, pair: str, env: dict[str, str], home: Path
+) -> None:
+    (home / "wording.py").write_text("ABOUT = 'Notes a word.'\n")
+    path = Path(pair.removesuffix(":agent"))
+    source = "from wording import ABOUT\n" + PAIR.replace(
+        "needs_approval=True", "needs_approval=True, description_override=ABOUT"
+    )
+    path.write_text(source)
+    ticket = suspended(agentctl, pair, env)
+    (home / "wording.py").write_text("ABOUT = 'Burns a word.'\n")
+    done = agentctl("run", "--resume", ticket, "--allow", "note", env=env)
+    assert done.returncode == 78
+    assert "the tools of agent 'scribe'" in done.stderr
+
+
+def test_an_expired_ticket_is_refused(agentctl: Agentctl, pair: str, env: dict[str, str], tickets: Path) -> None:
+    ticket = suspended(agentctl, pair, env)
+    edit(tickets / f"{ticket}.json", expires="2025-01-01T00:00:00+00:00")
+    done = agentctl("run", "--resume", ticket, "--allow", "note", env=env)
+    assert done.returncode == 78
+    assert f"ticket {ticket} expired at 2025-01-01 00:00 UTC" in done.stderr
+    assert agentctl("approvals", "list").stdout == ""
+    assert ticket in agentctl("approvals", "list", "--all").stdout
+
+
+def test_the_lifetime_of_tickets_is_a_setting(
+    agentctl: Agentctl, pair: str, env: dict[str, str], tickets: Path
+) -> None:
+    ticket = suspended(agentctl, pair, {**env, "AGENTCTL_TICKET_LIFETIME": "1"})
+    deadline = time.monotonic() + 10
+    while agentctl("approvals", "list").stdout and time.monotonic() < deadline:
+        pass
+    assert agentctl("run", "--resume", ticket, "--allow", "note", env=env).returncode == 78
+
+
+def test_a_tampered_ticket_is_an_error_that_says_so(
+    agentctl: Agentctl, pair: str, env: dict[str, str], tickets: Path, notes: Path
+) -> None:
+    ticket = suspended(agentctl, pair, env)
+    path = tickets / f"{ticket}.json"
+    whole = json.loads(path.read_text())
+    for change, said in (
+        ({"version": 2}, "of version 2"),
+        ({"id": "../../etc/passwd"}, "no id of a ticket"),
+        ({"calls": "none"}, "'calls' is no list"),
+        ({"settings": {"client.base_url": "http://elsewhere.example"}}, "may not set 'client.base_url'"),
+        ({"settings": {"settings.extra_headers.X-Token": "x"}}, "may not set 'settings.extra_headers.X-Token'"),
+        ({"settings": {"agent": "evil.py:agent"}}, "may not set 'agent'"),
+        ({"settings": {"max_turns": "many"}}, "wants a whole number"),
+        ({"expires": "soon"}, "Invalid isoformat"),
+        ({"fingerprint": {}}, "has no 'agents'"),
+    ):
+        with pytest.raises(ConfigurationError, match=re.escape(said)):
+            read_ticket(json.dumps({**whole, **change}).encode(), "ticket.json")
+    edit(path, state={**whole["state"], "items": [{}]})
+    done = agentctl("run", "--resume", ticket, "--allow", "note", env=env)
+    assert (done.returncode, done.stdout, words(notes)) == (78, "", [])
+    assert "the state of the run cannot be read" in done.stderr
+
+
+def test_a_ticket_that_shows_other_calls_than_it_makes_is_refused(
+    agentctl: Agentctl, pair: str, env: dict[str, str], tickets: Path, notes: Path
+) -> None:
+    ticket = suspended(agentctl, pair, env)
+    path = tickets / f"{ticket}.json"
+    path.write_text(path.read_text().replace('\\"word\\": \\"one\\"', '\\"word\\": \\"harmless\\"', 1))
+    done = agentctl("run", "--resume", ticket, "--allow", "note", env=env)
+    assert (done.returncode, words(notes)) == (78, [])
+    assert "shows other calls than its run would make" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["tk_0000000000000000", "no/such/file.json"])
+def test_a_ticket_that_is_not_there_is_an_error(name: str, agentctl: Agentctl) -> None:
+    for command in (["run", "--resume", name], ["approvals", "show", name]):
+        done = agentctl(*command)
+        assert done.returncode == 78
+        assert "there is no ticket" in done.stderr
+
+
+def test_a_ticket_from_elsewhere_names_no_code_by_itself(
+    agentctl: Agentctl, pair: str, env: dict[str, str], home: Path, notes: Path
+) -> None:
+    file = home / "ticket.json"
+    suspended(agentctl, pair, env, "--ticket", str(file))
+    elsewhere = {**env, "AGENTCTL_HOME": str(home / "elsewhere")}
+    assert agentctl("approvals", "approve", str(file), "--all", env=elsewhere).returncode == 0
+    done = agentctl("run", "--resume", str(file), env=elsewhere)
+    assert (done.returncode, words(notes)) == (78, [])
+    assert f"name it yourself, with `-a {pair}`" in done.stderr
+    assert agentctl("run", "--resume", str(file), "-a", pair, env=elsewhere).returncode == 0
+    assert words(notes) == ["one", "two"]
+    assert agentctl("run", "--resume", str(file), "-a", pair, env=elsewhere).returncode == 78
+
+
+def test_a_project_whose_trust_is_gone_is_refused(
+    agentctl: Agentctl, pair: str, env: dict[str, str], home: Path, notes: Path
+) -> None:
+    project = home / "agentctl.toml"
+    project.write_text('agent = "scribe"\n[agents]\nscribe = "scribe.py:agent"\n')
+    assert agentctl("trust", cwd=home).returncode == 0
+    done = agentctl("run", "--on-approval", "suspend", "--format", "json", "hi", env=env, cwd=home)
+    ticket = json.loads(done.stdout)["ticket"]
+    project.write_text("max_turns = 9\n" + project.read_text())
+    again = agentctl("run", "--resume", ticket, "--allow", "note", env=env, cwd=home)
+    assert (again.returncode, words(notes)) == (78, [])
+    assert "agentctl trust" in again.stderr
+    agentctl("trust", cwd=home)
+    assert agentctl("run", "--resume", ticket, "--allow", "note", env=env, cwd=home).returncode == 0
+
+
+def test_without_a_home_a_ticket_needs_a_file(agentctl: Agentctl, pair: str, env: dict[str, str], home: Path) -> None:
+    homeless = {**env, "AGENTCTL_HOME": None, "HOME": "/nonexistent"}
+    done = agentctl("run", "--on-approval", "suspend", "-a", pair, "hi", env=homeless)
+    assert done.returncode == 78
+    assert "--ticket names a file" in done.stderr
+
+
+def test_the_calls_of_a_ticket_are_shown_whole_and_escaped(
+    service: Service, agentctl: Agentctl, pair: str, env: dict[str, str]
+) -> None:
+    service.reset()
+    service.script(tool_calls(("note", {"word": "first\nsecond \x1b]52;c;aGk=\x07"}, "c1")))
+    ticket = suspended(agentctl, pair, env)
+    shown = agentctl("approvals", "show", ticket).stdout
+    assert shown.endswith(
+        "1. c1: waits for a decision\n"
+        "note, called by agent scribe\n"
+        "  word:\n"
+        "    first\n"
+        "    second \\x1b]52;c;aGk=\\x07\n"
+    )
+    (listed,) = json.loads(agentctl("approvals", "list", "--json").stdout)["tickets"]
+    assert (listed["id"], listed["state"], listed["calls"][0]["decision"]) == (ticket, "open", None)
+
+
+def test_a_decision_names_its_call(agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:
+    ticket = suspended(agentctl, pair, env)
+    for arguments in (["approve", ticket], ["deny", ticket, "call_9"], ["approve", ticket, "call_1", "--all"]):
+        assert agentctl("approvals", *arguments).returncode == 2
+    done = agentctl("approvals", "deny", ticket, "--all", "--always", "--message", "No.", "--json")
+    decisions = [call["decision"] for call in json.loads(done.stdout)["calls"]]
+    assert decisions == [{"approved": False, "always": True, "message": "No."}] * 2
+
+
+def test_decisions_that_are_taken_at_once_are_all_kept(agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:
+    ticket = suspended(agentctl, pair, env)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda call: agentctl("approvals", "approve", ticket, call), ["call_1", "call_2"]))
+    calls = json.loads(agentctl("approvals", "show", ticket, "--json").stdout)["calls"]
+    assert [call["decision"]["approved"] for call in calls] == [True, True]
+
+
+def test_what_a_run_that_goes_on_cannot_have_is_refused(agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:
+    ticket = suspended(agentctl, pair, env)
+    for options in (["--dry-run"], ["--session", "other"]):
+        assert agentctl("run", "--resume", ticket, *options, env=env).returncode == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_killed_at_any_point_it_loses_and_doubles_nothing(
+    service: Service, agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path, tickets: Path
+) -> None:
+    for seed in range(4):
+        service.reset()
+        service.script(tool_calls(("note", {"word": "one"}, "c1")), *[text("ok")] * 3)
+        notes.unlink(missing_ok=True)
+        ticket = suspended(agentctl, pair, env)
+        assert agentctl("approvals", "approve", ticket).returncode == 0
+        kill_after(random.Random(seed).uniform(0, 0.6), "run", "--resume", ticket, env=env)
+        was_used = (tickets / f"{ticket}.used").exists()
+        again = agentctl("run", "--resume", ticket, env=env)
+        assert again.returncode == (78 if was_used else 0), again.stderr
+        assert len(words(notes)) <= 1
+        assert was_used or words(notes) == ["one"]
+        assert json.loads(agentctl("approvals", "show", ticket, "--json").stdout)["state"] == "used"
+
+
+def kill_after(seconds: float, *arguments: str, env: dict[str, str]) -> None:
+    """Start the command line and kill it after some time, wherever it is then."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agentctl", *arguments],
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
