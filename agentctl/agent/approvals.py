@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .wire import JSONValue
 
@@ -20,6 +20,14 @@ class Decision:
     """What the model is told of a no; None leaves the words to the engine."""
     is_spent: bool = False
     """Whether the call that it is about is over: a later call of the same id is another one."""
+
+
+class _Tool(NamedTuple):
+    """The tool of an agent, or of an MCP server that the service speaks to for it."""
+
+    agent: str
+    server: str | None
+    name: str
 
 
 @dataclass(slots=True)
@@ -40,7 +48,7 @@ class _OfTool:
 class Approvals:
     """The decisions of a run: a run within a tool call shares them, so that they are kept apart by agent and tool."""
 
-    _tools: dict[tuple[str, str], _OfTool] = field(default_factory=dict)
+    _tools: dict[_Tool, _OfTool] = field(default_factory=dict)
 
     def decide(self, item: ToolApprovalItem, approved: bool, *, always: bool, message: str | None = None) -> None:
         """Take a decision about a call, or about all calls of its tool from now on.
@@ -48,29 +56,29 @@ class Approvals:
         Raises:
             ValueError: the item has no tool name or no call id.
         """
-        name, call_id = item.name, item.call_id
-        if not name or not call_id:
+        call_id = item.call_id
+        if not item.name or not call_id:
             raise ValueError("what is decided about is a call with the name of its tool and an id")
-        of_tool = self._tools.setdefault((item.agent.name, name), _OfTool())
+        of_tool = self._tools.setdefault(_tool(item), _OfTool())
         of_tool.calls[call_id] = decision = Decision(approved=approved, message=message)
         if always:
             of_tool.always = decision
 
-    def decision(self, agent: str, tool_name: str, call_id: str) -> Decision | None:
+    def decision(self, item: ToolApprovalItem) -> Decision | None:
         """Return what holds for a call that is yet to be made, None while nobody has decided."""
-        of_tool = self._tools.get((agent, tool_name))
-        return None if of_tool is None else of_tool.about(call_id, counts_spent=False)
+        of_tool = self._tools.get(_tool(item))
+        return None if of_tool is None else of_tool.about(item.call_id or "", counts_spent=False)
 
-    def spend(self, agent: str, tool_name: str, call_id: str) -> None:
+    def spend(self, item: ToolApprovalItem) -> None:
         """Note that a call is over: what was decided about it holds for no other."""
-        of_tool = self._tools.get((agent, tool_name))
+        of_tool, call_id = self._tools.get(_tool(item)), item.call_id or ""
         if of_tool is not None and call_id in of_tool.calls:
             of_tool.calls[call_id] = replace(of_tool.calls[call_id], is_spent=True)
 
     def told(self, tool_name: str, call_id: str) -> Decision | None:
         """Return what was decided about a call, over or not, of a tool of any agent; None while nobody has."""
         found = (
-            of_tool.about(call_id, counts_spent=True) for (_, name), of_tool in self._tools.items() if name == tool_name
+            of_tool.about(call_id, counts_spent=True) for tool, of_tool in self._tools.items() if tool.name == tool_name
         )
         return next((decision for decision in found if decision is not None), None)
 
@@ -78,12 +86,13 @@ class Approvals:
         """Return the decisions as JSON."""
         return [
             {
-                "agent": agent,
-                "tool": tool,
+                "agent": tool.agent,
+                "server": tool.server,
+                "tool": tool.name,
                 "calls": {call_id: asdict(decision) for call_id, decision in of_tool.calls.items()},
                 "always": None if of_tool.always is None else asdict(of_tool.always),
             }
-            for (agent, tool), of_tool in self._tools.items()
+            for tool, of_tool in self._tools.items()
         ]
 
     @classmethod
@@ -91,7 +100,7 @@ class Approvals:
         """Return decisions that were JSON."""
         return cls(
             {
-                (one["agent"], one["tool"]): _OfTool(
+                _Tool(one["agent"], one["server"], one["tool"]): _OfTool(
                     {call_id: Decision(**decision) for call_id, decision in one["calls"].items()},
                     None if one["always"] is None else Decision(**one["always"]),
                 )
@@ -101,4 +110,9 @@ class Approvals:
 
     def copy(self) -> Approvals:
         """Return a copy that decides for itself."""
-        return Approvals({key: _OfTool(dict(of_tool.calls), of_tool.always) for key, of_tool in self._tools.items()})
+        return Approvals({tool: _OfTool(dict(of_tool.calls), of_tool.always) for tool, of_tool in self._tools.items()})
+
+
+def _tool(item: ToolApprovalItem) -> _Tool:
+    server = item.wire.get("server_label")
+    return _Tool(item.agent.name, server if isinstance(server, str) else None, item.name or "")

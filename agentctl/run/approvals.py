@@ -21,7 +21,6 @@ from .unknown_tools import UnknownCall
 
 if TYPE_CHECKING:
     from agentctl.agent.approvals import Decision
-    from agentctl.agent.tool_origin import ToolOrigin
 
     from .local_tools import LocalCall
     from .progress import Progress
@@ -62,12 +61,12 @@ async def sort_by_approval(calls: list[ToolCall], progress: Progress, asked: fro
         if isinstance(call, UnknownCall) or call.call_id in progress.paused or not may_need_approval(call):
             found.ready.append(call)
             continue
-        decision = _decision(call, progress)
+        item = _item(call, progress)
+        decision = progress.context.approvals.decision(item)
         if decision is None:
             if call.call_id not in asked and not await _needs_approval(call, progress):
                 found.ready.append(call)
                 continue
-            item = ToolApprovalItem(progress.agent, call.item.wire, _name(call), tool_origin=_origin(call))
             decision = await _decided_by_tool(call, item, progress)
             if decision is None:
                 objection = None if call.call_id in asked else await _objection(call, progress)
@@ -102,7 +101,7 @@ def spend_decisions(calls: list[ToolCall], progress: Progress) -> None:
     """Note that calls are over, so that what was decided about one holds for no later call of the same id."""
     for call in calls:
         if not isinstance(call, UnknownCall):
-            progress.context.approvals.spend(progress.agent.name, _name(call), call.call_id)
+            progress.context.approvals.spend(_item(call, progress))
 
 
 def may_need_approval(call: ToolCall) -> bool:
@@ -124,12 +123,9 @@ def _name(call: _Asked) -> str:
     return call.name if isinstance(call, HostedCall) else call.tool.name
 
 
-def _origin(call: _Asked) -> ToolOrigin | None:
-    return call.tool.origin if isinstance(call, FunctionCall) else None
-
-
-def _decision(call: _Asked, progress: Progress) -> Decision | None:
-    return progress.context.approvals.decision(progress.agent.name, _name(call), call.call_id)
+def _item(call: _Asked, progress: Progress) -> ToolApprovalItem:
+    origin = call.tool.origin if isinstance(call, FunctionCall) else None
+    return ToolApprovalItem(progress.agent, call.item.wire, _name(call), tool_origin=origin)
 
 
 async def _needs_approval(call: _Asked, progress: Progress) -> bool:
@@ -170,7 +166,7 @@ async def _decided_by_tool(call: _Asked, item: ToolApprovalItem, progress: Progr
     approved, reason = answer["approve"], answer.get("reason")
     message = None if approved or reason is None else str(reason)
     progress.context.approvals.decide(item, approved, always=False, message=message)
-    return _decision(call, progress)
+    return progress.context.approvals.decision(item)
 
 
 async def _asked_of_server(call: HostedCall, progress: Progress) -> Any:

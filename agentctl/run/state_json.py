@@ -259,6 +259,7 @@ def _approvals(fields: Fields) -> list[dict[str, JSONValue]]:
     decided = fields.objects("approvals")
     for one in fields.inners("approvals"):
         one.text("agent")
+        one.optional("server", str)
         one.text("tool")
         decisions = [decision for _, decision in one.inner("calls").inner_items()]
         if one.value("always") is not None:

@@ -1,11 +1,13 @@
 """Random runs: a script says turn by turn what the model asks for, and what people decide; agents that play it."""
 
 import asyncio
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 from hypothesis import strategies as st
 
@@ -23,6 +25,10 @@ from agentctl import (
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.wire import WireItem
 from agentctl.testing import ScriptedModel, assistant_message, function_call
+
+_numbers = itertools.count()
+_records: WeakValueDictionary[int, "Record"] = WeakValueDictionary()
+"""What the tools write to, by the number in the context of the run: it goes through the JSON of a state."""
 
 ASKED = frozenset({"ask_sync", "ask_async", "ask_fail", "ask_raise", "ask_sub"})
 """The tools whose calls always wait for a yes."""
@@ -110,7 +116,7 @@ def scripts(draw: st.DrawFn, *, may_fail_once: bool = False) -> Script:
     return script("job", 0)
 
 
-@dataclass
+@dataclass(eq=False)
 class Record(RunHooks[Any]):
     """What was done, whoever did it: the outside of all runs of a script."""
 
@@ -120,6 +126,10 @@ class Record(RunHooks[Any]):
     """What hooks were told."""
     failed: set[str] = field(default_factory=set)
     """The turns at which the model has failed once."""
+
+    def __post_init__(self) -> None:
+        self.context = {"record": next(_numbers)}
+        _records[self.context["record"]] = self
 
     async def on_llm_start(self, context: Any, agent: Any, *_: Any) -> None:
         self.told["llm", agent.name] += 1
@@ -144,18 +154,17 @@ def agents(script: Script, record: Record) -> Agent[Any]:
     """Return the agent that plays a script, with all that belong to it: as a process of its own would have them."""
     usage = Usage(requests=1, input_tokens=5, output_tokens=2, total_tokens=7)
     model = ScriptedModel([_answer(script, record)] * 200, default_usage=usage)
-    tools = _tools(record)
-    innermost = Agent(name="innermost", model=model, tools=tools)
-    inner = Agent(name="inner", model=model, tools=[*tools, *_as_tools(innermost, record)])
-    first = Agent(name="first", model=model, tools=[*tools, *_as_tools(inner, record)])
+    innermost = Agent(name="innermost", model=model, tools=TOOLS)
+    inner = Agent(name="inner", model=model, tools=[*TOOLS, *_as_tools(innermost, record)])
+    first = Agent(name="first", model=model, tools=[*TOOLS, *_as_tools(inner, record)])
     second = Agent(name="second", model=model, tools=first.tools, handoffs=[first])
     first.handoffs = [second]
     return first
 
 
-def decided(script: Script) -> RunContextWrapper[None]:
+def decided(script: Script, record: Record) -> RunContextWrapper[Any]:
     """Return a context in which everything is decided that a script asks."""
-    context = RunContextWrapper(None)
+    context = RunContextWrapper[Any](record.context)
     for name in ("first", "second", "inner", "innermost"):
         for call in filter(lambda call: call.waits, script.calls()):
             item = ToolApprovalItem(Agent(name=name), function_call(call.tool, call.arguments, call_id=call.call_id))
@@ -178,32 +187,46 @@ def _as_tools(agent: Agent[Any], record: Record) -> list[Tool]:
     ]
 
 
-def _tools(record: Record) -> list[Tool]:
-    def sync(context: ToolContext[Any], risky: bool) -> str:
-        record.done[context.tool_call_id] += 1
-        return f"did {context.tool_call_id}"
+def _make(context: ToolContext[Any]) -> str:
+    """Note that a call is made."""
+    _records[context.context["record"]].done[context.tool_call_id] += 1
+    return context.tool_call_id
 
-    async def later(context: ToolContext[Any], risky: bool) -> dict[str, str]:
-        record.done[context.tool_call_id] += 1
-        await asyncio.sleep(0)
-        return {"did": context.tool_call_id}
 
-    def fail(context: ToolContext[Any], risky: bool) -> str:
-        record.done[context.tool_call_id] += 1
-        raise OSError("no such room")
+def _sync(context: ToolContext[Any], risky: bool) -> str:
+    return f"did {_make(context)}"
 
-    async def needs(context: RunContextWrapper[Any], arguments: dict[str, Any], call_id: str) -> bool:
-        return bool(arguments["risky"])
 
-    tools: list[Tool] = [function_tool(later, name_override="maybe", needs_approval=needs)]
-    for before, asks in (("", False), ("ask_", True)):
-        tools += [
-            function_tool(sync, name_override=f"{before}sync", needs_approval=asks),
-            function_tool(later, name_override=f"{before}async", needs_approval=asks),
-            function_tool(fail, name_override=f"{before}fail", needs_approval=asks),
-            function_tool(fail, name_override=f"{before}raise", needs_approval=asks, failure_error_function=None),
-        ]
-    return tools
+async def _async(context: ToolContext[Any], risky: bool) -> dict[str, str]:
+    call_id = _make(context)
+    await asyncio.sleep(0)
+    return {"did": call_id}
+
+
+def _fail(context: ToolContext[Any], risky: bool) -> str:
+    raise OSError(f"no such room: {_make(context)}")
+
+
+async def _needs(context: RunContextWrapper[Any], arguments: dict[str, Any], call_id: str) -> bool:
+    return bool(arguments["risky"])
+
+
+def _tools(before: str, *, needs_approval: bool) -> list[Tool]:
+    return [
+        function_tool(_sync, name_override=f"{before}sync", needs_approval=needs_approval),
+        function_tool(_async, name_override=f"{before}async", needs_approval=needs_approval),
+        function_tool(_fail, name_override=f"{before}fail", needs_approval=needs_approval),
+        function_tool(
+            _fail, name_override=f"{before}raise", needs_approval=needs_approval, failure_error_function=None
+        ),
+    ]
+
+
+TOOLS = [
+    function_tool(_async, name_override="maybe", needs_approval=_needs),
+    *_tools("", needs_approval=False),
+    *_tools("ask_", needs_approval=True),
+]
 
 
 def _answer(script: Script, record: Record) -> Callable[[ModelRequest], list[WireItem]]:

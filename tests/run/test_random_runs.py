@@ -17,7 +17,9 @@ from agentctl.run.state import RunState
 from tests.run.random_scripts import Call, Record, Script, agents, decide, decided, scripts
 
 Quick = settings(
-    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 
@@ -60,24 +62,25 @@ async def ended(result: RunResultBase | AgentsException, session: SQLiteSession)
 
 
 async def uninterrupted(script: Script, record: Record, *, streamed: bool) -> End:
-    options: dict[str, Any] = {"context": decided(script), "hooks": record}
+    options: dict[str, Any] = {"context": decided(script, record), "hooks": record}
     with closing(SQLiteSession("s")) as session:
         try:
-            end = await leg(agents(script, record), "job", streamed=streamed, session=session, **options)
+            result = await leg(agents(script, record), "job", streamed=streamed, session=session, **options)
         except AgentsException as error:
             return await ended(error, session)
-        return await ended(end, session)
+        return await ended(result, session)
 
 
 async def interrupted(script: Script, record: Record, data: st.DataObject) -> End:
     """Run until calls wait; keep the state as JSON, decide about some of them, and go on elsewhere."""
     agent = agents(script, record)
+    options: dict[str, Any] = {"context": record.context, "hooks": record}
     state: RunState | None = None
     with closing(SQLiteSession("s")) as session:
         while True:
             streamed = data.draw(st.booleans())
             try:
-                result = await leg(agent, state or "job", streamed=streamed, hooks=record, session=session)
+                result = await leg(agent, state or "job", streamed=streamed, session=session, **options)
             except AgentsException as error:
                 return await ended(error, session)
             if not result.interruptions:
@@ -133,10 +136,11 @@ def test_streamed_and_not_streamed_runs_are_the_same(script: Script) -> None:
 async def broken_off(script: Script, record: Record, data: st.DataObject) -> tuple[RunResultBase, list[WireItem]]:
     """Run streamed, cancel where the data say so, and go on from the state however the run ended, to its end."""
     agent = agents(script, record)
+    options: dict[str, Any] = {"context": record.context, "hooks": record}
     state: RunState | None = None
     with closing(SQLiteSession("s")) as session:
         for _ in range(40):
-            result = Runner.run_streamed(agent, state or "job", hooks=record, session=session, max_turns=None)
+            result = Runner.run_streamed(agent, state or "job", session=session, max_turns=None, **options)
             left = data.draw(st.sampled_from([None, None, 0, 1, 3, 6, 12, 20]))
             mode: Any = data.draw(st.sampled_from(["immediate", "after_turn"]))
             async for _event in result.run_events():
