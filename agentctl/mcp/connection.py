@@ -37,7 +37,7 @@ class Connection:
         open_streams: Callable[[], AbstractAsyncContextManager[Streams]],
         *,
         read_timeout: float | None,
-        message_handler: Callable[[IncomingMessage], Awaitable[None]] | None,
+        message_handler: Callable[[IncomingMessage], Awaitable[None]],
         predecessor: Connection | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -105,12 +105,11 @@ class Connection:
             await load_mcp()
             from mcp import Client
 
-            hear = self._message_handler
             client = Client(
                 _opened(_Watched(read, self._has_ended), write),
                 cache=None,
                 read_timeout_seconds=self._read_timeout,
-                message_handler=None if hear is None else _heard_by(hear),
+                message_handler=_heard_by(self._message_handler),
             )
             async with client:
                 yield client

@@ -82,7 +82,8 @@ class SessionServer(MCPServer, Generic[Params]):
 
     Args:
         params: How the server is reached.
-        cache_tools_list: Whether the tools are listed once, and again after `invalidate_tools_cache`.
+        cache_tools_list: Whether the tools are listed once, and again after `invalidate_tools_cache` or when the server
+            says that they have changed.
         name: What people call the server.
         client_session_timeout_seconds: How long an answer may take; None and 0 are as long as it likes.
         tool_filter: Which of the tools agents have.
@@ -286,9 +287,18 @@ class SessionServer(MCPServer, Generic[Params]):
             self.name,
             self.create_streams,
             read_timeout=self.client_session_timeout_seconds or None,
-            message_handler=self.message_handler,
+            message_handler=self._hear_message,
             predecessor=predecessor,
         )
+
+    async def _hear_message(self, message: IncomingMessage) -> None:
+        # It is loaded: there is a session.
+        from mcp.types import ToolListChangedNotification
+
+        if isinstance(message, ToolListChangedNotification):
+            self.invalidate_tools_cache()
+        if self.message_handler is not None:
+            await self.message_handler(message)
 
     async def _begun(self) -> Connection:
         """Return the connection, once its session has begun; one that was lost is made anew."""

@@ -45,6 +45,9 @@ def called(name: str, params: dict[str, Any]) -> str:
             return json.dumps(dict(os.environ))
         case "who":
             return str(os.getpid())
+        case "change":
+            print(json.dumps({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}), flush=True)
+            return "changed"
         case "flaky" if calls < 3:
             raise ValueError("not yet")
         case "flaky":

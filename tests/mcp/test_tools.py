@@ -119,7 +119,7 @@ def test_a_filter_may_be_async_and_knows_for_whom_it_filters() -> None:
     finish(outside())
 
 
-def test_listed_tools_are_cached_until_somebody_says_otherwise() -> None:
+def test_listed_tools_are_cached_until_somebody_says_otherwise_or_the_server_does() -> None:
     async def first(server: MCPServerStdio) -> Any:
         return (await server.list_tools())[0]
 
@@ -135,6 +135,9 @@ def test_listed_tools_are_cached_until_somebody_says_otherwise() -> None:
             assert server.cached_tools[0].description == "listing 1"
             server.invalidate_tools_cache()
             assert [(await first(server)).description for _ in range(2)] == ["listing 2"] * 2
+            await server.call_tool("change", {})
+            seen = [(await first(server)).description for _ in range(2)]
+            assert seen[0] == seen[1] != "listing 2"
 
     finish(scenario())
 
