@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agentctl.agent.events import RunFinished
 from agentctl.agent.usage import Usage
@@ -41,11 +41,14 @@ class Conversation:
     turns: int = 0
 
     async def remember(self, prompt: str, heard: Heard, end: RunFinished) -> None:
-        """Take in a turn that has ended."""
+        """Take in a turn that has ended; the agent that had the last word has the next one."""
+        added = remembered(prompt, heard, end.error)
         if self.job.session is None:
-            self.items += remembered(prompt, heard, end.error)
+            self.items += added
         elif said := beginning(heard, end.error):
             await self.job.session.add_items([said])
+        if added and end.agent is not None:
+            self.job = replace(self.job, agent=end.agent)
         self.usage.add(end.usage)
         self.turns += 1
 
