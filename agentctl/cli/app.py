@@ -41,8 +41,21 @@ _PLAIN_HELP = None
 """Typer's Rich panels cost 60 ms and a screen of frames; the plain help says the same."""
 
 
+class Context(typer.Context):
+    """The context of a command, whose help fits the terminal."""
+
+    def make_formatter(self) -> Any:
+        """Return what lays out help and usage."""
+        # 1 ms that only help and mistakes cost.
+        from .help_layout import HelpFormatter
+
+        return HelpFormatter()
+
+
 class LazyGroup(TyperGroup):
     """A group that lists its commands from the table and imports one only to run it."""
+
+    context_class = Context
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order of the table."""
@@ -75,6 +88,7 @@ def load_command(name: str) -> Any:
 
 def accept_globals(command: Any, options: list[Any]) -> None:
     """Make a command and all below it take the global options too, which their help leaves to that of the root."""
+    command.context_class = Context
     for option in options:
         if option.name in _GLOBAL:
             own = copy(option)

@@ -22,7 +22,12 @@ from agentctl.profile.store import (
 from . import candidates
 from .invocation import Invocation
 
-app = typer.Typer(no_args_is_help=True, help="Profiles: the sets of settings and keys that there are.")
+HELP = """Example: agentctl config profiles list
+
+Profiles: the sets of settings and keys that there are.
+"""
+
+app = typer.Typer(no_args_is_help=True, help=HELP)
 
 
 def _profile_name(text: str) -> str:

@@ -103,7 +103,7 @@ def deny(
     message: Annotated[str | None, typer.Option("--message", metavar="TEXT", help="What the model is told.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Example: agentctl approvals deny tk_0123456789abcdef --message "Not on a Friday."
+    """Example: agentctl approvals deny tk_0123456789abcdef --message "Not today."
 
     Keep calls from running; the model is told so, and why, and the run goes on.
     """

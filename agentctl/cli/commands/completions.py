@@ -13,7 +13,7 @@ from agentctl.cli.completion import Shell
 from agentctl.cli.completion_scripts import script
 from agentctl.cli.invocation import Invocation
 
-_HELP = """Example: agentctl completions fish > ~/.config/fish/completions/agentctl.fish
+_HELP = """Example: agentctl completions zsh > ~/.zfunc/_agentctl
 
 Print the script that completes commands, options and values in a shell. Where shells look for it:
 

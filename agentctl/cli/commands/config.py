@@ -32,7 +32,12 @@ from agentctl.profile.kinds import Plain
 from agentctl.profile.load import NO_HOME, Loaded, Paths, find_key, find_paths, load_settings
 from agentctl.profile.store import load_profiles, set_values, unset_value
 
-app = typer.Typer(no_args_is_help=True, help="Defaults and keys: what is set, and where it comes from.")
+HELP = """Example: agentctl config show
+
+Defaults and keys: what is set, and where it comes from.
+"""
+
+app = typer.Typer(no_args_is_help=True, help=HELP)
 app.add_typer(profile_commands.app, name="profiles", short_help="Show, choose or delete profiles.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
@@ -161,7 +166,7 @@ def client(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Example: agentctl config client --base-url http://localhost:8080/v1 --key none
+    """Example: agentctl config client --base-url http://localhost:8080/v1
 
     Store where the service is and how to reach it; without an option, show what is in force.
     """

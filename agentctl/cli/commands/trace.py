@@ -20,9 +20,18 @@ from agentctl.profile.store import change_list, set_values
 from agentctl.profile.traces import Traces, traces_in_force
 from agentctl.tracing.environment import ENDPOINT
 
-app = typer.Typer(no_args_is_help=True, help="Traces: whether runs are traced, and where that goes.")
-processors = typer.Typer(no_args_is_help=True, help="Processors of your own that traces go to.")
-app.add_typer(processors, name="processors")
+HELP = """Example: agentctl trace status
+
+Traces: whether runs are traced, and where that goes.
+"""
+PROCESSORS_HELP = """Example: agentctl trace processors list
+
+Processors of your own that traces go to.
+"""
+
+app = typer.Typer(no_args_is_help=True, help=HELP)
+processors = typer.Typer(no_args_is_help=True, help=PROCESSORS_HELP)
+app.add_typer(processors, name="processors", short_help="Processors of your own that traces go to.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="package.module:function, in an installed package.")]
