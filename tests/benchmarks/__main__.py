@@ -56,6 +56,8 @@ def _shown(by: Figure, value: float) -> str:
     match by:
         case Figure.TIME | Figure.SPEED:
             return f"{value * 1000:.0f} ms"
+        case Figure.TURN | Figure.ITEM:
+            return f"{value * 1e6:.1f} us"
         case Figure.MEMORY:
             return f"{value / (1 << 20 if sys.platform == 'darwin' else 1 << 10):.1f} MB"
         case Figure.BYTES:

@@ -31,6 +31,8 @@ class Figure(StrEnum):
 
     TIME = "time"
     SPEED = "speed"
+    TURN = "time, for each of what it prints as `calls`"
+    ITEM = "time, for each of what it prints as `items`"
     MEMORY = "peak memory"
     BYTES = "what it prints as `bytes`"
 
@@ -119,6 +121,11 @@ _CALLS_FLOOR = _tool_loop("floors/websockets_tool_loop.py", "async")
 _BLOCKING_CALLS_FLOOR = _tool_loop("floors/websockets_tool_loop.py", "blocking")
 
 
+def _turns(kind: str, around: int) -> Side:
+    command = sys.executable, "-m", "tests.benchmarks.turns", kind, str(around - 10), str(around + 10)
+    return Side(command=command, is_right=_called_all(20), clock=Clock.OWN, is_quick=kind == "websocket")
+
+
 def _many_at_once(script: str) -> Side:
     return Side(command=_script(script, str(RUNS)), is_right=_heard_all, clock=Clock.OWN, is_quick=True)
 
@@ -187,6 +194,16 @@ CASES = (
         floor=_CALLS,
         by=Figure.TIME,
         wanted=5.0,
+    ),
+    Case(name="turn-100", ours=_turns("memory", 100), floor=_CALLS_FLOOR, by=Figure.TURN, wanted=1.0),
+    Case(name="turn-400", ours=_turns("memory", 400), floor=_turns("memory", 40), by=Figure.TURN, wanted=1.2),
+    Case(name="turn-400-encoded", ours=_turns("encoded", 400), floor=_turns("encoded", 40), by=Figure.ITEM, wanted=1.2),
+    Case(
+        name="turn-400-websocket",
+        ours=_turns("websocket", 400),
+        floor=_turns("websocket", 40),
+        by=Figure.TURN,
+        wanted=1.2,
     ),
     Case(
         name="tracing-hangs",

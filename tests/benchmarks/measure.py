@@ -26,15 +26,12 @@ class Breakage(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What one process took."""
+    """What one process took; not what it printed, since this process must stay a small one."""
 
-    wall: float
-    """Seconds by the clock of its side."""
+    figure: float
+    """What is compared."""
     cpu: float
     """Seconds."""
-    memory: int
-    """The most it had at once, in units of `ru_maxrss`."""
-    output: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +40,7 @@ class Result:
 
     case: Case
     ours: float
-    """Seconds, units of `ru_maxrss`, or bytes."""
+    """Seconds, units of `ru_maxrss`, or bytes; seconds a turn or an item where these are compared."""
     floor: float
     ratio: float
     cpu_ratio: float | None
@@ -71,36 +68,41 @@ class Surroundings:
 def compare(case: Case, surroundings: Surroundings, *, pairs: int) -> Result:
     """Run both sides once to warm them, then in turn, and return the medians."""
     for side in (case.ours, case.floor):
-        _sample(side, surroundings)
-    samples = [(_sample(case.ours, surroundings), _sample(case.floor, surroundings)) for _ in range(pairs)]
-    figures = [(_figure(case.by, ours), _figure(case.by, floor)) for ours, floor in samples]
-    ratio = median(ours / floor for ours, floor in figures)
+        _sample(case.by, side, surroundings)
+    samples = [
+        (_sample(case.by, case.ours, surroundings), _sample(case.by, case.floor, surroundings)) for _ in range(pairs)
+    ]
+    ratio = median(ours.figure / floor.figure for ours, floor in samples)
     is_whole = case.by in (Figure.TIME, Figure.SPEED) and case.ours.clock is case.floor.clock is Clock.WHOLE
     return Result(
         case=case,
-        ours=median(ours for ours, _ in figures),
-        floor=median(floor for _, floor in figures),
+        ours=median(ours.figure for ours, _ in samples),
+        floor=median(floor.figure for _, floor in samples),
         ratio=1 / ratio if case.by is Figure.SPEED else ratio,
         cpu_ratio=median(ours.cpu / floor.cpu for ours, floor in samples) if is_whole else None,
     )
 
 
-def _figure(by: Figure, sample: Sample) -> float:
+def _figure(by: Figure, wall: float, memory: int, output: str) -> float:
     match by:
         case Figure.TIME | Figure.SPEED:
-            return sample.wall
+            return wall
+        case Figure.TURN:
+            return wall / int(json.loads(output)["calls"])
+        case Figure.ITEM:
+            return wall / int(json.loads(output)["items"])
         case Figure.MEMORY:
             # A process begins with what its parent has.
-            if sample.memory <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+            if memory <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
                 raise Breakage("it needs no more memory than this process, so that nobody can tell how much")
-            return sample.memory
+            return memory
         case Figure.BYTES:
-            return float(json.loads(sample.output)["bytes"])
+            return float(json.loads(output)["bytes"])
         case _:
             assert_never(by)
 
 
-def _sample(side: Side, surroundings: Surroundings) -> Sample:
+def _sample(by: Figure, side: Side, surroundings: Surroundings) -> Sample:
     environ = surroundings.prepare(side)
     with tempfile.TemporaryFile() as errors:
         start = time.perf_counter()
@@ -119,19 +121,15 @@ def _sample(side: Side, surroundings: Surroundings) -> Sample:
         if process.returncode != 0 or not side.is_right(output):
             errors.seek(0)
             raise Breakage(_account(side, process.returncode, output, errors.read().decode("utf-8", "replace")))
-    return Sample(
-        wall=_wall(side.clock, output, end - start, last - first),
-        cpu=used.ru_utime + used.ru_stime,
-        memory=used.ru_maxrss,
-        output=output,
-    )
+    wall = _wall(side.clock, output, end - start, last - first)
+    return Sample(figure=_figure(by, wall, used.ru_maxrss, output), cpu=used.ru_utime + used.ru_stime)
 
 
 def _read(descriptor: int) -> tuple[str, float, float]:
     """Return all that comes, and when the first and the last of it came."""
     chunks: list[bytes] = []
     first = last = 0.0
-    while chunk := os.read(descriptor, 1 << 20):
+    while chunk := os.read(descriptor, 1 << 16):
         last = time.perf_counter()
         first = first or last
         chunks.append(chunk)
