@@ -364,6 +364,20 @@ def test_killed_at_any_point_it_loses_and_doubles_nothing(
         assert json.loads(agentctl("approvals", "show", ticket, "--json").stdout)["state"] == "used"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_killed_while_it_is_suspended_it_leaves_a_whole_ticket_or_none(
+    agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path, tickets: Path, service: Service
+) -> None:
+    arguments = ("run", "--on-approval", "suspend", "-a", pair, "hi")
+    for seed in range(3):
+        service.reset()
+        service.script(tool_calls(("note", {"word": "one"}, "c1")), text("ok"))
+        kill_after(random.Random(seed).uniform(0.2, 0.6), *arguments, env=env)
+        for path in tickets.glob("*.json"):
+            assert read_ticket(path.read_bytes(), str(path)).id == path.stem
+    assert words(notes) == []
+
+
 def kill_after(seconds: float, *arguments: str, env: dict[str, str]) -> None:
     """Start the command line and kill it after some time, wherever it is then."""
     process = subprocess.Popen(
