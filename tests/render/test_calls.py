@@ -1,0 +1,44 @@
+"""Calls that wait for a yes, as people read them: golden text."""
+
+from typing import Any
+
+import pytest
+
+from agentctl.render.calls import call_text
+
+
+@pytest.mark.parametrize(
+    ("call", "lines"),
+    [
+        ({"arguments": "{}"}, []),
+        (
+            {"arguments": '{"path": "a.txt", "lines": [1, 2], "empty": ""}'},
+            ["path: a.txt", "lines: [1, 2]", 'empty: ""'],
+        ),
+        ({"arguments": '{"text": "one\\ntwo\\rthree"}'}, ["text:", "  one", "  two\\x0dthree"]),
+        ({"arguments": "no \x1b[2J JSON"}, ["no \\x1b[2J JSON"]),
+        ({"arguments": "[1]"}, ["[1]"]),
+        ({"arguments": '{"a\\u001b": "\\u202egnp"}'}, ["a\\x1b: \\u202egnp"]),
+        (
+            {"action": {"commands": ["ls -l", "cat <<E\nx\nE"], "timeout_ms": 500, "max_output_length": None}},
+            ["$ ls -l", "$ cat <<E", "> x", "> E", "timeout_ms: 500"],
+        ),
+        (
+            {"action": {"type": "exec", "command": ["rm", "a b"], "env": {}, "working_directory": "/tmp"}},
+            ["$ rm 'a b'", "working_directory: /tmp"],
+        ),
+        (
+            {"operation": {"type": "update_file", "path": "a\nb", "diff": "-old\n+new\x07"}},
+            ["update file a b", "-old", "+new\\x07"],
+        ),
+        ({"operation": {"type": "delete_file", "path": "a"}}, ["delete file a"]),
+    ],
+)
+def test_what_a_call_would_do_is_shown_whole_and_escaped(call: dict[str, Any], lines: list[str]) -> None:
+    expected = "\n".join(["tool, called by agent coder", *(f"  {line}" for line in lines)])
+    assert call_text("tool", "coder", call) == expected
+
+
+def test_the_server_of_a_hosted_tool_is_named() -> None:
+    shown = call_text("search", "coder\x1b", {"server_label": "github", "arguments": "{}"})
+    assert shown == "search of server github, called by agent coder\\x1b"
