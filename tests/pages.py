@@ -66,7 +66,10 @@ class Block:
 
 def pages() -> list[Path]:
     """Return the pages of the documentation."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+        *sorted((ROOT / "docs").glob("*.md")),
+    ]
 
 
 def blocks(page: Path) -> list[Block]:

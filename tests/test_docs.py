@@ -1,6 +1,7 @@
 """Every block of code in the documentation runs, every command line in it is one, every link leads somewhere."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,12 @@ def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
             assert found.exists(), target
             if anchor:
                 assert anchor in _anchors(found.read_text(encoding="utf-8")), target
+
+
+def test_the_layers_are_those_of_the_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = " > ".join(contracts[0]["layers"]).replace("(", "").replace(")", "")
+    assert layers in (ROOT / "CONTRIBUTING.md").read_text("utf-8").replace("\n", " ")
 
 
 def _anchors(content: str) -> set[str]:
