@@ -137,7 +137,7 @@ class RunResultBase:
             del self._progress.agent
             self._progress.default_handoffs.clear()
         if release_new_items:
-            for item in self.new_items:
+            for item in (*self.new_items, *self._progress.interruptions):
                 item.release_agent()
 
 

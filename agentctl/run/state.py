@@ -109,14 +109,19 @@ class RunState(Generic[TContext, TAgent]):
         pydantic object. What cannot be kept is left out with a warning; with `strict_context` it is refused.
 
         Raises:
-            UserError: `strict_context`, and the context is no JSON and has no serializer.
+            UserError: `strict_context`, and the context is no JSON and has no serializer; the input is no JSON.
         """
-        return run_json(
+        state = run_json(
             self._progress,
             context_serializer=context_serializer,
             strict_context=strict_context,
             include_tracing_api_key=include_tracing_api_key,
         )
+        try:
+            own: dict[str, JSONValue] = json.loads(json.dumps(state))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"the run cannot be kept, since its input is no JSON: {error}") from error
+        return own
 
     def to_string(
         self,
@@ -155,7 +160,7 @@ class RunState(Generic[TContext, TAgent]):
         try:
             progress = read_run(
                 initial_agent,
-                state_json,
+                deepcopy(state_json),
                 context_override=context_override,
                 context_deserializer=context_deserializer,
                 strict_context=strict_context,

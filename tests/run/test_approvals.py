@@ -311,6 +311,7 @@ def test_a_call_may_be_decided_about_before_it_waits(run: Run) -> None:
 def test_a_tool_may_decide_about_calls_to_come(run: Run) -> None:
     @function_tool
     def allow(context: ToolContext[Any]) -> str:
+        assert context.agent is not None
         context.approve_tool(ToolApprovalItem(context.agent, deletes("x")[0]), always_approve=True)
         return "allowed"
 
