@@ -58,9 +58,12 @@ def profiles(ctx: typer.Context) -> Candidates:
 
 def sessions(ctx: typer.Context) -> Candidates:
     """Return the sessions, each with how it begins."""
+    from agentctl.render.escape import one_line, shorten
+
     from .kept_session import store_of
 
-    return [(each.session_id, each.begin) for each in store_of(_invocation(ctx)).conversations()]
+    found = store_of(_invocation(ctx)).conversations()
+    return [(each.session_id, shorten(one_line(each.begin), 60)) for each in found]
 
 
 def tickets(ctx: typer.Context) -> Candidates:

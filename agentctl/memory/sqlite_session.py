@@ -92,14 +92,13 @@ class SQLiteSession(SessionABC):
 
     async def pop_item(self) -> WireItem | None:
         """Take away the newest item and return it; None where there is none."""
-        newest = f"""
-            DELETE FROM {self._messages} WHERE id = (SELECT max(id) FROM {self._messages} WHERE session_id = ?)
-            RETURNING message_data
-        """  # noqa: S608
+        newest = f"SELECT id, message_data FROM {self._messages} WHERE session_id = ? ORDER BY id DESC LIMIT 1"  # noqa: S608
+        delete = f"DELETE FROM {self._messages} WHERE id = ?"  # noqa: S608
 
         def write(connection: sqlite3.Connection) -> WireItem | None:
             while (row := connection.execute(newest, (self.session_id,)).fetchone()) is not None:
-                if (item := decoded(row[0])) is not None:
+                connection.execute(delete, row[:1])
+                if (item := decoded(row[1])) is not None:
                     return item
             return None
 

@@ -373,6 +373,6 @@ def test_clearing_a_chat_clears_its_session(service: Service, agentctl: Agentctl
 def test_the_shell_completes_session_ids(service: Service, agentctl: Agentctl, env: dict[str, str]) -> None:
     assert ask(agentctl, "agentctl run --session ") == []
     service.script(text())
-    agentctl("run", "--session", "holiday", "Where to?", env=env)
+    agentctl("run", "--session", "holiday", "Where to?\x1b]0;x\x07", env=env)
     for line in ("run --session hol", "chat --session ", "sessions show hol", "sessions delete h"):
-        assert ask(agentctl, f"agentctl {line}") == ["holiday\tWhere to?"]
+        assert ask(agentctl, f"agentctl {line}") == ["holiday\tWhere to?\\x1b]0;x\\x07"]
