@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 _SCRIPT = """
 trap '' HUP INT TERM
+exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 groups=
 while read -r sign group; do
   case $sign in
@@ -24,7 +25,10 @@ done
 [ -z "$groups" ] || sleep 1
 for each in $groups; do kill -s KILL -- "-$each"; done
 """
-"""What is left a second after the end: who heeds the end of stdin has ended by then."""
+"""Ends what is left a second after the end: who heeds the end of stdin has ended by then.
+
+It lets go of what our own caller may have opened for us, so that nobody waits for it.
+"""
 
 
 @dataclass(slots=True)

@@ -44,6 +44,8 @@ Params = TypeVar("Params", bound=HttpServerParams)
 class HttpServer(SessionServer[Params]):
     """A server behind a URL."""
 
+    _refusal_is_silent = False
+    """Whether `mcp` tells nobody of a refusal, so that who asked would wait for ever."""
     _refused: int | None = None
     """The status with which the server refused something last, in the connection at hand."""
     _session_id: str | None = None
@@ -95,9 +97,6 @@ class HttpServer(SessionServer[Params]):
             asking.is_forgotten |= status == 404 and self._names_session(asked)
         if method == "POST" and status >= 400 and self._refusal_is_silent and self._connection is not None:
             self._connection.end()
-
-    _refusal_is_silent = False
-    """Whether `mcp` tells nobody of a refusal, so that who asked would wait for ever."""
 
     def _names_session(self, asked: Mapping[str, str]) -> bool:
         """Return whether a request is part of a session."""

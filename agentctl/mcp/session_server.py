@@ -19,7 +19,8 @@ from agentctl.agent.mcp_server import (
     MCPToolMetaResolver,
     Unset,
 )
-from agentctl.errors import AgentsException, ServiceUnavailableError, UserError
+from agentctl.errors import AgentsException, ServiceError, ServiceUnavailableError, UserError
+from agentctl.net.excerpt import excerpt
 
 from .connection import Connection, Streams
 from .filters import ToolFilter, filtered
@@ -50,6 +51,9 @@ MessageHandler = Callable[["IncomingMessage"], Awaitable[None]]
 
 NO_ANSWER = "no_answer"
 CONNECTION_LOST = "connection_lost"
+
+_CLOSED = "Connection closed"
+"""What `mcp` says of a request whose connection was lost."""
 
 
 @dataclass(slots=True)
@@ -323,12 +327,10 @@ class SessionServer(MCPServer, Generic[Params]):
         explained = self.explained(failure)
         if explained is not None:
             return explained
-        # Raised only by who has loaded the package.
-        from mcp import MCPError
-
-        if isinstance(failure, MCPError | TimeoutError | ConnectionError):
-            return ServiceUnavailableError(f"MCP server {self.name!r} cannot be connected: {failure}")
-        return failure
+        while isinstance(failure, ExceptionGroup):
+            failure = failure.exceptions[0]
+        said = excerpt(str(failure)) or type(failure).__name__
+        return ServiceUnavailableError(f"MCP server {self.name!r} cannot be connected: {said}")
 
     async def _request(self, what: str, ask: Callable[[Client], Awaitable[T]]) -> T:
         """Return what the server answers, after as many attempts as there may be."""
@@ -348,7 +350,7 @@ class SessionServer(MCPServer, Generic[Params]):
     async def _answer(self, what: str, ask: Callable[[Client], Awaitable[T]], *, is_repeated: bool = False) -> T:
         connection = await self._begun()
         client = await connection.begun()
-        asking = Asking()
+        began, asking = connection.loop.time(), Asking()
         ASKING.set(asking)
         # They are loaded: there is a session.
         from anyio import BrokenResourceError, ClosedResourceError
@@ -360,12 +362,13 @@ class SessionServer(MCPServer, Generic[Params]):
         except (BrokenResourceError, ClosedResourceError) as error:
             cause: Exception = error
         except MCPError as error:
-            if error.code == REQUEST_TIMEOUT:
-                raise ServiceUnavailableError(
-                    f"MCP server {self.name!r} did not {what} within {self.client_session_timeout_seconds:g} s",
-                    code=NO_ANSWER,
-                ) from error
-            if error.code != CONNECTION_CLOSED and not asking.is_forgotten:
+            seconds = self.client_session_timeout_seconds or math.inf
+            if error.code == REQUEST_TIMEOUT and connection.loop.time() - began >= seconds:
+                words = f"MCP server {self.name!r} did not {what} within {seconds:g} s"
+                raise ServiceUnavailableError(words, code=NO_ANSWER) from error
+            # Servers use the code for failures of their own, too; `mcp` always says the same.
+            is_closed = error.code == CONNECTION_CLOSED and (connection.is_lost or error.message == _CLOSED)
+            if not (is_closed or asking.is_forgotten):
                 raise
             cause = error
         connection.end()
@@ -376,7 +379,7 @@ class SessionServer(MCPServer, Generic[Params]):
 
     def _lost(self, what: str, connection: Connection) -> AgentsException:
         explained = None if connection.failure is None else self.explained(connection.failure)
-        if explained is not None:
+        if isinstance(explained, ServiceError):
             return explained
         return ServiceUnavailableError(
             f"MCP server {self.name!r} was to {what}, and {self.how_it_ended()}: what it did is unknown; "

@@ -1,9 +1,9 @@
 """A server in a few lines, which starts at once and misbehaves when told: `small_server.py [OPTION...]`.
 
-`deaf`: goes on when its stdin ends, and at SIGTERM. `broken`: ends before it says anything. `chatty`: writes what is no
-message. `grandchild`: leaves a process behind. `pages`: has its tools on two pages. `looping`:
-gives the same page for ever. It says on stderr that a request was cancelled. What LIFELINE names is open as long as it,
-or what it left behind, is alive.
+`deaf`: goes on when its stdin ends, and at SIGTERM. `broken`: ends before it says anything. `refusing`: does not begin
+a session. `silent`: does not answer. `chatty`: writes what is no message. `grandchild`: leaves a process behind.
+`pages`: has its tools on two pages. `looping`: gives the same page for ever. It says on stderr that a request was
+cancelled. What LIFELINE names is open as long as it, or what it left behind, is alive.
 """
 
 import json
@@ -15,6 +15,7 @@ import time
 from typing import Any
 
 TOOLS = ("echo", "environment", "who", "die", "hang", "flaky")
+CODES = {LookupError: -32601, ValueError: -32603, RuntimeError: -32000}
 calls = 0
 listings = 0
 
@@ -45,6 +46,8 @@ def called(name: str, params: dict[str, Any]) -> str:
             return json.dumps(dict(os.environ))
         case "who":
             return str(os.getpid())
+        case "fail":
+            raise RuntimeError("a failure of its own")
         case "change":
             print(json.dumps({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}), flush=True)
             return "changed"
@@ -58,6 +61,8 @@ def called(name: str, params: dict[str, Any]) -> str:
 
 def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
     match method:
+        case "initialize" if "refusing" in sys.argv:
+            raise LookupError("no more seats")
         case "initialize":
             return {
                 "protocolVersion": "2025-06-18",
@@ -87,6 +92,8 @@ def main() -> None:
         print("Welcome!", flush=True)
     for line in sys.stdin:
         message = json.loads(line)
+        if "silent" in sys.argv:
+            continue
         if "id" not in message:
             if message["method"] == "notifications/cancelled":
                 print("cancelled", file=sys.stderr, flush=True)
@@ -96,8 +103,8 @@ def main() -> None:
         reply = {"jsonrpc": "2.0", "id": message["id"]}
         try:
             reply["result"] = answer(message["method"], message.get("params", {}))
-        except (LookupError, ValueError) as error:
-            reply["error"] = {"code": -32601 if isinstance(error, LookupError) else -32603, "message": str(error)}
+        except (LookupError, ValueError, RuntimeError) as error:
+            reply["error"] = {"code": CODES[type(error)], "message": str(error)}
         print(json.dumps(reply), flush=True)
     if "deaf" in sys.argv:
         time.sleep(600)

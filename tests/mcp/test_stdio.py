@@ -179,6 +179,17 @@ def test_one_that_ends_in_a_call_fails_it_with_its_last_words_and_is_started_ane
     finish(scenario())
 
 
+def test_a_failure_of_the_servers_own_is_none_of_the_connection() -> None:
+    async def scenario() -> None:
+        async with small() as server:
+            first = await text(server, "who")
+            with pytest.raises(Exception, match="a failure of its own"):
+                await text(server, "fail")
+            assert await text(server, "who") == first
+
+    finish(scenario())
+
+
 def test_one_that_ended_between_two_calls_is_started_anew() -> None:
     async def scenario() -> None:
         async with small() as server:
@@ -209,6 +220,10 @@ def test_a_program_that_is_not_there_and_one_that_fails_are_told() -> None:
         ended = "'small' cannot be connected: it ended with exit status 7: the licence has run out"
         with pytest.raises(UserError, match=ended):
             await small("broken").connect()
+        with pytest.raises(ServiceUnavailableError, match="'small' cannot be connected: no more seats"):
+            await small("refusing").connect()
+        with pytest.raises(ServiceUnavailableError, match=r"'small' cannot be connected: .*timed out"):
+            await small("silent", client_session_timeout_seconds=0.5).connect()
 
     finish(scenario())
 
