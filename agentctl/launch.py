@@ -307,13 +307,14 @@ async def _piece(result: RunResultStreaming, stop: Stop, *, goes_on: bool) -> As
 
 async def _refused(job: Job, state: RunState, stop: Stop, end: RunFinished | None = None) -> RunFinished | None:
     """Have the calls that wait decided about; return the end of a run that does not go on, None of one that does."""
+    error: Exception | None
     loop = asyncio.get_running_loop()
     deciding = loop.create_task(_decision(job, state))
     pressed = loop.create_task(stop.pressed.wait())
     try:
         await asyncio.wait({deciding, pressed}, return_when=asyncio.FIRST_COMPLETED)
         error = stop.reason or deciding.result()
-    except AgentsException as raised:
+    except Exception as raised:  # A ticket that cannot be written, for instance.
         error = raised
     finally:
         deciding.cancel()

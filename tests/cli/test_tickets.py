@@ -322,6 +322,49 @@ def test_the_calls_of_a_ticket_are_shown_whole_and_escaped(
     assert (listed["id"], listed["state"], listed["calls"][0]["decision"]) == (ticket, "open", None)
 
 
+def test_a_ticket_that_cannot_be_written_ends_the_run(
+    agentctl: Agentctl, pair: str, env: dict[str, str], tickets: Path
+) -> None:
+    tickets.parent.mkdir()
+    tickets.write_text("in the way")
+    done = agentctl("run", "--on-approval", "suspend", "--format", "json", "-a", pair, "hi", env=env)
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["outcome"], document["ticket"]) == (1, "failed", None)
+    assert str(tickets) in done.stderr
+
+
+def test_without_a_key_a_ticket_stays_as_it_is(
+    agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path, tickets: Path
+) -> None:
+    ticket = suspended(agentctl, pair, env)
+    done = agentctl("run", "--resume", ticket, "--allow", "note", env={**env, "OPENAI_API_KEY": None})
+    assert (done.returncode, words(notes)) == (77, [])
+    assert not (tickets / f"{ticket}.used").exists()
+
+
+def test_a_call_of_an_agent_that_is_a_tool_is_decided_about_by_itself(
+    service: Service, agentctl: Agentctl, home: Path, env: dict[str, str], notes: Path
+) -> None:
+    (home / "office.py").write_text(
+        PAIR + "\nboss = Agent(name='boss', tools=[agent.as_tool('ask_scribe', 'Asks the scribe.'), note])\n"
+    )
+    service.reset()
+    service.script(
+        tool_calls(("ask_scribe", {"input": "x"}, "c1"), ("note", {"word": "boss"}, "c2")),
+        tool_calls(("note", {"word": "scribe"}, "c3")),
+        text("scribe is done"),
+        text("boss is done"),
+    )
+    ticket = suspended(agentctl, f"{home / 'office.py'}:boss", env)
+    calls = json.loads(agentctl("approvals", "show", ticket, "--json").stdout)["calls"]
+    assert sorted((call["agent"], call["call_id"]) for call in calls) == [("boss", "c2"), ("scribe", "c3")]
+    agentctl("approvals", "approve", ticket, "c3")
+    agentctl("approvals", "deny", ticket, "c2")
+    done = agentctl("run", "--resume", ticket, env=env)
+    assert (done.returncode, done.stdout, words(notes)) == (0, "boss is done\n", ["scribe"])
+    assert len(service.requests()) == 4
+
+
 def test_a_decision_names_its_call(agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:
     ticket = suspended(agentctl, pair, env)
     for arguments in (["approve", ticket], ["deny", ticket, "call_9"], ["approve", ticket, "call_1", "--all"]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from agentctl.launch import Job
+from agentctl.launch import Job, check_conversation
 from agentctl.profile.load import Loaded
 
 from ..invocation import Invocation
@@ -29,6 +29,7 @@ class Resumption:
     """What the command line asks for, over what the ticket says."""
     names_agent: bool
     """Whether the command line names the agent."""
+    invocation: Invocation
 
     @classmethod
     def of(cls, name: str, order: Order, invocation: Invocation) -> Self:
@@ -50,7 +51,8 @@ class Resumption:
             instructions=_escaped(ticket.instructions) if order.instructions is None else order.instructions,
             session=Wanted(session_id=ticket.session),
         )
-        return cls(ticket=ticket, store=store, order=merged, names_agent="agent" in order.flags)
+        named = "agent" in order.flags
+        return cls(ticket=ticket, store=store, order=merged, names_agent=named, invocation=invocation)
 
     def check_code(self, loaded: Loaded) -> None:
         """See, before any code is imported, that it is the ticket's, and that the user wants it to run.
@@ -65,7 +67,9 @@ class Resumption:
 
         Raises:
             ConfigurationError: what the run was begun with has changed, or somebody tampered with the ticket.
+            MissingKeyError: its next model call would have no key.
         """
+        check_conversation(job, loaded, self.invocation.environ)
         return await taken_up(job, self.ticket, loaded)
 
 

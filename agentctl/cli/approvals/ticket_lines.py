@@ -7,7 +7,7 @@ from datetime import datetime
 
 from agentctl.agent.wire import JSONValue
 from agentctl.render.calls import call_text
-from agentctl.render.escape import one_line
+from agentctl.render.escape import escape, one_line
 
 from .approver import Decision
 from .ticket import Ticket, call_json
@@ -31,7 +31,7 @@ def shown(ticket: Ticket, *, state: str) -> list[str]:
     for number, call in enumerate(ticket.calls, 1):
         lines += ["", f"{number}. {call.call_id}: {decision_text(call.decision)}"]
         lines += call_text(call.tool, call.agent, call.item).split("\n")
-    return lines
+    return [escape(line) for line in lines]
 
 
 def decision_text(decision: Decision | None) -> str:

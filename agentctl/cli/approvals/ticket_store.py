@@ -83,7 +83,7 @@ class TicketStore:
             ConfigurationError: it is gone, or cannot be read any more, or was used, or has expired.
             OSError: it cannot be written.
         """
-        with locked(found.path):
+        with locked(found.path if self.folder is None else self._path(found.ticket.id)):
             ticket = _read(found.path)
             self.check(ticket)
             changed = change(ticket)
