@@ -58,11 +58,11 @@ async def sort_by_approval(calls: list[ToolCall], progress: Progress, asked: fro
     """
     found = Sorted()
     for call in calls:
-        if isinstance(call, UnknownCall) or call.call_id in progress.paused or not may_need_approval(call):
+        if isinstance(call, UnknownCall) or call.call_id in progress.paused or not may_need_approval(call, asked):
             found.ready.append(call)
             continue
         item = _item(call, progress)
-        decision = progress.context.approvals.decision(item)
+        decision = progress.context.approvals.take(item)
         if decision is None:
             if call.call_id not in asked and not await _needs_approval(call, progress):
                 found.ready.append(call)
@@ -97,18 +97,11 @@ def tell_apart(calls: list[ToolCall], waiting: list[ToolApprovalItem]) -> None:
             )
 
 
-def spend_decisions(calls: list[ToolCall], progress: Progress) -> None:
-    """Note that calls are over, so that what was decided about one holds for no later call of the same id."""
-    for call in calls:
-        if not isinstance(call, UnknownCall):
-            progress.context.approvals.spend(_item(call, progress))
-
-
-def may_need_approval(call: ToolCall) -> bool:
-    """Return whether a call has to be sorted at all."""
+def may_need_approval(call: ToolCall, asked: frozenset[str]) -> bool:
+    """Return whether a call has to be sorted at all; one that has waited has, whatever its tool is by now."""
     if isinstance(call, UnknownCall):
         return False
-    return isinstance(call, HostedCall) or call.tool.needs_approval is not False
+    return isinstance(call, HostedCall) or call.tool.needs_approval is not False or call.call_id in asked
 
 
 def approval_response(call: HostedCall, progress: Progress, *, reason: str | None = None) -> RunItem:
@@ -146,7 +139,7 @@ def _read(call: FunctionCall | LocalCall, progress: Progress) -> tuple[Any, bool
         return _loaded("asked")(call, progress), True
     try:
         arguments = json.loads(call.arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, False
     return arguments, isinstance(arguments, dict)
 
@@ -166,7 +159,7 @@ async def _decided_by_tool(call: _Asked, item: ToolApprovalItem, progress: Progr
     approved, reason = answer["approve"], answer.get("reason")
     message = None if approved or reason is None else str(reason)
     progress.context.approvals.decide(item, approved, always=False, message=message)
-    return progress.context.approvals.decision(item)
+    return progress.context.approvals.take(item)
 
 
 async def _asked_of_server(call: HostedCall, progress: Progress) -> Any:
@@ -200,7 +193,7 @@ async def _objection(call: _Asked, progress: Progress) -> Given | None:
     if config is None or not config.pre_approval_tool_input_guardrails or not isinstance(call, FunctionCall):
         return None
     # Only a run whose guardrails go before its approvals pays for it.
-    from .tool_execution import tool_context
+    from .tool_call import tool_context
     from .tool_guardrails import objection_to_call
 
     message = await objection_to_call(call.tool, tool_context(call, progress), progress)

@@ -32,7 +32,7 @@ from agentctl.net.excerpt import excerpt
 from agentctl.threads import in_daemon_thread
 
 from .progress import Progress
-from .tool_execution import mark_failed
+from .tool_call import mark_failed
 
 T = TypeVar("T")
 

@@ -16,17 +16,16 @@ from agentctl.agent.tool_errors import is_stray_cancellation
 from agentctl.agent.tool_output import output_wire, wire_text
 from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.errors import AgentsException, ToolTimeoutError, UserError
-from agentctl.tracing.current import get_current_span
 
 from .approvals import (
     Given,
     approval_response,
     may_need_approval,
     sort_by_approval,
-    spend_decisions,
     tell_apart,
 )
 from .steps import FunctionCall, HostedCall
+from .tool_call import mark_failed, tool_context
 from .unknown_tools import UnknownCall, answer_unknown
 
 if TYPE_CHECKING:
@@ -68,8 +67,7 @@ async def execute(calls: list[ToolCall], progress: Progress, asked: frozenset[st
         UserError: a tool raised anything else, and was told not to hide it from the run.
     """
     held, waiting = progress.held, []
-    is_sorted = bool(held) or any(map(may_need_approval, calls))
-    if not is_sorted:
+    if not held and not any(may_need_approval(call, asked) for call in calls):
         ready = calls
     else:
         tell_apart(calls, [])
@@ -78,8 +76,6 @@ async def execute(calls: list[ToolCall], progress: Progress, asked: frozenset[st
         ready, waiting = found.ready, found.waiting
     given = await _run(ready, progress)
     if not waiting and not held and not progress.paused:
-        if is_sorted:
-            spend_decisions(calls, progress)
         return Executed(given)
     for call, one in zip(ready, given, strict=True):
         paused = progress.paused.get(call.call_id)
@@ -92,7 +88,6 @@ async def execute(calls: list[ToolCall], progress: Progress, asked: frozenset[st
         return Executed([], waiting)
     whole = [_given(call, held[call.call_id]) for call in calls]
     held.clear()
-    spend_decisions(calls, progress)
     return Executed(whole)
 
 
@@ -182,26 +177,6 @@ async def _invoke(call: FunctionCall, progress: Progress) -> FunctionToolResult:
     return FunctionToolResult(tool=tool, output=output, run_item=item, agent_run_result=context.agent_run_result)
 
 
-def tool_context(call: FunctionCall, progress: Progress) -> ToolContext[Any]:
-    """Return the context of a call."""
-    return ToolContext(
-        progress.context.context,
-        progress.context.usage,
-        call.tool.name,
-        call.call_id,
-        call.arguments,
-        call.item,
-        turn_input=progress.context.turn_input,
-        tool_input=progress.context.tool_input,
-        agent=progress.agent,
-        run_config=progress.config,
-        run_agent=progress.run_agent,
-        approvals=progress.context.approvals,
-        paused=progress.paused,
-        budget=progress.budget,
-    )
-
-
 async def _output(tool: FunctionTool, context: ToolContext[Any], progress: Progress, *, is_new: bool) -> Any:
     """Return what the tool returns, or what the model reads in its place."""
     if is_new:
@@ -244,14 +219,6 @@ async def _in_time(tool: FunctionTool, context: ToolContext[Any], seconds: float
 
 def _failed(tool: FunctionTool, error: BaseException) -> UserError:
     return UserError(f"tool {tool.name!r} failed: {type(error).__name__}: {error}")
-
-
-def mark_failed(error: BaseException, progress: Progress) -> None:
-    """Let the span of the tool call show what the model is told in a text, and the run does not see at all."""
-    span = get_current_span()
-    if span is not None and span.span_data.type == "function":
-        data = {"error": str(error)} if progress.config.trace_include_sensitive_data else None
-        span.set_error({"message": type(error).__name__, "data": data})
 
 
 def _loaded(name: str) -> Callable[..., Awaitable[Any]]:
