@@ -64,16 +64,23 @@ class Approvals:
         if always:
             of_tool.always = decision
 
-    def decision(self, item: ToolApprovalItem) -> Decision | None:
-        """Return what holds for a call that is yet to be made, None while nobody has decided."""
-        of_tool = self._tools.get(_tool(item))
-        return None if of_tool is None else of_tool.about(item.call_id or "", counts_spent=False)
+    def take(self, item: ToolApprovalItem) -> Decision | None:
+        """Return what holds for a call that is made or refused now, and for no later one of its id.
 
-    def spend(self, item: ToolApprovalItem) -> None:
-        """Note that a call is over: what was decided about it holds for no other."""
-        of_tool, call_id = self._tools.get(_tool(item)), item.call_id or ""
-        if of_tool is not None and call_id in of_tool.calls:
-            of_tool.calls[call_id] = replace(of_tool.calls[call_id], is_spent=True)
+        None is that nobody has decided.
+        """
+        of_tool = self._tools.get(_tool(item))
+        if of_tool is None:
+            return None
+        decision = of_tool.about(item.call_id or "", counts_spent=False)
+        self.spend(item.agent.name, item.call_id or "")
+        return decision
+
+    def spend(self, agent: str, call_id: str) -> None:
+        """Note that a call of an agent is over: what was decided about it holds for no other."""
+        for tool, of_tool in self._tools.items():
+            if tool.agent == agent and call_id in of_tool.calls:
+                of_tool.calls[call_id] = replace(of_tool.calls[call_id], is_spent=True)
 
     def told(self, tool_name: str, call_id: str) -> Decision | None:
         """Return what was decided about a call, over or not, of a tool of any agent; None while nobody has."""

@@ -153,10 +153,14 @@ class Progress:
             for call_id, given in self.held.items()
         }
         for wire in answers_of_open_calls([item.to_input_item() for item in self.new_items]):
-            given = held.pop(str(wire["call_id"]), None)
+            call_id = str(wire["call_id"])
+            self.context.approvals.spend(self.agent.name, call_id)
+            given = held.pop(call_id, None)
             self.add(ToolCallOutputItem(self.agent, wire, output=NO_OUTPUT) if given is None else given)
         for given in held.values():
             self.add(given)
+        for paused in self.paused.values():
+            paused.answer_open_calls()
         self.held.clear()
         self.paused.clear()
         self.interruptions = []

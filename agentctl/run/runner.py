@@ -156,7 +156,7 @@ class Runner:
             finally:
                 await progress.close()
 
-        result.run_loop_task = asyncio.get_running_loop().create_task(drive(), name=f"run of {starting_agent.name}")
+        result.run_loop_task = asyncio.get_running_loop().create_task(drive(), name=f"run of {progress.agent.name}")
         return result
 
 

@@ -193,6 +193,48 @@ def test_a_yes_is_for_one_call_even_where_a_later_one_has_its_id(run: Run) -> No
     assert dict(done) == {"c-x": 1}
 
 
+def test_a_yes_to_a_call_that_was_then_cancelled_is_for_no_later_one(run: Run) -> None:
+    agent = agent_with(deletes("x"), [function_call("delete", {"name": "all"}, call_id="c-x")])
+    state = run(agent).to_state()
+    state.approve(state.get_interruptions()[0])
+    result = run(agent, cancelled(agent, state).to_state())
+    assert waiting(result) == ['a delete {"name": "all"}']
+    assert not done
+
+
+def test_a_yes_to_a_call_of_a_run_that_was_then_cancelled_is_for_no_later_one(run: Run) -> None:
+    inner = agent_with(deletes("x"), deletes("x"), name="inner")
+    calls = [[function_call("sub", {"input": "go"}, call_id=call_id)] for call_id in ("c1", "c2")]
+    agent = agent_with(*calls, tools=[inner.as_tool("sub", "")])
+    state = run(agent).to_state()
+    state.approve(state.get_interruptions()[0])
+    assert waiting(run(agent, cancelled(agent, state).to_state())) == ['inner delete {"name": "x"}']
+    assert not done
+
+
+def test_a_yes_in_a_run_that_then_failed_is_for_no_later_one(run: Run) -> None:
+    @function_tool(needs_approval=True, failure_error_function=None)
+    def fail() -> str:
+        raise OSError("no such room")
+
+    call = [function_call("fail", {}, call_id="c1")]
+    inner = agent_with(call, call, name="inner", tools=[fail])
+    subs = [[function_call("sub", {"input": "go"}, call_id=call_id)] for call_id in ("s1", "s2")]
+    agent = agent_with(*subs, tools=[inner.as_tool("sub", "")])
+    result = approved(run, agent, run(agent))
+    assert waiting(result) == ["inner fail {}"]
+    assert "no such room" in outputs(result)[0]
+
+
+def test_a_no_holds_though_the_tool_needs_no_yes_any_more(run: Run) -> None:
+    agent = agent_with(deletes("x"), "done")
+    state = run(agent).to_state()
+    state.reject(state.get_interruptions()[0])
+    agent.tools = [with_approval(delete, False)]
+    assert run(agent, state).final_output == "done"
+    assert not done
+
+
 def test_calls_of_one_turn_that_cannot_be_told_apart_are_not_asked_about(run: Run) -> None:
     both = [*deletes("x"), function_call("delete", {"name": "all"}, call_id="c-x")]
     with pytest.raises(ModelBehaviorError, match="2 calls the id 'c-x'"):
@@ -237,7 +279,7 @@ def test_a_call_is_judged_once(run: Run) -> None:
     assert judged == ["c-x"]
 
 
-@pytest.mark.parametrize("arguments", ['{"name": ', "[1]", '"x"'])
+@pytest.mark.parametrize("arguments", ['{"name": ', "[1]", '"x"', "[" * 100_000])
 def test_a_call_that_cannot_be_read_waits(run: Run, arguments: str) -> None:
     tool = with_approval(delete, lambda *_: False)
     agent = agent_with([function_call("delete", arguments, call_id="c1")], tools=[tool])
