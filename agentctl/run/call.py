@@ -63,7 +63,8 @@ def call_model(model: Model, request: ModelRequest, spans: Spans, *, streamed: b
 async def call_once(model: Model, request: ModelRequest, spans: Spans, *, streamed: bool) -> AsyncGenerator[CallEvent]:
     """Yield the events of one model call, and at the end the response.
 
-    A custom model is asked the way the run was: by `stream_response` in a streamed run, else by `get_response`.
+    A custom model is asked the way the run was: by `stream_response` in a streamed run, else by `get_response`. Where
+    nobody reads along, the events of the response itself stay here, unless retries want to know that there were any.
     """
     with spans.model_call(model, request) as answered:
         if not isinstance(model, WireModel):
@@ -72,13 +73,15 @@ async def call_once(model: Model, request: ModelRequest, spans: Spans, *, stream
                     yield event
             return
         last: dict[str, Any] = {}
+        are_heard = streamed or request.model_settings.retry is not None
         async with aclosing(model.stream(request)) as events:
             async for wire in events:
-                if isinstance(wire, dict):
-                    last = wire
-                    yield RawResponsesStreamEvent(wire)
-                else:
+                if not isinstance(wire, dict):
                     yield wire
+                    continue
+                last = wire
+                if are_heard:
+                    yield RawResponsesStreamEvent(wire)
         response = _whole_response(last)
         answered(last["response"])
     yield response
