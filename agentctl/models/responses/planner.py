@@ -11,9 +11,19 @@ from agentctl.agent.wire import JSONValue
 from .snapshot import snapshot
 
 _VOLATILE = frozenset(
-    {"input", "previous_response_id", "type", "stream", "background", "generate", "client_metadata", "stream_id"}
+    {
+        "input",
+        "previous_response_id",
+        "type",
+        "stream",
+        "background",
+        "generate",
+        "client_metadata",
+        "stream_id",
+        "max_output_tokens",
+    }
 )
-"""The fields that may differ between two requests of a chain."""
+"""The fields that may differ between two requests of a chain; under a budget of tokens each has a limit of its own."""
 
 _NOT_SENT = ("stream", "background")
 """What a request over HTTP may say and one over WebSocket may not."""

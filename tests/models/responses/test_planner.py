@@ -67,7 +67,7 @@ def test_whatever_else_changed_sends_the_full_input(second: dict[str, Any]) -> N
     assert planned(second) == Full()
 
 
-@pytest.mark.parametrize("volatile", ["generate", "client_metadata", "stream", "stream_id"])
+@pytest.mark.parametrize("volatile", ["generate", "client_metadata", "stream", "stream_id", "max_output_tokens"])
 def test_fields_that_are_no_part_of_the_conversation_may_change(volatile: str) -> None:
     assert planned(body(USER, CALL, OUTPUT, **{volatile: "x"})) == Delta("resp_1", 2)
 
