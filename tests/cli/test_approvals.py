@@ -1,14 +1,27 @@
 """Calls that need somebody's yes, where nobody is asked: rules, policies, and limits that count on."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.cli.approving import KEY, suspended
+from tests.cli.process import read_until, started
 from tests.conftest import Agentctl
 from tests.service.client import Service
 from tests.service.steps import text
+
+SHELL = """
+from agentctl import Agent, ShellTool
+from agentctl.extensions.local_shell import LocalShell
+from agentctl.testing import ScriptedModel
+
+action = {{"commands": [{command!r}]}}
+call = {{"type": "shell_call", "id": "sh_1", "call_id": "s1", "status": "completed", "action": action}}
+tools = [ShellTool(LocalShell("."), needs_approval=True)]
+agent = Agent("coder", tools=tools, model=ScriptedModel([[call], "done"]))
+"""
 
 
 @pytest.mark.parametrize("command", ["run", "stream"])
@@ -119,6 +132,26 @@ def test_a_budget_may_stand_in_a_project_file(agentctl: Agentctl, pair: str, env
     done = agentctl("run", "--format", "json", "--allow", "note", "-a", pair, "hi", env=env, cwd=home)
     document = json.loads(done.stdout)
     assert (done.returncode, document["outcome"], document["error"]["type"]) == (82, "budget", "BudgetExceeded")
+
+
+def test_the_timeout_ends_an_approved_command_and_what_it_started(home: Path) -> None:
+    lifeline = home / "lifeline"
+    os.mkfifo(lifeline)
+    command = f"trap '' TERM; exec 3> {lifeline}; while :; do sleep 0.05; done"
+    (home / "coder.py").write_text(SHELL.format(command=command))
+    options = ("--timeout", "3", "--allow", "shell", "--format", "jsonl")
+    with started("run", *options, "-a", "coder.py:agent", "go", env={}, cwd=home) as process:
+        read_until(process, b"approval.required")
+        with lifeline.open("rb") as reader:
+            assert process.wait(timeout=20) == 124
+            assert reader.read() == b""
+
+
+def test_an_allowed_command_runs_alone(home: Path, agentctl: Agentctl) -> None:
+    (home / "coder.py").write_text(SHELL.format(command="echo one; echo two"))
+    assert agentctl("run", "--allow", "shell:echo *", "-a", "coder.py:agent", "go", cwd=home).returncode == 83
+    done = agentctl("run", "--allow", "shell:echo *; echo *", "-a", "coder.py:agent", "go", cwd=home)
+    assert (done.returncode, done.stdout) == (0, "done\n")
 
 
 def test_no_key_of_ours_is_in_a_ticket(agentctl: Agentctl, pair: str, env: dict[str, str], home: Path) -> None:
