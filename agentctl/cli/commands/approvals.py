@@ -29,7 +29,7 @@ Name = Annotated[
 Calls = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[CALL]...", help="Calls by id or number; none is the only one that waits.", show_default=False
+        metavar="[CALL]...", help="Calls by id or number; without one, the only call that waits.", show_default=False
     ),
 ]
 All = Annotated[bool, typer.Option("--all", help="All calls that wait.")]
