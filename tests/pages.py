@@ -5,7 +5,7 @@ folder and each with a home of its own; a `text` block behind it is what it prin
 shell has programs of no consequence for `git`, `jq`, `op` and what installs. A comment before a block, which readers do
 not see, says what else the test must know:
 
-    <!-- file: weather.py -->                        the block is this file, and Python in it is run as well
+    <!-- file: weather.py -->                        the block is this file, which other blocks run
     <!-- run: answers=[text("Oslo")], code=83 -->    what the service answers, in the words of tests/service/steps.py;
                                                      the exit code; `stderr`, a text that must be in it; `input`, stdin;
                                                      `files`, what lies in the folder, by name
@@ -18,7 +18,7 @@ import shlex
 import subprocess
 import sys
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -80,15 +80,10 @@ def blocks(page: Path) -> list[Block]:
         line = content.count("\n", 0, match.start("language")) + 1
         place, language, code = f"{page.name}:{line}", match["language"], match["code"]
         if language == "text" and found and found[-1].prints is None and found[-1].language in ("python", "sh"):
-            found[-1] = _with_output(found[-1], code)
+            found[-1] = replace(found[-1], prints=code)
         else:
             found.append(Block(place=place, language=language, code=code, **_said(match["note"] or "", place)))
     return found
-
-
-def _with_output(block: Block, prints: str) -> Block:
-    values = {name: getattr(block, name) for name in block.__slots__}
-    return Block(**{**values, "prints": prints})
 
 
 def _said(note: str, place: str) -> dict[str, Any]:
@@ -137,10 +132,12 @@ class Desk:
                 command = _shell(block.code)
             case "yaml":
                 command = _shell("".join(_workflow_steps(block.code)))
+            case "python" if block.file is None:
+                (self.project / "script.py").write_text(block.code)
+                command = [sys.executable, "-W", "error", "script.py"]
             case "python":
-                script = self.project / (block.file or "script.py")
-                script.write_text(block.code)
-                command = [sys.executable, "-W", "error", script.name]
+                compile(block.code, block.place, "exec")
+                return
             case language:
                 assert language in ("json", "text", "toml"), f"{block.place}: nobody knows what to do with {language!r}"
                 return
