@@ -28,7 +28,8 @@ _CLOSING_SECONDS = 5.0
 class Connection:
     """A session with a server, from the moment on that it is begun; whoever needs it waits for it.
 
-    The session is entered and left in one task, as its cancel scopes have it; it is used from any task of the loop.
+    It is given up if it has not begun within `patience` seconds. It is entered and left in one task, as its cancel scopes
+    have it, and used from any task of the loop.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Connection:
         name: str,
         open_streams: Callable[[], AbstractAsyncContextManager[Streams]],
         *,
-        read_timeout: float | None,
+        patience: float | None,
         message_handler: Callable[[IncomingMessage], Awaitable[None]],
         predecessor: Connection | None = None,
     ) -> None:
@@ -44,7 +45,7 @@ class Connection:
         self.failure: Exception | None = None
         """What ended it, or kept it from beginning."""
         self._open_streams = open_streams
-        self._read_timeout = read_timeout
+        self._patience = patience
         self._message_handler = message_handler
         self._predecessor = predecessor
         self._client: Client | None = None
@@ -88,11 +89,15 @@ class Connection:
             if self._predecessor is not None:
                 await self._predecessor.over()
                 self._predecessor = None
-            async with asyncio.timeout(None) as limit, self._session() as client:
+            async with asyncio.timeout(self._patience) as limit, self._session() as client:
+                limit.reschedule(None)
                 self._client = client
                 self._is_settled.set()
                 await self._has_ended.wait()
                 limit.reschedule(self.loop.time() + _CLOSING_SECONDS)
+        except TimeoutError as error:
+            is_silent = limit.expired() and self._client is None
+            self.failure = TimeoutError(f"it did not answer within {self._patience:g} s") if is_silent else error
         except Exception as error:
             self.failure = error
         finally:
@@ -108,7 +113,6 @@ class Connection:
             client = Client(
                 _opened(_Watched(read, self._has_ended), write),
                 cache=None,
-                read_timeout_seconds=self._read_timeout,
                 message_handler=_heard_by(self._message_handler),
             )
             async with client:

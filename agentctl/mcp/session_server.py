@@ -52,6 +52,9 @@ MessageHandler = Callable[["IncomingMessage"], Awaitable[None]]
 NO_ANSWER = "no_answer"
 CONNECTION_LOST = "connection_lost"
 
+CONNECT_PATIENCE = 30.0
+"""Seconds that connecting may take at least, where answers may take less: a program may be fetched first."""
+
 _CLOSED = "Connection closed"
 """What `mcp` says of a request whose connection was lost."""
 
@@ -89,7 +92,8 @@ class SessionServer(MCPServer, Generic[Params]):
         cache_tools_list: Whether the tools are listed once, and again after `invalidate_tools_cache` or when the server
             says that they have changed.
         name: What people call the server.
-        client_session_timeout_seconds: How long an answer may take; None and 0 are as long as it likes.
+        client_session_timeout_seconds: How long an answer may take; None and 0 are as long as it likes. Connecting may
+            take 30 seconds, or as long as an answer if that is longer.
         tool_filter: Which of the tools agents have.
         max_retry_attempts: How often a request that failed is repeated; -1 is until it succeeds.
         retry_backoff_seconds_base: The pause before the first repetition; each further one is twice as long.
@@ -287,10 +291,11 @@ class SessionServer(MCPServer, Generic[Params]):
         return "the connection broke"
 
     def _begin(self, predecessor: Connection | None) -> Connection:
+        seconds = self.client_session_timeout_seconds or None
         return Connection(
             self.name,
             self.create_streams,
-            read_timeout=self.client_session_timeout_seconds or None,
+            patience=seconds and max(seconds, CONNECT_PATIENCE),
             message_handler=self._hear_message,
             predecessor=predecessor,
         )
@@ -350,22 +355,24 @@ class SessionServer(MCPServer, Generic[Params]):
     async def _answer(self, what: str, ask: Callable[[Client], Awaitable[T]], *, is_repeated: bool = False) -> T:
         connection = await self._begun()
         client = await connection.begun()
-        began, asking = connection.loop.time(), Asking()
+        asking, seconds = Asking(), self.client_session_timeout_seconds or None
         ASKING.set(asking)
         # They are loaded: there is a session.
         from anyio import BrokenResourceError, ClosedResourceError
         from mcp import MCPError
-        from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT
+        from mcp.types import CONNECTION_CLOSED
 
         try:
-            return await ask(client)
+            async with asyncio.timeout(seconds) as limit:
+                return await ask(client)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            words = f"MCP server {self.name!r} did not {what} within {seconds:g} s"
+            raise ServiceUnavailableError(words, code=NO_ANSWER) from error
         except (BrokenResourceError, ClosedResourceError) as error:
             cause: Exception = error
         except MCPError as error:
-            seconds = self.client_session_timeout_seconds or math.inf
-            if error.code == REQUEST_TIMEOUT and connection.loop.time() - began >= seconds:
-                words = f"MCP server {self.name!r} did not {what} within {seconds:g} s"
-                raise ServiceUnavailableError(words, code=NO_ANSWER) from error
             # Servers use the code for failures of their own, too; `mcp` always says the same.
             is_closed = error.code == CONNECTION_CLOSED and (connection.is_lost or error.message == _CLOSED)
             if not (is_closed or asking.is_forgotten):
