@@ -28,8 +28,8 @@ _CLOSING_SECONDS = 5.0
 class Connection:
     """A session with a server, from the moment on that it is begun; whoever needs it waits for it.
 
-    It is given up if it has not begun within `patience` seconds. It is entered and left in one task, as its cancel scopes
-    have it, and used from any task of the loop.
+    It is given up if it has not begun within `patience` seconds. It is entered and left in one task, as its cancel
+    scopes have it, and used from any task of the loop.
     """
 
     def __init__(
