@@ -141,6 +141,13 @@ def test_it_goes_on_with_what_was_said_for_it(
     assert (last["model"], last["instructions"]) == ("gpt-x", "@ is how I begin.")
 
 
+def test_that_a_run_is_not_traced_holds_when_it_goes_on(
+    agentctl: Agentctl, pair: str, env: dict[str, str], tickets: Path
+) -> None:
+    ticket = suspended(agentctl, pair, env, "--no-trace", "--retries", "0")
+    assert json.loads((tickets / f"{ticket}.json").read_text())["settings"] == {"trace.enabled": False, "max_turns": 10}
+
+
 def test_a_session_has_each_item_of_a_suspended_run_once(agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:
     ticket = suspended(agentctl, pair, env, "--session", "trip")
     assert agentctl("run", "--resume", ticket, "--allow", "note", env=env).returncode == 0
@@ -235,6 +242,7 @@ def test_a_tampered_ticket_is_an_error_that_says_so(
         ({"settings": {"client.base_url": "http://elsewhere.example"}}, "may not set 'client.base_url'"),
         ({"settings": {"settings.extra_headers.X-Token": "x"}}, "may not set 'settings.extra_headers.X-Token'"),
         ({"settings": {"agent": "evil.py:agent"}}, "may not set 'agent'"),
+        ({"settings": {"trace.enabled": True}}, "may not set 'trace.enabled'"),
         ({"settings": {"max_turns": "many"}}, "wants a whole number"),
         ({"expires": "soon"}, "Invalid isoformat"),
         ({"fingerprint": {}}, "has no 'agents'"),

@@ -110,7 +110,8 @@ def _said(loaded: Loaded) -> Mapping[str, JSONValue]:
     return {
         name: value.value
         for name, value in loaded.settings.values.items()
-        if (name in _LIMITS or value.origin == FLAG or value.origin.startswith("AGENTCTL_")) and may_keep(name)
+        if (name in _LIMITS or value.origin == FLAG or value.origin.startswith("AGENTCTL_"))
+        and may_keep(name, value.value)
     }
 
 

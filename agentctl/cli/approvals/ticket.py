@@ -94,8 +94,13 @@ class Ticket:
         return json.dumps(_redacted(_json(self)), ensure_ascii=False, indent=1).encode(errors="surrogatepass") + b"\n"
 
 
-def may_keep(name: str) -> bool:
-    """Return whether a ticket may hold a setting: none that chooses an endpoint, a key, or who approves."""
+def may_keep(name: str, value: JSONValue) -> bool:
+    """Return whether a ticket may hold a setting: none that chooses an endpoint, a key, or who approves.
+
+    That a run is not traced is kept, and that it is, never.
+    """
+    if name == "trace.enabled":
+        return value is False
     return name in _ALSO_KEPT or (name != "agent" and find(split(name)).in_project)
 
 
@@ -152,7 +157,7 @@ def _time(text: str) -> datetime:
 
 def _settings(given: dict[str, JSONValue]) -> dict[str, JSONValue]:
     for name, value in given.items():
-        if not may_keep(name):
+        if not may_keep(name, value):
             raise ValueError(f"a ticket may not set {name!r}")
         check_entry(split(name), value)
     return given
