@@ -258,6 +258,7 @@ def resumed(
         progress.config = replace(progress.config, reasoning_item_id_policy=policy)
     progress.owns_provider = is_own_provider(config)
     progress.hooks, progress.error_handlers = hooks, error_handlers
+    is_new_keeper = not progress.is_history_kept and bool(conversation_id or previous_response_id)
     progress.conversation_id = conversation_id or progress.conversation_id
     progress.previous_response_id = previous_response_id or progress.previous_response_id
     progress.auto_previous_response_id = auto_previous_response_id or progress.auto_previous_response_id
@@ -271,6 +272,8 @@ def resumed(
         progress.context.context = context
     progress.budget = budget_of(progress.config, progress.context, used=progress.context.usage.total_tokens)
     progress.go_on()
+    if is_new_keeper:
+        progress.kept = len(progress.history)  # Who names it says that the service has the run so far.
     if not progress.interruptions:
         progress.answer_open_calls()
     return progress

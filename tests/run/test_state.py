@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +124,10 @@ def whole_agent(**models: ScriptedModel) -> Agent[Any]:
     )
 
 
-def whole_state() -> RunState:
+@cache
+def whole_text() -> str:
+    """The state of such a run: calls of two agents wait, others are answered, and input is to join."""
+    session = SQLiteSession("s")
     to_second = function_call("transfer_to_second", {}, call_id="h1")
     thought = {"type": "reasoning", "id": "rs_1", "summary": []}
     sub = function_call("sub", {"input": "go"}, call_id="c3")
@@ -136,7 +141,7 @@ def whole_state() -> RunState:
     )
 
     async def scenario() -> RunState:
-        result = await Runner.run(agent, "hi", context={"user": "u1"}, session=SQLiteSession("s"), max_turns=9)
+        result = await Runner.run(agent, "hi", context={"user": "u1"}, session=session, max_turns=9)
         state = result.to_state()
         one, other = state.get_interruptions()[:2]
         state.approve(one, always_approve=True)
@@ -146,15 +151,12 @@ def whole_state() -> RunState:
         state.add_input("more")
         return state
 
-    with recording():
-        return asyncio.run(scenario())
-
-
-WHOLE = json.dumps(whole_state().to_json())
+    with recording(), closing(session):
+        return asyncio.run(scenario()).to_string()
 
 
 def test_a_state_says_the_same_when_it_was_read() -> None:
-    kept = json.loads(WHOLE)
+    kept = json.loads(whole_text())
     state = read(whole_agent(), kept)
     assert state.to_json() == kept
     assert [(item.agent.name, item.name, item.arguments) for item in state.get_interruptions()] == [
@@ -166,7 +168,7 @@ def test_a_state_says_the_same_when_it_was_read() -> None:
 
 
 def test_a_state_that_was_read_is_gone_on_with(run: Run) -> None:
-    result = run(whole_agent(), approve_all(read(whole_agent(), json.loads(WHOLE))))
+    result = run(whole_agent(), approve_all(read(whole_agent(), json.loads(whole_text()))))
     assert result.final_output == "done"
     assert outputs(result) == [{"seen": ["x"]}, "deleted x", "no", {"seen": ["x"]}, "done", "files"]
     assert [item.type for item in result.new_items[-3:]] == [
@@ -317,7 +319,7 @@ def test_a_run_of_an_agent_that_is_no_tool_is_refused() -> None:
     assert second is not None
     second.tools = [tool for tool in second.tools if tool.name != "sub"]
     with pytest.raises(UserError, match="run within a call of tool 'sub', which is no agent of 'second'"):
-        read(agent, json.loads(WHOLE))
+        read(agent, json.loads(whole_text()))
 
 
 def test_a_tool_that_is_gone_is_missed_when_its_call_is_made(run: Run) -> None:
@@ -366,7 +368,7 @@ def changed(value: Any, path: list[int], new: Any, *, is_removed: bool) -> Any:
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(changes=st.lists(st.tuples(PLACES, VALUES, st.booleans()), min_size=1, max_size=3))
 def test_a_state_that_was_tampered_with_is_refused_or_runs(changes: list[tuple[list[int], Any, bool]]) -> None:
-    kept = json.loads(WHOLE)
+    kept = json.loads(whole_text())
     for path, new, is_removed in changes:
         if kept:
             kept = changed(kept, path, new, is_removed=is_removed)
@@ -593,15 +595,67 @@ def test_reasoning_goes_back_as_the_state_says_where_the_configuration_does_not(
     assert agent.model.calls[-1].input[1] == {"type": "reasoning", "summary": []}
 
 
-def test_a_run_may_go_on_where_the_service_keeps_the_history(run: Run) -> None:
+@pytest.mark.parametrize("options", [{"conversation_id": "conv"}, {"previous_response_id": "resp_scripted_1"}])
+def test_a_run_may_go_on_where_the_service_keeps_the_history(run: Run, options: dict[str, str]) -> None:
     agent = agent_with(deletes("x"), "done")
-    run(agent, approve_all(run(agent).to_state()), conversation_id="conv")
+    run(agent, approve_all(run(agent).to_state()), **options)
     assert isinstance(agent.model, ScriptedModel)
-    assert agent.model.calls[-1].conversation_id == "conv"
+    call = agent.model.calls[-1]
+    assert (call.conversation_id, call.previous_response_id) == (
+        options.get("conversation_id"),
+        options.get("previous_response_id"),
+    )
+    assert [item["type"] for item in call.input if isinstance(item, dict)] == ["function_call_output"]
+
+
+def test_a_session_is_no_place_for_a_history_that_the_service_keeps(run: Run) -> None:
     agent = agent_with(deletes("x"))
     state = run(agent, conversation_id="conv").to_state()
     with pytest.raises(UserError, match="a run with a session has its history there"):
         run(agent, state, session=SQLiteSession("s"))
+
+
+def test_the_session_of_a_run_within_a_call_has_each_item_once(run: Run) -> None:
+    with closing(SQLiteSession("s")) as session:
+        inner = agent_with(deletes("x"), deletes("y"), "inner done", name="inner")
+        tool = inner.as_tool("sub", "", session=session)
+        agent = agent_with([function_call("sub", {"input": "go"}, call_id="c1")], "done", tools=[tool])
+        state = run(agent).to_state()
+        for _ in range(2):
+            assert [item.name for item in state.get_interruptions()] == ["delete"]
+            state = run(agent, approve_all(read(agent, state))).to_state()
+        held = asyncio.run(session.get_items())
+        assert [item.get("call_id", item.get("role")) for item in held] == [
+            "user",
+            "c-x",
+            "c-x",
+            "c-y",
+            "c-y",
+            "assistant",
+        ]
+
+
+def test_a_state_taken_while_the_run_goes_on_tells_of_calls_under_way(run: Run) -> None:
+    async def scenario() -> RunState:
+        result = Runner.run_streamed(agent, "hi")
+        async for event in result.stream_events():
+            if event.type == "run_item_stream_event":
+                break
+        state = result.to_state()
+        result.cancel()
+        await asyncio.wait([result.run_loop_task])
+        return state
+
+    agent = agent_with([function_call("look", {}, call_id="c1")], "done")
+    result = run(agent, read(agent, asyncio.run(scenario())))
+    assert result.final_output == "done"
+    assert len(outputs(result)) == 1
+
+
+def test_code_that_is_not_async_goes_on_too() -> None:
+    agent = agent_with(deletes("x"), "done")
+    result = Runner.run_sync(agent, "hi")
+    assert Runner.run_sync(agent, approve_all(result.to_state())).final_output == "done"
 
 
 def test_a_trace_may_be_given(run: Run) -> None:
