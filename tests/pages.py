@@ -171,7 +171,6 @@ class Desk:
             "PYTHONPATH": str(ROOT),
             "OPENAI_API_KEY": "k-docs",
             "OPENAI_BASE_URL": self._service.base_url,
-            "OPENAI_AGENTS_DISABLE_TRACING": "1",
             "COLUMNS": "80",
             "GITHUB_BASE_REF": "main",
             "GITHUB_STEP_SUMMARY": os.devnull,
