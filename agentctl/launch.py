@@ -21,7 +21,12 @@ from agentctl.errors import AgentsException, ApprovalMissing, ConfigurationError
 from agentctl.mcp.attachment import Attachment
 from agentctl.models.default_model import get_default_model
 from agentctl.models.multi_provider import MultiProvider
-from agentctl.net.defaults import get_defaults, set_default_openai_key, set_tracing_export_api_key
+from agentctl.net.defaults import (
+    get_defaults,
+    set_default_ca_file,
+    set_default_openai_key,
+    set_tracing_export_api_key,
+)
 from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, Endpoint, origin_of
 from agentctl.net.options import HttpOptions
 from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
@@ -117,6 +122,7 @@ def prepare(
     if traces.is_enabled and traces.decided_by != BUILT_IN:
         set_tracing_disabled(False)
     notes = [*loaded.notes, *key.notes, *_set_default_keys(key.credential, traces.key, settings, environ)]
+    set_default_ca_file(settings.client.ca_file)
     agent = _agent(settings, loaded, instructions)
     if not traces.is_enabled:
         set_tracing_disabled(True)  # Whatever the agent's code says.

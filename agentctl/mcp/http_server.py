@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from agentctl.errors import AgentsException, ServiceError
+from agentctl.net.defaults import get_defaults
 from agentctl.net.guest_client import ClientFactory, guest_client, guest_failure, refusal, tell_of_answers
 from agentctl.net.options import HttpOptions
 from agentctl.redaction import register_secret
@@ -110,6 +111,7 @@ class HttpServer(SessionServer[Params]):
         return HttpOptions(
             connect_timeout=_seconds(self._reach.get("timeout", _TIMEOUT)),
             request_timeout=_seconds(self._reach.get("sse_read_timeout", _READ_TIMEOUT)),
+            ca_file=get_defaults().ca_file,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from agentctl.errors import ConfigurationError
@@ -35,6 +36,8 @@ class Defaults:
     responses_transport: ResponsesTransport = "http"
     tracing_key: str | None = field(default=None, repr=False)
     """What traces are exported with, where that was said."""
+    ca_file: Path | None = None
+    """A PEM file of authorities that clients of other libraries trust, beside the system's."""
 
 
 _defaults = Defaults()
@@ -62,6 +65,11 @@ def set_default_openai_key(key: str, use_for_tracing: bool = True) -> None:
     _change(openai_key=key)
     if use_for_tracing:
         set_tracing_export_api_key(key)
+
+
+def set_default_ca_file(file: Path | None) -> None:
+    """Have the clients that other libraries speak through trust the authorities in a PEM file."""
+    _change(ca_file=file)
 
 
 def set_default_openai_client(client: AsyncOpenAI, use_for_tracing: bool = True) -> None:

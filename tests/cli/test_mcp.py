@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.process import read_until, started
 from tests.conftest import Agentctl
-from tests.mcp.servers import HERE
+from tests.mcp.servers import HERE, serving
 
 AGENT = f"""
 import sys
@@ -80,3 +80,19 @@ def test_a_signal_leaves_no_server_running(home: Path, tmp_path: Path, number: s
                 process.send_signal(number)
             assert reader.read() == b""
         process.wait()
+
+
+def test_a_server_is_trusted_as_everything_else_is(agentctl: Agentctl, home: Path) -> None:
+    certificates = HERE.parent / "net" / "certificates"
+    with serving("http", CERTIFICATE=str(certificates / "localhost.pem")) as port:
+        url = f"https://localhost:{port}/mcp"
+        (home / "a.py").write_text(
+            AGENT + "from agentctl.mcp import MCPServerStreamableHttp\n"
+            f"far = MCPServerStreamableHttp({{'url': {url!r}}}, name='far')\n"
+            "agent = Agent('a', mcp_servers=[far], model=says('who'))\n"
+        )
+        run = agentctl("run", "-a", "a.py:agent", "go")
+        assert "'far': the certificate of localhost" in run.stderr
+        agentctl("config", "client", "--ca-file", str(certificates / "authority.pem"))
+        run = agentctl("run", "-a", "a.py:agent", "go")
+        assert (run.returncode, run.stdout) == (0, "done\n")

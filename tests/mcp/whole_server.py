@@ -1,6 +1,6 @@
 """A server made with the `mcp` package: `whole_server.py stdio | sse | http [PORT]`; with a port it says which it has.
 
-Over HTTP it wants the header `authorization: Bearer canary` where KEY is set.
+Over HTTP it wants the header `authorization: Bearer canary` where KEY is set, and speaks TLS where CERTIFICATE is.
 """
 
 import base64
@@ -117,7 +117,10 @@ def serve(kind: str, port: int) -> None:
     listening.bind(("127.0.0.1", port))
     listening.listen()
     print(listening.getsockname()[1], flush=True)
-    uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=0)).run([listening])
+    config = uvicorn.Config(
+        app, log_level="error", timeout_graceful_shutdown=0, ssl_certfile=os.environ.get("CERTIFICATE")
+    )
+    uvicorn.Server(config).run([listening])
 
 
 if __name__ == "__main__":
