@@ -16,7 +16,7 @@ from tests.service.client import Service, running_service
 from tests.service.steps import text, tool_calls
 
 PICTURE = ROOT / "docs" / "run.svg"
-_PROMPT = "Which of Oslo and Bergen is warmer today?"
+_PROMPT = "Where is it warmer, Oslo or Bergen?"
 _COMMAND = f'agentctl stream -a weather.py:agent "{_PROMPT}"'
 _ANSWER = """**Bergen** is the warmer one:
 
@@ -56,7 +56,7 @@ font-size: {char_height}px; line-height: {line_height}px }}
 </g>
 </svg>
 """
-_COLUMNS = 66
+_COLUMNS = 76
 _NO_COLOUR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-ln-~]")
 
 
@@ -80,7 +80,7 @@ def picture(service: Service, folder: Path) -> str:
     console = Console(
         record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True, color_system="standard", _environ={}
     )
-    console.print(Text.from_ansi("\n".join([f"\x1b[36m$\x1b[0m {_COMMAND}", *lines]).rstrip()), soft_wrap=True)
+    console.print(Text.from_ansi("\n".join([f"\x1b[36m$\x1b[0m {_COMMAND}", *lines]).rstrip()))
     drawn = console.export_svg(title=_COMMAND, theme=MONOKAI, code_format=_FRAME, unique_id="run")
     return "\n".join(line.rstrip() for line in drawn.splitlines()) + "\n"
 

@@ -55,6 +55,33 @@ def test_the_layers_are_those_of_the_contract() -> None:
     assert layers in (ROOT / "CONTRIBUTING.md").read_text("utf-8").replace("\n", " ")
 
 
+def _shown(svg: str) -> list[str]:
+    """Return the texts of a picture, without the time that the run took."""
+    return [re.sub(r"[\d.]+&#160;s$", "", text) for text in re.findall(r">([^<>]+)</text>", svg) if text.strip()]
+
+
+def _anchors(content: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", content, re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_picture_is_of_what_the_program_shows(service: Service, home: Path) -> None:
+    kept = PICTURE.read_text("utf-8")
+    assert _shown(kept) == _shown(picture(service, home)), "`python -m tests.run_svg` draws it again"
+    assert "http" not in kept.replace('xmlns="http://www.w3.org/2000/svg"', "")
+
+
+def test_the_layers_are_those_of_the_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = " > ".join(contracts[0]["layers"]).replace("(", "").replace(")", "")
+    assert layers in (ROOT / "CONTRIBUTING.md").read_text("utf-8").replace("\n", " ")
+
+
+def _shown(svg: str) -> list[str]:
+    """Return the texts of a picture, without the time that the run took."""
+    return [re.sub(r"[\d.]+&#160;s$", "", text) for text in re.findall(r">([^<>]+)</text>", svg) if text.strip()]
+
+
 def _anchors(content: str) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", content, re.M)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
