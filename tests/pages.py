@@ -192,7 +192,7 @@ def commands(page: Path) -> list[list[str]]:
     content = page.read_text(encoding="utf-8")
     shell = [line for block in blocks(page) if block.language == "sh" for line in block.code.splitlines()]
     text = re.findall(r"`([^`\n]+)`", _BLOCK.sub("", content))
-    lines = [found for line in shell + text for found in re.findall(r"(?<![\w./-])agentctl (?!==)([^|<>;&#)]*)", line)]
+    lines = [found for line in shell + text for found in re.findall(r"(?<![\w./-])agentctl ([^|<>;&#)]*)", line)]
     return [_split(line) for line in lines]
 
 
