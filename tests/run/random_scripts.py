@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +15,9 @@ from agentctl import (
     RunContextWrapper,
     RunHooks,
     ServiceUnavailableError,
+    ShellActionRequest,
+    ShellCommandRequest,
+    ShellTool,
     Tool,
     ToolApprovalItem,
     ToolContext,
@@ -48,11 +50,19 @@ class Call:
 
     @property
     def waits(self) -> bool:
-        return self.tool in ASKED or (self.tool == "maybe" and self.is_risky)
+        return self.tool in ASKED or (self.tool in ("maybe", "shell") and self.is_risky)
 
     @property
     def arguments(self) -> dict[str, Any]:
         return {"input": self.run.key} if self.run else {"risky": self.is_risky}
+
+    @property
+    def wire(self) -> WireItem:
+        """The call as the model makes it."""
+        if self.tool != "shell":
+            return function_call(self.tool, self.arguments, call_id=self.call_id)
+        action = {"commands": ["rm" if self.is_risky else "ls"]}
+        return {"type": "shell_call", "id": f"sh_{self.call_id}", "call_id": self.call_id, "action": action}
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,7 @@ def scripts(draw: st.DrawFn, *, may_fail_once: bool = False) -> Script:
         fails_once = may_fail_once and draw(st.integers(0, 5)) == 0
         if draw(st.integers(0, 7)) == 0:  # A call that ends the run is alone: what else would get done is chance.
             return Turn(calls=(call(depth, ["raise", "ask_raise"]),), fails_once=fails_once)
-        kinds = ["sync", "async", "fail", "ask_sync", "ask_async", "ask_fail", "maybe"]
+        kinds = ["sync", "async", "fail", "ask_sync", "ask_async", "ask_fail", "maybe", "shell"]
         kinds += ["sub", "ask_sub"] * (2 if depth < 2 else 0)
         calls = tuple(call(depth, kinds) for _ in range(draw(st.integers(0, 3))))
         count = draw(st.sampled_from([0, 0, 0, 1, 2])) if depth == 0 else 0
@@ -144,10 +154,10 @@ class Record(RunHooks[Any]):
         self.told["handoff", from_agent.name, to_agent.name] += 1
 
     async def on_tool_start(self, context: Any, agent: Any, tool: Tool) -> None:
-        self.told["tool", context.tool_call_id] += 1
+        self.told["tool", tool.name] += 1
 
     async def on_tool_end(self, context: Any, agent: Any, tool: Tool, result: object) -> None:
-        self.told["tool end", context.tool_call_id] += 1
+        self.told["tool end", tool.name, str(result)] += 1
 
 
 def agents(script: Script, record: Record) -> Agent[Any]:
@@ -167,7 +177,7 @@ def decided(script: Script, record: Record) -> RunContextWrapper[Any]:
     context = RunContextWrapper[Any](record.context)
     for name in ("first", "second", "inner", "innermost"):
         for call in filter(lambda call: call.waits, script.calls()):
-            item = ToolApprovalItem(Agent(name=name), function_call(call.tool, call.arguments, call_id=call.call_id))
+            item = ToolApprovalItem(Agent(name=name), call.wire, call.tool)
             decide(item, call, context.approve_tool, context.reject_tool)
     return context
 
@@ -207,6 +217,15 @@ def _fail(context: ToolContext[Any], risky: bool) -> str:
     raise OSError(f"no such room: {_make(context)}")
 
 
+def _run_command(request: ShellCommandRequest) -> str:
+    _records[request.ctx_wrapper.context["record"]].done[request.data.call_id] += 1
+    return f"ran {request.data.call_id}"
+
+
+def _is_rm(context: RunContextWrapper[Any], action: ShellActionRequest, call_id: str) -> bool:
+    return "rm" in action.commands
+
+
 async def _needs(context: RunContextWrapper[Any], arguments: dict[str, Any], call_id: str) -> bool:
     return bool(arguments["risky"])
 
@@ -223,6 +242,7 @@ def _tools(before: str, *, needs_approval: bool) -> list[Tool]:
 
 
 TOOLS = [
+    ShellTool(executor=_run_command, needs_approval=_is_rm),
     function_tool(_async, name_override="maybe", needs_approval=_needs),
     *_tools("", needs_approval=False),
     *_tools("ask_", needs_approval=True),
@@ -244,7 +264,7 @@ def _answer(script: Script, record: Record) -> Callable[[ModelRequest], list[Wir
                 record.failed.add(thought["id"])
                 raise ServiceUnavailableError("overloaded")
             said = [assistant_message(turn.says, item_id=f"{key}, {place}")] if turn.says else []
-            calls = [function_call(call.tool, json.dumps(call.arguments), call_id=call.call_id) for call in turn.calls]
+            calls = [call.wire for call in turn.calls]
             other = request.handoffs[0].tool_name if request.handoffs else ""
             return [thought, *said, *calls, *(function_call(other, {}, call_id=call_id) for call_id in turn.handoffs)]
         if played.fails:
