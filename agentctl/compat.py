@@ -53,7 +53,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "agents.run_config": ("agentctl.run.config", "agentctl.run.input_filter"),
     "agents.run_context": ("agentctl.agent.context",),
     "agents.run_error_handlers": ("agentctl.run.error_handlers",),
-    "agents.run_state": ("agentctl.run.state",),
+    "agents.run_state": ("agentctl.run.state", "agentctl.run.state_context"),
     "agents.stream_events": ("agentctl.agent.events",),
     "agents.strict_schema": ("agentctl.agent.strict_schema",),
     "agents.testing": ("agentctl.testing",),

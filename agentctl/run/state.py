@@ -19,7 +19,8 @@ from agentctl.errors import UserError
 from .config import ReasoningItemIdPolicy, RunConfig, run_config
 from .hooks import check_run_hooks
 from .progress import Progress, budget_of, check_history_keepers, is_own_provider, memory_of
-from .state_json import ContextDeserializer, ContextSerializer, read_run, run_json
+from .state_context import ContextDeserializer, ContextSerializer
+from .state_json import read_run, run_json
 from .state_reader import broken
 
 if TYPE_CHECKING:

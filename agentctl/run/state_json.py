@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.approvals import Approvals
@@ -14,12 +13,12 @@ from agentctl.agent.items import ToolApprovalItem, ToolCallItem
 from agentctl.agent.tool_use import FunctionToolResult
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import UserError
-from agentctl.log import logger
 
 from .approvals import Given
 from .config import ReasoningItemIdPolicy, RunConfig
 from .progress import Progress, Shown
 from .state_agents import Agents
+from .state_context import ContextDeserializer, ContextSerializer, context_json, read_context
 from .state_guardrails import guardrails_json, read_guardrails
 from .state_items import (
     item_json,
@@ -34,12 +33,6 @@ from .state_items import (
 from .state_reader import Fields, broken
 
 VERSION = 1
-
-ContextSerializer: TypeAlias = Callable[[Any], Mapping[str, Any]]
-"""Returns the user's context as JSON."""
-
-ContextDeserializer: TypeAlias = Callable[[Mapping[str, Any]], Any]
-"""Makes the user's context of what the serializer gave."""
 
 
 def run_json(
@@ -58,7 +51,7 @@ def run_json(
     return {
         "version": VERSION,
         **_run_json(progress),
-        "context": _context_json(context.context, context_serializer, strict=strict_context),
+        "context": context_json(context.context, context_serializer, strict=strict_context),
         "context_is_serialized": context_serializer is not None,
         "approvals": context.approvals.to_json(),
         "trace": _trace_json(progress, include_tracing_api_key=include_tracing_api_key),
@@ -83,7 +76,7 @@ def read_run(
     if version != VERSION or isinstance(version, bool):
         raise UserError(f"the state is of version {version!r}, and this agentctl reads version {VERSION}")
     context = RunContextWrapper(
-        _context(fields, context_override, context_deserializer, strict=strict_context),
+        read_context(fields, context_override, context_deserializer, strict=strict_context),
         approvals=Approvals.from_json(_approvals(fields)),
     )
     progress = _read_run(fields, agents, context)
@@ -270,46 +263,3 @@ def _approvals(fields: Fields) -> list[dict[str, JSONValue]]:
             decision.flag("is_spent")
             decision.only("approved", "message", "is_spent")
     return decided
-
-
-def _context_json(context: Any, serializer: ContextSerializer | None, *, strict: bool) -> JSONValue:
-    if serializer is not None:
-        kept: Any = serializer(context)
-        if not isinstance(kept, Mapping):
-            raise UserError(f"context_serializer gives a mapping, not a {type(kept).__name__}")
-        try:
-            return json.loads(json.dumps(dict(kept)))
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UserError(f"what context_serializer gave is no JSON: {error}") from error
-    try:
-        return json.loads(json.dumps(context))
-    except (TypeError, ValueError, RecursionError):
-        kind = type(context).__name__
-    if strict:
-        raise UserError(f"the context of the run is a {kind}, which is no JSON: give to_json a context_serializer")
-    kept = plain(context)
-    if isinstance(kept, str):
-        logger.warning("the context of the run, a %s, is left out of its state: it is no JSON", kind)
-        return None
-    logger.warning("the context of the run, a %s, is kept in its state as a dict of its fields", kind)
-    return kept
-
-
-def _context(fields: Fields, override: Any, deserializer: ContextDeserializer | None, *, strict: bool) -> Any:
-    kept, is_serialized = fields.value("context"), fields.flag("context_is_serialized")
-    if override is not None:
-        return override.context if isinstance(override, RunContextWrapper) else override
-    if deserializer is not None and kept is not None:
-        if not isinstance(kept, dict):
-            raise UserError(f"context_deserializer takes a mapping, and the context of the state is {kept!r}")
-        return _deserialized(kept, deserializer)
-    if strict and is_serialized:
-        raise UserError("the context of the run was kept by a serializer: give from_json its context_deserializer")
-    return kept
-
-
-def _deserialized(kept: dict[str, JSONValue], deserializer: ContextDeserializer) -> Any:
-    try:
-        return deserializer(kept)
-    except Exception as error:
-        raise UserError(f"context_deserializer failed: {type(error).__name__}: {error}") from error
