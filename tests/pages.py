@@ -23,6 +23,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
+
+from agentctl.cli.app import app
 from tests.service import steps
 from tests.service.client import Service
 
@@ -206,7 +209,5 @@ def _split(line: str) -> list[str]:
 @cache
 def help_of(*command: str) -> str | None:
     """Return the help of a command; None where there is no such command."""
-    done = subprocess.run(
-        [sys.executable, "-m", "agentctl", *command, "--help"], capture_output=True, text=True, timeout=60
-    )
-    return done.stdout if done.returncode == 0 else None
+    result = CliRunner().invoke(app, [*command, "--help"])
+    return result.stdout if result.exit_code == 0 else None

@@ -29,7 +29,7 @@ def test_the_commands_and_options_of_a_page_are_there(page: str) -> None:
             if re.match(r"[a-z]", word) and re.search(rf"^  {re.escape(word)}(  |$)", shown, re.M):
                 command.append(word)
                 shown = help_of(*command) or ""
-            elif re.match(r"[a-z]", word) and "Commands:" in shown and not command:
+            elif re.match(r"[a-z]", word) and "Commands:" in shown:
                 pytest.fail(f"there is no command `agentctl {' '.join(words)}`")
         known = shown + (help_of() or "")
         for word in words:
