@@ -66,8 +66,9 @@ def test_a_dry_run_shows_the_tools_of_servers(agentctl: Agentctl, home: Path) ->
     assert [tool["name"] for tool in tools] == ["echo", "environment", "who", "die", "hang", "flaky"]
 
 
-@pytest.mark.parametrize("signals", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("number", "signals"), [(signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGTERM, 1), (signal.SIGKILL, 1)]
+)
 def test_a_signal_leaves_no_server_running(home: Path, tmp_path: Path, number: signal.Signals, signals: int) -> None:
     lifeline = tmp_path / "lifeline"
     os.mkfifo(lifeline)
