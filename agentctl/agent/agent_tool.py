@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable
@@ -26,7 +27,7 @@ from .events import StreamEvent
 from .handoff import tool_name_part
 from .ports import NestedRun
 from .tool import FunctionTool, NeedsApproval, ToolErrorFunction, default_tool_error_function
-from .tool_errors import failure_text
+from .tool_errors import failure_text, is_stray_cancellation
 from .tool_origin import ToolOrigin, ToolOriginType
 
 if TYPE_CHECKING:
@@ -201,7 +202,9 @@ def _listener(on_stream: OnStream, context: ToolContext[Any]) -> Callable[[Strea
             heard = on_stream({"event": event, "agent": agent, "tool_call": tool_call})
             if inspect.isawaitable(heard):
                 await heard
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and not is_stray_cancellation():
+                raise
             # Who looks on does not end the run that is looked at, and is told once in a call.
             if not has_failed:
                 logger.exception("on_stream of agent tool %s failed", context.tool_name)

@@ -61,6 +61,15 @@ class RunResultBase:
         self._progress = progress
         self._released: ref[Agent[Any]] | None = None
 
+    def __str__(self) -> str:
+        agent = self._agent_if_held()
+        waiting = f", {len(self.interruptions)} calls wait for a yes" if self.interruptions else ""
+        return (
+            f"{type(self).__name__} of {'an agent that is gone' if agent is None else f'agent {agent.name!r}'}: "
+            f"{len(self.new_items)} new items, {len(self.raw_responses)} responses{waiting}; "
+            f"final output: {self.final_output}"
+        )
+
     @property
     def input(self) -> str | list[WireItem]:
         """The input as it was given; with a session what that held before it, then what is new."""
@@ -73,9 +82,7 @@ class RunResultBase:
         Raises:
             AgentsException: the agents were released, and nobody else holds this one.
         """
-        if self._released is None:
-            return self._progress.agent
-        agent = self._released()
+        agent = self._agent_if_held()
         if agent is None:
             raise AgentsException("the result's agents were released, and the last one is gone")
         return agent
@@ -140,6 +147,9 @@ class RunResultBase:
             for item in (*self.new_items, *self._progress.interruptions):
                 item.release_agent()
 
+    def _agent_if_held(self) -> Agent[Any] | None:
+        return self._progress.agent if self._released is None else self._released()
+
 
 class RunResult(RunResultBase):
     """A run that has ended."""
@@ -191,7 +201,7 @@ def finished(progress: Progress, error: Exception | None) -> RunFinished:
 class RunResultStreaming(RunResultBase):
     """A run under way: it goes on by itself, whether or not its events are read.
 
-    Once a reader has begun, a slow one slows the run down instead of letting events pile up.
+    While somebody reads, a slow reader slows the run down instead of letting events pile up.
     """
 
     run_loop_task: asyncio.Task[None]
@@ -247,18 +257,23 @@ class RunResultStreaming(RunResultBase):
         """Yield all that happens; the last event is `RunFinished`, and carries the error instead of raising it."""
         self._has_reader = True
         waiting = self._waiting
-        while True:
-            while waiting:
-                event = waiting.popleft()
-                if type(event) is RunFinished:
-                    yield await self._saved(event)
+        try:
+            while True:
+                while waiting:
+                    event = waiting.popleft()
+                    if type(event) is RunFinished:
+                        yield await self._saved(event)
+                        return
+                    yield event
+                self._read.set()
+                if self._end is not None and not waiting:
                     return
-                yield event
+                self._arrived.clear()
+                await self._arrived.wait()
+        finally:
+            # Who left early may never come back, and the run goes on.
+            self._has_reader = False
             self._read.set()
-            if self._end is not None and not waiting:
-                return
-            self._arrived.clear()
-            await self._arrived.wait()
 
     def cancel(
         self, mode: Literal["immediate", "after_turn"] = "immediate", *, reason: AgentsException | None = None

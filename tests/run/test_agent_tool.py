@@ -416,12 +416,15 @@ def test_on_stream_hears_every_event_in_order_with_the_agent_that_has_the_word(r
     assert model.calls[0].streamed
 
 
-def test_what_on_stream_raises_is_logged_and_ends_nothing(run: Run, caplog: pytest.LogCaptureFixture) -> None:
-    def listen(event: AgentToolStreamEvent) -> None:
-        raise RuntimeError("cannot look")
+@pytest.mark.parametrize("error", [RuntimeError("cannot look"), asyncio.CancelledError()])
+def test_what_on_stream_raises_is_logged_and_ends_nothing(
+    run: Run, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def listen(event: AgentToolStreamEvent) -> None:
+        raise error
 
     agent, _ = inner()
-    main, asked = outer(agent.as_tool("ask", "", on_stream=listen))
+    main, asked = outer(agent.as_tool("ask", "", on_stream=listen, on_stream_max_pending_events=1))
     with caplog.at_level(logging.ERROR, "openai.agents"):
         run(main)
     assert output(asked) == "inner says"

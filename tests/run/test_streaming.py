@@ -144,6 +144,29 @@ def test_a_slow_reader_slows_the_run_down() -> None:
     assert asyncio.run(scenario()) < 5_000
 
 
+def test_a_reader_who_leaves_early_does_not_hold_the_run_up() -> None:
+    async def scenario() -> int:
+        result = Runner.run_streamed(Agent(name="a", model=ScriptedModel(["word " * 5000])), "hi")
+        async for _ in result.stream_events():
+            break
+        await result.run_loop_task
+        return len([event async for event in result.stream_events()])
+
+    assert asyncio.run(scenario()) > 5000
+
+
+def test_a_result_says_what_came_of_the_run_when_it_is_printed() -> None:
+    async def scenario() -> str:
+        result = await Runner.run(agent_with_a_tool(), "hi")
+        text = str(result)
+        result.release_agents()
+        assert str(result).startswith("RunResult of an agent that is gone: ")
+        return text
+
+    printed = asyncio.run(scenario())
+    assert printed == "RunResult of agent 'a': 3 new items, 2 responses; final output: It is 4."
+
+
 def test_cancel_ends_the_model_call_and_the_events() -> None:
     async def scenario() -> tuple[bool, object, list[object]]:
         model = EndlessModel()
