@@ -8,15 +8,19 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl.agent.agent import Agent
+from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.handoff import Handoff
 from agentctl.agent.tool import FunctionTool
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 
 from .description import handoffs_of, model_of, tool_json
+
+if TYPE_CHECKING:
+    from agentctl.agent.tool import Tool
 
 Parts: TypeAlias = Mapping[str, str]
 """What an agent is made of, by kind: digests."""
@@ -25,8 +29,8 @@ PARTS = ("instructions", "model", "tools", "handoffs")
 """The kinds of parts."""
 
 _NO_CODE = ""
-_SECRETS = ("authorization", "headers")
-"""What a hosted tool holds and is no part of what it is."""
+_NO_PART = ("description", "authorization", "headers")
+"""What may change: the wording, in which a server may put the date, and what a hosted tool shows its server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +43,15 @@ class Fingerprint:
     """Of each agent that the run can come to, by its name."""
 
 
-def fingerprint_of(agent: Agent[Any], *, model: str | None, source: str) -> Fingerprint:
-    """Return the fingerprint of a run that begins with this agent; `model` is the run's own choice for all."""
-    return Fingerprint(source=source, agents={each.name: _parts(each, model) for each in _reachable(agent)})
+async def fingerprint_of(agent: Agent[Any], *, model: str | None, source: str) -> Fingerprint:
+    """Return the fingerprint of a run that begins with this agent; `model` is the run's own choice for all.
+
+    MCP servers, which are connected or about to be, are asked for their tools.
+
+    Raises:
+        Exception: as a server raised it.
+    """
+    return Fingerprint(source=source, agents={each.name: await _parts(each, model) for each in _reachable(agent)})
 
 
 def source_digest(path: Path | None) -> str:
@@ -71,18 +81,21 @@ def changes(before: Fingerprint, now: Fingerprint) -> list[str]:
     return found
 
 
-def _parts(agent: Agent[Any], model: str | None) -> Parts:
+async def _parts(agent: Agent[Any], model: str | None) -> Parts:
     instructions: Any = agent.instructions
     if callable(instructions):
         instructions = {"function": f"{instructions.__module__}.{getattr(instructions, '__qualname__', '')}"}
     parts: dict[str, JSONValue] = {
         "instructions": [instructions, agent.prompt if isinstance(agent.prompt, dict) else None],
         "model": model if model is not None else model_of(agent),
-        "tools": [_without_secrets(tool_json(tool)) for tool in agent.tools]
-        + [{"mcp_server": server.name} for server in agent.mcp_servers],
+        "tools": [_what_counts(tool_json(tool)) for tool in (*agent.tools, *await _tools_of_servers(agent))],
         "handoffs": [handoff.tool_name for handoff in handoffs_of(agent)],
     }
     return {kind: _digest(json.dumps(part, sort_keys=True, default=str).encode()) for kind, part in parts.items()}
+
+
+async def _tools_of_servers(agent: Agent[Any]) -> list[Tool]:
+    return await agent.get_mcp_tools(RunContextWrapper(None)) if agent.mcp_servers else []
 
 
 def _reachable(agent: Agent[Any]) -> Iterator[Agent[Any]]:
@@ -99,8 +112,8 @@ def _reachable(agent: Agent[Any]) -> Iterator[Agent[Any]]:
                 waiting.append(target)
 
 
-def _without_secrets(tool: JSONValue) -> JSONValue:
-    return {name: value for name, value in tool.items() if name not in _SECRETS}
+def _what_counts(tool: JSONValue) -> JSONValue:
+    return {name: value for name, value in tool.items() if name not in _NO_PART}
 
 
 def _digest(data: bytes) -> str:

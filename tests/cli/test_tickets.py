@@ -19,6 +19,7 @@ from agentctl.cli.approvals.ticket import read_ticket
 from agentctl.errors import ConfigurationError
 from tests.cli.approving import PAIR, suspended
 from tests.conftest import Agentctl
+from tests.mcp.servers import HERE
 from tests.service.client import Service
 from tests.service.steps import text, tool_calls
 
@@ -193,20 +194,41 @@ def test_a_changed_agent_is_refused(
     assert changed in done.stderr
 
 
-def test_what_the_agents_file_imports_may_change_its_tools_and_is_refused(
+def test_a_tool_that_changed_elsewhere_than_in_the_agents_file_is_refused(
     agentctl: Agentctl, pair: str, env: dict[str, str], home: Path
 ) -> None:
-    (home / "wording.py").write_text("ABOUT = 'Notes a word.'\n")
-    path = Path(pair.removesuffix(":agent"))
-    source = "from wording import ABOUT\n" + PAIR.replace(
-        "needs_approval=True", "needs_approval=True, description_override=ABOUT"
-    )
-    path.write_text(source)
+    (home / "wording.py").write_text("Word = str\n")
+    Path(pair.removesuffix(":agent")).write_text("from wording import Word\n" + PAIR.replace("word: str", "word: Word"))
     ticket = suspended(agentctl, pair, env)
-    (home / "wording.py").write_text("ABOUT = 'Burns a word.'\n")
+    (home / "wording.py").write_text("Word = int\n")
     done = agentctl("run", "--resume", ticket, "--allow", "note", env=env)
     assert done.returncode == 78
     assert "the tools of agent 'scribe'" in done.stderr
+
+
+def test_the_tools_of_mcp_servers_count(agentctl: Agentctl, home: Path) -> None:
+    source = (
+        "import os, sys\n"
+        "from agentctl import Agent\n"
+        "from agentctl.mcp import MCPServerStdio\n"
+        "from agentctl.testing import ScriptedModel, function_call\n"
+        "params = {'command': sys.executable, 'args': [os.environ['SERVER']]}\n"
+        "server = MCPServerStdio(params, require_approval='always', client_session_timeout_seconds=30)\n"
+        "def respond(call):\n"
+        "    is_first = isinstance(call.input, str) or len(call.input) == 1\n"
+        "    return [function_call('who', {}, call_id='c1')] if is_first else 'done'\n"
+        "agent = Agent('a', mcp_servers=[server], model=ScriptedModel([respond] * 2))\n"
+    )
+    (home / "served.py").write_text(source)
+    server = HERE / "small_server.py"
+    other = home / "other_server.py"
+    other.write_text(server.read_text().replace('{"type": "object"}', '{"type": "object", "title": "other"}'))
+    ticket = suspended(agentctl, f"{home / 'served.py'}:agent", {"SERVER": str(server)})
+    done = agentctl("run", "--resume", ticket, "--allow", "who", env={"SERVER": str(other)})
+    assert done.returncode == 78
+    assert "the tools of agent 'a'" in done.stderr
+    done = agentctl("run", "--resume", ticket, "--allow", "who", env={"SERVER": str(server)})
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
 def test_an_expired_ticket_is_refused(agentctl: Agentctl, pair: str, env: dict[str, str], tickets: Path) -> None:

@@ -1,12 +1,13 @@
 """Fingerprints: what they notice, and what they are allowed not to."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentctl import Agent, HostedMCPTool, WebSearchTool, function_tool
-from agentctl.definitions.fingerprint import changes, fingerprint_of, source_digest
+from agentctl.definitions.fingerprint import Fingerprint, changes, fingerprint_of, source_digest
 from agentctl.errors import ConfigurationError
 
 
@@ -26,11 +27,12 @@ def words(context: Any, agent: Any) -> str:
     return "words"
 
 
+def taken(agent: Agent[Any], *, model: str | None = None, source: str = "s") -> Fingerprint:
+    return asyncio.run(fingerprint_of(agent, model=model, source=source))
+
+
 def changed(before: Agent[Any], now: Agent[Any]) -> list[str]:
-    return changes(
-        fingerprint_of(before, model=None, source="s"),
-        fingerprint_of(now, model=None, source="s"),
-    )
+    return changes(taken(before), taken(now))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,7 @@ def test_agents_that_hand_over_to_each_other_have_one() -> None:
     first = Agent(name="first")
     second = Agent(name="second", handoffs=[first])
     first.handoffs.append(second)
-    assert set(fingerprint_of(first, model=None, source="").agents) == {"first", "second"}
+    assert set(taken(first).agents) == {"first", "second"}
 
 
 def test_the_key_of_a_hosted_tool_is_no_part_of_it() -> None:
@@ -78,8 +80,8 @@ def test_the_key_of_a_hosted_tool_is_no_part_of_it() -> None:
 
 def test_the_model_of_the_run_and_the_source_are_noticed() -> None:
     agent = Agent(name="a")
-    before = fingerprint_of(agent, model="gpt-x", source="one")
-    assert changes(before, fingerprint_of(agent, model="gpt-y", source="two")) == [
+    before = taken(agent, model="gpt-x", source="one")
+    assert changes(before, taken(agent, model="gpt-y", source="two")) == [
         "the source of the agent",
         "the model of agent 'a'",
     ]

@@ -36,7 +36,7 @@ Key: TypeAlias = tuple[str, str, str]
 Ask: TypeAlias = Callable[[ToolApprovalItem], Awaitable[Decision | None]]
 """Asks the person at the terminal; None is no answer."""
 
-Suspend: TypeAlias = Callable[[RunState, dict[Key, Decision]], AgentsException]
+Suspend: TypeAlias = Callable[[RunState, dict[Key, Decision]], Awaitable[AgentsException]]
 """Puts a run that waits aside, with what was decided already, and returns how it ended."""
 
 
@@ -89,7 +89,7 @@ class Approver:
             elif self.ask is not None or self.policy != "suspend":
                 return ApprovalMissing(undecided)
         if len(found) < len({key_of(item) for item in waiting}):
-            return self.suspend(state, found) if self.ticket is None else RunSuspended(self.ticket.name, undecided)
+            return RunSuspended(self.ticket.name, undecided) if self.ticket else await self.suspend(state, found)
         if self.ticket is not None:
             self.ticket.use()
             self.ticket = None

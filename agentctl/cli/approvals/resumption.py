@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from agentctl.launch import Job, check_conversation
+from agentctl.launch import Job, check_conversation, close
 from agentctl.profile.load import Loaded
 
 from ..invocation import Invocation
@@ -69,8 +69,12 @@ class Resumption:
             ConfigurationError: what the run was begun with has changed, or somebody tampered with the ticket.
             MissingKeyError: its next model call would have no key.
         """
-        check_conversation(job, loaded, self.invocation.environ)
-        return await taken_up(job, self.ticket, loaded)
+        try:
+            check_conversation(job, loaded, self.invocation.environ)
+            return await taken_up(job, self.ticket, loaded)
+        except BaseException:
+            await close(job)
+            raise
 
 
 def _escaped(instructions: str | None) -> str | None:

@@ -38,7 +38,7 @@ class Suspension:
     instructions: str | None
     session: str | None
 
-    def __call__(self, state: RunState, decided: dict[Key, Decision]) -> RunSuspended:
+    async def __call__(self, state: RunState, decided: dict[Key, Decision]) -> RunSuspended:
         """Write the ticket, and return how the run ended.
 
         Raises:
@@ -55,7 +55,7 @@ class Suspension:
             instructions=self.instructions,
             session=self.session,
             settings=_said(self.loaded),
-            fingerprint=_fingerprint(self.job, self.loaded),
+            fingerprint=await _fingerprint(self.job, self.loaded),
             calls=tuple(Call.of(item, decided.get(key_of(item))) for item in waiting),
             state=state.to_json(),
         )
@@ -88,7 +88,8 @@ async def taken_up(job: Job, ticket: Ticket, loaded: Loaded) -> Job:
         ConfigurationError: what the run was begun with has changed, or the ticket shows other calls than its run has.
         UserError: somebody tampered with the run.
     """
-    if changed := changes(ticket.fingerprint, _fingerprint(job, loaded)):
+    await job.servers.attach(job.agent)
+    if changed := changes(ticket.fingerprint, await _fingerprint(job, loaded)):
         raise _misfit(ticket, changed)
     state = await RunState.from_json(job.agent, {**ticket.state, "max_turns": job.max_turns})
     waiting = [Call.of(item, None) for item in state.get_interruptions()]
@@ -115,9 +116,9 @@ def _said(loaded: Loaded) -> Mapping[str, JSONValue]:
     }
 
 
-def _fingerprint(job: Job, loaded: Loaded) -> Fingerprint:
+async def _fingerprint(job: Job, loaded: Loaded) -> Fingerprint:
     model = job.config.model
-    return fingerprint_of(job.agent, model=model if isinstance(model, str) else None, source=_source(loaded))
+    return await fingerprint_of(job.agent, model=model if isinstance(model, str) else None, source=_source(loaded))
 
 
 def _source(loaded: Loaded) -> str:
