@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, NotRequired, TypeAlias, TypedDict
 
+from agentctl.errors import UserError
+
 from .context import RunContextWrapper, TContext
 from .enablement import is_enabled
 from .model_settings import ModelSettings
@@ -90,6 +92,14 @@ class Agent(Generic[TContext]):
         ):
             if not isinstance(value, list):
                 raise TypeError(f"Agent.{name} is a list, not {type(value).__name__}")
+        for tool in self.tools:
+            if not isinstance(tool, FunctionTool):
+                _check_tool(tool, self.name)
+        for handoff in self.handoffs:
+            if not isinstance(handoff, Agent):
+                _check_handoff(handoff, self.name)
+        if not (self.model is None or isinstance(self.model, str | Model)):
+            raise TypeError(f"Agent.model is a name or a Model, not {type(self.model).__name__}")
         if not isinstance(self.mcp_config, dict):
             raise TypeError(f"Agent.mcp_config is a dict, not {type(self.mcp_config).__name__}")
         if not (self.instructions is None or isinstance(self.instructions, str) or callable(self.instructions)):
@@ -183,11 +193,19 @@ class Agent(Generic[TContext]):
         )
 
     async def get_system_prompt(self, run_context: RunContextWrapper[TContext]) -> str | None:
-        """Return the instructions for a turn of this run."""
+        """Return the instructions for a turn of this run.
+
+        Raises:
+            UserError: the function `instructions` gave no text.
+        """
         if not callable(self.instructions):
             return self.instructions
-        prompt = self.instructions(run_context, self)
-        return await prompt if inspect.isawaitable(prompt) else prompt
+        given: Any = self.instructions(run_context, self)
+        if inspect.isawaitable(given):
+            given = await given
+        if not (given is None or isinstance(given, str)):
+            raise UserError(f"Agent.instructions of {self.name!r} returned a {type(given).__name__}, not a text")
+        return given
 
     async def get_prompt(self, run_context: RunContextWrapper[TContext]) -> dict[str, Any] | None:
         """Return the prompt object for a turn of this run, as the Responses API has it.
@@ -223,6 +241,31 @@ class Agent(Generic[TContext]):
             or tool.is_enabled is True
             or await is_enabled(tool.is_enabled, run_context, self)
         ]
+
+
+def _check_tool(given: object, agent_name: str) -> None:
+    # 3 ms that an agent with function tools alone does not pay.
+    from .api_tool import ApiTool
+
+    if isinstance(given, ApiTool):
+        return
+    way_out = (
+        "as_tool makes a tool of an agent" if isinstance(given, Agent) else "@function_tool makes one of a function"
+    )
+    raise TypeError(f"Agent.tools of {agent_name!r} has {_described(given)}, which is no tool: {way_out}")
+
+
+def _check_handoff(given: object, agent_name: str) -> None:
+    # 3 ms that an agent without handoffs of its own making does not pay.
+    from .handoff import Handoff
+
+    if not isinstance(given, Handoff):
+        raise TypeError(f"Agent.handoffs of {agent_name!r} has {_described(given)}; it takes agents and handoffs")
+
+
+def _described(given: object) -> str:
+    name = given.name if isinstance(given, Agent) else getattr(given, "__name__", None)
+    return f"a {type(given).__name__}{f' {name!r}' if isinstance(name, str) else ''}"
 
 
 if TYPE_CHECKING:

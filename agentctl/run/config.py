@@ -117,6 +117,8 @@ class RunConfig:
     """
 
     def __post_init__(self) -> None:
+        if not (self.model is None or isinstance(self.model, str | Model)):
+            raise TypeError(f"RunConfig.model is a name or a Model, not {type(self.model).__name__}")
         execution: Any = self.tool_execution
         if isinstance(execution, dict):
             self.tool_execution = ToolExecutionConfig(**execution)
@@ -138,10 +140,12 @@ def run_config(given: RunConfig | dict[str, Any] | None) -> RunConfig:
     """Return the configuration of a run from what a caller may give.
 
     Raises:
-        UserError: a dict has a key that is no field of `RunConfig`.
+        UserError: it is neither, or a dict has a key that is no field of `RunConfig`.
     """
     if isinstance(given, RunConfig):
         return given
+    if not (given is None or isinstance(given, dict)):
+        raise UserError(f"run_config is a RunConfig or a dict, not {type(given).__name__}")
     known = {field.name for field in fields(RunConfig)}
     if unknown := set(given or ()) - known:
         raise UserError(f"run_config has no field {sorted(unknown)[0]!r}; the fields are {', '.join(sorted(known))}")

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper, ToolContext
-from agentctl.agent.items import InputItem, ItemHelpers, ModelResponse, RunItem, ToolApprovalItem, ToolCallOutputItem
+from agentctl.agent.items import (
+    InputItem,
+    ItemHelpers,
+    ModelResponse,
+    RunItem,
+    RunItemBase,
+    ToolApprovalItem,
+    ToolCallOutputItem,
+)
 from agentctl.agent.tool_use import FunctionToolResult
+from agentctl.agent.views import to_wire
 from agentctl.agent.wire import WireItem
 from agentctl.errors import UserError
 
@@ -210,7 +219,6 @@ class Progress:
         twin.memory = None
         twin.context = copy(self.context)
         twin.context.usage = deepcopy(self.context.usage)
-        twin.share_approvals(self.context.approvals.copy())
         twin.new_items, twin.raw_responses = list(self.new_items), list(self.raw_responses)
         twin.history, twin.pending_input = list(self.history), list(self.pending_input)
         twin.used_tools, twin.warned = set(self.used_tools), set(self.warned)
@@ -220,7 +228,7 @@ class Progress:
         twin.tool_output_guardrail_results = list(self.tool_output_guardrail_results)
         twin.held, twin.interruptions = dict(self.held), list(self.interruptions)
         twin.paused = {call_id: paused.copy() for call_id, paused in self.paused.items()}
-        twin.share_approvals(twin.context.approvals)
+        twin.share_approvals(self.context.approvals.copy())
         return twin
 
     def share_approvals(self, approvals: Approvals) -> None:
@@ -339,14 +347,14 @@ def begin(
     """
     if not isinstance(agent, Agent):
         raise UserError(f"the agent to run is an Agent, not {type(agent).__name__}")
-    if max_turns is not None and max_turns < 1:
-        raise UserError(f"max_turns is at least 1, or None for no limit, not {max_turns}")
+    if max_turns is not None and not (isinstance(max_turns, int) and max_turns >= 1):
+        raise UserError(f"max_turns is at least 1, or None for no limit, not {max_turns!r}")
     check_run_hooks(hooks)
     check_history_keepers(session, conversation_id, previous_response_id, auto_previous_response_id)
     context = context if isinstance(context, RunContextWrapper) else RunContextWrapper(context)
     config_of_run = run_config(config)
     return Progress(
-        input=input,
+        input=input if isinstance(input, str) else _items(input),
         agent=agent,
         context=context,
         config=config_of_run,
@@ -360,6 +368,15 @@ def begin(
         conversation_id=conversation_id,
         memory=None if session is None else memory_of(session),
     )
+
+
+def _items(given: list[Any]) -> list[WireItem]:
+    """Return input items, `openai` objects among them as JSON; where there are none, the very list."""
+    for place, item in enumerate(given):
+        if not isinstance(item, dict) and not hasattr(item, "model_dump"):
+            way_out = "; its to_input_item() is one" if isinstance(item, RunItemBase) else ""
+            raise UserError(f"input[{place}] of the run is a {type(item).__name__}, and an item is a dict{way_out}")
+    return given if all(isinstance(item, dict) for item in given) else [to_wire(item) for item in given]
 
 
 def check_history_keepers(

@@ -226,9 +226,11 @@ def test_a_handoff_may_be_enabled_by_a_plain_function_or_a_flag(run: Run) -> Non
 
 
 def test_what_is_neither_agent_nor_handoff_cannot_be_handed_to(run: Run) -> None:
-    agents: list[Any] = ["b"]
+    agents: list[Any] = []
+    agent = Agent(name="a", model=ScriptedModel([]), handoffs=agents)
+    agents.append("b")
     with pytest.raises(UserError, match=r"handoffs of 'a' has a str"):
-        run(Agent(name="a", model=ScriptedModel([]), handoffs=agents))
+        run(agent)
 
 
 def test_a_handoff_of_ones_own_gives_an_agent(run: Run) -> None:

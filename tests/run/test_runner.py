@@ -19,6 +19,7 @@ from agentctl import (
     RunContextWrapper,
     Runner,
     ServiceUnavailableError,
+    SQLiteSession,
     ToolCallItem,
     ToolCallOutputItem,
     UnrecognizedItem,
@@ -331,12 +332,27 @@ def test_the_context_reaches_the_tools_and_not_the_model(run: Run) -> None:
     [
         ("no agent", {}, "is an Agent, not str"),
         (Agent(name="a"), {"max_turns": 0}, "at least 1"),
+        (Agent(name="a"), {"max_turns": "3"}, "at least 1, or None for no limit, not '3'"),
         (Agent(name="a"), {"run_config": {"modle": "x"}}, "no field 'modle'"),
+        (Agent(name="a"), {"run_config": "gpt-5"}, "a RunConfig or a dict, not str"),
+        (Agent(name="a"), {"input": ["hi"]}, r"input\[0\] of the run is a str, and an item is a dict"),
+        (Agent(name="a", instructions=lambda context, agent: 3), {}, "'a' returned a int, not a text"),
     ],
 )
 def test_a_run_that_cannot_be_is_refused(run: Run, agent: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         run(agent, **options)
+
+
+def test_the_input_may_have_items_that_a_result_gave(run: Run) -> None:
+    said = run(Agent(name="a", model=ScriptedModel(["1"]))).new_items[0]
+    question = {"role": "user", "content": "and?"}
+    for options in ({}, {"session": SQLiteSession("s")}):
+        model = ScriptedModel(["2"])
+        result = run(Agent(name="a", model=model), [question, said.raw_item], **options)
+        assert model.calls[0].input == result.input == [question, said.to_input_item()]
+    with pytest.raises(UserError, match="its to_input_item"):
+        run(Agent(name="a", model=ScriptedModel([])), [question, said])
 
 
 def test_run_sync_refuses_to_block_an_event_loop() -> None:
