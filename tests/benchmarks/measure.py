@@ -127,13 +127,14 @@ def _sample(by: Figure, side: Side, surroundings: Surroundings) -> Sample:
 
 def _read(descriptor: int) -> tuple[str, float, float]:
     """Return all that comes, and when the first and the last of it came."""
-    chunks: list[bytes] = []
+    # One buffer for all: thousands of small pieces would make this process a large one.
+    buffer, output = bytearray(1 << 16), bytearray()
     first = last = 0.0
-    while chunk := os.read(descriptor, 1 << 16):
+    while size := os.readv(descriptor, [buffer]):
         last = time.perf_counter()
         first = first or last
-        chunks.append(chunk)
-    return b"".join(chunks).decode(), first, last
+        output += memoryview(buffer)[:size]
+    return output.decode(), first, last
 
 
 def _wall(clock: Clock, output: str, whole: float, writing: float) -> float:
