@@ -249,9 +249,7 @@ def _check_tool(given: object, agent_name: str) -> None:
 
     if isinstance(given, ApiTool):
         return
-    way_out = (
-        "as_tool makes a tool of an agent" if isinstance(given, Agent) else "@function_tool makes one of a function"
-    )
+    way_out = "as_tool makes one of an agent" if isinstance(given, Agent) else "@function_tool makes one of a function"
     raise TypeError(f"Agent.tools of {agent_name!r} has {_described(given)}, which is no tool: {way_out}")
 
 
