@@ -166,8 +166,11 @@ def _missing(module: str, name: str) -> str:
     # 10 ms that only a failure pays.
     from difflib import get_close_matches
 
+    names = _names(module)
+    if name in names:
+        return f"{module}.{name} is no module of agentctl, which answers here: `from {module} import {name}` gives it"
     submodules = [known.rpartition(".")[2] for known in _MODULES if known.rpartition(".")[0] == module]
-    near = get_close_matches(name, [*_names(module), *submodules], n=3)
+    near = get_close_matches(name, [*names, *submodules], n=3)
     hint = f"; the nearest that there is: {', '.join(near)}" if near else ""
     return f"{module} is answered by agentctl here, which has no {name!r}{hint}"
 

@@ -90,6 +90,10 @@ print(len(compat._MODULES) > 30, Agent.__name__)
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
+        (
+            "import agents.apply_diff",
+            "agents.apply_diff is no module of agentctl, which answers here: `from agents import ",
+        ),
         ("from agents import Agnet", "agents is answered by agentctl here, which has no 'Agnet'; the nearest that "),
         ("from agents.tool import FunctonTool", "agents.tool is answered by agentctl here, which has no 'FunctonTool'"),
         ("import agents.realtime", "agents is answered by agentctl here, which has no 'realtime'"),
