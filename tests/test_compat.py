@@ -92,7 +92,7 @@ print(len(compat._MODULES) > 30, Agent.__name__)
     [
         (
             "import agents.apply_diff",
-            "agents.apply_diff is no module of agentctl, which answers here: `from agents import ",
+            "agents.apply_diff is no module of agentctl, which answers here: `from ",
         ),
         ("from agents import Agnet", "agents is answered by agentctl here, which has no 'Agnet'; the nearest that "),
         ("from agents.tool import FunctonTool", "agents.tool is answered by agentctl here, which has no 'FunctonTool'"),
