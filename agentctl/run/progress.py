@@ -254,12 +254,9 @@ class Progress:
         self.is_broken_off = self.ends_after_turn = False
 
     @property
-    def trace_id(self) -> str | None:
-        """The id of the trace that the run is in, or was."""
-        if self.trace is not None:
-            return self.trace.trace_id
-        found = self.trace_json and self.trace_json.get("id")
-        return found if isinstance(found, str) else None
+    def known_trace(self) -> dict[str, Any] | None:
+        """The trace that the run is in, or was, as JSON."""
+        return self.trace_json if self.trace is None else self.trace.to_json()
 
     def take_pending_input(self) -> list[RunItem]:
         """Return what joins the run now, as items that are yet to be added."""

@@ -58,9 +58,15 @@ class RecordedSpans(Spans):
     def run(self, progress: Progress) -> Iterator[None]:
         """Be in a new trace, unless there is a current one, and in the spans of the run and its agent."""
         config = self._config
-        trace_id = config.trace_id or progress.trace_id  # One that goes on is in the trace that it was in.
+        known = None if config.trace_id else progress.known_trace  # A run that goes on is in the trace that it was in.
+        names = known or {
+            "workflow_name": config.workflow_name,
+            "id": config.trace_id,
+            "group_id": config.group_id,
+            "metadata": config.trace_metadata,
+        }
         trace = TraceCtxManager(
-            config.workflow_name, trace_id, config.group_id, config.trace_metadata, config.tracing, False
+            names["workflow_name"], names["id"], names["group_id"], names["metadata"], config.tracing, False
         )
         with trace, self._task(progress):
             progress.trace = get_current_trace()

@@ -110,14 +110,15 @@ class RunState(Generic[TContext, TAgent]):
         pydantic object. What cannot be kept is left out with a warning; with `strict_context` it is refused.
 
         Raises:
-            UserError: `strict_context`, and the context is no JSON and has no serializer; the input is no JSON.
+            UserError: `strict_context`, and the context is no JSON and has no serializer; the input is no JSON;
+                `include_tracing_api_key`, since no state holds a key.
         """
-        state = run_json(
-            self._progress,
-            context_serializer=context_serializer,
-            strict_context=strict_context,
-            include_tracing_api_key=include_tracing_api_key,
-        )
+        if include_tracing_api_key:
+            raise UserError(
+                "the state of a run holds no key: give the tracing key again where the run goes on "
+                "(set_tracing_export_api_key, or RunConfig.tracing)"
+            )
+        state = run_json(self._progress, context_serializer=context_serializer, strict_context=strict_context)
         try:
             own: dict[str, JSONValue] = json.loads(json.dumps(state))
         except (TypeError, ValueError, RecursionError) as error:

@@ -40,7 +40,6 @@ def run_json(
     *,
     context_serializer: ContextSerializer | None,
     strict_context: bool,
-    include_tracing_api_key: bool,
 ) -> dict[str, JSONValue]:
     """Return a run as JSON.
 
@@ -54,7 +53,7 @@ def run_json(
         "context": context_json(context.context, context_serializer, strict=strict_context),
         "context_is_serialized": context_serializer is not None,
         "approvals": context.approvals.to_json(),
-        "trace": _trace_json(progress, include_tracing_api_key=include_tracing_api_key),
+        "trace": progress.known_trace,
     }
 
 
@@ -80,7 +79,8 @@ def read_run(
         approvals=Approvals.from_json(_approvals(fields)),
     )
     progress = _read_run(fields, agents, context)
-    progress.trace_json = fields.optional("trace", dict)
+    if fields.optional("trace", dict) is not None:
+        progress.trace_json = _read_trace(fields.inner("trace"))
     return progress
 
 
@@ -239,13 +239,14 @@ def _policy(fields: Fields) -> ReasoningItemIdPolicy | None:
             raise broken(f"there is no reasoning_item_id_policy {other!r}")
 
 
-def _trace_json(progress: Progress, *, include_tracing_api_key: bool) -> JSONValue:
-    if progress.trace is not None:
-        return progress.trace.to_json(include_tracing_api_key=include_tracing_api_key)
-    kept = progress.trace_json
-    if kept is None or include_tracing_api_key:
-        return kept
-    return {name: value for name, value in kept.items() if name != "tracing_api_key"}
+def _read_trace(fields: Fields) -> dict[str, JSONValue]:
+    return {
+        "object": "trace",
+        "id": fields.text("id"),
+        "workflow_name": fields.text("workflow_name"),
+        "group_id": fields.optional("group_id", str),
+        "metadata": fields.optional("metadata", dict),
+    }
 
 
 def _approvals(fields: Fields) -> list[dict[str, JSONValue]]:
