@@ -162,6 +162,7 @@ class Desk:
         assert block.language != "python" or not done.stderr or block.stderr, told
         if block.prints is not None:
             pattern = ".*?".join(map(re.escape, block.prints.strip().split("…")))
+            pattern = re.sub(r"(\\ ){2,}", " {2,}", pattern)  # how wide a column is depends on names and paths
             assert re.fullmatch(pattern, done.stdout.strip(), re.S), told
 
     def _environment(self) -> dict[str, str]:
