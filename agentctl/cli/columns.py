@@ -44,15 +44,20 @@ def line(cells: Sequence[str], widths: Sequence[int], room: int | None) -> str:
 
 
 def fold(text: str, room: int | None) -> list[str]:
-    """Return a text as lines of at most so many columns; a longer word stays whole, so that it can be copied."""
-    if room is None:
+    """Return a line as several of at most so many columns, indented as it is.
+
+    A longer word stays whole, so that it can be copied.
+    """
+    if room is None or columns(text) <= room:
         return [text]
+    words = text.lstrip(" ")
+    indent = text[: len(text) - len(words)]
     lines, held = [], ""
-    for word in text.split(" "):
-        longer = f"{held} {word}" if held else word
+    for word in words.split(" "):
+        longer = f"{held} {word}" if held else f"{indent}{word}"
         if held and columns(longer) > room:
             lines.append(held)
-            held = word
+            held = f"{indent}{word}"
         else:
             held = longer
     return [*lines, held]

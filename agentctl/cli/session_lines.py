@@ -9,7 +9,7 @@ from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.render.escape import one_line, shorten
 from agentctl.render.json_value import to_json
 
-from .columns import aligned
+from .columns import GAP, aligned, fold
 
 if TYPE_CHECKING:
     from agentctl.memory.store import Conversation
@@ -21,8 +21,8 @@ _ASKED = ("arguments", "action", "operation", "input", "queries", "code")
 """Where the calls of each kind of tool say what is asked for."""
 
 
-def listed(conversations: list[Conversation]) -> Iterator[str]:
-    """Yield a line for each conversation."""
+def listed(conversations: list[Conversation], room: int | None) -> Iterator[str]:
+    """Yield a line for each conversation, cut to so many columns."""
     rows = [
         (
             each.session_id,
@@ -32,11 +32,14 @@ def listed(conversations: list[Conversation]) -> Iterator[str]:
         )
         for each in conversations
     ]
-    yield from aligned(rows) if rows else ()
+    for line in aligned(rows) if rows else ():
+        yield line if room is None else shorten(line, room)
 
 
-def conversation_lines(items: list[WireItem]) -> Iterator[str]:
+def conversation_lines(items: list[WireItem], room: int | None) -> Iterator[str]:
     """Yield the lines of a conversation: who says what, and in a line each what tools were asked for and gave."""
+    width = _WIDTH if room is None else min(room, _WIDTH)
+    inner = None if room is None else room - len(GAP)
     is_first = True
     for item in items:
         kind = str(item.get("type") or "message")
@@ -44,18 +47,19 @@ def conversation_lines(items: list[WireItem]) -> Iterator[str]:
             if not is_first:
                 yield ""
             yield str(item.get("role"))
-            yield from (f"  {line}".rstrip() for line in _text(item.get("content")).splitlines())
+            lines = _text(item.get("content")).splitlines()
+            yield from (f"{GAP}{part}".rstrip() for line in lines for part in fold(line, inner))
         elif kind.endswith("_output"):
-            yield _line("←", _text(item.get("output")))
+            yield _line("←", _text(item.get("output")), width)
         elif kind != "reasoning":
             asked = next((item[name] for name in _ASKED if item.get(name)), "")
             name = item.get("name") or kind.removesuffix("_call")
-            yield _line("→", f"{name} {asked if isinstance(asked, str) else to_json(asked)}")
+            yield _line("→", f"{name} {asked if isinstance(asked, str) else to_json(asked)}", width)
         is_first = False
 
 
-def _line(mark: str, text: str) -> str:
-    return shorten(f"  {mark} {one_line(text)}", _WIDTH).rstrip()
+def _line(mark: str, text: str, width: int) -> str:
+    return shorten(f"{GAP}{mark} {one_line(text)}", width).rstrip()
 
 
 def _text(content: JSONValue) -> str:

@@ -29,6 +29,11 @@ def test_a_word_that_is_too_long_stays_whole() -> None:
     assert fold("see /a/very/long/path/to/a/file now", 10) == ["see", "/a/very/long/path/to/a/file", "now"]
 
 
+def test_a_folded_line_keeps_its_indentation_and_one_that_fits_all_of_its_spaces() -> None:
+    assert fold("    one  two three", 12) == ["    one  two", "    three"]
+    assert fold("    one  two", 12) == ["    one  two"]
+
+
 def test_a_secret_is_replaced_before_it_could_be_torn_apart() -> None:
     register_secret("two words of a secret")
     assert list(aligned([("key", "two words of a secret")], 26)) == ["key  [redacted]"]

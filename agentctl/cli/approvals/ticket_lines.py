@@ -9,16 +9,18 @@ from agentctl.agent.wire import JSONValue
 from agentctl.render.calls import call_text
 from agentctl.render.escape import escape, one_line
 
+from ..columns import aligned, room
 from .approver import Decision
 from .ticket import Ticket, call_json
 
 
 def listed(tickets: Sequence[tuple[Ticket, str]]) -> list[str]:
     """Return a line for each ticket and its state: until when it can be used, how much is to decide, the tools."""
-    return [
-        f"{ticket.id}  {state:<7}  until {_minute(ticket.expires)}  {_waiting(ticket):<14}  {_tools(ticket)}"
+    rows = [
+        (ticket.id, state, f"until {_minute(ticket.expires)}", _waiting(ticket), _tools(ticket))
         for ticket, state in tickets
     ]
+    return list(aligned(rows, room())) if rows else []
 
 
 def shown(ticket: Ticket, *, state: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from agentctl.cli import candidates
+from agentctl.cli.columns import room
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.run_options import session_id
 
@@ -43,7 +44,7 @@ def list_sessions(ctx: typer.Context, as_json: AsJson = False) -> None:
         ]
         invocation.print_json({"sessions": rows})
         return
-    for line in listed(conversations):
+    for line in listed(conversations, room()):
         invocation.print(line)
     if not conversations:
         invocation.note("no session is kept yet; `agentctl run --session ID` begins one")
@@ -64,7 +65,7 @@ def show(ctx: typer.Context, session: Id, as_json: AsJson = False) -> None:
     if as_json:
         invocation.print_json({"id": session, "items": items})
         return
-    for line in conversation_lines(items):
+    for line in conversation_lines(items, room()):
         invocation.print(line)
 
 
