@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, NotRequired, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Generic, NotRequired, TypeAlias, TypedDict
 
 from agentctl.errors import UserError
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .prompts import DynamicPromptFunction, Prompt
     from .session import Session
     from .tool import NeedsApproval, Tool, ToolErrorFunction
-    from .tool_use import StopAtTools, ToolsToFinalOutputFunction
+    from .tool_use import ToolUseBehavior
 
 
 class MCPConfig(TypedDict):
@@ -73,9 +73,7 @@ class Agent(Generic[TContext]):
     """The type of the final output; None is text."""
     hooks: AgentHooks[TContext] | None = None
     """Told of what this agent does."""
-    tool_use_behavior: Literal["run_llm_again", "stop_on_first_tool"] | StopAtTools | ToolsToFinalOutputFunction = (
-        "run_llm_again"
-    )
+    tool_use_behavior: ToolUseBehavior = "run_llm_again"
     """Whether what tools gave goes back to the model, or is the final output."""
     reset_tool_choice: bool = True
     """Whether a forced `tool_choice` is lifted once the agent has called a tool, so that it can come to an end."""

@@ -155,9 +155,7 @@ class ToolContext(RunContextWrapper[TContext]):
         Raises:
             ValueError: neither the call nor the arguments say the tool's name and arguments.
         """
-        wire = (
-            {} if tool_call is None else tool_call.wire if isinstance(tool_call, ToolCallItem) else to_wire(tool_call)
-        )
+        wire = _call_wire(tool_call)
         name = tool_name if tool_name is not None else wire.get("name")
         arguments = tool_arguments if tool_arguments is not None else wire.get("arguments")
         if name is None or arguments is None:

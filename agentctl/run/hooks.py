@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .progress import Progress
 
-_Call: TypeAlias = Callable[[], Awaitable[None]]
+_Call: TypeAlias = "partial[Coroutine[Any, Any, None]]"
 
 
 class Hooks:
@@ -159,10 +159,10 @@ def _check_agent_hooks(hooks: object, agent: Agent[Any]) -> None:
 async def _together(run: _Call | None, own: _Call | None) -> None:
     if own is None:
         if run is not None:
-            await run()
+            await _called(run)
         return
     if run is None:
-        await own()
+        await _called(own)
         return
     try:
         async with asyncio.TaskGroup() as group:
@@ -173,4 +173,7 @@ async def _together(run: _Call | None, own: _Call | None) -> None:
 
 
 async def _called(call: _Call) -> None:
-    await call()
+    waited: object = call()
+    if not isinstance(waited, Awaitable):
+        raise TypeError(f"a hook is an `async def`, and {call.func.__qualname__} is none")
+    await waited

@@ -18,6 +18,7 @@ import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from types import UnionType
 from typing import Any
 
 from agentctl.agent.events import RawResponsesStreamEvent, RetryScheduled
@@ -211,7 +212,7 @@ def _read_foreign(error: Exception) -> ModelRetryNormalizedError:
         error_code=_first(error, str, "code"),
         message=str(error),
         request_id=_first(error, str, "request_id"),
-        retry_after=retry_after(headers) if isinstance(headers, Mapping) else _first(error, float, "retry_after"),
+        retry_after=retry_after(headers) if isinstance(headers, Mapping) else _first(error, int | float, "retry_after"),
         is_network_error=is_network,
         is_timeout=is_timeout,
     )
@@ -223,7 +224,7 @@ def _is(error: Exception, library: str, name: str) -> bool:
     return isinstance(kind, type) and isinstance(error, kind)
 
 
-def _first(error: Exception, kind: type[Any], *names: str) -> Any:
+def _first(error: Exception, kind: type[Any] | UnionType, *names: str) -> Any:
     values = (getattr(error, name, None) for name in names)
     return next((value for value in values if isinstance(value, kind) and not isinstance(value, bool)), None)
 

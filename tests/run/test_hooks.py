@@ -310,3 +310,14 @@ def test_hooks_of_an_agent_are_agent_hooks(run: Run) -> None:
     hooks: Any = RunLog([])
     with pytest.raises(TypeError, match="hooks"):
         run(Agent(name="a", model=ScriptedModel(["x"]), hooks=hooks))
+
+
+class NotAsync(RunHooks[Any]):
+    def on_agent_start(self, context: Any, agent: Any) -> None:  # type: ignore[override]
+        pass
+
+
+@pytest.mark.parametrize("own", [None, AgentHooks[Any]()])
+def test_a_hook_that_is_not_async_is_named(run: Run, own: AgentHooks[Any] | None) -> None:
+    with pytest.raises(TypeError, match=r"a hook is an `async def`, and NotAsync\.on_agent_start is none"):
+        run(Agent(name="a", model=ScriptedModel(["x"]), hooks=own), hooks=NotAsync())

@@ -288,14 +288,14 @@ class FlatForeign(Exception):
     """What yet another client raises."""
 
     status = 502
-    retry_after = 1.5
+    retry_after = 2
 
 
 @pytest.mark.parametrize(
     ("error", "facts"),
     [
         (Foreign("x"), {"status_code": 503, "error_code": "slow_down", "request_id": "req_7"}),
-        (FlatForeign("x"), {"status_code": 502, "retry_after": 1.5}),
+        (FlatForeign("x"), {"status_code": 502, "retry_after": 2}),
         (ConnectionResetError("x"), {"is_network_error": True}),
         (TimeoutError("x"), {"is_network_error": True, "is_timeout": True}),
         (ModelTimeoutError(2), {"is_timeout": True}),
