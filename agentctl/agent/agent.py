@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic, NotRequired, TypeAlias, TypedDict
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import UserError
 
 from .context import RunContextWrapper, TContext

@@ -6,9 +6,9 @@ import asyncio
 import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import UserError
 from agentctl.log import logger
 

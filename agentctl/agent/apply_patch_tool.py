@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
+
+from agentctl._dataclass import dataclass
 
 from .api_tool import ApiTool, OnApproval
 from .context import RunContextWrapper

@@ -7,10 +7,10 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import UserError
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
+
+from agentctl._dataclass import dataclass
 
 from .approvals import Approvals
 from .items import ToolApprovalItem, ToolCallItem

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+from agentctl._dataclass import dataclass
 
 from .views import event_view, to_wire
 from .wire import WireEvent

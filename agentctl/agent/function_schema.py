@@ -6,10 +6,10 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ModelBehaviorError, UserError
 
 from .callables import Callee, read_callable

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import UserError
 from agentctl.threads import in_daemon_thread
 

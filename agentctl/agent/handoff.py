@@ -7,11 +7,12 @@ import inspect
 import json
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 
 from typing_extensions import TypeVar
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ModelBehaviorError, UserError
 
 from .context import RunContextWrapper, TContext

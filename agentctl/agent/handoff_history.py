@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from dataclasses import dataclass
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import UserError
 
 from .handoff import HandoffHistoryMapper, HandoffInputData

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+from agentctl._dataclass import dataclass
 
 from .item_fields import AgentField, RawItem, item_state, item_values, raw_wire, release
 from .model_response import ModelResponse as ModelResponse

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from agentctl._dataclass import dataclass
 
 from .mcp_approval import approval_policy, needs_approval
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ModelBehaviorError
 
 from .usage import MeasuredResponse, Usage

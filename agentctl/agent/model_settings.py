@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from agentctl._dataclass import dataclass
 from agentctl._lazy import exporter
 
 from .wire import JSONValue

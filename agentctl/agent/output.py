@@ -5,10 +5,10 @@ from __future__ import annotations
 import abc
 import types
 import typing
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ModelBehaviorError, UserError
 
 from .strict_schema import ensure_strict_json_schema

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import abc
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import UserError
 
 from .items import ModelResponse

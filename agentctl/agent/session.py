@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from agentctl._dataclass import dataclass
 
 from .wire import WireItem
 

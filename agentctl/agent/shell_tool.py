@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import UserError
 
 from .api_tool import ApiTool, OnApproval

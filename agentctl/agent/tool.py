@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from agentctl._dataclass import dataclass
 from agentctl._lazy import exporter
 from agentctl.errors import UserError
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeAlias
 
+from agentctl._dataclass import dataclass
 from agentctl.log import logger
 
 from .context import RunContextWrapper, TContext

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, overload
 
 from typing_extensions import TypeVar
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import UserError
 
 from .context import ToolContext

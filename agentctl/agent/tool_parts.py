@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, get_args
+
+from agentctl._dataclass import dataclass
 
 from .tool_output import whole_characters
 from .wire import JSONValue

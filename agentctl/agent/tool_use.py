@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+
+from agentctl._dataclass import dataclass
 
 if TYPE_CHECKING:
     from .context import RunContextWrapper

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, assert_never
 
 from typer._completion_classes import ZshComplete
+
+from agentctl._dataclass import dataclass
 
 from .invocation import Invocation
 

@@ -8,10 +8,11 @@ import os
 import select
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.redaction import redact
 from agentctl.version import SCHEMA_VERSION

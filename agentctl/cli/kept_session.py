@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 from agentctl.profile.load import NO_HOME, find_paths
 

@@ -7,12 +7,13 @@ import contextlib
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.events import RunEvent, RunFinished
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import OutputClosed, RunInterrupted, RunTimeoutError, exit_for

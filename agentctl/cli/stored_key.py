@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 from agentctl.net.endpoint import origin_of
 from agentctl.profile.credentials import (

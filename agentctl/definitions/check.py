@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.errors import ConfigurationError
 from agentctl.profile.load import Loaded

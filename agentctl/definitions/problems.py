@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
 from agentctl.agent.output import output_schema

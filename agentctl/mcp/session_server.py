@@ -8,10 +8,10 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.mcp_server import (
     UNSET,
     MCPServer,

@@ -9,9 +9,9 @@ import random
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TypeVar
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.events import RetryScheduled
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import ModelEvent

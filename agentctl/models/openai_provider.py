@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, assert_never
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.ports import ModelProvider, WireModel
 from agentctl.errors import UserError
 from agentctl.net.defaults import OpenAIAPI, get_defaults

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from typing import Protocol
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.usage import MeasuredResponse
 from agentctl.agent.wire import WireEvent
 from agentctl.errors import ModelBehaviorError, ServiceError

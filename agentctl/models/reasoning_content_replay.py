@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.wire import WireItem
 
 

@@ -6,9 +6,9 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from typing import Any
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ModelBehaviorError
 
 from .excerpt import excerpt

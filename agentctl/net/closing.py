@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ModelBehaviorError, ServiceUnavailableError
 
 from .excerpt import excerpt

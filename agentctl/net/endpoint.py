@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError, MissingKeyError
 from agentctl.redaction import register_secret
 

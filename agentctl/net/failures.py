@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import AuthenticationError, RequestRejectedError, ServiceError, ServiceUnavailableError
 
 from .excerpt import excerpt

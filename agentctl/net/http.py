@@ -7,9 +7,10 @@ import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError, ModelBehaviorError, ServiceError
 from agentctl.log import logger
 from agentctl.version import __version__

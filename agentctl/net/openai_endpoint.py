@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from agentctl._dataclass import dataclass
 
 from .defaults import Defaults
 from .endpoint import OPENAI_BASE_URL, Endpoint, http_form, origin_of

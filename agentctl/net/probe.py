@@ -6,10 +6,10 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from agentctl._dataclass import dataclass
 from agentctl.threads import in_daemon_thread
 
 from .endpoint import Endpoint

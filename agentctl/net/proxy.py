@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 from agentctl.redaction import register_secret
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ServiceUnavailableError
 
 from .unreachable import CONNECTION_LOST, FINAL, NO_ANSWER

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError, RequestRejectedError, ServiceError
 from agentctl.log import logger
 from agentctl.version import __version__

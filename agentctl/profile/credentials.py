@@ -6,10 +6,11 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TypeAlias
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, http_form, origin_of

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from agentctl._dataclass import dataclass
 from agentctl._lazy import exporter
 from agentctl.net.defaults import get_defaults
 

@@ -6,9 +6,9 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 
 from .document import Document, read_document, rewrite

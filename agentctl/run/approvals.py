@@ -6,9 +6,10 @@ import inspect
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from agentctl._dataclass import dataclass
 from agentctl._lazy import exporter
 from agentctl.agent.items import RunItem, ToolApprovalItem, ToolCallOutputItem, run_item
 from agentctl.agent.tool_errors import words_of_run

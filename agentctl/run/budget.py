@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.items import ModelResponse
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model, ModelRequest

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model, ModelProvider
 from agentctl.errors import UserError

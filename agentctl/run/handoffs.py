@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.enablement import is_enabled
 from agentctl.agent.handoff import Handoff, HandoffInputData, handoff

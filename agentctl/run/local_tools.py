@@ -6,10 +6,10 @@ import asyncio
 import inspect
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias, TypeVar, assert_never
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.any_tool import LocalTool, Tool
 from agentctl.agent.apply_patch_tool import ApplyPatchOperation, ApplyPatchResult, ApplyPatchTool
 from agentctl.agent.items import ToolCallItem, ToolCallOutputItem

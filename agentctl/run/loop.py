@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Literal, assert_never
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.events import (
     AgentUpdatedStreamEvent,
     ApprovalRequired,

@@ -6,10 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from weakref import ref
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import AgentToolInvocation, RunContextWrapper, ToolContext
 from agentctl.agent.events import (

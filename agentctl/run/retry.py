@@ -17,10 +17,11 @@ import random
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import UnionType
 from typing import Any
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.events import RawResponsesStreamEvent, RetryScheduled
 from agentctl.agent.items import ModelResponse
 from agentctl.agent.ports import Model, ModelRequest

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from agentctl._dataclass import dataclass
 from agentctl._lazy import exporter
 from agentctl.agent.items import (
     HandoffCallItem,

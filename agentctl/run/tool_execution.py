@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from agentctl._dataclass import dataclass
 from agentctl._lazy import exporter
 from agentctl.agent.context import ToolContext
 from agentctl.agent.items import ToolApprovalItem, ToolCallOutputItem

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.items import ToolCallItem, ToolCallOutputItem
 from agentctl.agent.tool_errors import words_of_run
 

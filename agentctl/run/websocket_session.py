@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.wire import TResponseInputItem
 from agentctl.models.multi_provider import (

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.items import ToolApprovalItem
 from agentctl.errors import AgentsException, ApprovalMissing, RunSuspended
 from agentctl.run.state import RunState

@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.items import ToolApprovalItem
 from agentctl.render.calls import call_text
 

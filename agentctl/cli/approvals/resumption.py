@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
+from agentctl._dataclass import dataclass
 from agentctl.launch import Job, check_conversation, close
 from agentctl.profile.load import Loaded
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.items import ToolApprovalItem
 from agentctl.render.calls import command_lines
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.definitions.fingerprint import Fingerprint, changes, fingerprint_of, source_digest
 from agentctl.definitions.reference import settled, source_of

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.items import ToolApprovalItem
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.definitions.fingerprint import PARTS, Fingerprint

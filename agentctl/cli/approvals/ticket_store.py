@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 from agentctl.profile.load import NO_HOME, find_paths
 from agentctl.storage import locked, make_folder, write_atomic

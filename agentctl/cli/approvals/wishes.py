@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from agentctl._dataclass import dataclass
 from agentctl.launch import Job
 from agentctl.profile.load import Loaded
 

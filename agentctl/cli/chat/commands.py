@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.tool import FunctionTool
 from agentctl.launch import model_in_force, with_agent, with_model

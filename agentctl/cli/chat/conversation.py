@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.events import RunFinished
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue, WireItem

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
+from agentctl._dataclass import dataclass
 from agentctl.cli.report import message
 from agentctl.errors import exit_for
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import TypeVar, assert_never
 from urllib.parse import urlsplit
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import (
     AgentsException,
     AuthenticationError,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.models.response_writer import Call, ResponseWriter
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.model_settings import MCPToolChoice
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.tool import FunctionTool

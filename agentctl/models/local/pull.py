@@ -7,10 +7,10 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 from agentctl.storage import make_folder
 

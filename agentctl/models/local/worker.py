@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from agentctl._dataclass import dataclass
 from agentctl.threads import in_daemon_thread
 
 T = TypeVar("T")

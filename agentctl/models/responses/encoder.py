@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.models.body import encode_json
 

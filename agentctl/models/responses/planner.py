@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 
 from .snapshot import snapshot

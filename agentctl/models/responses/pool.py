@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.net.endpoint import Endpoint
 from agentctl.net.key_source import with_key
@@ -196,8 +197,8 @@ def _choose(
 ) -> tuple[_Idle, Plan] | None:
     """Return the idle socket to take and what to send on it, None where opening another is better.
 
-    A history that is likely to be gone on with is left alone as long as there is room for another socket, but where this
-    request is what goes on with it.
+    A history that is likely to be gone on with is left alone as long as there is room for another socket, but where
+    this request is what goes on with it.
     """
     alike = [one for one in idle if one.address == address]
     deltas = [(one, its_plan) for one in alike if isinstance(its_plan := plan(one.chain, body), Delta)]

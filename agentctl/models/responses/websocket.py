@@ -6,10 +6,11 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import assert_never
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.usage import MeasuredResponse, TransportUsage
