@@ -8,10 +8,10 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.agent import Agent
 from agentctl.agent.tool import FunctionTool
 
 if TYPE_CHECKING:
-    from agentctl.agent.agent import Agent
     from agentctl.agent.mcp_server import MCPServer
 
     from .manager import MCPServerManager
@@ -79,10 +79,8 @@ def servers_of(agent: Agent[Any]) -> Iterator[MCPServer]:
 
 
 def _next_agents(agent: Agent[Any]) -> Iterator[Agent[Any]]:
-    from agentctl.agent.handoff import Handoff
-
     for handoff in agent.handoffs:
-        next_agent = handoff.agent if isinstance(handoff, Handoff) else handoff
+        next_agent = handoff if isinstance(handoff, Agent) else handoff.agent
         if next_agent is not None:
             yield next_agent
     for tool in agent.tools:
