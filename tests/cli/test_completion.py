@@ -1,18 +1,21 @@
 """What a shell gets for its Tab key, asked as the scripts ask it: by environment variables."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from agentctl.cli.completion import Candidate, Shell, split_line, told
+from agentctl.cli.app import command
+from agentctl.cli.completion import Candidate, Shell, answer, split_line, told
+from agentctl.cli.invocation import Invocation
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.keys import KEYS
 from tests.conftest import Agentctl
 
 BREAKS = " \t\n\"'><=;|&(:"
 """What ends a word in bash, as it comes."""
+Offered = Callable[[str], list[str]]
 PROJECT = """
 [agents]
 weather = "weather.py:agent"
@@ -28,6 +31,27 @@ def ask(
     done = agentctl(env={**asked, **(env or {})}, cwd=cwd)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
+
+
+@pytest.fixture
+def offered(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Offered:
+    """Return what asks as fish does, in this process: the lines for a line."""
+    monkeypatch.chdir(home)
+
+    def lines(line: str) -> list[str]:
+        environ = {**os.environ, "_AGENTCTL_COMPLETE_LINE": line}
+        told = answer(command(), "fish", Invocation(environ=environ))
+        assert capsys.readouterr() == ("", "")
+        return told.splitlines()
+
+    return lines
+
+
+@pytest.fixture
+def work(home: Path) -> None:
+    """A profile `work`, in use."""
+    (home / ".agentctl").mkdir()
+    (home / ".agentctl" / "config.toml").write_text('profile = "work"\n[profiles.work]\nmodel = "of-work"\n')
 
 
 def words(lines: list[str]) -> list[str]:
@@ -98,8 +122,8 @@ def test_a_value_behind_an_equals_sign_is_what_the_shell_replaces(agentctl: Agen
         ("agentctl config prof", ["profiles"]),
     ],
 )
-def test_what_fits_the_line(agentctl: Agentctl, line: str, expected: list[str]) -> None:
-    assert words(ask(agentctl, line)) == expected
+def test_what_fits_the_line(offered: Offered, line: str, expected: list[str]) -> None:
+    assert words(offered(line)) == expected
 
 
 def test_every_setting_key_is_offered(agentctl: Agentctl) -> None:
@@ -139,19 +163,18 @@ def test_the_stored_model_is_that_of_the_profile_named(agentctl: Agentctl, home:
         "agentctl config profiles delete ",
     ],
 )
-def test_the_profiles_are_offered(agentctl: Agentctl, line: str) -> None:
-    agentctl("config", "model", "of-work", "--profile", "work")
-    agentctl("config", "profiles", "use", "work")
+@pytest.mark.usefixtures("work")
+def test_the_profiles_are_offered(offered: Offered, line: str) -> None:
     before = line.rpartition(" ")[2]
-    assert ask(agentctl, line) == [f"{before}default", f"{before}work\tIn use."]
-    assert ask(agentctl, f"{line}w") == [f"{before}work\tIn use."]
+    assert offered(line) == [f"{before}default", f"{before}work\tIn use."]
+    assert offered(f"{line}w") == [f"{before}work\tIn use."]
 
 
 @pytest.mark.parametrize("line", ["agentctl --profile work run -m ", "agentctl run --profile work -m "])
-def test_the_stored_model_is_that_of_the_profile_that_the_line_names(agentctl: Agentctl, line: str) -> None:
-    agentctl("config", "model", "of-work", "--profile", "work")
-    assert "of-work" in words(ask(agentctl, line))
-    assert "of-work" not in words(ask(agentctl, "agentctl run -m "))
+@pytest.mark.usefixtures("work")
+def test_the_stored_model_is_that_of_the_profile_that_the_line_names(offered: Offered, line: str) -> None:
+    assert "of-work" in words(offered(line))
+    assert "of-work" not in words(offered("agentctl --profile default run -m "))
 
 
 def test_a_broken_profile_costs_its_own_candidates_alone(agentctl: Agentctl, home: Path) -> None:
@@ -163,18 +186,20 @@ def test_a_broken_profile_costs_its_own_candidates_alone(agentctl: Agentctl, hom
 
 
 @pytest.mark.parametrize("text", ["[[[", "base_url = 1", "[agents]\nweather = 3", "\0", '[agents]\n"a b" = "a.py:b"'])
-def test_a_broken_project_file_says_nothing_into_the_line(agentctl: Agentctl, home: Path, text: str) -> None:
+def test_a_broken_project_file_says_nothing_into_the_line(offered: Offered, home: Path, text: str) -> None:
     (home / "agentctl.toml").write_text(text)
-    assert ask(agentctl, "agentctl run -a ", cwd=home) == []
-    assert words(ask(agentctl, "agentctl run -m ", cwd=home)) == ["local/smollm2", DEFAULT_MODEL]
+    assert offered("agentctl run -a ") == []
+    assert words(offered("agentctl run -m ")) == ["local/smollm2", DEFAULT_MODEL]
 
 
 @pytest.mark.parametrize(
     "name", ["$(touch owned)", "`id`", "two words", "a;b", "~", "a'b", 'a"b', "a|b", "\x1b]0;x\x07"]
 )
-def test_a_value_that_a_shell_would_act_on_is_not_offered(agentctl: Agentctl, name: str) -> None:
-    offered = words(ask(agentctl, "agentctl run -m ", env={"AGENTCTL_MODEL": name}))
-    assert offered == ["local/smollm2", DEFAULT_MODEL]
+def test_a_value_that_a_shell_would_act_on_is_not_offered(
+    offered: Offered, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("AGENTCTL_MODEL", name)
+    assert words(offered("agentctl run -m ")) == ["local/smollm2", DEFAULT_MODEL]
 
 
 @pytest.mark.parametrize("shell", ["tcsh", "complete_bash", "1"])

@@ -31,10 +31,12 @@ def keys(home: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def work(agentctl: Agentctl) -> None:
+def work(home: Path) -> None:
     """A profile `work` beside the default one, each with its model."""
-    agentctl("config", "model", "of-default")
-    agentctl("config", "set", "model", "of-work", "--profile", "work")
+    (home / ".agentctl").mkdir()
+    (home / ".agentctl" / "config.toml").write_text(
+        '[profiles.default]\nmodel = "of-default"\n\n[profiles.work]\nmodel = "of-work"\n'
+    )
 
 
 def test_the_first_set_with_a_name_makes_a_profile_and_says_so(agentctl: Agentctl, home: Path) -> None:

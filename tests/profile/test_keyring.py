@@ -103,8 +103,6 @@ def test_a_keyring_that_never_answers_is_left() -> None:
     assert asking
     assert all(thread.daemon for thread in asking)
     silent.unlocked.set()
-    for thread in asking:
-        thread.join(10)
 
 
 def test_a_backend_that_cannot_be_loaded_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

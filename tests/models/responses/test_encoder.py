@@ -12,12 +12,12 @@ from agentctl.models.responses.encoder import RequestEncoder
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
-    lambda part: st.lists(part) | st.dictionaries(TEXT, part),
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(TEXT, part, max_size=3),
     max_leaves=8,
 )
 
 
-@given(items=st.lists(st.dictionaries(TEXT, JSON)), other=JSON)
+@given(items=st.lists(st.dictionaries(TEXT, JSON, max_size=4), max_size=4), other=JSON)
 def test_what_is_encoded_reads_back_as_it_was(items: list[dict[str, Any]], other: Any) -> None:
     body = {"model": "m", "input": items, "other": other}
     encoding = RequestEncoder()
