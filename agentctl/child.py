@@ -12,6 +12,7 @@ from subprocess import DEVNULL, PIPE
 from typing import TypeVar
 
 from agentctl.child_groups import add_group, forget_group
+from agentctl.child_guard import guard_group, release_group
 
 P = TypeVar("P", bound="ChildProtocol")
 
@@ -48,9 +49,10 @@ class ChildProtocol(asyncio.SubprocessProtocol):
         """It has ended, and so has everybody that its output could come from."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let whoever ends this process at once end the child too."""
+        """Let whoever ends this process at once end the child too, and a guard where nobody can."""
         assert isinstance(transport, asyncio.SubprocessTransport)
         add_group(transport.get_pid())
+        guard_group(transport.get_pid())
 
     def process_exited(self) -> None:
         """Note that the process has ended."""
@@ -93,6 +95,7 @@ async def kill_child(transport: asyncio.SubprocessTransport, child: ChildProtoco
     """End a process and what it left in its process group, at once."""
     signal_group(transport, signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
     forget_group(transport.get_pid())
+    release_group(transport.get_pid())
     await child.has_ended.wait()
     transport.close()
 

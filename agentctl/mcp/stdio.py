@@ -12,7 +12,6 @@ from subprocess import PIPE
 from typing import Any, Literal, NotRequired, TypedDict
 
 from agentctl.child import ChildProtocol, child_environment, kill_child, signal_group, start_child
-from agentctl.child_guard import guard_group, release_group
 from agentctl.errors import AgentsException, UserError
 from agentctl.log import logger
 from agentctl.net.excerpt import excerpt
@@ -169,7 +168,6 @@ class _Process(ChildProtocol):
         super().connection_made(transport)
         assert isinstance(transport, asyncio.SubprocessTransport)
         self._transport = transport
-        guard_group(transport.get_pid())
         pipe = transport.get_pipe_transport(1)
         assert pipe is not None
         self.output.set_transport(pipe)
@@ -247,7 +245,6 @@ async def _end(transport: asyncio.SubprocessTransport, process: _Process) -> Non
             await _ends_within(process, _LAST_WORDS)
     finally:
         await kill_child(transport, process)
-        release_group(transport.get_pid())
 
 
 async def _ends_within(process: _Process, seconds: float) -> bool:

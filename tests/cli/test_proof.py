@@ -396,7 +396,7 @@ def test_writers_that_end_at_any_moment_leave_files_that_can_be_read_and_written
 
 
 @pytest.mark.parametrize(
-    ("number", "agent"), [(signal.SIGTERM, "stubborn"), (signal.SIGTERM, "talker"), (signal.SIGKILL, "talker")]
+    ("number", "agent"), [(signal.SIGTERM, "stubborn"), (signal.SIGTERM, "talker"), (signal.SIGKILL, "stubborn")]
 )
 def test_a_run_that_ends_at_any_moment_leaves_no_command_running_and_whole_lines(
     number: signal.Signals, agent: str, program: tuple[str], agents: Path, home: Path
