@@ -10,6 +10,7 @@ from agentctl.agent.wire import JSONValue
 from .columns import GAP, aligned, fold
 
 UNSET = "-"
+_APPROVAL = ("needs_approval", "needs_approval_function")
 
 
 def described(agent: dict[str, JSONValue], room: int | None = None) -> Iterator[str]:
@@ -44,13 +45,25 @@ def _tool(tool: JSONValue, kind: str, room: int | None) -> Iterator[str]:
     """Yield a tool as its signature, what it is for, and what its parameters mean; else as the API has it."""
     if "parameters" not in tool:
         yield f"{kind} {tool['name']}"
-        yield from _below([(name, _brief(value)) for name, value in tool.items() if name != "name"], room)
+        yield from _approval(tool)
+        shown = [(name, _brief(value)) for name, value in tool.items() if name not in ("name", *_APPROVAL)]
+        yield from _below(shown, room)
         return
     parameters = tool["parameters"].get("properties", {})
     yield f"{kind} {tool['name']}({', '.join(f'{name}: {_type(schema)}' for name, schema in parameters.items())})"
+    yield from _approval(tool)
     inner = None if room is None else room - len(GAP)
     yield from (f"{GAP}{part}".rstrip() for line in tool["description"].splitlines() for part in fold(line, inner))
     yield from _below([(name, row["description"]) for name, row in parameters.items() if "description" in row], room)
+
+
+def _approval(tool: JSONValue) -> Iterator[str]:
+    """Yield the line on the approval of a tool's calls, where they may need it; a handoff has no such thing."""
+    needed, function = (tool.get(name) for name in _APPROVAL)
+    if function is not None:
+        yield f"{GAP}Needs approval where {function}() says so."
+    elif needed:
+        yield f"{GAP}Needs approval."
 
 
 def _below(rows: list[tuple[str, str]], room: int | None) -> Iterator[str]:

@@ -32,7 +32,7 @@ def describe(agent: Agent[Any]) -> dict[str, JSONValue]:
         "instructions_function": _name_of(instructions) if callable(instructions) else None,
         "model": model_of(agent),
         "model_settings": {name: value for name, value in settings.items() if value is not None},
-        "tools": [tool_json(tool) for tool in agent.tools],
+        "tools": [shown_tool(tool) for tool in agent.tools],
         "mcp_servers": [server.name for server in agent.mcp_servers],
         "handoffs": [handoff_json(each) for each in handoffs_of(agent)],
         "guardrails": [
@@ -50,7 +50,17 @@ def model_of(agent: Agent[Any]) -> str | None:
     return agent.model if agent.model is None or isinstance(agent.model, str) else type(agent.model).__name__
 
 
-def tool_json(tool: Tool) -> JSONValue:
+def shown_tool(tool: Tool) -> dict[str, JSONValue]:
+    """Return what the model is told of a tool, and whether its calls need approval, or which function says so."""
+    needed = tool.needs_approval
+    return {
+        **tool_json(tool),
+        "needs_approval": needed if isinstance(needed, bool) else None,
+        "needs_approval_function": _name_of(needed) if callable(needed) else None,
+    }
+
+
+def tool_json(tool: Tool) -> dict[str, JSONValue]:
     """Return what the model is told of a tool; one that the API itself knows is as the API has it."""
     if not isinstance(tool, FunctionTool):
         return {"name": tool.name, **tool.to_wire()}

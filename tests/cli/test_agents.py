@@ -161,6 +161,51 @@ def test_tools_of_the_api_and_handoffs_are_shown_and_what_opens_a_server_is_not(
     ]
 
 
+def test_a_tool_whose_calls_need_approval_is_shown_so(agentctl: Agentctl, home: Path) -> None:
+    (home / "careful.py").write_text(
+        "from agentctl import Agent, ShellTool, function_tool\n"
+        "async def risky(context, arguments, call_id): return True\n"
+        "@function_tool(needs_approval=True)\n"
+        "def drop(table: str):\n"
+        "    'Drop a table.'\n"
+        "@function_tool(needs_approval=risky)\n"
+        "def pay():\n"
+        "    'Pay.'\n"
+        "@function_tool\n"
+        "def look():\n"
+        "    'Look.'\n"
+        "shell = ShellTool(print, needs_approval=True)\n"
+        "agent = Agent(name='a', tools=[drop, pay, look, shell], handoffs=[Agent(name='b')])\n"
+    )
+    lines = agentctl("agents", "show", "careful.py:agent").stdout
+    assert lines.partition("\n\n")[2].partition("\n\nhandoff")[0] == (
+        "tool drop(table: string)\n"
+        "  Needs approval.\n"
+        "  Drop a table.\n"
+        "\n"
+        "tool pay()\n"
+        "  Needs approval where risky() says so.\n"
+        "  Pay.\n"
+        "\n"
+        "tool look()\n"
+        "  Look.\n"
+        "\n"
+        "tool shell\n"
+        "  Needs approval.\n"
+        "  type         shell\n"
+        '  environment  {"type": "local"}'
+    )
+    shown = json.loads(agentctl("agents", "show", "careful.py:agent", "--json").stdout)["tools"]
+    (checked,) = json.loads(agentctl("agents", "check", "careful.py", "--json").stdout)["agents"]
+    assert checked["tools"] == shown
+    assert [(tool["name"], tool["needs_approval"], tool["needs_approval_function"]) for tool in shown] == [
+        ("drop", True, None),
+        ("pay", None, "risky"),
+        ("look", False, None),
+        ("shell", True, None),
+    ]
+
+
 def test_an_agent_is_shown_for_programs(agentctl: Agentctl, project: Path) -> None:
     assert "agentctl trust" in agentctl("agents", "show", "find").stderr
     agentctl("trust")

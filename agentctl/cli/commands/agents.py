@@ -244,13 +244,13 @@ def _print_checked(invocation: Invocation, checked: list[Checked]) -> None:
 
 
 def _checked_json(checked: Checked) -> JSONValue:
-    from agentctl.definitions.description import tool_json
+    from agentctl.definitions.description import shown_tool
 
     agent = checked.agent
     return {
         "reference": checked.reference,
         "name": None if agent is None else agent.name,
-        "tools": [] if agent is None else [tool_json(tool) for tool in agent.tools],
+        "tools": [] if agent is None else [shown_tool(tool) for tool in agent.tools],
         "problems": [
             {"state": "failure" if problem.is_fatal else "warning", "message": problem.message}
             for problem in checked.problems
