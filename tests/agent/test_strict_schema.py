@@ -274,6 +274,10 @@ def test_models_that_hold_each_other_in_many_ways_are_counted_in_no_time() -> No
     ensure_strict_json_schema({"$defs": definitions, "type": "object", "properties": {"x": {"$ref": "#/$defs/M0"}}})
 
 
+NODES: st.SearchStrategy[Node] = st.deferred(
+    lambda: st.builds(Node, value=st.integers(), children=st.lists(NODES, max_size=3), parent=st.none() | NODES)
+)
+st.register_type_strategy(Node, NODES)  # Hypothesis makes one that differs with where it meets the type first.
 LEAVES: list[Any] = [int, str, bool, float, type(None), Mood, Literal["a", "b"], Point, Cat, Node]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -328,11 +329,18 @@ def test_a_signal_ends_the_run_cleanly(number: int, code: int, service: Service,
 
 
 def test_a_signal_while_stdin_is_read_ends_the_run(env: dict[str, str]) -> None:
-    with started("run", "--format", "json", "-", env=env, stdin=subprocess.PIPE) as process:
-        time.sleep(1.5)
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=20)
-        assert process.returncode == 130
+    theirs, ours = os.pipe()
+    os.write(ours, b"Hi")
+    try:
+        with started("run", "--format", "json", "-", env=env, stdin=theirs) as process:
+            while select.select([theirs], [], [], 0)[0]:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=20)
+            assert process.returncode == 130
+    finally:
+        os.close(ours)
+        os.close(theirs)
     assert json.loads(output)["outcome"] == "interrupted"
     assert b"Traceback" not in errors
 

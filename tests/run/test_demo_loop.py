@@ -9,10 +9,11 @@ import pytest
 from tests.cli.terminal import Terminal
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, logging, sys
 from agentctl import Agent, function_tool, run_demo_loop, set_tracing_disabled
 from agentctl.testing import ScriptedModel, function_call
 
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # It warns of every step that takes a busy machine 0.1 s.
 set_tracing_disabled(True)
 
 @function_tool
