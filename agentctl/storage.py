@@ -8,9 +8,9 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 
 LOCK_PATIENCE = 10.0

@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from queue import SimpleQueue
 from typing import TypeVar
+
+from agentctl._dataclass import dataclass
 
 T = TypeVar("T")
 

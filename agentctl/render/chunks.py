@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from agentctl._dataclass import dataclass
 
 if TYPE_CHECKING:
     from agentctl.agent.events import RunEvent

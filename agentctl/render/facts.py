@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from agentctl._dataclass import dataclass
 
 ColorChoice: TypeAlias = Literal["auto", "always", "never"]
 

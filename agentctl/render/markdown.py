@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from markdown_it.tree import SyntaxTreeNode
+
+from agentctl._dataclass import dataclass
 
 from .blocks import Blocks, items, parse
 from .code import CodeLines

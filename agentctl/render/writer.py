@@ -14,10 +14,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from agentctl._dataclass import dataclass
 from agentctl.redaction import redact
 
 from .alarm import Alarm, wait_writable
