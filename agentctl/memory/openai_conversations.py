@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
@@ -111,9 +111,9 @@ class Conversations:
         return _field(await self._call("POST", "conversations", body={"items": []}), "id")
 
     async def add(self, conversation_id: str, items: list[WireItem]) -> None:
-        """Append items."""
-        for begin in range(0, len(items), _MOST_ADDED):
-            await self._call("POST", _items(conversation_id), body={"items": items[begin : begin + _MOST_ADDED]})
+        """Append items, the output of a tool call always together with the call, whatever ends us in between."""
+        for part in parts_of(items):
+            await self._call("POST", _items(conversation_id), body={"items": part})
 
     async def newest(self, conversation_id: str, most: int | None) -> list[WireItem]:
         """Return so many of the newest items, the oldest of them first; None is all."""
@@ -139,6 +139,41 @@ class Conversations:
     async def delete(self, conversation_id: str) -> None:
         """Take a conversation away."""
         await self._call("DELETE", f"conversations/{quote(conversation_id, safe='')}")
+
+
+def parts_of(items: list[WireItem]) -> Iterator[list[WireItem]]:
+    """Yield items as many at a time as the service takes, none without what it cannot be without.
+
+    An output is where its call is, and reasoning where that is to which it led; within a part the order stays.
+    """
+    part: list[int] = []
+    for unit in _units(items):
+        if len(part) + len(unit) > _MOST_ADDED:
+            yield [items[place] for place in sorted(part)]
+            part = []
+        part += unit
+    if part:
+        yield [items[place] for place in sorted(part)]
+
+
+def _units(items: list[WireItem]) -> list[list[int]]:
+    """Return the places of the items that belong together, none more than the service takes at a time."""
+    units: list[list[int]] = []
+    calls: dict[str, list[int]] = {}
+    is_led_to = False
+    for place, item in enumerate(items):
+        kind, call_id = str(item.get("type")), str(item.get("call_id"))
+        unit = calls.pop(call_id, None) if kind.endswith("_output") else None
+        if unit is None and is_led_to:
+            unit = units[-1]
+        if unit is None:
+            unit = []
+            units.append(unit)
+        unit.append(place)
+        if "call_id" in item and not kind.endswith("_output"):
+            calls[call_id] = unit
+        is_led_to = kind == "reasoning" and len(unit) < _MOST_ADDED - 1
+    return units
 
 
 def _items(conversation_id: str) -> str:

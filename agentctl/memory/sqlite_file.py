@@ -84,9 +84,11 @@ class SQLiteFile:
         if self.path != IN_MEMORY:
             self._create()
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        connection.text_factory = _text
         try:
             if self.path != IN_MEMORY:
                 _write_ahead(connection)
+                connection.execute("PRAGMA secure_delete = ON")  # What was taken away is nowhere in the file.
             connection.executescript(f"BEGIN IMMEDIATE; {self._schema}; COMMIT")
         except BaseException:
             connection.close()
@@ -127,7 +129,9 @@ class SQLiteFile:
                 f"{path}: another process has kept the conversations locked for {_PATIENCE:g} s; try again"
             )
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-            return OSError(errno.ENOSPC, f"what was said is not kept ({error}): the disk may be full", self.path)
+            return OSError(
+                errno.ENOSPC, f"the file of conversations cannot be written ({error}): the disk may be full", self.path
+            )
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
             return ConfigurationError(
                 f"the file of conversations cannot be written ({error}): see whose it is and where", file=path
@@ -136,6 +140,11 @@ class SQLiteFile:
             f"this is no file of conversations, or it is damaged ({error}): move it away, and a new one is made",
             file=path,
         )
+
+
+def _text(data: bytes) -> str:
+    """Return a text, whatever bytes somebody else wrote."""
+    return data.decode("utf-8", "replace")
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

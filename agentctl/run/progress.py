@@ -212,7 +212,9 @@ class Progress:
 
     def unsaved(self) -> list[WireItem]:
         """Return what the session is still to hold."""
-        return [*self.given_items(), *self.added_items()][self.saved :]
+        given = self.given_items()
+        new = self.new_items[max(0, self.saved - len(given)) :]
+        return [*given[self.saved :], *(input_item(item, self.config) for item in new)]
 
     def copy(self) -> Progress:
         """Return the run as it is now, apart from this one: what is added to either is not in the other."""

@@ -18,7 +18,9 @@ from agentctl import (
     function_tool,
     set_default_openai_client,
 )
+from agentctl.memory.openai_conversations import parts_of
 from agentctl.net import defaults
+from agentctl.run.open_calls import halves
 from agentctl.testing import ScriptedModel, function_call
 from tests.memory.conversations_server import Conversations, conversations
 
@@ -165,6 +167,21 @@ def test_reading_is_tried_again_and_adding_only_where_it_had_no_effect(
 
     with_session(scenario)
     assert texts(service.kept["conv_1"]) == ["a"]
+
+
+def test_a_call_is_added_together_with_its_output_and_with_the_reasoning_before_it() -> None:
+    led = {"type": "reasoning", "id": "rs_1"}
+    calls: list[Any] = [{"type": "function_call", "call_id": f"c{number}"} for number in range(23)]
+    given = [{"type": "function_call_output", "call_id": call["call_id"]} for call in calls]
+    items = [user("hi"), led, *calls, *given, user("bye"), *([led] * 25), user("end")]
+    parts = list(parts_of(items))
+    assert [len(part) for part in parts] == [20, 20, 9, 19, 7]
+    assert parts[0] == [user("hi"), led, *calls[:9], *given[:9]]
+    assert sorted(map(repr, items)) == sorted(repr(item) for part in parts for item in part)
+    for part in parts:
+        assert halves(part) == set()
+    assert list(parts_of(items[:20])) == [items[:20]]
+    assert list(parts_of([])) == []
 
 
 def test_a_service_that_stays_away_is_unavailable(service: Conversations) -> None:

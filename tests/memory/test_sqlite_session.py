@@ -160,6 +160,26 @@ def test_any_text_is_kept_as_it_is(tmp_path: Path) -> None:
     assert [item["content"] for item in items_of(tmp_path / "s.db")] == texts
 
 
+def test_a_text_that_is_none_is_read_as_well_as_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    add(path, user("a"), user("b"))
+    with sqlite3.connect(path) as connection:
+        broken = "x'7b22726f6c65223a2275736572222c22636f6e74656e74223a22ff227d'"
+        connection.execute(f"UPDATE agent_messages SET message_data = CAST({broken} AS TEXT) WHERE id = 1")
+    connection.close()
+    assert items_of(path) == [user("\ufffd"), user("b")]
+
+
+def test_what_was_taken_away_is_nowhere_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    add(path, user("a private matter"), session_id="s")
+    add(path, user("another matter"), session_id="t")
+    assert b"private" in path.read_bytes()
+    with_session(SQLiteSession("s", path), lambda session: session.clear_session())
+    assert [b"private" in each.read_bytes() for each in tmp_path.iterdir()] == [False]
+    assert items_of(path, "t") == [user("another matter")]
+
+
 def test_what_is_no_json_is_refused_and_nothing_is_kept(session: SQLiteSession) -> None:
     with pytest.raises(UserError, match="JSON"):
         asyncio.run(session.add_items([user("a"), {"role": object()}]))
