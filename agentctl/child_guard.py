@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -38,6 +39,8 @@ class _Guard:
     groups: set[int] = field(default_factory=set)
     process: int | None = None
     pipe: int | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Event loops of several threads have children."""
 
 
 _guard = _Guard()
@@ -47,23 +50,29 @@ def guard_group(group: int) -> None:
     """Have a process group ended soon after this process has ended, whatever ended it."""
     if sys.platform == "win32":
         return
-    if _guard.pipe is None:
-        _guard.process, _guard.pipe = _begin()
-    _guard.groups.add(group)
-    _tell(b"+ %d\n" % group)
+    with _guard.lock:
+        if _guard.pipe is None:
+            try:
+                _guard.process, _guard.pipe = _begin()
+            except OSError:  # No shell, or no room for one: what is closed with us still ends most groups.
+                return
+        _guard.groups.add(group)
+        _tell(b"+ %d\n" % group)
 
 
 def release_group(group: int) -> None:
     """Leave a process group alone that has ended."""
-    if _guard.pipe is None or group not in _guard.groups:
-        return
-    _guard.groups.remove(group)
-    _tell(b"- %d\n" % group)
-    if not _guard.groups:
-        os.close(_guard.pipe)
-        assert _guard.process is not None
-        os.waitpid(_guard.process, 0)
-        _guard.process = _guard.pipe = None
+    with _guard.lock:
+        if _guard.pipe is None or group not in _guard.groups:
+            return
+        _guard.groups.remove(group)
+        _tell(b"- %d\n" % group)
+        if not _guard.groups:
+            os.close(_guard.pipe)
+            assert _guard.process is not None
+            with suppress(ChildProcessError):  # Whoever ignores the end of children has none to wait for.
+                os.waitpid(_guard.process, 0)
+            _guard.process = _guard.pipe = None
 
 
 def _tell(line: bytes) -> None:
@@ -98,6 +107,7 @@ def _forget() -> None:
         os.close(_guard.pipe)
     _guard.process = _guard.pipe = None
     _guard.groups.clear()
+    _guard.lock = threading.Lock()  # A thread that is not in this process may hold the other.
 
 
 if sys.platform != "win32":

@@ -19,9 +19,17 @@ from agentctl.agent.mcp_server import (
     MCPToolMetaResolver,
     Unset,
 )
-from agentctl.errors import AgentsException, ServiceError, ServiceUnavailableError, UserError
+from agentctl.errors import (
+    AgentsException,
+    ModelBehaviorError,
+    RequestRejectedError,
+    ServiceError,
+    ServiceUnavailableError,
+    UserError,
+)
 from agentctl.net.excerpt import excerpt
 
+from .characters import whole_characters
 from .connection import Connection, Streams
 from .filters import ToolFilter, filtered
 
@@ -254,8 +262,9 @@ class SessionServer(MCPServer, Generic[Params]):
     ) -> CallToolResult:
         """Call a tool; cancelling the caller cancels the call."""
         request_meta: Any = meta
+        sendable = whole_characters(arguments)
         return await self._request(
-            f"call {tool_name!r}", lambda client: client.call_tool(tool_name, arguments, meta=request_meta)
+            f"call {tool_name!r}", lambda client: client.call_tool(tool_name, sendable, meta=request_meta)
         )
 
     async def list_prompts(self) -> ListPromptsResult:
@@ -361,6 +370,7 @@ class SessionServer(MCPServer, Generic[Params]):
         from anyio import BrokenResourceError, ClosedResourceError
         from mcp import MCPError
         from mcp.types import CONNECTION_CLOSED
+        from pydantic import ValidationError
 
         try:
             async with asyncio.timeout(seconds) as limit:
@@ -370,6 +380,12 @@ class SessionServer(MCPServer, Generic[Params]):
                 raise
             words = f"MCP server {self.name!r} did not {what} within {seconds:g} s"
             raise ServiceUnavailableError(words, code=NO_ANSWER) from error
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            where, words = ".".join(map(str, wrong["loc"])), excerpt(wrong["msg"])
+            raise ModelBehaviorError(
+                f"MCP server {self.name!r} was to {what}, and what it answered is not valid: {where}: {words}"
+            ) from error
         except (BrokenResourceError, ClosedResourceError) as error:
             cause: Exception = error
         except MCPError as error:
@@ -394,6 +410,20 @@ class SessionServer(MCPServer, Generic[Params]):
             code=CONNECTION_LOST,
         )
 
+    async def _listed(self, what: str, ask: Callable[[Client], Awaitable[T]]) -> T:
+        try:
+            return await self._request(what, ask)
+        except AgentsException:
+            raise
+        except Exception as error:
+            # It is loaded: who else would have failed.
+            from mcp import MCPError
+
+            if not isinstance(error, MCPError):
+                raise
+            words = f"MCP server {self.name!r} was to {what}, and refused: {excerpt(error.message)}"
+            raise RequestRejectedError(words) from error
+
     async def _pages(self, what: str, ask: Callable[[Client, str | None], Awaitable[P]]) -> list[P]:
         pages: list[P] = []
         cursor: str | None = None
@@ -401,7 +431,7 @@ class SessionServer(MCPServer, Generic[Params]):
         while not pages or cursor is not None:
             if len(pages) == self.max_list_pages:
                 raise UserError(f"MCP server {self.name!r} has more than {len(pages)} pages to {what}: max_list_pages")
-            pages.append(await self._request(what, _page(ask, cursor)))
+            pages.append(await self._listed(what, _page(ask, cursor)))
             cursor = pages[-1].next_cursor
             if cursor in seen:
                 raise UserError(f"MCP server {self.name!r} gives the same page twice when it is to {what}")

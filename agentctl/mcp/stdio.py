@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from agentctl.log import logger
 from agentctl.net.excerpt import excerpt
 from agentctl.redaction import register_secret
 
+from .characters import whole_characters
 from .connection import Streams
 from .package import load_mcp
 from .session_server import SessionServer
@@ -142,7 +144,12 @@ class MCPServerStdio(SessionServer[MCPServerStdioParams]):
         encoding = self.params.get("encoding", "utf-8")
         try:
             text = line.decode(encoding, self.params.get("encoding_error_handler", "strict"))
-            return SessionMessage(jsonrpc_message_adapter.validate_json(text, by_name=False))
+            try:
+                message = jsonrpc_message_adapter.validate_json(text, by_name=False)
+            except ValueError:
+                # The parser is stricter than many a server: whoever waits for an answer would wait for ever.
+                message = jsonrpc_message_adapter.validate_python(whole_characters(json.loads(text)), by_name=False)
+            return SessionMessage(message)
         except ValueError as error:
             logger.debug("MCP server %s wrote a line that is no message: %s", self.name, excerpt(repr(line)))
             return error

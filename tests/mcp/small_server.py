@@ -2,8 +2,9 @@
 
 `deaf`: goes on when its stdin ends, and at SIGTERM. `broken`: ends before it says anything. `refusing`: does not begin
 a session. `silent`: does not answer. `chatty`: writes what is no message. `grandchild`: leaves a process behind.
-`pages`: has its tools on two pages. `looping`: gives the same page for ever. It says on stderr that a request was
-cancelled. What LIFELINE names is open as long as it, or what it left behind, is alive.
+`strict`: refuses to list its tools. `sloppy`: has a tool without a schema. `pages`: has its tools on two pages.
+`looping`: gives the same page for ever. It says on stderr that a request was cancelled. What LIFELINE names is open as
+long as it, or what it left behind, is alive.
 """
 
 import json
@@ -29,6 +30,10 @@ def listed(cursor: str | None) -> dict[str, Any]:
     listings += 1
     if "looping" in sys.argv:
         return {"tools": [], "nextCursor": "again"}
+    if "strict" in sys.argv:
+        raise LookupError("no tools today")
+    if "sloppy" in sys.argv:
+        return {"tools": [tool("echo") | {"inputSchema": "none"}]}
     if "pages" not in sys.argv:
         return {"tools": [tool(name) for name in TOOLS]}
     if cursor is None:
@@ -46,6 +51,8 @@ def called(name: str, params: dict[str, Any]) -> str:
             return json.dumps(dict(os.environ))
         case "who":
             return str(os.getpid())
+        case "halves":
+            return "cut \ud83d"
         case "fail":
             raise RuntimeError("a failure of its own")
         case "change":

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agentctl import Agent, Runner, ServiceUnavailableError, UserError
+from agentctl import Agent, ModelBehaviorError, RequestRejectedError, Runner, ServiceUnavailableError, UserError
 from agentctl.mcp import MCPServerStdio
 from agentctl.testing import ScriptedModel, function_call
 
@@ -281,6 +281,35 @@ def test_a_list_of_several_pages_is_read_to_its_end() -> None:
         async with small("looping") as server:
             with pytest.raises(UserError, match="the same page twice"):
                 await server.list_tools()
+
+    finish(scenario())
+
+
+def test_a_server_that_refuses_or_answers_with_nonsense_is_named() -> None:
+    async def scenario() -> None:
+        async with small("strict") as server:
+            with pytest.raises(
+                RequestRejectedError, match="'small' was to list its tools, and refused: no tools today"
+            ):
+                await server.list_tools()
+        async with small("sloppy") as server:
+            words = (
+                r"'small' was to list its tools, and what it answered is not valid: tools\.0\.inputSchema: Input should"
+            )
+            with pytest.raises(ModelBehaviorError, match=words):
+                await server.list_tools()
+
+    finish(scenario())
+
+
+def test_half_a_character_keeps_nobody_from_being_understood() -> None:
+    async def scenario() -> None:
+        async with small() as server:
+            assert await text(server, "halves") == "cut ?"
+            assert json.loads(await text(server, "echo", {"t": "cut \ud83d", "n": [1, "\U0001f600"]})) == [
+                {"t": "cut ?", "n": [1, "\U0001f600"]},
+                None,
+            ]
 
     finish(scenario())
 
