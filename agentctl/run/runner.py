@@ -16,6 +16,7 @@ from .loop import run_loop
 from .nested import run_nested
 from .progress import Progress, begin
 from .result import RunResult, RunResultStreaming
+from .sync_loop import run_to_end
 
 if TYPE_CHECKING:
     from agentctl.agent.lifecycle import RunHooks
@@ -102,7 +103,7 @@ class Runner:
             pass
         else:
             raise RuntimeError("Runner.run_sync was called inside a running event loop: await Runner.run instead")
-        return asyncio.run(
+        return run_to_end(
             cls.run(
                 starting_agent,
                 input,
