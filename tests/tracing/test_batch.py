@@ -143,6 +143,7 @@ def test_a_run_does_not_wait_for_an_exporter_that_hangs() -> None:
         work("a")
     assert batch.dropped > 0
     never.set()
+    batch.shutdown()
 
 
 def test_many_threads_lose_nothing() -> None:
