@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 
 from agentctl.agent.events import ModelRequested, RunEvent, RunFinished
 from agentctl.errors import OutputClosed
-from agentctl.launch import GRACE, Stop, not_begun
+from agentctl.launch.perform import GRACE, Stop, not_begun
 from agentctl.render.chunks import Renderer
 from agentctl.render.facts import Facts
 from agentctl.render.select import Format, preload
@@ -63,9 +63,19 @@ def leave(loop: asyncio.AbstractEventLoop, invocation: Invocation, *, is_early: 
         # Whatever else runs (a look-up of a host name, a task that takes no cancel) is left behind.
         invocation.leaves_work_behind = True
     else:
+        loop.run_until_complete(_end_tasks())
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+
+
+async def _end_tasks() -> None:
+    """End what was to end by itself and did not in time: a server that does not answer to a farewell, for instance."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=GRACE)
 
 
 async def _pump(

@@ -56,11 +56,13 @@ class HttpServer(SessionServer[Params]):
         explained = super().explained(failure)
         if explained is not None:
             return explained
-        url = self._reach["url"]
-        found = guest_failure(failure, url=url, options=self._options())
-        if found is None and self._refused is not None:
-            found = refusal(self._refused, host=_host(url))
-        return None if found is None else _named(self.name, found)
+        found = guest_failure(failure, url=self._reach["url"], options=self._options())
+        if found is not None:
+            return _named(self.name, found)
+        return None if self._refused is None else self._refusal(self._refused)
+
+    def _refusal(self, status: int) -> ServiceError:
+        return _named(self.name, refusal(status, host=_host(self._reach["url"])))
 
     def _http_client(self) -> httpx2.AsyncClient:
         """Return the client for a connection: the user's own, or one of ours.
@@ -96,6 +98,7 @@ class HttpServer(SessionServer[Params]):
         if method == "POST" and asking is not None:
             asking.is_taken |= status < 400
             asking.is_forgotten |= status == 404 and self._names_session(asked)
+            asking.refusal = self._refusal(status) if status >= 400 else None
         if method == "POST" and status >= 400 and self._refusal_is_silent and self._connection is not None:
             self._connection.end()
 

@@ -75,6 +75,8 @@ class Asking:
     """The server has taken one."""
     is_forgotten: bool = False
     """The server has refused one, as it has forgotten the session."""
+    refusal: ServiceError | None = None
+    """What the carrier says of the last that was refused; `mcp` says only that there was an error."""
 
 
 ASKING: ContextVar[Asking | None] = ContextVar("asking", default=None)
@@ -392,6 +394,8 @@ class SessionServer(MCPServer, Generic[Params]):
             # Servers use the code for failures of their own, too; `mcp` always says the same.
             is_closed = error.code == CONNECTION_CLOSED and (connection.is_lost or error.message == _CLOSED)
             if not (is_closed or asking.is_forgotten):
+                if asking.refusal is not None:
+                    raise asking.refusal from error
                 raise
             cause = error
         connection.end()

@@ -83,6 +83,17 @@ def test_a_signal_leaves_no_server_running(home: Path, tmp_path: Path, number: s
         process.wait()
 
 
+def test_a_server_that_does_not_answer_to_a_farewell_is_left(agentctl: Agentctl, home: Path) -> None:
+    with serving("old") as port:
+        (home / "a.py").write_text(
+            AGENT + "from agentctl.mcp import MCPServerStreamableHttp\n"
+            f"far = MCPServerStreamableHttp({{'url': 'http://127.0.0.1:{port}/mcp'}}, name='far')\n"
+            "agent = Agent('a', mcp_servers=[far], model=says('hang_up'))\n"
+        )
+        run = agentctl("run", "-a", "a.py:agent", "go")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "done\n", "")
+
+
 def test_a_server_is_trusted_as_everything_else_is(agentctl: Agentctl, home: Path) -> None:
     certificates = HERE.parent / "net" / "certificates"
     with serving("http", CERTIFICATE=str(certificates / "localhost.pem")) as port:

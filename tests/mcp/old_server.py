@@ -1,15 +1,19 @@
 """A server over HTTP as the protocol was in 2025, with sessions, in a few lines: it says its port, then serves.
 
-Its tools `forget` and `forget_and_be_listed` have it forget every session; `count` tells how many calls there were.
+Its tools `forget` and `forget_and_be_listed` have it forget every session; `count` tells how many calls there were;
+`overload` is answered with HTTP status 503, and `hang_up` has it answer no farewell.
 """
 
 import json
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 sessions: set[str] = set()
 calls = 0
 opened = 0
+says_farewell = threading.Event()
+says_farewell.set()
 
 
 def answer(message: dict[str, Any]) -> dict[str, Any]:
@@ -25,9 +29,11 @@ def answer(message: dict[str, Any]) -> dict[str, Any]:
             calls += 1
             if name.startswith("forget"):
                 sessions.clear()
+            if name == "hang_up":
+                says_farewell.clear()
             return {"content": [{"type": "text", "text": str(calls)}]}
         case _:
-            names = ("count", "forget_and_be_listed")
+            names = ("count", "forget_and_be_listed", "hang_up")
             return {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in names]}
 
 
@@ -48,7 +54,9 @@ class Handler(BaseHTTPRequestHandler):
         elif session not in sessions:
             self.reply(404)
             return
-        if "id" in message:
+        if message.get("params", {}).get("name") == "overload":
+            self.reply(503)
+        elif "id" in message:
             reply = {"jsonrpc": "2.0", "id": message["id"], "result": answer(message)}
             self.reply(200, json.dumps(reply).encode(), session)
         else:
@@ -58,6 +66,7 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(405)
 
     def do_DELETE(self) -> None:
+        says_farewell.wait()
         sessions.discard(self.headers["mcp-session-id"])
         self.reply(200)
 
@@ -76,5 +85,6 @@ class Handler(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
     print(server.server_address[1], flush=True)
     server.serve_forever()

@@ -143,6 +143,11 @@ def test_a_session_that_the_server_has_forgotten_is_made_anew_and_no_call_is_mad
             await server.call_tool("forget_and_be_listed", {})
             assert (await server.call_tool("count", {})).content[0].text == "5"  # type: ignore[union-attr]
             assert server.session_id == "session-3"
+            with pytest.raises(
+                ServiceUnavailableError, match=r"'whole': 127\.0\.0\.1:\d+ answered with HTTP status 503"
+            ):
+                await server.call_tool("overload", {})
+            assert (await server.call_tool("count", {})).content[0].text == "6"  # type: ignore[union-attr]
 
     with servers.serving("old") as port:
         finish(scenario(port))
