@@ -54,9 +54,12 @@ async def _tidy(work: Coroutine[Any, Any, T]) -> T:
 
 def _close() -> None:
     runner = _kept.get(os.getpid())
-    if runner is not None and _is_main_thread() and not runner.get_loop().is_running():
+    if runner is None or not _is_main_thread():
+        return
+    loop = runner.get_loop()
+    if not loop.is_running():
         _kept.clear()
-        runner.close()
+        loop.close()  # No more: each run was tidy, and the runner would begin a thread, which an exit does not let it.
 
 
 def _is_main_thread() -> bool:

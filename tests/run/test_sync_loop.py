@@ -81,14 +81,14 @@ def test_other_threads_have_loops_of_their_own() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_a_fork_has_a_loop_of_its_own() -> None:
     code = """
-import os, sys
+import asyncio, os, sys
 from agentctl import Agent, Runner, function_tool
 from agentctl.testing import ScriptedModel, function_call
 
 @function_tool
-def look() -> str:
+async def look() -> str:
     "Look, on a thread."
-    return "seen"
+    return await asyncio.to_thread(str, "seen")
 
 def told():
     model = ScriptedModel([[function_call("look", {}, call_id="1")], "done"])
