@@ -17,7 +17,8 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.events import RunEvent, RunFinished
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import OutputClosed, RunInterrupted, RunTimeoutError, exit_for
-from agentctl.launch import GRACE, Job, Stop, begin_tracing, close, not_begun, perform, prepare, preview
+from agentctl.launch.job import Job, prepare
+from agentctl.launch.perform import GRACE, Stop, begin_tracing, close, not_begun, perform, preview
 from agentctl.log import log_to
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact

@@ -95,6 +95,15 @@ class Settings:
     client: ClientSettings
     trace: TraceSettings
 
+    def is_chosen(self, key: str) -> bool:
+        """Return whether the user decided a value, anywhere."""
+        return self.values[key].origin != BUILT_IN
+
+    def is_said(self, key: str) -> bool:
+        """Return whether a value was given for this run, by a flag or an `AGENTCTL_*` variable, and is no default."""
+        value = self.values.get(key)
+        return value is not None and (value.origin == FLAG or value.origin.startswith(_ENV))
+
 
 def resolve(
     flags: Mapping[str, JSONValue], environ: Mapping[str, str], project: ProjectFile | None, profile: Profile

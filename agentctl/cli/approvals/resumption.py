@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from agentctl._dataclass import dataclass
-from agentctl.launch import Job, check_conversation, close
+from agentctl.launch.job import Job, check_conversation
+from agentctl.launch.perform import close
 from agentctl.profile.load import Loaded
 
 from ..invocation import Invocation

@@ -13,7 +13,7 @@ from agentctl.agent.wire import JSONValue
 from agentctl.definitions.fingerprint import Fingerprint, changes, fingerprint_of, source_digest
 from agentctl.definitions.reference import settled, source_of
 from agentctl.errors import ConfigurationError, RunSuspended
-from agentctl.launch import Job
+from agentctl.launch.job import Job
 from agentctl.profile.load import Loaded
 from agentctl.profile.reference import NameReference, parse_reference
 from agentctl.profile.resolve import FLAG

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from agentctl.agent.wire import JSONValue
 from agentctl.render.calls import call_text
@@ -50,8 +50,8 @@ def ticket_json(ticket: Ticket, *, state: str) -> dict[str, JSONValue]:
     return {
         "id": ticket.id,
         "state": state,
-        "created": ticket.created.isoformat(timespec="seconds"),
-        "expires": ticket.expires.isoformat(timespec="seconds"),
+        "created": _rfc3339(ticket.created),
+        "expires": _rfc3339(ticket.expires),
         "agent": ticket.agent,
         "session_id": ticket.session,
         "calls": [call_json(call) for call in ticket.calls],
@@ -69,3 +69,7 @@ def _tools(ticket: Ticket) -> str:
 
 def _minute(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M}"
+
+
+def _rfc3339(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

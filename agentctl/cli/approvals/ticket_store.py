@@ -12,7 +12,7 @@ from typing import Literal
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 from agentctl.profile.load import NO_HOME, find_paths
-from agentctl.storage import locked, make_folder, write_atomic
+from agentctl.storage import locked, make_folder, usable, write_atomic
 
 from ..invocation import Invocation
 from .ticket import Ticket, is_id, read_ticket
@@ -65,16 +65,15 @@ class TicketStore:
             ConfigurationError: there is no place for it.
             OSError: it cannot be written.
         """
-        data = ticket.encoded()
-        if self.folder is None and also is None:
-            raise ConfigurationError(f"{NO_HOME}; --ticket names a file for the ticket")
-        if self.folder is not None:
-            make_folder(self.folder)
-            self._prune()
-            write_atomic(self._path(ticket.id), data, mode=_PRIVATE)
         if also is not None:
-            write_atomic(also, data, mode=_PRIVATE)
-        return ticket.id if self.folder is not None else str(also)
+            write_atomic(also, ticket.encoded(), mode=_PRIVATE)
+        try:
+            self._keep(ticket)
+        except ConfigurationError:
+            if also is None:
+                raise
+            return str(also)
+        return ticket.id
 
     def change(self, found: Found, change: Callable[[Ticket], Ticket]) -> Ticket:
         """Put what `change` makes of a ticket in its place; nobody else changes it meanwhile.
@@ -130,15 +129,25 @@ class TicketStore:
         """
         if self.folder is None:
             raise ConfigurationError(f"{NO_HOME}, and so not that a ticket was used")
-        make_folder(self.folder)
         try:
-            descriptor = os.open(self._mark(ticket), os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+            with usable(self.folder):
+                make_folder(self.folder)
+            with usable(self.folder):
+                descriptor = os.open(self._mark(ticket), os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
         except FileExistsError as error:
             raise _used(ticket) from error
         with open(descriptor, "w", encoding="utf-8") as mark:
             mark.write(f"{ticket.expires.isoformat()}\n")
             mark.flush()
             os.fsync(descriptor)
+
+    def _keep(self, ticket: Ticket) -> None:
+        if self.folder is None:
+            raise ConfigurationError(f"{NO_HOME}; --ticket names a file for the ticket")
+        with usable(self.folder):
+            make_folder(self.folder)
+            self._prune()
+            write_atomic(self._path(ticket.id), ticket.encoded(), mode=_PRIVATE)
 
     def _path(self, ticket_id: str) -> Path:
         if self.folder is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from agentctl._dataclass import dataclass
-from agentctl.launch import Job
+from agentctl.launch.job import Job
 from agentctl.profile.load import Loaded
 
 from ..invocation import Invocation

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agentctl._dataclass import dataclass
 from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.tool import FunctionTool
-from agentctl.launch import model_in_force, with_agent, with_model
+from agentctl.launch.job import model_in_force, with_agent, with_model
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.load import load_settings
 

@@ -8,7 +8,7 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.events import RunFinished
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue, WireItem
-from agentctl.launch import Job
+from agentctl.launch.job import Job
 from agentctl.profile.load import Loaded
 
 from ..approvals.wishes import Wishes

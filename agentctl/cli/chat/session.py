@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, assert_never
 
 from agentctl.agent.events import RunEvent, RunFinished
 from agentctl.errors import OutputClosed, RunInterrupted, exit_for
-from agentctl.launch import GRACE, Job, Stop, begin_tracing, check_conversation, close, model_in_force, perform, prepare
+from agentctl.launch.job import Job, check_conversation, model_in_force, prepare
+from agentctl.launch.perform import GRACE, Stop, begin_tracing, close, perform
 from agentctl.log import log_to
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact

@@ -19,7 +19,7 @@ from agentctl.errors import (
     RequestRejectedError,
     ServiceUnavailableError,
 )
-from agentctl.launch import endpoint_in_force, http_options
+from agentctl.launch.provider import endpoint_in_force, http_options
 from agentctl.models.catalogue import model_names
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, Endpoint, http_form, origin_of

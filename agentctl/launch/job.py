@@ -1,0 +1,200 @@
+"""A run, put together: what the user decided becomes an agent, a provider and the configuration of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from agentctl._dataclass import dataclass
+from agentctl.agent.agent import Agent
+from agentctl.agent.model_settings import ModelSettings
+from agentctl.agent.ports import Model
+from agentctl.agent.wire import WireItem
+from agentctl.definitions.reference import load_agent
+from agentctl.errors import AgentsException
+from agentctl.mcp.attachment import Attachment
+from agentctl.models.default_model import get_default_model
+from agentctl.net.defaults import get_defaults, set_default_ca_file
+from agentctl.profile.load import Loaded, find_key
+from agentctl.profile.resolve import BUILT_IN, Settings
+from agentctl.profile.trace_export import TraceExport
+from agentctl.profile.traces import Traces, traces_in_force
+from agentctl.run.call import model_name
+from agentctl.run.config import RunConfig
+from agentctl.tracing.process import set_default_processor, set_tracing_disabled
+
+from .provider import endpoint_in_force, is_of_endpoint, provider_of, set_default_keys
+
+if TYPE_CHECKING:
+    from agentctl.agent.session import Session
+    from agentctl.run.state import RunState
+
+Decide: TypeAlias = "Callable[[RunState], Awaitable[AgentsException | None]]"
+"""Approves or rejects all calls that wait in a state, or returns why the run ends."""
+
+LOCAL_MODEL = "local/smollm2"
+"""The model that answers where there is no key and nobody named a model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A run, ready to begin."""
+
+    agent: Agent[Any]
+    prompt: str | list[WireItem] | RunState
+    """What it begins with, or the state that it goes on from."""
+    config: RunConfig
+    max_turns: int
+    timeout: float | None
+    """Seconds."""
+    traces: Traces
+    export: TraceExport
+    """The way of its traces to OpenAI."""
+    session: Session | None = None
+    """The conversation that it goes on from, and is kept in."""
+    notes: tuple[str, ...] = ()
+    """What the user should be told before it begins."""
+    servers: Attachment = field(default_factory=Attachment)
+    """The MCP servers of its agents."""
+    decide: Decide | None = None
+    """Decides about calls that need approval; None approves none."""
+
+
+def prepare(
+    prompt: str,
+    loaded: Loaded,
+    *,
+    instructions: str | None,
+    environ: Mapping[str, str],
+    is_interactive: bool,
+    is_conversation: bool = False,
+) -> Job:
+    """Put a run together; agent code is imported here.
+
+    `is_interactive`: somebody watches, so that without a key the local model may step in. `is_conversation`: further
+    runs follow over the same connections.
+
+    Raises:
+        ConfigurationError: the agent does not load, or a file or setting is wrong.
+    """
+    settings = loaded.settings
+    key = find_key(loaded, environ)
+    traces = traces_in_force(loaded, environ)
+    export = TraceExport.of(settings.client, has_key=traces.key is not None)
+    set_default_processor(export)
+    if traces.is_enabled and traces.decided_by != BUILT_IN:
+        set_tracing_disabled(False)
+    notes = [*loaded.notes, *key.notes, *set_default_keys(key.credential, traces.key, settings, environ)]
+    set_default_ca_file(settings.client.ca_file)
+    agent = _agent(settings, loaded, instructions)
+    if not traces.is_enabled:
+        set_tracing_disabled(True)  # Whatever the agent's code says.
+    default_model = settings.model
+    if key.credential is None and agent.model is None and is_interactive and _local_model_is_ready(environ):
+        default_model = LOCAL_MODEL
+        agent = agent.clone(model=LOCAL_MODEL)
+        notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
+    export.default_model = default_model
+    can_call = bool(agent.tools or agent.handoffs or agent.mcp_servers)
+    takes_turns = is_conversation or (can_call and settings.max_turns > 1)
+    return Job(
+        agent=agent,
+        prompt=prompt,
+        config=RunConfig(
+            model=settings.model if settings.is_said("model") else None,
+            model_provider=provider_of(
+                settings,
+                key.credential,
+                environ,
+                default_model=default_model,
+                takes_turns=takes_turns,
+                serves_traces=key.credential is not None and key.credential == traces.key,
+            ),
+            model_settings=_model_settings(settings, said=True),
+            tracing_disabled=not traces.is_enabled,
+            max_tokens_total=settings.max_tokens_total,
+        ),
+        max_turns=settings.max_turns,
+        timeout=settings.timeout,
+        traces=traces,
+        export=export,
+        notes=tuple(notes),
+    )
+
+
+def check_conversation(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> None:
+    """Refuse a conversation of which no turn could begin.
+
+    Raises:
+        ConfigurationError: nobody serves the model.
+        MissingKeyError: the endpoint has no key, and the model is one of its.
+    """
+    model = _wanted_model(job)
+    if isinstance(model, Model):
+        return
+    job.config.model_provider.get_model(model)
+    if is_of_endpoint(model) and get_defaults().openai_client is None:
+        endpoint = endpoint_in_force(loaded, environ)
+        if endpoint.key is None:
+            endpoint.headers_for(endpoint.base_url)
+
+
+def model_in_force(job: Job) -> str:
+    """Return the name of the model that answers first."""
+    model = _wanted_model(job)
+    return model_name(model) if isinstance(model, Model) else model or get_default_model()
+
+
+def with_model(job: Job, name: str) -> Job:
+    """Return the job with another model for every agent, over the same provider.
+
+    Raises:
+        ConfigurationError: nobody serves it.
+    """
+    job.config.model_provider.get_model(name)
+    return replace(job, config=replace(job.config, model=name))
+
+
+def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> Job:
+    """Return the job with the agent that `loaded` names, over the same provider.
+
+    Raises:
+        ConfigurationError: the agent does not load.
+    """
+    agent = _agent(loaded.settings, loaded, None)
+    if agent.model is None and find_key(loaded, environ).credential is None and _local_model_is_ready(environ):
+        agent = agent.clone(model=LOCAL_MODEL)
+    return replace(job, agent=agent)
+
+
+def _wanted_model(job: Job) -> str | Model | None:
+    return job.config.model if job.config.model is not None else job.agent.model
+
+
+def _local_model_is_ready(environ: Mapping[str, str]) -> bool:
+    # 10 ms that only a run without key and model costs.
+    from agentctl.models.local.weights import smollm2_ready
+
+    return smollm2_ready(environ)
+
+
+def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agent[Any]:
+    """Return the agent to run: the one that was named, with the user's defaults where it says nothing itself."""
+    agent = load_agent(settings.agent, loaded) if settings.agent else Agent(name="assistant")
+    changes: dict[str, Any] = {"model_settings": _model_settings(settings, said=False).resolve(agent.model_settings)}
+    if agent.model is None:
+        changes["model"] = settings.model
+    if instructions is not None:
+        changes["instructions"] = instructions
+    return agent.clone(**changes)
+
+
+def _model_settings(settings: Settings, *, said: bool) -> ModelSettings:
+    """Return the model settings that were given for this run, which go over the agent's, or those that are defaults."""
+    names = {
+        name.split(".")[1]
+        for name in settings.values
+        if name.startswith("settings.") and settings.is_said(name) == said
+    }
+    return ModelSettings(**{name: value for name, value in settings.model_settings.items() if name in names})

@@ -1,0 +1,164 @@
+"""Where the models of a run come from: the endpoint that the user chose, how it is reached, and with which key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, assert_never
+
+from agentctl._dataclass import dataclass
+from agentctl.agent.ports import Model
+from agentctl.errors import ConfigurationError
+from agentctl.models.multi_provider import MultiProvider
+from agentctl.net.defaults import get_defaults, set_default_openai_key, set_tracing_export_api_key
+from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, Endpoint, origin_of
+from agentctl.net.options import HttpOptions
+from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
+from agentctl.profile.key_command import KeyCommand
+from agentctl.profile.keyring import KeyringKey, fetch
+from agentctl.profile.load import Loaded, find_key
+from agentctl.profile.resolve import ClientSettings, Settings
+
+if TYPE_CHECKING:
+    from agentctl.models.transport import Transport
+    from agentctl.net.key_source import KeySource
+
+
+def provider_of(
+    settings: Settings,
+    key: Key | None,
+    environ: Mapping[str, str],
+    *,
+    default_model: str | None,
+    takes_turns: bool,
+    serves_traces: bool,
+) -> MultiProvider:
+    """Return what finds the models of a run. A client or default that the agent's own code has set counts as said."""
+    client = settings.client
+    transport = _transport(settings, takes_turns=takes_turns)
+    uses_responses = settings.api == "responses" if settings.is_chosen("api") else None
+    if get_defaults().openai_client is not None:
+        return _Provider(default_model, openai_use_responses=uses_responses, responses_transport=transport)
+    if transport != "http":
+        check_websocket_origin(key, base_url=client.base_url, websocket_base_url=client.websocket_base_url)
+    sendable = _sendable(key, environ)
+    if serves_traces and sendable is not None and not isinstance(sendable, str):
+        sendable = _AlsoForTraces(sendable)
+    return _Provider(
+        default_model,
+        openai_api_key=sendable,
+        openai_base_url=client.base_url,
+        openai_organization=client.organization,
+        openai_project=client.project,
+        openai_use_responses=uses_responses,
+        openai_websocket_base_url=client.websocket_base_url,
+        responses_transport=transport,
+        openai_http_options=http_options(client),
+    )
+
+
+def endpoint_in_force(loaded: Loaded, environ: Mapping[str, str]) -> Endpoint:
+    """Return where requests go, with the key that may be sent there, where there is one."""
+    client = loaded.settings.client
+    return Endpoint(
+        base_url=client.base_url,
+        key=_sendable(find_key(loaded, environ).credential, environ),
+        organization=client.organization,
+        project=client.project,
+    )
+
+
+def http_options(client: ClientSettings) -> HttpOptions:
+    """Return how patient the requests are, and whom they trust, as the user decided."""
+    return HttpOptions(request_timeout=client.request_timeout, max_retries=client.retries, ca_file=client.ca_file)
+
+
+def is_of_endpoint(model: str | None) -> bool:
+    """Return whether the endpoint of the run serves a model of this name."""
+    return model is None or "/" not in model or model.startswith("openai/")
+
+
+def set_default_keys(
+    key: Key | None, tracing_key: Key | None, settings: Settings, environ: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Make the user's keys the defaults of the process, and return what the user should be told.
+
+    Code of an agent that sets defaults of its own comes later, and has the last word.
+    """
+    if isinstance(key, Credential) and key.value != NO_KEY:
+        theirs = {origin_of(url) for url in (OPENAI_BASE_URL, environ.get("OPENAI_BASE_URL", "").strip()) if url}
+        # Where a default key counts, this one must be for: not more than the user said.
+        if theirs <= (key.origins or {origin_of(settings.client.base_url)}):
+            set_default_openai_key(key.value, use_for_tracing=key == tracing_key)
+    match tracing_key:
+        case Credential(value=value):
+            set_tracing_export_api_key(value)
+        case KeyFromKeyring(entry=entry) if tracing_key != key:
+            try:
+                set_tracing_export_api_key(fetch(entry))
+            except ConfigurationError as error:
+                return (f"traces are not exported: {error}",)
+    return ()
+
+
+def _transport(settings: Settings, *, takes_turns: bool) -> Transport:
+    """Return the transport of a run: what was chosen, or what is quicker for it where that is left to us."""
+    client, defaults = settings.client, get_defaults()
+    if (settings.api if settings.is_chosen("api") else defaults.openai_api) == "chat_completions":
+        if settings.transport == "websocket":
+            raise ConfigurationError(
+                "chat_completions has no websocket: choose `auto` or `http`, or the API `responses`", key="transport"
+            )
+        return "http"
+    if settings.transport != "auto":
+        return settings.transport
+    if defaults.responses_transport == "websocket" and not settings.is_chosen("transport"):
+        return "websocket"
+    if defaults.openai_client is not None:
+        return "http"
+    has_sockets = client.websocket_base_url is not None or origin_of(client.base_url) == origin_of(OPENAI_BASE_URL)
+    # A run that can take only one turn is quicker over HTTP, by a round trip.
+    return "auto" if has_sockets and takes_turns else "http"
+
+
+def _sendable(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | None:
+    """Return the key as an endpoint takes it; a program is run, and the keyring asked, once a request needs it."""
+    match key:
+        case None:
+            return None
+        case Credential(value=value):
+            return value
+        case KeyFromCommand(command=command):
+            return KeyCommand(command, environ)
+        case KeyFromKeyring(entry=entry):
+            return KeyringKey(entry)
+        case _:
+            assert_never(key)
+
+
+class _Provider(MultiProvider):
+    """Finds the models of a run; an agent that names none, whoever hands over to it, has the user's default."""
+
+    def __init__(self, default_model: str | None, **options: Any) -> None:
+        super().__init__(**options)
+        self._default_model = default_model
+
+    def get_model(self, model_name: str | None) -> Model:
+        return super().get_model(model_name or self._default_model)
+
+
+@dataclass(frozen=True, slots=True)
+class _AlsoForTraces:
+    """A source of keys with which traces are exported too, once a request has asked for one."""
+
+    source: KeySource
+
+    async def key(self) -> str:
+        key = await self.source.key()
+        set_tracing_export_api_key(key)
+        return key
+
+    async def refresh(self, refused: str) -> str | None:
+        key = await self.source.refresh(refused)
+        if key is not None:
+            set_tracing_export_api_key(key)
+        return key
