@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from agentctl.errors import ModelBehaviorError, UserError
 
+from .misfits import misfits
 from .strict_schema import ensure_strict_json_schema
 
 
@@ -71,10 +72,8 @@ class TypedArguments:
         try:
             params: dict[str, Any] = self._adapter.dump_python(self._adapter.validate_json(given), mode="json")
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
             raise ModelBehaviorError(
-                f"the arguments of tool {self._tool_name!r} do not fit: {place}: {first['msg']}"
+                f"the arguments of tool {self._tool_name!r} do not fit: {misfits(error)[0]}"
             ) from error
         return params
 

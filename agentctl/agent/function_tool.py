@@ -15,6 +15,7 @@ from .context import ToolContext
 from .docstring import DocstringStyle
 from .enablement import Enablement
 from .function_schema import FuncSchema, function_schema
+from .misfits import misfits
 from .tool import (
     FunctionTool,
     NeedsApproval,
@@ -175,8 +176,5 @@ def _validated(schema: FuncSchema, arguments: str) -> Any:
     try:
         return schema.params_pydantic_model.model_validate(decoded)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, part['loc'])) or 'arguments'}: {part['msg']}"
-            for part in error.errors(include_url=False, include_input=False)
-        )
+        problems = "; ".join(misfits(error))
         raise ModelBehaviorError(f"the arguments of tool {schema.name!r} do not fit: {problems}") from error

@@ -17,6 +17,7 @@ from agentctl.errors import ModelBehaviorError, UserError
 
 from .context import RunContextWrapper, TContext
 from .enablement import Enablement
+from .misfits import misfits
 from .strict_schema import ensure_strict_json_schema
 
 if TYPE_CHECKING:
@@ -220,10 +221,8 @@ class _InputReader:
         try:
             return self._adapter.validate_json(arguments)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
             raise ModelBehaviorError(
-                f"the model's input for the handoff to {self._agent_name!r} is not valid: {place}: {first['msg']}"
+                f"the model's input for the handoff to {self._agent_name!r} is not valid: {misfits(error)[0]}"
             ) from error
 
 

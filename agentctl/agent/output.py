@@ -11,6 +11,7 @@ from typing import Any
 from agentctl._dataclass import dataclass
 from agentctl.errors import ModelBehaviorError, UserError
 
+from .misfits import misfits
 from .strict_schema import ensure_strict_json_schema
 
 _WRAPPED = "response"
@@ -88,10 +89,8 @@ class AgentOutputSchema(AgentOutputSchemaBase):
         try:
             value = adapter.validate_json(json_str)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the whole"
             raise ModelBehaviorError(
-                f"the model's output is not valid for {self.name()}: {place}: {first['msg']}"
+                f"the model's output is not valid for {self.name()}: {misfits(error)[0]}"
             ) from error
         return value[_WRAPPED] if is_wrapped else value
 
