@@ -54,6 +54,9 @@ async def in_daemon_thread(work: Callable[[], T], *, name: str) -> T:
         nonlocal value, error
         try:
             value = context.run(work)
+        except StopIteration as raised:  # Which no future takes.
+            error = RuntimeError(f"{name} raised StopIteration")
+            error.__cause__ = raised
         except BaseException as raised:
             error = raised
 

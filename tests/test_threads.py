@@ -58,6 +58,14 @@ def test_what_the_work_raises_comes_out_and_the_thread_goes_on() -> None:
     assert asyncio.run(scenario())[1] == "after it"
 
 
+def test_a_stop_of_iteration_comes_out_as_another_error() -> None:
+    async def scenario() -> None:
+        await in_daemon_thread(lambda: next(iter([])), name="looker")
+
+    with pytest.raises(RuntimeError, match="looker raised StopIteration"):
+        asyncio.run(scenario())
+
+
 def test_work_whose_caller_gave_up_is_named_until_it_ends_and_delays_nobody() -> None:
     release = threading.Event()
 

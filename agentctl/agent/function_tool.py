@@ -148,7 +148,7 @@ async def _call(function: Callable[..., Any], schema: FuncSchema, context: ToolC
     try:
         if inspect.iscoroutinefunction(function):
             return await function(*positional, **named)
-        result = await in_daemon_thread(lambda: _called(function, positional, named), name=f"tool {schema.name}")
+        result = await in_daemon_thread(lambda: function(*positional, **named), name=f"tool {schema.name}")
         return await result if inspect.isawaitable(result) else result
     except asyncio.CancelledError as error:
         if not is_stray_cancellation():
@@ -157,13 +157,6 @@ async def _call(function: Callable[..., Any], schema: FuncSchema, context: ToolC
     except SystemExit as error:
         # It would end the event loop, and with it everything else that runs there.
         raise RuntimeError(f"the tool ended with exit({error.code})") from error
-
-
-def _called(function: Callable[..., Any], positional: list[Any], named: dict[str, Any]) -> Any:
-    try:
-        return function(*positional, **named)
-    except StopIteration as error:
-        raise RuntimeError("the tool raised StopIteration") from error  # Which no future takes.
 
 
 def _validated(schema: FuncSchema, arguments: str) -> Any:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import UserError
-from agentctl.threads import in_daemon_thread
 
 from .context import RunContextWrapper, TContext
+from .guardrail_function import asked, name_of
 from .wire import TResponseInputItem
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class InputGuardrail(Generic[TContext]):
 
     def get_name(self) -> str:
         """Return what the guardrail is called."""
-        return self.name or _name_of(self.guardrail_function)
+        return self.name or name_of(self.guardrail_function)
 
     async def run(
         self, agent: Agent[Any], input: str | list[TResponseInputItem], context: RunContextWrapper[TContext]
@@ -76,7 +75,7 @@ class OutputGuardrail(Generic[TContext]):
 
     def get_name(self) -> str:
         """Return what the guardrail is called."""
-        return self.name or _name_of(self.guardrail_function)
+        return self.name or name_of(self.guardrail_function)
 
     async def run(
         self, context: RunContextWrapper[TContext], agent: Agent[Any], agent_output: Any
@@ -167,20 +166,9 @@ def output_guardrail(
 async def _checked(kind: str, name: str, function: Callable[..., Any], *arguments: Any) -> GuardrailFunctionOutput:
     if not callable(function):
         raise UserError(f"an {kind} guardrail is a function, not {type(function).__name__}")
-    if inspect.iscoroutinefunction(function):
-        output = await function(*arguments)
-    else:
-        # Whatever it waits for (a file, a service), the model call beside it goes on.
-        output = await in_daemon_thread(lambda: function(*arguments), name=f"guardrail {name}")
-        if inspect.isawaitable(output):
-            output = await output
+    output = await asked(function, *arguments, name=name)
     if not isinstance(output, GuardrailFunctionOutput):
         raise UserError(
             f"{kind} guardrail {name!r} gave a {type(output).__name__}; it is to return a GuardrailFunctionOutput"
         )
     return output
-
-
-def _name_of(function: Callable[..., Any]) -> str:
-    name = getattr(function, "__name__", None)  # The user's callable: a partial, say, has no name.
-    return name if isinstance(name, str) else type(function).__name__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypedDict, overload
@@ -13,6 +12,7 @@ from agentctl._dataclass import dataclass
 from agentctl.errors import UserError
 
 from .context import ToolContext
+from .guardrail_function import asked, name_of
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -92,11 +92,11 @@ class ToolInputGuardrail(Generic[TContext_co]):
 
     def get_name(self) -> str:
         """Return what the guardrail is called: its name, else that of its function."""
-        return self.name or _name_of(self.guardrail_function)
+        return self.name or name_of(self.guardrail_function)
 
     async def run(self, data: ToolInputGuardrailData) -> ToolGuardrailFunctionOutput:
         """Return what the guardrail says of a call."""
-        return await _asked(self.guardrail_function, data, self.get_name())
+        return await _said(self.guardrail_function, data, self.get_name())
 
 
 @dataclass
@@ -110,11 +110,11 @@ class ToolOutputGuardrail(Generic[TContext_co]):
 
     def get_name(self) -> str:
         """Return what the guardrail is called: its name, else that of its function."""
-        return self.name or _name_of(self.guardrail_function)
+        return self.name or name_of(self.guardrail_function)
 
     async def run(self, data: ToolOutputGuardrailData) -> ToolGuardrailFunctionOutput:
         """Return what the guardrail says of an output."""
-        return await _asked(self.guardrail_function, data, self.get_name())
+        return await _said(self.guardrail_function, data, self.get_name())
 
 
 @dataclass
@@ -152,7 +152,7 @@ def tool_input_guardrail(
     """Make an input guardrail for tools of a function, async or not."""
 
     def make(function: _InputFunction) -> ToolInputGuardrail[Any]:
-        return ToolInputGuardrail(guardrail_function=function, name=name or _name_of(function))
+        return ToolInputGuardrail(guardrail_function=function, name=name or name_of(function))
 
     return make if func is None else make(func)
 
@@ -171,25 +171,17 @@ def tool_output_guardrail(
     """Make an output guardrail for tools of a function, async or not."""
 
     def make(function: _OutputFunction) -> ToolOutputGuardrail[Any]:
-        return ToolOutputGuardrail(guardrail_function=function, name=name or _name_of(function))
+        return ToolOutputGuardrail(guardrail_function=function, name=name or name_of(function))
 
     return make if func is None else make(func)
 
 
-async def _asked(
-    function: Callable[[Any], Any], data: ToolInputGuardrailData, name: str
-) -> ToolGuardrailFunctionOutput:
+async def _said(function: Callable[[Any], Any], data: ToolInputGuardrailData, name: str) -> ToolGuardrailFunctionOutput:
     if not callable(function):
         raise UserError(
             f"the function of tool guardrail {name!r} is a {type(function).__name__}, which nobody can call"
         )
-    said = function(data)
-    if inspect.isawaitable(said):
-        said = await said
+    said = await asked(function, data, name=name)
     if not isinstance(said, ToolGuardrailFunctionOutput):
         raise UserError(f"tool guardrail {name!r} returned a {type(said).__name__}, not a ToolGuardrailFunctionOutput")
     return said
-
-
-def _name_of(function: Callable[..., Any]) -> str:
-    return getattr(function, "__name__", type(function).__name__)

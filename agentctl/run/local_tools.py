@@ -215,18 +215,11 @@ async def _called(call: LocalCall, work: Callable[[], T | Awaitable[T]], functio
         if _is_async(function):
             given = work()
         else:
-            given = await in_daemon_thread(partial(_made, work), name=f"tool {call.tool.name}")
+            given = await in_daemon_thread(work, name=f"tool {call.tool.name}")
         return await given if inspect.isawaitable(given) else given
     except SystemExit as error:
         # It would end the event loop, and with it everything else that runs there.
         raise RuntimeError(f"the tool ended with exit({error.code})") from error
-
-
-def _made(work: Callable[[], T]) -> T:
-    try:
-        return work()
-    except StopIteration as error:
-        raise RuntimeError("the tool raised StopIteration") from error  # Which no future takes.
 
 
 def _is_async(function: Any) -> bool:

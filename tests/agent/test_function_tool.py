@@ -192,7 +192,7 @@ def test_a_tool_that_raises_what_no_future_takes_has_failed() -> None:
     def first() -> str:
         return next(iter(()))
 
-    assert invoke(first, "{}") == "Error: RuntimeError: the tool raised StopIteration"
+    assert invoke(first, "{}") == "Error: RuntimeError: tool first raised StopIteration"
 
 
 def test_a_tool_that_exits_ends_nothing_but_itself() -> None:

@@ -15,10 +15,14 @@ from agentctl import (
     OutputGuardrail,
     OutputGuardrailResult,
     RunContextWrapper,
+    ToolGuardrailFunctionOutput,
+    ToolInputGuardrailData,
     UserError,
     input_guardrail,
     output_guardrail,
+    tool_input_guardrail,
 )
+from agentctl.agent.context import ToolContext
 
 AGENT: Agent[Any] = Agent(name="a")
 CONTEXT: RunContextWrapper[Any] = RunContextWrapper("ctx")
@@ -67,6 +71,15 @@ def test_a_function_that_is_not_async_runs_in_a_thread_of_its_own() -> None:
         agent=AGENT,
         output=GuardrailFunctionOutput("guardrail short", tripwire_triggered=True),
     )
+
+
+def test_a_check_of_a_tool_that_is_not_async_runs_in_a_thread_too() -> None:
+    @tool_input_guardrail
+    def look(data: ToolInputGuardrailData) -> ToolGuardrailFunctionOutput:
+        return ToolGuardrailFunctionOutput.allow(threading.current_thread().name)
+
+    data = ToolInputGuardrailData(ToolContext("ctx", tool_name="pay", tool_call_id="1", tool_arguments="{}"), AGENT)
+    assert asyncio.run(look.run(data)).output_info == "guardrail look"
 
 
 def test_a_callable_object_may_be_async() -> None:
