@@ -74,6 +74,6 @@ async def words_of_run(
 
 
 def is_stray_cancellation() -> bool:
-    """Return whether a `CancelledError` at hand is of the tool's own making: nobody cancelled the task it runs in."""
+    """Return whether a `CancelledError` at hand is of user code's own making: nobody cancelled the task it runs in."""
     task = asyncio.current_task()
     return task is not None and not task.cancelling()

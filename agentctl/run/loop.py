@@ -38,8 +38,16 @@ from agentctl.agent.items import (
     UnrecognizedItem,
 )
 from agentctl.agent.output import AgentOutputSchemaBase
+from agentctl.agent.tool_errors import is_stray_cancellation
 from agentctl.agent.tool_use import FunctionToolResult
-from agentctl.errors import AgentsException, MaxTurnsExceeded, ModelBehaviorError, ModelRefusalError, RunCancelled
+from agentctl.errors import (
+    AgentsException,
+    MaxTurnsExceeded,
+    ModelBehaviorError,
+    ModelRefusalError,
+    RunCancelled,
+    UserError,
+)
 
 from .call import Models, call_model, model_name
 from .guardrails import check_added, check_before, check_beside, check_output
@@ -69,13 +77,22 @@ async def run_loop(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunE
         error = raised
     except Exception as raised:
         error = raised
-    except (asyncio.CancelledError, GeneratorExit):
-        if progress.memory is not None:
-            progress.break_off()
-        raise
+    except (asyncio.CancelledError, GeneratorExit) as ended:
+        if isinstance(ended, GeneratorExit) or not is_stray_cancellation():
+            if progress.memory is not None:
+                progress.break_off()
+            raise
+        error = _cancelled_by_others(ended, progress)
     if progress.memory is not None and error is not None:
         error = await progress.memory.end(progress, error)
     yield finished(progress, error)
+
+
+def _cancelled_by_others(ended: asyncio.CancelledError, progress: Progress) -> UserError:
+    """Return the error of a run that nobody cancelled, and that cannot go on."""
+    error = UserError("the run waited for something that other code cancelled: a hook, a model or a function of yours")
+    error.run_data, error.__cause__ = error_details(progress), ended
+    return error
 
 
 async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEvent]:

@@ -17,6 +17,7 @@ from agentctl import (
     Runner,
     ToolContext,
     Usage,
+    UserError,
     function_tool,
 )
 from agentctl.agent.context import AgentHookContext
@@ -310,6 +311,20 @@ def test_hooks_of_an_agent_are_agent_hooks(run: Run) -> None:
     hooks: Any = RunLog([])
     with pytest.raises(TypeError, match="hooks"):
         run(Agent(name="a", model=ScriptedModel(["x"]), hooks=hooks))
+
+
+class Strays(RunHooks[Any]):
+    async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:
+        waited = asyncio.get_running_loop().create_future()
+        waited.cancel()
+        await waited
+
+
+def test_a_hook_that_waits_for_what_was_cancelled_fails_the_run_and_does_not_cancel_it(run: Run) -> None:
+    with pytest.raises(UserError, match="other code cancelled") as caught:
+        run(Agent(name="a", model=ScriptedModel(["x"])), hooks=Strays())
+    assert isinstance(caught.value.__cause__, asyncio.CancelledError)
+    assert caught.value.run_data.raw_responses[0].to_input_items()[0]["content"][0]["text"] == "x"
 
 
 class NotAsync(RunHooks[Any]):
