@@ -17,16 +17,9 @@ Make = Callable[..., MCPServer]
 
 
 @pytest.fixture(scope="session")
-def sse_port() -> Iterator[int]:
-    """The port of the whole server over SSE."""
-    with servers.serving("sse") as port:
-        yield port
-
-
-@pytest.fixture(scope="session")
-def http_port() -> Iterator[int]:
-    """The port of the whole server over streamable HTTP."""
-    with servers.serving("http") as port:
+def web_port() -> Iterator[int]:
+    """The port of the whole server on the web."""
+    with servers.serving("whole") as port:
         yield port
 
 
@@ -35,7 +28,7 @@ def make(request: pytest.FixtureRequest) -> Make:
     """Makes the whole server over one of the transports, not connected."""
     if request.param == "stdio":
         return servers.whole_stdio
-    port: int = request.getfixturevalue(f"{request.param}_port")
+    port: int = request.getfixturevalue("web_port")
     reach = servers.sse if request.param == "sse" else servers.http
     return lambda **fields: reach(port, **fields)
 

@@ -1,19 +1,19 @@
 """A server over HTTP as the protocol was in 2025, with sessions, in a few lines: it says its port, then serves.
 
 Its tools `forget` and `forget_and_be_listed` have it forget every session; `count` tells how many calls there were;
-`overload` is answered with HTTP status 503, and `hang_up` has it answer no farewell.
+`overload` is answered with HTTP status 503. It speaks TLS where CERTIFICATE names a file.
 """
 
 import json
-import threading
+import os
+import ssl
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 sessions: set[str] = set()
 calls = 0
 opened = 0
-says_farewell = threading.Event()
-says_farewell.set()
 
 
 def answer(message: dict[str, Any]) -> dict[str, Any]:
@@ -29,11 +29,9 @@ def answer(message: dict[str, Any]) -> dict[str, Any]:
             calls += 1
             if name.startswith("forget"):
                 sessions.clear()
-            if name == "hang_up":
-                says_farewell.clear()
             return {"content": [{"type": "text", "text": str(calls)}]}
         case _:
-            names = ("count", "forget_and_be_listed", "hang_up")
+            names = ("count", "forget_and_be_listed")
             return {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in names]}
 
 
@@ -66,7 +64,6 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(405)
 
     def do_DELETE(self) -> None:
-        says_farewell.wait()
         sessions.discard(self.headers["mcp-session-id"])
         self.reply(200)
 
@@ -84,7 +81,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler)
+    if "CERTIFICATE" in os.environ:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(os.environ["CERTIFICATE"])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     print(server.server_address[1], flush=True)
     server.serve_forever()

@@ -49,10 +49,9 @@ def http(port: int, params: Any = None, **fields: Any) -> MCPServerStreamableHtt
 
 @contextmanager
 def serving(kind: str, *, port: int = 0, **environ: str) -> Iterator[int]:
-    """Serve the whole server over HTTP, or the old one, until the block ends; gives the port."""
-    script = "old_server.py" if kind == "old" else "whole_server.py"
+    """Serve the `whole` or the `old` server on the web until the block ends; gives the port."""
     process = subprocess.Popen(
-        [sys.executable, str(HERE / script), kind, str(port)],
+        [sys.executable, str(HERE / f"{kind}_server.py"), "web", str(port)],
         env=os.environ | environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

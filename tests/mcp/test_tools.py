@@ -218,9 +218,9 @@ def test_two_servers_with_tools_of_one_name_need_names_that_tell_the_server(way:
     assert json.loads(outputs(result)[0].output["text"])[0] == {"n": 2}
 
 
-def test_schemas_are_made_strict_where_they_can_be() -> None:
+def test_schemas_are_made_strict_where_they_can_be(web_port: int) -> None:
     async def scenario() -> list[Any]:
-        async with servers.whole_stdio() as server:
+        async with servers.http(web_port) as server:
             agent = Agent(name="a", mcp_servers=[server], mcp_config={"convert_schemas_to_strict": True})
             plain = await MCPUtil.get_function_tools(server, False, RunContextWrapper(None), agent)
             return [*await agent.get_all_tools(RunContextWrapper(None)), *plain]
@@ -234,9 +234,9 @@ def test_schemas_are_made_strict_where_they_can_be() -> None:
     assert plain.description == "Add two numbers."
 
 
-def test_structured_content_is_given_alone_where_that_is_wanted(way: Way) -> None:
+def test_structured_content_is_given_alone_where_that_is_wanted(way: Way, web_port: int) -> None:
     async def scenario() -> Any:
-        async with servers.whole_stdio(use_structured_content=True) as server:
+        async with servers.http(web_port, use_structured_content=True) as server:
             calls = [function_call("add", {"a": 1, "b": 1}, call_id="c1"), function_call("fail", {}, call_id="c2")]
             return await way(agent_of(server, calls=calls), "hi")
 

@@ -7,8 +7,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from agentctl import Agent, ServiceUnavailableError, ToolCallOutputItem, UserError
+from agentctl import Agent, AuthenticationError, ServiceUnavailableError, ToolCallOutputItem, UserError
+from agentctl.mcp import MCPServer
 from agentctl.testing import ScriptedModel, function_call
+from tests.run.conftest import run_streamed, run_whole
 
 from . import servers
 from .conftest import Make, Way, finish
@@ -20,20 +22,28 @@ def outputs(result: Any) -> list[ToolCallOutputItem]:
     return [item for item in result.new_items if isinstance(item, ToolCallOutputItem)]
 
 
-def test_a_run_calls_the_tools_of_a_server(make: Make, way: Way) -> None:
-    async def scenario() -> Any:
+def test_runs_of_both_ways_call_the_tools_of_a_server(make: Make) -> None:
+    async def scenario() -> list[Any]:
         async with make() as server:  # type: ignore[attr-defined]
-            calls = [
-                function_call("add", {"a": 2, "b": 3}, call_id="c1"),
-                function_call("show", {}, call_id="c2"),
-                function_call("fail", {}, call_id="c3"),
-            ]
-            model = ScriptedModel([calls, "done"])
-            result = await way(Agent(name="a", model=model, mcp_servers=[server]), "hi")
-            assert [tool.name for tool in model.calls[0].tools] == ["add", "show", "fail", "wait", "who", "die"]
-            return result
+            return [await ran(server, way) for way in (run_whole, run_streamed)]
 
-    result = finish(scenario())
+    for result in finish(scenario()):
+        assert_all_was_given(result)
+
+
+async def ran(server: MCPServer, way: Way) -> Any:
+    calls = [
+        function_call("add", {"a": 2, "b": 3}, call_id="c1"),
+        function_call("show", {}, call_id="c2"),
+        function_call("fail", {}, call_id="c3"),
+    ]
+    model = ScriptedModel([calls, "done"])
+    result = await way(Agent(name="a", model=model, mcp_servers=[server]), "hi")
+    assert [tool.name for tool in model.calls[0].tools] == ["add", "show", "fail", "wait", "who", "die"]
+    return result
+
+
+def assert_all_was_given(result: Any) -> None:
     added, shown, failed = outputs(result)
     assert result.final_output == "done"
     assert json.loads(added.output["text"]) == {"value": 5}
@@ -88,37 +98,34 @@ def test_a_server_that_is_not_there_cannot_be_connected(reach: Any) -> None:
         finish(reach(9).connect())
 
 
-@pytest.mark.parametrize("kind", ["sse", "http"])
-def test_a_server_that_comes_back_is_connected_anew(kind: str) -> None:
-    reach = servers.sse if kind == "sse" else servers.http
-
+@pytest.mark.parametrize(("reach", "kind", "tool"), [(servers.sse, "whole", "who"), (servers.http, "old", "count")])
+def test_a_server_that_comes_back_is_connected_anew(reach: Any, kind: str, tool: str) -> None:
     async def scenario() -> None:
         first = servers.serving(kind)
         port = first.__enter__()
         async with reach(port) as server:
-            assert (await server.call_tool("add", {"a": 1, "b": 1})).structured_content == {"value": 2}
+            assert (await server.call_tool(tool, {})).content
             first.__exit__(None, None, None)
             for _ in range(2):
                 with pytest.raises(ServiceUnavailableError, match="'whole'"):
-                    await server.call_tool("add", {"a": 1, "b": 1})
+                    await server.call_tool(tool, {})
             with servers.serving(kind, port=port):
-                assert (await server.call_tool("add", {"a": 1, "b": 2})).structured_content == {"value": 3}
+                assert (await server.call_tool(tool, {})).content
 
     finish(scenario())
 
 
-@pytest.mark.parametrize("kind", ["sse", "http"])
-def test_headers_are_sent_and_a_refusal_is_told(kind: str) -> None:
-    reach = servers.sse if kind == "sse" else servers.http
+@pytest.mark.parametrize(("reach", "path"), [(servers.sse, "sse"), (servers.http, "mcp")])
+def test_headers_are_sent_and_a_refusal_is_told(reach: Any, path: str, web_port: int) -> None:
+    locked = {"url": f"http://127.0.0.1:{web_port}/{path}?locked"}
 
-    async def scenario(port: int) -> None:
-        async with reach(port, {"headers": {"authorization": "Bearer canary"}}) as server:
+    async def scenario() -> None:
+        async with reach(web_port, locked | {"headers": {"authorization": "Bearer canary"}}) as server:
             assert (await server.call_tool("add", {"a": 1, "b": 1})).structured_content == {"value": 2}
-        with pytest.raises(Exception, match=r"'whole': 127\.0\.0\.1:\d+ answered with HTTP status 401"):
-            await reach(port).connect()
+        with pytest.raises(AuthenticationError, match=r"'whole': 127\.0\.0\.1:\d+ answered with HTTP status 401"):
+            await reach(web_port, locked).connect()
 
-    with servers.serving(kind, KEY="1") as port:
-        finish(scenario(port))
+    finish(scenario())
 
 
 def test_nothing_of_the_address_that_may_be_secret_is_in_the_name() -> None:
@@ -153,7 +160,7 @@ def test_a_session_that_the_server_has_forgotten_is_made_anew_and_no_call_is_mad
         finish(scenario(port))
 
 
-def test_the_users_own_client_is_used_as_theirs(http_port: int) -> None:
+def test_the_users_own_client_is_used_as_theirs(web_port: int) -> None:
     made: list[httpx2.AsyncClient] = []
 
     def factory(headers: Any = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:
@@ -162,14 +169,14 @@ def test_the_users_own_client_is_used_as_theirs(http_port: int) -> None:
 
     async def scenario() -> None:
         params = {"httpx_client_factory": factory, "headers": {"x-own": "1"}, "timeout": 7, "sse_read_timeout": 8}
-        async with servers.http(http_port, params) as server:
+        async with servers.http(web_port, params) as server:
             assert (await server.call_tool("add", {"a": 1, "b": 1})).structured_content == {"value": 2}
         (client,) = made
         assert (client.headers["x-own"], client.timeout.connect, client.timeout.read) == ("1", 7, 8)
         assert client.is_closed
         with pytest.raises(UserError, match=r"makes an httpx2\.AsyncClient, not object"):
-            await servers.http(http_port, {"httpx_client_factory": lambda **_: object()}).connect()
+            await servers.http(web_port, {"httpx_client_factory": lambda **_: object()}).connect()
         with pytest.raises(UserError, match="ignore_initialized_notification_failure needs mcp below 2"):
-            await servers.http(http_port, {"ignore_initialized_notification_failure": True}).connect()
+            await servers.http(web_port, {"ignore_initialized_notification_failure": True}).connect()
 
     finish(scenario())

@@ -1,13 +1,13 @@
-"""A server made with the `mcp` package: `whole_server.py stdio | sse | http [PORT]`; with a port it says which it has.
+"""A server made with the `mcp` package: `whole_server.py stdio`, or `whole_server.py web [PORT]`, which says its port.
 
-Over HTTP it wants the header `authorization: Bearer canary` where KEY is set, and speaks TLS where CERTIFICATE is.
+That one speaks streamable HTTP at `/mcp` and SSE at `/sse`; with the query `locked` either wants the header
+`authorization: Bearer canary`.
 """
 
 import base64
 import os
 import socket
 import sys
-import time
 from typing import Annotated, Any
 
 import anyio
@@ -92,41 +92,38 @@ def note(name: str) -> str:
     return f"note {name}"
 
 
-def guarded(app: Any) -> Any:
-    """Let nobody in without the key."""
+def both() -> Any:
+    """Speak either protocol, and let nobody in at a locked door without the key."""
+    http, sse = server.streamable_http_app(), server.sse_app()
 
-    async def guard(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and (b"authorization", b"Bearer canary") not in scope["headers"]:
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        is_locked = scope["type"] == "http" and scope["query_string"] == b"locked"
+        if is_locked and (b"authorization", b"Bearer canary") not in scope["headers"]:
             await send({"type": "http.response.start", "status": 401, "headers": []})
             await send({"type": "http.response.body", "body": b""})
+        elif scope["type"] == "lifespan" or scope["path"] == "/mcp":
+            await http(scope, receive, send)
         else:
-            await app(scope, receive, send)
+            await sse(scope, receive, send)
 
-    return guard
+    return answer
 
 
-def serve(kind: str, port: int) -> None:
+def serve(port: int) -> None:
     """Serve over HTTP until the process is ended."""
     import uvicorn
 
-    app: Any = server.sse_app() if kind == "sse" else server.streamable_http_app()
-    if "KEY" in os.environ:
-        app = guarded(app)
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
     listening.listen()
     print(listening.getsockname()[1], flush=True)
-    config = uvicorn.Config(
-        app, log_level="error", timeout_graceful_shutdown=0, ssl_certfile=os.environ.get("CERTIFICATE")
-    )
+    config = uvicorn.Config(both(), log_level="error", timeout_graceful_shutdown=0)
     uvicorn.Server(config).run([listening])
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "stdio":
-        if "SLEEP" in os.environ:
-            time.sleep(float(os.environ["SLEEP"]))
         server.run("stdio")
     else:
-        serve(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+        serve(int(sys.argv[2]))
