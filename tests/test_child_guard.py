@@ -68,3 +68,15 @@ def test_it_ends_with_the_last_group_and_can_begin_anew_and_be_ended_by_others(l
             lifeline.open("rb").close()
         assert ours.communicate()[0] == b"gone\ngone\n"
         assert ours.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))",
+    ],
+)
+def test_where_it_cannot_be_all_goes_on_without_it(obstacle: str) -> None:
+    script = f"{GUARDING}{obstacle}; guard_group(12345678); release_group(12345678); print('went on')"
+    assert subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE).stdout == b"went on\n"

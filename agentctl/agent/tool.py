@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -13,6 +12,7 @@ from agentctl.errors import UserError
 
 from .context import RunContextWrapper, ToolContext
 from .enablement import Enablement
+from .seconds import check_seconds
 from .strict_schema import ensure_strict_json_schema
 from .tool_origin import ToolOrigin, ToolOriginType
 
@@ -80,7 +80,7 @@ class FunctionTool:
         if self.strict_json_schema:
             self.params_json_schema = _strict(self.params_json_schema, self.name)
         if self.timeout_seconds is not None:
-            _check_seconds(self.name, self.timeout_seconds)
+            check_seconds(f"tool {self.name!r}: the timeout", self.timeout_seconds)
         if self.timeout_behavior not in get_args(ToolTimeoutBehavior):
             raise ValueError(
                 f"tool {self.name!r}: timeout_behavior is error_as_result or raise_exception, "
@@ -103,10 +103,3 @@ def _strict(schema: dict[str, Any], name: str) -> dict[str, Any]:
         return ensure_strict_json_schema(schema)
     except UserError as error:
         raise UserError(f"tool {name!r}: {error.message} (`strict_json_schema=False`)") from error
-
-
-def _check_seconds(name: str, seconds: float) -> None:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"tool {name!r}: the timeout is a number of seconds, not {type(seconds).__name__}")
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise ValueError(f"tool {name!r}: the timeout is a finite number of seconds above 0, not {seconds}")

@@ -13,7 +13,8 @@ from agentctl.net.guest_client import ClientFactory, guest_client, guest_failure
 from agentctl.net.options import HttpOptions
 from agentctl.redaction import register_secret
 
-from .session_server import ASKING, SessionServer
+from .asking import ASKING
+from .session_server import SessionServer
 
 if TYPE_CHECKING:
     import httpx2

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
 from agentctl.agent.mcp_server import MCPServer
+from agentctl.agent.seconds import check_seconds
 from agentctl.log import logger
 
 from .session_server import SessionServer
@@ -44,8 +44,10 @@ class MCPServerManager:
         suppress_cancelled_error: bool = True,
         connect_in_parallel: bool = False,
     ) -> None:
-        _check_seconds("connect_timeout_seconds", connect_timeout_seconds)
-        _check_seconds("cleanup_timeout_seconds", cleanup_timeout_seconds)
+        if connect_timeout_seconds is not None:
+            check_seconds("connect_timeout_seconds", connect_timeout_seconds)
+        if cleanup_timeout_seconds is not None:
+            check_seconds("cleanup_timeout_seconds", cleanup_timeout_seconds)
         self.connect_timeout_seconds = connect_timeout_seconds
         self.cleanup_timeout_seconds = cleanup_timeout_seconds
         self.drop_failed_servers = drop_failed_servers
@@ -216,12 +218,3 @@ def _timeout(error: BaseException, what: str, seconds: float | None) -> BaseExce
     if isinstance(error, TimeoutError) and not str(error):
         return TimeoutError(f"{what} took longer than {seconds:g} s")
     return error
-
-
-def _check_seconds(name: str, seconds: float | None) -> None:
-    if seconds is None:
-        return
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"{name} is a number of seconds or None, not {type(seconds).__name__}")
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise ValueError(f"{name} is a finite number of seconds above 0, not {seconds}")

@@ -7,11 +7,9 @@ import math
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
-from agentctl._dataclass import dataclass
 from agentctl.agent.mcp_server import (
     UNSET,
     MCPServer,
@@ -19,6 +17,8 @@ from agentctl.agent.mcp_server import (
     MCPToolMetaResolver,
     Unset,
 )
+from agentctl.agent.misfits import misfits
+from agentctl.agent.seconds import check_seconds
 from agentctl.errors import (
     AgentsException,
     ModelBehaviorError,
@@ -29,6 +29,7 @@ from agentctl.errors import (
 )
 from agentctl.net.excerpt import excerpt
 
+from .asking import ASKING, Asking
 from .characters import whole_characters
 from .connection import Connection, Streams
 from .filters import ToolFilter, filtered
@@ -65,22 +66,6 @@ CONNECT_PATIENCE = 30.0
 
 _CLOSED = "Connection closed"
 """What `mcp` says of a request whose connection was lost."""
-
-
-@dataclass(slots=True)
-class Asking:
-    """What a carrier has heard of a request, and of those that it brought about."""
-
-    is_taken: bool = False
-    """The server has taken one."""
-    is_forgotten: bool = False
-    """The server has refused one, as it has forgotten the session."""
-    refusal: ServiceError | None = None
-    """What the carrier says of the last that was refused; `mcp` says only that there was an error."""
-
-
-ASKING: ContextVar[Asking | None] = ContextVar("asking", default=None)
-"""What is asked at the moment: `mcp` sends each request in the context of who asked."""
 
 
 class _Page(Protocol):
@@ -144,8 +129,10 @@ class SessionServer(MCPServer, Generic[Params]):
             tool_input_guardrails=tool_input_guardrails,
             tool_output_guardrails=tool_output_guardrails,
         )
-        _check_seconds("client_session_timeout_seconds", client_session_timeout_seconds)
-        _check_seconds("retry_backoff_seconds_max", retry_backoff_seconds_max)
+        if client_session_timeout_seconds is not None:
+            check_seconds("client_session_timeout_seconds", client_session_timeout_seconds, may_be_zero=True)
+        if retry_backoff_seconds_max is not None:
+            check_seconds("retry_backoff_seconds_max", retry_backoff_seconds_max, may_be_zero=True)
         if max_list_pages is not None and (isinstance(max_list_pages, bool) or max_list_pages < 1):
             raise ValueError(f"max_list_pages is a number of pages from 1 on, not {max_list_pages!r}")
         self.params = params
@@ -383,11 +370,8 @@ class SessionServer(MCPServer, Generic[Params]):
             words = f"MCP server {self.name!r} did not {what} within {seconds:g} s"
             raise ServiceUnavailableError(words, code=NO_ANSWER) from error
         except ValidationError as error:
-            wrong = error.errors()[0]
-            where, words = ".".join(map(str, wrong["loc"])), excerpt(wrong["msg"])
-            raise ModelBehaviorError(
-                f"MCP server {self.name!r} was to {what}, and what it answered is not valid: {where}: {words}"
-            ) from error
+            words = f"MCP server {self.name!r} was to {what}, and its answer is not valid: {excerpt(misfits(error)[0])}"
+            raise ModelBehaviorError(words) from error
         except (BrokenResourceError, ClosedResourceError) as error:
             cause: Exception = error
         except MCPError as error:
@@ -450,12 +434,3 @@ def _page(ask: Callable[[Client, str | None], Awaitable[P]], cursor: str | None)
 
 def _copied(tools: list[MCPTool]) -> list[MCPTool]:
     return [tool.model_copy(deep=True) for tool in tools]
-
-
-def _check_seconds(name: str, seconds: float | None) -> None:
-    if seconds is None:
-        return
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"{name} is a number of seconds or None, not {type(seconds).__name__}")
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise ValueError(f"{name} is a finite number of seconds from 0 on, not {seconds}")

@@ -295,9 +295,7 @@ def test_a_server_that_refuses_or_answers_with_nonsense_is_named() -> None:
             ):
                 await server.list_tools()
         async with small("sloppy") as server:
-            words = (
-                r"'small' was to list its tools, and what it answered is not valid: tools\.0\.inputSchema: Input should"
-            )
+            words = r"'small' was to list its tools, and its answer is not valid: tools\.0\.inputSchema: Input should"
             with pytest.raises(ModelBehaviorError, match=words):
                 await server.list_tools()
 
