@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .spans import Span
     from .traces import Trace
 
+_SHORTEST_DELAY = 0.01
+"""Seconds between two looks at the queue, at least: without a pause a thread would keep a whole core busy."""
+
 
 class BatchTraceProcessor(TracingProcessor):
     """Keeps traces that begin and spans that end, and exports them now and then; beyond its limit it drops them.
@@ -40,7 +43,7 @@ class BatchTraceProcessor(TracingProcessor):
         self._exporter = exporter
         self._limit = max_queue_size
         self._batch_size = max_batch_size
-        self._delay = schedule_delay
+        self._delay = max(schedule_delay, _SHORTEST_DELAY)
         self._trigger = max(1, int(max_queue_size * export_trigger_ratio))
         self._begin()
         _processors.add(self)
