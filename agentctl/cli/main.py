@@ -17,7 +17,7 @@ from agentctl.redaction import mask_keys
 from .app import command
 from .invocation import Invocation
 from .report import report
-from .signals import Terminated, leave_at_once, take_signals, unwind
+from .signals import Terminated, end_process, leave_at_once, take_signals, unwind
 from .usage import UsageError
 
 _COMPLETE = "_AGENTCTL_COMPLETE"
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     _leave_nothing_to_flush(sys.stdout)
     _leave_nothing_to_flush(sys.stderr)
     if invocation.leaves_work_behind:
-        os._exit(code)
+        end_process(code)
     return code
 
 

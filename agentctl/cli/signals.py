@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from agentctl.child_groups import kill_groups
+from agentctl.child_groups import kill_groups, kill_strays
 
 if TYPE_CHECKING:
     import asyncio
@@ -37,6 +37,7 @@ def leave_at_once(number: int, frame: FrameType | None) -> None:
 def end_process(code: int) -> NoReturn:
     """End the process as it is, and what it started."""
     kill_groups()
+    kill_strays()
     os._exit(code)
 
 

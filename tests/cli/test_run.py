@@ -26,6 +26,7 @@ from tests.service.steps import (
     raw,
     refusal,
     text,
+    tool_calls,
     with_response,
 )
 
@@ -366,6 +367,32 @@ def test_a_tool_that_cannot_be_cancelled_is_abandoned_and_named(home: Path) -> N
         _, errors = process.communicate(timeout=20)
         assert process.returncode == 130
     assert b"abandoned: tool shout" in errors
+
+
+@pytest.mark.parametrize("way", ["async", "sync"])
+def test_what_a_tool_has_started_ends_with_a_run_that_is_ended(way: str, service: Service, home: Path) -> None:
+    waits = "subprocess.run(command)" if way == "sync" else "await (await create_subprocess_exec(*command)).wait()"
+    (home / "starter.py").write_text(
+        "import subprocess\n"
+        "from asyncio import create_subprocess_exec\n"
+        "from agentctl import Agent, function_tool\n"
+        "command = ['sh', '-c', 'echo started >&2; sleep 60; echo over']\n"
+        "@function_tool\n"
+        f"{'async ' if way == 'async' else ''}def start():\n"
+        f"    {waits}\n"
+        "    open('went_on', 'x').close()\n"
+        "agent = Agent(name='starter', tools=[start])\n"
+    )
+    service.script(tool_calls(("start", {})))
+    env = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": service.base_url}
+    with started("run", "-a", f"{home}/starter.py:agent", "hi", env=env, cwd=home) as process:
+        assert process.stderr is not None
+        while b"started" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)  # To the end of stderr, which the child has too.
+        assert process.returncode == 143
+    assert not (home / "went_on").exists()
 
 
 def test_a_second_signal_ends_the_process_at_once(home: Path) -> None:
