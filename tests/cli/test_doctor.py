@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.process import read_until, started
 from tests.cli.terminal import Terminal
 from tests.conftest import Agentctl
 from tests.net.server import AUTHORITY, answering
@@ -52,6 +53,16 @@ def test_each_finding_is_a_line_for_people(service: Service, agentctl: Agentctl,
     assert (done.returncode, done.stderr) == (0, "")
     states = {line.split()[0] for line in done.stdout.splitlines()}
     assert states <= {"ok", "warning"}
+
+
+def test_a_reader_who_leaves_early_ends_it_quietly(service: Service, env: dict[str, str]) -> None:
+    with started("doctor", env=env) as process:
+        read_until(process, b"\n")
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=20) == 141
 
 
 def test_the_sessions_are_counted_and_what_is_wrong_with_their_file_is_said(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing
 
 from agentctl.cli.cancellable import run_cancellable
 from agentctl.cli.invocation import Invocation
@@ -95,8 +96,9 @@ async def _of_service(
     except AgentsException as error:
         report(failure("endpoint", error))
         return
-    async for finding in check_service(service):
-        report(finding if is_needed else softened(finding))
+    async with aclosing(check_service(service)) as findings:
+        async for finding in findings:
+            report(finding if is_needed else softened(finding))
 
 
 async def _local_model(environ: Mapping[str, str], model: str | None, limit: float) -> Finding:
