@@ -1,4 +1,4 @@
-"""What a call that waits for a yes would do, as people read it: nothing left out, every control character escaped."""
+"""What a call that waits for a yes would do, as people read it: nothing left out, active or unseen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 
 from agentctl.agent.wire import JSONValue, WireItem
 
-from .escape import escape, one_line
+from .escape import escape, escape_unseen, one_line
 
 
 def command_lines(call: WireItem) -> list[str]:
@@ -26,7 +26,7 @@ def call_text(name: str, agent: str, call: WireItem) -> str:
     server = call.get("server_label")
     where = f" of server {server}" if isinstance(server, str) else ""
     head = one_line(f"{name}{where}, called by agent {agent}")
-    return "\n".join([head, *(f"  {line}" for line in _lines(call))])
+    return escape_unseen("\n".join([head, *(f"  {line}" for line in _lines(call))]))
 
 
 def _lines(call: WireItem) -> list[str]:

@@ -14,12 +14,23 @@ _ABOVE_SPACE = (
 _ACTIVE = re.compile(f"[\x00-\x08\x0b-\x1f{_ABOVE_SPACE}\ud800-\udfff]")
 _ACTIVE_IN_JSON = re.compile(f"[{_ABOVE_SPACE}]")
 
+# What shows nothing at all: joiners, fillers, soft hyphens, tags.
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0"
+    "\ufff0-\ufffb\U000e0000-\U000e0fff]"
+)
+
 
 def escape(text: str) -> str:
     """Return text with every character that a terminal would act on shown by its number; CRLF becomes LF."""
     if "\r" in text:
         text = text.replace("\r\n", "\n")
     return _ACTIVE.sub(_shown, text)
+
+
+def escape_unseen(text: str) -> str:
+    """Return text with every character that shows nothing by its number: for what somebody is to agree to."""
+    return _UNSEEN.sub(_shown, text)
 
 
 def escape_json(document: str) -> str:
@@ -59,4 +70,6 @@ def _columns_of(character: str) -> int:
 
 def _shown(match: re.Match[str]) -> str:
     code = ord(match[0])
+    if code > 0xFFFF:
+        return f"\\U{code:08x}"
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

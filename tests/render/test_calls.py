@@ -20,6 +20,10 @@ from agentctl.render.calls import call_text
         ({"arguments": "[1]"}, ["[1]"]),
         ({"arguments": '{"a\\u001b": "\\u202egnp"}'}, ["a\\x1b: \\u202egnp"]),
         (
+            {"arguments": '{"path": "/tm\\u200bp", "text": "世界 ❤\\ufe0f\\udb40\\udc41"}'},
+            ["path: /tm\\u200bp", "text: 世界 ❤\ufe0f\\U000e0041"],
+        ),
+        (
             {"action": {"commands": ["ls -l", "cat <<E\nx\nE"], "timeout_ms": 500, "max_output_length": None}},
             ["$ ls -l", "$ cat <<E", "> x", "> E", "timeout_ms: 500"],
         ),
