@@ -18,6 +18,8 @@ LOCK_PATIENCE = 10.0
 
 PRIVATE_FOLDER = 0o700
 
+_UNUSABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folders:
@@ -50,17 +52,35 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
+def usable(folder: Path) -> Iterator[None]:
+    """Say of a folder of ours that nobody lets us write to that it can be another one; a full disk stays an `OSError`.
+
+    Raises `ConfigurationError` for it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNUSABLE:
+            raise
+        raise ConfigurationError(
+            f"cannot be written: {error.strerror}; AGENTCTL_HOME can name another folder", file=folder
+        ) from error
+
+
+@contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock beside `path`, its folder created where it is missing.
 
-    Raises `ConfigurationError` where another process keeps the lock too long, `OSError` where there can be none.
+    Raises `ConfigurationError` where another process keeps the lock too long, or the folder cannot be written to;
+    `OSError` where there can be none otherwise.
     """
     from filelock import FileLock, Timeout  # 16 ms that only a write needs
 
     target = os.path.realpath(path)
-    make_folder(Path(target).parent)
-    # Where there can be no lock, FileLock waits for it as if somebody held it.
-    os.close(os.open(f"{target}.lock", os.O_RDWR | os.O_CREAT, 0o600))
+    with usable(Path(target).parent):
+        make_folder(Path(target).parent)
+        # Where there can be no lock, FileLock waits for it as if somebody held it.
+        os.close(os.open(f"{target}.lock", os.O_RDWR | os.O_CREAT, 0o600))
     lock = FileLock(f"{target}.lock", timeout=LOCK_PATIENCE, poll_interval=0.01)
     try:
         lock.acquire()
@@ -79,12 +99,13 @@ def locked(path: Path) -> Iterator[None]:
 def held(path: Path) -> Iterator[bool]:
     """Hold a lock for as long as the block runs, and give whether it was free; the end of the process frees it, too.
 
-    Raises `OSError` where there can be no lock.
+    Raises `ConfigurationError` where the folder cannot be written to, `OSError` where there can be no lock otherwise.
     """
     from filelock import FileLock, Timeout
 
-    make_folder(path.parent)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    with usable(path.parent):
+        make_folder(path.parent)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     lock = FileLock(path, timeout=0)
     try:
         lock.acquire()

@@ -36,7 +36,7 @@ class ConversationStore:
     """The conversations in one folder: a SQLite file, and a lock for each.
 
     Raises:
-        ConfigurationError: the file cannot be opened or written, or is damaged.
+        ConfigurationError: the file or its folder cannot be opened or written, or the file is damaged.
         SessionInUseError: somebody else has the conversation, or keeps the file locked.
         OSError: the disk is full, or there can be no lock.
     """

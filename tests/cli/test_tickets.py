@@ -349,6 +349,8 @@ def test_the_calls_of_a_ticket_are_shown_whole_and_escaped(
         "    second \\x1b]52;c;aGk=\\x07\n"
     )
     (listed,) = json.loads(agentctl("approvals", "list", "--json").stdout)["tickets"]
+    assert listed["created"].endswith("Z")
+    assert listed["expires"].endswith("Z")
     assert (listed["id"], listed["state"], listed["calls"][0]["decision"]) == (ticket, "open", None)
 
 
@@ -359,8 +361,22 @@ def test_a_ticket_that_cannot_be_written_ends_the_run(
     tickets.write_text("in the way")
     done = agentctl("run", "--on-approval", "suspend", "--format", "json", "-a", pair, "hi", env=env)
     document = json.loads(done.stdout)
-    assert (done.returncode, document["outcome"], document["ticket"]) == (1, "failed", None)
-    assert str(tickets) in done.stderr
+    assert (done.returncode, document["outcome"], document["ticket"]) == (78, "misconfigured", None)
+    assert f"{tickets}: cannot be written: File exists; AGENTCTL_HOME can name another folder" in done.stderr
+
+
+def test_where_no_ticket_can_be_kept_the_file_that_was_named_is_enough(
+    agentctl: Agentctl, pair: str, env: dict[str, str], home: Path, tickets: Path
+) -> None:
+    tickets.parent.mkdir()
+    tickets.write_text("in the way")
+    name = str(home / "ticket.json")
+    assert suspended(agentctl, pair, env, "--ticket", name) == name
+    refused = agentctl("approvals", "approve", name)
+    assert (refused.returncode, str(tickets) in refused.stderr) == (78, True)
+    tickets.unlink()
+    assert agentctl("approvals", "approve", name, "--all").returncode == 0
+    assert agentctl("run", "--resume", name, "-a", pair, env=env).stdout == "All noted.\n"
 
 
 def test_without_a_key_a_ticket_stays_as_it_is(

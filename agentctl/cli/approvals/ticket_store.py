@@ -59,7 +59,7 @@ class TicketStore:
         return Found(ticket=_read(path), path=path)
 
     def add(self, ticket: Ticket, *, also: Path | None) -> str:
-        """Keep a new ticket, also in a file; return what names it.
+        """Keep a new ticket, also in a file, which is enough where nothing else can be kept; return what names it.
 
         Raises:
             ConfigurationError: there is no place for it.
@@ -129,13 +129,12 @@ class TicketStore:
         """
         if self.folder is None:
             raise ConfigurationError(f"{NO_HOME}, and so not that a ticket was used")
-        try:
-            with usable(self.folder):
-                make_folder(self.folder)
-            with usable(self.folder):
+        with usable(self.folder):
+            make_folder(self.folder)
+            try:
                 descriptor = os.open(self._mark(ticket), os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
-        except FileExistsError as error:
-            raise _used(ticket) from error
+            except FileExistsError as error:
+                raise _used(ticket) from error
         with open(descriptor, "w", encoding="utf-8") as mark:
             mark.write(f"{ticket.expires.isoformat()}\n")
             mark.flush()
