@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import typing
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic
-
-from typing_extensions import TypeVar
 
 from agentctl._dataclass import dataclass
 
@@ -16,13 +15,18 @@ from .views import to_wire
 from .wire import WireItem
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from agentctl.run.budget import Budget
     from agentctl.run.config import RunConfig
 
     from .agent import Agent
     from .ports import RunAgent
 
-TContext = TypeVar("TContext", default=Any)
+    TContext = TypeVar("TContext", default=Any)
+else:
+    # Its default is for type checkers alone, and costs 2 ms.
+    TContext = typing.TypeVar("TContext")
 
 
 @dataclass(eq=False)

@@ -13,8 +13,6 @@ from agentctl.net.defaults import get_defaults, set_default_openai_key, set_trac
 from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, Endpoint, origin_of
 from agentctl.net.options import HttpOptions
 from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
-from agentctl.profile.key_command import KeyCommand
-from agentctl.profile.keyring import KeyringKey, fetch
 from agentctl.profile.load import Loaded, find_key
 from agentctl.profile.resolve import ClientSettings, Settings
 
@@ -93,6 +91,9 @@ def set_default_keys(
         case Credential(value=value):
             set_tracing_export_api_key(value)
         case KeyFromKeyring(entry=entry) if tracing_key != key:
+            # Only who has such a key pays for it.
+            from agentctl.profile.keyring import fetch
+
             try:
                 set_tracing_export_api_key(fetch(entry))
             except ConfigurationError as error:
@@ -128,8 +129,13 @@ def _sendable(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | 
         case Credential(value=value):
             return value
         case KeyFromCommand(command=command):
+            # 2 ms, with what starts programs.
+            from agentctl.profile.key_command import KeyCommand
+
             return KeyCommand(command, environ)
         case KeyFromKeyring(entry=entry):
+            from agentctl.profile.keyring import KeyringKey
+
             return KeyringKey(entry)
         case _:
             assert_never(key)
