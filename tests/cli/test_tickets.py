@@ -17,7 +17,7 @@ import pytest
 
 from agentctl.cli.approvals.ticket import read_ticket
 from agentctl.errors import ConfigurationError
-from tests.cli.approving import PAIR, suspended
+from tests.cli.approving import KEY, PAIR, suspended
 from tests.conftest import Agentctl
 from tests.mcp.servers import HERE
 from tests.service.client import Service
@@ -409,6 +409,18 @@ def test_a_call_of_an_agent_that_is_a_tool_is_decided_about_by_itself(
     done = agentctl("run", "--resume", ticket, env=env)
     assert (done.returncode, done.stdout, words(notes)) == (0, "boss is done\n", ["scribe"])
     assert len(service.requests()) == 4
+
+
+def test_no_key_gets_into_a_ticket_with_what_the_model_is_told(
+    agentctl: Agentctl, pair: str, env: dict[str, str], tickets: Path
+) -> None:
+    ticket = suspended(agentctl, pair, env)
+    stored = {**env, "OPENAI_API_KEY": "", "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
+    agentctl("config", "set-key", env=stored, input="sk-stored-0123456789")
+    for key, environ in ((KEY, env), ("sk-stored-0123456789", stored)):
+        done = agentctl("approvals", "deny", ticket, "call_1", "--message", f"Not with {key}.", env=environ)
+        assert (done.returncode, key in done.stdout) == (0, False)
+        assert key not in (tickets / f"{ticket}.json").read_text()
 
 
 def test_a_decision_names_its_call(agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:

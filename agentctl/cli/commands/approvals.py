@@ -109,7 +109,8 @@ def deny(
     """
     from agentctl.cli.approvals.approver import Decision
 
-    decision = Decision(approved=False, always=always, message=message)
+    said = None if message is None else _without_keys(message, ctx.obj)
+    decision = Decision(approved=False, always=always, message=said)
     _decide(ctx.obj, ticket, calls or [], decision, every=every, as_json=as_json)
 
 
@@ -117,6 +118,19 @@ def _store(invocation: Invocation) -> TicketStore:
     from agentctl.cli.approvals.ticket_store import TicketStore
 
     return TicketStore.of(invocation)
+
+
+def _without_keys(text: str, invocation: Invocation) -> str:
+    """Return a text with the keys that are in force here replaced, since no ticket has any."""
+    from agentctl.profile.load import find_key, load_settings
+    from agentctl.redaction import redact
+
+    # Whatever key is found is known as a secret from then on.
+    find_key(
+        load_settings({}, environ=invocation.environ, config=invocation.config, profile=invocation.profile),
+        invocation.environ,
+    )
+    return redact(text)
 
 
 def _decide(
