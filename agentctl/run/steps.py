@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _LOCAL_CALLS = frozenset({"shell_call", "local_shell_call", "apply_patch_call"})
 """The calls of tools that the API knows and that run here."""
 
+_MOST_SHOWN = 20
+"""How many tools a message names: an MCP server may have thousands."""
+
 # 5 ms that a run with function tools alone does not pay.
 _load = exporter(__name__, {"HostedMCPTool": "agentctl.agent.hosted_tools", "local_call": "agentctl.run.local_tools"})[
     0
@@ -218,9 +221,11 @@ def _plan_call(
     item = ToolCallItem(progress.agent, held)
     planned.items.append(item)
     if progress.config.tool_not_found_behavior == "raise_error":
-        known = ", ".join(sorted((*functions, *takers))) or "none"
+        known = sorted((*functions, *takers))
+        shown = ", ".join(known[:_MOST_SHOWN]) or "none"
+        more = f" and {len(known) - _MOST_SHOWN} more" if len(known) > _MOST_SHOWN else ""
         raise ModelBehaviorError(
-            f"the model called tool {name!r}, which agent {progress.agent.name!r} does not have (it has: {known})"
+            f"the model called tool {name!r}, which agent {progress.agent.name!r} does not have (it has: {shown}{more})"
         )
     planned.calls.append(UnknownCall(item=item, name=name, call_id=call_id))
 

@@ -1,6 +1,7 @@
 """The rules of the loop, each for a streamed and a not streamed run."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -190,6 +191,9 @@ def test_a_tool_that_raises_cancels_those_beside_it(run: Run) -> None:
 def test_a_call_of_a_tool_that_is_not_there_ends_the_run(run: Run) -> None:
     with pytest.raises(ModelBehaviorError, match=r"tool 'tripel'.*it has: double"):
         run(Agent(name="a", model=ScriptedModel([call("tripel", {})]), tools=[double]))
+    many = [dataclasses.replace(double, name=f"double{number:02}") for number in range(25)]
+    with pytest.raises(ModelBehaviorError, match=r"double18, double19 and 5 more\)"):
+        run(Agent(name="a", model=ScriptedModel([call("tripel", {})]), tools=many))
 
 
 def test_one_turn_more_than_allowed_ends_the_run_with_what_there_is(run: Run) -> None:
