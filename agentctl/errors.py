@@ -348,7 +348,7 @@ EXITS: tuple[Exit, ...] = (
     Exit(
         78,
         Outcome.MISCONFIGURED,
-        "A profile, project file, agent, model name or setting is wrong, or the local model is not installed.",
+        "A profile, project file, agent, ticket, model name or setting is wrong, or the local model is not installed.",
         "The message names the file and the key; `agentctl config show` shows what is set.",
     ),
     Exit(
