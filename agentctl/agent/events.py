@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from openai.types.responses import ResponseStreamEvent
 
     from .agent import Agent
-    from .items import ModelResponse, RunItem, ToolApprovalItem
+    from .items import ModelResponse, RunItem, ToolApprovalItem, ToolCallItem
     from .usage import Usage
 
 
@@ -97,6 +97,8 @@ class RunStarted:
 
     agent: Agent[Any]
     max_turns: int | None
+    calls: list[ToolCallItem] = field(default_factory=list)
+    """The tool calls of a run that goes on: outputs of theirs may yet come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,7 +143,8 @@ class JsonLines:
 
     def _event(self, event: RunEvent) -> Out | None:
         match event:
-            case RunStarted(agent=agent, max_turns=max_turns):
+            case RunStarted(agent=agent, max_turns=max_turns, calls=calls):
+                self._tools.know(calls)
                 return self._line("run.started", {"agent": agent.name, "max_turns": max_turns})
             case AgentUpdatedStreamEvent(new_agent=agent):
                 return self._line("agent.started", {"agent": agent.name})

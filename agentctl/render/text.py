@@ -12,6 +12,7 @@ from agentctl.agent.events import (
     RunEvent,
     RunFinished,
     RunItemStreamEvent,
+    RunStarted,
 )
 from agentctl.agent.items import (
     HandoffCallItem,
@@ -93,6 +94,8 @@ class StreamText:
             case ModelRequested(agent=agent):
                 self._said.clear()
                 self._is_markdown = _answers_in_text(agent)
+            case RunStarted(calls=calls):
+                self._tools.know(calls)
             case ModelResponded():
                 chunks += self._end_flows()
             case RunItemStreamEvent():

@@ -21,6 +21,11 @@ class ToolNames:
     def __init__(self) -> None:
         self._by_call: dict[str, str] = {}
 
+    def know(self, calls: list[ToolCallItem]) -> None:
+        """Remember calls that were shown before, by another process."""
+        for call in calls:
+            self.of_call(call)
+
     def of_call(self, item: ToolCallItem | HandoffCallItem) -> str:
         """Return the name of the tool that is called: its own, or the kind of a tool that the service runs."""
         name = item.tool_name or str(item.wire.get("type") or "").removesuffix("_call") or "tool"

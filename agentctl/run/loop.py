@@ -64,7 +64,8 @@ async def run_loop(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunE
 
     Cancelling the reader cancels what is under way and comes out as `CancelledError`, without a last event.
     """
-    yield RunStarted(agent=progress.agent, max_turns=progress.max_turns)
+    calls = [item for item in progress.new_items if isinstance(item, ToolCallItem)]
+    yield RunStarted(agent=progress.agent, max_turns=progress.max_turns, calls=calls)
     yield AgentUpdatedStreamEvent(progress.agent)
     error: Exception | None = None
     try:

@@ -48,6 +48,8 @@ def test_a_run_is_suspended_decided_about_and_gone_on_with(
     done = agentctl(command, "--resume", ticket, "--format", "jsonl", env=env)
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert (done.returncode, events[-1]["final_output"], events[-1]["usage"]["requests"]) == (0, "All noted.", 2)
+    outputs = [(event["tool"], event["failed"]) for event in events if event["type"] == "tool.output"]
+    assert outputs == [("note", False), ("note", True)]
     assert words(notes) == ["one"]
     sent = service.requests()[-1]["body"]["input"]
     assert [item["output"] for item in sent if "output" in item] == ["noted", "One is enough."]
