@@ -12,6 +12,7 @@ from agentctl.launch.job import model_in_force, with_agent, with_model
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.load import load_settings
 
+from ..columns import aligned, room
 from ..invocation import Invocation
 from .conversation import Conversation, Order
 from .slash import COMMANDS, Slash, help_text, unknown
@@ -49,7 +50,7 @@ class Commands:
                 await self.conversation.forget()
                 return "the conversation so far is forgotten"
             case "help":
-                return help_text(with_keys=self.has_keys)
+                return help_text(with_keys=self.has_keys, room=room())
             case name:
                 return unknown(name)
 
@@ -91,8 +92,7 @@ class Commands:
         tools = await agent.get_all_tools(RunContextWrapper(None))
         if not tools:
             return f"{agent.name} has no tools"
-        width = max(len(tool.name) for tool in tools)
-        return "\n".join(f"{tool.name:{width}}  {_first_line(tool)}".rstrip() for tool in tools)
+        return "\n".join(aligned([(tool.name, _first_line(tool)) for tool in tools], room()))
 
 
 def _first_line(tool: Tool) -> str:

@@ -28,6 +28,7 @@ from agentctl.threads import wait_for_running
 
 from ..approvals.decide import Decide
 from ..approvals.wishes import Case
+from ..columns import fold, room
 from ..invocation import Invocation
 from ..kept_session import held_session
 from ..prompt import read_instructions
@@ -158,7 +159,8 @@ class _Session:
         job = self._conversation.job
         for note in job.notes:
             self._say(f"note: {note}")
-        self._say(f"{job.agent.name} · {model_in_force(job)} · /help shows the commands, Ctrl-D leaves")
+        greeting = f"{job.agent.name} · {model_in_force(job)} · /help shows the commands, Ctrl-D leaves"
+        self._say("\n".join(fold(greeting, room())))
         self._part()
 
     def _reader(self) -> Reader:

@@ -7,6 +7,8 @@ import re
 
 from agentctl._dataclass import dataclass
 
+from ..columns import aligned
+
 _LINE = re.compile(r"/([A-Za-z]*)(?:\s+(.*))?", re.DOTALL)
 
 
@@ -54,13 +56,12 @@ def parse(text: str) -> Slash | str:
     return text if match is None else Slash(match[1].lower(), (match[2] or "").strip())
 
 
-def help_text(*, with_keys: bool) -> str:
-    """Return what `/help` shows; the keys are those of the line editor."""
+def help_text(*, with_keys: bool, room: int | None = None) -> str:
+    """Return what `/help` shows, folded to so many columns; the keys are those of the line editor."""
     rows = [(f"/{row.name} {row.argument}".rstrip(), row.meaning) for row in COMMANDS]
     rows.append(("//…", "sends a message that begins with a slash"))
     rows += KEYS if with_keys else ()
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:{width}}  {meaning}" for name, meaning in rows)
+    return "\n".join(aligned(rows, room))
 
 
 def unknown(name: str) -> str:

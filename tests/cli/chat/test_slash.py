@@ -32,3 +32,9 @@ def test_the_help_names_every_command_and_the_keys_where_there_are_some() -> Non
 def test_an_unknown_command_is_told_with_the_nearest() -> None:
     assert unknown("quti") == "there is no /quti: /quit?; /help lists the commands"
     assert unknown("xyzzy") == "there is no /xyzzy; /help lists the commands"
+
+
+def test_the_help_stays_within_its_columns() -> None:
+    lines = help_text(with_keys=True, room=50).splitlines()
+    assert max(map(len, lines)) <= 50
+    assert lines[:2] == ["/agent [REF]       shows the agent, or goes on", "                   with another"]
