@@ -70,6 +70,9 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command itself, imported; an unknown name fails as usual, with a suggestion."""
+        if args[0] not in COMMANDS:
+            # Typer suggests what it finds here.
+            self.commands = {name: self.get_command(ctx, name) for name in COMMANDS}
         name, _, rest = super().resolve_command(ctx, args)
         command = load_command(str(name))
         accept_globals(command, self.params)

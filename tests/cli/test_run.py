@@ -194,7 +194,7 @@ def test_stdin_without_end_is_refused() -> None:
         (["run", "--format", "xml", "hi"], "--format"),
         (["run", "-i", "@nowhere.txt", "hi"], "nowhere.txt: No such file"),
         (["run", "-o", "no/such/folder/x", "hi"], "there is no such folder"),
-        (["rum"], "No such command 'rum'"),
+        (["rum"], "No such command 'rum'. Did you mean 'run'"),
     ],
 )
 def test_a_wrong_command_line_is_a_usage_error(arguments: list[str], message: str, agentctl: Agentctl) -> None:
@@ -371,12 +371,13 @@ def test_a_tool_that_cannot_be_cancelled_is_abandoned_and_named(home: Path) -> N
 
 @pytest.mark.parametrize("way", ["async", "sync"])
 def test_what_a_tool_has_started_ends_with_a_run_that_is_ended(way: str, service: Service, home: Path) -> None:
+    last = "sleep 60; echo over" if way == "sync" else "exec sleep 60"  # asyncio ends a child that it has just begun.
     waits = "subprocess.run(command)" if way == "sync" else "await (await create_subprocess_exec(*command)).wait()"
     (home / "starter.py").write_text(
         "import subprocess\n"
         "from asyncio import create_subprocess_exec\n"
         "from agentctl import Agent, function_tool\n"
-        "command = ['sh', '-c', 'echo started >&2; sleep 60; echo over']\n"
+        f"command = ['sh', '-c', 'echo started >&2; {last}']\n"
         "@function_tool\n"
         f"{'async ' if way == 'async' else ''}def start():\n"
         f"    {waits}\n"
