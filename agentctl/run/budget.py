@@ -49,7 +49,7 @@ class Budget:
         Raises:
             BudgetExceeded: it is.
         """
-        if self.left < min(LEAST, self.limit):
+        if self.left < LEAST:
             raise self._exceeded()
 
     def count(self, usage: Usage) -> None:

@@ -73,6 +73,13 @@ def test_with_fewer_left_than_the_service_takes_no_call_begins() -> None:
     assert len(model.calls) == 1
 
 
+def test_a_budget_below_what_the_service_takes_lets_no_call_begin() -> None:
+    model = ScriptedModel([answer()])
+    with pytest.raises(BudgetExceeded, match="0 of the 15"):
+        run(Agent(name="a", model=model), 15)
+    assert not model.calls
+
+
 def test_a_call_that_is_not_made_is_not_announced() -> None:
     agent = Agent(name="a", model=ScriptedModel([looking(), answer()]), tools=[look])
 
