@@ -11,7 +11,6 @@ from agentctl.agent.agent import Agent
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model
 from agentctl.agent.wire import WireItem
-from agentctl.definitions.reference import load_agent
 from agentctl.errors import AgentsException
 from agentctl.mcp.attachment import Attachment
 from agentctl.models.default_model import get_default_model
@@ -181,7 +180,12 @@ def _local_model_is_ready(environ: Mapping[str, str]) -> bool:
 
 def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agent[Any]:
     """Return the agent to run: the one that was named, with the user's defaults where it says nothing itself."""
-    agent = load_agent(settings.agent, loaded) if settings.agent else Agent(name="assistant")
+    agent: Agent[Any] = Agent(name="assistant")
+    if settings.agent:
+        # 2 ms that only a run of a named agent pays.
+        from agentctl.definitions.reference import load_agent
+
+        agent = load_agent(settings.agent, loaded)
     changes: dict[str, Any] = {"model_settings": _model_settings(settings, said=False).resolve(agent.model_settings)}
     if agent.model is None:
         changes["model"] = settings.model

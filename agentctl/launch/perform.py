@@ -14,7 +14,6 @@ from agentctl.agent.ports import Model
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue
 from agentctl.definitions.reachable import reachable_agents
-from agentctl.definitions.trace_processors import load_processors
 from agentctl.errors import AgentsException, ApprovalMissing, RunTimeoutError
 from agentctl.net.defaults import get_defaults
 from agentctl.profile.traces import is_openais
@@ -53,7 +52,10 @@ def begin_tracing(job: Job) -> None:
     Raises:
         ConfigurationError: one cannot be made.
     """
-    if job.traces.is_enabled:
+    if job.traces.is_enabled and job.traces.processors:
+        # Only who has named any pays for it.
+        from agentctl.definitions.trace_processors import load_processors
+
         for processor in load_processors(job.traces.processors):
             add_trace_processor(processor)
 
