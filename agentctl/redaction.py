@@ -8,6 +8,9 @@ MASK = "[redacted]"
 SHORTEST = 4
 """Shorter values are not registered: replacing them would shred ordinary text and hide nothing."""
 
+_LONGEST_READ = 65_536
+"""How many characters of a foreign text are looked at for an excerpt."""
+
 _LIKE_A_KEY = r"(?<![\w-])sk-[\w-]{6,}"
 
 _lock = threading.Lock()
@@ -37,3 +40,10 @@ def redact(text: str) -> str:
 def mask_keys(text: str) -> str:
     """Return what somebody typed with what looks like a key replaced: it may be one, in the wrong place."""
     return re.sub(_LIKE_A_KEY, f"sk-{MASK}", text)
+
+
+def excerpt(text: str, limit: int = 200) -> str:
+    """Return the beginning of what somebody else wrote, fit for a message: one line, printable, without secrets."""
+    visible = "".join(c if c.isprintable() else " " for c in redact(text[:_LONGEST_READ]))
+    line = " ".join(visible.split())
+    return line if len(line) <= limit else f"{line[:limit]}…"

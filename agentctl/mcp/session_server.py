@@ -27,7 +27,7 @@ from agentctl.errors import (
     ServiceUnavailableError,
     UserError,
 )
-from agentctl.net.excerpt import excerpt
+from agentctl.redaction import excerpt
 
 from .asking import ASKING, Asking
 from .characters import whole_characters

@@ -15,8 +15,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 from agentctl.child import ChildProtocol, child_environment, kill_child, signal_group, start_child
 from agentctl.errors import AgentsException, UserError
 from agentctl.log import logger
-from agentctl.net.excerpt import excerpt
-from agentctl.redaction import register_secret
+from agentctl.redaction import excerpt, register_secret
 
 from .characters import whole_characters
 from .connection import Streams

@@ -10,8 +10,8 @@ from typing import Any
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import ModelBehaviorError
+from agentctl.redaction import excerpt
 
-from .excerpt import excerpt
 from .sse import MAX_EVENT_BYTES, SSESplitter, decode_event
 
 _TAIL_SECONDS = 0.25

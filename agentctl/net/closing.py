@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import ModelBehaviorError, ServiceUnavailableError
+from agentctl.redaction import excerpt
 
-from .excerpt import excerpt
 from .unreachable import ANSWER_TOO_LARGE, CLOSED_ON_PURPOSE, CONNECTION_LOST
 from .websocket_options import MIB, WebSocketOptions
 

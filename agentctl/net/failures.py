@@ -9,8 +9,7 @@ from typing import TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import AuthenticationError, RequestRejectedError, ServiceError, ServiceUnavailableError
-
-from .excerpt import excerpt
+from agentctl.redaction import excerpt
 
 Kind: TypeAlias = type[AuthenticationError] | type[RequestRejectedError] | type[ServiceUnavailableError]
 

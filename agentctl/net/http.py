@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError, ModelBehaviorError, ServiceError
 from agentctl.log import logger
+from agentctl.redaction import excerpt
 from agentctl.version import __version__
 
 from .answer import AnswerHead, answer_events, read_body
 from .client import Trust, make_client
 from .endpoint import Endpoint
-from .excerpt import excerpt
 from .failures import answer_error
 from .key_source import with_key
 from .loop_clients import LoopClients

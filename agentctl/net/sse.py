@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 from agentctl.errors import ModelBehaviorError
-
-from .excerpt import excerpt
+from agentctl.redaction import excerpt
 
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 """The longest event that is waited for."""

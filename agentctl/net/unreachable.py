@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agentctl.errors import ServiceUnavailableError
+from agentctl.redaction import excerpt
 
-from .excerpt import excerpt
 from .options import HttpOptions
 from .proxy import Proxy
 

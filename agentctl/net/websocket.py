@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError, RequestRejectedError, ServiceError
 from agentctl.log import logger
+from agentctl.redaction import excerpt
 from agentctl.version import __version__
 
 from .endpoint import Endpoint
-from .excerpt import excerpt
 from .failures import answer_error
 from .live_socket import LiveSocket
 from .options import HttpOptions

@@ -10,8 +10,7 @@ from contextlib import suppress
 
 from agentctl.child import ChildProtocol, child_environment, kill_child, start_child
 from agentctl.errors import ConfigurationError
-from agentctl.net.excerpt import excerpt
-from agentctl.redaction import register_secret
+from agentctl.redaction import excerpt, register_secret
 
 from .credentials import LONGEST_KEY, check_key
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from agentctl.errors import ConfigurationError
-from agentctl.net.excerpt import excerpt
+from agentctl.redaction import excerpt
 from agentctl.threads import in_daemon_thread
 
 from .credentials import check_key, keep_secret

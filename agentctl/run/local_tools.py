@@ -28,7 +28,7 @@ from agentctl.agent.tool_errors import is_stray_cancellation
 from agentctl.agent.tool_output import whole_characters
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import ModelBehaviorError
-from agentctl.net.excerpt import excerpt
+from agentctl.redaction import excerpt
 from agentctl.threads import in_daemon_thread
 
 from .progress import Progress

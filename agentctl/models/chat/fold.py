@@ -10,9 +10,9 @@ from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import ModelBehaviorError, ServiceError, ServiceUnavailableError
 from agentctl.models.reading import ReadBatch
 from agentctl.models.response_writer import REASONING, REFUSAL, SUMMARY, TEXT, ResponseWriter
-from agentctl.net.excerpt import excerpt
 from agentctl.net.failures import event_error
 from agentctl.net.unreachable import CONNECTION_LOST
+from agentctl.redaction import excerpt
 
 from .calls import ToolCalls
 from .usage import response_usage

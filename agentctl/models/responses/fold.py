@@ -8,9 +8,9 @@ from typing import Any
 from agentctl.agent.wire import TERMINAL, WireEvent, WireItem
 from agentctl.errors import ModelBehaviorError, ServiceError, ServiceUnavailableError
 from agentctl.models.reading import ReadBatch
-from agentctl.net.excerpt import excerpt
 from agentctl.net.failures import event_error
 from agentctl.net.unreachable import CONNECTION_LOST
+from agentctl.redaction import excerpt
 
 _FAILURES = frozenset({"error", "response.error", "response.failed", "response.cancelled"})
 _WATCHED = TERMINAL | _FAILURES | {"response.output_item.done"}
