@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
 from agentctl._lazy import exporter
 
+from .views import fields_of
 from .wire import JSONValue
 
 # A millisecond that tools which return texts and numbers do not cost.
@@ -56,16 +56,6 @@ def _parts(output: Any) -> list[JSONValue] | None:
 
 def _data_text(output: Any) -> str:
     try:
-        return json.dumps(output, ensure_ascii=False, default=_as_json)
+        return json.dumps(output, ensure_ascii=False, default=fields_of)
     except (TypeError, ValueError):
         return str(output)
-
-
-def _as_json(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    # A pydantic object knows its JSON; its class cannot be named without importing pydantic.
-    dump = getattr(value, "model_dump", None)
-    if dump is None:
-        raise TypeError
-    return dump(mode="json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, get_args
 
 from .wire import JSONValue, WireEvent, WireItem
@@ -56,3 +57,18 @@ def _view(wire: dict[str, Any], kinds: Any) -> Any:
     if isinstance(view, BaseModel) and wire.get("type") in get_args(type(view).model_fields["type"].annotation):
         return view
     return BaseModel.construct(**wire)
+
+
+def fields_of(value: Any) -> JSONValue:
+    """Return the fields of a dataclass or pydantic object as JSON: the `default` of `json.dumps`.
+
+    Raises:
+        TypeError: the value is no such object.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    # A pydantic object knows its JSON; its class cannot be named without importing pydantic.
+    dump = getattr(value, "model_dump", None)
+    if dump is None:
+        raise TypeError(f"a {type(value).__name__} is no JSON")
+    return dump(mode="json")

@@ -25,6 +25,7 @@ from agentctl.agent.items import (
 )
 from agentctl.agent.tool_origin import ToolOrigin, ToolOriginType
 from agentctl.agent.usage import InputTokensDetails, OutputTokensDetails, RequestUsage, TransportUsage, Usage
+from agentctl.agent.views import fields_of
 from agentctl.agent.wire import JSONValue
 
 from .state_reader import Fields, broken
@@ -137,19 +138,9 @@ def read_origin(fields: Fields) -> ToolOrigin | None:
 def plain(value: Any) -> JSONValue:
     """Return a value as JSON: as it is, as the fields of an object that has any, else as a text."""
     try:
-        return json.loads(json.dumps(value, default=_fields_of))
+        return json.loads(json.dumps(value, default=fields_of))
     except (TypeError, ValueError, RecursionError):
         return str(value)
-
-
-def _fields_of(value: Any) -> JSONValue:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    # A pydantic object knows its JSON; its class cannot be named without importing pydantic.
-    dump = getattr(value, "model_dump", None)
-    if dump is None:
-        raise TypeError(f"a {type(value).__name__} is no JSON")
-    return dump(mode="json")
 
 
 def _own_json(item: RunItem) -> dict[str, JSONValue]:
