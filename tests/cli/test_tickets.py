@@ -202,7 +202,8 @@ def test_a_tool_that_changed_elsewhere_than_in_the_agents_file_is_refused(
     (home / "wording.py").write_text("Word = str\n")
     Path(pair.removesuffix(":agent")).write_text("from wording import Word\n" + PAIR.replace("word: str", "word: Word"))
     ticket = suspended(agentctl, pair, env)
-    (home / "wording.py").write_text("Word = int  # Of another size: Python goes by size and second whether a file has changed.\n")
+    # Of another size: Python goes by size and second whether a file has changed.
+    (home / "wording.py").write_text("Word = int  # no longer str\n")
     done = agentctl("run", "--resume", ticket, "--allow", "note", env=env)
     assert done.returncode == 78
     assert "the tools of agent 'scribe'" in done.stderr
