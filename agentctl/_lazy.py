@@ -1,21 +1,70 @@
-"""The lazy exporter: a module's public names, each imported from its own module when first used (PEP 562)."""
+"""Lazy facades: a package's public names, each imported from its own module when it is first used (PEP 562).
 
+A facade states its names once, as `from .module import Name as Name` under `if TYPE_CHECKING:`. Type checkers read that
+block, and so does `lazy_names`.
+"""
+
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
+from types import CodeType
+
+_IMPORT = re.compile(r"^    from (\S+) import (?:\(\s+)?(\w+) as \2\b", re.MULTILINE)
 
 
-def exporter(
-    package: str, table: Mapping[str, str]
-) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
-    """Return `__getattr__`, `__dir__` and `__all__` for `package`, from a table of name -> module that defines it."""
-    names = sorted(table)
+def lazy_names(package: str) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """Return `__getattr__` and `__dir__` for a facade; `__all__` is one of its lazy names.
+
+    The block is read when the first name is wanted, so that importing the facade costs nothing.
+    """
+    table: dict[str, str] = {}
+
+    def names() -> list[str]:
+        if not table:
+            table.update(_read(package))
+        return sorted(table)
 
     def load(name: str) -> object:
-        if name not in table:
+        value: object
+        if name == "__all__":
+            value = names()
+        elif name not in names():
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value: object = getattr(import_module(table[name]), name)
+        else:
+            value = getattr(import_module(table[name], package), name)
         setattr(sys.modules[package], name, value)
         return value
 
-    return load, lambda: names, names
+    return load, names
+
+
+def load(module: str, name: str) -> object:
+    """Return a name of a module above the caller's layer, which is imported now."""
+    value: object = getattr(import_module(module), name)
+    return value
+
+
+def _read(package: str) -> dict[str, str]:
+    """Return where each name is defined, from the source; from the bytecode in a program that ships without sources."""
+    spec = sys.modules[package].__spec__
+    loader = None if spec is None else spec.loader
+    assert loader is not None
+    source: str | None = loader.get_source(package)  # type: ignore[attr-defined]  # every file-based loader has it
+    if source is not None:
+        return {name: module for module, name in _IMPORT.findall(source)}
+    code: CodeType = loader.get_code(package)  # type: ignore[attr-defined]
+    # 3 ms that only a program without sources pays.
+    from dis import get_instructions
+
+    bound = vars(sys.modules[package])
+    table: dict[str, str] = {}
+    module, level = "", 0
+    for instruction in get_instructions(code):
+        if instruction.opname.startswith("LOAD_") and isinstance(instruction.argval, int):
+            level = instruction.argval
+        elif instruction.opname == "IMPORT_NAME":
+            module = "." * level + str(instruction.argval)
+        elif instruction.opname == "IMPORT_FROM" and instruction.argval not in bound:
+            table[str(instruction.argval)] = module
+    return table

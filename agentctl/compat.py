@@ -26,10 +26,10 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "agents.extensions": (),
     "agents.extensions.handoff_filters": ("agentctl.extensions.handoff_filters",),
     "agents.extensions.handoff_prompt": ("agentctl.extensions.handoff_prompt",),
-    "agents.function_schema": ("agentctl.agent.function_schema",),
+    "agents.function_schema": ("agentctl.agent.tools.function_schema",),
     "agents.guardrail": ("agentctl.agent.guardrail",),
     "agents.handoffs": ("agentctl.agent.handoff", "agentctl.agent.handoff_history"),
-    "agents.items": ("agentctl.agent.items", "agentctl.agent.wire"),
+    "agents.items": ("agentctl.agent.items.run_items", "agentctl.agent.wire"),
     "agents.lifecycle": ("agentctl.agent.lifecycle",),
     "agents.memory": ("agentctl.memory",),
     "agents.memory.openai_conversations_session": ("agentctl.memory.openai_conversations_session",),
@@ -49,23 +49,27 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "agents.repl": (),
     "agents.result": ("agentctl.run.result",),
     "agents.retry": ("agentctl.agent.retry",),
-    "agents.run": ("agentctl.run.config", "agentctl.run.input_filter"),
-    "agents.run_config": ("agentctl.run.config", "agentctl.run.input_filter"),
+    "agents.run": ("agentctl.agent.run_config", "agentctl.run.input_filter"),
+    "agents.run_config": ("agentctl.agent.run_config", "agentctl.run.input_filter"),
     "agents.run_context": ("agentctl.agent.context",),
     "agents.run_error_handlers": ("agentctl.run.error_handlers",),
-    "agents.run_state": ("agentctl.run.state", "agentctl.run.state_context"),
+    "agents.run_state": ("agentctl.run.state.run_state", "agentctl.run.state.document"),
     "agents.stream_events": ("agentctl.agent.events",),
     "agents.strict_schema": ("agentctl.agent.strict_schema",),
     "agents.testing": ("agentctl.testing",),
-    "agents.tool": ("agentctl.agent.tool", "agentctl.agent.hosted_tools", "agentctl.agent.tool_parts"),
+    "agents.tool": (
+        "agentctl.agent.tools.tool",
+        "agentctl.agent.tools.hosted_tools",
+        "agentctl.agent.items.tool_output_parts",
+    ),
     "agents.tool_context": (),
-    "agents.tool_guardrails": ("agentctl.agent.tool_guardrails",),
+    "agents.tool_guardrails": ("agentctl.agent.tools.guardrails",),
     "agents.tracing": ("agentctl.tracing",),
     "agents.tracing.processor_interface": ("agentctl.tracing.processor_interface",),
     "agents.tracing.processors": ("agentctl.tracing.processors",),
     "agents.tracing.span_data": ("agentctl.tracing.span_data",),
     "agents.tracing.spans": ("agentctl.tracing.spans",),
-    "agents.tracing.traces": ("agentctl.tracing.traces",),
+    "agents.tracing.traces": ("agentctl.tracing.spans",),
     "agents.usage": ("agentctl.agent.usage",),
 }
 """Each module of the alias, and where its names are looked for before the public names of this package."""
@@ -151,7 +155,7 @@ def _sources(name: str) -> list[ModuleType]:
 
 
 def _public_names(module: ModuleType) -> list[str]:
-    given: list[str] | None = module.__dict__.get("__all__")
+    given: list[str] | None = getattr(module, "__all__", None)
     return [name for name in (vars(module) if given is None else given) if not name.startswith("_")]
 
 

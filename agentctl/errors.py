@@ -49,8 +49,8 @@ from agentctl._dataclass import dataclass
 
 if TYPE_CHECKING:
     from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
-    from agentctl.agent.items import ToolApprovalItem
-    from agentctl.agent.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolOutputGuardrail
+    from agentctl.agent.items.run_items import ToolApprovalItem
+    from agentctl.agent.tools.guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolOutputGuardrail
     from agentctl.run.result import RunErrorDetails
 
 

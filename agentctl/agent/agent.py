@@ -9,30 +9,27 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic, NotRequired, TypeAlias, TypedDict
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.tools.tool import FunctionTool, default_tool_error_function, is_enabled
 from agentctl.errors import UserError
 
 from .context import RunContextWrapper, TContext
-from .enablement import is_enabled
 from .model_settings import ModelSettings
 from .output import AgentOutputSchemaBase
 from .ports import Model
-from .tool import FunctionTool, default_tool_error_function
 
 if TYPE_CHECKING:
-    from agentctl.run.config import RunConfig
+    from agentctl.agent.mcp.server import MCPServer
+    from agentctl.agent.tools.hosted_tools import Tool
+    from agentctl.agent.tools.tool import Enablement, NeedsApproval, ToolErrorFunction, ToolUseBehavior
     from agentctl.run.result import RunResult, RunResultStreaming
 
-    from .agent_tool import AgentToolStreamEvent
-    from .agent_tool_input import StructuredToolInputBuilder
-    from .enablement import Enablement
+    from .agent_tool import AgentToolStreamEvent, StructuredToolInputBuilder
     from .guardrail import InputGuardrail, OutputGuardrail
     from .handoff import Handoff
     from .lifecycle import AgentHooks, RunHooks
-    from .mcp_server import MCPServer
     from .prompts import DynamicPromptFunction, Prompt
+    from .run_config import RunConfig
     from .session import Session
-    from .tool import NeedsApproval, Tool, ToolErrorFunction
-    from .tool_use import ToolUseBehavior
 
 
 class MCPConfig(TypedDict):
@@ -227,7 +224,7 @@ class Agent(Generic[TContext]):
         if not self.mcp_servers:
             return []
         # Only agents with servers pay for it.
-        from .mcp_tools import mcp_tools_of
+        from agentctl.agent.mcp.tools import mcp_tools_of
 
         return await mcp_tools_of(self, run_context)
 
@@ -244,7 +241,7 @@ class Agent(Generic[TContext]):
 
 def _check_tool(given: object, agent_name: str) -> None:
     # 3 ms that an agent with function tools alone does not pay.
-    from .api_tool import ApiTool
+    from agentctl.agent.tools.api_tool import ApiTool
 
     if isinstance(given, ApiTool):
         return

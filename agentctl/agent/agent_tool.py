@@ -5,37 +5,38 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
+import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from agentctl._dataclass import dataclass
-from agentctl.errors import UserError
+from agentctl.agent.tools.errors import failure_text, is_stray_cancellation
+from agentctl.agent.tools.function_schema import misfits
+from agentctl.agent.tools.tool import (
+    Enablement,
+    FunctionTool,
+    NeedsApproval,
+    ToolErrorFunction,
+    ToolOrigin,
+    ToolOriginType,
+    default_tool_error_function,
+)
+from agentctl.errors import ModelBehaviorError, UserError
 from agentctl.log import logger
 
-from .agent_tool_arguments import ToolArguments, tool_arguments
-from .agent_tool_input import (
-    StructuredToolInputBuilder,
-    StructuredToolInputBuilderOptions,
-    StructuredToolInputResult,
-    built_input,
-    default_tool_input_builder,
-    schema_summary,
-)
 from .context import ToolContext
-from .enablement import Enablement
 from .events import StreamEvent
 from .handoff import tool_name_part
 from .ports import NestedRun
-from .tool import FunctionTool, NeedsApproval, ToolErrorFunction, default_tool_error_function
-from .tool_errors import failure_text, is_stray_cancellation
-from .tool_origin import ToolOrigin, ToolOriginType
+from .strict_schema import ensure_strict_json_schema
+from .wire import WireItem
 
 if TYPE_CHECKING:
-    from agentctl.run.config import RunConfig
     from agentctl.run.result import RunResult, RunResultStreaming
 
     from .agent import Agent
     from .lifecycle import RunHooks
+    from .run_config import RunConfig
     from .session import Session
 
 
@@ -211,3 +212,151 @@ def _listener(on_stream: OnStream, context: ToolContext[Any]) -> Callable[[Strea
             has_failed = True
 
     return hear
+
+
+class TextArguments:
+    """The arguments of an agent tool that takes a text."""
+
+    is_typed = False
+
+    def __init__(self, tool_name: str) -> None:
+        self._tool_name = tool_name
+        self.schema: dict[str, Any] = {
+            "type": "object",
+            "properties": {"input": {"type": "string"}},
+            "required": ["input"],
+            "additionalProperties": False,
+        }
+
+    def value(self, given: str) -> dict[str, Any]:
+        """Return the arguments, a JSON text.
+
+        Raises:
+            ModelBehaviorError: they do not fit.
+        """
+        try:
+            params = json.loads(given)
+        except ValueError as error:
+            raise ModelBehaviorError(f"the arguments of tool {self._tool_name!r} are not JSON: {error}") from error
+        if not isinstance(params, dict) or not isinstance(params.get("input"), str):
+            raise ModelBehaviorError(f"the arguments of tool {self._tool_name!r} do not fit: input is to be a text")
+        return {"input": params["input"]}
+
+
+class TypedArguments:
+    """The arguments of an agent tool that takes a dataclass or a pydantic model."""
+
+    is_typed = True
+
+    def __init__(self, tool_name: str, kind: type[Any]) -> None:
+        # 50 ms: imported for agent tools with parameters only.
+        from pydantic import BaseModel, TypeAdapter
+
+        if not isinstance(kind, type) or not (dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel)):
+            raise TypeError(f"agent tool {tool_name!r}: parameters is a dataclass or a pydantic model, not {kind!r}")
+        self._tool_name = tool_name
+        self._adapter: Any = TypeAdapter(kind)
+        try:
+            self.schema: dict[str, Any] = ensure_strict_json_schema(self._adapter.json_schema())
+        except Exception as error:
+            raise UserError(f"agent tool {tool_name!r}: its parameters have no strict JSON schema: {error}") from error
+        if self.schema.get("type", "object") != "object":
+            raise UserError(f"agent tool {tool_name!r}: parameters has fields, and {kind.__name__} has none")
+
+    def value(self, given: str) -> dict[str, Any]:
+        """Return the arguments, a JSON text, as JSON that was checked.
+
+        Raises:
+            ModelBehaviorError: they do not fit.
+        """
+        from pydantic import ValidationError
+
+        try:
+            params: dict[str, Any] = self._adapter.dump_python(self._adapter.validate_json(given), mode="json")
+        except ValidationError as error:
+            raise ModelBehaviorError(
+                f"the arguments of tool {self._tool_name!r} do not fit: {misfits(error)[0]}"
+            ) from error
+        return params
+
+
+ToolArguments: TypeAlias = TextArguments | TypedArguments
+
+
+def tool_arguments(tool_name: str, parameters: type[Any] | None) -> ToolArguments:
+    """Return what reads the arguments of an agent tool.
+
+    Raises:
+        UserError: the type has no strict JSON schema.
+        TypeError: it is neither a dataclass nor a pydantic model.
+    """
+    return TextArguments(tool_name) if parameters is None else TypedArguments(tool_name, parameters)
+
+
+class StructuredToolInputBuilderOptions(TypedDict, total=False):
+    """What an input builder is given."""
+
+    params: Any
+    """The arguments, as JSON."""
+    summary: str | None
+    """What the arguments mean, in words; None where nothing says so."""
+    json_schema: dict[str, Any] | None
+    """Their schema, if it was asked for."""
+
+
+StructuredToolInputResult: TypeAlias = str | list[WireItem]
+
+StructuredToolInputBuilder: TypeAlias = Callable[
+    [StructuredToolInputBuilderOptions], StructuredToolInputResult | Awaitable[StructuredToolInputResult]
+]
+"""Makes the input of the agent's run from the arguments of the call."""
+
+
+def default_tool_input_builder(options: StructuredToolInputBuilderOptions) -> str:
+    """Return the arguments as JSON, with their schema, or what they mean, below."""
+    arguments = json.dumps(options.get("params"), ensure_ascii=False, indent=2)
+    schema, summary = options.get("json_schema"), options.get("summary")
+    if schema is not None:
+        meaning = f"They are of this JSON schema:\n{json.dumps(schema, ensure_ascii=False, indent=2)}"
+    elif summary:
+        meaning = f"What they mean:\n{summary}"
+    else:
+        return arguments
+    return f"Another agent calls you as a tool, with these arguments:\n{arguments}\n\n{meaning}"
+
+
+async def built_input(
+    builder: StructuredToolInputBuilder, options: StructuredToolInputBuilderOptions
+) -> StructuredToolInputResult:
+    """Return what a builder makes of the arguments.
+
+    Raises:
+        UserError: it is no input.
+    """
+    made = builder(options)
+    if inspect.isawaitable(made):
+        made = await made
+    if not isinstance(made, str | list):
+        raise UserError(f"input_builder returns a text or a list of items, not {type(made).__name__}")
+    return made
+
+
+def schema_summary(schema: dict[str, Any]) -> str | None:
+    """Return what the schema of an object says in words, a line for each field; None where it says nothing."""
+    fields: dict[str, dict[str, Any]] = schema.get("properties", {})
+    if not schema.get("description") and not any(field.get("description") for field in fields.values()):
+        return None
+    lines = [str(schema["description"])] if schema.get("description") else []
+    for name, field in fields.items():
+        meaning = f": {field['description']}" if field.get("description") else ""
+        lines.append(f"- {name} ({_kind(field)}){meaning}")
+    return "\n".join(lines)
+
+
+def _kind(field: dict[str, Any]) -> str:
+    if "enum" in field:
+        return " | ".join(json.dumps(value, ensure_ascii=False) for value in field["enum"])
+    if "anyOf" in field:
+        return " | ".join(_kind(option) for option in field["anyOf"])
+    kind = field.get("type", "object")
+    return f"array of {_kind(field['items'])}" if kind == "array" and "items" in field else str(kind)

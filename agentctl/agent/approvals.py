@@ -10,7 +10,7 @@ from agentctl._dataclass import dataclass
 from .wire import JSONValue
 
 if TYPE_CHECKING:
-    from .items import ToolApprovalItem
+    from agentctl.agent.items.run_items import ToolApprovalItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,21 +7,21 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.items.run_items import ToolApprovalItem, ToolCallItem
+from agentctl.agent.items.views import to_wire
 
 from .approvals import Approvals
-from .items import ToolApprovalItem, ToolCallItem
 from .usage import Usage
-from .views import to_wire
 from .wire import WireItem
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from agentctl.run.budget import Budget
-    from agentctl.run.config import RunConfig
 
     from .agent import Agent
     from .ports import RunAgent
+    from .run_config import RunConfig
 
     TContext = TypeVar("TContext", default=Any)
 else:

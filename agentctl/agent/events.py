@@ -6,15 +6,16 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.items.views import event_view, to_wire
 
-from .views import event_view, to_wire
 from .wire import WireEvent
 
 if TYPE_CHECKING:
     from openai.types.responses import ResponseStreamEvent
 
+    from agentctl.agent.items.run_items import ModelResponse, RunItem, ToolApprovalItem, ToolCallItem
+
     from .agent import Agent
-    from .items import ModelResponse, RunItem, ToolApprovalItem, ToolCallItem
     from .usage import Usage
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import UserError
+from agentctl.threads import in_daemon_thread
 
 from .context import RunContextWrapper, TContext
-from .guardrail_function import asked, name_of
 from .wire import TResponseInputItem
 
 if TYPE_CHECKING:
@@ -172,3 +173,20 @@ async def _checked(kind: str, name: str, function: Callable[..., Any], *argument
             f"{kind} guardrail {name!r} gave a {type(output).__name__}; it is to return a GuardrailFunctionOutput"
         )
     return output
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return the name of a function, or of the kind of callable: a partial, say, has none of its own."""
+    name = getattr(function, "__name__", None)
+    return name if isinstance(name, str) else type(function).__name__
+
+
+async def asked(function: Callable[..., Any], *given: Any, name: str) -> Any:
+    """Return what a guardrail says; one that is not async is asked in a thread.
+
+    Whatever it waits for (a file, a service), what runs beside it goes on.
+    """
+    if inspect.iscoroutinefunction(function):
+        return await function(*given)
+    said = await in_daemon_thread(lambda: function(*given), name=f"guardrail {name}")
+    return await said if inspect.isawaitable(said) else said

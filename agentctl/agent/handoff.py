@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 from typing_extensions import TypeVar
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.tools.function_schema import misfits
+from agentctl.agent.tools.tool import Enablement
 from agentctl.errors import ModelBehaviorError, UserError
 
 from .context import RunContextWrapper, TContext
-from .enablement import Enablement
-from .misfits import misfits
 from .strict_schema import ensure_strict_json_schema
 
 if TYPE_CHECKING:
+    from agentctl.agent.items.run_items import RunItem
+
     from .agent import Agent
-    from .items import RunItem
     from .wire import WireItem
 
 TAgent = TypeVar("TAgent", bound="Agent[Any]", default="Agent[Any]")

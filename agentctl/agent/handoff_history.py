@@ -7,10 +7,10 @@ import json
 import re
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.items.run_items import ItemHelpers
 from agentctl.errors import UserError
 
 from .handoff import HandoffHistoryMapper, HandoffInputData
-from .items import ItemHelpers
 from .wire import WireItem
 
 _INTRODUCTION = "What was said and done before you were given the word:"

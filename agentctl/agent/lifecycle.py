@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
 from typing_extensions import TypeVar
 
+from agentctl.agent.items.run_items import ModelResponse
+
 from .agent import Agent
 from .context import RunContextWrapper, TContext
-from .items import ModelResponse
 from .wire import WireItem
 
 if TYPE_CHECKING:
+    from agentctl.agent.tools.hosted_tools import Tool
+
     from .context import AgentHookContext
-    from .tool import Tool
 
 TAgent = TypeVar("TAgent", bound=Agent[Any], default=Agent[Any])
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agentctl._dataclass import dataclass
-from agentctl._lazy import exporter
 
 from .wire import JSONValue
 
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
     from openai.types.shared import Reasoning
 
     from .retry import ModelRetrySettings
-
-# 5 ms that only settings with retries pay.
-_load = exporter(__name__, {"retry_settings": "agentctl.agent.retry"})[0]
 
 _NOT_TRACED = frozenset({"extra_query", "extra_body", "extra_headers", "extra_args", "preserve_raw_usage"})
 
@@ -73,7 +69,9 @@ class ModelSettings:
         if self.timeout is not None and not 0 < self.timeout < float("inf"):
             raise ValueError(f"ModelSettings.timeout is a finite number of seconds above 0, not {self.timeout!r}")
         if self.retry is not None:
-            retry_settings: Any = _load("retry_settings")
+            # 5 ms that only settings with retries pay.
+            from .retry import retry_settings
+
             self.retry = retry_settings(self.retry)
 
     def resolve(self, override: ModelSettings | dict[str, Any] | None) -> ModelSettings:

@@ -9,9 +9,9 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.tools.function_schema import misfits
 from agentctl.errors import ModelBehaviorError, UserError
 
-from .misfits import misfits
 from .strict_schema import ensure_strict_json_schema
 
 _WRAPPED = "response"

@@ -9,15 +9,15 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.items.run_items import ModelResponse
+from agentctl.agent.items.views import event_view
 from agentctl.errors import UserError
 
-from .items import ModelResponse
 from .model_settings import ModelSettings
-from .views import event_view
 from .wire import JSONValue, WireEvent, WireItem
 
 if TYPE_CHECKING:
-    from agentctl.run.config import RunConfig
+    from agentctl.agent.tools.hosted_tools import Tool
     from agentctl.run.result import RunResult
 
     from .agent import Agent
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from .lifecycle import RunHooks
     from .output import AgentOutputSchemaBase
     from .retry import ModelRetryAdvice, ModelRetryAdviceRequest
+    from .run_config import RunConfig
     from .session import Session
-    from .tool import Tool
 
 
 class ModelTracing(Enum):

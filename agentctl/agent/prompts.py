@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, TypedDict
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.items.views import to_wire
 from agentctl.errors import UserError
 
 from .context import RunContextWrapper
-from .views import to_wire
 
 if TYPE_CHECKING:
     from .agent import Agent

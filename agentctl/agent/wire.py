@@ -28,3 +28,8 @@ else:
 
 TERMINAL = frozenset({"response.completed", "response.incomplete"})
 """The events that end a response and carry it whole."""
+
+
+def whole_characters(text: str) -> str:
+    """Return text that UTF-8 can say: names of files, say, may hold halves of characters."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -135,7 +135,7 @@ def _take(ctx: typer.Context, option: Any, value: str | None) -> None:
 
 def _profiles(ctx: typer.Context) -> list[tuple[str, str]]:
     # 3 ms that only the Tab key costs.
-    from .candidates import profiles
+    from .completion_values import profiles
 
     return profiles(ctx)
 

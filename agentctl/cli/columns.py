@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from agentctl.redaction import redact
-from agentctl.render.facts import width_of
+from agentctl.render.terminal_info import width_of
 
 GAP = "  "
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from agentctl.render.facts import width_of
+from agentctl.render.terminal_info import width_of
 
 _WIDEST = 80
 _NARROW = 60

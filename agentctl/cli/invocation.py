@@ -47,7 +47,7 @@ class Invocation:
 
     def _stressed(self, text: str, length: int) -> str:
         # 1 ms that most lines save.
-        from agentctl.render.facts import wants_color
+        from agentctl.render.terminal_info import wants_color
 
         has_color = wants_color(self.color, self.environ, is_terminal=sys.stdout.isatty())
         return f"\x1b[1m{text[:length]}\x1b[0m{text[length:]}" if has_color else text

@@ -16,9 +16,8 @@ from agentctl.redaction import mask_keys
 
 from .app import command
 from .invocation import Invocation
-from .report import report
+from .report import UsageError, report
 from .signals import Terminated, end_process, leave_at_once, take_signals, unwind
-from .usage import UsageError
 
 _COMPLETE = "_AGENTCTL_COMPLETE"
 """The variable that makes a call a question for completions; its value is the shell that asks."""

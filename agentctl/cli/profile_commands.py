@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from agentctl.agent.wire import JSONValue
+from agentctl.cli import completion_values
 from agentctl.profile.credentials import keyring_entry, load_credentials, remove_keys
 from agentctl.profile.load import Paths, find_paths
 from agentctl.profile.store import (
@@ -19,7 +20,6 @@ from agentctl.profile.store import (
     use_profile,
 )
 
-from . import candidates
 from .invocation import Invocation
 
 HELP = """Example: agentctl config profiles list
@@ -39,7 +39,9 @@ def _profile_name(text: str) -> str:
 
 Name = Annotated[
     str,
-    typer.Argument(metavar="NAME", parser=_profile_name, help="The profile.", autocompletion=candidates.profiles),
+    typer.Argument(
+        metavar="NAME", parser=_profile_name, help="The profile.", autocompletion=completion_values.profiles
+    ),
 ]
 
 

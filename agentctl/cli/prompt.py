@@ -13,7 +13,7 @@ import typer
 
 from agentctl.errors import RunTimeoutError
 
-from .usage import UsageError
+from .report import UsageError
 
 LARGEST = 16 << 20
 """Bytes of stdin that are read at most: far more than any model's context."""

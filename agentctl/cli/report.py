@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typer
+
 from agentctl.errors import AgentsException
 
 
@@ -23,3 +25,6 @@ def report(error: BaseException, *, verbose: bool) -> str:
     import traceback
 
     return "".join(traceback.format_exception(error)) + text
+
+
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]

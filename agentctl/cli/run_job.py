@@ -16,32 +16,30 @@ from uuid import uuid4
 from agentctl._dataclass import dataclass
 from agentctl.agent.events import RunEvent, RunFinished
 from agentctl.agent.wire import JSONValue
+from agentctl.cli.approvals.options import Case, Wishes, can_ask
+from agentctl.cli.approvals.policy import Decide
 from agentctl.errors import OutputClosed, RunInterrupted, RunTimeoutError, exit_for
 from agentctl.launch.job import Job, prepare
 from agentctl.launch.perform import GRACE, Stop, begin_tracing, close, not_begun, perform, preview
 from agentctl.log import log_to
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact
-from agentctl.render.facts import terminal_facts
 from agentctl.render.select import Command, Format, renderer
+from agentctl.render.terminal_info import terminal_facts
 from agentctl.render.writer import encode
 from agentctl.storage import write_atomic
 
-from .approvals.decide import Decide
-from .approvals.wishes import Case, Wishes, can_ask
 from .invocation import Invocation
-from .kept_session import Wanted, held_session, read_session
 from .prompt import read_instructions, read_prompt
-from .report import report
+from .pump import LAST_RESORT, leave, watch
+from .report import UsageError, report
+from .session_options import Wanted, held_session, read_session
 from .signals import call_in, end_process, leave_at_once, take_signals, woken_by_signals
 from .sink import Sink, check_output, take_stdout
-from .usage import UsageError
-from .watch import LAST_RESORT, leave, watch
 
 if TYPE_CHECKING:
+    from agentctl.cli.approvals.resumption import Resumption
     from agentctl.profile.load import Loaded
-
-    from .approvals.resumption import Resumption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +222,7 @@ class _Job:
         order, resumption = self._order, None
         if order.approvals.resume is not None:
             # 20 ms that only a run that goes on pays.
-            from .approvals.resumption import Resumption
+            from agentctl.cli.approvals.resumption import Resumption
 
             resumption = Resumption.of(order.approvals.resume, order, self._invocation)
             order = resumption.order

@@ -10,9 +10,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 import typer
 
 from agentctl.agent.wire import JSONValue
+from agentctl.cli import completion_values
 from agentctl.profile.keys import parse_assignment, parse_value
-
-from . import candidates
 
 
 class Format(StrEnum):
@@ -56,7 +55,7 @@ def session_id(text: str) -> str:
 def rule(text: str) -> str:
     """Return a rule of `--allow` or `--deny`, checked."""
     # 20 ms that only a rule costs.
-    from .approvals.rules import Rule
+    from agentctl.tickets.rules import Rule
 
     try:
         Rule.of(text)
@@ -76,7 +75,7 @@ AgentRef: TypeAlias = Annotated[
         "-a",
         metavar="REF",
         help="file.py:attr, package.module:attr, or a name from agentctl.toml.",
-        autocompletion=candidates.agents,
+        autocompletion=completion_values.agents,
     ),
 ]
 Model: TypeAlias = Annotated[
@@ -86,7 +85,7 @@ Model: TypeAlias = Annotated[
         "-m",
         metavar="NAME",
         help="The model, such as local/smollm2.",
-        autocompletion=candidates.models,
+        autocompletion=completion_values.models,
     ),
 ]
 Instructions: TypeAlias = Annotated[
@@ -99,7 +98,7 @@ Set: TypeAlias = Annotated[
         metavar="KEY=VALUE",
         parser=_assignment,
         help="A model setting: temperature=0, reasoning.effort=low.",
-        autocompletion=candidates.assignments,
+        autocompletion=completion_values.assignments,
     ),
 ]
 MaxTurns: TypeAlias = Annotated[
@@ -131,7 +130,7 @@ Session: TypeAlias = Annotated[
         metavar="ID",
         parser=session_id,
         help="Go on from this conversation, new or not, and keep it.",
-        autocompletion=candidates.sessions,
+        autocompletion=completion_values.sessions,
     ),
 ]
 Continue: TypeAlias = Annotated[bool, typer.Option("--continue", help="Go on from the newest session.")]
@@ -142,7 +141,7 @@ OnApproval: TypeAlias = Annotated[
         metavar="allow|deny|fail|suspend",
         parser=_checked("on_approval"),
         help="What becomes of a call that needs approval, without asking.",
-        autocompletion=candidates.values_of("on_approval"),
+        autocompletion=completion_values.values_of("on_approval"),
     ),
 ]
 Allow: TypeAlias = Annotated[
@@ -165,7 +164,7 @@ Resume: TypeAlias = Annotated[
         "--resume",
         metavar="TICKET",
         help="Go on with a suspended run: its ticket's id, or file.",
-        autocompletion=candidates.tickets,
+        autocompletion=completion_values.tickets,
     ),
 ]
 Transport: TypeAlias = Annotated[
@@ -175,7 +174,7 @@ Transport: TypeAlias = Annotated[
         metavar="auto|http|websocket",
         parser=_checked("transport"),
         help="How the Responses API is reached.",
-        autocompletion=candidates.values_of("transport"),
+        autocompletion=completion_values.values_of("transport"),
     ),
 ]
 Api: TypeAlias = Annotated[
@@ -185,7 +184,7 @@ Api: TypeAlias = Annotated[
         metavar="responses|chat_completions",
         parser=_checked("api"),
         help="The API that the endpoint speaks.",
-        autocompletion=candidates.values_of("api"),
+        autocompletion=completion_values.values_of("api"),
     ),
 ]
 Trace: TypeAlias = Annotated[
@@ -245,9 +244,10 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         no_input: NoInput = False,
     ) -> None:
         # 90 ms that `--help` does not need.
-        from .approvals.wishes import Wishes
-        from .kept_session import Wanted
+        from agentctl.cli.approvals.options import Wishes
+
         from .run_job import Order, run_job
+        from .session_options import Wanted
 
         named = {
             "agent": agent,

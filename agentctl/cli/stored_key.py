@@ -6,7 +6,7 @@ import sys
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
-from agentctl.net.endpoint import origin_of
+from agentctl.origin import origin_of
 from agentctl.profile.credentials import (
     LONGEST_KEY,
     TRACING,

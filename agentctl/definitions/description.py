@@ -8,11 +8,11 @@ from agentctl.agent.agent import Agent
 from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
 from agentctl.agent.handoff import Handoff, handoff
 from agentctl.agent.output import output_schema
-from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tools.tool import FunctionTool
 from agentctl.agent.wire import JSONValue
 
 if TYPE_CHECKING:
-    from agentctl.agent.tool import Tool
+    from agentctl.agent.tools.hosted_tools import Tool
 
 
 def describe(agent: Agent[Any]) -> dict[str, JSONValue]:

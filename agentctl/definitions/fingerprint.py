@@ -13,14 +13,14 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.handoff import Handoff
-from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tools.tool import FunctionTool
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 
 from .description import handoffs_of, model_of, tool_json
 
 if TYPE_CHECKING:
-    from agentctl.agent.tool import Tool
+    from agentctl.agent.tools.hosted_tools import Tool
 
 Parts: TypeAlias = Mapping[str, str]
 """What an agent is made of, by kind: digests."""

@@ -11,7 +11,7 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
 from agentctl.agent.output import output_schema
-from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tools.tool import FunctionTool
 from agentctl.errors import UserError
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.endpoint import NO_KEY

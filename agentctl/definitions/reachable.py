@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agentctl.agent.agent import Agent
-from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tools.tool import FunctionTool
 
 
 def reachable_agents(first: Agent[Any]) -> list[Agent[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentctl.agent.handoff import HandoffInputData
 from agentctl.agent.handoff_history import default_handoff_history_mapper, nest_handoff_history
-from agentctl.agent.items import RunItem
+from agentctl.agent.items.run_items import RunItem
 from agentctl.agent.wire import WireItem
 
 __all__ = ["default_handoff_history_mapper", "nest_handoff_history", "remove_all_tools"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from agentctl.agent.shell_tool import (
+from agentctl.agent.tools.shell import (
     LocalShellCommandRequest,
     ShellCallOutcome,
     ShellCommandOutput,
@@ -25,7 +25,7 @@ from agentctl.agent.shell_tool import (
 from agentctl.child import ChildProtocol, child_environment, kill_child, signal_group, start_child
 from agentctl.errors import UserError
 from agentctl.redaction import redact
-from agentctl.run.local_tools import shell_text
+from agentctl.run.tools.local import shell_text
 from agentctl.threads import in_daemon_thread
 
 _GRACE = 1.0

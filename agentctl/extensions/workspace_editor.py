@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from agentctl.agent.apply_diff import apply_diff
-from agentctl.agent.apply_patch_tool import ApplyPatchOperation, ApplyPatchResult
+from agentctl.agent.tools.apply_diff import apply_diff
+from agentctl.agent.tools.apply_patch import ApplyPatchOperation, ApplyPatchResult
 from agentctl.errors import UserError
 
 _LARGEST = 16 * 1024 * 1024

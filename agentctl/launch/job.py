@@ -10,6 +10,7 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model
+from agentctl.agent.run_config import RunConfig
 from agentctl.agent.wire import WireItem
 from agentctl.errors import AgentsException
 from agentctl.mcp.attachment import Attachment
@@ -20,14 +21,13 @@ from agentctl.profile.resolve import BUILT_IN, Settings
 from agentctl.profile.trace_export import TraceExport
 from agentctl.profile.traces import Traces, traces_in_force
 from agentctl.run.call import model_name
-from agentctl.run.config import RunConfig
 from agentctl.tracing.process import set_default_processor, set_tracing_disabled
 
 from .provider import endpoint_in_force, is_of_endpoint, provider_of, set_default_keys
 
 if TYPE_CHECKING:
     from agentctl.agent.session import Session
-    from agentctl.run.state import RunState
+    from agentctl.run.state.run_state import RunState
 
 Decide: TypeAlias = "Callable[[RunState], Awaitable[AgentsException | None]]"
 """Approves or rejects all calls that wait in a state, or returns why the run ends."""

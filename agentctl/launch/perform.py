@@ -17,7 +17,7 @@ from agentctl.definitions.reachable import reachable_agents
 from agentctl.errors import AgentsException, ApprovalMissing, RunTimeoutError
 from agentctl.net.defaults import get_defaults
 from agentctl.profile.traces import is_openais
-from agentctl.run.preview import preview_request
+from agentctl.run.prepare import preview_request
 from agentctl.run.result import RunResultStreaming
 from agentctl.run.runner import Runner
 from agentctl.tracing.process import add_trace_processor
@@ -26,7 +26,7 @@ from .job import Job
 from .provider import is_of_endpoint
 
 if TYPE_CHECKING:
-    from agentctl.run.state import RunState
+    from agentctl.run.state.run_state import RunState
 
 GRACE = 2.0
 """Seconds that what was cancelled is given to end, before it is abandoned."""

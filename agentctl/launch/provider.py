@@ -10,15 +10,16 @@ from agentctl.agent.ports import Model
 from agentctl.errors import ConfigurationError
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.defaults import get_defaults, set_default_openai_key, set_tracing_export_api_key
-from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, Endpoint, origin_of
+from agentctl.net.endpoint import NO_KEY, Endpoint
 from agentctl.net.options import HttpOptions
+from agentctl.origin import OPENAI_BASE_URL, origin_of
 from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
 from agentctl.profile.load import Loaded, find_key
 from agentctl.profile.resolve import ClientSettings, Settings
 
 if TYPE_CHECKING:
     from agentctl.models.transport import Transport
-    from agentctl.net.key_source import KeySource
+    from agentctl.net.endpoint import KeySource
 
 
 def provider_of(

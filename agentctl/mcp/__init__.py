@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from agentctl._lazy import exporter
+from agentctl._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from agentctl.agent.mcp_approval import LocalMCPApprovalCallable as LocalMCPApprovalCallable
-    from agentctl.agent.mcp_server import MCPServer as MCPServer
-    from agentctl.agent.mcp_server import MCPToolCustomDataContext as MCPToolCustomDataContext
-    from agentctl.agent.mcp_server import MCPToolCustomDataExtractor as MCPToolCustomDataExtractor
-    from agentctl.agent.mcp_server import MCPToolMetaContext as MCPToolMetaContext
-    from agentctl.agent.mcp_server import MCPToolMetaResolver as MCPToolMetaResolver
-    from agentctl.agent.mcp_tools import MCPUtil as MCPUtil
+    from agentctl.agent.mcp.server import LocalMCPApprovalCallable as LocalMCPApprovalCallable
+    from agentctl.agent.mcp.server import MCPServer as MCPServer
+    from agentctl.agent.mcp.server import MCPToolCustomDataContext as MCPToolCustomDataContext
+    from agentctl.agent.mcp.server import MCPToolCustomDataExtractor as MCPToolCustomDataExtractor
+    from agentctl.agent.mcp.server import MCPToolMetaContext as MCPToolMetaContext
+    from agentctl.agent.mcp.server import MCPToolMetaResolver as MCPToolMetaResolver
+    from agentctl.agent.mcp.tools import MCPUtil as MCPUtil
 
     from .filters import ToolFilter as ToolFilter
     from .filters import ToolFilterCallable as ToolFilterCallable
@@ -26,27 +26,4 @@ if TYPE_CHECKING:
     from .streamable_http import MCPServerStreamableHttp as MCPServerStreamableHttp
     from .streamable_http import MCPServerStreamableHttpParams as MCPServerStreamableHttpParams
 
-__getattr__, __dir__, __all__ = exporter(
-    __name__,
-    {
-        "LocalMCPApprovalCallable": "agentctl.agent.mcp_approval",
-        "MCPServer": "agentctl.agent.mcp_server",
-        "MCPServerManager": "agentctl.mcp.manager",
-        "MCPServerSse": "agentctl.mcp.sse",
-        "MCPServerSseParams": "agentctl.mcp.sse",
-        "MCPServerStdio": "agentctl.mcp.stdio",
-        "MCPServerStdioParams": "agentctl.mcp.stdio",
-        "MCPServerStreamableHttp": "agentctl.mcp.streamable_http",
-        "MCPServerStreamableHttpParams": "agentctl.mcp.streamable_http",
-        "MCPToolCustomDataContext": "agentctl.agent.mcp_server",
-        "MCPToolCustomDataExtractor": "agentctl.agent.mcp_server",
-        "MCPToolMetaContext": "agentctl.agent.mcp_server",
-        "MCPToolMetaResolver": "agentctl.agent.mcp_server",
-        "MCPUtil": "agentctl.agent.mcp_tools",
-        "ToolFilter": "agentctl.mcp.filters",
-        "ToolFilterCallable": "agentctl.mcp.filters",
-        "ToolFilterContext": "agentctl.mcp.filters",
-        "ToolFilterStatic": "agentctl.mcp.filters",
-        "create_static_tool_filter": "agentctl.mcp.filters",
-    },
-)
+__getattr__, __dir__ = lazy_names(__name__)

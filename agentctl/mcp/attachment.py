@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
-from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tools.tool import FunctionTool
 
 if TYPE_CHECKING:
-    from agentctl.agent.mcp_server import MCPServer
+    from agentctl.agent.mcp.server import MCPServer
 
     from .manager import MCPServerManager
     from .session_server import SessionServer

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from agentctl.errors import AgentsException, ServiceError
 from agentctl.net.defaults import get_defaults
-from agentctl.net.guest_client import ClientFactory, guest_client, guest_failure, refusal, tell_of_answers
+from agentctl.net.mcp_client import ClientFactory, guest_client, guest_failure, refusal, tell_of_answers
 from agentctl.net.options import HttpOptions
 from agentctl.redaction import register_secret
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from agentctl.agent.mcp_server import MCPServer
-from agentctl.agent.seconds import check_seconds
+from agentctl.agent.durations import check_seconds
+from agentctl.agent.mcp.server import MCPServer
 from agentctl.log import logger
 
 from .session_server import SessionServer

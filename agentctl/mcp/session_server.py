@@ -10,15 +10,15 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
-from agentctl.agent.mcp_server import (
+from agentctl.agent.durations import check_seconds
+from agentctl.agent.mcp.server import (
     UNSET,
     MCPServer,
     MCPToolCustomDataExtractor,
     MCPToolMetaResolver,
     Unset,
 )
-from agentctl.agent.misfits import misfits
-from agentctl.agent.seconds import check_seconds
+from agentctl.agent.tools.function_schema import misfits
 from agentctl.errors import (
     AgentsException,
     ModelBehaviorError,
@@ -50,9 +50,9 @@ if TYPE_CHECKING:
 
     from agentctl.agent.agent import Agent
     from agentctl.agent.context import RunContextWrapper
-    from agentctl.agent.mcp_approval import RequireApprovalSetting
-    from agentctl.agent.tool import ToolErrorFunction
-    from agentctl.agent.tool_guardrails import ToolInputGuardrail, ToolOutputGuardrail
+    from agentctl.agent.mcp.server import RequireApprovalSetting
+    from agentctl.agent.tools.guardrails import ToolInputGuardrail, ToolOutputGuardrail
+    from agentctl.agent.tools.tool import ToolErrorFunction
 
 T = TypeVar("T")
 Params = TypeVar("Params")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from agentctl._lazy import exporter
+from agentctl._lazy import lazy_names
 
 if TYPE_CHECKING:
     from agentctl.agent.session import Session as Session
@@ -13,14 +13,4 @@ if TYPE_CHECKING:
     from .openai_conversations_session import OpenAIConversationsSession as OpenAIConversationsSession
     from .sqlite_session import SQLiteSession as SQLiteSession
 
-__getattr__, __dir__, __all__ = exporter(
-    __name__,
-    {
-        "OpenAIConversationsSession": "agentctl.memory.openai_conversations_session",
-        "SQLiteSession": "agentctl.memory.sqlite_session",
-        "Session": "agentctl.agent.session",
-        "SessionABC": "agentctl.agent.session",
-        "SessionInputCallback": "agentctl.agent.session",
-        "SessionSettings": "agentctl.agent.session",
-    },
-)
+__getattr__, __dir__ = lazy_names(__name__)

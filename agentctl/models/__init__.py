@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from agentctl._lazy import exporter
+from agentctl._lazy import lazy_names
 
 if TYPE_CHECKING:
     from agentctl.agent.ports import Model as Model
@@ -19,20 +19,4 @@ if TYPE_CHECKING:
     from .openai_responses_ws import OpenAIResponsesWSModel as OpenAIResponsesWSModel
     from .transport import OpenAIResponsesWebSocketOptions as OpenAIResponsesWebSocketOptions
 
-__getattr__, __dir__, __all__ = exporter(
-    __name__,
-    {
-        "HttpOptions": "agentctl.net.options",
-        "Model": "agentctl.agent.ports",
-        "ModelProvider": "agentctl.agent.ports",
-        "ModelTracing": "agentctl.agent.ports",
-        "MultiProvider": "agentctl.models.multi_provider",
-        "MultiProviderMap": "agentctl.models.multi_provider",
-        "OpenAIChatCompletionsModel": "agentctl.models.openai_chatcompletions",
-        "OpenAIProvider": "agentctl.models.openai_provider",
-        "OpenAIResponsesModel": "agentctl.models.openai_responses",
-        "OpenAIResponsesWSModel": "agentctl.models.openai_responses_ws",
-        "OpenAIResponsesWebSocketOptions": "agentctl.models.transport",
-        "get_default_model": "agentctl.models.default_model",
-    },
-)
+__getattr__, __dir__ = lazy_names(__name__)

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.net.answer import AnswerHead, answer_events
+from agentctl.net.response_body import AnswerHead, answer_events
 
 from .call import extra_headers
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from agentctl._lazy import exporter
 from agentctl.agent.ports import Model, ModelProvider
 from agentctl.errors import ConfigurationError, UserError
 from agentctl.net.options import HttpOptions
@@ -15,7 +14,7 @@ from .transport import OpenAIResponsesWebSocketOptions, Transport
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-    from agentctl.net.key_source import KeySource
+    from agentctl.net.endpoint import KeySource
 
 MultiProviderOpenAIPrefixMode: TypeAlias = Literal["alias", "model_id"]
 """What `openai/x` means: the model `x` of OpenAI, or the model that the endpoint itself calls `openai/x`."""
@@ -23,9 +22,7 @@ MultiProviderOpenAIPrefixMode: TypeAlias = Literal["alias", "model_id"]
 MultiProviderUnknownPrefixMode: TypeAlias = Literal["error", "model_id"]
 """What a prefix that nobody serves means: a mistake, or a part of the name that the endpoint knows."""
 
-_BUILT_IN = {"local": "LocalProvider"}
-
-_load = exporter(__name__, {"LocalProvider": "agentctl.models.local.provider"})[0]
+_BUILT_IN = frozenset({"local"})
 
 
 class MultiProviderMap:
@@ -140,9 +137,10 @@ class MultiProvider(ModelProvider):
 
     def _built_in_provider(self, prefix: str) -> ModelProvider:
         if prefix not in self._built_in:
-            factory = _load(_BUILT_IN[prefix])
-            assert callable(factory)
-            self._built_in[prefix] = factory()
+            # 10 ms that only a run on the local model pays.
+            from agentctl.models.local.model import LocalProvider
+
+            self._built_in[prefix] = LocalProvider()
         return self._built_in[prefix]
 
     def _known_prefixes(self) -> str:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireItem
-from agentctl.net.answer import AnswerHead
+from agentctl.models.chat.model import left_out, new_fold
+from agentctl.models.chat.request import build_request, is_openai_service
+from agentctl.net.response_body import AnswerHead
 
-from .call import log_data
-from .chat.model import left_out, new_fold
-from .chat.request import build_request, is_openai_service
+from .call import log_data, read_answer
 from .client_pipe import ClientPipe
-from .reading import read_answer
 from .reasoning_content_replay import ShouldReplayReasoningContent, replay_context
 from .service_model import ServiceModel
 

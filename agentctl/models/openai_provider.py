@@ -26,11 +26,10 @@ from .transport import (
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+    from agentctl.models.responses.pool import WebSocketPool
+    from agentctl.models.responses.websocket import ResponsesWebSocketModel
+    from agentctl.net.endpoint import KeySource
     from agentctl.net.http import HttpPipe
-    from agentctl.net.key_source import KeySource
-
-    from .responses.pool import WebSocketPool
-    from .responses.websocket import ResponsesWebSocketModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +158,7 @@ class OpenAIProvider(ModelProvider):
                 return self._websocket_model(wanted)
             case "auto":
                 # 20 ms that only a run over WebSocket costs.
-                from .responses.auto import AutoTransportModel
+                from agentctl.models.responses.auto import AutoTransportModel
 
                 return AutoTransportModel(self._websocket_model(wanted), self._http_model(wanted))
             case never:
@@ -176,7 +175,7 @@ class OpenAIProvider(ModelProvider):
                 strict_feature_validation=self._is_strict,
                 buffer_streamed_tool_calls=self._buffers,
             )
-        from .chat.model import ChatHTTPModel
+        from agentctl.models.chat.model import ChatHTTPModel
 
         return ChatHTTPModel(
             wanted.name,
@@ -190,7 +189,7 @@ class OpenAIProvider(ModelProvider):
             from .openai_responses import OpenAIResponsesModel
 
             return OpenAIResponsesModel(wanted.name, wanted.client, model_is_explicit=wanted.is_explicit)
-        from .responses.http import ResponsesHTTPModel
+        from agentctl.models.responses.http import ResponsesHTTPModel
 
         return ResponsesHTTPModel(wanted.name, self._pipe(wanted), model_is_explicit=wanted.is_explicit)
 
@@ -204,7 +203,7 @@ class OpenAIProvider(ModelProvider):
                 model_is_explicit=wanted.is_explicit,
                 websocket_options=self._websocket_options,
             )
-        from .responses.websocket import ResponsesWebSocketModel
+        from agentctl.models.responses.websocket import ResponsesWebSocketModel
 
         return ResponsesWebSocketModel(wanted.name, self._pool(wanted), model_is_explicit=wanted.is_explicit)
 
@@ -217,9 +216,8 @@ class OpenAIProvider(ModelProvider):
         return self._pipes[wanted.http]
 
     def _pool(self, wanted: _Wanted) -> WebSocketPool:
+        from agentctl.models.responses.pool import WebSocketPool
         from agentctl.net.websocket import WebSocketPipe
-
-        from .responses.pool import WebSocketPool
 
         assert wanted.websocket is not None
         if wanted.websocket not in self._pools:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.net.answer import AnswerHead
+from agentctl.models.responses.fold import ResponseFold
+from agentctl.models.responses.request import build_request
+from agentctl.net.response_body import AnswerHead
 
-from .call import log_data
+from .call import log_data, read_answer
 from .client_pipe import ClientPipe
-from .reading import read_answer
-from .responses.fold import ResponseFold
-from .responses.request import build_request
 from .service_model import ServiceModel
 
 if TYPE_CHECKING:

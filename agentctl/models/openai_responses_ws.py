@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from agentctl.agent.model_settings import ModelSettings
-from agentctl.net.endpoint import NO_KEY, Endpoint, http_form
+from agentctl.models.responses.pool import WebSocketPool
+from agentctl.models.responses.websocket import ResponsesWebSocketModel
+from agentctl.net.endpoint import NO_KEY, Endpoint
 from agentctl.net.options import HttpOptions
 from agentctl.net.websocket import WebSocketPipe
+from agentctl.origin import http_form
 from agentctl.redaction import register_secret
 
 from .call import extra_headers
-from .responses.pool import WebSocketPool
-from .responses.websocket import ResponsesWebSocketModel
 from .transport import OpenAIResponsesWebSocketOptions, check_websocket_options, websocket_options
 
 if TYPE_CHECKING:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agentctl._lazy import exporter
 from agentctl.agent.ports import WireModel
 
 if TYPE_CHECKING:
     from agentctl.agent.retry import ModelRetryAdvice, ModelRetryAdviceRequest
-
-# 5 ms that only a run with retries of its own pays.
-_load = exporter(__name__, {"advice": "agentctl.models.retry_advice"})[0]
 
 
 class ServiceModel(WireModel):
@@ -19,6 +15,7 @@ class ServiceModel(WireModel):
 
     def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
         """Return what is known of a failure of the service, or of a user's own client."""
-        advice: Any = _load("advice")
-        known: ModelRetryAdvice | None = advice(request)
-        return known
+        # 5 ms that only a run with retries of its own pays.
+        from .retry_advice import advice
+
+        return advice(request)

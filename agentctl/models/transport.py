@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, get_args
 from agentctl.errors import UserError
 
 if TYPE_CHECKING:
-    from agentctl.net.websocket_options import WebSocketOptions
+    from agentctl.net.options import WebSocketOptions
 
 Transport: TypeAlias = Literal["http", "websocket", "auto"]
 """`auto` is a WebSocket where one opens, else HTTP."""
@@ -37,7 +37,7 @@ def check_websocket_options(given: OpenAIResponsesWebSocketOptions | None) -> No
 
 def websocket_options(given: OpenAIResponsesWebSocketOptions | None) -> WebSocketOptions:
     """Return the options as the WebSocket pipe takes them."""
-    from agentctl.net.websocket_options import WebSocketOptions
+    from agentctl.net.options import WebSocketOptions
 
     return WebSocketOptions(**(given or {}))
 

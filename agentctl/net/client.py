@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from agentctl.errors import ConfigurationError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import httpx2
 
     Client = TypeVar("Client", httpx2.AsyncClient, httpx2.Client)
+
 
 _IDLE_CONNECTION_SECONDS = 30.0
 """Longer than `httpx2` keeps one by itself: tools take their time between two turns."""
@@ -69,3 +71,39 @@ def make_client(kind: type[Client], scheme: str, options: HttpOptions, *, proxy:
         raise ConfigurationError(
             "a SOCKS proxy needs a package that is not installed: pip install 'httpx2[socks]'", key=proxy.variable
         ) from error
+
+
+class LoopClients:
+    """Keeps one client per event loop: connections belong to the loop that opened them."""
+
+    def __init__(self, build: Callable[[], httpx2.AsyncClient]) -> None:
+        self._build = build
+        self._clients: dict[asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncGenerator[None]]] = {}
+
+    async def get(self) -> httpx2.AsyncClient:
+        """Return the client of the running loop; a loop that ends closes its client."""
+        loop = asyncio.get_running_loop()
+        known = self._clients.get(loop)
+        if known is not None and not known[0].is_closed:
+            return known[0]
+        self._clients = {loop: kept for loop, kept in self._clients.items() if not loop.is_closed()}
+        client = self._build()
+        # `asyncio.run` closes the generators that its loop has seen: the one moment at which a client that nobody
+        # closed can still be closed in its own loop.
+        guard = _until_closed(client)
+        self._clients[loop] = client, guard
+        await anext(guard)
+        return client
+
+    async def aclose(self) -> None:
+        """Close the client of the running loop; the next `get` makes another."""
+        _, guard = self._clients.pop(asyncio.get_running_loop(), (None, None))
+        if guard is not None:
+            await guard.aclose()
+
+
+async def _until_closed(client: httpx2.AsyncClient) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        await client.aclose()

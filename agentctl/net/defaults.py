@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
+from agentctl.origin import OPENAI_BASE_URL, origin_of
 from agentctl.redaction import register_secret
-
-from .endpoint import OPENAI_BASE_URL, origin_of
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

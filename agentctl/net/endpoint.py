@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from typing import Protocol, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from agentctl._dataclass import dataclass
-from agentctl.errors import ConfigurationError, MissingKeyError
+from agentctl.errors import AuthenticationError, ConfigurationError, MissingKeyError
+from agentctl.origin import origin_of
 from agentctl.redaction import register_secret
-
-if TYPE_CHECKING:
-    from .key_source import KeySource
-
-OPENAI_BASE_URL = "https://api.openai.com/v1"
-"""The base URL of OpenAI's own service."""
 
 NO_KEY = "none"
 """The key that means: send no key."""
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_HTTP_SCHEMES = {"ws": "http", "wss": "https"}
-
-
-@lru_cache  # Asked for at every request, in several places.
-def origin_of(url: str) -> str:
-    """Return the origin of an http or https URL, `scheme://host[:port]`, in lower case and without a default port.
-
-    Raises:
-        ConfigurationError: it is no such URL, or it carries a user name or password.
-    """
-    scheme, host, port = _address(_split(url))
-    shown = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{shown}" if port == _DEFAULT_PORTS[scheme] else f"{scheme}://{shown}:{port}"
-
-
-def http_form(url: str) -> str:
-    """Return a ws or wss URL as the http or https URL of the same place; any other URL as it is."""
-    scheme, separator, rest = url.partition("://")
-    return f"{_HTTP_SCHEMES.get(scheme.lower(), scheme)}{separator}{rest}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,30 +94,44 @@ def _below(base_url: str, path: str) -> str:
     return base._replace(path=f"{base.path.rstrip('/')}/{path}", fragment="").geturl()
 
 
-def _split(url: str) -> SplitResult:
+T = TypeVar("T")
+
+
+class KeySource(Protocol):
+    """Where a key comes from: the `key` of an `Endpoint` in place of a text."""
+
+    async def key(self) -> str:
+        """Return the key.
+
+        Raises:
+            ConfigurationError: there is none to be had.
+        """
+        ...
+
+    async def refresh(self, refused: str) -> str | None:
+        """Return another key than the one that was refused, or None where there is no other.
+
+        Raises:
+            ConfigurationError: the source failed.
+        """
+        ...
+
+
+async def with_key(endpoint: Endpoint, attempt: Callable[[Endpoint], Awaitable[T]]) -> T:
+    """Return what `attempt` makes of the endpoint, its key known; once more with another key after a 401.
+
+    A request that the service refuses with 401 has had no effect, so that it may be sent again, whatever it is.
+    """
+    source = endpoint.key
+    if source is None or isinstance(source, str):
+        return await attempt(endpoint)
+    key = await source.key()
     try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise ConfigurationError(f"{_shown(url)!r} is not a URL: {error}") from None
-    if "@" in parts.netloc:
-        raise ConfigurationError(
-            f"the URL {_shown(url)!r} carries a user name or password: take it out, and store the key with "
-            "`agentctl config set-key`"
-        )
-    return parts
-
-
-def _address(parts: SplitResult) -> tuple[str, str, int]:
-    shown = parts.geturl()
-    try:
-        port = parts.port
-    except ValueError:
-        raise ConfigurationError(f"the port in {shown!r} is not a number from 0 to 65535") from None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or not shown.isprintable() or " " in shown:
-        raise ConfigurationError(f"{shown!r} is not an http or https URL, such as {OPENAI_BASE_URL}")
-    return parts.scheme, parts.hostname, _DEFAULT_PORTS[parts.scheme] if port is None else port
-
-
-def _shown(url: str) -> str:
-    scheme, separator, rest = url.rpartition("@")[2].partition("://")
-    return f"{scheme}{separator}{rest}"
+        return await attempt(replace(endpoint, key=key))
+    except AuthenticationError as error:
+        if error.status != 401:
+            raise
+        renewed = await source.refresh(key)
+        if renewed is None:
+            raise
+    return await attempt(replace(endpoint, key=renewed))

@@ -16,14 +16,12 @@ from agentctl.log import logger
 from agentctl.redaction import excerpt
 from agentctl.version import __version__
 
-from .answer import AnswerHead, answer_events, read_body
-from .client import Trust, make_client
-from .endpoint import Endpoint
+from .client import LoopClients, Trust, make_client
+from .endpoint import Endpoint, with_key
 from .failures import answer_error
-from .key_source import with_key
-from .loop_clients import LoopClients
 from .options import HttpOptions
 from .proxy import proxy_for
+from .response_body import AnswerHead, answer_events, read_body
 from .sse import MAX_EVENT_BYTES
 from .unreachable import transport_error
 

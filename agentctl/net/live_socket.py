@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl.errors import AgentsException, ModelBehaviorError, ServiceUnavailableError
 
-from .closing import ABNORMAL, Closing, closing_error, closing_of
-from .options import HttpOptions
+from .close_codes import ABNORMAL, Closing, closing_error, closing_of
+from .options import MIB, HttpOptions, WebSocketOptions
 from .proxy import Proxy
 from .sse import decode_event
 from .unreachable import ANSWER_TOO_LARGE, CLOSED_ON_PURPOSE, NO_ANSWER, silence_error
-from .websocket_options import MIB, WebSocketOptions
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection

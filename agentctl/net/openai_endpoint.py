@@ -8,12 +8,13 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from agentctl._dataclass import dataclass
+from agentctl.origin import OPENAI_BASE_URL, http_form, origin_of
 
 from .defaults import Defaults
-from .endpoint import OPENAI_BASE_URL, Endpoint, http_form, origin_of
+from .endpoint import Endpoint
 
 if TYPE_CHECKING:
-    from .key_source import KeySource
+    from .endpoint import KeySource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
+from agentctl.origin import origin_of
 from agentctl.version import __version__
 
 from .client import Trust, make_client
-from .endpoint import origin_of
 from .failures import retry_after
 from .options import HttpOptions
 from .proxy import proxy_for

@@ -12,8 +12,7 @@ from urllib.parse import urlsplit
 from agentctl._dataclass import dataclass
 from agentctl.threads import in_daemon_thread
 
-from .endpoint import Endpoint
-from .key_source import with_key
+from .endpoint import Endpoint, with_key
 from .options import HttpOptions
 from .proxy import Proxy, proxy_for
 from .tls import tls_context

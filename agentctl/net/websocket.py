@@ -19,11 +19,10 @@ from agentctl.version import __version__
 from .endpoint import Endpoint
 from .failures import answer_error
 from .live_socket import LiveSocket
-from .options import HttpOptions
+from .options import HttpOptions, WebSocketOptions
 from .proxy import proxy_for
 from .tls import tls_context
 from .unreachable import connect_error
-from .websocket_options import WebSocketOptions
 
 if TYPE_CHECKING:
     import ssl

@@ -13,7 +13,8 @@ from typing import TypeAlias
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, http_form, origin_of
+from agentctl.net.endpoint import NO_KEY
+from agentctl.origin import OPENAI_BASE_URL, http_form, origin_of
 from agentctl.redaction import register_secret
 
 from .document import Document, read_document, rewrite

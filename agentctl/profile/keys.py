@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
-from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL
+from agentctl.net.endpoint import NO_KEY
+from agentctl.origin import OPENAI_BASE_URL
 
 from .dotted import Parts, join, split
 from .kinds import Choice, Integer, Kind, ListOf, Plain, Table, check, describe, from_text

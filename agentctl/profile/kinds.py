@@ -9,7 +9,7 @@ from typing import TypeAlias, assert_never
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.net.endpoint import http_form, origin_of
+from agentctl.origin import http_form, origin_of
 
 from .reference import is_dotted
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, http_form, origin_of
+from agentctl.net.endpoint import NO_KEY
+from agentctl.origin import OPENAI_BASE_URL, http_form, origin_of
 from agentctl.redaction import mask_keys, register_secret
 from agentctl.storage import Folders, folders
 

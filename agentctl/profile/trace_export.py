@@ -6,16 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from agentctl._dataclass import dataclass
-from agentctl._lazy import exporter
 from agentctl.net.defaults import get_defaults
 
 from .resolve import ClientSettings
 
 if TYPE_CHECKING:
     from agentctl.tracing.processor_interface import TracingProcessor
-
-# 5 ms that a run which nobody traces does not pay.
-_load = exporter(__name__, {"openai_processor": "agentctl.tracing.processors"})[0]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,12 +47,12 @@ class TraceExport:
 
     def make(self) -> TracingProcessor:
         """Return what exports it, with the key for traces that the process has by then."""
-        make = _load("openai_processor")
-        assert callable(make)
-        processor: TracingProcessor = make(
+        # 5 ms that a run without tracing does not pay.
+        from agentctl.tracing.processors import openai_processor
+
+        return openai_processor(
             _tracing_key, organization=self.organization, project=self.project, ca_file=self.ca_file
         )
-        return processor
 
 
 def _tracing_key() -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agentctl._dataclass import dataclass
-from agentctl.net.endpoint import OPENAI_BASE_URL, origin_of
+from agentctl.origin import OPENAI_BASE_URL, origin_of
 from agentctl.tracing.environment import DISABLE, is_disabled_by
 
 from .credentials import Key

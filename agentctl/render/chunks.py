@@ -39,3 +39,7 @@ class Renderer(Protocol):
 
     def feed(self, event: RunEvent) -> list[Chunk]:
         """Return what the event shows; the last event is `RunFinished`."""
+
+
+TEXT = "response.output_text.delta"
+REASONING = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})

@@ -20,7 +20,7 @@ from agentctl.agent.events import (
     RunStarted,
     Warned,
 )
-from agentctl.agent.items import (
+from agentctl.agent.items.run_items import (
     HandoffCallItem,
     HandoffOutputItem,
     MessageOutputItem,
@@ -32,8 +32,7 @@ from agentctl.errors import RunSuspended, ServiceError, exit_for
 from agentctl.redaction import redact
 from agentctl.version import SCHEMA_VERSION
 
-from .chunks import Chunk, Out
-from .deltas import REASONING, TEXT
+from .chunks import REASONING, TEXT, Chunk, Out
 from .json_value import to_json, to_json_value
 from .tools import ToolNames
 

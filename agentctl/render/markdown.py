@@ -14,7 +14,7 @@ from agentctl._dataclass import dataclass
 
 from .blocks import Blocks, items, parse
 from .code import CodeLines
-from .flow import Escaped
+from .text_stream import Escaped
 from .theme import Painter
 
 _SETTLED_START = re.compile(

@@ -17,11 +17,11 @@ from agentctl.agent.events import (
     RunStarted,
     Warned,
 )
-from agentctl.agent.items import ToolCallItem, ToolCallOutputItem
+from agentctl.agent.items.run_items import ToolCallItem, ToolCallOutputItem
 
 from .chunks import Chunk, Err, Status
 from .escape import one_line, shorten
-from .facts import Facts
+from .terminal_info import Facts
 from .tools import ToolNames
 
 _NUMBER = re.compile(r"\d+")

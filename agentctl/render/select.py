@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from .chunks import Renderer
-from .facts import Facts
 from .notes import Clock, Notes
+from .terminal_info import Facts
 
 Command: TypeAlias = Literal["run", "stream"]
 Format: TypeAlias = Literal["text", "json", "jsonl"]

@@ -14,7 +14,7 @@ from agentctl.agent.events import (
     RunItemStreamEvent,
     RunStarted,
 )
-from agentctl.agent.items import (
+from agentctl.agent.items.run_items import (
     HandoffCallItem,
     HandoffOutputItem,
     MessageOutputItem,
@@ -24,12 +24,11 @@ from agentctl.agent.items import (
 )
 from agentctl.agent.output import output_schema
 
-from .chunks import Chunk, Err, Out
-from .deltas import REASONING, TEXT
-from .facts import Facts
-from .flow import Escaped, Flow, Verbatim
+from .chunks import REASONING, TEXT, Chunk, Err, Out
 from .json_value import to_json
 from .notes import Clock, Notes, dim
+from .terminal_info import Facts
+from .text_stream import Escaped, Flow, Verbatim
 from .tools import FAILED, ToolNames, call_line, handoff_line, output_line, waiting_line
 
 if TYPE_CHECKING:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from agentctl.agent.items import HandoffCallItem, HandoffOutputItem, ToolApprovalItem, ToolCallItem, ToolCallOutputItem
+from agentctl.agent.items.run_items import (
+    HandoffCallItem,
+    HandoffOutputItem,
+    ToolApprovalItem,
+    ToolCallItem,
+    ToolCallOutputItem,
+)
 from agentctl.agent.wire import JSONValue, WireItem
 
 from .escape import one_line, shorten

@@ -20,9 +20,9 @@ from typing import Self
 from agentctl._dataclass import dataclass
 from agentctl.redaction import redact
 
-from .alarm import Alarm, wait_writable
 from .escape import escape
 from .live_line import LiveLine
+from .wakeup import Alarm, wait_writable
 
 CAPACITY = 1 << 20
 """Bytes that may wait to be written before a writer is suspended."""

@@ -9,14 +9,14 @@ from dataclasses import field, replace
 from typing import Any
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.items import ModelResponse
+from agentctl.agent.items.run_items import ModelResponse
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model, ModelRequest
 from agentctl.agent.usage import Usage
 from agentctl.errors import BudgetExceeded
+from agentctl.run.spans.spans import Spans
 
 from .call import CallEvent, call_model
-from .spans import Spans
 
 LEAST = 16
 """The least that the service takes as the most tokens of an answer: with fewer left, a call would only be refused."""

@@ -7,21 +7,16 @@ from contextlib import aclosing, nullcontext
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from agentctl._lazy import exporter
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import Notice, RawResponsesStreamEvent
-from agentctl.agent.items import ModelResponse
+from agentctl.agent.items.run_items import ModelResponse
 from agentctl.agent.ports import Model, ModelRequest, WireModel
+from agentctl.agent.run_config import RunConfig
 from agentctl.agent.wire import TERMINAL
 from agentctl.errors import ModelBehaviorError
-
-from .config import RunConfig
-from .spans import Spans
+from agentctl.run.spans.spans import Spans
 
 CallEvent: TypeAlias = RawResponsesStreamEvent | Notice | ModelResponse
-
-# Most runs leave retries to the transport.
-_load = exporter(__name__, {"call_with_retries": "agentctl.run.retry"})[0]
 
 
 class Models:
@@ -55,9 +50,10 @@ def call_model(model: Model, request: ModelRequest, spans: Spans, *, streamed: b
         request = replace(request, streamed=True)
     if request.model_settings.retry is None:
         return call_once(model, request, spans, streamed=streamed)
-    with_retries: Any = _load("call_with_retries")
-    events: AsyncGenerator[CallEvent] = with_retries(model, request, spans, streamed=streamed)
-    return events
+    # Most runs leave retries to the transport.
+    from .retry import call_with_retries
+
+    return call_with_retries(model, request, spans, streamed=streamed)
 
 
 async def call_once(model: Model, request: ModelRequest, spans: Spans, *, streamed: bool) -> AsyncGenerator[CallEvent]:

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import AgentUpdatedStreamEvent, RawResponsesStreamEvent, RunItemStreamEvent, StreamEvent
-from agentctl.agent.items import ToolCallItem, ToolCallOutputItem
+from agentctl.agent.items.run_items import ToolCallItem, ToolCallOutputItem
+from agentctl.agent.run_config import DEFAULT_MAX_TURNS
 from agentctl.agent.wire import WireItem
 from agentctl.threads import in_daemon_thread
 
-from .config import DEFAULT_MAX_TURNS
 from .result import RunResultBase
 from .runner import Runner
 
 if TYPE_CHECKING:
-    from .state import RunState
+    from agentctl.run.state.run_state import RunState
 
 _Given: TypeAlias = "list[WireItem] | RunState"
 

@@ -9,13 +9,13 @@ from typing import Any, Generic, TypeAlias, TypedDict
 from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper, TContext
-from agentctl.agent.items import ModelResponse, RunItem, run_item
+from agentctl.agent.items.run_items import ModelResponse, RunItem, run_item
+from agentctl.agent.items.tool_output import output_text
 from agentctl.agent.output import AgentOutputSchema, AgentOutputSchemaBase, output_schema
-from agentctl.agent.tool_output import output_text
 from agentctl.agent.wire import WireItem
 from agentctl.errors import MaxTurnsExceeded, ModelBehaviorError, ModelRefusalError, UserError
 
-from .progress import Progress
+from .active_run import Progress
 
 HandledError: TypeAlias = MaxTurnsExceeded | ModelRefusalError | ModelBehaviorError
 

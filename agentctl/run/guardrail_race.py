@@ -10,17 +10,22 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
+from itertools import takewhile
 from typing import Any
 
 from agentctl.agent.events import GuardrailChecked
-from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
-from agentctl.agent.items import ModelResponse
+from agentctl.agent.guardrail import (
+    GuardrailFunctionOutput,
+    InputGuardrail,
+    OutputGuardrail,
+    OutputGuardrailBlockedMessageArgs,
+)
+from agentctl.agent.items.run_items import ModelResponse, ToolCallOutputItem
 from agentctl.agent.wire import WireItem
 from agentctl.errors import InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered, UserError
 
+from .active_run import Progress
 from .call import CallEvent
-from .progress import Progress
-from .withheld_output import withhold
 
 _MOST_WAITING = 64
 """How many events of the model call may wait for the loop to take them."""
@@ -197,3 +202,36 @@ class _Race:
 def _cancelled(task: asyncio.Task[None]) -> UserError:
     """Return what ends the run where nobody knows what the task would have said."""
     return UserError(f"{task.get_name()} was cancelled before its end, by itself or by other code")
+
+
+DEFAULT_MESSAGE = "An output guardrail withheld this output."
+
+
+def withhold(guardrail: str, progress: Progress) -> None:
+    """Put a message in place of what the tools gave last: in their items, the history and what the guardrails found.
+
+    The message is `RunConfig.output_guardrail_blocked_message`, which is never told what is withheld; where that is a
+    function that fails, or gives no text, it is the default.
+    """
+    message = _message(guardrail, progress)
+    replaced: dict[int, WireItem] = {}
+    for item in takewhile(lambda item: isinstance(item, ToolCallOutputItem), reversed(progress.new_items)):
+        assert isinstance(item, ToolCallOutputItem)
+        wire = item.wire
+        replaced[id(wire)] = item.raw_item = {**wire, "output": message}
+        item.output = message
+    progress.history = [replaced.get(id(wire), wire) for wire in progress.history]
+    for result in progress.output_guardrail_results:
+        result.agent_output = message
+        result.output = GuardrailFunctionOutput(None, result.output.tripwire_triggered)
+
+
+def _message(guardrail: str, progress: Progress) -> str:
+    wanted = progress.config.output_guardrail_blocked_message
+    if callable(wanted):
+        told = OutputGuardrailBlockedMessageArgs(DEFAULT_MESSAGE, guardrail, progress.agent, progress.context)
+        try:
+            wanted = wanted(told)
+        except Exception:
+            return DEFAULT_MESSAGE
+    return wanted if isinstance(wanted, str) and wanted else DEFAULT_MESSAGE

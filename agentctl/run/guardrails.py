@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentctl.errors import UserError
 
+from .active_run import Progress
 from .call import CallEvent
-from .progress import Progress
 
 if TYPE_CHECKING:
     from agentctl.agent.events import GuardrailChecked

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
-from agentctl.agent.enablement import is_enabled
 from agentctl.agent.handoff import Handoff, HandoffInputData, handoff
 from agentctl.agent.handoff_history import nest_handoff_history
-from agentctl.agent.items import HandoffOutputItem, RunItem, ToolCallOutputItem
+from agentctl.agent.items.run_items import HandoffOutputItem, RunItem, ToolCallOutputItem
+from agentctl.agent.tools.tool import is_enabled
 from agentctl.agent.wire import WireItem
 from agentctl.errors import UserError
 
-from .progress import Progress, Shown
+from .active_run import Progress, Shown
 
 if TYPE_CHECKING:
-    from .steps import HandoffCall
+    from agentctl.run.tools.calls import HandoffCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,12 @@ from agentctl.agent.agent import Agent
 from agentctl.agent.context import AgentHookContext, RunContextWrapper
 
 if TYPE_CHECKING:
-    from agentctl.agent.items import ModelResponse
+    from agentctl.agent.items.run_items import ModelResponse
     from agentctl.agent.lifecycle import AgentHooksBase, RunHooksBase
     from agentctl.agent.ports import ModelRequest
-    from agentctl.agent.tool import Tool
+    from agentctl.agent.tools.hosted_tools import Tool
 
-    from .progress import Progress
+    from .active_run import Progress
 
 _Call: TypeAlias = "partial[Coroutine[Any, Any, None]]"
 

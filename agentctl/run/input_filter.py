@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import TContext
-from agentctl.agent.items import ItemHelpers
+from agentctl.agent.items.run_items import ItemHelpers
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.wire import WireItem
 from agentctl.errors import UserError
 
 if TYPE_CHECKING:
-    from .progress import Progress
+    from .active_run import Progress
 
 
 @dataclass

@@ -22,7 +22,7 @@ from agentctl.agent.events import (
     RunStarted,
     Warned,
 )
-from agentctl.agent.items import (
+from agentctl.agent.items.run_items import (
     HandoffCallItem,
     HandoffOutputItem,
     InputItem,
@@ -38,8 +38,8 @@ from agentctl.agent.items import (
     UnrecognizedItem,
 )
 from agentctl.agent.output import AgentOutputSchemaBase
-from agentctl.agent.tool_errors import is_stray_cancellation
-from agentctl.agent.tool_use import FunctionToolResult
+from agentctl.agent.tools.errors import is_stray_cancellation
+from agentctl.agent.tools.tool import FunctionToolResult
 from agentctl.errors import (
     AgentsException,
     MaxTurnsExceeded,
@@ -48,15 +48,15 @@ from agentctl.errors import (
     RunCancelled,
     UserError,
 )
+from agentctl.run.tools.calls import HandoffCall
+from agentctl.run.tools.execution import execute
 
+from .active_run import Progress
 from .call import Models, call_model, model_name
 from .guardrails import check_added, check_before, check_beside, check_output
 from .prepare import prepare
-from .progress import Progress
 from .result import error_details, finished
-from .steps import FinalOutput, HandoffCall, HandOver, Interrupted, NextStep, Plan, decide, plan
-from .tool_execution import execute
-from .tool_use import final_output_of
+from .steps import FinalOutput, HandOver, Interrupted, NextStep, Plan, decide, final_output_of, plan
 
 
 async def run_loop(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEvent]:

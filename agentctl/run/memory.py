@@ -8,9 +8,9 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from agentctl.agent.items import ItemHelpers
+from agentctl.agent.items.run_items import ItemHelpers
+from agentctl.agent.items.views import to_wire
 from agentctl.agent.session import SessionSettings, session_settings
-from agentctl.agent.views import to_wire
 from agentctl.agent.wire import WireItem
 from agentctl.errors import GuardrailTripwireTriggered, UserError
 from agentctl.log import logger
@@ -20,7 +20,7 @@ from .open_calls import halves
 if TYPE_CHECKING:
     from agentctl.agent.session import Session
 
-    from .progress import Progress
+    from .active_run import Progress
 
 
 class Memory:

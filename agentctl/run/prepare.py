@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agentctl._lazy import exporter
+from agentctl.agent.agent import Agent
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.output import output_schema
-from agentctl.agent.ports import ModelRequest
+from agentctl.agent.ports import ModelRequest, WireModel
+from agentctl.agent.run_config import RunConfig
+from agentctl.agent.tools.tool import FunctionTool
+from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.errors import UserError
+from agentctl.log import logger
 
-from .progress import Progress
-from .tool_choice import offered
+from .active_run import Progress, begin
+from .call import Models, model_name
 
-# Most runs have no filter.
-_load = exporter(__name__, {"filtered": "agentctl.run.input_filter"})[0]
+if TYPE_CHECKING:
+    from agentctl.agent.handoff import Handoff
+    from agentctl.agent.session import Session
+    from agentctl.agent.tools.hosted_tools import Tool
+
+    from .active_run import Progress
 
 
 async def prepare(progress: Progress) -> ModelRequest:
@@ -40,11 +50,80 @@ async def prepare(progress: Progress) -> ModelRequest:
     )
     if progress.config.call_model_input_filter is None:
         return request
-    filtered: Any = _load("filtered")
-    changed: ModelRequest = await filtered(request, progress)
-    return changed
+    # 2 ms that a run without a filter does not pay.
+    from .input_filter import filtered
+
+    return await filtered(request, progress)
 
 
 def _with_free_tool_choice(settings: ModelSettings) -> ModelSettings:
     forced = settings.tool_choice not in (None, "auto", "none")
     return replace(settings, tool_choice=None) if forced else settings
+
+
+async def offered(progress: Progress) -> tuple[list[Tool], list[Handoff[Any, Any]]]:
+    """Return the tools and handoffs that the agent at hand has in this turn, in its order.
+
+    Where several have one name, a handoff is preferred to a tool, and the last of a kind to those before it.
+
+    Raises:
+        UserError: several have one name, and `tool_name_collision_policy` is `error`.
+    """
+    tools = await progress.agent.get_all_tools(progress.context)
+    handoffs = await _handoffs(progress) if progress.agent.handoffs else []
+    names = [tool.name for tool in tools if isinstance(tool, FunctionTool)]
+    names += [handoff.tool_name for handoff in handoffs]
+    if len(set(names)) == len(names):
+        return tools, handoffs
+    for name in (name for name, count in Counter(names).items() if count > 1):
+        _object_to(name, progress)
+    taken: set[str] = set()
+    kept_handoffs = [handoff for handoff in reversed(handoffs) if _is_new(handoff.tool_name, taken)]
+    kept_tools = [tool for tool in reversed(tools) if not isinstance(tool, FunctionTool) or _is_new(tool.name, taken)]
+    return kept_tools[::-1], kept_handoffs[::-1]
+
+
+async def _handoffs(progress: Progress) -> list[Handoff[Any, Any]]:
+    # 3 ms that a run without handoffs does not pay.
+    from .handoffs import enabled_handoffs
+
+    return await enabled_handoffs(progress)
+
+
+def _object_to(name: str, progress: Progress) -> None:
+    message = (
+        f"agent {progress.agent.name!r} has several tools or handoffs of the name {name!r}; "
+        "name_override or tool_name_override gives one another name"
+    )
+    if progress.config.tool_name_collision_policy == "error":
+        raise UserError(message)
+    if message not in progress.warned:
+        progress.warned.add(message)
+        logger.warning("%s; until then the model is offered one of them", message)
+
+
+def _is_new(name: str, taken: set[str]) -> bool:
+    is_new = name not in taken
+    taken.add(name)
+    return is_new
+
+
+async def preview_request(
+    agent: Agent[Any],
+    input: str | list[WireItem],
+    *,
+    run_config: RunConfig | dict[str, Any] | None = None,
+    session: Session | None = None,
+) -> dict[str, JSONValue]:
+    """Return what the first model call of a run would send, as `WireModel.preview` has it; nothing is sent.
+
+    Raises:
+        UserError: the model is none of ours, so nobody knows what it would send.
+    """
+    progress = begin(agent, input, context=None, max_turns=None, config=run_config, session=session)
+    if progress.memory is not None:
+        await progress.memory.begin(progress)
+    model = Models(progress.config).of(agent)
+    if not isinstance(model, WireModel):
+        raise UserError(f"nobody knows what the model {model_name(model)} would send")
+    return model.preview(await prepare(progress))

@@ -21,17 +21,16 @@ from agentctl.agent.events import (
     RunItemStreamEvent,
     StreamEvent,
 )
-from agentctl.agent.items import ItemHelpers, ModelResponse, RunItem, ToolApprovalItem
+from agentctl.agent.items.run_items import ItemHelpers, ModelResponse, RunItem, ToolApprovalItem
 from agentctl.agent.wire import WireItem
 from agentctl.errors import AgentsException, RunCancelled
 
-from .progress import Progress, input_item
+from .active_run import Progress, input_item
 
 if TYPE_CHECKING:
     from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
-    from agentctl.agent.tool_guardrails import ToolInputGuardrailResult, ToolOutputGuardrailResult
-
-    from .state import RunState
+    from agentctl.agent.tools.guardrails import ToolInputGuardrailResult, ToolOutputGuardrailResult
+    from agentctl.run.state.run_state import RunState
 
 
 T = TypeVar("T")
@@ -105,7 +104,7 @@ class RunResultBase:
             AgentsException: the agents were released, and nobody else holds the last one.
         """
         # Only runs that wait pay for it.
-        from .state import RunState
+        from agentctl.run.state.run_state import RunState
 
         agent = self.last_agent
         progress = self._progress.copy()

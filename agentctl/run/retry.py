@@ -23,7 +23,7 @@ from typing import Any
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.events import RawResponsesStreamEvent, RetryScheduled
-from agentctl.agent.items import ModelResponse
+from agentctl.agent.items.run_items import ModelResponse
 from agentctl.agent.ports import Model, ModelRequest
 from agentctl.agent.retry import (
     ModelRetryAdvice,
@@ -43,9 +43,9 @@ from agentctl.errors import ModelTimeoutError, ServiceError, ServiceUnavailableE
 from agentctl.log import logger
 from agentctl.net.failures import retry_after
 from agentctl.net.unreachable import CONNECT_FAILED, CONNECTION_LOST, NO_ANSWER
+from agentctl.run.spans.spans import Spans
 
 from .call import CallEvent, call_once
-from .spans import Spans
 
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 2.0

@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextvars
+import os
+import sys
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from agentctl._lazy import exporter
 from agentctl.agent.agent import Agent
-from agentctl.agent.events import RunFinished
+from agentctl.agent.context import ToolContext
+from agentctl.agent.events import (
+    AgentUpdatedStreamEvent,
+    RawResponsesStreamEvent,
+    RunEvent,
+    RunFinished,
+    RunItemStreamEvent,
+    StreamEvent,
+)
+from agentctl.agent.ports import NestedRun
+from agentctl.agent.run_config import DEFAULT_MAX_TURNS, RunConfig
+from agentctl.agent.usage import Usage
 from agentctl.agent.wire import TResponseInputItem
 
-from .config import DEFAULT_MAX_TURNS, RunConfig
+from .active_run import Progress, begin
 from .loop import run_loop
-from .nested import run_nested
-from .progress import Progress, begin
 from .result import RunResult, RunResultStreaming
-from .sync_loop import run_to_end
 
 if TYPE_CHECKING:
     from agentctl.agent.lifecycle import RunHooks
     from agentctl.agent.session import Session
+    from agentctl.run.state.run_state import RunState
 
     from .error_handlers import RunErrorHandlers
-    from .state import RunState
-
-
-# Only a run that goes on pays for it.
-_load = exporter(__name__, {"resumed": "agentctl.run.state"})[0]
 
 
 class Runner:
@@ -166,9 +176,139 @@ def _begin(starting_agent: Agent[Any], input: str | list[TResponseInputItem] | R
     if isinstance(input, str | list):
         progress = begin(starting_agent, input, **options)
     else:
-        resumed = _load("resumed")
-        assert callable(resumed)
+        # 5 ms that only a resumed run pays.
+        from .state.run_state import resumed
+
         del options["max_turns"]  # A run has the turns that it began with.
         progress = resumed(input, **options)
     progress.run_agent = run_nested
     return progress
+
+
+async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
+    """Run an agent as part of a tool call: its usage is added to that of the run around it, however it ends.
+
+    Raises:
+        AgentsException: as its subclasses say; `run_data` has what was produced until then.
+    """
+    progress = _begin_nested(run, context)
+    paused = context.paused.pop(context.tool_call_id, None)
+    if paused is not None:
+        progress = paused.copy().under(progress)
+    progress.run_agent = run_nested
+    try:
+        async with aclosing(run_loop(progress, streamed=run.hear is not None)) as events:
+            end = await (_end(events) if run.hear is None else _heard_end(events, run))
+        if end is not None and end.error is not None:
+            raise end.error
+    finally:
+        context.usage.add(progress.context.usage)
+        await progress.close()
+    if progress.interruptions:
+        progress.context.usage = Usage()  # What it used so far is counted.
+        context.paused[context.tool_call_id] = progress
+    return RunResult(progress)
+
+
+def _begin_nested(run: NestedRun, context: ToolContext[Any]) -> Progress:
+    return begin(
+        run.agent,
+        run.input,
+        context=context.for_nested_run(run.tool_input),
+        max_turns=DEFAULT_MAX_TURNS if run.max_turns is None else run.max_turns,
+        config=context.run_config if run.run_config is None else run.run_config,
+        hooks=run.hooks,
+        previous_response_id=run.previous_response_id,
+        conversation_id=run.conversation_id,
+        session=run.session,
+    )
+
+
+async def _end(events: AsyncGenerator[RunEvent]) -> RunFinished | None:
+    end: RunFinished | None = None
+    async for event in events:
+        if type(event) is RunFinished:
+            end = event
+    return end
+
+
+async def _heard_end(events: AsyncGenerator[RunEvent], run: NestedRun) -> RunFinished | None:
+    """Read the run to its end; a task beside it tells of the events, one after the other."""
+    end: RunFinished | None = None
+    waiting: asyncio.Queue[tuple[StreamEvent, Agent[Any]] | None] = asyncio.Queue(run.most_unheard or 0)
+    agent = run.agent
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_tell(waiting, run), name=f"events of {agent.name}")
+        async for event in events:
+            match event:
+                case AgentUpdatedStreamEvent(new_agent=agent):
+                    await waiting.put((event, agent))
+                case RawResponsesStreamEvent() | RunItemStreamEvent():
+                    await waiting.put((event, agent))
+                case RunFinished():
+                    end = event
+        await waiting.put(None)
+    return end
+
+
+async def _tell(waiting: asyncio.Queue[tuple[StreamEvent, Agent[Any]] | None], run: NestedRun) -> None:
+    assert run.hear is not None
+    while (heard := await waiting.get()) is not None:
+        await run.hear(*heard)
+
+
+T = TypeVar("T")
+
+_kept: dict[int, asyncio.Runner] = {}
+"""By process: what a fork has from its parent is not used there."""
+
+
+def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine from code that is not async, and return what it gives."""
+    if not _is_main_thread():
+        return asyncio.run(work)  # Nobody would close the loop at the end of such a thread.
+    process = os.getpid()
+    if process not in _kept:
+        _kept[process] = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+    return _kept[process].run(_tidy(work), context=contextvars.copy_context())
+
+
+async def _tidy(work: Coroutine[Any, Any, T]) -> T:
+    """Await work, then end the tasks and generators that it leaves behind, as the end of a loop would."""
+    begun: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
+    of_loop = sys.get_asyncgen_hooks().firstiter
+
+    def begin(generator: AsyncGenerator[Any, Any]) -> None:
+        begun.add(generator)
+        if of_loop is not None:
+            of_loop(generator)
+
+    sys.set_asyncgen_hooks(firstiter=begin)
+    try:
+        return await work
+    finally:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*(generator.aclose() for generator in list(begun)), return_exceptions=True)
+
+
+def _close() -> None:
+    runner = _kept.get(os.getpid())
+    if runner is None or not _is_main_thread():
+        return
+    loop = runner.get_loop()
+    if not loop.is_running():
+        _kept.clear()
+        loop.close()  # No more: each run was tidy, and the runner would begin a thread, which an exit does not let it.
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+atexit.register(_close)
+if sys.platform != "win32":
+    # The end of the child would take the loop away from its parent: the two share what it waits by.
+    os.register_at_fork(before=_close)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl._dataclass import dataclass
-from agentctl._lazy import exporter
-from agentctl.agent.items import (
+from agentctl.agent.items.run_items import (
     HandoffCallItem,
     MCPApprovalRequestItem,
     MessageOutputItem,
@@ -20,67 +20,29 @@ from agentctl.agent.items import (
     message_text,
     run_item,
 )
+from agentctl.agent.items.tool_output import output_text
 from agentctl.agent.output import AgentOutputSchemaBase
-from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tools.tool import FunctionTool, FunctionToolResult, ToolsToFinalOutputResult
 from agentctl.agent.wire import WireItem
-from agentctl.errors import ModelBehaviorError, ModelRefusalError
+from agentctl.errors import ModelBehaviorError, ModelRefusalError, UserError
 
-from .progress import Progress
-from .unknown_tools import UnknownCall
+from .active_run import Progress
+from .tools.calls import FunctionCall, HandoffCall, HostedCall, ToolCall, UnknownCall
 
 if TYPE_CHECKING:
     from agentctl.agent.handoff import Handoff
-    from agentctl.agent.tool import Tool
-    from agentctl.agent.tool_use import ToolsToFinalOutputResult
+    from agentctl.agent.tools.hosted_tools import Tool
+    from agentctl.agent.tools.tool import ToolsToFinalOutputResult
+    from agentctl.run.tools.local import LocalCall
 
-    from .local_tools import LocalCall
+    from .active_run import Progress
+
 
 _LOCAL_CALLS = frozenset({"shell_call", "local_shell_call", "apply_patch_call"})
 """The calls of tools that the API knows and that run here."""
 
 _MOST_SHOWN = 20
 """How many tools a message names: an MCP server may have thousands."""
-
-# 5 ms that a run with function tools alone does not pay.
-_load = exporter(__name__, {"HostedMCPTool": "agentctl.agent.hosted_tools", "local_call": "agentctl.run.local_tools"})[
-    0
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionCall:
-    """A call of a function tool, ready to be run."""
-
-    tool: FunctionTool
-    item: ToolCallItem
-    call_id: str
-    arguments: str
-    """A JSON text, as the model wrote it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandoffCall:
-    """A call that asks for another agent."""
-
-    handoff: Handoff[Any, Any]
-    item: HandoffCallItem
-    call_id: str
-    arguments: str
-    """A JSON text, as the model wrote it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostedCall:
-    """A call that the service makes, of a tool of an MCP server, and asks about before."""
-
-    item: MCPApprovalRequestItem
-    name: str
-    call_id: str
-    """The id of the request."""
-
-
-ToolCall: TypeAlias = "FunctionCall | UnknownCall | LocalCall | HostedCall"
-"""A call that is answered here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +109,11 @@ def plan(response: ModelResponse, progress: Progress, tools: list[Tool], handoff
             continue
         item = run_item(wire, progress.agent, raw=held)
         planned.items.append(item)
-        if wire.get("type") in _LOCAL_CALLS and (call := _local_call(item, tools, progress)) is not None:
+        if (
+            isinstance(item, ToolCallItem)
+            and wire.get("type") in _LOCAL_CALLS
+            and (call := _local_call(item, tools, progress)) is not None
+        ):
             planned.calls.append(call)
         elif isinstance(item, MCPApprovalRequestItem):
             planned.calls.append(_hosted_call(item))
@@ -230,11 +196,11 @@ def _plan_call(
     planned.calls.append(UnknownCall(item=item, name=name, call_id=call_id))
 
 
-def _local_call(item: RunItem, tools: list[Tool], progress: Progress) -> LocalCall | None:
-    local_call = _load("local_call")
-    assert callable(local_call)
-    call: LocalCall | None = local_call(item, tools, progress)
-    return call
+def _local_call(item: ToolCallItem, tools: list[Tool], progress: Progress) -> LocalCall | None:
+    # 5 ms that a run with function tools alone does not pay.
+    from .tools.local import local_call
+
+    return local_call(item, tools, progress)
 
 
 def _hosted_call(item: MCPApprovalRequestItem) -> HostedCall:
@@ -250,3 +216,41 @@ def _is_json(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+_RUN_AGAIN = ToolsToFinalOutputResult(is_final_output=False)
+
+
+async def final_output_of(results: list[FunctionToolResult], progress: Progress) -> ToolsToFinalOutputResult:
+    """Return whether the run ends with what these tools gave, and with which output.
+
+    An agent without an output type gives a text: the one that the model would have read.
+
+    Raises:
+        UserError: the function `tool_use_behavior` returned something else.
+    """
+    if not results or progress.agent.tool_use_behavior == "run_llm_again":
+        return _RUN_AGAIN
+    decided = await _decided(results, progress)
+    if decided.is_final_output and progress.agent.output_type in (None, str):
+        return ToolsToFinalOutputResult(is_final_output=True, final_output=output_text(decided.final_output))
+    return decided
+
+
+async def _decided(results: list[FunctionToolResult], progress: Progress) -> ToolsToFinalOutputResult:
+    behavior = progress.agent.tool_use_behavior
+    if isinstance(behavior, str):
+        return ToolsToFinalOutputResult(is_final_output=True, final_output=results[0].output)
+    if isinstance(behavior, dict):
+        names = behavior.get("stop_at_tool_names", ())
+        stopping = next((result for result in results if result.tool.name in names), None)
+        return _RUN_AGAIN if stopping is None else ToolsToFinalOutputResult(True, stopping.output)
+    decided = behavior(progress.context, results)
+    if inspect.isawaitable(decided):
+        decided = await decided
+    if not isinstance(decided, ToolsToFinalOutputResult):
+        raise UserError(
+            f"agent {progress.agent.name!r}: the function tool_use_behavior returned a {type(decided).__name__}, "
+            "not a ToolsToFinalOutputResult"
+        )
+    return decided

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
+from agentctl.agent.run_config import RunConfig
 from agentctl.agent.wire import TResponseInputItem
 from agentctl.models.multi_provider import (
     MultiProvider,
@@ -16,13 +17,12 @@ from agentctl.models.multi_provider import (
 )
 from agentctl.models.openai_provider import OpenAIProvider
 
-from .config import RunConfig
 from .result import RunResult, RunResultStreaming
 from .runner import Runner
 
 if TYPE_CHECKING:
     from agentctl.models.transport import OpenAIResponsesWebSocketOptions, Transport
-    from agentctl.net.key_source import KeySource
+    from agentctl.net.endpoint import KeySource
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from agentctl._lazy import exporter
+from agentctl._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .scripted_model import (
@@ -32,17 +32,4 @@ if TYPE_CHECKING:
     from .wire_output import assistant_message as assistant_message
     from .wire_output import function_call as function_call
 
-_NAMES = {
-    "InvalidModelStep": "agentctl.testing.scripted_model",
-    "ModelCall": "agentctl.testing.scripted_model",
-    "ModelScriptError": "agentctl.testing.scripted_model",
-    "ModelStep": "agentctl.testing.scripted_model",
-    "ModelStepSpec": "agentctl.testing.scripted_model",
-    "ScriptedModel": "agentctl.testing.scripted_model",
-    "UnconsumedModelSteps": "agentctl.testing.scripted_model",
-    "UnexpectedModelCall": "agentctl.testing.scripted_model",
-    "assistant_message": "agentctl.testing.wire_output",
-    "function_call": "agentctl.testing.wire_output",
-}
-
-__getattr__, __dir__, __all__ = exporter(__name__, _NAMES)
+__getattr__, __dir__ = lazy_names(__name__)

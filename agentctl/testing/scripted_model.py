@@ -8,10 +8,10 @@ from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
-from agentctl.agent.items import ModelResponse
+from agentctl.agent.items.run_items import ModelResponse
+from agentctl.agent.items.views import to_wire
 from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
 from agentctl.agent.usage import MeasuredResponse, Usage
-from agentctl.agent.views import to_wire
 from agentctl.agent.wire import TERMINAL, WireEvent, WireItem
 
 from .wire_output import assistant_message, response_events

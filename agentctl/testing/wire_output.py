@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any
 
-from agentctl.agent.items import message_text
+from agentctl.agent.items.run_items import message_text
 from agentctl.agent.wire import WireEvent, WireItem
 
 

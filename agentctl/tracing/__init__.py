@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from agentctl._lazy import exporter
+from agentctl._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .create import TraceCtxManager as TraceCtxManager
@@ -49,57 +49,7 @@ if TYPE_CHECKING:
     from .span_data import TurnSpanData as TurnSpanData
     from .spans import Span as Span
     from .spans import SpanError as SpanError
-    from .traces import Trace as Trace
-    from .traces import TracingConfig as TracingConfig
+    from .spans import Trace as Trace
+    from .spans import TracingConfig as TracingConfig
 
-__getattr__, __dir__, __all__ = exporter(
-    __name__,
-    {
-        "AgentSpanData": "agentctl.tracing.span_data",
-        "CustomSpanData": "agentctl.tracing.span_data",
-        "FunctionSpanData": "agentctl.tracing.span_data",
-        "GenerationSpanData": "agentctl.tracing.span_data",
-        "GuardrailSpanData": "agentctl.tracing.span_data",
-        "HandoffSpanData": "agentctl.tracing.span_data",
-        "MCPListToolsSpanData": "agentctl.tracing.span_data",
-        "ResponseSpanData": "agentctl.tracing.span_data",
-        "Span": "agentctl.tracing.spans",
-        "SpanData": "agentctl.tracing.span_data",
-        "SpanError": "agentctl.tracing.spans",
-        "SpeechGroupSpanData": "agentctl.tracing.span_data",
-        "SpeechSpanData": "agentctl.tracing.span_data",
-        "TaskSpanData": "agentctl.tracing.span_data",
-        "Trace": "agentctl.tracing.traces",
-        "TraceCtxManager": "agentctl.tracing.create",
-        "TraceProvider": "agentctl.tracing.provider",
-        "TracingConfig": "agentctl.tracing.traces",
-        "TracingExporter": "agentctl.tracing.processor_interface",
-        "TracingProcessor": "agentctl.tracing.processor_interface",
-        "TranscriptionSpanData": "agentctl.tracing.span_data",
-        "TurnSpanData": "agentctl.tracing.span_data",
-        "add_trace_processor": "agentctl.tracing.process",
-        "agent_span": "agentctl.tracing.create",
-        "custom_span": "agentctl.tracing.create",
-        "flush_traces": "agentctl.tracing.process",
-        "function_span": "agentctl.tracing.create",
-        "gen_span_id": "agentctl.tracing.create",
-        "gen_trace_id": "agentctl.tracing.create",
-        "generation_span": "agentctl.tracing.create",
-        "get_current_span": "agentctl.tracing.current",
-        "get_current_trace": "agentctl.tracing.current",
-        "get_trace_provider": "agentctl.tracing.process",
-        "guardrail_span": "agentctl.tracing.create",
-        "handoff_span": "agentctl.tracing.create",
-        "mcp_tools_span": "agentctl.tracing.create",
-        "response_span": "agentctl.tracing.create",
-        "set_trace_processors": "agentctl.tracing.process",
-        "set_trace_provider": "agentctl.tracing.process",
-        "set_tracing_disabled": "agentctl.tracing.process",
-        "speech_group_span": "agentctl.tracing.create",
-        "speech_span": "agentctl.tracing.create",
-        "task_span": "agentctl.tracing.create",
-        "trace": "agentctl.tracing.create",
-        "transcription_span": "agentctl.tracing.create",
-        "turn_span": "agentctl.tracing.create",
-    },
-)
+__getattr__, __dir__ = lazy_names(__name__)

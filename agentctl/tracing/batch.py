@@ -16,8 +16,7 @@ from agentctl.redaction import redact
 from .processor_interface import TracingExporter, TracingProcessor
 
 if TYPE_CHECKING:
-    from .spans import Span
-    from .traces import Trace
+    from .spans import Span, Trace
 
 _SHORTEST_DELAY = 0.01
 """Seconds between two looks at the queue, at least: without a pause a thread would keep a whole core busy."""

@@ -24,8 +24,7 @@ from .span_data import (
     TranscriptionSpanData,
     TurnSpanData,
 )
-from .spans import Span
-from .traces import Trace, TracingConfig
+from .spans import Span, Trace, TracingConfig
 
 if TYPE_CHECKING:
     from openai.types.responses import Response

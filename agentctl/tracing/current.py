@@ -6,8 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .spans import Span
-    from .traces import Trace
+    from .spans import Span, Trace
 
 current_trace: ContextVar[Trace | None] = ContextVar("current_trace", default=None)
 current_span: ContextVar[Span[Any] | None] = ContextVar("current_span", default=None)

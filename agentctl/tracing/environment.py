@@ -1,16 +1,14 @@
-"""Where traces go, and what the environment says of that."""
-
-from __future__ import annotations
+"""The endpoint of OpenAI's traces, and the environment variable that disables tracing."""
 
 from collections.abc import Mapping
 
 ENDPOINT = "https://api.openai.com/v1/traces/ingest"
-"""Where OpenAI takes traces."""
+"""The traces API of OpenAI."""
 
 DISABLE = "OPENAI_AGENTS_DISABLE_TRACING"
-"""The variable that stops tracing in a process."""
+"""The variable that disables tracing in a process."""
 
 
 def is_disabled_by(environ: Mapping[str, str]) -> bool:
-    """Return whether the environment stops tracing."""
+    """Return whether the environment disables tracing."""
     return environ.get(DISABLE, "").strip().lower() in ("1", "true")

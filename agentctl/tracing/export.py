@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from agentctl.errors import ConfigurationError, ServiceUnavailableError
 from agentctl.log import logger
 from agentctl.net.defaults import tracing_export_key
-from agentctl.net.endpoint import origin_of
 from agentctl.net.options import HttpOptions
+from agentctl.origin import origin_of
 from agentctl.redaction import redact, register_secret
 
 from .environment import ENDPOINT
@@ -23,8 +23,7 @@ from .processor_interface import TracingExporter
 if TYPE_CHECKING:
     from agentctl.net.post import Posted, PostPipe
 
-    from .spans import Span
-    from .traces import Trace
+    from .spans import Span, Trace
 
 _TRY_AGAIN = frozenset({408, 409, 429})
 PATIENCE = HttpOptions(connect_timeout=10, request_timeout=60)

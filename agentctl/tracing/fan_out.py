@@ -15,8 +15,7 @@ from .batch import BatchTraceProcessor
 from .processor_interface import TracingProcessor
 
 if TYPE_CHECKING:
-    from .spans import Span
-    from .traces import Trace
+    from .spans import Span, Trace
 
 News: TypeAlias = Callable[[TracingProcessor], None]
 

@@ -7,7 +7,6 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from agentctl._lazy import exporter
 from agentctl.net.defaults import tracing_export_key
 
 from .environment import ENDPOINT, is_disabled_by
@@ -15,15 +14,6 @@ from .environment import ENDPOINT, is_disabled_by
 if TYPE_CHECKING:
     from .processor_interface import TracingProcessor
     from .provider import DefaultProcessor, TraceProvider
-
-# 5 ms that a process which traces nothing does not pay.
-_load = exporter(
-    __name__,
-    {
-        "DefaultTraceProvider": "agentctl.tracing.provider",
-        "default_processor": "agentctl.tracing.processors",
-    },
-)[0]
 
 
 class _ExportToOpenAI:
@@ -33,10 +23,10 @@ class _ExportToOpenAI:
         return tracing_export_key(ENDPOINT, os.environ) is not None
 
     def make(self) -> TracingProcessor:
-        make = _load("default_processor")
-        assert callable(make)
-        processor: TracingProcessor = make()
-        return processor
+        # 5 ms that a process which traces nothing does not pay.
+        from .processors import default_processor
+
+        return default_processor()
 
 
 _lock = threading.Lock()
@@ -115,7 +105,7 @@ def end_tracing() -> None:
 
 
 def _default_provider() -> TraceProvider:
-    make = _load("DefaultTraceProvider")
-    assert callable(make)
-    provider: TraceProvider = make(_default, disabled=_is_disabled)
-    return provider
+    # 5 ms that a process which traces nothing does not pay.
+    from .provider import DefaultTraceProvider
+
+    return DefaultTraceProvider(_default, disabled=_is_disabled)

@@ -6,8 +6,7 @@ import abc
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .spans import Span
-    from .traces import Trace
+    from .spans import Span, Trace
 
 
 class TracingProcessor(abc.ABC):

@@ -18,8 +18,12 @@ from .current import current_span, current_trace, get_current_span, get_current_
 from .environment import is_disabled_by
 from .fan_out import FanOut, Told, told
 from .processor_interface import TracingProcessor
-from .spans import Span, TSpanData
-from .traces import Trace, TracingConfig
+from .spans import (
+    Span,
+    Trace,
+    TracingConfig,
+    TSpanData,
+)
 
 
 class DefaultProcessor(Protocol):

@@ -26,7 +26,7 @@ from agentctl import (
     reset_conversation_history_wrappers,
     set_conversation_history_wrappers,
 )
-from agentctl.agent.items import MessageOutputItem
+from agentctl.agent.items.run_items import MessageOutputItem
 from agentctl.testing import assistant_message, function_call
 
 BILLING = Agent[Any](name="Billing (EU)", handoff_description="Knows invoices.")

@@ -20,8 +20,8 @@ from agentctl import (
     UserError,
     WebSearchTool,
 )
-from agentctl.agent.any_tool import HostedTool, LocalTool
-from agentctl.agent.api_tool import ApiTool
+from agentctl.agent.tools.api_tool import ApiTool
+from agentctl.agent.tools.hosted_tools import HostedTool, LocalTool
 from agentctl.redaction import redact
 
 

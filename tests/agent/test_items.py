@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agentctl import Agent
-from agentctl.agent.items import ModelResponse, ToolCallItem, message_refusal, message_text, run_item
+from agentctl.agent.items.run_items import ModelResponse, ToolCallItem, message_refusal, message_text, run_item
 from agentctl.agent.usage import Usage
 from agentctl.errors import ModelBehaviorError
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentctl.agent.mcp_names import LONGEST, prefixed_names
+from agentctl.agent.mcp.tools import LONGEST, prefixed_names
 
 
 def test_names_tell_the_server() -> None:

@@ -15,7 +15,7 @@ from agentctl import (
     ToolOutputText,
     ToolOutputTextDict,
 )
-from agentctl.agent.tool_output import output_text, output_wire
+from agentctl.agent.items.tool_output import output_text, output_wire
 
 
 class Model(BaseModel):

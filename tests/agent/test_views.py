@@ -42,7 +42,7 @@ from agentctl import (
     UnrecognizedItem,
     Usage,
 )
-from agentctl.agent.items import run_item
+from agentctl.agent.items.run_items import run_item
 from agentctl.agent.usage import MeasuredResponse
 
 AGENT: Agent[Any] = Agent(name="a")

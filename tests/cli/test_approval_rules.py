@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from agentctl.agent.agent import Agent
-from agentctl.agent.items import ToolApprovalItem
-from agentctl.cli.approvals.approver import Decision
+from agentctl.agent.items.run_items import ToolApprovalItem
 from agentctl.cli.approvals.question import parse_answer
-from agentctl.cli.approvals.rules import Rules
+from agentctl.tickets.approver import Decision
+from agentctl.tickets.rules import Rules
 
 AGENT: Agent[Any] = Agent(name="coder")
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from agentctl.cli.approvals.ticket import read_ticket
 from agentctl.errors import ConfigurationError
+from agentctl.tickets.ticket import read_ticket
 from tests.cli.approving import KEY, PAIR, suspended
 from tests.conftest import Agentctl
 from tests.mcp.servers import HERE

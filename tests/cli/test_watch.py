@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from agentctl.cli.invocation import Invocation
-from agentctl.cli.watch import leave
+from agentctl.cli.pump import leave
 
 
 def test_what_did_not_end_in_time_is_ended_in_good_order() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agentctl import Agent, HandoffInputData
-from agentctl.agent.items import HandoffCallItem, HandoffOutputItem, MessageOutputItem, RunItem, run_item
+from agentctl.agent.items.run_items import HandoffCallItem, HandoffOutputItem, MessageOutputItem, RunItem, run_item
 from agentctl.extensions import handoff_filters
 from agentctl.extensions.handoff_filters import remove_all_tools
 from agentctl.extensions.handoff_prompt import RECOMMENDED_PROMPT_PREFIX, prompt_with_handoff_instructions

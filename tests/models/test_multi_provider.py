@@ -6,7 +6,7 @@ import pytest
 from agentctl.agent.ports import Model, ModelProvider
 from agentctl.errors import ConfigurationError, UserError
 from agentctl.models.default_model import DEFAULT_MODEL
-from agentctl.models.local.provider import LocalProvider
+from agentctl.models.local.model import LocalProvider
 from agentctl.models.multi_provider import MultiProvider, MultiProviderMap
 from agentctl.testing import ScriptedModel
 

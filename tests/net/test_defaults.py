@@ -13,6 +13,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from agentctl.agent.agent import Agent
+from agentctl.agent.run_config import RunConfig
 from agentctl.log import enable_verbose_stdout_logging, logger
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.models.openai_provider import OpenAIProvider
@@ -27,7 +28,6 @@ from agentctl.net.defaults import (
     set_tracing_export_api_key,
 )
 from agentctl.redaction import redact
-from agentctl.run.config import RunConfig
 from agentctl.run.runner import Runner
 from tests.service.client import Service
 

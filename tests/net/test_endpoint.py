@@ -1,7 +1,8 @@
 import pytest
 
 from agentctl.errors import ConfigurationError, MissingKeyError
-from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, Endpoint, origin_of
+from agentctl.net.endpoint import NO_KEY, Endpoint
+from agentctl.origin import OPENAI_BASE_URL, origin_of
 from agentctl.redaction import MASK, redact
 
 

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from agentctl.errors import AuthenticationError, ConfigurationError, RequestRejectedError, ServiceUnavailableError
-from agentctl.net.guest_client import guest_client, guest_failure, refusal
+from agentctl.net.mcp_client import guest_client, guest_failure, refusal
 from agentctl.net.options import HttpOptions
 
 OPTIONS = HttpOptions(connect_timeout=1)

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from agentctl.errors import AuthenticationError, ConfigurationError, ServiceUnavailableError
-from agentctl.net.endpoint import Endpoint
+from agentctl.net.endpoint import Endpoint, with_key
 from agentctl.net.http import HttpCall, HttpPipe, get_json
-from agentctl.net.key_source import with_key
 from agentctl.net.options import HttpOptions
 from tests.service import steps
 from tests.service.client import Service

@@ -26,7 +26,7 @@ from agentctl.errors import (
 )
 from agentctl.net.endpoint import Endpoint
 from agentctl.net.live_socket import LiveSocket, NotSent
-from agentctl.net.options import HttpOptions
+from agentctl.net.options import HttpOptions, WebSocketOptions
 from agentctl.net.unreachable import (
     ANSWER_TOO_LARGE,
     CERTIFICATE_REFUSED,
@@ -36,7 +36,6 @@ from agentctl.net.unreachable import (
     NO_ANSWER,
 )
 from agentctl.net.websocket import UpgradeFailed, WebSocketPipe, address_at, socket_url
-from agentctl.net.websocket_options import WebSocketOptions
 from tests.net.server import AUTHORITY, CERTIFICATES
 from tests.service import steps
 from tests.service.client import Service

@@ -9,7 +9,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agentctl.errors import ConfigurationError
-from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL
+from agentctl.net.endpoint import NO_KEY
+from agentctl.origin import OPENAI_BASE_URL
 from agentctl.profile.credentials import (
     Credential,
     Credentials,

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agentctl.errors import ConfigurationError
-from agentctl.net.endpoint import OPENAI_BASE_URL
+from agentctl.origin import OPENAI_BASE_URL
 from agentctl.profile.project import ProjectFile, parse_project
 from agentctl.profile.resolve import Settings, resolve, unknown_variables
 from agentctl.profile.store import Profile

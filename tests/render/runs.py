@@ -19,7 +19,7 @@ from agentctl.agent.events import (
     RunStarted,
     Warned,
 )
-from agentctl.agent.items import (
+from agentctl.agent.items.run_items import (
     HandoffCallItem,
     HandoffOutputItem,
     MessageOutputItem,
@@ -32,8 +32,8 @@ from agentctl.agent.items import (
 from agentctl.agent.usage import Usage
 from agentctl.errors import ServiceUnavailableError
 from agentctl.render.chunks import Chunk, Err, Out, Renderer, Status
-from agentctl.render.facts import Facts
 from agentctl.render.select import Command, Format, renderer
+from agentctl.render.terminal_info import Facts
 
 AGENT: Agent[Any] = Agent(name="Weather")
 MODEL = "gpt-5-mini"

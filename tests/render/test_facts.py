@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agentctl.render.facts import ColorChoice, terminal_facts, wants_color
+from agentctl.render.terminal_info import ColorChoice, terminal_facts, wants_color
 
 
 @pytest.fixture

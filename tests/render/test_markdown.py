@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentctl.render.blocks import Blocks, parse
-from agentctl.render.flow import Escaped
 from agentctl.render.markdown import MarkdownFlow
+from agentctl.render.text_stream import Escaped
 from agentctl.render.theme import Painter
 
 RIVERS = """# Rivers of *Europe*

@@ -7,7 +7,7 @@ import pytest
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import Progressed, RetryScheduled, RunItemStreamEvent, Warned
-from agentctl.agent.items import ToolCallItem, ToolCallOutputItem
+from agentctl.agent.items.run_items import ToolCallItem, ToolCallOutputItem
 from agentctl.errors import ModelBehaviorError
 from tests.render.runs import (
     AGENT,

@@ -16,8 +16,8 @@ from agentctl import (
     RawResponsesStreamEvent,
     RunConfig,
 )
+from agentctl.run.active_run import begin
 from agentctl.run.guardrails import check_beside
-from agentctl.run.progress import begin
 
 How = Literal["passes", "trips", "raises", "cancels itself"]
 

@@ -32,8 +32,8 @@ from agentctl import (
     UserError,
     function_tool,
 )
+from agentctl.run.active_run import Progress, begin
 from agentctl.run.guardrails import check_before, check_beside, check_output
-from agentctl.run.progress import Progress, begin
 from agentctl.testing import ModelStep, ScriptedModel, assistant_message, function_call
 from tests.run.conftest import Run
 from tests.service.client import Service

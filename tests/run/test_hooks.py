@@ -21,7 +21,7 @@ from agentctl import (
     function_tool,
 )
 from agentctl.agent.context import AgentHookContext
-from agentctl.agent.tool import Tool
+from agentctl.agent.tools.hosted_tools import Tool
 from agentctl.agent.wire import WireItem
 from agentctl.testing import ModelStep, ScriptedModel, function_call
 from tests.run.conftest import Run

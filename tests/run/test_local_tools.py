@@ -28,7 +28,7 @@ from agentctl import (
     WebSearchTool,
     function_tool,
 )
-from agentctl.agent.tool import Tool
+from agentctl.agent.tools.hosted_tools import Tool
 from agentctl.extensions.local_shell import LocalShell
 from agentctl.extensions.workspace_editor import WorkspaceEditor
 from agentctl.testing import ScriptedModel, assistant_message, function_call

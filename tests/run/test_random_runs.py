@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agentctl import Agent, AgentsException, Runner, SQLiteSession, ToolApprovalItem
 from agentctl.agent.wire import WireItem
 from agentctl.run.result import RunResultBase
-from agentctl.run.state import RunState
+from agentctl.run.state.run_state import RunState
 from tests.run.random_scripts import Call, Record, Script, agents, decide, decided, scripts
 
 Quick = settings(

@@ -377,7 +377,7 @@ import asyncio, sys
 from agentctl import Agent, Runner
 from agentctl.testing import ScriptedModel
 asyncio.run(Runner.run(Agent(name="a", model=ScriptedModel(["Hi."], emit_traces=True)), "Hi"))
-print({"agentctl.tracing.spans", "agentctl.tracing.provider", "agentctl.run.recorded_spans"} & set(sys.modules))
+print({"agentctl.tracing.spans", "agentctl.tracing.provider", "agentctl.run.spans.recorded"} & set(sys.modules))
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == "set()\n"

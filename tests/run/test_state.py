@@ -43,7 +43,7 @@ from agentctl import (
     trace,
 )
 from agentctl.run.result import RunResultBase
-from agentctl.run.state import RunState
+from agentctl.run.state.run_state import RunState
 from agentctl.testing import ScriptedModel, assistant_message, function_call
 from tests.run.conftest import Run
 from tests.run.test_local_tools import shell_call

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from agentctl import Agent, OpenAIProvider, RunConfig, Runner, function_tool
-from agentctl.run.sync_loop import run_to_end
+from agentctl.run.runner import run_to_end
 from agentctl.testing import ScriptedModel, function_call
 from tests.service.client import Service
 

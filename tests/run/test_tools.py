@@ -42,7 +42,7 @@ from agentctl import (
     tool_input_guardrail,
     tool_output_guardrail,
 )
-from agentctl.agent.tool_origin import ToolOriginType
+from agentctl.agent.tools.tool import ToolOriginType
 from agentctl.run.result import RunResultBase
 from agentctl.testing import ScriptedModel, assistant_message, function_call
 from agentctl.threads import wait_for_running

@@ -10,11 +10,11 @@ import pytest
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import Warned
-from agentctl.agent.function_tool import function_tool
+from agentctl.agent.run_config import RunConfig
+from agentctl.agent.tools.function_tool import function_tool
 from agentctl.errors import ServiceError, UserError
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.models.openai_provider import OpenAIProvider
-from agentctl.run.config import RunConfig
 from agentctl.run.websocket_session import ResponsesWebSocketSession, responses_websocket_session
 from tests.service.client import Service
 from tests.service.steps import http_error, text, tool_calls

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.items import ToolApprovalItem
+from agentctl.agent.items.run_items import ToolApprovalItem
 from agentctl.render.calls import call_text
+from agentctl.tickets.approver import Decision
 
-from .approver import Decision
-from .wishes import Show
+from .options import Show
 
 _QUESTION = "Allow it? yes, no, always, or no and why: "
 _AGAIN = "yes (y), no (n), always (a: from now on, for this tool and agent), or `n` and a word to the model\n"

@@ -6,19 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from agentctl._dataclass import dataclass
+from agentctl.cli.invocation import Invocation
+from agentctl.cli.report import UsageError
+from agentctl.cli.session_options import Wanted
 from agentctl.launch.job import Job, check_conversation
 from agentctl.launch.perform import close
 from agentctl.profile.load import Loaded
-
-from ..invocation import Invocation
-from ..kept_session import Wanted
-from ..usage import UsageError
-from .suspension import check_code, taken_up
-from .ticket import Ticket
-from .ticket_store import TicketStore
+from agentctl.tickets.store import TicketStore
+from agentctl.tickets.suspension import check_code, taken_up
+from agentctl.tickets.ticket import Ticket
 
 if TYPE_CHECKING:
-    from ..run_job import Order
+    from agentctl.cli.run_job import Order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

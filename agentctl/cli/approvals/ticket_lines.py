@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from agentctl.agent.wire import JSONValue
+from agentctl.cli.columns import aligned, room
 from agentctl.render.calls import call_text
 from agentctl.render.escape import escape, one_line
-
-from ..columns import aligned, room
-from .approver import Decision
-from .ticket import Ticket, call_json
+from agentctl.tickets.approver import Decision
+from agentctl.tickets.ticket import Ticket, call_json
 
 
 def listed(tickets: Sequence[tuple[Ticket, str]]) -> list[str]:

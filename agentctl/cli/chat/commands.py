@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.context import RunContextWrapper
-from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tools.tool import FunctionTool
+from agentctl.cli.columns import aligned, room
+from agentctl.cli.invocation import Invocation
 from agentctl.launch.job import model_in_force, with_agent, with_model
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.load import load_settings
 
-from ..columns import aligned, room
-from ..invocation import Invocation
 from .conversation import Conversation, Order
 from .slash import COMMANDS, Slash, help_text, unknown
 
 if TYPE_CHECKING:
-    from agentctl.agent.tool import Tool
+    from agentctl.agent.tools.hosted_tools import Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

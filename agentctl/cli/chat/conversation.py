@@ -8,11 +8,11 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.events import RunFinished
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.cli.approvals.options import Wishes
+from agentctl.cli.session_options import Wanted
 from agentctl.launch.job import Job
 from agentctl.profile.load import Loaded
 
-from ..approvals.wishes import Wishes
-from ..kept_session import Wanted
 from .history import Heard, beginning, remembered
 
 

@@ -12,10 +12,10 @@ from agentctl.agent.events import (
     RunEvent,
     RunItemStreamEvent,
 )
-from agentctl.agent.items import MessageOutputItem
+from agentctl.agent.items.run_items import MessageOutputItem
 from agentctl.agent.wire import WireItem
 from agentctl.errors import OutputGuardrailTripwireTriggered, RequestRejectedError, RunInterrupted, RunTimeoutError
-from agentctl.render.deltas import TEXT
+from agentctl.render.chunks import TEXT
 from agentctl.run.open_calls import answers_of_open_calls
 
 

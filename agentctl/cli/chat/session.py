@@ -14,6 +14,16 @@ from types import FrameType
 from typing import TYPE_CHECKING, assert_never
 
 from agentctl.agent.events import RunEvent, RunFinished
+from agentctl.cli.approvals.options import Case
+from agentctl.cli.approvals.policy import Decide
+from agentctl.cli.columns import fold, room
+from agentctl.cli.invocation import Invocation
+from agentctl.cli.prompt import read_instructions
+from agentctl.cli.pump import LAST_RESORT, leave, watch
+from agentctl.cli.report import UsageError, report
+from agentctl.cli.session_options import held_session
+from agentctl.cli.signals import Handler, call_in, leave_at_once, take_signals
+from agentctl.cli.sink import Sink, take_stdout
 from agentctl.errors import OutputClosed, RunInterrupted, exit_for
 from agentctl.launch.job import Job, check_conversation, model_in_force, prepare
 from agentctl.launch.perform import GRACE, Stop, begin_tracing, close, perform
@@ -21,22 +31,11 @@ from agentctl.log import log_to
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact
 from agentctl.render.escape import escape
-from agentctl.render.facts import terminal_facts
 from agentctl.render.notes import dim
 from agentctl.render.select import renderer
+from agentctl.render.terminal_info import terminal_facts
 from agentctl.threads import wait_for_running
 
-from ..approvals.decide import Decide
-from ..approvals.wishes import Case
-from ..columns import fold, room
-from ..invocation import Invocation
-from ..kept_session import held_session
-from ..prompt import read_instructions
-from ..report import report
-from ..signals import Handler, call_in, leave_at_once, take_signals
-from ..sink import Sink, take_stdout
-from ..usage import UsageError
-from ..watch import LAST_RESORT, leave, watch
 from .commands import Commands
 from .conversation import Conversation, Order
 from .entry import Entry, Interrupted, Left, Line, Reader

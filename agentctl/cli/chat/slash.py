@@ -6,8 +6,7 @@ import difflib
 import re
 
 from agentctl._dataclass import dataclass
-
-from ..columns import aligned
+from agentctl.cli.columns import aligned
 
 _LINE = re.compile(r"/([A-Za-z]*)(?:\s+(.*))?", re.DOTALL)
 

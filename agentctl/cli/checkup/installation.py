@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from agentctl.errors import AgentsException, ConfigurationError
-from agentctl.models.local.provider import LocalProvider
+from agentctl.models.local.model import LocalProvider
 from agentctl.models.local.runtime import import_check
 from agentctl.models.local.weights import RUNTIME_MODULE, SMOLLM2, State, state_of, weights_folder
 from agentctl.version import __version__

@@ -22,11 +22,12 @@ from agentctl.errors import (
 from agentctl.launch.provider import endpoint_in_force, http_options
 from agentctl.models.catalogue import model_names
 from agentctl.models.multi_provider import MultiProvider
-from agentctl.net.endpoint import NO_KEY, OPENAI_BASE_URL, Endpoint, http_form, origin_of
+from agentctl.net.endpoint import NO_KEY, Endpoint
 from agentctl.net.options import HttpOptions
 from agentctl.net.probe import Reach, reach, upgrade
 from agentctl.net.proxy import proxy_for
 from agentctl.net.tls import tls_context
+from agentctl.origin import OPENAI_BASE_URL, http_form, origin_of
 from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
 from agentctl.profile.keys import suggestion
 from agentctl.profile.load import KeyInForce, Loaded

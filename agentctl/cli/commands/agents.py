@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agentctl.agent.wire import JSONValue
-from agentctl.cli import candidates
-from agentctl.cli.agent_lines import described
-from agentctl.cli.columns import aligned, room
+from agentctl.cli import completion_values
+from agentctl.cli.columns import GAP, aligned, fold, room
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.profile.load import Loaded, find_paths, load_settings, search_project
@@ -20,6 +20,7 @@ from agentctl.profile.trust import is_trusted, require_trust
 
 if TYPE_CHECKING:
     from agentctl.definitions.check import Checked
+
 
 HELP = """Example: agentctl agents new agents.py
 
@@ -35,7 +36,7 @@ Ref = Annotated[
         metavar="[REF]",
         help="file.py:attr, package.module:attr, or a name from agentctl.toml.",
         show_default=False,
-        autocompletion=candidates.agents,
+        autocompletion=completion_values.agents,
     ),
 ]
 
@@ -126,8 +127,6 @@ def new(
 
     Write a small agent with a tool, ready to run. A file that is there is left as it is.
     """
-    from agentctl.cli.agent_example import EXAMPLE, QUESTION
-
     if file.suffix != ".py":
         raise typer.BadParameter(f"{file} is no Python file: its name ends with .py", param_hint="FILE")
     try:
@@ -261,3 +260,108 @@ def _checked_json(checked: Checked) -> JSONValue:
 def _print(invocation: Invocation, lines: Iterable[str]) -> None:
     for line in lines:
         invocation.print(line)
+
+
+UNSET = "-"
+_APPROVAL = ("needs_approval", "needs_approval_function")
+
+
+def described(agent: dict[str, JSONValue], room: int | None = None) -> Iterator[str]:
+    """Yield the lines of an agent, as `definitions.description` tells of it, folded to so many columns."""
+    function = agent["instructions_function"]
+    output = agent["output_type"]
+    guardrails = ", ".join(f"{each['name']} ({each['stage']})" for each in agent["guardrails"])
+    settings = ", ".join(f"{name}={value}" for name, value in agent["model_settings"].items())
+    instructions = agent["instructions"] if function is None else f"given by {function}() at every turn"
+    rows = [
+        ("name", agent["name"]),
+        ("model", agent["model"] or UNSET),
+        ("settings", settings or UNSET),
+        ("output", "text" if output is None else output["name"]),
+        ("instructions", instructions or UNSET),
+    ]
+    if guardrails:
+        rows.insert(-1, ("guardrails", guardrails))
+    if agent["mcp_servers"]:
+        rows.insert(-1, ("servers", ", ".join(agent["mcp_servers"])))
+    parts = [(name, str(text).splitlines() or [""]) for name, text in rows]
+    yield from aligned([(name if not at else "", line) for name, lines in parts for at, line in enumerate(lines)], room)
+    for tool in agent["tools"]:
+        yield ""
+        yield from _tool(tool, "tool", room)
+    for handoff in agent["handoffs"]:
+        yield ""
+        yield from _tool(handoff, f"handoff to {handoff['agent']},", room)
+
+
+def _tool(tool: JSONValue, kind: str, room: int | None) -> Iterator[str]:
+    """Yield a tool as its signature, what it is for, and what its parameters mean; else as the API has it."""
+    if "parameters" not in tool:
+        yield f"{kind} {tool['name']}"
+        yield from _approval(tool)
+        shown = [(name, _brief(value)) for name, value in tool.items() if name not in ("name", *_APPROVAL)]
+        yield from _below(shown, room)
+        return
+    parameters = tool["parameters"].get("properties", {})
+    yield f"{kind} {tool['name']}({', '.join(f'{name}: {_type(schema)}' for name, schema in parameters.items())})"
+    yield from _approval(tool)
+    inner = None if room is None else room - len(GAP)
+    yield from (f"{GAP}{part}".rstrip() for line in tool["description"].splitlines() for part in fold(line, inner))
+    yield from _below([(name, row["description"]) for name, row in parameters.items() if "description" in row], room)
+
+
+def _approval(tool: JSONValue) -> Iterator[str]:
+    """Yield the line on the approval of a tool's calls, where they may need it; a handoff has no such thing."""
+    needed, function = (tool.get(name) for name in _APPROVAL)
+    if function is not None:
+        yield f"{GAP}Needs approval where {function}() says so."
+    elif needed:
+        yield f"{GAP}Needs approval."
+
+
+def _below(rows: list[tuple[str, str]], room: int | None) -> Iterator[str]:
+    return aligned([(f"{GAP}{name}", text) for name, text in rows], room) if rows else iter(())
+
+
+def _brief(value: JSONValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _type(schema: JSONValue) -> str:
+    """Return the type in a schema in a word or a few."""
+    match schema:
+        case {"enum": list(values)}:
+            return " | ".join(repr(value) for value in values)
+        case {"anyOf": list(parts)}:
+            return " | ".join(_type(part) for part in parts)
+        case {"type": "array", "items": items}:
+            return f"list of {_type(items)}"
+        case {"type": str(kind)}:
+            return kind
+        case {"$ref": str(reference)}:
+            return reference.rpartition("/")[2]
+        case _:
+            return "any"
+
+
+EXAMPLE = '''"""An agent with a tool."""
+
+import random
+
+from agentctl import Agent, function_tool
+
+
+@function_tool
+def roll_dice(sides: int) -> str:
+    """Roll a die.
+
+    Args:
+        sides: How many sides the die has.
+    """
+    return f"The die shows {random.randint(1, sides)}."
+
+
+agent = Agent(name="dealer", instructions="Answer in one short sentence.", tools=[roll_dice])
+'''
+
+QUESTION = "Roll a die with 6 sides."

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentctl.cli import candidates
+from agentctl.cli import completion_values
 from agentctl.cli.invocation import Invocation
 
 if TYPE_CHECKING:
-    from agentctl.cli.approvals.approver import Decision
-    from agentctl.cli.approvals.ticket import Call, Ticket
-    from agentctl.cli.approvals.ticket_store import TicketStore
+    from agentctl.tickets.approver import Decision
+    from agentctl.tickets.store import TicketStore
+    from agentctl.tickets.ticket import Call, Ticket
 
 HELP = """Example: agentctl approvals list
 
@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, help=HELP)
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 Name = Annotated[
     str,
-    typer.Argument(metavar="TICKET", help="The id of a ticket, or its file.", autocompletion=candidates.tickets),
+    typer.Argument(metavar="TICKET", help="The id of a ticket, or its file.", autocompletion=completion_values.tickets),
 ]
 Calls = Annotated[
     list[str] | None,
@@ -88,7 +88,7 @@ def approve(
 
     Let calls run once somebody goes on with `agentctl run --resume TICKET`.
     """
-    from agentctl.cli.approvals.approver import Decision
+    from agentctl.tickets.approver import Decision
 
     _decide(ctx.obj, ticket, calls or [], Decision(approved=True, always=always), every=every, as_json=as_json)
 
@@ -107,7 +107,7 @@ def deny(
 
     Keep calls from running; the model is told so, and why, and the run goes on.
     """
-    from agentctl.cli.approvals.approver import Decision
+    from agentctl.tickets.approver import Decision
 
     said = None if message is None else _without_keys(message, ctx.obj)
     decision = Decision(approved=False, always=always, message=said)
@@ -115,7 +115,7 @@ def deny(
 
 
 def _store(invocation: Invocation) -> TicketStore:
-    from agentctl.cli.approvals.ticket_store import TicketStore
+    from agentctl.tickets.store import TicketStore
 
     return TicketStore.of(invocation)
 

@@ -55,10 +55,10 @@ def chat(
     such as --timeout count for each message. /help shows the commands.
     """
     # 90 ms that `--help` does not need.
-    from agentctl.cli.approvals.wishes import Wishes
+    from agentctl.cli.approvals.options import Wishes
     from agentctl.cli.chat.conversation import Order
     from agentctl.cli.chat.session import converse
-    from agentctl.cli.kept_session import Wanted
+    from agentctl.cli.session_options import Wanted
 
     flags = chosen(
         {

@@ -3,33 +3,30 @@
 Annotations are no text here: Typer evaluates those of all nine commands for every one that runs, which costs 3 ms.
 """
 
+from __future__ import annotations
+
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, assert_never
 
 import typer
 from typer.core import TyperCommand
 
 from agentctl.agent.wire import JSONValue
-from agentctl.cli import candidates, profile_commands, stored_key
+from agentctl.cli import completion_values, profile_commands, stored_key
+from agentctl.cli.columns import aligned, room
 from agentctl.cli.invocation import Invocation
-from agentctl.cli.setting_lines import (
-    as_text,
-    everything,
-    everything_json,
-    print_table,
-    show_value,
-    value_below,
-    values_in_force,
-    values_json,
-)
 from agentctl.errors import ConfigurationError
-from agentctl.profile.credentials import TRACING, load_credentials
-from agentctl.profile.dotted import join, split
-from agentctl.profile.keys import find, keys_table, parse_name, parse_value
+from agentctl.models.default_model import DEFAULT_MODEL
+from agentctl.origin import origin_of
+from agentctl.profile.credentials import TRACING, Credential, Key, KeyFromCommand, KeyFromKeyring, load_credentials
+from agentctl.profile.dotted import join, nested, split
+from agentctl.profile.keys import KEYS, find, keys_table, parse_name, parse_value
 from agentctl.profile.kinds import Plain
 from agentctl.profile.load import NO_HOME, Loaded, Paths, find_key, find_paths, load_settings
+from agentctl.profile.resolve import BUILT_IN, Value
 from agentctl.profile.store import load_profiles, set_values, unset_value
 
 HELP = """Example: agentctl config show
@@ -96,7 +93,8 @@ def unset_key(
 def model(
     ctx: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="The model to store.", autocompletion=candidates.models)
+        str | None,
+        typer.Argument(metavar="[NAME]", help="The model to store.", autocompletion=completion_values.models),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -113,7 +111,9 @@ def transport(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[http|websocket|auto]", help="The one to store.", autocompletion=candidates.values_of("transport")
+            metavar="[http|websocket|auto]",
+            help="The one to store.",
+            autocompletion=completion_values.values_of("transport"),
         ),
     ] = None,
     as_json: AsJson = False,
@@ -132,7 +132,9 @@ def api(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[responses|chat_completions]", help="The one to store.", autocompletion=candidates.values_of("api")
+            metavar="[responses|chat_completions]",
+            help="The one to store.",
+            autocompletion=completion_values.values_of("api"),
         ),
     ] = None,
     as_json: AsJson = False,
@@ -161,7 +163,9 @@ def client(
     key: Annotated[
         str | None,
         typer.Option(
-            metavar="none", help="`none`: the endpoint needs no key.", autocompletion=candidates.values_of("client.key")
+            metavar="none",
+            help="`none`: the endpoint needs no key.",
+            autocompletion=completion_values.values_of("client.key"),
         ),
     ] = None,
     as_json: AsJson = False,
@@ -197,7 +201,9 @@ def get(
     ctx: typer.Context,
     key: Annotated[
         str,
-        typer.Argument(metavar="KEY", help="A dotted key, such as client.base_url.", autocompletion=candidates.keys),
+        typer.Argument(
+            metavar="KEY", help="A dotted key, such as client.base_url.", autocompletion=completion_values.keys
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -236,13 +242,13 @@ def set_(
     key: Annotated[
         str,
         typer.Argument(
-            metavar="KEY", help="A dotted key, such as settings.temperature.", autocompletion=candidates.keys
+            metavar="KEY", help="A dotted key, such as settings.temperature.", autocompletion=completion_values.keys
         ),
     ],
     value: Annotated[
         str,
         typer.Argument(
-            metavar="VALUE", help="Text, a number, true or false, or JSON.", autocompletion=candidates.values
+            metavar="VALUE", help="Text, a number, true or false, or JSON.", autocompletion=completion_values.values
         ),
     ],
 ) -> None:
@@ -258,7 +264,9 @@ def unset(
     ctx: typer.Context,
     key: Annotated[
         str,
-        typer.Argument(metavar="KEY", help="A dotted key, or a table such as client.", autocompletion=candidates.keys),
+        typer.Argument(
+            metavar="KEY", help="A dotted key, or a table such as client.", autocompletion=completion_values.keys
+        ),
     ],
 ) -> None:
     """Example: agentctl config unset client.base_url
@@ -388,3 +396,115 @@ def _show_or_store(ctx: typer.Context, name: str, text: str | None, *, as_json: 
         _store(invocation, {name: text})
     else:
         show_value(invocation, name, values_in_force(_load(invocation))[name], as_json=as_json)
+
+
+UNSET = "-"
+
+
+def values_in_force(loaded: Loaded) -> dict[str, Value | None]:
+    """Return every key and the model settings that are set, None for what is not."""
+    values: dict[str, Value | None] = {key.name: None for key in KEYS if key.parts[0] != "settings"}
+    values["model"] = Value(value=DEFAULT_MODEL, origin=BUILT_IN)
+    return {**values, **loaded.settings.values}
+
+
+def value_below(values: Mapping[str, Value | None], name: str) -> Value | None:
+    """Return the value of a key, or the values below a table as one."""
+    parts = split(name)
+    named = [(split(key), value) for key, value in values.items() if value is not None]
+    exact = next((value for key, value in named if key == parts), None)
+    inside = [(key[len(parts) :], value) for key, value in named if key[: len(parts)] == parts]
+    if exact is not None or not inside:
+        return exact
+    origins = dict.fromkeys(value.origin for _, value in inside)
+    return Value(value=nested((key, value.value) for key, value in inside), origin=", ".join(origins))
+
+
+def everything(loaded: Loaded, key: Key | None, tracing_key: Key | None) -> dict[str, Value | None]:
+    """Return all that is in force: the profile, the values, and what is said of the keys."""
+    return {
+        "profile": Value(value=loaded.profile.name, origin=loaded.profile.origin or BUILT_IN),
+        **values_in_force(loaded),
+        "api_key": _key_row(key, f", for {_endpoint(loaded)}"),
+        "tracing_key": _key_row(tracing_key, ""),
+    }
+
+
+def everything_json(loaded: Loaded, key: Key | None, tracing_key: Key | None) -> dict[str, JSONValue]:
+    """Return all that is in force as JSON."""
+    return {
+        "profile": loaded.profile.name,
+        "profile_origin": loaded.profile.origin or BUILT_IN,
+        "path": as_text(loaded.paths.profile),
+        "project": None if loaded.project is None else str(loaded.project.path),
+        "values": values_json(values_in_force(loaded)),
+        "api_key": {
+            "present": key is not None,
+            "for": _endpoint(loaded),
+            "origin": None if key is None else key.source,
+            "use_for_tracing": _is_for_traces(key),
+        },
+        "tracing_key": {
+            "present": tracing_key is not None,
+            "origin": None if tracing_key is None else tracing_key.source,
+        },
+    }
+
+
+def show_value(invocation: Invocation, name: str, value: Value | None, *, as_json: bool) -> None:
+    """Print one value, or nothing where it is not set."""
+    if as_json:
+        shown = None if value is None else value.value
+        invocation.print_json({"key": name, "value": shown, "origin": None if value is None else value.origin})
+    elif value is not None:
+        invocation.print(as_text(value.value) or "")
+
+
+def print_table(invocation: Invocation, values: Mapping[str, Value | None], *, with_origin: bool) -> None:
+    """Print values in columns, a line each."""
+    rows = [
+        (name, UNSET, "") if value is None else (name, as_text(value.value) or "", value.origin)
+        for name, value in values.items()
+    ]
+    for line in aligned(rows if with_origin else [row[:2] for row in rows], room()):
+        invocation.print(line)
+
+
+def values_json(values: Mapping[str, Value | None]) -> dict[str, JSONValue]:
+    """Return values with where they come from as JSON."""
+    return {
+        name: {"value": None, "origin": None} if value is None else {"value": value.value, "origin": value.origin}
+        for name, value in values.items()
+    }
+
+
+def as_text(value: JSONValue | Path | None) -> str | None:
+    """Return a value as the command line takes it; None stays None."""
+    if value is None:
+        return None
+    return str(value) if isinstance(value, str | Path) else json.dumps(value, ensure_ascii=False)
+
+
+def _endpoint(loaded: Loaded) -> str:
+    return origin_of(loaded.settings.client.base_url)
+
+
+def _key_row(key: Key | None, place: str) -> Value | None:
+    """Return what is said of a key in place of its value."""
+    match key:
+        case None:
+            return None
+        case Credential():
+            state = "present"
+        case KeyFromKeyring():
+            state = "in the keyring"
+        case KeyFromCommand():
+            state = "printed by key_command"
+        case _:
+            assert_never(key)
+    aside = "" if _is_for_traces(key) else ", not for traces"
+    return Value(value=f"{state}{place}{aside}", origin=key.source)
+
+
+def _is_for_traces(key: Key | None) -> bool:
+    return not isinstance(key, Credential | KeyFromKeyring) or key.use_for_tracing

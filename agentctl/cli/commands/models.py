@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from agentctl.agent.wire import JSONValue
-from agentctl.cli import candidates
+from agentctl.cli import completion_values
 from agentctl.cli.columns import aligned, room
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
@@ -36,7 +36,9 @@ Models: those of the endpoint, and the local weights.
 
 app = typer.Typer(no_args_is_help=True, help=HELP)
 
-Name = Annotated[str, typer.Argument(metavar="[NAME]", help="The local model.", autocompletion=candidates.local_models)]
+Name = Annotated[
+    str, typer.Argument(metavar="[NAME]", help="The local model.", autocompletion=completion_values.local_models)
+]
 
 _PLAIN_EVERY = 25
 """Percent of a download between two lines where stderr is no terminal."""

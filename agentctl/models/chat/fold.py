@@ -8,14 +8,13 @@ from typing import Any
 
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import ModelBehaviorError, ServiceError, ServiceUnavailableError
-from agentctl.models.reading import ReadBatch
+from agentctl.models.call import ReadBatch
 from agentctl.models.response_writer import REASONING, REFUSAL, SUMMARY, TEXT, ResponseWriter
 from agentctl.net.failures import event_error
 from agentctl.net.unreachable import CONNECTION_LOST
 from agentctl.redaction import excerpt
 
 from .calls import ToolCalls
-from .usage import response_usage
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """Why a response is not whole, by its `finish_reason`."""
@@ -150,3 +149,22 @@ def _objects(values: JSONValue) -> list[dict[str, Any]]:
 
 def _text(value: JSONValue) -> str:
     return value if isinstance(value, str) else ""
+
+
+def response_usage(usage: dict[str, Any]) -> dict[str, JSONValue]:
+    """Return the counts under their names in the Responses API; a missing one is 0."""
+    read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    cached = _count(usage.get("prompt_tokens_details"), "cached_tokens")
+    thought = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
+    return {
+        "input_tokens": read,
+        "input_tokens_details": {"cached_tokens": cached},
+        "output_tokens": written,
+        "output_tokens_details": {"reasoning_tokens": thought},
+        "total_tokens": _count(usage, "total_tokens") or read + written,
+    }
+
+
+def _count(fields: JSONValue, name: str) -> int:
+    value = fields.get(name) if isinstance(fields, dict) else None
+    return value if isinstance(value, int) else 0

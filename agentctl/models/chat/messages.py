@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from agentctl.agent.views import to_wire
+from agentctl.agent.items.views import to_wire
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import UserError
 

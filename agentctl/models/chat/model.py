@@ -14,11 +14,10 @@ from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import UserError
 from agentctl.models.body import encode_json
-from agentctl.models.call import Pause, extra_headers, log_data, tried
-from agentctl.models.reading import read_answer
+from agentctl.models.call import Pause, extra_headers, log_data, read_answer, tried
 from agentctl.models.service_model import ServiceModel
-from agentctl.net.answer import AnswerHead
 from agentctl.net.http import HttpCall, HttpPipe
+from agentctl.net.response_body import AnswerHead
 from agentctl.net.retry import Retries
 
 from .fold import ChatFold

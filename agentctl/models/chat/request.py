@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from agentctl.agent.model_settings import MCPToolChoice, ModelSettings, ToolChoice, to_json
 from agentctl.agent.output import AgentOutputSchemaBase
 from agentctl.agent.ports import ModelRequest
-from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tools.tool import FunctionTool
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import UserError
 from agentctl.models.body import with_extras
@@ -18,7 +18,7 @@ from .messages import build_messages
 
 if TYPE_CHECKING:
     from agentctl.agent.handoff import Handoff
-    from agentctl.agent.tool import Tool
+    from agentctl.agent.tools.hosted_tools import Tool
 
 _TOOL_CHOICES = frozenset({"auto", "required", "none"})
 _LOGPROBS = "message.output_text.logprobs"

@@ -7,21 +7,21 @@ schema, which the runtime turns into a grammar, leaves the model no other form t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.model_settings import MCPToolChoice
 from agentctl.agent.ports import ModelRequest
-from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tools.tool import FunctionTool
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import UserError
 
-from .manner import Manner
-
 if TYPE_CHECKING:
-    from agentctl.agent.tool import Tool
+    from agentctl.agent.tools.hosted_tools import Tool
+
 
 _TEXT_PARTS = frozenset({"input_text", "output_text", "text"})
 _SETTINGS = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "max_tokens")
@@ -271,3 +271,15 @@ def _text(content: JSONValue) -> str:
         else:
             raise UserError(f"a local model reads text only: it cannot be given {kind!r}")
     return "".join(texts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """What a model is told where the run says nothing, and what it is not left to choose."""
+
+    sampling: Mapping[str, float] = field(default_factory=dict)
+    """Sampling settings."""
+    text_sampling: Mapping[str, float] = field(default_factory=dict)
+    """Further ones for free text; under a grammar they would do harm."""
+    calls_in_a_row: bool = True
+    """Whether it may choose another call after a tool's result; the smallest models would choose nothing else."""

@@ -13,16 +13,15 @@ from typing import TypeVar
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.events import Progressed
-from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
+from agentctl.agent.ports import ModelEvent, ModelProvider, ModelRequest, WireModel
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError, ModelTimeoutError
 
-from .chat import Chat, build_chat
-from .manner import Manner
+from .chat import Chat, Manner, build_chat
 from .pull import Step, pull
 from .reply import Reply
 from .runtime import Runtime, import_check, load, loaded
-from .weights import State, Weights, state_of, weights_folder
+from .weights import SMOLLM2, State, Weights, known_weights, state_of, weights_folder
 from .worker import Outlet, emitted
 
 T = TypeVar("T")
@@ -145,3 +144,32 @@ class _Deadline:
 
 def _new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(16)}"
+
+
+class LocalProvider(ModelProvider):
+    """Finds local models; they are fetched and loaded when first asked, not when found."""
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._models: dict[str, LocalModel] = {}
+
+    def get_model(self, model_name: str | None) -> LocalModel:
+        """Return the model of a name (`smollm2`) or of a path (`/path/to/model.gguf`, `~/model.gguf`).
+
+        Raises:
+            ConfigurationError: there is no such name or file.
+        """
+        name = model_name or SMOLLM2.name
+        if name not in self._models:
+            source = _file(name) if "/" in name or name.endswith(".gguf") else known_weights(name)
+            self._models[name] = LocalModel(name, source, self._environ)
+        return self._models[name]
+
+
+def _file(name: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise ConfigurationError(f"there is no such file, which the model local/{name} names", file=path)
+    if not path.is_file():
+        raise ConfigurationError(f"is not a file: the model local/{name} is named by its GGUF file", file=path)
+    return path

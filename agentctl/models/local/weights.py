@@ -13,7 +13,7 @@ from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 from agentctl.storage import folders
 
-from .manner import Manner
+from .chat import Manner
 
 RUNTIME_MODULE = "xllamacpp"
 

@@ -9,7 +9,7 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.models.body import encode_json
 
-from .snapshot import snapshot
+from .planner import snapshot
 
 MOST_KEPT_BYTES = 16 * 1024 * 1024
 """How much encoded history is kept, over all runs of a model; the least recently sent goes first."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from agentctl.agent.wire import TERMINAL, WireEvent, WireItem
 from agentctl.errors import ModelBehaviorError, ServiceError, ServiceUnavailableError
-from agentctl.models.reading import ReadBatch
+from agentctl.models.call import ReadBatch
 from agentctl.net.failures import event_error
 from agentctl.net.unreachable import CONNECTION_LOST
 from agentctl.redaction import excerpt

@@ -9,8 +9,6 @@ from typing import TypeAlias
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 
-from .snapshot import snapshot
-
 _VOLATILE = frozenset(
     {
         "input",
@@ -130,3 +128,18 @@ def _is_plain(body: Mapping[str, JSONValue]) -> bool:
 
 def _fields(body: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
     return {name: value for name, value in body.items() if name not in _VOLATILE}
+
+
+_UNKNOWN = object()
+
+
+def snapshot(value: JSONValue) -> JSONValue:
+    """Return a copy of a JSON value that equals it until somebody changes it.
+
+    What is no JSON, such as an `openai` object in a user's input, may change unseen: its copy equals nothing.
+    """
+    if isinstance(value, dict):
+        return {name: snapshot(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [snapshot(part) for part in value]
+    return value if value is None or isinstance(value, str | int | float) else _UNKNOWN

@@ -10,8 +10,7 @@ from functools import partial
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
-from agentctl.net.endpoint import Endpoint
-from agentctl.net.key_source import with_key
+from agentctl.net.endpoint import Endpoint, with_key
 from agentctl.net.live_socket import LiveSocket
 from agentctl.net.websocket import Address, WebSocketPipe, address_at
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from agentctl.agent.model_settings import ModelSettings, to_json
 from agentctl.agent.output import AgentOutputSchemaBase
 from agentctl.agent.ports import ModelRequest
-from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tools.tool import FunctionTool
 from agentctl.agent.wire import JSONValue
 from agentctl.models.body import with_extras
 
 if TYPE_CHECKING:
     from agentctl.agent.handoff import Handoff
-    from agentctl.agent.tool import Tool
+    from agentctl.agent.tools.hosted_tools import Tool
 
 _LOGPROBS = "message.output_text.logprobs"
 _TOOL_CHOICES = frozenset({"auto", "required", "none"})

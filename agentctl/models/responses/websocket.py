@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import field
+from enum import Enum
 from functools import partial
 from typing import assert_never
 
@@ -15,10 +16,9 @@ from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.usage import MeasuredResponse, TransportUsage
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.errors import ServiceError
+from agentctl.errors import RequestRejectedError, ServiceError
 from agentctl.log import logger
-from agentctl.models.call import Pause, TimeLeft, extra_headers, log_data, tried
-from agentctl.models.reading import ReadBatch
+from agentctl.models.call import Pause, ReadBatch, TimeLeft, extra_headers, log_data, tried
 from agentctl.models.service_model import ServiceModel
 from agentctl.net.live_socket import NotSent
 from agentctl.net.retry import Retries, is_replayable
@@ -28,7 +28,6 @@ from .encoder import encode_fields
 from .fold import ResponseFold
 from .planner import Chain, Delta, Full, Plan, chain_after, frame
 from .pool import Lease, Wanted, WebSocketPool
-from .recovery import Recovery, recovery
 from .request import build_request
 
 _ENCRYPTED_REASONING = "reasoning.encrypted_content"
@@ -268,3 +267,30 @@ def _naming_auto(error: ServiceError) -> ServiceError:
         request_id=error.request_id,
         retry_after=error.retry_after,
     )
+
+
+class Recovery(Enum):
+    """A way to send a request again that cannot do it twice; each is taken once."""
+
+    FULL_INPUT = "the whole input on the same socket, whose service does not know what the request was to follow"
+    NEW_SOCKET = "the whole input on a new socket, since the service has ended this one or is about to"
+    PLAIN_REASONING = "without encrypted reasoning, which this model does not have"
+
+
+def recovery(
+    error: ServiceError | NotSent, plan: Plan, *, is_reused: bool, asks_for_reasoning: bool
+) -> Recovery | None:
+    """Return what helps against `error`, None where nothing does that the user need not know of.
+
+    `is_reused` is whether the socket had been at hand; `asks_for_reasoning`, whether we ask for encrypted reasoning
+    though the user does not.
+    """
+    if isinstance(error, NotSent):
+        return Recovery.NEW_SOCKET if is_reused else None
+    if error.code == "previous_response_not_found":
+        return Recovery.FULL_INPUT if isinstance(plan, Delta) else None
+    if error.code == "websocket_connection_limit_reached":
+        return Recovery.NEW_SOCKET
+    if asks_for_reasoning and isinstance(error, RequestRejectedError) and "ncrypted content" in error.message:
+        return Recovery.PLAIN_REASONING
+    return None

@@ -9,7 +9,7 @@ from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.events import ModelRequested, RawResponsesStreamEvent, RetryScheduled, RunItemStreamEvent
 from agentctl.agent.guardrail import GuardrailFunctionOutput, OutputGuardrail, OutputGuardrailResult
-from agentctl.agent.items import run_item
+from agentctl.agent.items.run_items import run_item
 from agentctl.cli.chat.history import Heard, remembered
 from agentctl.errors import (
     MaxTurnsExceeded,

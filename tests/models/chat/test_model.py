@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from agentctl.agent.events import RetryScheduled, Warned
-from agentctl.agent.function_tool import function_tool
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import ModelRequest, WireModel
+from agentctl.agent.tools.function_tool import function_tool
 from agentctl.errors import (
     AuthenticationError,
     ModelBehaviorError,

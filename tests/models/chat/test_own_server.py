@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from agentctl.agent.function_tool import function_tool
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.output import AgentOutputSchema
 from agentctl.agent.ports import ModelRequest, WireModel
+from agentctl.agent.tools.function_tool import function_tool
 from agentctl.errors import AuthenticationError, RequestRejectedError
 from agentctl.models.chat.model import ChatHTTPModel
 from agentctl.models.openai_chatcompletions import OpenAIChatCompletionsModel

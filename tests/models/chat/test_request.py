@@ -7,7 +7,7 @@ from agentctl import Agent, WebSearchTool, handoff
 from agentctl.agent.model_settings import MCPToolChoice, ModelSettings
 from agentctl.agent.output import AgentOutputSchema
 from agentctl.agent.ports import ModelRequest
-from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tools.tool import FunctionTool
 from agentctl.errors import UserError
 from agentctl.models.chat.request import build_request, is_openai_service, unsupported
 

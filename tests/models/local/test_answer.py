@@ -4,7 +4,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentctl.models.local.answer import AnswerReader
+from agentctl.models.local.reply import AnswerReader
 
 
 def read(text: str, cuts: list[int]) -> list[str]:

@@ -7,10 +7,9 @@ from agentctl import Agent, WebSearchTool, handoff
 from agentctl.agent.model_settings import MCPToolChoice, ModelSettings
 from agentctl.agent.output import AgentOutputSchema
 from agentctl.agent.ports import ModelRequest
-from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tools.tool import FunctionTool
 from agentctl.errors import UserError
-from agentctl.models.local.chat import Form, build_chat
-from agentctl.models.local.manner import Manner
+from agentctl.models.local.chat import Form, Manner, build_chat
 
 LARGE = Manner()
 SMALL = Manner(sampling={"temperature": 0.2}, text_sampling={"repeat_penalty": 1.1}, calls_in_a_row=False)

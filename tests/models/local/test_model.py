@@ -20,8 +20,7 @@ from agentctl.errors import (
     RequestRejectedError,
     ServiceUnavailableError,
 )
-from agentctl.models.local.model import LocalModel
-from agentctl.models.local.provider import LocalProvider
+from agentctl.models.local.model import LocalModel, LocalProvider
 from agentctl.models.local.weights import SMOLLM2
 from agentctl.threads import wait_for_running
 from tests.models.local.test_chat import CALL, OUTPUT, QUESTION, WEATHER
@@ -186,7 +185,7 @@ def test_loading_is_announced_and_the_runtime_is_silent(local_home: Path) -> Non
         "import asyncio, os\n"
         "from agentctl.agent.model_settings import ModelSettings\n"
         "from agentctl.agent.ports import ModelRequest\n"
-        "from agentctl.models.local.provider import LocalProvider\n"
+        "from agentctl.models.local.model import LocalProvider\n"
         "async def main():\n"
         "    request = ModelRequest(input='Say hello', model_settings=ModelSettings(max_tokens=3))\n"
         "    async for event in LocalProvider().get_model('smollm2').stream(request):\n"

@@ -8,8 +8,7 @@ import pytest
 
 from agentctl.agent.ports import ModelRequest
 from agentctl.errors import ConfigurationError
-from agentctl.models.local.model import LocalModel
-from agentctl.models.local.provider import LocalProvider
+from agentctl.models.local.model import LocalModel, LocalProvider
 
 
 async def drain(model: LocalModel) -> None:
@@ -92,7 +91,7 @@ def test_under_ci_nothing_is_fetched_unasked(home: Path, monkeypatch: pytest.Mon
 
 
 def test_finding_a_model_does_not_import_the_runtime() -> None:
-    script = "import sys; from agentctl.models.local.provider import LocalProvider; LocalProvider().get_model(None)"
+    script = "import sys; from agentctl.models.local.model import LocalProvider; LocalProvider().get_model(None)"
     script += "; print(sorted({'xllamacpp', 'openai', 'pydantic', 'httpx2', 'filelock'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -5,7 +5,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentctl.models.local.manner import Manner
+from agentctl.models.local.chat import Manner
 from agentctl.models.local.weights import Weights
 
 CONTENT = b"GGUF" + bytes(range(256)) * 400

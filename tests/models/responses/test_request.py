@@ -14,11 +14,11 @@ from agentctl import (
     WebSearchTool,
     handoff,
 )
-from agentctl.agent.api_tool import ApiTool
 from agentctl.agent.model_settings import MCPToolChoice, ModelSettings
 from agentctl.agent.output import AgentOutputSchema
 from agentctl.agent.ports import ModelRequest
-from agentctl.agent.tool import FunctionTool
+from agentctl.agent.tools.api_tool import ApiTool
+from agentctl.agent.tools.tool import FunctionTool
 from agentctl.errors import UserError
 from agentctl.models.responses.request import build_request
 

@@ -7,9 +7,9 @@ import pytest
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.events import RetryScheduled
-from agentctl.agent.function_tool import function_tool
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import ModelRequest
+from agentctl.agent.tools.function_tool import function_tool
 from agentctl.agent.usage import TransportUsage
 from agentctl.errors import (
     AgentsException,

@@ -1,0 +1,136 @@
+"""The whole response of a model: its items over the wire JSON they came as, and what the call consumed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from agentctl._dataclass import dataclass
+from agentctl.agent.usage import MeasuredResponse, Usage
+from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.errors import ModelBehaviorError
+
+from .views import item_view, to_wire, wire_of
+
+if TYPE_CHECKING:
+    from openai.types.responses import ResponseOutputItem
+
+
+class Output:
+    """The field `output`: holds wire items, or objects that a custom model made, and gives `openai` objects."""
+
+    def __get__(self, response: Any, kind: type | None = None) -> list[ResponseOutputItem]:
+        """Return the items as `openai` objects, built from the wire JSON when first touched."""
+        if response is None:
+            raise AttributeError("output")  # So that dataclass sees a field without a default.
+        if response._views is None:
+            items = response._items
+            if any(isinstance(item, dict) for item in items):
+                response._views = [item_view(item) if isinstance(item, dict) else item for item in items]
+                response._wires = {id(view): item for view, item in zip(response._views, items, strict=True)}
+            else:
+                response._views = items  # The list of whoever made the response stays theirs.
+        views: list[ResponseOutputItem] = response._views
+        return views
+
+    def __set__(self, response: Any, value: Sequence[ResponseOutputItem | WireItem]) -> None:
+        """Take wire items, objects, or both."""
+        response._items, response._views, response._wires = value, None, {}
+
+
+@dataclass(eq=False, repr=False)
+class ModelResponse:
+    """A whole response of a model; `wire_output` is its items as JSON, `output` the typed view of them."""
+
+    output: Output = Output()  # a descriptor, not a shared default
+    usage: Usage = field(default_factory=Usage)
+    response_id: str | None = None
+    request_id: str | None = None
+    """The service's name for the request, for its support to find it by; None where the transport has none."""
+    raw_usage: dict[str, Any] | None = None
+    incomplete: str | None = None
+    """Why the service stopped before the end (`max_output_tokens`, `content_filter`); None for a whole response."""
+
+    _items: ClassVar[list[Any]]
+    _views: ClassVar[list[Any] | None]
+    _wires: ClassVar[dict[int, WireItem]]
+
+    @classmethod
+    def from_wire(cls, response: dict[str, Any]) -> ModelResponse:
+        """Read the `response` object of a terminal event.
+
+        Raises:
+            ModelBehaviorError: its output is no list of items.
+        """
+        output, raw_usage = response.get("output") or [], response.get("usage")
+        if not isinstance(output, list) or not all(isinstance(item, dict) for item in output):
+            raise ModelBehaviorError("the output of the response is no list of items: the endpoint is not compatible")
+        usage, request_id = Usage.from_wire(raw_usage), None
+        if isinstance(response, MeasuredResponse):
+            usage.transport, request_id = response.transport, response.request_id
+        return cls(
+            output=output,
+            usage=usage,
+            response_id=_text_or_none(response.get("id")),
+            request_id=request_id,
+            raw_usage=raw_usage if isinstance(raw_usage, dict) else None,
+            incomplete=_incomplete(response),
+        )
+
+    @property
+    def raw_output(self) -> list[Any]:
+        """The items as they came: dicts from our models, objects from a custom one or where a view was changed."""
+        if self._views is None:
+            return self._items
+        return [self._unchanged(view) or view for view in self._views]
+
+    @property
+    def wire_output(self) -> list[WireItem]:
+        """The items as JSON."""
+        if self._views is None:
+            return [to_wire(item) for item in self._items]
+        return [self._unchanged(view) or to_wire(view) for view in self._views]
+
+    def to_input_items(self) -> list[WireItem]:
+        """Return the items as input for a later model call."""
+        return self.wire_output
+
+    def _unchanged(self, view: Any) -> WireItem | None:
+        """Return the wire JSON that a view was made of, None if there is none or the view has been changed since."""
+        wire = self._wires.get(id(view))
+        return wire if isinstance(wire, dict) and wire_of(wire, view) is wire else None
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, ModelResponse) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # as any dataclass with a mutable field
+
+    def __repr__(self) -> str:
+        return f"ModelResponse({', '.join(f'{name}={value!r}' for name, value in self._values().items())})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_items": self.raw_output, "_views": None, "_wires": {}}
+
+    def _values(self) -> dict[str, Any]:
+        """Return the fields by name, the output as JSON: no view is needed for them."""
+        return {
+            "output": self.wire_output,
+            "usage": self.usage,
+            "response_id": self.response_id,
+            "request_id": self.request_id,
+            "raw_usage": self.raw_usage,
+            "incomplete": self.incomplete,
+        }
+
+
+def _incomplete(response: dict[str, Any]) -> str | None:
+    if response.get("status") != "incomplete":
+        return None
+    details = response.get("incomplete_details")
+    reason = details.get("reason") if isinstance(details, dict) else None
+    return _text_or_none(reason) or "for no reason given"
+
+
+def _text_or_none(value: JSONValue) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,363 @@
+"""Items: what a run produces, one object each, over the wire JSON they came as.
+
+`ModelResponse` is at hand here too: this is where the Agents SDK has it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+from agentctl._dataclass import dataclass
+from agentctl.agent.wire import JSONValue, WireItem
+
+from .model_response import ModelResponse as ModelResponse
+from .tool_output import output_wire
+from .views import AgentField, RawItem, item_state, item_values, raw_wire, release, to_wire
+
+if TYPE_CHECKING:
+    from openai.types.responses import (
+        ResponseFunctionToolCall,
+        ResponseOutputMessage,
+        ResponseReasoningItem,
+    )
+    from openai.types.responses.response_input_item_param import McpApprovalResponse
+    from openai.types.responses.response_output_item import McpApprovalRequest, McpListTools
+
+    from agentctl.agent.agent import Agent
+    from agentctl.agent.tools.tool import ToolOrigin
+
+
+@dataclass(eq=False, repr=False)
+class RunItemBase:
+    """An item of a run, with the agent it belongs to; `wire` is its JSON, `raw_item` the typed view of it."""
+
+    agent: Agent[Any]
+    raw_item: Any
+    if not TYPE_CHECKING:  # A type checker sees what the descriptors give and take.
+        agent, raw_item = AgentField(), RawItem()
+
+    _wire: ClassVar[WireItem | None]
+    _view: ClassVar[Any]
+
+    @property
+    def wire(self) -> WireItem:
+        """The item as JSON."""
+        return raw_wire(self)
+
+    def to_input_item(self) -> WireItem:
+        """Return the item as input for a later model call."""
+        return self.wire
+
+    def release_agent(self) -> None:
+        """Hold the agents of the item weakly from now on, so that they can go while the item is kept."""
+        release(self, "agent")
+
+    def __eq__(self, other: object) -> bool:
+        return item_values(self) == item_values(other) if type(other) is type(self) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # as any dataclass with a mutable field
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in item_values(self).items())
+        return f"{type(self).__name__}({shown})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return item_state(self)
+
+
+@dataclass(eq=False, repr=False)
+class MessageOutputItem(RunItemBase):
+    """A message of the model."""
+
+    raw_item: ResponseOutputMessage
+    type: Literal["message_output_item"] = "message_output_item"
+
+
+@dataclass(eq=False, repr=False)
+class ReasoningItem(RunItemBase):
+    """Reasoning of the model."""
+
+    raw_item: ResponseReasoningItem
+    type: Literal["reasoning_item"] = "reasoning_item"
+
+
+@dataclass(eq=False, repr=False)
+class ToolCallItem(RunItemBase):
+    """A tool call of the model: of a function here, or of a tool that the service ran."""
+
+    type: Literal["tool_call_item"] = "tool_call_item"
+    description: str | None = None
+    title: str | None = None
+    tool_origin: ToolOrigin | None = None
+
+    @property
+    def tool_name(self) -> str | None:
+        """The name of the tool that is called."""
+        return _text_or_none(self.wire.get("name"))
+
+    @property
+    def call_id(self) -> str | None:
+        """What joins the call and its output."""
+        return _text_or_none(self.wire.get("call_id") or self.wire.get("id"))
+
+
+@dataclass(eq=False, repr=False)
+class ToolCallOutputItem(RunItemBase):
+    """What a tool call gave; `output` is the tool's own return value."""
+
+    output: Any
+    type: Literal["tool_call_output_item"] = "tool_call_output_item"
+    tool_origin: ToolOrigin | None = None
+    custom_data: dict[str, Any] | None = None
+    """What the tool's `custom_data_extractor` gave: for the program, never for the model."""
+    failed: bool = field(default=False, kw_only=True)
+    """Whether this is what the model is told of a failure, in place of an output."""
+
+    @property
+    def call_id(self) -> str | None:
+        """What joins the call and its output."""
+        return _text_or_none(self.wire.get("call_id"))
+
+
+@dataclass(eq=False, repr=False)
+class HandoffCallItem(RunItemBase):
+    """A call of the model that hands the conversation to another agent."""
+
+    raw_item: ResponseFunctionToolCall
+    type: Literal["handoff_call_item"] = "handoff_call_item"
+
+    @property
+    def tool_name(self) -> str | None:
+        """The name of the handoff's tool."""
+        return _text_or_none(self.wire.get("name"))
+
+    @property
+    def call_id(self) -> str | None:
+        """What joins the call and its output."""
+        return _text_or_none(self.wire.get("call_id") or self.wire.get("id"))
+
+
+@dataclass(eq=False, repr=False)
+class HandoffOutputItem(RunItemBase):
+    """The answer to a handoff call: the conversation has gone from one agent to the other."""
+
+    raw_item: WireItem
+    source_agent: Agent[Any]
+    target_agent: Agent[Any]
+    if not TYPE_CHECKING:
+        source_agent, target_agent = AgentField(), AgentField()
+    type: Literal["handoff_output_item"] = "handoff_output_item"
+
+    @property
+    def call_id(self) -> str | None:
+        """What joins the call and its output."""
+        return _text_or_none(self.wire.get("call_id"))
+
+    def release_agent(self) -> None:
+        """Hold the agents of the item weakly from now on, so that they can go while the item is kept."""
+        release(self, "agent", "source_agent", "target_agent")
+
+
+@dataclass(eq=False, repr=False)
+class ToolApprovalItem(RunItemBase):
+    """A call that waits for somebody's yes; it is no part of the history."""
+
+    raw_item: Any
+    tool_name: str | None = None
+    """The name of the tool, where the call does not say it."""
+    type: Literal["tool_approval_item"] = "tool_approval_item"
+    tool_origin: ToolOrigin | None = None
+
+    @property
+    def name(self) -> str | None:
+        """The name of the tool that is to be called."""
+        return self.tool_name or _text_or_none(self.wire.get("name"))
+
+    @property
+    def qualified_name(self) -> str | None:
+        """The name of the tool, with its namespace if it has one."""
+        namespace = _text_or_none(self.wire.get("namespace"))
+        return f"{namespace}.{self.name}" if namespace and self.name else self.name
+
+    @property
+    def arguments(self) -> str | None:
+        """What the tool is to be called with, a JSON text."""
+        for field_name in ("arguments", "action", "operation"):
+            value = self.wire.get(field_name)
+            if value is not None:
+                return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return None
+
+    @property
+    def call_id(self) -> str | None:
+        """What joins the call and its output."""
+        return _text_or_none(self.wire.get("call_id") or self.wire.get("id"))
+
+
+@dataclass(eq=False, repr=False)
+class InputItem(RunItemBase):
+    """Input that joined a run while it waited."""
+
+    raw_item: WireItem
+    type: Literal["input_item"] = "input_item"
+
+
+@dataclass(eq=False, repr=False)
+class MCPListToolsItem(RunItemBase):
+    """The tools of an MCP server, as the service listed them."""
+
+    raw_item: McpListTools
+    type: Literal["mcp_list_tools_item"] = "mcp_list_tools_item"
+
+
+@dataclass(eq=False, repr=False)
+class MCPApprovalRequestItem(RunItemBase):
+    """The service asks whether it may call a tool of an MCP server."""
+
+    raw_item: McpApprovalRequest
+    type: Literal["mcp_approval_request_item"] = "mcp_approval_request_item"
+
+
+@dataclass(eq=False, repr=False)
+class MCPApprovalResponseItem(RunItemBase):
+    """The answer to the request for a call of an MCP server's tool."""
+
+    raw_item: McpApprovalResponse
+    type: Literal["mcp_approval_response_item"] = "mcp_approval_response_item"
+
+
+@dataclass(eq=False, repr=False)
+class UnrecognizedItem(RunItemBase):
+    """An output item of a type that this version does not know; it stays in the history as it came."""
+
+    type: Literal["unrecognized_item"] = "unrecognized_item"
+
+
+RunItem: TypeAlias = (
+    MessageOutputItem
+    | ReasoningItem
+    | ToolCallItem
+    | ToolCallOutputItem
+    | HandoffCallItem
+    | HandoffOutputItem
+    | InputItem
+    | MCPListToolsItem
+    | MCPApprovalRequestItem
+    | MCPApprovalResponseItem
+    | UnrecognizedItem
+)
+
+_TOOL_CALLS = frozenset(
+    {
+        "function_call",
+        "custom_tool_call",
+        "shell_call",
+        "local_shell_call",
+        "apply_patch_call",
+        "computer_call",
+        "web_search_call",
+        "file_search_call",
+        "code_interpreter_call",
+        "image_generation_call",
+        "mcp_call",
+    }
+)
+"""The types of items that call a tool: one that runs here, or one that the service ran."""
+
+
+def run_item(wire: WireItem, agent: Agent[Any], *, raw: Any = None) -> RunItem:
+    """Return an output item of a response as the run item of its type; `raw` is the object it came as, if any.
+
+    A function call comes out as a tool call: whether it is a handoff, the agent's handoffs tell.
+    """
+    kind = _text_or_none(wire.get("type")) or ""
+    held: Any = wire if raw is None else raw
+    if kind in _TOOL_CALLS:
+        return ToolCallItem(agent, held)
+    match kind:
+        case "message":
+            return MessageOutputItem(agent, held)
+        case "reasoning":
+            return ReasoningItem(agent, held)
+        case "shell_call_output":
+            return ToolCallOutputItem(agent, held, output=wire.get("output"))
+        case "mcp_list_tools":
+            return MCPListToolsItem(agent, held)
+        case "mcp_approval_request":
+            return MCPApprovalRequestItem(agent, held)
+        case "mcp_approval_response":
+            return MCPApprovalResponseItem(agent, held)
+        case _:
+            return UnrecognizedItem(agent, held)
+
+
+class ItemHelpers:
+    """Short ways to the text of items."""
+
+    @classmethod
+    def extract_text(cls, message: Any) -> str | None:
+        """Return the text of a message, all its parts joined; None if it is no message or has none."""
+        return message_text(to_wire(message)) or None
+
+    @classmethod
+    def extract_last_text(cls, message: Any) -> str | None:
+        """Return the text of the last part of a message, if that is text."""
+        parts = _parts(to_wire(message))
+        return parts[-1].get("text") if parts and parts[-1].get("type") == "output_text" else None
+
+    @classmethod
+    def extract_last_content(cls, message: Any) -> str:
+        """Return the last part of a message: its text, or its refusal."""
+        parts = _parts(to_wire(message))
+        return (parts[-1].get("text") or parts[-1].get("refusal") or "") if parts else ""
+
+    @classmethod
+    def extract_refusal(cls, message: Any) -> str | None:
+        """Return why the model refused, if it did."""
+        return message_refusal(to_wire(message))
+
+    @classmethod
+    def input_to_new_input_list(cls, input: str | list[WireItem]) -> list[WireItem]:
+        """Return input as a new list of items; a text becomes a user message."""
+        return [{"role": "user", "content": input}] if isinstance(input, str) else list(input)
+
+    @classmethod
+    def text_message_output(cls, message: MessageOutputItem) -> str:
+        """Return the text of a message item."""
+        return message_text(message.wire)
+
+    @classmethod
+    def text_message_outputs(cls, items: list[RunItem]) -> str:
+        """Return the text of all message items, joined."""
+        return "".join(message_text(item.wire) for item in items if isinstance(item, MessageOutputItem))
+
+    @classmethod
+    def tool_call_output_item(cls, tool_call: ResponseFunctionToolCall | WireItem, output: Any) -> WireItem:
+        """Return the item that answers a tool call: what the tool gave as the model reads it."""
+        call_id = to_wire(tool_call).get("call_id")
+        return {"type": "function_call_output", "call_id": call_id, "output": output_wire(output)}
+
+
+def message_text(wire: WireItem) -> str:
+    """Return the text parts of a message, joined."""
+    return _joined(wire, "output_text", "text")
+
+
+def message_refusal(wire: WireItem) -> str | None:
+    """Return the refusal in a message, None where there is none."""
+    return _joined(wire, "refusal", "refusal") or None
+
+
+def _joined(wire: WireItem, kind: str, field: str) -> str:
+    return "".join(_text_or_none(part.get(field)) or "" for part in _parts(wire) if part.get("type") == kind)
+
+
+def _parts(wire: WireItem) -> list[dict[str, Any]]:
+    content = wire.get("content") if wire.get("type") == "message" else None
+    return [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+
+
+def _text_or_none(value: JSONValue) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,127 @@
+"""The parts of an output: what a tool returns so that the model is given texts, images and files as such."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, get_args
+
+from agentctl._dataclass import dataclass
+from agentctl.agent.wire import JSONValue, whole_characters
+
+Detail: TypeAlias = Literal["low", "high", "auto"]
+
+
+@dataclass(kw_only=True)
+class ToolOutputText:
+    """A text, as one of several parts of an output."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise TypeError(f"ToolOutputText.text is a text, not {type(self.text).__name__}")
+
+
+@dataclass(kw_only=True)
+class ToolOutputImage:
+    """An image, by its address, which may be a data URL, or as a file that the service has."""
+
+    type: Literal["image"] = "image"
+    image_url: str | None = None
+    file_id: str | None = None
+    detail: Detail | None = None
+
+    def __post_init__(self) -> None:
+        if self.detail not in (None, *get_args(Detail)):
+            raise ValueError(f"ToolOutputImage.detail is low, high or auto, not {self.detail!r}")
+        if self.image_url is None and self.file_id is None:
+            raise ValueError("ToolOutputImage has an image_url or a file_id")
+
+
+@dataclass(kw_only=True)
+class ToolOutputFileContent:
+    """A file: its content in base64, its address, or a file that the service has."""
+
+    type: Literal["file"] = "file"
+    file_data: str | None = None
+    file_url: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.file_data is None and self.file_url is None and self.file_id is None:
+            raise ValueError("ToolOutputFileContent has file_data, a file_url or a file_id")
+
+
+class ToolOutputTextDict(TypedDict):
+    """`ToolOutputText` as a dict."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ToolOutputImageDict(TypedDict):
+    """`ToolOutputImage` as a dict."""
+
+    type: Literal["image"]
+    image_url: NotRequired[str]
+    file_id: NotRequired[str]
+    detail: NotRequired[Detail]
+
+
+class ToolOutputFileContentDict(TypedDict):
+    """`ToolOutputFileContent` as a dict."""
+
+    type: Literal["file"]
+    file_data: NotRequired[str]
+    file_url: NotRequired[str]
+    file_id: NotRequired[str]
+    filename: NotRequired[str]
+
+
+_Part: TypeAlias = ToolOutputText | ToolOutputImage | ToolOutputFileContent
+_PARTS: dict[str, type[_Part]] = {
+    "text": ToolOutputText,
+    "image": ToolOutputImage,
+    "file": ToolOutputFileContent,
+}
+
+
+def parts_wire(output: Any) -> list[JSONValue] | None:
+    """Return an output that is a part, or nothing but parts, as the API has them."""
+    given = output if isinstance(output, list | tuple) else [output]
+    parts: list[JSONValue] = []
+    for value in given:
+        part = _part(value)
+        if part is None:
+            return None
+        parts.append(_part_wire(part))
+    return parts or None
+
+
+def _part(value: Any) -> _Part | None:
+    if isinstance(value, _Part):
+        return value
+    if not isinstance(value, dict):
+        return None
+    name = value.get("type")
+    kind = _PARTS.get(name) if isinstance(name, str) else None
+    if kind is None or not _fits(value, {field.name for field in dataclasses.fields(kind)}):
+        return None
+    try:
+        return kind(**value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _fits(value: Mapping[str, Any], names: set[str]) -> bool:
+    return value.keys() <= names and all(isinstance(given, str | None) for given in value.values())
+
+
+def _part_wire(part: _Part) -> JSONValue:
+    fields = {name: value for name, value in dataclasses.asdict(part).items() if value is not None}
+    if "text" in fields:
+        fields["text"] = whole_characters(fields["text"])
+    return fields | {"type": f"input_{part.type}"}

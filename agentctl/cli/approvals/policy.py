@@ -1,0 +1,65 @@
+"""Who decides about the calls of a run, as the command line and the settings say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agentctl.errors import AgentsException
+from agentctl.profile.load import Loaded
+from agentctl.profile.resolve import FLAG
+from agentctl.tickets.approver import Approver, Held, Policy
+from agentctl.tickets.rules import Rules
+from agentctl.tickets.store import TicketStore
+from agentctl.tickets.suspension import Suspension, decisions_of
+
+from .options import Case
+from .question import TerminalQuestion
+
+if TYPE_CHECKING:
+    from agentctl.run.state.run_state import RunState
+    from agentctl.tickets.approver import Approver
+
+
+def approver_of(case: Case) -> Approver:
+    """Return who decides: what was said for this run goes before the question, and that before what is a default."""
+    wishes, loaded, ticket = case.wishes, case.loaded, case.ticket
+    store, said = TicketStore.of(case.invocation), policy_said(loaded)
+    asks = said is None or (said == "suspend" and not case.may_suspend)
+    return Approver(
+        rules=Rules.of(allow=wishes.allow, deny=wishes.deny),
+        policy=loaded.settings.on_approval,
+        ask=None if case.show is None or not asks else TerminalQuestion(case.show),
+        suspend=Suspension(
+            store=store,
+            also=wishes.ticket,
+            loaded=loaded,
+            job=case.job,
+            instructions=case.instructions,
+            session=case.session,
+        ),
+        decided={} if ticket is None else decisions_of(ticket),
+        ticket=None if ticket is None else Held(name=wishes.resume or ticket.id, use=lambda: store.use(ticket)),
+    )
+
+
+def policy_said(loaded: Loaded) -> Policy | None:
+    """Return the policy that was said for this run, by a flag or a variable."""
+    said = loaded.settings.values["on_approval"].origin
+    return loaded.settings.on_approval if said == FLAG or said.startswith("AGENTCTL_") else None
+
+
+class Decide:
+    """Approves or rejects all calls that wait, or says why the run ends."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._approver: Approver | None = None
+
+    async def __call__(self, state: RunState) -> AgentsException | None:
+        """Take the decisions on the state; return why the run ends, None where it goes on."""
+        if self._approver is None:
+            # 20 ms that only a run that waits pays.
+            from .policy import approver_of
+
+            self._approver = approver_of(self._case)
+        return await self._approver(state)

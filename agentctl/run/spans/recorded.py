@@ -1,0 +1,252 @@
+"""The spans of a run that is traced, each below the one that it is part of."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, assert_never
+
+from agentctl.agent.agent import Agent
+from agentctl.agent.items.run_items import ItemHelpers
+from agentctl.agent.ports import Model, ModelRequest, ModelTracing, WireModel
+from agentctl.agent.run_config import RunConfig
+from agentctl.agent.usage import Usage
+from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.run.active_run import Progress
+from agentctl.run.tools.calls import FunctionCall
+from agentctl.tracing.create import TraceCtxManager, agent_span, guardrail_span, handoff_span, task_span
+from agentctl.tracing.current import get_current_trace
+from agentctl.tracing.process import get_trace_provider
+from agentctl.tracing.span_data import (
+    AgentSpanData,
+    FunctionSpanData,
+    GenerationSpanData,
+    ResponseSpanData,
+    TurnSpanData,
+)
+from agentctl.tracing.spans import Span, SpanError
+
+from .spans import Spans
+
+if TYPE_CHECKING:
+    from agentctl.run.tools.local import LocalCall
+
+_T = TypeVar("_T")
+
+
+class RecordedSpans(Spans):
+    """Puts what the loop tells into spans; inputs and outputs only if the configuration lets them."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self._config = config
+        self._has_data = config.trace_include_sensitive_data
+        self._has_turns = (config.tracing or {}).get("include_task_and_turn_spans", True)
+        self._whose: Agent[Any] | None = None
+        self._is_undescribed = True
+        self._agent: Span[AgentSpanData] | None = None
+        self._turn: Span[TurnSpanData] | None = None
+        self._make = get_trace_provider().create_span
+
+    @property
+    def model_tracing(self) -> ModelTracing:
+        """How much a model may trace of a call."""
+        return ModelTracing.ENABLED if self._has_data else ModelTracing.ENABLED_WITHOUT_DATA
+
+    @contextmanager
+    def run(self, progress: Progress) -> Iterator[None]:
+        """Be in a new trace, unless there is a current one, and in the spans of the run and its agent."""
+        config = self._config
+        known = None if config.trace_id else progress.known_trace  # A run that goes on is in the trace that it was in.
+        names = known or {
+            "workflow_name": config.workflow_name,
+            "id": config.trace_id,
+            "group_id": config.group_id,
+            "metadata": config.trace_metadata,
+        }
+        trace = TraceCtxManager(
+            names["workflow_name"], names["id"], names["group_id"], names["metadata"], config.tracing, False
+        )
+        with trace, self._task(progress):
+            progress.trace = get_current_trace()
+            self._begin_agent(progress)
+            try:
+                yield
+            except (Exception, CancelledError) as error:
+                self._fail(self._agent_at_hand, error)
+                raise
+            finally:
+                self.end_turn(progress)
+                self._agent_at_hand.finish(reset_current=True)
+
+    def begin_turn(self, progress: Progress) -> None:
+        """End the turn that went before, if there was one, and begin the one at hand; a new agent has a new span."""
+        self.end_turn(progress)
+        if progress.agent is not self._whose:
+            self._agent_at_hand.finish(reset_current=True)
+            self._begin_agent(progress)
+        if self._has_turns:
+            self._turn = self._make(TurnSpanData(progress.turn, progress.agent.name))
+            self._turn.start(mark_as_current=True)
+
+    def end_turn(self, progress: Progress) -> None:
+        """End the turn at hand, if there is one."""
+        turn, self._turn = self._turn, None
+        if turn is None:
+            return
+        if len(progress.raw_responses) == turn.span_data.turn:
+            turn.span_data.usage = _tokens(progress.raw_responses[-1].usage)
+        turn.finish(reset_current=True)
+
+    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
+        """Be in the span of a model call; a custom model makes its own, if it wants one."""
+        if self._is_undescribed:
+            self._describe_agent(request)
+        if not isinstance(model, WireModel):
+            return super().model_call(model, request)
+        match model.traced_as:
+            case "response":
+                return self._response(request)
+            case "generation":
+                return self._generation(model, request)
+            case None:
+                return super().model_call(model, request)
+            case never:
+                assert_never(never)
+
+    def tool_call(self, call: FunctionCall | LocalCall) -> AbstractContextManager[Callable[[str], None]]:
+        """Be in the span of a tool call."""
+        data = FunctionSpanData(call.tool.name, call.arguments if self._has_data else None, None)
+
+        def gave(output: str) -> None:
+            if self._has_data:
+                data.output = output
+
+        return _Piece(self._make(data), gave, self._fail)
+
+    @contextmanager
+    def handoff(self, source: str, targets: list[str]) -> Iterator[None]:
+        """Be in the span of a handoff to the first of the agents; that others were asked for, too, is its error."""
+        span = handoff_span(source, targets[0])
+        if len(targets) > 1:
+            span.set_error(SpanError(message="Multiple handoffs requested", data={"requested_agents": targets}))
+        with _Piece(span, _ignore, self._fail):
+            yield
+
+    def guardrail(self, name: str) -> AbstractContextManager[Callable[[bool], None]]:
+        """Be in the span of a guardrail."""
+        span = guardrail_span(name)
+        data = span.span_data
+
+        def found(triggered: bool) -> None:
+            data.triggered = triggered
+
+        return _Piece(span, found, self._fail)
+
+    def _response(self, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
+        data = ResponseSpanData(input=request.input if self._has_data else None)
+
+        def answered(response: JSONValue) -> None:
+            data.response = response if self._has_data else {"id": response.get("id")}
+            data.usage = response.get("usage")
+
+        return _Piece(self._make(data), answered, self._fail)
+
+    def _generation(
+        self, model: WireModel, request: ModelRequest
+    ) -> AbstractContextManager[Callable[[JSONValue], None]]:
+        told = request.model_settings.to_traceable_dict()
+        settings = {name: value for name, value in told.items() if value is not None}
+        messages = _messages(request) if self._has_data else None
+        data = GenerationSpanData(messages, model=model.model_name, model_config=settings)
+
+        def answered(response: JSONValue) -> None:
+            if self._has_data:
+                data.output = response.get("output")
+            data.usage = response.get("usage")
+
+        return _Piece(self._make(data), answered, self._fail)
+
+    @contextmanager
+    def _task(self, progress: Progress) -> Iterator[None]:
+        if not self._has_turns:
+            yield
+            return
+        with task_span(self._config.workflow_name) as span:
+            try:
+                yield
+            finally:
+                usage = progress.context.usage
+                span.span_data.usage = {
+                    "requests": usage.requests,
+                    **_tokens(usage),
+                    "total_tokens": usage.total_tokens,
+                }
+
+    @property
+    def _agent_at_hand(self) -> Span[AgentSpanData]:
+        assert self._agent is not None
+        return self._agent
+
+    def _begin_agent(self, progress: Progress) -> None:
+        self._whose, self._is_undescribed = progress.agent, True
+        self._agent = agent_span(progress.agent.name, handoffs=[])
+        self._agent.start(mark_as_current=True)
+
+    def _describe_agent(self, request: ModelRequest) -> None:
+        self._is_undescribed = False
+        data = self._agent_at_hand.span_data
+        data.handoffs = [handoff.agent_name for handoff in request.handoffs]
+        data.tools = [tool.name for tool in request.tools]
+        data.output_type = request.output_schema.name() if request.output_schema else "str"
+
+    def _fail(self, span: Span[Any], error: BaseException) -> None:
+        text = str(error) if self._has_data else ""
+        span.set_error(SpanError(message=type(error).__name__, data={"error": text} if text else None))
+
+
+class _Piece(AbstractContextManager[Callable[[_T], None]]):
+    """Is in a span, which learns what fails in it; it gives a function that takes what comes of the work.
+
+    A class, since a generator would cost as much as the span.
+    """
+
+    __slots__ = ("_fail", "_span", "_tell")
+
+    def __init__(
+        self, span: Span[Any], tell: Callable[[_T], None], fail: Callable[[Span[Any], BaseException], None]
+    ) -> None:
+        self._span = span
+        self._tell = tell
+        self._fail = fail
+
+    def __enter__(self) -> Callable[[_T], None]:
+        self._span.start(mark_as_current=True)
+        return self._tell
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception | CancelledError):
+            self._fail(self._span, error)
+        self._span.finish(reset_current=True)
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+def _messages(request: ModelRequest) -> list[WireItem]:
+    instructions = request.system_instructions
+    system = [{"role": "system", "content": instructions}] if instructions else []
+    given = request.input
+    return [*system, *(given if isinstance(given, list) else ItemHelpers.input_to_new_input_list(given))]
+
+
+def _tokens(usage: Usage) -> dict[str, int]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_input_tokens": usage.input_tokens_details.cached_tokens,
+    }

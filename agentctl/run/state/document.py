@@ -1,0 +1,459 @@
+"""A run as JSON and back: one version for the whole, agents by their names, and no key in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from agentctl.agent.agent import Agent
+from agentctl.agent.approvals import Approvals
+from agentctl.agent.context import RunContextWrapper
+from agentctl.agent.guardrail import GuardrailFunctionOutput, InputGuardrail, InputGuardrailResult
+from agentctl.agent.items.run_items import ToolApprovalItem, ToolCallItem
+from agentctl.agent.run_config import ReasoningItemIdPolicy, RunConfig
+from agentctl.agent.tools.guardrails import (
+    ToolGuardrailFunctionOutput,
+    ToolInputGuardrail,
+    ToolInputGuardrailResult,
+    ToolOutputGuardrail,
+    ToolOutputGuardrailResult,
+)
+from agentctl.agent.tools.tool import FunctionTool, FunctionToolResult
+from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.errors import UserError
+from agentctl.log import logger
+from agentctl.run.active_run import Progress, Shown
+from agentctl.run.tools.approvals import Given
+
+from .items import (
+    item_json,
+    origin_json,
+    plain,
+    read_item,
+    read_origin,
+    read_response,
+    read_usage,
+    response_json,
+)
+from .reader import Fields, broken
+
+VERSION = 1
+
+
+def run_json(
+    progress: Progress,
+    *,
+    context_serializer: ContextSerializer | None,
+    strict_context: bool,
+) -> dict[str, JSONValue]:
+    """Return a run as JSON.
+
+    Raises:
+        UserError: `strict_context`, and the context is no JSON and has no serializer.
+    """
+    context = progress.context
+    return {
+        "version": VERSION,
+        **_run_json(progress),
+        "context": context_json(context.context, context_serializer, strict=strict_context),
+        "context_is_serialized": context_serializer is not None,
+        "approvals": context.approvals.to_json(),
+        "trace": progress.known_trace,
+    }
+
+
+def read_run(
+    initial_agent: Agent[Any],
+    state: JSONValue,
+    *,
+    context_override: Any,
+    context_deserializer: ContextDeserializer | None,
+    strict_context: bool,
+) -> Progress:
+    """Return the run that was JSON.
+
+    Raises:
+        UserError: it is of another version, names an agent that is not found, or is not what `run_json` gave.
+    """
+    agents, fields = Agents(initial_agent), Fields(state, "the state")
+    version = fields.value("version")
+    if version != VERSION or isinstance(version, bool):
+        raise UserError(f"the state is of version {version!r}, and this agentctl reads version {VERSION}")
+    context = RunContextWrapper(
+        read_context(fields, context_override, context_deserializer, strict=strict_context),
+        approvals=Approvals.from_json(_approvals(fields)),
+    )
+    progress = _read_run(fields, agents, context)
+    if fields.optional("trace", dict) is not None:
+        progress.trace_json = _read_trace(fields.inner("trace"))
+    return progress
+
+
+def _run_json(progress: Progress) -> dict[str, JSONValue]:
+    return {
+        "input": progress.input,
+        "own_input": progress.own_input,
+        "saved": progress.saved,
+        "agent": progress.agent.name,
+        "turn": progress.turn,
+        "max_turns": progress.max_turns,
+        "turn_begins": progress.turn_begins,
+        "items": [item_json(item) for item in progress.new_items],
+        "responses": [response_json(response) for response in progress.raw_responses],
+        "usage": dataclasses.asdict(progress.context.usage),
+        "used_tools": sorted(progress.used_tools),
+        "shown": None if progress.shown is None else _shown_json(progress.shown),
+        "pending_input": progress.pending_input,
+        "held": {call_id: _held_json(given) for call_id, given in progress.held.items()},
+        "interruptions": [_interruption_json(item, progress) for item in progress.interruptions],
+        "paused": {call_id: _run_json(paused) for call_id, paused in progress.paused.items()},
+        "guardrails": guardrails_json(progress),
+        "previous_response_id": progress.previous_response_id,
+        "auto_previous_response_id": progress.auto_previous_response_id,
+        "conversation_id": progress.conversation_id,
+        "kept": progress.kept,
+        "still_unsent": progress.still_unsent,
+        "reasoning_item_id_policy": progress.config.reasoning_item_id_policy,
+        "has_ended": progress.has_ended,
+        "final_output": plain(progress.final_output),
+    }
+
+
+def _read_run(fields: Fields, agents: Agents, context: RunContextWrapper[Any]) -> Progress:
+    given = fields.value("input")
+    agent = agents(fields.text("agent"))
+    progress = Progress(
+        input=given if isinstance(given, str) else fields.objects("input"),
+        own_input=None if fields.value("own_input") is None else fields.objects("own_input"),
+        saved=fields.number("saved"),
+        agent=agent,
+        context=context,
+        config=RunConfig(reasoning_item_id_policy=_policy(fields)),
+        max_turns=fields.optional("max_turns", int),
+        turn=fields.number("turn"),
+        turn_begins=fields.number("turn_begins"),
+        new_items=[read_item(item, agents) for item in fields.inners("items")],
+        raw_responses=[read_response(response) for response in fields.inners("responses")],
+        used_tools=set(fields.texts("used_tools")),
+        pending_input=fields.objects("pending_input"),
+        previous_response_id=fields.optional("previous_response_id", str),
+        auto_previous_response_id=fields.flag("auto_previous_response_id"),
+        conversation_id=fields.optional("conversation_id", str),
+        has_ended=fields.flag("has_ended"),
+        final_output=fields.value("final_output"),
+        kept=fields.number("kept"),
+        still_unsent=fields.objects("still_unsent"),
+    )
+    context.usage = read_usage(fields.inner("usage"))
+    if fields.optional("shown", dict) is not None:
+        progress.shown = _read_shown(fields.inner("shown"), agents)
+    progress.rebuild_history()
+    for call_id, paused in fields.inner("paused").inner_items():
+        inner = Agents(agents.behind_tool(agent, _tool_of(progress, call_id)))
+        progress.paused[call_id] = _read_run(paused, inner, RunContextWrapper(None, approvals=context.approvals))
+    for call_id, held in fields.inner("held").inner_items():
+        progress.held[call_id] = read_item(held, agents)
+    for waiting in fields.inners("interruptions"):
+        progress.interruptions.append(_read_interruption(waiting, progress))
+    read_guardrails(fields.inner("guardrails"), progress, agents.all())
+    _check(progress)
+    return progress
+
+
+def _tool_of(progress: Progress, call_id: str) -> str:
+    for item in reversed(progress.new_items):
+        if isinstance(item, ToolCallItem) and item.call_id == call_id and item.tool_name:
+            return item.tool_name
+    raise broken(f"there is no tool call {call_id!r}")
+
+
+def _shown_json(shown: Shown) -> dict[str, JSONValue]:
+    given = shown.input if isinstance(shown.input, str) else list(shown.input)
+    return {"input": given, "items": [item_json(item) for item in shown.items], "upto": shown.upto}
+
+
+def _read_shown(fields: Fields, agents: Agents) -> Shown:
+    given = fields.value("input")
+    return Shown(
+        input=given if isinstance(given, str) else tuple(fields.objects("input")),
+        items=tuple(read_item(item, agents) for item in fields.inners("items")),
+        upto=fields.number("upto"),
+    )
+
+
+def _held_json(given: Given) -> dict[str, JSONValue]:
+    return item_json(given.run_item if isinstance(given, FunctionToolResult) else given)
+
+
+def _interruption_json(item: ToolApprovalItem, progress: Progress) -> dict[str, JSONValue]:
+    """Return where the call is that waits: what it asks for stands there, and nowhere else."""
+    for call_id, paused in progress.paused.items():
+        for place, inner in enumerate(paused.interruptions):
+            if inner is item:
+                return {"within": call_id, "place": place}
+    return {"call": item.call_id, "tool": item.name, "tool_origin": origin_json(item.tool_origin)}
+
+
+def _read_interruption(fields: Fields, progress: Progress) -> ToolApprovalItem:
+    if fields.has("call"):
+        call = _calls(progress).get(fields.text("call"))
+        if call is None:
+            raise broken(f"the last response has no call {fields.text('call')!r}")
+        return ToolApprovalItem(progress.agent, call, fields.text("tool"), tool_origin=read_origin(fields))
+    paused, place = progress.paused.get(fields.text("within")), fields.number("place")
+    if paused is None or place >= len(paused.interruptions):
+        raise broken("a call that waits for a yes is not there")
+    return paused.interruptions[place]
+
+
+def _calls(progress: Progress) -> dict[str, WireItem]:
+    """Return the calls of the turn at hand, by their ids."""
+    asked = progress.raw_responses[-1].wire_output if progress.raw_responses else []
+    by_id = ((item.get("call_id") or item.get("id"), item) for item in asked)
+    return {call_id: item for call_id, item in by_id if isinstance(call_id, str)}
+
+
+def _check(progress: Progress) -> None:
+    """See that what belongs together is there."""
+    calls = _calls(progress)
+    for call_id in (*progress.held, *progress.paused):
+        if call_id not in calls:
+            raise broken(f"the last response has no call {call_id!r}")
+    if progress.interruptions and progress.has_ended:
+        raise broken("it has ended, and a call of it waits")
+    if progress.turn_begins > len(progress.new_items) or progress.kept > len(progress.history):
+        raise broken("it has fewer items than it says")
+    if progress.saved > len(progress.given_items()) + len(progress.new_items):
+        raise broken("it has fewer items than it says")
+    if progress.shown is not None and progress.shown.upto > len(progress.new_items):
+        raise broken("it has fewer items than it says")
+    added = {_said(item.wire) for item in progress.new_items[progress.turn_begins :]}
+    if progress.interruptions and any(_said(call) not in added for call in calls.values()):
+        raise broken("the calls of its last response are not among its items")
+
+
+def _said(wire: WireItem) -> str:
+    return json.dumps(wire, sort_keys=True)
+
+
+def _policy(fields: Fields) -> ReasoningItemIdPolicy | None:
+    match fields.value("reasoning_item_id_policy"):
+        case None | "preserve" | "omit" as policy:
+            return policy
+        case other:
+            raise broken(f"there is no reasoning_item_id_policy {other!r}")
+
+
+def _read_trace(fields: Fields) -> dict[str, JSONValue]:
+    return {
+        "object": "trace",
+        "id": fields.text("id"),
+        "workflow_name": fields.text("workflow_name"),
+        "group_id": fields.optional("group_id", str),
+        "metadata": fields.optional("metadata", dict),
+    }
+
+
+def _approvals(fields: Fields) -> list[dict[str, JSONValue]]:
+    decided = fields.objects("approvals")
+    for one in fields.inners("approvals"):
+        one.text("agent")
+        one.optional("server", str)
+        one.text("tool")
+        decisions = [decision for _, decision in one.inner("calls").inner_items()]
+        if one.value("always") is not None:
+            decisions.append(one.inner("always"))
+        for decision in decisions:
+            decision.flag("approved")
+            decision.optional("message", str)
+            decision.flag("is_spent")
+            decision.only("approved", "message", "is_spent")
+    return decided
+
+
+class Agents:
+    """The agents that one leads to by handoffs: what a state names is looked for among them."""
+
+    def __init__(self, initial: Agent[Any]) -> None:
+        """Begin with an agent.
+
+        Raises:
+            UserError: it is none.
+        """
+        if not isinstance(initial, Agent):
+            raise UserError(f"the state of a run is read with its first agent, an Agent, not {type(initial).__name__}")
+        self._initial = initial
+        self._by_name: dict[str, list[Agent[Any]]] = {}
+        waiting, seen = deque([initial]), {id(initial)}
+        while waiting:
+            agent = waiting.popleft()
+            self._by_name.setdefault(agent.name, []).append(agent)
+            for target in _targets(agent):
+                if id(target) not in seen:
+                    seen.add(id(target))
+                    waiting.append(target)
+
+    def __call__(self, name: str) -> Agent[Any]:
+        """Return the agent of a name.
+
+        Raises:
+            UserError: there is none, or there are several.
+        """
+        found = self._by_name.get(name, [])
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(sorted(self._by_name))
+        if not found:
+            raise UserError(
+                f"the state names agent {name!r}, which {self._initial.name!r} does not lead to (it leads to: {known})"
+            )
+        raise UserError(
+            f"the state names agent {name!r}, and {self._initial.name!r} leads to {len(found)} of that name"
+        )
+
+    def all(self) -> list[Agent[Any]]:
+        """Return every agent."""
+        return [agent for found in self._by_name.values() for agent in found]
+
+    def behind_tool(self, agent: Agent[Any], tool_name: str) -> Agent[Any]:
+        """Return the agent that is a tool of another.
+
+        Raises:
+            UserError: that has no such tool.
+        """
+        for tool in agent.tools:
+            if isinstance(tool, FunctionTool) and tool.name == tool_name and tool.agent is not None:
+                return tool.agent
+        raise UserError(f"the state has a run within a call of tool {tool_name!r}, which is no agent of {agent.name!r}")
+
+
+def _targets(agent: Agent[Any]) -> list[Agent[Any]]:
+    targets = (given if isinstance(given, Agent) else given.agent for given in agent.handoffs)
+    return [target for target in targets if target is not None]
+
+
+ContextSerializer: TypeAlias = Callable[[Any], Mapping[str, Any]]
+"""Returns the user's context as JSON."""
+
+ContextDeserializer: TypeAlias = Callable[[Mapping[str, Any]], Any]
+"""Makes the user's context of what the serializer gave."""
+
+
+def context_json(context: Any, serializer: ContextSerializer | None, *, strict: bool) -> JSONValue:
+    """Return the user's context as JSON: what cannot be kept is left out with a warning, or refused.
+
+    Raises:
+        UserError: `strict`, and it is no JSON and has no serializer; the serializer gives no JSON.
+    """
+    if serializer is not None:
+        kept: Any = serializer(context)
+        if not isinstance(kept, Mapping):
+            raise UserError(f"context_serializer gives a mapping, not a {type(kept).__name__}")
+        try:
+            return json.loads(json.dumps(dict(kept)))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"what context_serializer gave is no JSON: {error}") from error
+    try:
+        return json.loads(json.dumps(context))
+    except (TypeError, ValueError, RecursionError):
+        kind = type(context).__name__
+    if strict:
+        raise UserError(f"the context of the run is a {kind}, which is no JSON: give to_json a context_serializer")
+    kept = plain(context)
+    if isinstance(kept, str):
+        logger.warning("the context of the run, a %s, is left out of its state: it is no JSON", kind)
+        return None
+    logger.warning("the context of the run, a %s, is kept in its state as a dict of its fields", kind)
+    return kept
+
+
+def read_context(fields: Fields, override: Any, deserializer: ContextDeserializer | None, *, strict: bool) -> Any:
+    """Return the user's context that was JSON, or what is given in its place.
+
+    Raises:
+        UserError: `strict`, and it was kept by a serializer and has no deserializer; the deserializer failed.
+    """
+    kept, is_serialized = fields.value("context"), fields.flag("context_is_serialized")
+    if override is not None:
+        return override.context if isinstance(override, RunContextWrapper) else override
+    if deserializer is not None and kept is not None:
+        if not isinstance(kept, dict):
+            raise UserError(f"context_deserializer takes a mapping, and the context of the state is {kept!r}")
+        return _deserialized(kept, deserializer)
+    if strict and is_serialized:
+        raise UserError("the context of the run was kept by a serializer: give from_json its context_deserializer")
+    return kept
+
+
+def _deserialized(kept: dict[str, JSONValue], deserializer: ContextDeserializer) -> Any:
+    try:
+        return deserializer(kept)
+    except Exception as error:
+        raise UserError(f"context_deserializer failed: {type(error).__name__}: {error}") from error
+
+
+def guardrails_json(progress: Progress) -> dict[str, JSONValue]:
+    """Return what guardrails found so far; those of the final output come after everything that a state can hold."""
+    return {
+        "input": [
+            {
+                "name": result.guardrail.get_name(),
+                "output_info": plain(result.output.output_info),
+                "tripwire_triggered": result.output.tripwire_triggered,
+            }
+            for result in progress.input_guardrail_results
+        ],
+        "tool_input": [_tool_json(result) for result in progress.tool_input_guardrail_results],
+        "tool_output": [_tool_json(result) for result in progress.tool_output_guardrail_results],
+    }
+
+
+def read_guardrails(fields: Fields, progress: Progress, agents: list[Agent[Any]]) -> None:
+    """Give a run what its guardrails had found; a guardrail that is gone has one in its place that checks nothing."""
+    tools = [tool for agent in agents for tool in agent.tools if isinstance(tool, FunctionTool)]
+    inputs = {one.get_name(): one for agent in agents for one in agent.input_guardrails}
+    of_calls = {one.get_name(): one for tool in tools for one in tool.tool_input_guardrails or ()}
+    of_outputs = {one.get_name(): one for tool in tools for one in tool.tool_output_guardrails or ()}
+    for found in fields.inners("input"):
+        name = found.text("name")
+        output = GuardrailFunctionOutput(found.value("output_info"), found.flag("tripwire_triggered"))
+        progress.input_guardrail_results.append(
+            InputGuardrailResult(inputs.get(name) or InputGuardrail(_nothing, name), output)
+        )
+    for found in fields.inners("tool_input"):
+        name = found.text("name")
+        progress.tool_input_guardrail_results.append(
+            ToolInputGuardrailResult(of_calls.get(name) or ToolInputGuardrail(_allowed, name), _tool_output(found))
+        )
+    for found in fields.inners("tool_output"):
+        name = found.text("name")
+        progress.tool_output_guardrail_results.append(
+            ToolOutputGuardrailResult(of_outputs.get(name) or ToolOutputGuardrail(_allowed, name), _tool_output(found))
+        )
+
+
+def _tool_json(result: ToolInputGuardrailResult | ToolOutputGuardrailResult) -> dict[str, JSONValue]:
+    message = result.output.behavior.get("message")
+    return {
+        "name": result.guardrail.get_name(),
+        "output_info": plain(result.output.output_info),
+        "message": message if isinstance(message, str) else None,
+    }
+
+
+def _tool_output(found: Fields) -> ToolGuardrailFunctionOutput:
+    info, message = found.value("output_info"), found.optional("message", str)
+    if message is None:
+        return ToolGuardrailFunctionOutput.allow(info)
+    return ToolGuardrailFunctionOutput.reject_content(message, info)
+
+
+def _nothing(*_: Any) -> GuardrailFunctionOutput:
+    return GuardrailFunctionOutput(None, False)
+
+
+def _allowed(_: Any) -> ToolGuardrailFunctionOutput:
+    return ToolGuardrailFunctionOutput.allow()

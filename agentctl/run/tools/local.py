@@ -1,0 +1,304 @@
+"""Calls of tools that the API knows and that run here: shell, local shell, apply patch."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeAlias, TypeVar, assert_never
+
+from agentctl._dataclass import dataclass
+from agentctl.agent.items.run_items import ToolCallItem, ToolCallOutputItem
+from agentctl.agent.tools.apply_patch import ApplyPatchOperation, ApplyPatchResult, ApplyPatchTool
+from agentctl.agent.tools.errors import is_stray_cancellation
+from agentctl.agent.tools.hosted_tools import LocalTool, Tool
+from agentctl.agent.tools.shell import (
+    LocalShellCommandRequest,
+    LocalShellTool,
+    ShellActionRequest,
+    ShellCallData,
+    ShellCallOutcome,
+    ShellCommandOutput,
+    ShellCommandRequest,
+    ShellResult,
+    ShellTool,
+)
+from agentctl.agent.wire import JSONValue, WireItem, whole_characters
+from agentctl.errors import ModelBehaviorError
+from agentctl.redaction import excerpt
+from agentctl.run.active_run import Progress
+from agentctl.threads import in_daemon_thread
+
+from .call import mark_failed
+
+T = TypeVar("T")
+
+_CALLED_BY: dict[object, type[LocalTool]] = {
+    "shell_call": ShellTool,
+    "local_shell_call": LocalShellTool,
+    "apply_patch_call": ApplyPatchTool,
+}
+_OPERATIONS = ("create_file", "update_file", "delete_file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalCall:
+    """A call of a tool that runs here, ready to be run."""
+
+    tool: LocalTool
+    item: ToolCallItem
+    call_id: str
+    arguments: str
+    """What is asked for, as a JSON text."""
+
+
+Ran: TypeAlias = tuple[WireItem, str]
+"""What the model reads of a call, and what people do."""
+
+
+def local_call(item: ToolCallItem, tools: list[Tool], progress: Progress) -> LocalCall | None:
+    """Return the call in an item of type `shell_call`, `local_shell_call` or `apply_patch_call`.
+
+    None is a call that the service itself runs: its output is an item of the same response.
+
+    Raises:
+        ModelBehaviorError: the agent has no such tool, or the call is cut or malformed.
+    """
+    kind, call_id = item.wire.get("type"), item.call_id
+    tool = next((tool for tool in tools if isinstance(tool, _CALLED_BY[kind])), None)
+    if tool is None:
+        raise ModelBehaviorError(
+            f"the model made a call of type {kind!r}, for which agent {progress.agent.name!r} has no tool"
+        )
+    if isinstance(tool, ShellTool) and tool.executor is None:
+        return None
+    if not call_id:
+        raise ModelBehaviorError(f"the model made a call of tool {tool.name!r} without an id")
+    if item.wire.get("status") == "incomplete":
+        raise ModelBehaviorError(f"the call of tool {tool.name!r} was cut before its end; raise max_tokens")
+    wanted = _checked(item.wire, tool)
+    return LocalCall(tool=tool, item=item, call_id=call_id, arguments=json.dumps(wanted, ensure_ascii=False))
+
+
+async def execute_local(call: LocalCall, progress: Progress) -> ToolCallOutputItem:
+    """Run a call; what its executor or editor raises is an output that the model reads."""
+    tool = call.tool
+    with progress.spans.tool_call(call) as gave:
+        await progress.hook_calls.tool_start(progress.context, tool)
+        error: BaseException | None = None
+        try:
+            wire, text = await _run(call, progress)
+        except asyncio.CancelledError as raised:
+            if not is_stray_cancellation():
+                raise
+            error = raised
+        except Exception as raised:
+            error = raised
+        if error is not None:
+            wire, text = _failure(call, str(error) or type(error).__name__)
+            mark_failed(error, progress)
+        await progress.hook_calls.tool_end(progress.context, tool, text)
+        gave(text)
+    has_failed = error is not None or wire.get("status") == "failed"
+    return ToolCallOutputItem(progress.agent, wire, output=text, failed=has_failed)
+
+
+def asked(call: LocalCall, progress: Progress) -> ShellActionRequest | ApplyPatchOperation | WireItem:
+    """Return what a call asks for, as the `needs_approval` of its tool is given it."""
+    match call.tool:
+        case ShellTool():
+            return _shell_action(call)
+        case LocalShellTool():
+            return call.item.wire
+        case ApplyPatchTool():
+            return _operation(call, progress)
+        case never:
+            assert_never(never)
+
+
+def refused(call: LocalCall, message: str, progress: Progress) -> ToolCallOutputItem:
+    """Return the output of a call that was not made."""
+    wire, text = _failure(call, message)
+    return ToolCallOutputItem(progress.agent, wire, output=text, failed=True)
+
+
+def _checked(wire: WireItem, tool: LocalTool) -> JSONValue:
+    """Return what a call asks for, its form checked."""
+    match tool, wire:
+        case ShellTool(), {"action": {"commands": [*commands]} as action} if _are_texts(commands) and commands:
+            return action
+        case LocalShellTool(), {"action": {"command": [*command]} as action} if _are_texts(command) and command:
+            return action
+        case ApplyPatchTool(), {"operation": {"type": str(kind), "path": str()} as operation} if kind in _OPERATIONS:
+            if kind == "delete_file" or isinstance(operation.get("diff"), str):
+                return operation
+    raise ModelBehaviorError(
+        f"the model made a call of tool {tool.name!r} that says nothing it can do: {excerpt(str(wire))}"
+    )
+
+
+def _are_texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+async def _run(call: LocalCall, progress: Progress) -> Ran:
+    match call.tool:
+        case ShellTool():
+            return await _run_shell(call, call.tool, progress)
+        case LocalShellTool():
+            request = LocalShellCommandRequest(progress.context, call.item.raw_item)
+            output = await _called(call, partial(call.tool.executor, request), call.tool.executor)
+            text = _text(output)
+            return _local_shell_output(call, text), text
+        case ApplyPatchTool():
+            return await _apply_patch(call, call.tool, progress)
+        case never:
+            assert_never(never)
+
+
+async def _run_shell(call: LocalCall, tool: ShellTool, progress: Progress) -> Ran:
+    assert tool.executor is not None
+    action = _shell_action(call)
+    data = ShellCallData(call.call_id, action, status="completed", raw=call.item.wire)
+    given = await _called(call, partial(tool.executor, ShellCommandRequest(progress.context, data)), tool.executor)
+    result = given if isinstance(given, ShellResult) else _said(_text(given), 0)
+    limits = [limit for limit in (action.max_output_length, result.max_output_length) if limit is not None]
+    limit = min(limits) if limits else None
+    text = _limited(shell_text(result.output), limit)
+    return _shell_output(call, result.output, limit), text
+
+
+async def _apply_patch(call: LocalCall, tool: ApplyPatchTool, progress: Progress) -> Ran:
+    operation = _operation(call, progress)
+    match operation.type:
+        case "create_file":
+            method = tool.editor.create_file
+        case "update_file":
+            method = tool.editor.update_file
+        case "delete_file":
+            method = tool.editor.delete_file
+        case never:
+            assert_never(never)
+    given = await _called(call, partial(method, operation), method)
+    result = given if isinstance(given, ApplyPatchResult) else ApplyPatchResult(output=given)
+    text = result.output or ""
+    return _patch_output(call, result.status or "completed", text), text
+
+
+def _shell_action(call: LocalCall) -> ShellActionRequest:
+    action = call.item.wire["action"]
+    return ShellActionRequest(
+        commands=list(action["commands"]),
+        timeout_ms=_number(action.get("timeout_ms")),
+        max_output_length=_number(action.get("max_output_length")),
+    )
+
+
+def _operation(call: LocalCall, progress: Progress) -> ApplyPatchOperation:
+    wanted = call.item.wire["operation"]
+    move_to = wanted.get("move_to")
+    return ApplyPatchOperation(
+        type=wanted["type"],
+        path=wanted["path"],
+        diff=None if wanted["type"] == "delete_file" else wanted["diff"],
+        ctx_wrapper=progress.context,
+        move_to=move_to if isinstance(move_to, str) else None,
+    )
+
+
+async def _called(call: LocalCall, work: Callable[[], T | Awaitable[T]], function: Callable[..., Any]) -> T:
+    """Return what user code gives; where it is not async it runs in a thread, so that nothing waits for it."""
+    try:
+        if _is_async(function):
+            given = work()
+        else:
+            given = await in_daemon_thread(work, name=f"tool {call.tool.name}")
+        return await given if inspect.isawaitable(given) else given
+    except SystemExit as error:
+        # It would end the event loop, and with it everything else that runs there.
+        raise RuntimeError(f"the tool ended with exit({error.code})") from error
+
+
+def _is_async(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def _failure(call: LocalCall, message: str) -> Ran:
+    """Return the output of a call that failed."""
+    match call.tool:
+        case ShellTool():
+            limit = _number(call.item.wire["action"].get("max_output_length"))
+            return _shell_output(call, _said(message, 1).output, limit), message
+        case LocalShellTool():
+            return _local_shell_output(call, message), message
+        case ApplyPatchTool():
+            return _patch_output(call, "failed", message), message
+        case never:
+            assert_never(never)
+
+
+def _said(text: str, exit_code: int) -> ShellResult:
+    return ShellResult(output=[ShellCommandOutput(stdout=text, outcome=ShellCallOutcome("exit", exit_code))])
+
+
+def _shell_output(call: LocalCall, outputs: list[ShellCommandOutput], limit: int | None) -> WireItem:
+    wire: WireItem = {"type": "shell_call_output", "call_id": call.call_id, "output": []}
+    left = limit
+    for output in outputs:
+        stdout = _limited(output.stdout, left)
+        left = None if left is None else left - len(stdout)
+        stderr = _limited(output.stderr, left)
+        left = None if left is None else left - len(stderr)
+        wire["output"].append({"stdout": stdout, "stderr": stderr, "outcome": _outcome(output.outcome)})
+    if limit is not None:
+        wire["max_output_length"] = limit
+    return wire
+
+
+def _outcome(outcome: ShellCallOutcome) -> JSONValue:
+    if outcome.type == "timeout":
+        return {"type": "timeout"}
+    return {"type": "exit", "exit_code": outcome.exit_code or 0}
+
+
+def _local_shell_output(call: LocalCall, text: str) -> WireItem:
+    return {"type": "local_shell_call_output", "call_id": call.call_id, "output": whole_characters(text)}
+
+
+def _patch_output(call: LocalCall, status: str, text: str) -> WireItem:
+    wire = {"type": "apply_patch_call_output", "call_id": call.call_id, "status": status}
+    return {**wire, "output": whole_characters(text)} if text else wire
+
+
+def shell_text(outputs: list[ShellCommandOutput]) -> str:
+    """Return what commands gave as one text for people."""
+    return "\n\n".join("\n".join(_lines(output)) for output in outputs)
+
+
+def _lines(output: ShellCommandOutput) -> list[str]:
+    lines = [] if output.command is None else [f"$ {output.command}"]
+    if output.stdout:
+        lines.append(output.stdout.rstrip("\n"))
+    if output.stderr:
+        lines.append(f"\nstderr:\n{output.stderr.rstrip()}" if output.stdout else f"stderr:\n{output.stderr.rstrip()}")
+    if output.exit_code:
+        lines.append(f"exit code: {output.exit_code}")
+    if output.status == "timeout":
+        lines.append("status: timeout")
+    return lines
+
+
+def _text(output: object) -> str:
+    """Return what an executor gave as a text, whatever it is."""
+    return "" if output is None else str(output)
+
+
+def _limited(text: str, limit: int | None) -> str:
+    text = whole_characters(text)
+    return text if limit is None else text[:limit]
+
+
+def _number(value: JSONValue) -> int | None:
+    return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else None
