@@ -1,1 +1,1 @@
-"""TODO."""
+"""Tickets: suspended runs that wait for approval."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Items of a run, model responses and tool output, with typed views of their JSON."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The trace spans of a run."""

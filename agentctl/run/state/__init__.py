@@ -1,1 +1,1 @@
-"""TODO."""
+"""The state of a run: held, saved as JSON and read back."""

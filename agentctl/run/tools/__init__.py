@@ -1,1 +1,1 @@
-"""TODO."""
+"""Tool calls: approval, execution, guardrails and custom data."""
