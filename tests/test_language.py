@@ -14,10 +14,11 @@ PACKAGE = Path(agentctl.__file__).parent
 PROJECT = PACKAGE.parent
 ROOMS = sorted({path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.py")})
 
-IRREGULAR = frozenset(
-    "begun bound built cut done drawn found given gone heard held kept known laid left lost made meant met paid put "
-    "said seen sent shown shut spent taken thought told tried undone worn written".split()
-)
+IRREGULAR = frozenset({
+    "begun", "bound", "built", "cut", "done", "drawn", "found", "given", "gone", "heard", "held", "kept", "known",
+    "laid", "left", "lost", "made", "meant", "met", "paid", "put", "said", "seen", "sent", "shown", "shut", "spent",
+    "taken", "thought", "told", "tried", "undone", "worn", "written",
+})  # fmt: skip
 """Participles that do not end in `-ed`."""
 NOT_PARTICIPLES = frozenset({"cut", "embed", "feed", "laid", "need", "put", "seed", "shut", "speed"})
 """Verbs and nouns that look like participles; `put`, `cut` and `shut` are imperatives too."""

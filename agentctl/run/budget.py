@@ -16,7 +16,8 @@ from agentctl.agent.usage import Usage
 from agentctl.errors import BudgetExceeded
 from agentctl.run.spans.spans import Spans
 
-from .call import CallEvent, call_model
+from .attempt import CallEvent
+from .call import call_model
 
 LEAST = 16
 """The least that the service takes as the most tokens of an answer: with fewer left, a call would only be refused."""

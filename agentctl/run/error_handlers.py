@@ -15,7 +15,7 @@ from agentctl.agent.output import AgentOutputSchema, AgentOutputSchemaBase, outp
 from agentctl.agent.wire import WireItem
 from agentctl.errors import MaxTurnsExceeded, ModelBehaviorError, ModelRefusalError, UserError
 
-from .active_run import Progress
+from .active_run import ActiveRun
 
 HandledError: TypeAlias = MaxTurnsExceeded | ModelRefusalError | ModelBehaviorError
 
@@ -66,7 +66,7 @@ class RunErrorHandlers(TypedDict, Generic[TContext], total=False):
     invalid_final_output: RunErrorHandler[TContext]
 
 
-async def handled(error: Exception, progress: Progress) -> RunErrorHandlerResult | None:
+async def handled(error: Exception, run: ActiveRun) -> RunErrorHandlerResult | None:
     """Ask the run's handler of an error; None where there is none, or it wants the run to fail.
 
     A `ModelBehaviorError` is one of the final output: nobody asks for a handler of any other. The final output that
@@ -75,28 +75,28 @@ async def handled(error: Exception, progress: Progress) -> RunErrorHandlerResult
     Raises:
         UserError: the handlers are no such dict, or what one returned is not of the agent's output type.
     """
-    if progress.error_handlers is None:
+    if run.spec.error_handlers is None:
         return None
-    handler = _handler(error, progress.error_handlers)
+    handler = _handler(error, run.spec.error_handlers)
     if handler is None:
         return None
     assert isinstance(error, HandledError)
-    asked = RunErrorHandlerInput(error=error, context=progress.context, run_data=_run_data(progress))
+    asked = RunErrorHandlerInput(error=error, context=run.context, run_data=_run_data(run))
     answer = handler(asked)
     result = _result(await answer if inspect.isawaitable(answer) else answer)
-    schema = _json_schema(progress.agent)
+    schema = _json_schema(run.agent)
     if result is not None and schema is not None:
         result.final_output = _validated(result.final_output, schema)
     return result
 
 
-def final_message(result: RunErrorHandlerResult, progress: Progress) -> RunItem:
+def final_message(result: RunErrorHandlerResult, run: ActiveRun) -> RunItem:
     """Return the final output of a handler as a message of the agent that has the word."""
-    schema = _json_schema(progress.agent)
+    schema = _json_schema(run.agent)
     text = str(result.final_output) if schema is None else _dumped(result.final_output, schema)
     content = [{"type": "output_text", "text": text, "annotations": []}]
     wire = {"type": "message", "role": "assistant", "status": "completed", "content": content}
-    return run_item(wire, progress.agent)
+    return run_item(wire, run.agent)
 
 
 def _handler(error: Exception, handlers: RunErrorHandlers[Any]) -> RunErrorHandler[Any] | None:
@@ -113,14 +113,14 @@ def _handler(error: Exception, handlers: RunErrorHandlers[Any]) -> RunErrorHandl
             return None
 
 
-def _run_data(progress: Progress) -> RunErrorData:
+def _run_data(run: ActiveRun) -> RunErrorData:
     return RunErrorData(
-        input=progress.input,
-        new_items=list(progress.new_items),
-        history=list(progress.history),
-        output=[item.to_input_item() for item in progress.new_items],
-        raw_responses=list(progress.raw_responses),
-        last_agent=progress.agent,
+        input=run.history.input,
+        new_items=list(run.history.new_items),
+        history=list(run.history.items),
+        output=[item.to_input_item() for item in run.history.new_items],
+        raw_responses=list(run.results.raw_responses),
+        last_agent=run.agent,
     )
 
 

@@ -24,15 +24,15 @@ from agentctl.agent.items.run_items import ModelResponse, ToolCallOutputItem
 from agentctl.agent.wire import WireItem
 from agentctl.errors import InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered, UserError
 
-from .active_run import Progress
-from .call import CallEvent
+from .active_run import ActiveRun
+from .attempt import CallEvent
 
 _MOST_WAITING = 64
 """How many events of the model call may wait for the loop to take them."""
 
 
 async def race_inputs(
-    guardrails: list[InputGuardrail[Any]], progress: Progress, *, added: list[WireItem] | None = None
+    guardrails: list[InputGuardrail[Any]], run: ActiveRun, *, added: list[WireItem] | None = None
 ) -> AsyncGenerator[GuardrailChecked]:
     """Run input guardrails together, on the run's input or on what was added to it, and yield their verdicts.
 
@@ -40,9 +40,9 @@ async def race_inputs(
         InputGuardrailTripwireTriggered: one stops the run.
     """
     race = _Race()
-    given = progress.input if added is None else added
+    given = run.history.input if added is None else added
     for guardrail in guardrails:
-        race.start(_check_input(guardrail, given, progress, race), name=f"guardrail {guardrail.get_name()}")
+        race.start(_check_input(guardrail, given, run, race), name=f"guardrail {guardrail.get_name()}")
     async with aclosing(race.events()) as events:
         async for event in events:
             assert isinstance(event, GuardrailChecked)
@@ -50,7 +50,7 @@ async def race_inputs(
 
 
 async def race_call(
-    events: AsyncGenerator[CallEvent], guardrails: list[InputGuardrail[Any]], progress: Progress
+    events: AsyncGenerator[CallEvent], guardrails: list[InputGuardrail[Any]], run: ActiveRun
 ) -> AsyncGenerator[CallEvent | GuardrailChecked]:
     """Run input guardrails beside a model call, and yield its events and their verdicts.
 
@@ -59,7 +59,7 @@ async def race_call(
     """
     race = _Race()
     for guardrail in guardrails:
-        race.start(_check_input(guardrail, progress.input, progress, race), name=f"guardrail {guardrail.get_name()}")
+        race.start(_check_input(guardrail, run.history.input, run, race), name=f"guardrail {guardrail.get_name()}")
     race.start(_read(events, race), name="model call")
     async with aclosing(race.events()) as all_events:
         async for event in all_events:
@@ -67,7 +67,7 @@ async def race_call(
 
 
 async def race_outputs(
-    guardrails: list[OutputGuardrail[Any]], output: Any, progress: Progress, *, of_tools: bool
+    guardrails: list[OutputGuardrail[Any]], output: Any, run: ActiveRun, *, of_tools: bool
 ) -> AsyncGenerator[GuardrailChecked]:
     """Run output guardrails together, and yield their verdicts.
 
@@ -76,7 +76,7 @@ async def race_outputs(
     """
     race = _Race()
     for guardrail in guardrails:
-        race.start(_check_output(guardrail, output, progress, race), name=f"guardrail {guardrail.get_name()}")
+        race.start(_check_output(guardrail, output, run, race), name=f"guardrail {guardrail.get_name()}")
     try:
         async with aclosing(race.events()) as events:
             async for event in events:
@@ -84,7 +84,7 @@ async def race_outputs(
                 yield event
     except OutputGuardrailTripwireTriggered as error:
         if of_tools:
-            withhold(error.guardrail_result.guardrail.get_name(), progress)
+            withhold(error.guardrail_result.guardrail.get_name(), run)
         raise
 
 
@@ -96,26 +96,26 @@ async def _read(events: AsyncGenerator[CallEvent], race: _Race) -> None:
 
 
 async def _check_input(
-    guardrail: InputGuardrail[Any], given: str | list[WireItem], progress: Progress, race: _Race
+    guardrail: InputGuardrail[Any], given: str | list[WireItem], run: ActiveRun, race: _Race
 ) -> None:
-    agent, name = progress.agent, guardrail.get_name()
-    with progress.spans.guardrail(name) as found:
-        result = await guardrail.run(agent, given, progress.context)
+    agent, name = run.agent, guardrail.get_name()
+    with run.spans.guardrail(name) as found:
+        result = await guardrail.run(agent, given, run.context)
         triggered = result.output.tripwire_triggered
         found(triggered)
-    progress.input_guardrail_results.append(result)
+    run.results.input_guardrail_results.append(result)
     race.tell(GuardrailChecked(stage="input", name=name, tripwire_triggered=triggered, agent=agent))
     if triggered:
         raise InputGuardrailTripwireTriggered(result)
 
 
-async def _check_output(guardrail: OutputGuardrail[Any], output: Any, progress: Progress, race: _Race) -> None:
-    agent, name = progress.agent, guardrail.get_name()
-    with progress.spans.guardrail(name) as found:
-        result = await guardrail.run(progress.context, agent, output)
+async def _check_output(guardrail: OutputGuardrail[Any], output: Any, run: ActiveRun, race: _Race) -> None:
+    agent, name = run.agent, guardrail.get_name()
+    with run.spans.guardrail(name) as found:
+        result = await guardrail.run(run.context, agent, output)
         triggered = result.output.tripwire_triggered
         found(triggered)
-    progress.output_guardrail_results.append(result)
+    run.results.output_guardrail_results.append(result)
     race.tell(GuardrailChecked(stage="output", name=name, tripwire_triggered=triggered, agent=agent))
     if triggered:
         raise OutputGuardrailTripwireTriggered(result)
@@ -207,29 +207,29 @@ def _cancelled(task: asyncio.Task[None]) -> UserError:
 DEFAULT_MESSAGE = "An output guardrail withheld this output."
 
 
-def withhold(guardrail: str, progress: Progress) -> None:
+def withhold(guardrail: str, run: ActiveRun) -> None:
     """Put a message in place of what the tools gave last: in their items, the history and what the guardrails found.
 
     The message is `RunConfig.output_guardrail_blocked_message`, which is never told what is withheld; where that is a
     function that fails, or gives no text, it is the default.
     """
-    message = _message(guardrail, progress)
+    message = _message(guardrail, run)
     replaced: dict[int, WireItem] = {}
-    for item in takewhile(lambda item: isinstance(item, ToolCallOutputItem), reversed(progress.new_items)):
+    for item in takewhile(lambda item: isinstance(item, ToolCallOutputItem), reversed(run.history.new_items)):
         assert isinstance(item, ToolCallOutputItem)
         wire = item.wire
         replaced[id(wire)] = item.raw_item = {**wire, "output": message}
         item.output = message
-    progress.history = [replaced.get(id(wire), wire) for wire in progress.history]
-    for result in progress.output_guardrail_results:
+    run.history.items = [replaced.get(id(wire), wire) for wire in run.history.items]
+    for result in run.results.output_guardrail_results:
         result.agent_output = message
         result.output = GuardrailFunctionOutput(None, result.output.tripwire_triggered)
 
 
-def _message(guardrail: str, progress: Progress) -> str:
-    wanted = progress.config.output_guardrail_blocked_message
+def _message(guardrail: str, run: ActiveRun) -> str:
+    wanted = run.config.output_guardrail_blocked_message
     if callable(wanted):
-        told = OutputGuardrailBlockedMessageArgs(DEFAULT_MESSAGE, guardrail, progress.agent, progress.context)
+        told = OutputGuardrailBlockedMessageArgs(DEFAULT_MESSAGE, guardrail, run.agent, run.context)
         try:
             wanted = wanted(told)
         except Exception:

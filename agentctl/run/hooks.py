@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from agentctl.agent.ports import ModelRequest
     from agentctl.agent.tools.hosted_tools import Tool
 
-    from .active_run import Progress
+    from .active_run import ActiveRun
 
 _Call: TypeAlias = "partial[Coroutine[Any, Any, None]]"
 
 
-class Hooks:
+class HookCalls:
     """What the loop tells of each step; where nobody listens, it costs next to nothing.
 
     What a hook raises comes out, and ends the run.
     """
 
-    __slots__ = ("_progress",)
+    __slots__ = ("_run",)
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, run: ActiveRun) -> None:
+        self._run = run
 
     async def agent_start(self) -> None:
         """Tell that the agent has the word: after the guardrails that come before its first turn, or after a handoff.
@@ -41,10 +41,10 @@ class Hooks:
         run, own = self._listeners()
         if run is None and own is None:
             return
-        agent = self._progress.agent
+        agent = self._run.agent
         if own is not None:
             _check_agent_hooks(own, agent)
-        self._progress.context.turn_input = self._progress.unsent()
+        self._run.context.turn_input = self._run.history.unsent()
         context = self._agent_context()
         await _together(
             None if run is None else partial(run.on_agent_start, context, agent),
@@ -56,7 +56,7 @@ class Hooks:
         run, own = self._listeners()
         if run is None and own is None:
             return
-        agent, context = self._progress.agent, self._agent_context()
+        agent, context = self._run.agent, self._agent_context()
         await _together(
             None if run is None else partial(run.on_agent_end, context, agent, output),
             None if own is None else partial(own.on_end, context, agent, output),
@@ -64,10 +64,10 @@ class Hooks:
 
     async def handoff(self, source: Agent[Any], target: Agent[Any]) -> None:
         """Tell the run's hooks, and those of the source, that it hands over to the target."""
-        run, own = self._progress.hooks, source.hooks
+        run, own = self._run.spec.hooks, source.hooks
         if run is None and own is None:
             return
-        context = self._progress.context
+        context = self._run.context
         await _together(
             None if run is None else partial(run.on_handoff, context, source, target),
             None if own is None else partial(own.on_handoff, context, target, source),
@@ -78,7 +78,7 @@ class Hooks:
         run, own = self._listeners()
         if run is None and own is None:
             return
-        agent, context = self._progress.agent, self._progress.context
+        agent, context = self._run.agent, self._run.context
         instructions, items = request.system_instructions, request.input
         input_items = [{"content": items, "role": "user"}] if isinstance(items, str) else list(items)
         await _together(
@@ -91,7 +91,7 @@ class Hooks:
         run, own = self._listeners()
         if run is None and own is None:
             return
-        agent, context = self._progress.agent, self._progress.context
+        agent, context = self._run.agent, self._run.context
         await _together(
             None if run is None else partial(run.on_llm_end, context, agent, response),
             None if own is None else partial(own.on_llm_end, context, agent, response),
@@ -102,7 +102,7 @@ class Hooks:
         run, own = self._listeners()
         if run is None and own is None:
             return
-        agent = self._progress.agent
+        agent = self._run.agent
         await _together(
             None if run is None else partial(run.on_tool_start, context, agent, tool),
             None if own is None else partial(own.on_tool_start, context, agent, tool),
@@ -113,17 +113,17 @@ class Hooks:
         run, own = self._listeners()
         if run is None and own is None:
             return
-        agent = self._progress.agent
+        agent = self._run.agent
         await _together(
             None if run is None else partial(run.on_tool_end, context, agent, tool, result),
             None if own is None else partial(own.on_tool_end, context, agent, tool, result),
         )
 
     def _listeners(self) -> tuple[RunHooksBase[Any, Agent[Any]] | None, AgentHooksBase[Any, Agent[Any]] | None]:
-        return self._progress.hooks, self._progress.agent.hooks
+        return self._run.spec.hooks, self._run.agent.hooks
 
     def _agent_context(self) -> AgentHookContext[Any]:
-        context = self._progress.context
+        context = self._run.context
         return AgentHookContext(
             context=context.context,
             usage=context.usage,

@@ -17,7 +17,7 @@ from agentctl.agent.wire import WireItem
 from agentctl.errors import UserError
 
 if TYPE_CHECKING:
-    from .active_run import Progress
+    from .active_run import ActiveRun
 
 
 @dataclass
@@ -41,7 +41,7 @@ CallModelInputFilter: TypeAlias = Callable[[CallModelData[Any]], "ModelInputData
 """Returns what the model is to be called with."""
 
 
-async def filtered(request: ModelRequest, progress: Progress) -> ModelRequest:
+async def filtered(request: ModelRequest, run: ActiveRun) -> ModelRequest:
     """Return the request as the run's filter wants it; the history of the run stays as it is.
 
     Where the service keeps the history, what the filter left out of it is offered again with the next call.
@@ -49,7 +49,7 @@ async def filtered(request: ModelRequest, progress: Progress) -> ModelRequest:
     Raises:
         UserError: the filter is none, or gave something else than `ModelInputData`.
     """
-    wanted = progress.config.call_model_input_filter
+    wanted = run.config.call_model_input_filter
     if wanted is None:
         return request
     if not callable(wanted):
@@ -57,13 +57,13 @@ async def filtered(request: ModelRequest, progress: Progress) -> ModelRequest:
     unfiltered = ItemHelpers.input_to_new_input_list(request.input)
     offered = deepcopy(unfiltered)
     data = ModelInputData(input=list(offered), instructions=request.system_instructions)
-    given: object = wanted(CallModelData(model_data=data, agent=progress.agent, context=progress.context.context))
+    given: object = wanted(CallModelData(model_data=data, agent=run.agent, context=run.context.context))
     if inspect.isawaitable(given):
         given = await given
     if not isinstance(given, ModelInputData):
         raise UserError(f"call_model_input_filter returns a ModelInputData, not {type(given).__name__}")
     items = ItemHelpers.input_to_new_input_list(given.input)
-    progress.left_out = _left_out(unfiltered, offered, items)
+    run.history.left_out = _left_out(unfiltered, offered, items)
     return replace(request, input=items, system_instructions=given.instructions)
 
 

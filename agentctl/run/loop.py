@@ -51,7 +51,7 @@ from agentctl.errors import (
 from agentctl.run.tools.calls import HandoffCall
 from agentctl.run.tools.execution import execute
 
-from .active_run import Progress
+from .active_run import ActiveRun
 from .call import Models, call_model, model_name
 from .guardrails import check_added, check_before, check_beside, check_output
 from .prepare import prepare
@@ -59,101 +59,101 @@ from .result import error_details, finished
 from .steps import FinalOutput, HandOver, Interrupted, NextStep, Plan, decide, final_output_of, plan
 
 
-async def run_loop(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEvent]:
+async def run_loop(run: ActiveRun, *, streamed: bool) -> AsyncGenerator[RunEvent]:
     """Yield everything that happens in a run; the last event is `RunFinished`, which carries the error of a failed run.
 
     Cancelling the reader cancels what is under way and comes out as `CancelledError`, without a last event.
     """
-    calls = [item for item in progress.new_items if isinstance(item, ToolCallItem)]
-    yield RunStarted(agent=progress.agent, max_turns=progress.max_turns, calls=calls)
-    yield AgentUpdatedStreamEvent(progress.agent)
+    calls = [item for item in run.history.new_items if isinstance(item, ToolCallItem)]
+    yield RunStarted(agent=run.agent, max_turns=run.spec.max_turns, calls=calls)
+    yield AgentUpdatedStreamEvent(run.agent)
     error: Exception | None = None
     try:
-        with progress.spans.run(progress):
-            async with aclosing(_turns(progress, streamed=streamed)) as turns:
+        with run.spans.run(run):
+            async with aclosing(_turns(run, streamed=streamed)) as turns:
                 async for event in turns:
                     yield event
     except AgentsException as raised:
-        raised.run_data = error_details(progress)
+        raised.run_data = error_details(run)
         error = raised
     except Exception as raised:
         error = raised
     except (asyncio.CancelledError, GeneratorExit) as ended:
         if isinstance(ended, GeneratorExit) or not is_stray_cancellation():
-            if progress.memory is not None:
-                progress.break_off()
+            if run.spec.memory is not None:
+                run.abort()
             raise
-        error = _cancelled_by_others(ended, progress)
-    if progress.memory is not None and error is not None:
-        error = await progress.memory.end(progress, error)
-    yield finished(progress, error)
+        error = _cancelled_by_others(ended, run)
+    if run.spec.memory is not None and error is not None:
+        error = await run.spec.memory.end(run, error)
+    yield finished(run, error)
 
 
-def _cancelled_by_others(ended: asyncio.CancelledError, progress: Progress) -> UserError:
+def _cancelled_by_others(ended: asyncio.CancelledError, run: ActiveRun) -> UserError:
     """Return the error of a run that nobody cancelled, and that cannot go on."""
     error = UserError("the run waited for something that other code cancelled: a hook, a model or a function of yours")
-    error.run_data, error.__cause__ = error_details(progress), ended
+    error.run_data, error.__cause__ = error_details(run), ended
     return error
 
 
-async def _turns(progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEvent]:
-    models = Models(progress.config)
-    if progress.memory is not None:
-        await progress.memory.begin(progress)
-    async with aclosing(check_before(progress)) as verdicts:
+async def _turns(run: ActiveRun, *, streamed: bool) -> AsyncGenerator[RunEvent]:
+    models = Models(run.config)
+    if run.spec.memory is not None:
+        await run.spec.memory.begin(run)
+    async with aclosing(check_before(run)) as verdicts:
         async for verdict in verdicts:
             yield verdict
     step: NextStep | None = None
     while not isinstance(step, FinalOutput | Interrupted):
         if streamed:
             await asyncio.sleep(0)  # Who reads along may cancel for what a turn has shown, before the next one begins.
-        if progress.interruptions:
-            answer = await _answer_at_hand(progress)
-        elif progress.ends_after_turn:
+        if run.turn.interruptions:
+            answer = await _answer_at_hand(run)
+        elif run.stops_after_turn:
             raise RunCancelled
-        elif progress.max_turns is not None and progress.turn >= progress.max_turns:
-            step = await _handled(MaxTurnsExceeded(f"the run needs more than {progress.max_turns} turns"), progress)
+        elif run.spec.max_turns is not None and run.turn.number >= run.spec.max_turns:
+            step = await _handled(MaxTurnsExceeded(f"the run needs more than {run.spec.max_turns} turns"), run)
             break
         else:
-            if progress.budget is not None:
-                progress.budget.check()
-            async with aclosing(check_added(progress)) as verdicts:
+            if run.spec.budget is not None:
+                run.spec.budget.check()
+            async with aclosing(check_added(run)) as verdicts:
                 async for verdict in verdicts:
                     yield verdict
-            for added in [_added(item, progress) for item in progress.take_pending_input()]:
+            for added in [_added(item, run) for item in run.history.take_pending_input(run.agent)]:
                 yield added
-            progress.turn += 1
-            progress.spans.begin_turn(progress)
+            run.turn.number += 1
+            run.spans.begin_turn(run)
             if step is None or isinstance(step, HandOver):
-                await progress.hook_calls.agent_start()
-            async with aclosing(_ask(models, progress, streamed=streamed)) as asked:
+                await run.hook_calls.agent_start()
+            async with aclosing(_ask(models, run, streamed=streamed)) as asked:
                 async for event in asked:
                     if isinstance(event, _Answer):
                         answer = event
                     else:
                         yield event
-        async with aclosing(_follow(answer, progress)) as followed:
+        async with aclosing(_follow(answer, run)) as followed:
             async for told in followed:
                 if isinstance(told, NextStep):
                     step = told
                 else:
                     yield told
-        if progress.memory is not None and not isinstance(step, FinalOutput | Interrupted):
-            await progress.memory.save(progress)
+        if run.spec.memory is not None and not isinstance(step, FinalOutput | Interrupted):
+            await run.spec.memory.save(run)
 
     if isinstance(step, Interrupted):
-        progress.interruptions = step.calls
+        run.turn.interruptions = step.calls
         return
     if step.message is not None:
-        yield _added(step.message, progress)
-    progress.spans.end_turn(progress)
-    await progress.hook_calls.agent_end(step.value)
-    async with aclosing(check_output(step.value, progress, of_tools=step.of_tools)) as verdicts:
+        yield _added(step.message, run)
+    run.spans.end_turn(run)
+    await run.hook_calls.agent_end(step.value)
+    async with aclosing(check_output(step.value, run, of_tools=step.of_tools)) as verdicts:
         async for verdict in verdicts:
             yield verdict
-    if progress.memory is not None:
-        await progress.memory.save(progress)
-    progress.final_output, progress.has_ended = step.value, True
+    if run.spec.memory is not None:
+        await run.spec.memory.save(run)
+    run.results.final_output, run.results.has_ended = step.value, True
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,54 +167,54 @@ class _Answer:
     """The ids of its calls that have waited for somebody's yes."""
 
 
-async def _ask(models: Models, progress: Progress, *, streamed: bool) -> AsyncGenerator[RunEvent | _Answer]:
+async def _ask(models: Models, run: ActiveRun, *, streamed: bool) -> AsyncGenerator[RunEvent | _Answer]:
     """Call the model of the agent at hand, take what it answers into the run, and yield it last."""
-    model = models.of(progress.agent)
+    model = models.of(run.agent)
     name = model_name(model)
-    request = await prepare(progress)
-    await progress.hook_calls.llm_start(request)
-    yield ModelRequested(agent=progress.agent, model=name, turn=progress.turn)
+    request = await prepare(run)
+    await run.hook_calls.llm_start(request)
+    yield ModelRequested(agent=run.agent, model=name, turn=run.turn.number)
 
     response: ModelResponse | None = None
-    call = call_model if progress.budget is None else progress.budget.call_model
-    events = call(model, request, progress.spans, streamed=streamed)
-    async with aclosing(check_beside(events, progress) if progress.turn == 1 else events) as reader:
+    call = call_model if run.spec.budget is None else run.spec.budget.call_model
+    events = call(model, request, run.spans, streamed=streamed)
+    async with aclosing(check_beside(events, run) if run.turn.number == 1 else events) as reader:
         async for event in reader:
             if isinstance(event, ModelResponse):
                 # At once, since it has cost what it cost: a guardrail may yet stop the run.
                 response = event
-                progress.raw_responses.append(response)
-                progress.context.usage.add(response.usage)
+                run.results.raw_responses.append(response)
+                run.context.usage.add(response.usage)
             else:
                 yield event
     if response is None:
         raise ModelBehaviorError(f"model {name} gave no response")
-    await progress.hook_calls.llm_end(response)
-    yield ModelResponded(response=response, model=name, turn=progress.turn)
+    await run.hook_calls.llm_end(response)
+    yield ModelResponded(response=response, model=name, turn=run.turn.number)
 
-    planned = plan(response, progress, request.tools, request.handoffs)
-    progress.turn_begins = len(progress.new_items)
-    for added in [_added(item, progress) for item in planned.items]:
+    planned = plan(response, request, run.agent, run.config.tool_not_found_behavior)
+    run.turn.first_item = len(run.history.new_items)
+    for added in [_added(item, run) for item in planned.items]:
         yield added
-    progress.note_what_the_service_keeps(response)
+    run.history.record_server_history(response)
     yield _Answer(response, planned, request.output_schema)
 
 
-async def _answer_at_hand(progress: Progress) -> _Answer:
+async def _answer_at_hand(run: ActiveRun) -> _Answer:
     """Return the answer whose calls wait for somebody's yes, as it was when it came."""
-    request, response = await prepare(progress), progress.raw_responses[-1]
-    planned = plan(response, progress, request.tools, request.handoffs)
-    asked = frozenset(item.call_id or "" for item in progress.interruptions)
-    progress.interruptions = []
+    request, response = await prepare(run), run.results.raw_responses[-1]
+    planned = plan(response, request, run.agent, run.config.tool_not_found_behavior)
+    asked = frozenset(item.call_id or "" for item in run.turn.interruptions)
+    run.turn.interruptions = []
     return _Answer(response, planned, request.output_schema, asked)
 
 
-async def _follow(answer: _Answer, progress: Progress) -> AsyncGenerator[RunEvent | NextStep]:
+async def _follow(answer: _Answer, run: ActiveRun) -> AsyncGenerator[RunEvent | NextStep]:
     """Make the calls of an answer, and yield last what follows from it all."""
     planned, response = answer.planned, answer.response
     results: list[FunctionToolResult] = []
     if planned.calls:
-        done = await execute(planned.calls, progress, answer.asked)
+        done = await execute(planned.calls, run, answer.asked)
         if done.waiting:
             for item in done.waiting:
                 yield ApprovalRequired(item=item)
@@ -222,53 +222,53 @@ async def _follow(answer: _Answer, progress: Progress) -> AsyncGenerator[RunEven
             return
         results = [given for given in done.given if isinstance(given, FunctionToolResult)]
         items = [given.run_item if isinstance(given, FunctionToolResult) else given for given in done.given]
-        for added in [_added(item, progress) for item in items]:
+        for added in [_added(item, run) for item in items]:
             yield added
     if planned.uses_tools:
-        progress.used_tools.add(progress.agent.name)
+        run.turn.tool_users.add(run.agent.name)
     step: NextStep
     try:
-        step = decide(planned, await final_output_of(results, progress), response, answer.output_schema)
+        step = decide(planned, await final_output_of(results, run.agent, run.context), response, answer.output_schema)
     except (ModelRefusalError, ModelBehaviorError) as error:
-        step = await _handled(error, progress)
+        step = await _handled(error, run)
     if isinstance(step, HandOver):
-        for told in await _hand_over(step.calls, progress.new_items[progress.turn_begins :], progress):
+        for told in await _hand_over(step.calls, run.history.new_items[run.turn.first_item :], run):
             yield told
     elif isinstance(step, FinalOutput) and response.incomplete:
         yield Warned(message=f"the answer was cut before its end ({response.incomplete})")
     yield step
 
 
-async def _handled(error: MaxTurnsExceeded | ModelRefusalError | ModelBehaviorError, progress: Progress) -> FinalOutput:
+async def _handled(error: MaxTurnsExceeded | ModelRefusalError | ModelBehaviorError, run: ActiveRun) -> FinalOutput:
     """Return the final output that the run's handler of an error gives, or raise the error."""
-    if progress.error_handlers is None:
+    if run.spec.error_handlers is None:
         raise error
     # 2 ms that a run without error handlers does not pay.
     from .error_handlers import final_message, handled
 
-    result = await handled(error, progress)
+    result = await handled(error, run)
     if result is None:
         raise error
-    return FinalOutput(result.final_output, final_message(result, progress) if result.include_in_history else None)
+    return FinalOutput(result.final_output, final_message(result, run) if result.include_in_history else None)
 
 
-def _added(item: RunItem, progress: Progress) -> RunItemStreamEvent:
+def _added(item: RunItem, run: ActiveRun) -> RunItemStreamEvent:
     """Take a new item into the run, and return what is told of it."""
-    progress.add(item)
+    run.add(item)
     return RunItemStreamEvent(_event_name(item), item)
 
 
-async def _hand_over(calls: list[HandoffCall], turn_items: list[RunItem], progress: Progress) -> list[RunEvent]:
+async def _hand_over(calls: list[HandoffCall], turn_items: list[RunItem], run: ActiveRun) -> list[RunEvent]:
     # 3 ms that a run without handoffs does not pay.
     from .handoffs import hand_over
 
-    handed = await hand_over(calls, turn_items, progress)
-    events: list[RunEvent] = [_added(item, progress) for item in handed.items]
+    handed = await hand_over(calls, turn_items, run)
+    events: list[RunEvent] = [_added(item, run) for item in handed.items]
     if handed.shown is not None:
-        progress.show(handed.shown)
+        run.history.replace_beginning(handed.shown)
     if handed.warning is not None:
         events.append(Warned(message=handed.warning))
-    progress.agent = handed.agent
+    run.turn.agent = handed.agent
     return [*events, AgentUpdatedStreamEvent(handed.agent)]
 
 

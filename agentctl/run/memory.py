@@ -15,12 +15,12 @@ from agentctl.agent.wire import WireItem
 from agentctl.errors import GuardrailTripwireTriggered, UserError
 from agentctl.log import logger
 
-from .open_calls import halves
+from .open_calls import unpaired_items
 
 if TYPE_CHECKING:
     from agentctl.agent.session import Session
 
-    from .active_run import Progress
+    from .active_run import ActiveRun
 
 
 class Memory:
@@ -52,45 +52,45 @@ class Memory:
         except (AttributeError, ValueError):
             return None
 
-    async def begin(self, progress: Progress) -> None:
+    async def begin(self, run: ActiveRun) -> None:
         """Put what the session holds before the input of a run that has not begun."""
-        if _has_begun(progress):
+        if _has_begun(run):
             return
-        new = ItemHelpers.input_to_new_input_list(progress.input)
-        held = [to_wire(item) for item in await self._held(progress)]
-        given = await _joined(held, new, progress)
+        new = ItemHelpers.input_to_new_input_list(run.history.input)
+        held = [to_wire(item) for item in await self._held(run)]
+        given = await _joined(held, new, run)
         own = {id(item) for item in _own(given, held, new)}
-        left_out = halves(given)
-        progress.own_input = [item for item in given if id(item) in own]
-        progress.input = [item for place, item in enumerate(given) if place not in left_out or id(item) in own]
-        progress.rebuild_history()
+        left_out = unpaired_items(given)
+        run.history.own_input = [item for item in given if id(item) in own]
+        run.history.input = [item for place, item in enumerate(given) if place not in left_out or id(item) in own]
+        run.history.rebuild()
 
-    async def save(self, progress: Progress) -> None:
+    async def save(self, run: ActiveRun) -> None:
         """Save what is not yet saved, the turn at hand being whole.
 
         Cancelling the caller does not break off the write.
         """
-        self.begin_to_save(progress)
+        self.begin_to_save(run)
         await self.settle()
 
-    async def end(self, progress: Progress, error: Exception) -> Exception:
+    async def end(self, run: ActiveRun, error: Exception) -> Exception:
         """Save what is to be kept of a run that fails with this error; return it, or what the session raises."""
         if isinstance(error, GuardrailTripwireTriggered) and not self._has_failed:
-            items = _stopped(progress)
+            items = _stopped(run)
             self._write(items)
-            progress.saved += len(items)
+            run.history.saved += len(items)
             try:
                 await self.settle()
             except Exception as raised:
                 return raised
         return error
 
-    def begin_to_save(self, progress: Progress) -> None:
+    def begin_to_save(self, run: ActiveRun) -> None:
         """Begin to save what is not yet saved; `settle` waits for it."""
-        if not self._has_failed and _has_begun(progress):
-            items = progress.unsaved()
+        if not self._has_failed and _has_begun(run):
+            items = run.history.unsaved_items()
             self._write(items)
-            progress.saved += len(items)
+            run.history.saved += len(items)
 
     async def settle(self) -> None:
         """Wait for what is being saved; what the session raises comes out, once."""
@@ -125,31 +125,31 @@ class Memory:
             self._has_failed = True
             raise
 
-    async def _held(self, progress: Progress) -> list[Any]:
+    async def _held(self, run: ActiveRun) -> list[Any]:
         own: Any = getattr(self._session, "session_settings", None)  # A session of the user's may know of none.
-        settings: SessionSettings = session_settings(own).resolve(progress.config.session_settings)
+        settings: SessionSettings = session_settings(own).resolve(run.config.session_settings)
         if settings.limit is None:
             return await self._session.get_items()
         return await self._session.get_items(limit=settings.limit)
 
 
-def _has_begun(progress: Progress) -> bool:
+def _has_begun(run: ActiveRun) -> bool:
     """Return whether the run knows what the session held before it; one that went on without it never will."""
-    return progress.own_input is not None or progress.turn > 0
+    return run.history.own_input is not None or run.turn.number > 0
 
 
-def _stopped(progress: Progress) -> list[WireItem]:
+def _stopped(run: ActiveRun) -> list[WireItem]:
     """Return what is still to be saved of a run that a guardrail has stopped: not what it held back."""
-    new = progress.added_items()
-    if halves(new):
-        del new[progress.turn_begins :]
+    new = run.history.added_items()
+    if unpaired_items(new):
+        del new[run.turn.first_item :]
     while new and new[-1].get("type") in ("message", "reasoning"):
         new.pop()
-    return [*progress.given_items(), *new][progress.saved :]
+    return [*run.history.given_items(), *new][run.history.saved :]
 
 
-async def _joined(held: list[WireItem], new: list[WireItem], progress: Progress) -> list[WireItem]:
-    callback = progress.config.session_input_callback
+async def _joined(held: list[WireItem], new: list[WireItem], run: ActiveRun) -> list[WireItem]:
+    callback = run.config.session_input_callback
     if callback is None:
         return [*held, *new]
     if not callable(callback):

@@ -22,7 +22,7 @@ def answers_of_open_calls(items: Sequence[WireItem]) -> list[WireItem]:
     ]
 
 
-def halves(items: Sequence[WireItem]) -> set[int]:
+def unpaired_items(items: Sequence[WireItem]) -> set[int]:
     """Return the places of outputs whose call does not go before them, and of calls that have no output.
 
     The service would refuse them, and so it would the reasoning that led to such a call, without what it led to.

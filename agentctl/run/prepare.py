@@ -16,7 +16,7 @@ from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import UserError
 from agentctl.log import logger
 
-from .active_run import Progress, begin
+from .active_run import ActiveRun, begin
 from .call import Models, model_name
 
 if TYPE_CHECKING:
@@ -24,36 +24,36 @@ if TYPE_CHECKING:
     from agentctl.agent.session import Session
     from agentctl.agent.tools.hosted_tools import Tool
 
-    from .active_run import Progress
+    from .active_run import ActiveRun
 
 
-async def prepare(progress: Progress) -> ModelRequest:
+async def prepare(run: ActiveRun) -> ModelRequest:
     """Return the request of the turn at hand."""
-    agent, context = progress.agent, progress.context
-    settings = agent.model_settings.resolve(progress.config.model_settings)
-    if agent.reset_tool_choice and agent.name in progress.used_tools:
+    agent, context = run.agent, run.context
+    settings = agent.model_settings.resolve(run.config.model_settings)
+    if agent.reset_tool_choice and agent.name in run.turn.tool_users:
         settings = _with_free_tool_choice(settings)
-    context.turn_input = progress.unsent()
-    tools, handoffs = await offered(progress)
-    is_first_text = isinstance(progress.input, str) and not progress.new_items
+    context.turn_input = run.history.unsent()
+    tools, handoffs = await offered(run)
+    is_first_text = isinstance(run.history.input, str) and not run.history.new_items
     request = ModelRequest(
         system_instructions=await agent.get_system_prompt(context),
-        input=progress.input if is_first_text else context.turn_input,
+        input=run.history.input if is_first_text else context.turn_input,
         model_settings=settings,
         tools=tools,
         output_schema=output_schema(agent.output_type),
         handoffs=handoffs,
-        tracing=progress.spans.model_tracing,
-        previous_response_id=progress.previous_response_id,
-        conversation_id=progress.conversation_id,
+        tracing=run.spans.model_tracing,
+        previous_response_id=run.history.previous_response_id,
+        conversation_id=run.history.conversation_id,
         prompt=None if agent.prompt is None else await agent.get_prompt(context),
     )
-    if progress.config.call_model_input_filter is None:
+    if run.config.call_model_input_filter is None:
         return request
     # 2 ms that a run without a filter does not pay.
     from .input_filter import filtered
 
-    return await filtered(request, progress)
+    return await filtered(request, run)
 
 
 def _with_free_tool_choice(settings: ModelSettings) -> ModelSettings:
@@ -61,7 +61,7 @@ def _with_free_tool_choice(settings: ModelSettings) -> ModelSettings:
     return replace(settings, tool_choice=None) if forced else settings
 
 
-async def offered(progress: Progress) -> tuple[list[Tool], list[Handoff[Any, Any]]]:
+async def offered(run: ActiveRun) -> tuple[list[Tool], list[Handoff[Any, Any]]]:
     """Return the tools and handoffs that the agent at hand has in this turn, in its order.
 
     Where several have one name, a handoff is preferred to a tool, and the last of a kind to those before it.
@@ -69,36 +69,36 @@ async def offered(progress: Progress) -> tuple[list[Tool], list[Handoff[Any, Any
     Raises:
         UserError: several have one name, and `tool_name_collision_policy` is `error`.
     """
-    tools = await progress.agent.get_all_tools(progress.context)
-    handoffs = await _handoffs(progress) if progress.agent.handoffs else []
+    tools = await run.agent.get_all_tools(run.context)
+    handoffs = await _handoffs(run) if run.agent.handoffs else []
     names = [tool.name for tool in tools if isinstance(tool, FunctionTool)]
     names += [handoff.tool_name for handoff in handoffs]
     if len(set(names)) == len(names):
         return tools, handoffs
     for name in (name for name, count in Counter(names).items() if count > 1):
-        _object_to(name, progress)
+        _object_to(name, run)
     taken: set[str] = set()
     kept_handoffs = [handoff for handoff in reversed(handoffs) if _is_new(handoff.tool_name, taken)]
     kept_tools = [tool for tool in reversed(tools) if not isinstance(tool, FunctionTool) or _is_new(tool.name, taken)]
     return kept_tools[::-1], kept_handoffs[::-1]
 
 
-async def _handoffs(progress: Progress) -> list[Handoff[Any, Any]]:
+async def _handoffs(run: ActiveRun) -> list[Handoff[Any, Any]]:
     # 3 ms that a run without handoffs does not pay.
     from .handoffs import enabled_handoffs
 
-    return await enabled_handoffs(progress)
+    return await enabled_handoffs(run)
 
 
-def _object_to(name: str, progress: Progress) -> None:
+def _object_to(name: str, run: ActiveRun) -> None:
     message = (
-        f"agent {progress.agent.name!r} has several tools or handoffs of the name {name!r}; "
+        f"agent {run.agent.name!r} has several tools or handoffs of the name {name!r}; "
         "name_override or tool_name_override gives one another name"
     )
-    if progress.config.tool_name_collision_policy == "error":
+    if run.config.tool_name_collision_policy == "error":
         raise UserError(message)
-    if message not in progress.warned:
-        progress.warned.add(message)
+    if message not in run.warned:
+        run.warned.add(message)
         logger.warning("%s; until then the model is offered one of them", message)
 
 
@@ -120,10 +120,10 @@ async def preview_request(
     Raises:
         UserError: the model is none of ours, so nobody knows what it would send.
     """
-    progress = begin(agent, input, context=None, max_turns=None, config=run_config, session=session)
-    if progress.memory is not None:
-        await progress.memory.begin(progress)
-    model = Models(progress.config).of(agent)
+    run = begin(agent, input, context=None, max_turns=None, config=run_config, session=session)
+    if run.spec.memory is not None:
+        await run.spec.memory.begin(run)
+    model = Models(run.config).of(agent)
     if not isinstance(model, WireModel):
         raise UserError(f"nobody knows what the model {model_name(model)} would send")
-    return model.preview(await prepare(progress))
+    return model.preview(await prepare(run))

@@ -25,7 +25,7 @@ from agentctl.agent.items.run_items import ItemHelpers, ModelResponse, RunItem, 
 from agentctl.agent.wire import WireItem
 from agentctl.errors import AgentsException, RunCancelled
 
-from .active_run import Progress, input_item
+from .active_run import ActiveRun
 
 if TYPE_CHECKING:
     from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
@@ -45,20 +45,20 @@ _MOST_WAITING = 4096
 class RunResultBase:
     """What is known of a run, ended or not."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, run: ActiveRun) -> None:
         """Show a run, of which new items and responses are there as they come."""
-        self.new_items: list[RunItem] = progress.new_items
+        self.new_items: list[RunItem] = run.history.new_items
         """What the run added, each item once, in order."""
-        self.raw_responses: list[ModelResponse] = progress.raw_responses
-        self.final_output: Any = progress.final_output
+        self.raw_responses: list[ModelResponse] = run.results.raw_responses
+        self.final_output: Any = run.results.final_output
         """The text, or the value of the agent's output type; None before there is one."""
-        self.input_guardrail_results: list[InputGuardrailResult] = progress.input_guardrail_results
-        self.output_guardrail_results: list[OutputGuardrailResult] = progress.output_guardrail_results
-        self.tool_input_guardrail_results: list[ToolInputGuardrailResult] = progress.tool_input_guardrail_results
-        self.tool_output_guardrail_results: list[ToolOutputGuardrailResult] = progress.tool_output_guardrail_results
-        self.context_wrapper: RunContextWrapper[Any] = progress.context
-        self.max_turns: int | None = progress.max_turns
-        self._progress = progress
+        self.input_guardrail_results: list[InputGuardrailResult] = run.results.input_guardrail_results
+        self.output_guardrail_results: list[OutputGuardrailResult] = run.results.output_guardrail_results
+        self.tool_input_guardrail_results: list[ToolInputGuardrailResult] = run.results.tool_input_guardrail_results
+        self.tool_output_guardrail_results: list[ToolOutputGuardrailResult] = run.results.tool_output_guardrail_results
+        self.context_wrapper: RunContextWrapper[Any] = run.context
+        self.max_turns: int | None = run.spec.max_turns
+        self._run = run
         self._released: ref[Agent[Any]] | None = None
 
     def __str__(self) -> str:
@@ -73,7 +73,7 @@ class RunResultBase:
     @property
     def input(self) -> str | list[WireItem]:
         """The input as it was given; with a session what that held before it, then what is new."""
-        return self._progress.input
+        return self._run.history.input
 
     @property
     def last_agent(self) -> Agent[Any]:
@@ -90,12 +90,12 @@ class RunResultBase:
     @property
     def last_response_id(self) -> str | None:
         """The id of the newest response."""
-        return self._progress.last_response_id
+        return self._run.results.last_response_id
 
     @property
     def interruptions(self) -> list[ToolApprovalItem]:
         """The calls that wait for somebody's yes: `to_state()` takes the decisions, and a run goes on from it."""
-        return list(self._progress.interruptions)
+        return list(self._run.turn.interruptions)
 
     def to_state(self) -> RunState:
         """Return the run as it is now, to be decided about, kept and gone on with.
@@ -107,9 +107,9 @@ class RunResultBase:
         from agentctl.run.state.run_state import RunState
 
         agent = self.last_agent
-        progress = self._progress.copy()
-        progress.agent = agent
-        return RunState(progress)
+        run = self._run.copy()
+        run.turn.agent = agent
+        return RunState(run)
 
     @property
     def agent_tool_invocation(self) -> AgentToolInvocation | None:
@@ -132,23 +132,22 @@ class RunResultBase:
         `normalized` gives the history as the model knows it, which is another where a handoff filtered it.
         """
         if mode == "normalized":
-            return list(self._progress.history)
-        config = self._progress.config
-        added = (input_item(item, config) for item in self.new_items)
+            return list(self._run.history.items)
+        added = map(self._run.history.to_input, self.new_items)
         return [*ItemHelpers.input_to_new_input_list(self.input), *added]
 
     def release_agents(self, *, release_new_items: bool = True) -> None:
         """Hold the agents of an ended run no longer, so that a kept result does not keep them."""
         if self._released is None:
-            self._released = ref(self._progress.agent)
-            del self._progress.agent
-            self._progress.default_handoffs.clear()
+            self._released = ref(self._run.agent)
+            del self._run.turn.agent
+            self._run.default_handoffs.clear()
         if release_new_items:
-            for item in (*self.new_items, *self._progress.interruptions):
+            for item in (*self.new_items, *self._run.turn.interruptions):
                 item.release_agent()
 
     def _agent_if_held(self) -> Agent[Any] | None:
-        return self._progress.agent if self._released is None else self._released()
+        return self._run.agent if self._released is None else self._released()
 
 
 class RunResult(RunResultBase):
@@ -170,31 +169,31 @@ class RunErrorDetails:
     tool_output_guardrail_results: list[ToolOutputGuardrailResult]
 
 
-def error_details(progress: Progress) -> RunErrorDetails:
+def error_details(run: ActiveRun) -> RunErrorDetails:
     """Return what a run has produced so far."""
     return RunErrorDetails(
-        input=progress.input,
-        new_items=list(progress.new_items),
-        raw_responses=list(progress.raw_responses),
-        last_agent=progress.agent,
-        context_wrapper=progress.context,
-        input_guardrail_results=list(progress.input_guardrail_results),
-        output_guardrail_results=list(progress.output_guardrail_results),
-        tool_input_guardrail_results=list(progress.tool_input_guardrail_results),
-        tool_output_guardrail_results=list(progress.tool_output_guardrail_results),
+        input=run.history.input,
+        new_items=list(run.history.new_items),
+        raw_responses=list(run.results.raw_responses),
+        last_agent=run.agent,
+        context_wrapper=run.context,
+        input_guardrail_results=list(run.results.input_guardrail_results),
+        output_guardrail_results=list(run.results.output_guardrail_results),
+        tool_input_guardrail_results=list(run.results.tool_input_guardrail_results),
+        tool_output_guardrail_results=list(run.results.tool_output_guardrail_results),
     )
 
 
-def finished(progress: Progress, error: Exception | None) -> RunFinished:
+def finished(run: ActiveRun, error: Exception | None) -> RunFinished:
     """Return the last event of a run."""
     return RunFinished(
-        final_output=progress.final_output,
-        agent=progress.agent,
-        usage=progress.context.usage,
-        response_id=progress.last_response_id,
-        session_id=None if progress.memory is None else progress.memory.session_id,
+        final_output=run.results.final_output,
+        agent=run.agent,
+        usage=run.context.usage,
+        response_id=run.results.last_response_id,
+        session_id=None if run.spec.memory is None else run.spec.memory.session_id,
         error=error,
-        interruptions=list(progress.interruptions),
+        interruptions=list(run.turn.interruptions),
     )
 
 
@@ -206,8 +205,8 @@ class RunResultStreaming(RunResultBase):
 
     run_loop_task: asyncio.Task[None]
 
-    def __init__(self, progress: Progress) -> None:
-        super().__init__(progress)
+    def __init__(self, run: ActiveRun) -> None:
+        super().__init__(run)
         self._waiting: deque[RunEvent] = deque()
         self._arrived = asyncio.Event()
         self._read = asyncio.Event()
@@ -222,7 +221,7 @@ class RunResultStreaming(RunResultBase):
     @property
     def current_turn(self) -> int:
         """The turn at hand, counted from 1."""
-        return self._progress.turn
+        return self._run.turn.number
 
     @property
     def is_complete(self) -> bool:
@@ -294,13 +293,13 @@ class RunResultStreaming(RunResultBase):
         if self._end is not None:
             return
         if mode == "after_turn":
-            self._progress.ends_after_turn = True
+            self._run.stops_after_turn = True
             return
-        self._progress.break_off()
+        self._run.abort()
         error = reason or RunCancelled()
-        error.run_data = error_details(self._progress)
+        error.run_data = error_details(self._run)
         self._waiting.clear()
-        self._finish(finished(self._progress, error))
+        self._finish(finished(self._run, error))
         self.run_loop_task.cancel()
 
     async def drive(self, loop: AsyncGenerator[RunEvent]) -> None:
@@ -321,15 +320,15 @@ class RunResultStreaming(RunResultBase):
                         await self._read.wait()
         finally:
             if self._end is None:
-                self._progress.break_off()
-                self._finish(finished(self._progress, RunCancelled()))
+                self._run.abort()
+                self._finish(finished(self._run, RunCancelled()))
 
     async def _saved(self, end: RunFinished) -> RunFinished:
         """Return the end once what it leaves to the session is there; it carries what the session raises."""
-        if self._progress.memory is None:
+        if self._run.spec.memory is None:
             return end
         try:
-            await self._progress.memory.settle()
+            await self._run.spec.memory.settle()
         except Exception as error:
             self._end = replace(end, error=error)
             return self._end

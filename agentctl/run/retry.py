@@ -45,7 +45,7 @@ from agentctl.net.failures import retry_after
 from agentctl.net.unreachable import CONNECT_FAILED, CONNECTION_LOST, NO_ANSWER
 from agentctl.run.spans.spans import Spans
 
-from .call import CallEvent, call_once
+from .attempt import CallEvent, call_once
 
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 2.0

@@ -28,7 +28,7 @@ from agentctl.agent.run_config import DEFAULT_MAX_TURNS, RunConfig
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import TResponseInputItem
 
-from .active_run import Progress, begin
+from .active_run import ActiveRun, begin
 from .loop import run_loop
 from .result import RunResult, RunResultStreaming
 
@@ -68,7 +68,7 @@ class Runner:
         Raises:
             AgentsException: as its subclasses say; `run_data` has what was produced until then.
         """
-        progress = _begin(
+        active = _begin(
             starting_agent,
             input,
             context=context,
@@ -82,13 +82,13 @@ class Runner:
             session=session,
         )
         try:
-            async with aclosing(run_loop(progress, streamed=False)) as events:
+            async with aclosing(run_loop(active, streamed=False)) as events:
                 async for event in events:
                     if type(event) is RunFinished and event.error:
                         raise event.error
         finally:
-            await progress.close()
-        return RunResult(progress)
+            await active.close()
+        return RunResult(active)
 
     @classmethod
     def run_sync(
@@ -146,7 +146,7 @@ class Runner:
         error_handlers: RunErrorHandlers[Any] | None = None,
     ) -> RunResultStreaming:
         """Start a run in the running event loop and return it at once, to be read as it goes."""
-        progress = _begin(
+        active = _begin(
             starting_agent,
             input,
             context=context,
@@ -159,30 +159,29 @@ class Runner:
             conversation_id=conversation_id,
             session=session,
         )
-        result = RunResultStreaming(progress)
+        result = RunResultStreaming(active)
 
         async def drive() -> None:
             try:
-                await result.drive(run_loop(progress, streamed=True))
+                await result.drive(run_loop(active, streamed=True))
             finally:
-                await progress.close()
+                await active.close()
 
-        result.run_loop_task = asyncio.get_running_loop().create_task(drive(), name=f"run of {progress.agent.name}")
+        result.run_loop_task = asyncio.get_running_loop().create_task(drive(), name=f"run of {active.agent.name}")
         return result
 
 
-def _begin(starting_agent: Agent[Any], input: str | list[TResponseInputItem] | RunState, **options: Any) -> Progress:
+def _begin(starting_agent: Agent[Any], input: str | list[TResponseInputItem] | RunState, **options: Any) -> ActiveRun:
     """Return the run that begins, or goes on from its state."""
     if isinstance(input, str | list):
-        progress = begin(starting_agent, input, **options)
+        active = begin(starting_agent, input, run_agent=run_nested, **options)
     else:
         # 5 ms that only a resumed run pays.
         from .state.run_state import resumed
 
         del options["max_turns"]  # A run has the turns that it began with.
-        progress = resumed(input, **options)
-    progress.run_agent = run_nested
-    return progress
+        active = resumed(input, run_agent=run_nested, **options)
+    return active
 
 
 async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
@@ -191,26 +190,25 @@ async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
     Raises:
         AgentsException: as its subclasses say; `run_data` has what was produced until then.
     """
-    progress = _begin_nested(run, context)
+    active = _begin_nested(run, context)
     paused = context.paused.pop(context.tool_call_id, None)
     if paused is not None:
-        progress = paused.copy().under(progress)
-    progress.run_agent = run_nested
+        active = paused.copy().attach_to(active)
     try:
-        async with aclosing(run_loop(progress, streamed=run.hear is not None)) as events:
+        async with aclosing(run_loop(active, streamed=run.hear is not None)) as events:
             end = await (_end(events) if run.hear is None else _heard_end(events, run))
         if end is not None and end.error is not None:
             raise end.error
     finally:
-        context.usage.add(progress.context.usage)
-        await progress.close()
-    if progress.interruptions:
-        progress.context.usage = Usage()  # What it used so far is counted.
-        context.paused[context.tool_call_id] = progress
-    return RunResult(progress)
+        context.usage.add(active.context.usage)
+        await active.close()
+    if active.turn.interruptions:
+        active.context.usage = Usage()  # What it used so far is counted.
+        context.paused[context.tool_call_id] = active
+    return RunResult(active)
 
 
-def _begin_nested(run: NestedRun, context: ToolContext[Any]) -> Progress:
+def _begin_nested(run: NestedRun, context: ToolContext[Any]) -> ActiveRun:
     return begin(
         run.agent,
         run.input,
@@ -218,6 +216,7 @@ def _begin_nested(run: NestedRun, context: ToolContext[Any]) -> Progress:
         max_turns=DEFAULT_MAX_TURNS if run.max_turns is None else run.max_turns,
         config=context.run_config if run.run_config is None else run.run_config,
         hooks=run.hooks,
+        run_agent=run_nested,
         previous_response_id=run.previous_response_id,
         conversation_id=run.conversation_id,
         session=run.session,

@@ -1,4 +1,4 @@
-"""What a response means and what follows from it: pure functions from values to values."""
+"""The steps of a turn: `plan` reads what a response asks for, `decide` what follows from it. Values in, values out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.agent import Agent
+from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.items.run_items import (
     HandoffCallItem,
     MCPApprovalRequestItem,
@@ -22,122 +24,120 @@ from agentctl.agent.items.run_items import (
 )
 from agentctl.agent.items.tool_output import output_text
 from agentctl.agent.output import AgentOutputSchemaBase
+from agentctl.agent.ports import ModelRequest
+from agentctl.agent.run_config import ToolNotFoundBehavior
 from agentctl.agent.tools.tool import FunctionTool, FunctionToolResult, ToolsToFinalOutputResult
 from agentctl.agent.wire import WireItem
 from agentctl.errors import ModelBehaviorError, ModelRefusalError, UserError
 
-from .active_run import Progress
 from .tools.calls import FunctionCall, HandoffCall, HostedCall, ToolCall, UnknownCall
 
 if TYPE_CHECKING:
     from agentctl.agent.handoff import Handoff
     from agentctl.agent.tools.hosted_tools import Tool
-    from agentctl.agent.tools.tool import ToolsToFinalOutputResult
-    from agentctl.run.tools.local import LocalCall
 
-    from .active_run import Progress
+    from .tools.local import LocalCall
 
 
 _LOCAL_CALLS = frozenset({"shell_call", "local_shell_call", "apply_patch_call"})
-"""The calls of tools that the API knows and that run here."""
+"""The calls of tools that the API defines and that run here."""
 
-_MOST_SHOWN = 20
-"""How many tools a message names: an MCP server may have thousands."""
+_MOST_NAMES = 20
+"""The number of tools that a message names: an MCP server may have thousands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one response asks for."""
+    """The items of a response, and the calls that it asks for."""
 
     items: list[RunItem]
-    """The items of the response, in its order."""
+    """In the order of the response."""
     calls: list[ToolCall] = field(default_factory=list)
     handoffs: list[HandoffCall] = field(default_factory=list)
 
     @property
     def uses_tools(self) -> bool:
-        """Whether the model used a tool, be it one that the service runs."""
+        """Whether the model used a tool, including one that the service runs."""
         return any(isinstance(item, ToolCallItem | HandoffCallItem) for item in self.items)
 
 
 @dataclass(frozen=True, slots=True)
 class RunAgain:
-    """The model is to be called with what the tools gave."""
+    """Call the model again, with the outputs of the tools."""
 
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """Another agent gets the word: the first of those that were asked for."""
+    """Switch to another agent: that of the first call."""
 
     calls: list[HandoffCall]
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The run waits for somebody's yes."""
+    """Wait for approval."""
 
     calls: list[ToolApprovalItem]
 
 
 @dataclass(frozen=True, slots=True)
 class FinalOutput:
-    """The run has its final output."""
+    """End the run with its final output."""
 
     value: Any
     message: RunItem | None = None
-    """What it adds to the run's items, where no response has it."""
+    """An item to add to the run, where no response has the output."""
     of_tools: bool = False
-    """Whether it is what the tools of the last turn gave."""
+    """Whether it is the output of the tools of the last turn."""
 
 
 NextStep: TypeAlias = RunAgain | HandOver | Interrupted | FinalOutput
 
 
-def plan(response: ModelResponse, progress: Progress, tools: list[Tool], handoffs: list[Handoff[Any, Any]]) -> Plan:
-    """Return what a response asks for.
+def plan(
+    response: ModelResponse, request: ModelRequest, agent: Agent[Any], tool_not_found: ToolNotFoundBehavior
+) -> Plan:
+    """Return what a response to `request` asks for.
 
     Raises:
-        ModelBehaviorError: it calls a tool that the agent does not have, or one without a name or id.
+        ModelBehaviorError: it calls a tool that the agent does not have, or makes a call without a name or id.
     """
-    functions = {tool.name: tool for tool in tools if isinstance(tool, FunctionTool)}
-    takers = {handoff.tool_name: handoff for handoff in handoffs}
+    offer = _Offer(agent, request.tools, request.handoffs)
     planned = Plan(items=[])
+    call: ToolCall | HandoffCall | None
     for raw, wire in zip(response.raw_output, response.wire_output, strict=True):
-        held = wire if raw is wire else raw
+        source = wire if raw is wire else raw
         if wire.get("type") == "function_call":
-            _plan_call(wire, held, planned, progress, functions, takers)
-            continue
-        item = run_item(wire, progress.agent, raw=held)
+            item, call = _plan_call(wire, source, offer, tool_not_found)
+        else:
+            item = run_item(wire, agent, raw=source)
+            call = _plan_item(item, offer)
         planned.items.append(item)
-        if (
-            isinstance(item, ToolCallItem)
-            and wire.get("type") in _LOCAL_CALLS
-            and (call := _local_call(item, tools, progress)) is not None
-        ):
+        if isinstance(call, HandoffCall):
+            planned.handoffs.append(call)
+        elif call is not None:
             planned.calls.append(call)
-        elif isinstance(item, MCPApprovalRequestItem):
-            planned.calls.append(_hosted_call(item))
     return planned
 
 
 def decide(
-    plan: Plan, tools_gave: ToolsToFinalOutputResult, response: ModelResponse, schema: AgentOutputSchemaBase | None
+    plan: Plan, tool_result: ToolsToFinalOutputResult, response: ModelResponse, schema: AgentOutputSchemaBase | None
 ) -> NextStep:
     """Return what follows a response whose tools, if any, have run.
 
     Raises:
         ModelRefusalError: the model refused, or the service's filter cut the answer.
-        ModelBehaviorError: the final output is missing, or not of the wanted form.
+        ModelBehaviorError: the final output is missing, or not of the requested form.
     """
     if plan.handoffs:
         return HandOver(plan.handoffs)
-    if tools_gave.is_final_output:
-        return FinalOutput(tools_gave.final_output, of_tools=True)
+    if tool_result.is_final_output:
+        return FinalOutput(tool_result.final_output, of_tools=True)
     if plan.calls:
         return RunAgain()
     message = next((item.wire for item in reversed(plan.items) if isinstance(item, MessageOutputItem)), None)
     if message is None and plan.uses_tools and not response.incomplete:
-        return RunAgain()  # What tools of the service gave is in the history; the answer is still to come.
+        return RunAgain()  # The output of the service's tools is in the history; the answer is still to come.
     text = message_text(message) if message else ""
     if message and not text and (refusal := message_refusal(message)):
         raise ModelRefusalError(refusal)
@@ -151,62 +151,91 @@ def decide(
     if schema is None or schema.is_plain_text():
         return FinalOutput(text)
     if not text:
-        raise ModelBehaviorError(f"the model gave no output where {schema.name()} was wanted")
+        raise ModelBehaviorError(f"the model gave no output where {schema.name()} was requested")
     if response.incomplete and not _is_json(text):
         raise ModelBehaviorError(f"the output was cut before its end ({response.incomplete}); raise max_tokens")
     return FinalOutput(schema.validate_json(text))
 
 
+async def final_output_of(
+    results: list[FunctionToolResult], agent: Agent[Any], context: RunContextWrapper[Any]
+) -> ToolsToFinalOutputResult:
+    """Return whether the run ends with these tool outputs, and with which, as `Agent.tool_use_behavior` says.
+
+    An agent without an output type gives a text: the one that the model would have read.
+
+    Raises:
+        UserError: the function `tool_use_behavior` returned something else.
+    """
+    if not results or agent.tool_use_behavior == "run_llm_again":
+        return _RUN_AGAIN
+    result = await _apply_tool_use_behavior(results, agent, context)
+    if result.is_final_output and agent.output_type in (None, str):
+        return ToolsToFinalOutputResult(is_final_output=True, final_output=output_text(result.final_output))
+    return result
+
+
+_RUN_AGAIN = ToolsToFinalOutputResult(is_final_output=False)
+
+
+class _Offer:
+    """The tools and handoffs that a request offered, by name."""
+
+    __slots__ = ("agent", "functions", "handoffs", "tools")
+
+    def __init__(self, agent: Agent[Any], tools: list[Tool], handoffs: list[Handoff[Any, Any]]) -> None:
+        self.agent = agent
+        self.tools = tools
+        self.functions = {tool.name: tool for tool in tools if isinstance(tool, FunctionTool)}
+        self.handoffs = {handoff.tool_name: handoff for handoff in handoffs}
+
+
 def _plan_call(
-    wire: WireItem,
-    held: Any,
-    planned: Plan,
-    progress: Progress,
-    functions: dict[str, FunctionTool],
-    takers: dict[str, Handoff[Any, Any]],
-) -> None:
+    wire: WireItem, source: Any, offer: _Offer, tool_not_found: ToolNotFoundBehavior
+) -> tuple[RunItem, ToolCall | HandoffCall]:
     name, call_id, arguments = wire.get("name"), wire.get("call_id") or wire.get("id"), wire.get("arguments") or "{}"
     if not isinstance(name, str) or not name or not isinstance(call_id, str) or not call_id:
         raise ModelBehaviorError(f"the model made a tool call without {'an id' if name else 'a name'}")
     if not isinstance(arguments, str):
         arguments = json.dumps(arguments)
-    is_known = name in takers or name in functions
+    is_known = name in offer.handoffs or name in offer.functions
     if is_known and wire.get("status") == "incomplete":
         raise ModelBehaviorError(f"the call of tool {name!r} was cut before its end; raise max_tokens")
-    if name in takers:
-        taken = HandoffCallItem(progress.agent, held)
-        planned.items.append(taken)
-        planned.handoffs.append(HandoffCall(handoff=takers[name], item=taken, call_id=call_id, arguments=arguments))
-        return
-    if name in functions:
-        tool = functions[name]
-        item = ToolCallItem(progress.agent, held, description=tool.description, tool_origin=tool.origin)
-        planned.items.append(item)
-        planned.calls.append(FunctionCall(tool=tool, item=item, call_id=call_id, arguments=arguments))
-        return
-    item = ToolCallItem(progress.agent, held)
-    planned.items.append(item)
-    if progress.config.tool_not_found_behavior == "raise_error":
-        known = sorted((*functions, *takers))
-        shown = ", ".join(known[:_MOST_SHOWN]) or "none"
-        more = f" and {len(known) - _MOST_SHOWN} more" if len(known) > _MOST_SHOWN else ""
-        raise ModelBehaviorError(
-            f"the model called tool {name!r}, which agent {progress.agent.name!r} does not have (it has: {shown}{more})"
-        )
-    planned.calls.append(UnknownCall(item=item, name=name, call_id=call_id))
+    if name in offer.handoffs:
+        taken = HandoffCallItem(offer.agent, source)
+        return taken, HandoffCall(handoff=offer.handoffs[name], item=taken, call_id=call_id, arguments=arguments)
+    if name in offer.functions:
+        tool = offer.functions[name]
+        item = ToolCallItem(offer.agent, source, description=tool.description, tool_origin=tool.origin)
+        return item, FunctionCall(tool=tool, item=item, call_id=call_id, arguments=arguments)
+    if tool_not_found == "raise_error":
+        raise _unknown_tool(name, offer)
+    item = ToolCallItem(offer.agent, source)
+    return item, UnknownCall(item=item, name=name, call_id=call_id)
 
 
-def _local_call(item: ToolCallItem, tools: list[Tool], progress: Progress) -> LocalCall | None:
-    # 5 ms that a run with function tools alone does not pay.
-    from .tools.local import local_call
+def _unknown_tool(name: str, offer: _Offer) -> ModelBehaviorError:
+    known = sorted((*offer.functions, *offer.handoffs))
+    names = ", ".join(known[:_MOST_NAMES]) or "none"
+    more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+    return ModelBehaviorError(
+        f"the model called tool {name!r}, which agent {offer.agent.name!r} does not have (it has: {names}{more})"
+    )
 
-    return local_call(item, tools, progress)
+
+def _plan_item(item: RunItem, offer: _Offer) -> LocalCall | HostedCall | None:
+    if isinstance(item, ToolCallItem) and item.wire.get("type") in _LOCAL_CALLS:
+        # 5 ms that a run with function tools alone does not pay.
+        from .tools.local import local_call
+
+        return local_call(item, offer.tools, offer.agent)
+    return _hosted_call(item) if isinstance(item, MCPApprovalRequestItem) else None
 
 
 def _hosted_call(item: MCPApprovalRequestItem) -> HostedCall:
     name, request_id = item.wire.get("name"), item.wire.get("id")
     if not isinstance(request_id, str) or not isinstance(name, str):
-        raise ModelBehaviorError("the service asks about a tool call without a name or an id")
+        raise ModelBehaviorError("the service requests approval of a tool call without a name or an id")
     return HostedCall(item=item, name=name, call_id=request_id)
 
 
@@ -218,39 +247,22 @@ def _is_json(text: str) -> bool:
     return True
 
 
-_RUN_AGAIN = ToolsToFinalOutputResult(is_final_output=False)
-
-
-async def final_output_of(results: list[FunctionToolResult], progress: Progress) -> ToolsToFinalOutputResult:
-    """Return whether the run ends with what these tools gave, and with which output.
-
-    An agent without an output type gives a text: the one that the model would have read.
-
-    Raises:
-        UserError: the function `tool_use_behavior` returned something else.
-    """
-    if not results or progress.agent.tool_use_behavior == "run_llm_again":
-        return _RUN_AGAIN
-    decided = await _decided(results, progress)
-    if decided.is_final_output and progress.agent.output_type in (None, str):
-        return ToolsToFinalOutputResult(is_final_output=True, final_output=output_text(decided.final_output))
-    return decided
-
-
-async def _decided(results: list[FunctionToolResult], progress: Progress) -> ToolsToFinalOutputResult:
-    behavior = progress.agent.tool_use_behavior
+async def _apply_tool_use_behavior(
+    results: list[FunctionToolResult], agent: Agent[Any], context: RunContextWrapper[Any]
+) -> ToolsToFinalOutputResult:
+    behavior = agent.tool_use_behavior
     if isinstance(behavior, str):
         return ToolsToFinalOutputResult(is_final_output=True, final_output=results[0].output)
     if isinstance(behavior, dict):
         names = behavior.get("stop_at_tool_names", ())
         stopping = next((result for result in results if result.tool.name in names), None)
         return _RUN_AGAIN if stopping is None else ToolsToFinalOutputResult(True, stopping.output)
-    decided = behavior(progress.context, results)
-    if inspect.isawaitable(decided):
-        decided = await decided
-    if not isinstance(decided, ToolsToFinalOutputResult):
+    result = behavior(context, results)
+    if inspect.isawaitable(result):
+        result = await result
+    if not isinstance(result, ToolsToFinalOutputResult):
         raise UserError(
-            f"agent {progress.agent.name!r}: the function tool_use_behavior returned a {type(decided).__name__}, "
+            f"agent {agent.name!r}: the function tool_use_behavior returned a {type(result).__name__}, "
             "not a ToolsToFinalOutputResult"
         )
-    return decided
+    return result

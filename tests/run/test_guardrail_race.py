@@ -73,10 +73,10 @@ def test_a_race_passes_everything_on_or_stops_everything(
     async def scenario() -> tuple[list[Any], Exception | None, list[str]]:
         checks = [guardrail(str(number), course) for number, course in enumerate(guardrails)]
         agent: Agent[Any] = Agent(name="a", input_guardrails=checks)
-        progress = begin(agent, "hi", context=None, max_turns=None, config=RunConfig())
-        progress.turn = 1
+        active = begin(agent, "hi", context=None, max_turns=None, config=RunConfig())
+        active.turn.number = 1
         told: list[Any] = []
-        reader = check_beside(events(), progress)
+        reader = check_beside(events(), active)
         error: Exception | None = None
         try:
             async for event in reader:
@@ -88,7 +88,7 @@ def test_a_race_passes_everything_on_or_stops_everything(
         finally:
             await reader.aclose()
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        return told, error, [result.output.output_info for result in progress.input_guardrail_results]
+        return told, error, [result.output.output_info for result in active.results.input_guardrail_results]
 
     told, error, results = asyncio.run(scenario())
     assert sorted(begun) == sorted(ended)
@@ -118,9 +118,9 @@ def test_the_names_of_what_runs_are_those_of_its_tasks() -> None:
 
     async def scenario() -> None:
         agent: Agent[Any] = Agent(name="a", input_guardrails=[InputGuardrail(check, name="polite")])
-        progress = begin(agent, "hi", context=None, max_turns=None, config=RunConfig())
-        progress.turn = 1
-        async for _ in check_beside(events(), progress):
+        active = begin(agent, "hi", context=None, max_turns=None, config=RunConfig())
+        active.turn.number = 1
+        async for _ in check_beside(events(), active):
             pass
 
     asyncio.run(scenario())
@@ -140,9 +140,9 @@ def test_nothing_runs_before_somebody_reads() -> None:
 
     async def scenario() -> None:
         agent: Agent[Any] = Agent(name="a", input_guardrails=[InputGuardrail(check)])
-        progress = begin(agent, "hi", context=None, max_turns=None, config=RunConfig())
-        progress.turn = 1
-        reader = check_beside(events(), progress)
+        active = begin(agent, "hi", context=None, max_turns=None, config=RunConfig())
+        active.turn.number = 1
+        reader = check_beside(events(), active)
         await asyncio.sleep(0)
         await reader.aclose()
         with pytest.raises(StopAsyncIteration):

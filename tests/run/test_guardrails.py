@@ -32,7 +32,7 @@ from agentctl import (
     UserError,
     function_tool,
 )
-from agentctl.run.active_run import Progress, begin
+from agentctl.run.active_run import ActiveRun, begin
 from agentctl.run.guardrails import check_before, check_beside, check_output
 from agentctl.testing import ModelStep, ScriptedModel, assistant_message, function_call
 from tests.run.conftest import Run
@@ -440,10 +440,10 @@ def test_cancelling_the_run_cancels_the_model_call_and_the_guardrails_beside_it(
     assert sorted(log[2:]) == ["model cancelled", "slow cancelled"]
 
 
-def progress_of(agent: Agent[Any]) -> Progress:
-    progress = begin(agent, "hi", context=None, max_turns=None, config=RunConfig())
-    progress.turn = 1
-    return progress
+def run_of(agent: Agent[Any]) -> ActiveRun:
+    active = begin(agent, "hi", context=None, max_turns=None, config=RunConfig())
+    active.turn.number = 1
+    return active
 
 
 def raw(number: int) -> RawResponsesStreamEvent:
@@ -456,7 +456,7 @@ def test_without_guardrails_the_model_call_is_read_as_it_is() -> None:
             yield raw(1)
 
         call = events()
-        assert check_beside(call, progress_of(Agent(name="a"))) is call
+        assert check_beside(call, run_of(Agent(name="a"))) is call
         await call.aclose()
 
     asyncio.run(scenario())
@@ -474,8 +474,8 @@ def test_a_model_call_beside_guardrails_is_begun_read_and_closed_in_one_task() -
             finally:
                 tasks.append(asyncio.current_task())
 
-        progress = progress_of(Agent(name="a", input_guardrails=[guardrail("ok")]))
-        reader = check_beside(events(), progress)
+        active = run_of(Agent(name="a", input_guardrails=[guardrail("ok")]))
+        reader = check_beside(events(), active)
         told = [event async for event in reader]
         assert isinstance(told[0], GuardrailChecked)
         assert told[1:] == [raw(number) for number in range(300)]
@@ -495,8 +495,8 @@ def test_a_reader_that_leaves_early_ends_the_model_call_and_the_guardrails() -> 
             finally:
                 log.append("model closed")
 
-        progress = progress_of(Agent(name="a", input_guardrails=[guardrail("slow", log, wait=forever)]))
-        reader = check_beside(events(), progress)
+        active = run_of(Agent(name="a", input_guardrails=[guardrail("slow", log, wait=forever)]))
+        reader = check_beside(events(), active)
         assert await anext(reader) == raw(1)
         await reader.aclose()
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -522,8 +522,8 @@ def test_a_model_call_waits_for_a_slow_reader_and_a_tripwire_does_not() -> None:
             finally:
                 log.append("model closed")
 
-        progress = progress_of(Agent(name="a", input_guardrails=[guardrail("no", trips=True, wait=trip.wait)]))
-        reader = check_beside(events(), progress)
+        active = run_of(Agent(name="a", input_guardrails=[guardrail("no", trips=True, wait=trip.wait)]))
+        reader = check_beside(events(), active)
         assert await anext(reader) == raw(1)
         for _ in range(200):
             await asyncio.sleep(0)
@@ -546,13 +546,13 @@ def test_only_the_first_turn_has_input_guardrails() -> None:
             yield raw(1)
 
         checks = [guardrail("before", trips=True, first=True), guardrail("beside", trips=True)]
-        progress = progress_of(Agent(name="a", input_guardrails=checks))
-        assert [verdict async for verdict in check_before(progress)] == []  # Its first turn has begun.
-        progress.turn = 2
+        active = run_of(Agent(name="a", input_guardrails=checks))
+        assert [verdict async for verdict in check_before(active)] == []  # Its first turn has begun.
+        active.turn.number = 2
         call = events()
-        assert check_beside(call, progress) is call
-        assert [verdict async for verdict in check_before(progress)] == []
-        assert [verdict async for verdict in check_output("x", progress)] == []
+        assert check_beside(call, active) is call
+        assert [verdict async for verdict in check_before(active)] == []
+        assert [verdict async for verdict in check_output("x", active)] == []
         await call.aclose()
 
     asyncio.run(scenario())

@@ -334,12 +334,12 @@ def test_the_context_reaches_the_tools_and_not_the_model(run: Run) -> None:
 @pytest.mark.parametrize(
     ("agent", "options", "message"),
     [
-        ("no agent", {}, "is an Agent, not str"),
+        ("no agent", {}, "must be an Agent, not str"),
         (Agent(name="a"), {"max_turns": 0}, "at least 1"),
         (Agent(name="a"), {"max_turns": "3"}, "at least 1, or None for no limit, not '3'"),
         (Agent(name="a"), {"run_config": {"modle": "x"}}, "no field 'modle'"),
         (Agent(name="a"), {"run_config": "gpt-5"}, "a RunConfig or a dict, not str"),
-        (Agent(name="a"), {"input": ["hi"]}, r"input\[0\] of the run is a str, and an item is a dict"),
+        (Agent(name="a"), {"input": ["hi"]}, r"input\[0\] of the run must be a dict, not str"),
         (Agent(name="a", instructions=lambda context, agent: 3), {}, "'a' returned a int, not a text"),
     ],
 )
@@ -392,5 +392,5 @@ def test_a_conversation_keeps_its_id(run: Run) -> None:
 
 
 def test_a_conversation_and_a_previous_response_exclude_each_other(run: Run) -> None:
-    with pytest.raises(UserError, match="not from both"):
+    with pytest.raises(UserError, match="not both"):
         run(Agent(name="a", model=ScriptedModel([])), conversation_id="c", previous_response_id="r")

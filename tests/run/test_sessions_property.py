@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentctl import Agent, RunConfig, Runner, RunState, UserError, function_tool
-from agentctl.run.open_calls import halves
+from agentctl.run.open_calls import unpaired_items
 from agentctl.testing import ModelStep, ScriptedModel, function_call
 from tests.run.test_sessions import Book, told
 
@@ -117,7 +117,7 @@ def test_each_whole_turn_is_in_the_session_once_and_in_order(
                 has_ended = False
             written, expected = [told(write) for write in book.writes[before:]], whole(name, turns)
             assert written == (expected if has_ended else expected[: len(written)])
-            assert not halves(book.items)
+            assert not unpaired_items(book.items)
 
     asyncio.run(scenario())
 
@@ -140,7 +140,7 @@ def test_a_run_that_is_cancelled_anywhere_is_in_the_session_as_it_is_in_its_list
         await asyncio.wait([result.run_loop_task])
         # A run that is cancelled before it has read the session leaves nothing there.
         assert told(book.items) == (told(result.to_input_list()) if book.limits else [])
-        assert not halves(book.items)
+        assert not unpaired_items(book.items)
         await take(agent("b", [], None), "b", book, streamed=False)
         assert told(book.items)[-2:] == ["user: b", "assistant: done"]
 

@@ -397,7 +397,7 @@ class Profile(BaseModel):
 @pytest.mark.parametrize("context", [None, {"user": "u1"}, [1, 2], "text", 5, True])
 def test_a_context_that_is_json_is_kept(context: Any) -> None:
     state = read(agent_with(), waiting_state(context=context))
-    assert state.progress().context.context == context
+    assert state.copy_run().context.context == context
 
 
 @pytest.mark.parametrize("context", [Account("u1"), Profile(user="u1")])
@@ -426,7 +426,7 @@ def test_a_context_is_kept_by_its_serializer_and_read_by_its_deserializer(run: R
     again = read(agent_with("done"), kept, context_deserializer=lambda fields: Account(fields["name"]))
     result = run(again.current_agent, approve_all(again))
     assert result.context_wrapper.context == Account("u1")
-    assert read(agent_with(), kept).progress().context.context == {"name": "u1"}
+    assert read(agent_with(), kept).copy_run().context.context == {"name": "u1"}
     with pytest.raises(UserError, match="give from_json its context_deserializer"):
         read(agent_with(), kept, strict_context=True)
 
@@ -536,7 +536,7 @@ def test_a_run_that_was_cancelled_takes_more_input(run: Run) -> None:
 def test_a_run_that_has_ended_is_not_gone_on_with(run: Run) -> None:
     agent = agent_with("done")
     for state in (run(agent).to_state(), read(agent, run(agent_with("done")).to_state())):
-        with pytest.raises(UserError, match=r"has ended: its result's to_input_list\(\)"):
+        with pytest.raises(UserError, match=r"has ended: start a new run with its result's to_input_list\(\)"):
             run(agent, state)
 
 
@@ -610,7 +610,7 @@ def test_a_run_may_go_on_where_the_service_keeps_the_history(run: Run, options: 
 def test_a_session_is_no_place_for_a_history_that_the_service_keeps(run: Run) -> None:
     agent = agent_with(deletes("x"))
     state = run(agent, conversation_id="conv").to_state()
-    with pytest.raises(UserError, match="a run with a session has its history there"):
+    with pytest.raises(UserError, match="a run with a session keeps its history there"):
         run(agent, state, session=SQLiteSession("s"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
@@ -14,8 +14,6 @@ from agentctl.agent.ports import Model, ModelRequest, ModelTracing, WireModel
 from agentctl.agent.run_config import RunConfig
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue, WireItem
-from agentctl.run.active_run import Progress
-from agentctl.run.tools.calls import FunctionCall
 from agentctl.tracing.create import TraceCtxManager, agent_span, guardrail_span, handoff_span, task_span
 from agentctl.tracing.current import get_current_trace
 from agentctl.tracing.process import get_trace_provider
@@ -28,15 +26,15 @@ from agentctl.tracing.span_data import (
 )
 from agentctl.tracing.spans import Span, SpanError
 
-from .spans import Spans
-
 if TYPE_CHECKING:
+    from agentctl.run.active_run import ActiveRun
+    from agentctl.run.tools.calls import FunctionCall
     from agentctl.run.tools.local import LocalCall
 
 _T = TypeVar("_T")
 
 
-class RecordedSpans(Spans):
+class RecordedSpans:
     """Puts what the loop tells into spans; inputs and outputs only if the configuration lets them."""
 
     def __init__(self, config: RunConfig) -> None:
@@ -55,10 +53,10 @@ class RecordedSpans(Spans):
         return ModelTracing.ENABLED if self._has_data else ModelTracing.ENABLED_WITHOUT_DATA
 
     @contextmanager
-    def run(self, progress: Progress) -> Iterator[None]:
+    def run(self, run: ActiveRun) -> Iterator[None]:
         """Be in a new trace, unless there is a current one, and in the spans of the run and its agent."""
         config = self._config
-        known = None if config.trace_id else progress.known_trace  # A run that goes on is in the trace that it was in.
+        known = None if config.trace_id else run.known_trace  # A run that goes on is in the trace that it was in.
         names = known or {
             "workflow_name": config.workflow_name,
             "id": config.trace_id,
@@ -68,35 +66,35 @@ class RecordedSpans(Spans):
         trace = TraceCtxManager(
             names["workflow_name"], names["id"], names["group_id"], names["metadata"], config.tracing, False
         )
-        with trace, self._task(progress):
-            progress.trace = get_current_trace()
-            self._begin_agent(progress)
+        with trace, self._task(run):
+            run.trace = get_current_trace()
+            self._begin_agent(run)
             try:
                 yield
             except (Exception, CancelledError) as error:
                 self._fail(self._agent_at_hand, error)
                 raise
             finally:
-                self.end_turn(progress)
+                self.end_turn(run)
                 self._agent_at_hand.finish(reset_current=True)
 
-    def begin_turn(self, progress: Progress) -> None:
+    def begin_turn(self, run: ActiveRun) -> None:
         """End the turn that went before, if there was one, and begin the one at hand; a new agent has a new span."""
-        self.end_turn(progress)
-        if progress.agent is not self._whose:
+        self.end_turn(run)
+        if run.agent is not self._whose:
             self._agent_at_hand.finish(reset_current=True)
-            self._begin_agent(progress)
+            self._begin_agent(run)
         if self._has_turns:
-            self._turn = self._make(TurnSpanData(progress.turn, progress.agent.name))
+            self._turn = self._make(TurnSpanData(run.turn.number, run.agent.name))
             self._turn.start(mark_as_current=True)
 
-    def end_turn(self, progress: Progress) -> None:
+    def end_turn(self, run: ActiveRun) -> None:
         """End the turn at hand, if there is one."""
         turn, self._turn = self._turn, None
         if turn is None:
             return
-        if len(progress.raw_responses) == turn.span_data.turn:
-            turn.span_data.usage = _tokens(progress.raw_responses[-1].usage)
+        if len(run.results.raw_responses) == turn.span_data.turn:
+            turn.span_data.usage = _tokens(run.results.raw_responses[-1].usage)
         turn.finish(reset_current=True)
 
     def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
@@ -104,14 +102,14 @@ class RecordedSpans(Spans):
         if self._is_undescribed:
             self._describe_agent(request)
         if not isinstance(model, WireModel):
-            return super().model_call(model, request)
+            return nullcontext(_ignore)
         match model.traced_as:
             case "response":
                 return self._response(request)
             case "generation":
                 return self._generation(model, request)
             case None:
-                return super().model_call(model, request)
+                return nullcontext(_ignore)
             case never:
                 assert_never(never)
 
@@ -123,7 +121,7 @@ class RecordedSpans(Spans):
             if self._has_data:
                 data.output = output
 
-        return _Piece(self._make(data), gave, self._fail)
+        return _SpanScope(self._make(data), gave, self._fail)
 
     @contextmanager
     def handoff(self, source: str, targets: list[str]) -> Iterator[None]:
@@ -131,7 +129,7 @@ class RecordedSpans(Spans):
         span = handoff_span(source, targets[0])
         if len(targets) > 1:
             span.set_error(SpanError(message="Multiple handoffs requested", data={"requested_agents": targets}))
-        with _Piece(span, _ignore, self._fail):
+        with _SpanScope(span, _ignore, self._fail):
             yield
 
     def guardrail(self, name: str) -> AbstractContextManager[Callable[[bool], None]]:
@@ -142,7 +140,7 @@ class RecordedSpans(Spans):
         def found(triggered: bool) -> None:
             data.triggered = triggered
 
-        return _Piece(span, found, self._fail)
+        return _SpanScope(span, found, self._fail)
 
     def _response(self, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
         data = ResponseSpanData(input=request.input if self._has_data else None)
@@ -151,7 +149,7 @@ class RecordedSpans(Spans):
             data.response = response if self._has_data else {"id": response.get("id")}
             data.usage = response.get("usage")
 
-        return _Piece(self._make(data), answered, self._fail)
+        return _SpanScope(self._make(data), answered, self._fail)
 
     def _generation(
         self, model: WireModel, request: ModelRequest
@@ -166,10 +164,10 @@ class RecordedSpans(Spans):
                 data.output = response.get("output")
             data.usage = response.get("usage")
 
-        return _Piece(self._make(data), answered, self._fail)
+        return _SpanScope(self._make(data), answered, self._fail)
 
     @contextmanager
-    def _task(self, progress: Progress) -> Iterator[None]:
+    def _task(self, run: ActiveRun) -> Iterator[None]:
         if not self._has_turns:
             yield
             return
@@ -177,7 +175,7 @@ class RecordedSpans(Spans):
             try:
                 yield
             finally:
-                usage = progress.context.usage
+                usage = run.context.usage
                 span.span_data.usage = {
                     "requests": usage.requests,
                     **_tokens(usage),
@@ -189,9 +187,9 @@ class RecordedSpans(Spans):
         assert self._agent is not None
         return self._agent
 
-    def _begin_agent(self, progress: Progress) -> None:
-        self._whose, self._is_undescribed = progress.agent, True
-        self._agent = agent_span(progress.agent.name, handoffs=[])
+    def _begin_agent(self, run: ActiveRun) -> None:
+        self._whose, self._is_undescribed = run.agent, True
+        self._agent = agent_span(run.agent.name, handoffs=[])
         self._agent.start(mark_as_current=True)
 
     def _describe_agent(self, request: ModelRequest) -> None:
@@ -206,7 +204,7 @@ class RecordedSpans(Spans):
         span.set_error(SpanError(message=type(error).__name__, data={"error": text} if text else None))
 
 
-class _Piece(AbstractContextManager[Callable[[_T], None]]):
+class _SpanScope(AbstractContextManager[Callable[[_T], None]]):
     """Is in a span, which learns what fails in it; it gives a function that takes what comes of the work.
 
     A class, since a generator would cost as much as the span.

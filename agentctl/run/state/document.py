@@ -25,8 +25,12 @@ from agentctl.agent.tools.tool import FunctionTool, FunctionToolResult
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import UserError
 from agentctl.log import logger
-from agentctl.run.active_run import Progress, Shown
-from agentctl.run.tools.approvals import Given
+from agentctl.run.active_run import ActiveRun
+from agentctl.run.history import History, HistoryOverride
+from agentctl.run.results import Results
+from agentctl.run.spec import RunSpec
+from agentctl.run.tools.approvals import CallResult
+from agentctl.run.turn import TurnState
 
 from .items import (
     item_json,
@@ -44,7 +48,7 @@ VERSION = 1
 
 
 def run_json(
-    progress: Progress,
+    run: ActiveRun,
     *,
     context_serializer: ContextSerializer | None,
     strict_context: bool,
@@ -54,14 +58,14 @@ def run_json(
     Raises:
         UserError: `strict_context`, and the context is no JSON and has no serializer.
     """
-    context = progress.context
+    context = run.context
     return {
         "version": VERSION,
-        **_run_json(progress),
+        **_run_json(run),
         "context": context_json(context.context, context_serializer, strict=strict_context),
         "context_is_serialized": context_serializer is not None,
         "approvals": context.approvals.to_json(),
-        "trace": progress.known_trace,
+        "trace": run.known_trace,
     }
 
 
@@ -72,7 +76,7 @@ def read_run(
     context_override: Any,
     context_deserializer: ContextDeserializer | None,
     strict_context: bool,
-) -> Progress:
+) -> ActiveRun:
     """Return the run that was JSON.
 
     Raises:
@@ -86,152 +90,163 @@ def read_run(
         read_context(fields, context_override, context_deserializer, strict=strict_context),
         approvals=Approvals.from_json(_approvals(fields)),
     )
-    progress = _read_run(fields, agents, context)
+    run = _read_run(fields, agents, context)
     if fields.optional("trace", dict) is not None:
-        progress.trace_json = _read_trace(fields.inner("trace"))
-    return progress
+        run.trace_json = _read_trace(fields.inner("trace"))
+    return run
 
 
-def _run_json(progress: Progress) -> dict[str, JSONValue]:
+def _run_json(run: ActiveRun) -> dict[str, JSONValue]:
     return {
-        "input": progress.input,
-        "own_input": progress.own_input,
-        "saved": progress.saved,
-        "agent": progress.agent.name,
-        "turn": progress.turn,
-        "max_turns": progress.max_turns,
-        "turn_begins": progress.turn_begins,
-        "items": [item_json(item) for item in progress.new_items],
-        "responses": [response_json(response) for response in progress.raw_responses],
-        "usage": dataclasses.asdict(progress.context.usage),
-        "used_tools": sorted(progress.used_tools),
-        "shown": None if progress.shown is None else _shown_json(progress.shown),
-        "pending_input": progress.pending_input,
-        "held": {call_id: _held_json(given) for call_id, given in progress.held.items()},
-        "interruptions": [_interruption_json(item, progress) for item in progress.interruptions],
-        "paused": {call_id: _run_json(paused) for call_id, paused in progress.paused.items()},
-        "guardrails": guardrails_json(progress),
-        "previous_response_id": progress.previous_response_id,
-        "auto_previous_response_id": progress.auto_previous_response_id,
-        "conversation_id": progress.conversation_id,
-        "kept": progress.kept,
-        "still_unsent": progress.still_unsent,
-        "reasoning_item_id_policy": progress.config.reasoning_item_id_policy,
-        "has_ended": progress.has_ended,
-        "final_output": plain(progress.final_output),
+        "input": run.history.input,
+        "own_input": run.history.own_input,
+        "saved": run.history.saved,
+        "agent": run.agent.name,
+        "turn": run.turn.number,
+        "max_turns": run.spec.max_turns,
+        "turn_begins": run.turn.first_item,
+        "items": [item_json(item) for item in run.history.new_items],
+        "responses": [response_json(response) for response in run.results.raw_responses],
+        "usage": dataclasses.asdict(run.context.usage),
+        "used_tools": sorted(run.turn.tool_users),
+        "shown": None if run.history.override is None else _override_json(run.history.override),
+        "pending_input": run.history.pending_input,
+        "held": {call_id: _held_json(given) for call_id, given in run.turn.completed_results.items()},
+        "interruptions": [_interruption_json(item, run) for item in run.turn.interruptions],
+        "paused": {call_id: _run_json(paused) for call_id, paused in run.turn.nested_runs.items()},
+        "guardrails": guardrails_json(run),
+        "previous_response_id": run.history.previous_response_id,
+        "auto_previous_response_id": run.history.auto_previous_response_id,
+        "conversation_id": run.history.conversation_id,
+        "kept": run.history.on_server,
+        "still_unsent": run.history.still_unsent,
+        "reasoning_item_id_policy": run.config.reasoning_item_id_policy,
+        "has_ended": run.results.has_ended,
+        "final_output": plain(run.results.final_output),
     }
 
 
-def _read_run(fields: Fields, agents: Agents, context: RunContextWrapper[Any]) -> Progress:
+def _read_run(fields: Fields, agents: Agents, context: RunContextWrapper[Any]) -> ActiveRun:
     given = fields.value("input")
     agent = agents(fields.text("agent"))
-    progress = Progress(
+    policy = _policy(fields)
+    history = History(
         input=given if isinstance(given, str) else fields.objects("input"),
         own_input=None if fields.value("own_input") is None else fields.objects("own_input"),
         saved=fields.number("saved"),
-        agent=agent,
-        context=context,
-        config=RunConfig(reasoning_item_id_policy=_policy(fields)),
-        max_turns=fields.optional("max_turns", int),
-        turn=fields.number("turn"),
-        turn_begins=fields.number("turn_begins"),
         new_items=[read_item(item, agents) for item in fields.inners("items")],
-        raw_responses=[read_response(response) for response in fields.inners("responses")],
-        used_tools=set(fields.texts("used_tools")),
         pending_input=fields.objects("pending_input"),
+        reasoning_ids=policy,
         previous_response_id=fields.optional("previous_response_id", str),
         auto_previous_response_id=fields.flag("auto_previous_response_id"),
         conversation_id=fields.optional("conversation_id", str),
-        has_ended=fields.flag("has_ended"),
-        final_output=fields.value("final_output"),
-        kept=fields.number("kept"),
+        on_server=fields.number("kept"),
         still_unsent=fields.objects("still_unsent"),
+    )
+    run = ActiveRun(
+        spec=RunSpec(
+            context=context,
+            config=RunConfig(reasoning_item_id_policy=policy),
+            max_turns=fields.optional("max_turns", int),
+        ),
+        history=history,
+        turn=TurnState(
+            agent=agent,
+            number=fields.number("turn"),
+            first_item=fields.number("turn_begins"),
+            tool_users=set(fields.texts("used_tools")),
+        ),
+        results=Results(
+            raw_responses=[read_response(response) for response in fields.inners("responses")],
+            has_ended=fields.flag("has_ended"),
+            final_output=fields.value("final_output"),
+        ),
     )
     context.usage = read_usage(fields.inner("usage"))
     if fields.optional("shown", dict) is not None:
-        progress.shown = _read_shown(fields.inner("shown"), agents)
-    progress.rebuild_history()
+        history.override = _read_override(fields.inner("shown"), agents)
+    history.rebuild()
     for call_id, paused in fields.inner("paused").inner_items():
-        inner = Agents(agents.behind_tool(agent, _tool_of(progress, call_id)))
-        progress.paused[call_id] = _read_run(paused, inner, RunContextWrapper(None, approvals=context.approvals))
+        inner = Agents(agents.behind_tool(agent, _tool_of(run, call_id)))
+        run.turn.nested_runs[call_id] = _read_run(paused, inner, RunContextWrapper(None, approvals=context.approvals))
     for call_id, held in fields.inner("held").inner_items():
-        progress.held[call_id] = read_item(held, agents)
+        run.turn.completed_results[call_id] = read_item(held, agents)
     for waiting in fields.inners("interruptions"):
-        progress.interruptions.append(_read_interruption(waiting, progress))
-    read_guardrails(fields.inner("guardrails"), progress, agents.all())
-    _check(progress)
-    return progress
+        run.turn.interruptions.append(_read_interruption(waiting, run))
+    read_guardrails(fields.inner("guardrails"), run, agents.all())
+    _check(run)
+    return run
 
 
-def _tool_of(progress: Progress, call_id: str) -> str:
-    for item in reversed(progress.new_items):
+def _tool_of(run: ActiveRun, call_id: str) -> str:
+    for item in reversed(run.history.new_items):
         if isinstance(item, ToolCallItem) and item.call_id == call_id and item.tool_name:
             return item.tool_name
     raise broken(f"there is no tool call {call_id!r}")
 
 
-def _shown_json(shown: Shown) -> dict[str, JSONValue]:
+def _override_json(shown: HistoryOverride) -> dict[str, JSONValue]:
     given = shown.input if isinstance(shown.input, str) else list(shown.input)
     return {"input": given, "items": [item_json(item) for item in shown.items], "upto": shown.upto}
 
 
-def _read_shown(fields: Fields, agents: Agents) -> Shown:
+def _read_override(fields: Fields, agents: Agents) -> HistoryOverride:
     given = fields.value("input")
-    return Shown(
+    return HistoryOverride(
         input=given if isinstance(given, str) else tuple(fields.objects("input")),
         items=tuple(read_item(item, agents) for item in fields.inners("items")),
         upto=fields.number("upto"),
     )
 
 
-def _held_json(given: Given) -> dict[str, JSONValue]:
+def _held_json(given: CallResult) -> dict[str, JSONValue]:
     return item_json(given.run_item if isinstance(given, FunctionToolResult) else given)
 
 
-def _interruption_json(item: ToolApprovalItem, progress: Progress) -> dict[str, JSONValue]:
+def _interruption_json(item: ToolApprovalItem, run: ActiveRun) -> dict[str, JSONValue]:
     """Return where the call is that waits: what it asks for stands there, and nowhere else."""
-    for call_id, paused in progress.paused.items():
-        for place, inner in enumerate(paused.interruptions):
+    for call_id, paused in run.turn.nested_runs.items():
+        for place, inner in enumerate(paused.turn.interruptions):
             if inner is item:
                 return {"within": call_id, "place": place}
     return {"call": item.call_id, "tool": item.name, "tool_origin": origin_json(item.tool_origin)}
 
 
-def _read_interruption(fields: Fields, progress: Progress) -> ToolApprovalItem:
+def _read_interruption(fields: Fields, run: ActiveRun) -> ToolApprovalItem:
     if fields.has("call"):
-        call = _calls(progress).get(fields.text("call"))
+        call = _calls(run).get(fields.text("call"))
         if call is None:
             raise broken(f"the last response has no call {fields.text('call')!r}")
-        return ToolApprovalItem(progress.agent, call, fields.text("tool"), tool_origin=read_origin(fields))
-    paused, place = progress.paused.get(fields.text("within")), fields.number("place")
-    if paused is None or place >= len(paused.interruptions):
+        return ToolApprovalItem(run.agent, call, fields.text("tool"), tool_origin=read_origin(fields))
+    paused, place = run.turn.nested_runs.get(fields.text("within")), fields.number("place")
+    if paused is None or place >= len(paused.turn.interruptions):
         raise broken("a call that waits for a yes is not there")
-    return paused.interruptions[place]
+    return paused.turn.interruptions[place]
 
 
-def _calls(progress: Progress) -> dict[str, WireItem]:
+def _calls(run: ActiveRun) -> dict[str, WireItem]:
     """Return the calls of the turn at hand, by their ids."""
-    asked = progress.raw_responses[-1].wire_output if progress.raw_responses else []
+    asked = run.results.raw_responses[-1].wire_output if run.results.raw_responses else []
     by_id = ((item.get("call_id") or item.get("id"), item) for item in asked)
     return {call_id: item for call_id, item in by_id if isinstance(call_id, str)}
 
 
-def _check(progress: Progress) -> None:
+def _check(run: ActiveRun) -> None:
     """See that what belongs together is there."""
-    calls = _calls(progress)
-    for call_id in (*progress.held, *progress.paused):
+    calls = _calls(run)
+    for call_id in (*run.turn.completed_results, *run.turn.nested_runs):
         if call_id not in calls:
             raise broken(f"the last response has no call {call_id!r}")
-    if progress.interruptions and progress.has_ended:
+    if run.turn.interruptions and run.results.has_ended:
         raise broken("it has ended, and a call of it waits")
-    if progress.turn_begins > len(progress.new_items) or progress.kept > len(progress.history):
+    if run.turn.first_item > len(run.history.new_items) or run.history.on_server > len(run.history.items):
         raise broken("it has fewer items than it says")
-    if progress.saved > len(progress.given_items()) + len(progress.new_items):
+    if run.history.saved > len(run.history.given_items()) + len(run.history.new_items):
         raise broken("it has fewer items than it says")
-    if progress.shown is not None and progress.shown.upto > len(progress.new_items):
+    if run.history.override is not None and run.history.override.upto > len(run.history.new_items):
         raise broken("it has fewer items than it says")
-    added = {_said(item.wire) for item in progress.new_items[progress.turn_begins :]}
-    if progress.interruptions and any(_said(call) not in added for call in calls.values()):
+    added = {_said(item.wire) for item in run.history.new_items[run.turn.first_item :]}
+    if run.turn.interruptions and any(_said(call) not in added for call in calls.values()):
         raise broken("the calls of its last response are not among its items")
 
 
@@ -395,7 +410,7 @@ def _deserialized(kept: dict[str, JSONValue], deserializer: ContextDeserializer)
         raise UserError(f"context_deserializer failed: {type(error).__name__}: {error}") from error
 
 
-def guardrails_json(progress: Progress) -> dict[str, JSONValue]:
+def guardrails_json(run: ActiveRun) -> dict[str, JSONValue]:
     """Return what guardrails found so far; those of the final output come after everything that a state can hold."""
     return {
         "input": [
@@ -404,14 +419,14 @@ def guardrails_json(progress: Progress) -> dict[str, JSONValue]:
                 "output_info": plain(result.output.output_info),
                 "tripwire_triggered": result.output.tripwire_triggered,
             }
-            for result in progress.input_guardrail_results
+            for result in run.results.input_guardrail_results
         ],
-        "tool_input": [_tool_json(result) for result in progress.tool_input_guardrail_results],
-        "tool_output": [_tool_json(result) for result in progress.tool_output_guardrail_results],
+        "tool_input": [_tool_json(result) for result in run.results.tool_input_guardrail_results],
+        "tool_output": [_tool_json(result) for result in run.results.tool_output_guardrail_results],
     }
 
 
-def read_guardrails(fields: Fields, progress: Progress, agents: list[Agent[Any]]) -> None:
+def read_guardrails(fields: Fields, run: ActiveRun, agents: list[Agent[Any]]) -> None:
     """Give a run what its guardrails had found; a guardrail that is gone has one in its place that checks nothing."""
     tools = [tool for agent in agents for tool in agent.tools if isinstance(tool, FunctionTool)]
     inputs = {one.get_name(): one for agent in agents for one in agent.input_guardrails}
@@ -420,17 +435,17 @@ def read_guardrails(fields: Fields, progress: Progress, agents: list[Agent[Any]]
     for found in fields.inners("input"):
         name = found.text("name")
         output = GuardrailFunctionOutput(found.value("output_info"), found.flag("tripwire_triggered"))
-        progress.input_guardrail_results.append(
+        run.results.input_guardrail_results.append(
             InputGuardrailResult(inputs.get(name) or InputGuardrail(_nothing, name), output)
         )
     for found in fields.inners("tool_input"):
         name = found.text("name")
-        progress.tool_input_guardrail_results.append(
+        run.results.tool_input_guardrail_results.append(
             ToolInputGuardrailResult(of_calls.get(name) or ToolInputGuardrail(_allowed, name), _tool_output(found))
         )
     for found in fields.inners("tool_output"):
         name = found.text("name")
-        progress.tool_output_guardrail_results.append(
+        run.results.tool_output_guardrail_results.append(
             ToolOutputGuardrailResult(of_outputs.get(name) or ToolOutputGuardrail(_allowed, name), _tool_output(found))
         )
 

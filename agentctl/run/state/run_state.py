@@ -13,17 +13,20 @@ from typing_extensions import TypeVar
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper, TContext
 from agentctl.agent.items.run_items import HandoffCallItem, ItemHelpers, ToolApprovalItem, ToolCallItem
-from agentctl.agent.run_config import ReasoningItemIdPolicy, RunConfig, run_config
+from agentctl.agent.run_config import ReasoningItemIdPolicy, RunConfig
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import UserError
-from agentctl.run.active_run import Progress, budget_of, check_history_keepers, is_own_provider, memory_of
+from agentctl.run.active_run import ActiveRun
+from agentctl.run.history import check_history_keepers
 from agentctl.run.hooks import check_run_hooks
+from agentctl.run.spec import make_spec
 
 from .document import ContextDeserializer, ContextSerializer, read_run, run_json
 from .reader import broken
 
 if TYPE_CHECKING:
     from agentctl.agent.lifecycle import RunHooks
+    from agentctl.agent.ports import RunAgent
     from agentctl.agent.session import Session
     from agentctl.run.error_handlers import RunErrorHandlers
     from agentctl.tracing.spans import Trace
@@ -37,24 +40,24 @@ class RunState(Generic[TContext, TAgent]):
     Going on leaves the state as it is, so that it can be gone on from again.
     """
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, run: ActiveRun) -> None:
         """Hold a run that nothing else goes on with."""
-        self._progress = progress
+        self._run = run
 
     @property
     def pending_input(self) -> list[WireItem]:
         """What joins the run before its next model call."""
-        return list(self._progress.pending_input)
+        return list(self._run.history.pending_input)
 
     @property
     def current_agent(self) -> Agent[Any]:
         """The agent that has the word."""
-        return self._progress.agent
+        return self._run.agent
 
     @property
     def current_turn(self) -> int:
         """The turn at hand, counted from 1."""
-        return self._progress.turn
+        return self._run.turn.number
 
     def add_input(self, input: str | list[WireItem]) -> None:
         """Give the run more input: the next model call reads it, after the outputs of the calls that wait.
@@ -64,17 +67,17 @@ class RunState(Generic[TContext, TAgent]):
         """
         if not isinstance(input, str | list) or (isinstance(input, list) and not all(map(_is_item, input))):
             raise UserError(f"what is added to a run is a text or a list of items, not {input!r}")
-        if reason := _no_next_call(self._progress):
+        if reason := _no_next_call(self._run):
             raise UserError(f"nothing can be added to this run: {reason}")
-        self._progress.pending_input.extend(deepcopy(ItemHelpers.input_to_new_input_list(input)))
+        self._run.history.pending_input.extend(deepcopy(ItemHelpers.input_to_new_input_list(input)))
 
     def clear_pending_input(self) -> None:
         """Take back what was added and not yet read."""
-        self._progress.pending_input.clear()
+        self._run.history.pending_input.clear()
 
     def get_interruptions(self) -> list[ToolApprovalItem]:
         """Return the calls that wait for somebody's yes; those that were decided about stay until the run goes on."""
-        return list(self._progress.interruptions)
+        return list(self._run.turn.interruptions)
 
     def approve(self, approval_item: ToolApprovalItem, always_approve: bool = False) -> None:
         """Let a call run, or every call of its tool from now on.
@@ -82,7 +85,7 @@ class RunState(Generic[TContext, TAgent]):
         Raises:
             UserError: the call does not wait in this state.
         """
-        self._progress.context.approvals.decide(self._waiting(approval_item), True, always=always_approve)
+        self._run.context.approvals.decide(self._waiting(approval_item), True, always=always_approve)
 
     def reject(
         self, approval_item: ToolApprovalItem, always_reject: bool = False, *, rejection_message: str | None = None
@@ -93,7 +96,7 @@ class RunState(Generic[TContext, TAgent]):
             UserError: the call does not wait in this state.
         """
         item = self._waiting(approval_item)
-        self._progress.context.approvals.decide(item, False, always=always_reject, message=rejection_message)
+        self._run.context.approvals.decide(item, False, always=always_reject, message=rejection_message)
 
     def to_json(
         self,
@@ -116,7 +119,7 @@ class RunState(Generic[TContext, TAgent]):
                 "the state of a run holds no key: give the tracing key again where the run goes on "
                 "(set_tracing_export_api_key, or RunConfig.tracing)"
             )
-        state = run_json(self._progress, context_serializer=context_serializer, strict_context=strict_context)
+        state = run_json(self._run, context_serializer=context_serializer, strict_context=strict_context)
         try:
             own: dict[str, JSONValue] = json.loads(json.dumps(state))
         except (TypeError, ValueError, RecursionError) as error:
@@ -158,7 +161,7 @@ class RunState(Generic[TContext, TAgent]):
                 `strict_context`, and a context that was kept through a serializer has no deserializer.
         """
         try:
-            progress = read_run(
+            run = read_run(
                 initial_agent,
                 deepcopy(state_json),
                 context_override=context_override,
@@ -167,7 +170,7 @@ class RunState(Generic[TContext, TAgent]):
             )
         except RecursionError as error:
             raise broken("it is nested too deeply") from error
-        return RunState(progress)
+        return RunState(run)
 
     @staticmethod
     async def from_string(
@@ -193,33 +196,34 @@ class RunState(Generic[TContext, TAgent]):
 
     def set_trace(self, trace: Trace | None) -> None:
         """Have the run go on in this trace."""
-        self._progress.trace = trace
-        self._progress.trace_json = None
+        self._run.trace = trace
+        self._run.trace_json = None
 
     def get_tool_use_tracker_snapshot(self) -> dict[str, list[str]]:
         """Return the tools that each agent has used so far, by the agent's name."""
-        used: dict[str, list[str]] = {name: [] for name in sorted(self._progress.used_tools)}
-        for item in self._progress.new_items:
+        used: dict[str, list[str]] = {name: [] for name in sorted(self._run.turn.tool_users)}
+        for item in self._run.history.new_items:
             if isinstance(item, ToolCallItem | HandoffCallItem) and item.agent.name in used and item.tool_name:
                 used[item.agent.name].append(item.tool_name)
         return used
 
     def set_tool_use_tracker_snapshot(self, snapshot: Mapping[str, Sequence[str]] | None) -> None:
         """Say which agents have used a tool: `reset_tool_choice` frees their choice from then on."""
-        self._progress.used_tools = set(snapshot or ())
+        self._run.turn.tool_users = set(snapshot or ())
 
     def set_reasoning_item_id_policy(self, policy: ReasoningItemIdPolicy | None) -> None:
         """Have reasoning go back to the model with its ids or without, where the configuration does not say."""
-        self._progress.config = replace(self._progress.config, reasoning_item_id_policy=policy)
+        config = replace(self._run.config, reasoning_item_id_policy=policy)
+        self._run.spec = replace(self._run.spec, config=config)
 
-    def progress(self) -> Progress:
+    def copy_run(self) -> ActiveRun:
         """Return the run, to be gone on with: a copy of its own for every time."""
-        return self._progress.copy()
+        return self._run.copy()
 
     def _waiting(self, wanted: ToolApprovalItem) -> ToolApprovalItem:
         if not isinstance(wanted, ToolApprovalItem):
             raise UserError(f"what is decided about is a ToolApprovalItem, not {type(wanted).__name__}")
-        for item in self._progress.interruptions:
+        for item in self._run.turn.interruptions:
             if (item.call_id, item.name, item.agent.name) == (wanted.call_id, wanted.name, wanted.agent.name):
                 return item
         raise UserError(f"no call {wanted.call_id!r} of tool {wanted.name!r} waits in this state")
@@ -232,11 +236,12 @@ def resumed(
     config: RunConfig | dict[str, Any] | None,
     hooks: RunHooks[Any] | None,
     error_handlers: RunErrorHandlers[Any] | None,
+    run_agent: RunAgent,
     previous_response_id: str | None,
     auto_previous_response_id: bool,
     conversation_id: str | None,
     session: Session | None,
-) -> Progress:
+) -> ActiveRun:
     """Return a run that goes on from its state: with the turns it was given, its context unless there is a new one.
 
     A call that was under way when the run failed or was broken off is told to have no output.
@@ -249,53 +254,60 @@ def resumed(
     if not isinstance(state, RunState):
         raise UserError(f"the input of a run is a text, a list of items or a RunState, not {type(state).__name__}")
     check_run_hooks(hooks)
-    progress = state.progress()
-    if progress.has_ended:
-        raise UserError("the run of this state has ended: its result's to_input_list() is the input of a next one")
-    policy = progress.config.reasoning_item_id_policy
-    progress.config = run_config(config)
-    if policy is not None and progress.config.reasoning_item_id_policy is None:
-        progress.config = replace(progress.config, reasoning_item_id_policy=policy)
-    progress.owns_provider = is_own_provider(config)
-    progress.hooks, progress.error_handlers = hooks, error_handlers
-    is_new_keeper = not progress.is_history_kept and bool(conversation_id or previous_response_id)
-    progress.conversation_id = conversation_id or progress.conversation_id
-    progress.previous_response_id = previous_response_id or progress.previous_response_id
-    progress.auto_previous_response_id = auto_previous_response_id or progress.auto_previous_response_id
+    run = state.copy_run()
+    if run.results.has_ended:
+        raise UserError("the run of this state has ended: start a new run with its result's to_input_list()")
+    history = run.history
+    is_new_keeper = not history.is_on_server and bool(conversation_id or previous_response_id)
+    history.conversation_id = conversation_id or history.conversation_id
+    history.previous_response_id = previous_response_id or history.previous_response_id
+    history.auto_previous_response_id = auto_previous_response_id or history.auto_previous_response_id
     check_history_keepers(
-        session, progress.conversation_id, progress.previous_response_id, progress.auto_previous_response_id
+        session, history.conversation_id, history.previous_response_id, history.auto_previous_response_id
     )
-    progress.memory = None if session is None else memory_of(session)
     if isinstance(context, RunContextWrapper):
-        progress.context.context = context.context
+        run.context.context = context.context
     elif context is not None:
-        progress.context.context = context
-    progress.budget = budget_of(progress.config, progress.context, used=progress.context.usage.total_tokens)
-    progress.go_on()
+        run.context.context = context
+    spec = make_spec(
+        context=run.context,
+        max_turns=run.spec.max_turns,
+        config=config,
+        hooks=hooks,
+        error_handlers=error_handlers,
+        run_agent=run_agent,
+        session=session,
+        tokens_used=run.context.usage.total_tokens,
+    )
+    policy = run.config.reasoning_item_id_policy
+    if policy is not None and spec.config.reasoning_item_id_policy is None:
+        spec = replace(spec, config=replace(spec.config, reasoning_item_id_policy=policy))
+    run.spec = spec
+    run.resume()
     if is_new_keeper:
-        progress.kept = len(progress.history)  # Who names it says that the service has the run so far.
-    if not progress.interruptions:
-        progress.answer_open_calls()
-    return progress
+        history.on_server = len(history.items)  # The caller says that the service has the run so far.
+    if not run.turn.interruptions:
+        run.answer_open_calls()
+    return run
 
 
 def _is_item(item: object) -> bool:
     return isinstance(item, dict)
 
 
-def _no_next_call(progress: Progress) -> str | None:
+def _no_next_call(run: ActiveRun) -> str | None:
     """Return why there is no next model call for sure, None if there is one."""
-    if progress.has_ended:
+    if run.results.has_ended:
         return "it has ended"
-    if progress.max_turns is not None and progress.turn >= progress.max_turns:
-        return f"it has used its {progress.max_turns} turns"
-    behavior = progress.agent.tool_use_behavior
-    if not progress.interruptions or behavior == "run_llm_again":
+    if run.spec.max_turns is not None and run.turn.number >= run.spec.max_turns:
+        return f"it has used its {run.spec.max_turns} turns"
+    behavior = run.agent.tool_use_behavior
+    if not run.turn.interruptions or behavior == "run_llm_again":
         return None
-    asked = progress.raw_responses[-1].wire_output
+    asked = run.results.raw_responses[-1].wire_output
     called = {str(item.get("name")) for item in asked if item.get("type") == "function_call"}
     if isinstance(behavior, dict) and called.isdisjoint(behavior.get("stop_at_tool_names", ())):
         return None
-    if any(isinstance(item, HandoffCallItem) for item in progress.new_items[progress.turn_begins :]):
+    if any(isinstance(item, HandoffCallItem) for item in run.history.new_items[run.turn.first_item :]):
         return None
     return "what its tools give may be its final output"

@@ -19,7 +19,7 @@ from agentctl.run.tools.calls import FunctionCall, HostedCall, UnknownCall
 
 if TYPE_CHECKING:
     from agentctl.agent.approvals import Decision
-    from agentctl.run.active_run import Progress
+    from agentctl.run.active_run import ActiveRun
     from agentctl.run.tools.calls import ToolCall
 
     from .local import LocalCall
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 REFUSED = "The call was not approved, so it was not made."
 """What the model is told of a call that was rejected without a word."""
 
-Given: TypeAlias = FunctionToolResult | RunItem
+CallResult: TypeAlias = FunctionToolResult | RunItem
 """What came of a call: of a function tool all that is known of it, of any other the item."""
 
 _Asked: TypeAlias = "FunctionCall | LocalCall | HostedCall"
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
+class ApprovalSplit:
     """The calls of a turn, by what becomes of them."""
 
     ready: list[ToolCall] = field(default_factory=list)
-    refused: dict[str, Given] = field(default_factory=dict)
+    refused: dict[str, CallResult] = field(default_factory=dict)
     """What the model reads of the calls that were rejected, by call id."""
     waiting: list[ToolApprovalItem] = field(default_factory=list)
 
 
-async def sort_by_approval(calls: list[ToolCall], progress: Progress, asked: frozenset[str]) -> Sorted:
+async def sort_by_approval(calls: list[ToolCall], run: ActiveRun, asked: frozenset[str]) -> ApprovalSplit:
     """Return which calls may run now, which were rejected, and which wait for a decision.
 
     `asked` are the ids of calls that waited before: they still do until somebody decides.
@@ -51,20 +51,20 @@ async def sort_by_approval(calls: list[ToolCall], progress: Progress, asked: fro
     Raises:
         UserError: a function of a tool that has a say here failed.
     """
-    found = Sorted()
+    found = ApprovalSplit()
     for call in calls:
-        if isinstance(call, UnknownCall) or call.call_id in progress.paused or not may_need_approval(call, asked):
+        if isinstance(call, UnknownCall) or call.call_id in run.turn.nested_runs or not may_need_approval(call, asked):
             found.ready.append(call)
             continue
-        item = _item(call, progress)
-        decision = progress.context.approvals.take(item)
+        item = _item(call, run)
+        decision = run.context.approvals.take(item)
         if decision is None:
-            if call.call_id not in asked and not await _needs_approval(call, progress):
+            if call.call_id not in asked and not await _needs_approval(call, run):
                 found.ready.append(call)
                 continue
-            decision = await _decided_by_tool(call, item, progress)
+            decision = await _decided_by_tool(call, item, run)
             if decision is None:
-                objection = None if call.call_id in asked else await _objection(call, progress)
+                objection = None if call.call_id in asked else await _objection(call, run)
                 if objection is None:
                     found.waiting.append(item)
                 else:
@@ -73,11 +73,11 @@ async def sort_by_approval(calls: list[ToolCall], progress: Progress, asked: fro
         if decision.approved:
             found.ready.append(call)
         else:
-            found.refused[call.call_id] = await _refusal(call, decision, progress)
+            found.refused[call.call_id] = await _refusal(call, decision, run)
     return found
 
 
-def tell_apart(calls: list[ToolCall], waiting: list[ToolApprovalItem]) -> None:
+def check_unique_call_ids(calls: list[ToolCall], waiting: list[ToolApprovalItem]) -> None:
     """See that what is decided about one call is about no other.
 
     Raises:
@@ -99,42 +99,42 @@ def may_need_approval(call: ToolCall, asked: frozenset[str]) -> bool:
     return isinstance(call, HostedCall) or call.tool.needs_approval is not False or call.call_id in asked
 
 
-def approval_response(call: HostedCall, progress: Progress, *, reason: str | None = None) -> RunItem:
+def approval_response(call: HostedCall, run: ActiveRun, *, reason: str | None = None) -> RunItem:
     """Return the answer to the service's question: a yes, or a no for a reason."""
     wire: WireItem = {"type": "mcp_approval_response", "approval_request_id": call.call_id, "approve": reason is None}
     if reason is not None:
         wire["reason"] = reason
-    return run_item(wire, progress.agent)
+    return run_item(wire, run.agent)
 
 
 def _name(call: _Asked) -> str:
     return call.name if isinstance(call, HostedCall) else call.tool.name
 
 
-def _item(call: _Asked, progress: Progress) -> ToolApprovalItem:
+def _item(call: _Asked, run: ActiveRun) -> ToolApprovalItem:
     origin = call.tool.origin if isinstance(call, FunctionCall) else None
-    return ToolApprovalItem(progress.agent, call.item.wire, _name(call), tool_origin=origin)
+    return ToolApprovalItem(run.agent, call.item.wire, _name(call), tool_origin=origin)
 
 
-async def _needs_approval(call: _Asked, progress: Progress) -> bool:
+async def _needs_approval(call: _Asked, run: ActiveRun) -> bool:
     if isinstance(call, HostedCall):
         return True
     wanted: Any = call.tool.needs_approval
     if not callable(wanted):
         return bool(wanted)
-    asked, is_readable = _read(call, progress)
+    asked, is_readable = _read(call, run)
     if not is_readable:
         return True  # Nobody can say what such a call would do.
-    return bool(await _asked_function("needs_approval", call, wanted, progress.context, asked, call.call_id))
+    return bool(await _asked_function("needs_approval", call, wanted, run.context, asked, call.call_id))
 
 
-def _read(call: FunctionCall | LocalCall, progress: Progress) -> tuple[Any, bool]:
+def _read(call: FunctionCall | LocalCall, run: ActiveRun) -> tuple[Any, bool]:
     """Return what a call asks for as its tool's `needs_approval` is given it, and whether it can be read."""
     if not isinstance(call, FunctionCall):
         # 5 ms that a run with function tools alone does not pay.
         from .local import asked
 
-        return asked(call, progress), True
+        return asked(call, run), True
     try:
         arguments = json.loads(call.arguments)
     except (ValueError, RecursionError):
@@ -142,34 +142,34 @@ def _read(call: FunctionCall | LocalCall, progress: Progress) -> tuple[Any, bool
     return arguments, isinstance(arguments, dict)
 
 
-async def _decided_by_tool(call: _Asked, item: ToolApprovalItem, progress: Progress) -> Decision | None:
+async def _decided_by_tool(call: _Asked, item: ToolApprovalItem, run: ActiveRun) -> Decision | None:
     """Return what the tool's own function for such decisions says, None where it has none."""
     if isinstance(call, HostedCall):
-        answer = await _asked_of_server(call, progress)
+        answer = await _asked_of_server(call, run)
     elif isinstance(call, FunctionCall) or call.tool.on_approval is None:
         answer = None
     else:
-        answer = await _asked_function("on_approval", call, call.tool.on_approval, progress.context, item)
+        answer = await _asked_function("on_approval", call, call.tool.on_approval, run.context, item)
     if answer is None:
         return None
     if not isinstance(answer, Mapping) or not isinstance(answer.get("approve"), bool):
         raise UserError(f"what decides about calls of tool {_name(call)!r} gives a dict with approve, not {answer!r}")
     approved, reason = answer["approve"], answer.get("reason")
     message = None if approved or reason is None else str(reason)
-    progress.context.approvals.decide(item, approved, always=False, message=message)
-    return progress.context.approvals.take(item)
+    run.context.approvals.decide(item, approved, always=False, message=message)
+    return run.context.approvals.take(item)
 
 
-async def _asked_of_server(call: HostedCall, progress: Progress) -> Any:
+async def _asked_of_server(call: HostedCall, run: ActiveRun) -> Any:
     """Return what the agent's tool of the MCP server decides, None where it decides nothing."""
     # Only a run that is asked pays for it.
     from agentctl.agent.tools.hosted_tools import HostedMCPTool, MCPToolApprovalRequest
 
     label = call.item.wire.get("server_label")
-    for tool in progress.agent.tools:
+    for tool in run.agent.tools:
         if isinstance(tool, HostedMCPTool) and tool.to_wire().get("server_label") == label:
             decide = tool.on_approval_request
-            request = MCPToolApprovalRequest(progress.context, call.item.raw_item)
+            request = MCPToolApprovalRequest(run.context, call.item.raw_item)
             return None if decide is None else await _asked_function("on_approval_request", call, decide, request)
     return None
 
@@ -185,48 +185,48 @@ async def _asked_function(what: str, call: _Asked, function: Callable[..., Any],
         raise UserError(f"{what} of tool {_name(call)!r} failed: {type(error).__name__}: {error}") from error
 
 
-async def _objection(call: _Asked, progress: Progress) -> Given | None:
+async def _objection(call: _Asked, run: ActiveRun) -> CallResult | None:
     """Return what the model reads of a call that nobody need be asked about, since a guardrail does not let it be."""
-    config = progress.config.tool_execution
+    config = run.config.tool_execution
     if config is None or not config.pre_approval_tool_input_guardrails or not isinstance(call, FunctionCall):
         return None
     # Only a run whose guardrails go before its approvals pays for it.
     from .call import tool_context
     from .guardrails import objection_to_call
 
-    message = await objection_to_call(call.tool, tool_context(call, progress), progress)
-    return None if message is None else _told(call, message, progress, failed=False)
+    message = await objection_to_call(call.tool, tool_context(call, run), run)
+    return None if message is None else _told(call, message, run, failed=False)
 
 
-async def _refusal(call: _Asked, decision: Decision, progress: Progress) -> Given:
+async def _refusal(call: _Asked, decision: Decision, run: ActiveRun) -> CallResult:
     message = decision.message
     if isinstance(call, HostedCall):
-        return approval_response(call, progress, reason=message or REFUSED)
+        return approval_response(call, run, reason=message or REFUSED)
     if message is None:
-        message = await _words(call, progress)
+        message = await _words(call, run)
     if isinstance(call, FunctionCall):
-        return _told(call, message, progress, failed=True)
+        return _told(call, message, run, failed=True)
     # 5 ms that a run with function tools alone does not pay.
     from .local import refused
 
-    return refused(call, message, progress)
+    return refused(call, message, run)
 
 
-def _told(call: FunctionCall, message: str, progress: Progress, *, failed: bool) -> FunctionToolResult:
+def _told(call: FunctionCall, message: str, run: ActiveRun, *, failed: bool) -> FunctionToolResult:
     wire = {"type": "function_call_output", "call_id": call.call_id, "output": message}
-    item = ToolCallOutputItem(progress.agent, wire, output=message, tool_origin=call.tool.origin, failed=failed)
+    item = ToolCallOutputItem(run.agent, wire, output=message, tool_origin=call.tool.origin, failed=failed)
     return FunctionToolResult(tool=call.tool, output=message, run_item=item)
 
 
-async def _words(call: FunctionCall | LocalCall, progress: Progress) -> str:
+async def _words(call: FunctionCall | LocalCall, run: ActiveRun) -> str:
     return await words_of_run(
-        progress.config,
+        run.config,
         kind="approval_rejected",
         tool_type=_kind(call),
         tool_name=call.tool.name,
         call_id=call.call_id,
         default_message=REFUSED,
-        run_context=progress.context,
+        run_context=run.context,
     )
 
 

@@ -8,33 +8,33 @@ from agentctl.agent.context import ToolContext
 from agentctl.tracing.current import get_current_span
 
 if TYPE_CHECKING:
-    from agentctl.run.active_run import Progress
+    from agentctl.run.active_run import ActiveRun
     from agentctl.run.tools.calls import FunctionCall
 
 
-def tool_context(call: FunctionCall, progress: Progress) -> ToolContext[Any]:
+def tool_context(call: FunctionCall, run: ActiveRun) -> ToolContext[Any]:
     """Return the context of a call."""
     return ToolContext(
-        progress.context.context,
-        progress.context.usage,
+        run.context.context,
+        run.context.usage,
         call.tool.name,
         call.call_id,
         call.arguments,
         call.item,
-        turn_input=progress.context.turn_input,
-        tool_input=progress.context.tool_input,
-        agent=progress.agent,
-        run_config=progress.config,
-        run_agent=progress.run_agent,
-        approvals=progress.context.approvals,
-        paused=progress.paused,
-        budget=progress.budget,
+        turn_input=run.context.turn_input,
+        tool_input=run.context.tool_input,
+        agent=run.agent,
+        run_config=run.config,
+        run_agent=run.spec.run_agent,
+        approvals=run.context.approvals,
+        paused=run.turn.nested_runs,
+        budget=run.spec.budget,
     )
 
 
-def mark_failed(error: BaseException, progress: Progress) -> None:
+def mark_failed(error: BaseException, run: ActiveRun) -> None:
     """Let the span of the tool call show what the model is told in a text, and the run does not see at all."""
     span = get_current_span()
     if span is not None and span.span_data.type == "function":
-        data = {"error": str(error)} if progress.config.trace_include_sensitive_data else None
+        data = {"error": str(error)} if run.config.trace_include_sensitive_data else None
         span.set_error({"message": type(error).__name__, "data": data})

@@ -11,7 +11,7 @@ from agentctl.agent.tools.tool import FunctionTool
 
 if TYPE_CHECKING:
     from agentctl.agent.handoff import Handoff
-    from agentctl.run.active_run import Progress
+    from agentctl.run.active_run import ActiveRun
 
     from .local import LocalCall
 
@@ -61,16 +61,16 @@ ToolCall: TypeAlias = "FunctionCall | UnknownCall | LocalCall | HostedCall"
 """A call that is answered here."""
 
 
-async def answer_unknown(call: UnknownCall, progress: Progress) -> ToolCallOutputItem:
+async def answer_unknown(call: UnknownCall, run: ActiveRun) -> ToolCallOutputItem:
     """Return what the model reads in place of an output."""
     message = await words_of_run(
-        progress.config,
+        run.config,
         kind="tool_not_found",
         tool_type="function",
         tool_name=call.name,
         call_id=call.call_id,
         default_message=f"Error: there is no tool {call.name!r}",
-        run_context=progress.context,
+        run_context=run.context,
     )
     wire = {"type": "function_call_output", "call_id": call.call_id, "output": message}
-    return ToolCallOutputItem(progress.agent, wire, output=message, failed=True)
+    return ToolCallOutputItem(run.agent, wire, output=message, failed=True)

@@ -17,16 +17,16 @@ from agentctl.errors import AgentsException, ToolTimeoutError, UserError
 from agentctl.run.tools.calls import FunctionCall, HostedCall, UnknownCall, answer_unknown
 
 from .approvals import (
-    Given,
+    CallResult,
     approval_response,
+    check_unique_call_ids,
     may_need_approval,
     sort_by_approval,
-    tell_apart,
 )
 from .call import mark_failed, tool_context
 
 if TYPE_CHECKING:
-    from agentctl.run.active_run import Progress
+    from agentctl.run.active_run import ActiveRun
     from agentctl.run.tools.calls import ToolCall
 
 
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 class Executed:
     """What came of the calls of a turn."""
 
-    given: list[Given]
+    given: list[CallResult]
     """What they gave, in call order; empty while one waits."""
     waiting: list[ToolApprovalItem] = field(default_factory=list)
     """The calls that wait for somebody's yes."""
 
 
-async def execute(calls: list[ToolCall], progress: Progress, asked: frozenset[str] = frozenset()) -> Executed:
+async def execute(calls: list[ToolCall], run: ActiveRun, asked: frozenset[str] = frozenset()) -> Executed:
     """Run the calls of a turn together; where some have to wait for a yes, what the others gave is held for later.
 
     `asked` are the ids of the calls that waited before.
@@ -52,46 +52,46 @@ async def execute(calls: list[ToolCall], progress: Progress, asked: frozenset[st
         GuardrailTripwireTriggered: a guardrail of a tool stopped the run.
         UserError: a tool raised anything else, and was told not to hide it from the run.
     """
-    held, waiting = progress.held, []
+    held, waiting = run.turn.completed_results, []
     if not held and not any(may_need_approval(call, asked) for call in calls):
         ready = calls
     else:
-        tell_apart(calls, [])
-        found = await sort_by_approval([call for call in calls if call.call_id not in held], progress, asked)
+        check_unique_call_ids(calls, [])
+        found = await sort_by_approval([call for call in calls if call.call_id not in held], run, asked)
         held |= found.refused
         ready, waiting = found.ready, found.waiting
-    given = await _run(ready, progress)
-    if not waiting and not held and not progress.paused:
+    given = await _run(ready, run)
+    if not waiting and not held and not run.turn.nested_runs:
         return Executed(given)
     for call, one in zip(ready, given, strict=True):
-        paused = progress.paused.get(call.call_id)
+        paused = run.turn.nested_runs.get(call.call_id)
         if paused is None:
             held[call.call_id] = one
         else:
-            waiting = [*waiting, *paused.interruptions]
+            waiting = [*waiting, *paused.turn.interruptions]
     if waiting:
-        tell_apart(calls, waiting)
+        check_unique_call_ids(calls, waiting)
         return Executed([], waiting)
     whole = [_given(call, held[call.call_id]) for call in calls]
     held.clear()
     return Executed(whole)
 
 
-def _given(call: ToolCall, held: Given) -> Given:
+def _given(call: ToolCall, held: CallResult) -> CallResult:
     """Return what a call gave as it was when it was made: a state keeps only its item."""
     if isinstance(call, FunctionCall) and isinstance(held, ToolCallOutputItem):
         return FunctionToolResult(tool=call.tool, output=held.output, run_item=held)
     return held
 
 
-async def _run(calls: list[ToolCall], progress: Progress) -> list[Given]:
+async def _run(calls: list[ToolCall], run: ActiveRun) -> list[CallResult]:
     """Return what the calls gave, in their order.
 
     The first call that raises cancels the others; what it raised comes out, never a group.
     """
     if len(calls) == 1:
-        return [await _answer(calls[0], progress)]
-    config = progress.config.tool_execution
+        return [await _answer(calls[0], run)]
+    config = run.config.tool_execution
     most = config.max_function_tool_concurrency if config else None
     turnstile = asyncio.Semaphore(most) if most is not None and most < len(calls) else None
     # A shell, or an editor, does one thing after the other: what comes later may build on what went before.
@@ -103,7 +103,7 @@ async def _run(calls: list[ToolCall], progress: Progress) -> list[Given]:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(_in_turn(call, progress, turnstile, queues), name=f"tool call {call.call_id}")
+                group.create_task(_in_turn(call, run, turnstile, queues), name=f"tool call {call.call_id}")
                 for call in calls
             ]
     except BaseExceptionGroup as failures:
@@ -112,71 +112,71 @@ async def _run(calls: list[ToolCall], progress: Progress) -> list[Given]:
 
 
 async def _in_turn(
-    call: ToolCall, progress: Progress, turnstile: asyncio.Semaphore | None, queues: dict[str, asyncio.Lock]
-) -> Given:
+    call: ToolCall, run: ActiveRun, turnstile: asyncio.Semaphore | None, queues: dict[str, asyncio.Lock]
+) -> CallResult:
     if isinstance(call, UnknownCall | HostedCall):
-        return await _answer(call, progress)
+        return await _answer(call, run)
     waits_for = turnstile if isinstance(call, FunctionCall) else queues[call.tool.name]
     if waits_for is None:
-        return await _answer(call, progress)
+        return await _answer(call, run)
     await waits_for.acquire()
-    given = await _answer(call, progress)
+    given = await _answer(call, run)
     # A call that raises keeps its place: nobody is to begin in it while the others are cancelled.
     waits_for.release()
     return given
 
 
-async def _answer(call: ToolCall, progress: Progress) -> Given:
+async def _answer(call: ToolCall, run: ActiveRun) -> CallResult:
     if isinstance(call, FunctionCall):
-        return await _invoke(call, progress)
+        return await _invoke(call, run)
     if isinstance(call, UnknownCall):
-        return await answer_unknown(call, progress)
+        return await answer_unknown(call, run)
     if isinstance(call, HostedCall):
-        return approval_response(call, progress)
+        return approval_response(call, run)
     # 5 ms that a run with function tools alone does not pay.
     from .local import execute_local
 
-    return await execute_local(call, progress)
+    return await execute_local(call, run)
 
 
-async def _invoke(call: FunctionCall, progress: Progress) -> FunctionToolResult:
-    tool, context = call.tool, tool_context(call, progress)
-    is_new = call.call_id not in progress.paused
-    with progress.spans.tool_call(call) as gave:
-        objection = await _objection(tool, context, progress) if is_new and tool.tool_input_guardrails else None
-        output = await _output(tool, context, progress, is_new=is_new) if objection is None else objection
+async def _invoke(call: FunctionCall, run: ActiveRun) -> FunctionToolResult:
+    tool, context = call.tool, tool_context(call, run)
+    is_new = call.call_id not in run.turn.nested_runs
+    with run.spans.tool_call(call) as gave:
+        objection = await _objection(tool, context, run) if is_new and tool.tool_input_guardrails else None
+        output = await _output(tool, context, run, is_new=is_new) if objection is None else objection
         wire = output_wire(output)
         item = ToolCallOutputItem(
-            progress.agent,
+            run.agent,
             {"type": "function_call_output", "call_id": call.call_id, "output": wire},
             output=output,
             tool_origin=tool.origin,
             failed=context.failure is not None,
         )
-        if objection is None and call.call_id not in progress.paused:
+        if objection is None and call.call_id not in run.turn.nested_runs:
             if tool.custom_data_extractor is not None:
                 # 2 ms that tools without custom data do not pay.
                 from .custom_data import custom_data_of
 
                 item.custom_data = await custom_data_of(tool, context, item)
-            await progress.hook_calls.tool_end(context, tool, output)
+            await run.hook_calls.tool_end(context, tool, output)
         if context.failure is not None:
-            mark_failed(context.failure, progress)
+            mark_failed(context.failure, run)
         gave(wire_text(wire))
     return FunctionToolResult(tool=tool, output=output, run_item=item, agent_run_result=context.agent_run_result)
 
 
-async def _objection(tool: FunctionTool, context: ToolContext[Any], progress: Progress) -> str | None:
+async def _objection(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun) -> str | None:
     # 2 ms that tools without guardrails do not pay.
     from .guardrails import objection_to_call
 
-    return await objection_to_call(tool, context, progress)
+    return await objection_to_call(tool, context, run)
 
 
-async def _output(tool: FunctionTool, context: ToolContext[Any], progress: Progress, *, is_new: bool) -> Any:
+async def _output(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun, *, is_new: bool) -> Any:
     """Return what the tool returns, or what the model reads in its place."""
     if is_new:
-        await progress.hook_calls.tool_start(context, tool)
+        await run.hook_calls.tool_start(context, tool)
     try:
         if tool.timeout_seconds is None:
             output = await tool.on_invoke_tool(context, context.tool_arguments)
@@ -190,12 +190,12 @@ async def _output(tool: FunctionTool, context: ToolContext[Any], progress: Progr
         raise _failed(tool, error) from error
     except Exception as error:
         raise _failed(tool, error) from error
-    if not tool.tool_output_guardrails or context.tool_call_id in progress.paused:
+    if not tool.tool_output_guardrails or context.tool_call_id in run.turn.nested_runs:
         return output
     # 2 ms that tools without guardrails do not pay.
     from .guardrails import checked_output
 
-    return await checked_output(tool, context, output, progress)
+    return await checked_output(tool, context, output, run)
 
 
 async def _in_time(tool: FunctionTool, context: ToolContext[Any], seconds: float) -> Any:

@@ -7,9 +7,10 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeAlias, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, assert_never
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.agent import Agent
 from agentctl.agent.items.run_items import ToolCallItem, ToolCallOutputItem
 from agentctl.agent.tools.apply_patch import ApplyPatchOperation, ApplyPatchResult, ApplyPatchTool
 from agentctl.agent.tools.errors import is_stray_cancellation
@@ -28,10 +29,12 @@ from agentctl.agent.tools.shell import (
 from agentctl.agent.wire import JSONValue, WireItem, whole_characters
 from agentctl.errors import ModelBehaviorError
 from agentctl.redaction import excerpt
-from agentctl.run.active_run import Progress
 from agentctl.threads import in_daemon_thread
 
 from .call import mark_failed
+
+if TYPE_CHECKING:
+    from agentctl.run.active_run import ActiveRun
 
 T = TypeVar("T")
 
@@ -58,7 +61,7 @@ Ran: TypeAlias = tuple[WireItem, str]
 """What the model reads of a call, and what people do."""
 
 
-def local_call(item: ToolCallItem, tools: list[Tool], progress: Progress) -> LocalCall | None:
+def local_call(item: ToolCallItem, tools: list[Tool], agent: Agent[Any]) -> LocalCall | None:
     """Return the call in an item of type `shell_call`, `local_shell_call` or `apply_patch_call`.
 
     None is a call that the service itself runs: its output is an item of the same response.
@@ -69,9 +72,7 @@ def local_call(item: ToolCallItem, tools: list[Tool], progress: Progress) -> Loc
     kind, call_id = item.wire.get("type"), item.call_id
     tool = next((tool for tool in tools if isinstance(tool, _CALLED_BY[kind])), None)
     if tool is None:
-        raise ModelBehaviorError(
-            f"the model made a call of type {kind!r}, for which agent {progress.agent.name!r} has no tool"
-        )
+        raise ModelBehaviorError(f"the model made a call of type {kind!r}, for which agent {agent.name!r} has no tool")
     if isinstance(tool, ShellTool) and tool.executor is None:
         return None
     if not call_id:
@@ -82,14 +83,14 @@ def local_call(item: ToolCallItem, tools: list[Tool], progress: Progress) -> Loc
     return LocalCall(tool=tool, item=item, call_id=call_id, arguments=json.dumps(wanted, ensure_ascii=False))
 
 
-async def execute_local(call: LocalCall, progress: Progress) -> ToolCallOutputItem:
+async def execute_local(call: LocalCall, run: ActiveRun) -> ToolCallOutputItem:
     """Run a call; what its executor or editor raises is an output that the model reads."""
     tool = call.tool
-    with progress.spans.tool_call(call) as gave:
-        await progress.hook_calls.tool_start(progress.context, tool)
+    with run.spans.tool_call(call) as gave:
+        await run.hook_calls.tool_start(run.context, tool)
         error: BaseException | None = None
         try:
-            wire, text = await _run(call, progress)
+            wire, text = await _run(call, run)
         except asyncio.CancelledError as raised:
             if not is_stray_cancellation():
                 raise
@@ -98,14 +99,14 @@ async def execute_local(call: LocalCall, progress: Progress) -> ToolCallOutputIt
             error = raised
         if error is not None:
             wire, text = _failure(call, str(error) or type(error).__name__)
-            mark_failed(error, progress)
-        await progress.hook_calls.tool_end(progress.context, tool, text)
+            mark_failed(error, run)
+        await run.hook_calls.tool_end(run.context, tool, text)
         gave(text)
     has_failed = error is not None or wire.get("status") == "failed"
-    return ToolCallOutputItem(progress.agent, wire, output=text, failed=has_failed)
+    return ToolCallOutputItem(run.agent, wire, output=text, failed=has_failed)
 
 
-def asked(call: LocalCall, progress: Progress) -> ShellActionRequest | ApplyPatchOperation | WireItem:
+def asked(call: LocalCall, run: ActiveRun) -> ShellActionRequest | ApplyPatchOperation | WireItem:
     """Return what a call asks for, as the `needs_approval` of its tool is given it."""
     match call.tool:
         case ShellTool():
@@ -113,15 +114,15 @@ def asked(call: LocalCall, progress: Progress) -> ShellActionRequest | ApplyPatc
         case LocalShellTool():
             return call.item.wire
         case ApplyPatchTool():
-            return _operation(call, progress)
+            return _operation(call, run)
         case never:
             assert_never(never)
 
 
-def refused(call: LocalCall, message: str, progress: Progress) -> ToolCallOutputItem:
+def refused(call: LocalCall, message: str, run: ActiveRun) -> ToolCallOutputItem:
     """Return the output of a call that was not made."""
     wire, text = _failure(call, message)
-    return ToolCallOutputItem(progress.agent, wire, output=text, failed=True)
+    return ToolCallOutputItem(run.agent, wire, output=text, failed=True)
 
 
 def _checked(wire: WireItem, tool: LocalTool) -> JSONValue:
@@ -143,26 +144,26 @@ def _are_texts(values: list[Any]) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
-async def _run(call: LocalCall, progress: Progress) -> Ran:
+async def _run(call: LocalCall, run: ActiveRun) -> Ran:
     match call.tool:
         case ShellTool():
-            return await _run_shell(call, call.tool, progress)
+            return await _run_shell(call, call.tool, run)
         case LocalShellTool():
-            request = LocalShellCommandRequest(progress.context, call.item.raw_item)
+            request = LocalShellCommandRequest(run.context, call.item.raw_item)
             output = await _called(call, partial(call.tool.executor, request), call.tool.executor)
             text = _text(output)
             return _local_shell_output(call, text), text
         case ApplyPatchTool():
-            return await _apply_patch(call, call.tool, progress)
+            return await _apply_patch(call, call.tool, run)
         case never:
             assert_never(never)
 
 
-async def _run_shell(call: LocalCall, tool: ShellTool, progress: Progress) -> Ran:
+async def _run_shell(call: LocalCall, tool: ShellTool, run: ActiveRun) -> Ran:
     assert tool.executor is not None
     action = _shell_action(call)
     data = ShellCallData(call.call_id, action, status="completed", raw=call.item.wire)
-    given = await _called(call, partial(tool.executor, ShellCommandRequest(progress.context, data)), tool.executor)
+    given = await _called(call, partial(tool.executor, ShellCommandRequest(run.context, data)), tool.executor)
     result = given if isinstance(given, ShellResult) else _said(_text(given), 0)
     limits = [limit for limit in (action.max_output_length, result.max_output_length) if limit is not None]
     limit = min(limits) if limits else None
@@ -170,8 +171,8 @@ async def _run_shell(call: LocalCall, tool: ShellTool, progress: Progress) -> Ra
     return _shell_output(call, result.output, limit), text
 
 
-async def _apply_patch(call: LocalCall, tool: ApplyPatchTool, progress: Progress) -> Ran:
-    operation = _operation(call, progress)
+async def _apply_patch(call: LocalCall, tool: ApplyPatchTool, run: ActiveRun) -> Ran:
+    operation = _operation(call, run)
     match operation.type:
         case "create_file":
             method = tool.editor.create_file
@@ -196,14 +197,14 @@ def _shell_action(call: LocalCall) -> ShellActionRequest:
     )
 
 
-def _operation(call: LocalCall, progress: Progress) -> ApplyPatchOperation:
+def _operation(call: LocalCall, run: ActiveRun) -> ApplyPatchOperation:
     wanted = call.item.wire["operation"]
     move_to = wanted.get("move_to")
     return ApplyPatchOperation(
         type=wanted["type"],
         path=wanted["path"],
         diff=None if wanted["type"] == "delete_file" else wanted["diff"],
-        ctx_wrapper=progress.context,
+        ctx_wrapper=run.context,
         move_to=move_to if isinstance(move_to, str) else None,
     )
 
