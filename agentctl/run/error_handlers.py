@@ -66,7 +66,7 @@ class RunErrorHandlers(TypedDict, Generic[TContext], total=False):
     invalid_final_output: RunErrorHandler[TContext]
 
 
-async def handled(error: Exception, run: ActiveRun) -> RunErrorHandlerResult | None:
+async def handle_error(error: Exception, run: ActiveRun) -> RunErrorHandlerResult | None:
     """Ask the run's handler of an error; None where there is none, or it wants the run to fail.
 
     A `ModelBehaviorError` is one of the final output: nobody asks for a handler of any other. The final output that

@@ -1,7 +1,7 @@
-"""What guardrails are to a run while they check: a race of tasks, with the model call beside them.
+"""Runs guardrails as a race of tasks, with the model call beside them.
 
-The first tripwire, or the first that fails, cancels all else that is under way, the model call too, and waits for its
-end. Nobody goes on before every guardrail has passed.
+The first tripwire, or the first failure, cancels the other tasks, the model call included, and waits for their end. The
+run continues once every guardrail has passed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .active_run import ActiveRun
 from .attempt import CallEvent
 
 _MOST_WAITING = 64
-"""How many events of the model call may wait for the loop to take them."""
+"""The number of model events that may wait for the loop."""
 
 
 async def race_inputs(
@@ -40,9 +40,9 @@ async def race_inputs(
         InputGuardrailTripwireTriggered: one stops the run.
     """
     race = _Race()
-    given = run.history.input if added is None else added
+    checked = run.history.input if added is None else added
     for guardrail in guardrails:
-        race.start(_check_input(guardrail, given, run, race), name=f"guardrail {guardrail.get_name()}")
+        race.start(_check_input(guardrail, checked, run, race), name=f"guardrail {guardrail.get_name()}")
     async with aclosing(race.events()) as events:
         async for event in events:
             assert isinstance(event, GuardrailChecked)
@@ -55,12 +55,12 @@ async def race_call(
     """Run input guardrails beside a model call, and yield its events and their verdicts.
 
     Raises:
-        InputGuardrailTripwireTriggered: one stops the run; the call was cancelled and has ended.
+        InputGuardrailTripwireTriggered: one stops the run; the model call was cancelled and has ended.
     """
     race = _Race()
     for guardrail in guardrails:
         race.start(_check_input(guardrail, run.history.input, run, race), name=f"guardrail {guardrail.get_name()}")
-    race.start(_read(events, race), name="model call")
+    race.start(_read_call(events, race), name="model call")
     async with aclosing(race.events()) as all_events:
         async for event in all_events:
             yield event
@@ -72,7 +72,7 @@ async def race_outputs(
     """Run output guardrails together, and yield their verdicts.
 
     Raises:
-        OutputGuardrailTripwireTriggered: one holds the output back.
+        OutputGuardrailTripwireTriggered: one blocks the output.
     """
     race = _Race()
     for guardrail in guardrails:
@@ -88,41 +88,41 @@ async def race_outputs(
         raise
 
 
-async def _read(events: AsyncGenerator[CallEvent], race: _Race) -> None:
+async def _read_call(events: AsyncGenerator[CallEvent], race: _Race) -> None:
     async with aclosing(events):
-        await asyncio.sleep(0)  # A guardrail that need not wait for its verdict gives it before the model is called.
+        await asyncio.sleep(0)  # A guardrail that awaits nothing gives its verdict before the model is called.
         async for event in events:
-            await race.hand_on(event)
+            await race.put_event(event)
 
 
 async def _check_input(
     guardrail: InputGuardrail[Any], given: str | list[WireItem], run: ActiveRun, race: _Race
 ) -> None:
     agent, name = run.agent, guardrail.get_name()
-    with run.spans.guardrail(name) as found:
+    with run.spans.guardrail(name) as record_verdict:
         result = await guardrail.run(agent, given, run.context)
         triggered = result.output.tripwire_triggered
-        found(triggered)
+        record_verdict(triggered)
     run.results.input_guardrail_results.append(result)
-    race.tell(GuardrailChecked(stage="input", name=name, tripwire_triggered=triggered, agent=agent))
+    race.put_verdict(GuardrailChecked(stage="input", name=name, tripwire_triggered=triggered, agent=agent))
     if triggered:
         raise InputGuardrailTripwireTriggered(result)
 
 
 async def _check_output(guardrail: OutputGuardrail[Any], output: Any, run: ActiveRun, race: _Race) -> None:
     agent, name = run.agent, guardrail.get_name()
-    with run.spans.guardrail(name) as found:
+    with run.spans.guardrail(name) as record_verdict:
         result = await guardrail.run(run.context, agent, output)
         triggered = result.output.tripwire_triggered
-        found(triggered)
+        record_verdict(triggered)
     run.results.output_guardrail_results.append(result)
-    race.tell(GuardrailChecked(stage="output", name=name, tripwire_triggered=triggered, agent=agent))
+    race.put_verdict(GuardrailChecked(stage="output", name=name, tripwire_triggered=triggered, agent=agent))
     if triggered:
         raise OutputGuardrailTripwireTriggered(result)
 
 
 class _Race:
-    """Tasks that run together until all have ended or one has failed; what they tell is read along."""
+    """Tasks that run together until all have ended or one has failed; their events are read meanwhile."""
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
@@ -134,19 +134,19 @@ class _Race:
         self._has_room = asyncio.Event()
 
     def start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
-        """Run one of the things that run together."""
+        """Start one of the tasks."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.append(task)
         self._running += 1
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._note_end)
 
-    def tell(self, verdict: GuardrailChecked) -> None:
-        """Hand on what a guardrail found, ahead of everything that waits."""
+    def put_verdict(self, verdict: GuardrailChecked) -> None:
+        """Queue the verdict of a guardrail, ahead of the events of the model call."""
         self._verdicts.append(verdict)
         self._arrived.set()
 
-    async def hand_on(self, event: CallEvent) -> None:
-        """Hand on an event of the model call, once there is room for it."""
+    async def put_event(self, event: CallEvent) -> None:
+        """Queue an event of the model call, once there is room for it."""
         while len(self._waiting) >= _MOST_WAITING:
             self._has_room.clear()
             await self._has_room.wait()
@@ -154,9 +154,9 @@ class _Race:
         self._arrived.set()
 
     async def events(self) -> AsyncGenerator[CallEvent | GuardrailChecked]:
-        """Yield all that is told, to the end; then raise what failed. Leaving early cancels what is under way.
+        """Yield the queued events, to the end; then raise the first failure. Leaving early cancels the tasks.
 
-        Where something failed, only verdicts and a response that was already whole are still told.
+        After a failure, only verdicts and a response that was already complete are yielded.
         """
         try:
             while self._failure is None:
@@ -180,9 +180,9 @@ class _Race:
                 yield event
         raise self._failure
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _note_end(self, task: asyncio.Task[None]) -> None:
         self._running -= 1
-        failure = _cancelled(task) if task.cancelled() else task.exception()
+        failure = _cancellation_error(task) if task.cancelled() else task.exception()
         if failure is not None and self._failure is None:
             self._failure = failure
             self._cancel()
@@ -199,8 +199,8 @@ class _Race:
             await asyncio.wait(running)
 
 
-def _cancelled(task: asyncio.Task[None]) -> UserError:
-    """Return what ends the run where nobody knows what the task would have said."""
+def _cancellation_error(task: asyncio.Task[None]) -> UserError:
+    """Return the error of a run whose guardrail was cancelled before its verdict."""
     return UserError(f"{task.get_name()} was cancelled before its end, by itself or by other code")
 
 
@@ -208,10 +208,10 @@ DEFAULT_MESSAGE = "An output guardrail withheld this output."
 
 
 def withhold(guardrail: str, run: ActiveRun) -> None:
-    """Put a message in place of what the tools gave last: in their items, the history and what the guardrails found.
+    """Replace the last tool outputs by a message: in their items, the history and the guardrail results.
 
-    The message is `RunConfig.output_guardrail_blocked_message`, which is never told what is withheld; where that is a
-    function that fails, or gives no text, it is the default.
+    The message is `RunConfig.output_guardrail_blocked_message`, which is never given the withheld output; if that is a
+    function that fails, or returns no text, the default is used.
     """
     message = _message(guardrail, run)
     replaced: dict[int, WireItem] = {}
@@ -227,11 +227,11 @@ def withhold(guardrail: str, run: ActiveRun) -> None:
 
 
 def _message(guardrail: str, run: ActiveRun) -> str:
-    wanted = run.config.output_guardrail_blocked_message
-    if callable(wanted):
-        told = OutputGuardrailBlockedMessageArgs(DEFAULT_MESSAGE, guardrail, run.agent, run.context)
+    message = run.config.output_guardrail_blocked_message
+    if callable(message):
+        args = OutputGuardrailBlockedMessageArgs(DEFAULT_MESSAGE, guardrail, run.agent, run.context)
         try:
-            wanted = wanted(told)
+            message = message(args)
         except Exception:
             return DEFAULT_MESSAGE
-    return wanted if isinstance(wanted, str) and wanted else DEFAULT_MESSAGE
+    return message if isinstance(message, str) and message else DEFAULT_MESSAGE

@@ -1,4 +1,4 @@
-"""Guardrails in a run: of the input before or beside the first model call, and of the final output."""
+"""Guardrails of a run: of its input, before or beside the first model call, and of its final output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 async def check_before(run: ActiveRun) -> AsyncGenerator[GuardrailChecked]:
-    """Run the input guardrails that the first model call waits for, ahead of the first turn and of nothing later.
+    """Run the input guardrails that the first model call waits for; after the first turn there are none.
 
     Raises:
         InputGuardrailTripwireTriggered: one stops the run.
@@ -37,7 +37,7 @@ async def check_before(run: ActiveRun) -> AsyncGenerator[GuardrailChecked]:
 
 
 async def check_added(run: ActiveRun) -> AsyncGenerator[GuardrailChecked]:
-    """Run all input guardrails on what is about to join a run that goes on; where one stops it, nothing joins.
+    """Run all input guardrails on pending input; if one stops the run, the input is not added.
 
     Raises:
         InputGuardrailTripwireTriggered: one stops the run.
@@ -63,13 +63,13 @@ async def check_added(run: ActiveRun) -> AsyncGenerator[GuardrailChecked]:
 
 
 def check_beside(events: AsyncGenerator[CallEvent], run: ActiveRun) -> AsyncGenerator[CallEvent | GuardrailChecked]:
-    """Return the events of a model call, read while the input guardrails run beside it: their verdicts among them.
+    """Return the events of a model call with the verdicts of the input guardrails that run beside it.
 
-    The call is read in a task of its own, and ended with it. Where no guardrail runs beside it, which is so from the
-    second turn on, it is returned as it is.
+    The call is read in a task of its own, and ends with it. Without such guardrails, as from the second turn on, the
+    events are returned as they are.
 
     Raises:
-        InputGuardrailTripwireTriggered: one stops the run; the call was cancelled and has ended.
+        InputGuardrailTripwireTriggered: one stops the run; the model call was cancelled and has ended.
     """
     guardrails = _input_guardrails(run, in_parallel=True)
     if run.turn.number != 1 or not guardrails:
@@ -81,12 +81,12 @@ def check_beside(events: AsyncGenerator[CallEvent], run: ActiveRun) -> AsyncGene
 
 
 async def check_output(output: Any, run: ActiveRun, *, of_tools: bool = False) -> AsyncGenerator[GuardrailChecked]:
-    """Run the output guardrails on the final output of the agent that has the word.
+    """Run the output guardrails on the final output of the current agent.
 
-    Where the output is one of tools, what they gave in the turn is held back with it.
+    If the output is that of tools, a tripwire withholds the tool outputs of the turn, too.
 
     Raises:
-        OutputGuardrailTripwireTriggered: one holds the output back.
+        OutputGuardrailTripwireTriggered: one blocks the output.
     """
     guardrails = [*run.agent.output_guardrails, *(run.config.output_guardrails or ())]
     if not guardrails:
@@ -116,7 +116,7 @@ def _input_guardrails(run: ActiveRun, *, in_parallel: bool) -> list[InputGuardra
 def _of_kind(kind: type[T], stage: str, guardrail: object) -> T:
     if not isinstance(guardrail, kind):
         raise UserError(
-            f"{stage}_guardrails are {kind.__name__} objects, not {guardrail!r}: make one of a function with "
-            f"@{stage}_guardrail"
+            f"{stage}_guardrails must be {kind.__name__} objects, not {guardrail!r}; decorate a function with "
+            f"@{stage}_guardrail to make one"
         )
     return guardrail

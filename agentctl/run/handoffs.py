@@ -31,7 +31,7 @@ class HandedOver:
     """The agent that has the word now."""
     items: list[RunItem]
     """The outputs of all handoff calls, in call order."""
-    shown: HistoryOverride | None = None
+    override: HistoryOverride | None = None
     """What the next calls show in place of the history, these outputs included; None leaves it as it is.
 
     It goes to `ActiveRun.show` after the items went to `ActiveRun.add`.
@@ -75,7 +75,7 @@ async def hand_over(calls: list[HandoffCall], turn_items: list[RunItem], run: Ac
     ]
     await run.hook_calls.handoff(source, agent)
     shown = None if change is None else await _changed(change, turn_items, items, run)
-    return HandedOver(agent=agent, items=items, shown=shown, warning=warning)
+    return HandedOver(agent=agent, items=items, override=shown, warning=warning)
 
 
 def _handoff(given: Agent[Any] | Handoff[Any, Any], run: ActiveRun) -> Handoff[Any, Any]:

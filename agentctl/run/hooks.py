@@ -1,4 +1,4 @@
-"""Telling the hooks of a run, and those of the agent that takes the step; both at the same time."""
+"""Calls the hooks of a run and of its current agent, both at the same time."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _Call: TypeAlias = "partial[Coroutine[Any, Any, None]]"
 
 
 class HookCalls:
-    """What the loop tells of each step; where nobody listens, it costs next to nothing.
+    """Calls the hooks at each step; without hooks it costs next to nothing.
 
-    What a hook raises comes out, and ends the run.
+    An exception of a hook ends the run.
     """
 
     __slots__ = ("_run",)
@@ -33,10 +33,10 @@ class HookCalls:
         self._run = run
 
     async def agent_start(self) -> None:
-        """Tell that the agent has the word: after the guardrails that come before its first turn, or after a handoff.
+        """Call `on_agent_start` and `on_start`: after the blocking guardrails of the first turn, or after a handoff.
 
         Raises:
-            TypeError: the agent's hooks are none.
+            TypeError: the agent's hooks are not AgentHooks.
         """
         run, own = self._listeners()
         if run is None and own is None:
@@ -52,7 +52,7 @@ class HookCalls:
         )
 
     async def agent_end(self, output: Any) -> None:
-        """Tell the final output of the agent, before the output guardrails have seen it."""
+        """Call `on_agent_end` and `on_end` with the final output, before the output guardrails."""
         run, own = self._listeners()
         if run is None and own is None:
             return
@@ -63,7 +63,7 @@ class HookCalls:
         )
 
     async def handoff(self, source: Agent[Any], target: Agent[Any]) -> None:
-        """Tell the run's hooks, and those of the source, that it hands over to the target."""
+        """Call `on_handoff` of the run's hooks and of the source's."""
         run, own = self._run.spec.hooks, source.hooks
         if run is None and own is None:
             return
@@ -74,7 +74,7 @@ class HookCalls:
         )
 
     async def llm_start(self, request: ModelRequest) -> None:
-        """Tell what the model is about to be called with."""
+        """Call `on_llm_start` with the instructions and the input."""
         run, own = self._listeners()
         if run is None and own is None:
             return
@@ -87,7 +87,7 @@ class HookCalls:
         )
 
     async def llm_end(self, response: ModelResponse) -> None:
-        """Tell what the model answered, once its usage is counted."""
+        """Call `on_llm_end` with the response, once its usage is counted."""
         run, own = self._listeners()
         if run is None and own is None:
             return
@@ -98,7 +98,7 @@ class HookCalls:
         )
 
     async def tool_start(self, context: RunContextWrapper[Any], tool: Tool) -> None:
-        """Tell that a tool is about to be called."""
+        """Call `on_tool_start`."""
         run, own = self._listeners()
         if run is None and own is None:
             return
@@ -109,7 +109,7 @@ class HookCalls:
         )
 
     async def tool_end(self, context: RunContextWrapper[Any], tool: Tool, result: object) -> None:
-        """Tell what a tool gave."""
+        """Call `on_tool_end` with the output."""
         run, own = self._listeners()
         if run is None and own is None:
             return
@@ -134,7 +134,7 @@ class HookCalls:
 
 
 def check_run_hooks(hooks: object) -> None:
-    """Raise `TypeError` unless these are hooks of a run, or None."""
+    """Raise `TypeError` unless these are RunHooks, or None."""
     if hooks is None:
         return
     # 1 ms that a run without hooks does not pay.
@@ -142,10 +142,10 @@ def check_run_hooks(hooks: object) -> None:
 
     if isinstance(hooks, AgentHooksBase):
         raise TypeError(
-            f"hooks of a run are RunHooks, and {type(hooks).__name__} is AgentHooks: give them to Agent(hooks=…)"
+            f"hooks of a run must be RunHooks, and {type(hooks).__name__} is AgentHooks; pass it to Agent(hooks=…)"
         )
     if not isinstance(hooks, RunHooksBase):
-        raise TypeError(f"hooks of a run are RunHooks, not {type(hooks).__name__}")
+        raise TypeError(f"hooks of a run must be RunHooks, not {type(hooks).__name__}")
 
 
 def _check_agent_hooks(hooks: object, agent: Agent[Any]) -> None:
@@ -153,27 +153,27 @@ def _check_agent_hooks(hooks: object, agent: Agent[Any]) -> None:
     from agentctl.agent.lifecycle import AgentHooksBase
 
     if not isinstance(hooks, AgentHooksBase):
-        raise TypeError(f"the hooks of agent {agent.name!r} are AgentHooks, not {type(hooks).__name__}")
+        raise TypeError(f"the hooks of agent {agent.name!r} must be AgentHooks, not {type(hooks).__name__}")
 
 
 async def _together(run: _Call | None, own: _Call | None) -> None:
     if own is None:
         if run is not None:
-            await _called(run)
+            await _call_hook(run)
         return
     if run is None:
-        await _called(own)
+        await _call_hook(own)
         return
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(_called(run), name="run hook")
-            group.create_task(_called(own), name="agent hook")
+            group.create_task(_call_hook(run), name="run hook")
+            group.create_task(_call_hook(own), name="agent hook")
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
 
 
-async def _called(call: _Call) -> None:
-    waited: object = call()
-    if not isinstance(waited, Awaitable):
-        raise TypeError(f"a hook is an `async def`, and {call.func.__qualname__} is none")
-    await waited
+async def _call_hook(call: _Call) -> None:
+    awaitable: object = call()
+    if not isinstance(awaitable, Awaitable):
+        raise TypeError(f"a hook must be an `async def`, and {call.func.__qualname__} is not")
+    await awaitable

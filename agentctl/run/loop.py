@@ -1,7 +1,7 @@
-"""The loop: the one place where turns are taken, as an async generator of all that happens.
+"""The loop: takes the turns of a run, as an async generator of its events.
 
-A turn is: prepare (agent and context to a request), call (the model), plan (what the response asks for), execute (its
-tools, together), decide (what follows). Streamed and not streamed runs are readers of this generator.
+A turn is: prepare (agent and context to a request), call (the model), plan (read what the response asks for), execute
+(its tool calls, together), decide (the next step). Streamed and not streamed runs are readers of this generator.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.events import (
     AgentUpdatedStreamEvent,
     ApprovalRequired,
+    GuardrailChecked,
     ModelRequested,
     ModelResponded,
     RunEvent,
@@ -38,6 +39,7 @@ from agentctl.agent.items.run_items import (
     UnrecognizedItem,
 )
 from agentctl.agent.output import AgentOutputSchemaBase
+from agentctl.agent.ports import ModelRequest
 from agentctl.agent.tools.errors import is_stray_cancellation
 from agentctl.agent.tools.tool import FunctionToolResult
 from agentctl.errors import (
@@ -52,17 +54,18 @@ from agentctl.run.tools.calls import HandoffCall
 from agentctl.run.tools.execution import execute
 
 from .active_run import ActiveRun
+from .attempt import CallEvent
 from .call import Models, call_model, model_name
 from .guardrails import check_added, check_before, check_beside, check_output
 from .prepare import prepare
-from .result import error_details, finished
+from .result import error_details, finish
 from .steps import FinalOutput, HandOver, Interrupted, NextStep, Plan, decide, final_output_of, plan
 
 
 async def run_loop(run: ActiveRun, *, streamed: bool) -> AsyncGenerator[RunEvent]:
-    """Yield everything that happens in a run; the last event is `RunFinished`, which carries the error of a failed run.
+    """Yield the events of a run; the last one is `RunFinished`, which carries the error of a failed run.
 
-    Cancelling the reader cancels what is under way and comes out as `CancelledError`, without a last event.
+    Cancelling the reader cancels the work in progress and raises `CancelledError`, without a last event.
     """
     calls = [item for item in run.history.new_items if isinstance(item, ToolCallItem)]
     yield RunStarted(agent=run.agent, max_turns=run.spec.max_turns, calls=calls)
@@ -78,74 +81,81 @@ async def run_loop(run: ActiveRun, *, streamed: bool) -> AsyncGenerator[RunEvent
         error = raised
     except Exception as raised:
         error = raised
-    except (asyncio.CancelledError, GeneratorExit) as ended:
-        if isinstance(ended, GeneratorExit) or not is_stray_cancellation():
+    except (asyncio.CancelledError, GeneratorExit) as cancelled:
+        if isinstance(cancelled, GeneratorExit) or not is_stray_cancellation():
             if run.spec.memory is not None:
                 run.abort()
             raise
-        error = _cancelled_by_others(ended, run)
+        error = _stray_cancellation(cancelled, run)
     if run.spec.memory is not None and error is not None:
         error = await run.spec.memory.end(run, error)
-    yield finished(run, error)
+    yield finish(run, error)
 
 
-def _cancelled_by_others(ended: asyncio.CancelledError, run: ActiveRun) -> UserError:
-    """Return the error of a run that nobody cancelled, and that cannot go on."""
-    error = UserError("the run waited for something that other code cancelled: a hook, a model or a function of yours")
-    error.run_data, error.__cause__ = error_details(run), ended
+def _stray_cancellation(cancelled: asyncio.CancelledError, run: ActiveRun) -> UserError:
+    """Return the error of a run whose task was not cancelled, but something that it awaited was."""
+    error = UserError("a hook, model or tool function cancelled the run from inside")
+    error.run_data, error.__cause__ = error_details(run), cancelled
     return error
 
 
 async def _turns(run: ActiveRun, *, streamed: bool) -> AsyncGenerator[RunEvent]:
-    models = Models(run.config)
-    if run.spec.memory is not None:
-        await run.spec.memory.begin(run)
+    models, memory = Models(run.config), run.spec.memory
+    if memory is not None:
+        await memory.begin(run)
     async with aclosing(check_before(run)) as verdicts:
         async for verdict in verdicts:
             yield verdict
     step: NextStep | None = None
     while not isinstance(step, FinalOutput | Interrupted):
         if streamed:
-            await asyncio.sleep(0)  # Who reads along may cancel for what a turn has shown, before the next one begins.
+            await asyncio.sleep(0)  # A reader may cancel because of what a turn has shown, before the next one begins.
         if run.turn.interruptions:
-            answer = await _answer_at_hand(run)
+            answer = await _pending_answer(run)
         elif run.stops_after_turn:
             raise RunCancelled
         elif run.spec.max_turns is not None and run.turn.number >= run.spec.max_turns:
-            step = await _handled(MaxTurnsExceeded(f"the run needs more than {run.spec.max_turns} turns"), run)
+            step = await _handle(MaxTurnsExceeded(f"the run needs more than {run.spec.max_turns} turns"), run)
             break
         else:
-            if run.spec.budget is not None:
-                run.spec.budget.check()
-            async with aclosing(check_added(run)) as verdicts:
-                async for verdict in verdicts:
-                    yield verdict
-            for added in [_added(item, run) for item in run.history.take_pending_input(run.agent)]:
-                yield added
-            run.turn.number += 1
-            run.spans.begin_turn(run)
-            if step is None or isinstance(step, HandOver):
-                await run.hook_calls.agent_start()
-            async with aclosing(_ask(models, run, streamed=streamed)) as asked:
-                async for event in asked:
-                    if isinstance(event, _Answer):
-                        answer = event
+            async with aclosing(_begin_turn(run, is_new_agent=step is None or isinstance(step, HandOver))) as begun:
+                async for event in begun:
+                    yield event
+            call = await _prepare_call(models, run, streamed=streamed)
+            yield ModelRequested(agent=run.agent, model=call.model_name, turn=run.turn.number)
+            # Read here, and not in a generator of its own: each level costs every delta.
+            async with aclosing(call.events) as call_events:
+                async for call_event in call_events:
+                    if isinstance(call_event, ModelResponse):
+                        call.record(call_event, run)
                     else:
-                        yield event
-        async with aclosing(_follow(answer, run)) as followed:
-            async for told in followed:
-                if isinstance(told, NextStep):
-                    step = told
+                        yield call_event
+            response = call.response
+            await run.hook_calls.llm_end(response)
+            yield ModelResponded(response=response, model=call.model_name, turn=run.turn.number)
+            answer = _read_answer(response, call.request, run)
+            for event in _add_answer(answer, run):
+                yield event
+        async with aclosing(_follow(answer, run)) as following:
+            async for outcome in following:
+                if isinstance(outcome, NextStep):
+                    step = outcome
                 else:
-                    yield told
-        if run.spec.memory is not None and not isinstance(step, FinalOutput | Interrupted):
-            await run.spec.memory.save(run)
+                    yield outcome
+        if memory is not None and not isinstance(step, FinalOutput | Interrupted):
+            await memory.save(run)
+    async with aclosing(_conclude(step, run)) as events:
+        async for event in events:
+            yield event
 
+
+async def _conclude(step: FinalOutput | Interrupted, run: ActiveRun) -> AsyncGenerator[RunEvent]:
+    """End the run with its last step."""
     if isinstance(step, Interrupted):
         run.turn.interruptions = step.calls
         return
     if step.message is not None:
-        yield _added(step.message, run)
+        yield _add(step.message, run)
     run.spans.end_turn(run)
     await run.hook_calls.agent_end(step.value)
     async with aclosing(check_output(step.value, run, of_tools=step.of_tools)) as verdicts:
@@ -156,104 +166,138 @@ async def _turns(run: ActiveRun, *, streamed: bool) -> AsyncGenerator[RunEvent]:
     run.results.final_output, run.results.has_ended = step.value, True
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What a model answered, and what was asked of it."""
+async def _begin_turn(run: ActiveRun, *, is_new_agent: bool) -> AsyncGenerator[RunEvent]:
+    """Begin the next turn: the pending input is checked and added first."""
+    if run.spec.budget is not None:
+        run.spec.budget.check()
+    async with aclosing(check_added(run)) as verdicts:
+        async for verdict in verdicts:
+            yield verdict
+    for added in [_add(item, run) for item in run.history.take_pending_input(run.agent)]:
+        yield added
+    run.turn.number += 1
+    run.spans.begin_turn(run)
+    if is_new_agent:
+        await run.hook_calls.agent_start()
 
-    response: ModelResponse
-    planned: Plan
-    output_schema: AgentOutputSchemaBase | None
-    asked: frozenset[str] = frozenset()
-    """The ids of its calls that have waited for somebody's yes."""
+
+@dataclass(slots=True)
+class _ModelCall:
+    """A model call: its events are ready to be read, its response is there once they were."""
+
+    request: ModelRequest
+    model_name: str
+    events: AsyncGenerator[CallEvent | GuardrailChecked]
+    _response: ModelResponse | None = None
+
+    def record(self, response: ModelResponse, run: ActiveRun) -> None:
+        """Count the response at once, since its tokens are used: a guardrail may yet stop the run."""
+        self._response = response
+        run.results.raw_responses.append(response)
+        run.context.usage.add(response.usage)
+
+    @property
+    def response(self) -> ModelResponse:
+        """The response.
+
+        Raises:
+            ModelBehaviorError: the model gave none.
+        """
+        if self._response is None:
+            raise ModelBehaviorError(f"model {self.model_name} gave no response")
+        return self._response
 
 
-async def _ask(models: Models, run: ActiveRun, *, streamed: bool) -> AsyncGenerator[RunEvent | _Answer]:
-    """Call the model of the agent at hand, take what it answers into the run, and yield it last."""
+async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _ModelCall:
+    """Return the model call of the current turn, beside the input guardrails that run in parallel with it."""
     model = models.of(run.agent)
-    name = model_name(model)
     request = await prepare(run)
     await run.hook_calls.llm_start(request)
-    yield ModelRequested(agent=run.agent, model=name, turn=run.turn.number)
-
-    response: ModelResponse | None = None
     call = call_model if run.spec.budget is None else run.spec.budget.call_model
     events = call(model, request, run.spans, streamed=streamed)
-    async with aclosing(check_beside(events, run) if run.turn.number == 1 else events) as reader:
-        async for event in reader:
-            if isinstance(event, ModelResponse):
-                # At once, since it has cost what it cost: a guardrail may yet stop the run.
-                response = event
-                run.results.raw_responses.append(response)
-                run.context.usage.add(response.usage)
-            else:
-                yield event
-    if response is None:
-        raise ModelBehaviorError(f"model {name} gave no response")
-    await run.hook_calls.llm_end(response)
-    yield ModelResponded(response=response, model=name, turn=run.turn.number)
+    return _ModelCall(request, model_name(model), check_beside(events, run))
 
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The answer of a model, and the request that it answers."""
+
+    response: ModelResponse
+    plan: Plan
+    output_schema: AgentOutputSchemaBase | None
+    awaited: frozenset[str] = frozenset()
+    """The ids of its calls that have waited for approval."""
+
+
+def _read_answer(
+    response: ModelResponse, request: ModelRequest, run: ActiveRun, awaited: frozenset[str] = frozenset()
+) -> _Answer:
     planned = plan(response, request, run.agent, run.config.tool_not_found_behavior)
+    return _Answer(response, planned, request.output_schema, awaited)
+
+
+def _add_answer(answer: _Answer, run: ActiveRun) -> list[RunItemStreamEvent]:
+    """Append the items of an answer to the run, and return their events."""
     run.turn.first_item = len(run.history.new_items)
-    for added in [_added(item, run) for item in planned.items]:
-        yield added
-    run.history.record_server_history(response)
-    yield _Answer(response, planned, request.output_schema)
+    events = [_add(item, run) for item in answer.plan.items]
+    run.history.record_server_history(answer.response)
+    return events
 
 
-async def _answer_at_hand(run: ActiveRun) -> _Answer:
-    """Return the answer whose calls wait for somebody's yes, as it was when it came."""
-    request, response = await prepare(run), run.results.raw_responses[-1]
-    planned = plan(response, request, run.agent, run.config.tool_not_found_behavior)
-    asked = frozenset(item.call_id or "" for item in run.turn.interruptions)
+async def _pending_answer(run: ActiveRun) -> _Answer:
+    """Return the answer whose calls wait for approval, as it was when it came."""
+    awaited = frozenset(item.call_id or "" for item in run.turn.interruptions)
+    answer = _read_answer(run.results.raw_responses[-1], await prepare(run), run, awaited)
     run.turn.interruptions = []
-    return _Answer(response, planned, request.output_schema, asked)
+    return answer
 
 
 async def _follow(answer: _Answer, run: ActiveRun) -> AsyncGenerator[RunEvent | NextStep]:
-    """Make the calls of an answer, and yield last what follows from it all."""
-    planned, response = answer.planned, answer.response
+    """Make the calls of an answer, and yield the next step last."""
+    planned, response = answer.plan, answer.response
     results: list[FunctionToolResult] = []
     if planned.calls:
-        done = await execute(planned.calls, run, answer.asked)
-        if done.waiting:
-            for item in done.waiting:
+        executed = await execute(planned.calls, run, answer.awaited)
+        if executed.waiting:
+            for item in executed.waiting:
                 yield ApprovalRequired(item=item)
-            yield Interrupted(done.waiting)
+            yield Interrupted(executed.waiting)
             return
-        results = [given for given in done.given if isinstance(given, FunctionToolResult)]
-        items = [given.run_item if isinstance(given, FunctionToolResult) else given for given in done.given]
-        for added in [_added(item, run) for item in items]:
+        results = [result for result in executed.results if isinstance(result, FunctionToolResult)]
+        items = [result.run_item if isinstance(result, FunctionToolResult) else result for result in executed.results]
+        for added in [_add(item, run) for item in items]:
             yield added
     if planned.uses_tools:
         run.turn.tool_users.add(run.agent.name)
     step: NextStep
     try:
-        step = decide(planned, await final_output_of(results, run.agent, run.context), response, answer.output_schema)
+        tool_result = await final_output_of(results, run.agent, run.context)
+        step = decide(planned, tool_result, response, answer.output_schema)
     except (ModelRefusalError, ModelBehaviorError) as error:
-        step = await _handled(error, run)
+        step = await _handle(error, run)
     if isinstance(step, HandOver):
-        for told in await _hand_over(step.calls, run.history.new_items[run.turn.first_item :], run):
-            yield told
+        for event in await _hand_over(step.calls, run.history.new_items[run.turn.first_item :], run):
+            yield event
     elif isinstance(step, FinalOutput) and response.incomplete:
         yield Warned(message=f"the answer was cut before its end ({response.incomplete})")
     yield step
 
 
-async def _handled(error: MaxTurnsExceeded | ModelRefusalError | ModelBehaviorError, run: ActiveRun) -> FinalOutput:
-    """Return the final output that the run's handler of an error gives, or raise the error."""
+async def _handle(error: MaxTurnsExceeded | ModelRefusalError | ModelBehaviorError, run: ActiveRun) -> FinalOutput:
+    """Return the final output of the run's error handler, or raise the error."""
     if run.spec.error_handlers is None:
         raise error
     # 2 ms that a run without error handlers does not pay.
-    from .error_handlers import final_message, handled
+    from .error_handlers import final_message, handle_error
 
-    result = await handled(error, run)
+    result = await handle_error(error, run)
     if result is None:
         raise error
     return FinalOutput(result.final_output, final_message(result, run) if result.include_in_history else None)
 
 
-def _added(item: RunItem, run: ActiveRun) -> RunItemStreamEvent:
-    """Take a new item into the run, and return what is told of it."""
+def _add(item: RunItem, run: ActiveRun) -> RunItemStreamEvent:
+    """Append a new item to the run, and return its event."""
     run.add(item)
     return RunItemStreamEvent(_event_name(item), item)
 
@@ -263,9 +307,9 @@ async def _hand_over(calls: list[HandoffCall], turn_items: list[RunItem], run: A
     from .handoffs import hand_over
 
     handed = await hand_over(calls, turn_items, run)
-    events: list[RunEvent] = [_added(item, run) for item in handed.items]
-    if handed.shown is not None:
-        run.history.replace_beginning(handed.shown)
+    events: list[RunEvent] = [_add(item, run) for item in handed.items]
+    if handed.override is not None:
+        run.history.replace_beginning(handed.override)
     if handed.warning is not None:
         events.append(Warned(message=handed.warning))
     run.turn.agent = handed.agent

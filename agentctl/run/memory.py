@@ -1,4 +1,4 @@
-"""The session of a run: read once, before the first turn, and told of every whole turn once."""
+"""The memory of a run: its session, loaded before the first turn and saved after each turn."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
 
 class Memory:
-    """What joins a run and its session.
+    """Loads and saves the session of a run.
 
     The new input is saved with the first turn, and each turn as a whole: the items of the model with the outputs of all
-    calls, in one `add_items`. So whatever ends the process between two turns, no call is left without an output, and
-    nothing is there twice. A turn that waits for a yes is saved when it is over. Of a run that
+    calls, in one `add_items`. If the process ends between two turns, no call is left without an output, and no item is
+    there twice. A turn that waits for approval is saved when it is complete. Of a run that
 
     - is cancelled, the rest is saved, with an output for each call that has none;
-    - a guardrail stops, what was not held back is saved: the input, at least;
-    - fails otherwise, nothing more is saved: what failed in its first turn can be tried again.
+    - is stopped by a guardrail, the items that were not withheld are saved: the input, at least;
+    - fails otherwise, nothing more is saved: a run that failed in its first turn can be tried again.
     """
 
     def __init__(self, session: Session) -> None:
         if not callable(getattr(session, "get_items", None)) or not callable(getattr(session, "add_items", None)):
             raise UserError(
-                f"a session has get_items and add_items, as Session says, and this {type(session).__name__} has not"
+                f"a session must have get_items and add_items, as Session defines them; {type(session).__name__} does not"
             )
         self._session = session
         self._writing: asyncio.Task[None] | None = None
@@ -46,37 +46,37 @@ class Memory:
 
     @property
     def session_id(self) -> str | None:
-        """What the session is called; None where the service has not named it yet."""
+        """The id of the session; None until the service has assigned one."""
         try:
             return str(self._session.session_id)
         except (AttributeError, ValueError):
             return None
 
     async def begin(self, run: ActiveRun) -> None:
-        """Put what the session holds before the input of a run that has not begun."""
+        """Put the items of the session before the input of a run that has not begun."""
         if _has_begun(run):
             return
         new = ItemHelpers.input_to_new_input_list(run.history.input)
-        held = [to_wire(item) for item in await self._held(run)]
-        given = await _joined(held, new, run)
-        own = {id(item) for item in _own(given, held, new)}
-        left_out = unpaired_items(given)
-        run.history.own_input = [item for item in given if id(item) in own]
-        run.history.input = [item for place, item in enumerate(given) if place not in left_out or id(item) in own]
+        stored = [to_wire(item) for item in await self._load(run)]
+        merged = await _merge(stored, new, run)
+        own = {id(item) for item in _own_items(merged, stored, new)}
+        unpaired = unpaired_items(merged)
+        run.history.own_input = [item for item in merged if id(item) in own]
+        run.history.input = [item for place, item in enumerate(merged) if place not in unpaired or id(item) in own]
         run.history.rebuild()
 
     async def save(self, run: ActiveRun) -> None:
-        """Save what is not yet saved, the turn at hand being whole.
+        """Save the unsaved items; the current turn is complete.
 
-        Cancelling the caller does not break off the write.
+        Cancelling the caller does not cancel the write.
         """
         self.begin_to_save(run)
         await self.settle()
 
     async def end(self, run: ActiveRun, error: Exception) -> Exception:
-        """Save what is to be kept of a run that fails with this error; return it, or what the session raises."""
+        """Save what a run that fails with this error keeps; return the error, or the exception of the session."""
         if isinstance(error, GuardrailTripwireTriggered) and not self._has_failed:
-            items = _stopped(run)
+            items = _items_after_tripwire(run)
             self._write(items)
             run.history.saved += len(items)
             try:
@@ -86,14 +86,14 @@ class Memory:
         return error
 
     def begin_to_save(self, run: ActiveRun) -> None:
-        """Begin to save what is not yet saved; `settle` waits for it."""
+        """Begin to save the unsaved items; `settle` waits for it."""
         if not self._has_failed and _has_begun(run):
             items = run.history.unsaved_items()
             self._write(items)
             run.history.saved += len(items)
 
     async def settle(self) -> None:
-        """Wait for what is being saved; what the session raises comes out, once."""
+        """Wait for pending saves; an exception of the session is raised once."""
         writing = self._writing
         if writing is None:
             return
@@ -104,29 +104,29 @@ class Memory:
                 self._writing = None
 
     async def close(self) -> None:
-        """Wait for what is being saved, where nobody is there to be told that it failed."""
+        """Wait for pending saves; a failure is logged."""
         try:
             await self.settle()
         except Exception as error:
-            logger.warning("the end of a run is not in its session: %s: %s", type(error).__name__, error)
+            logger.warning("the last items of a run were not saved to its session: %s: %s", type(error).__name__, error)
 
     def _write(self, items: list[WireItem]) -> None:
         if items:
             self._writing = asyncio.get_running_loop().create_task(
-                self._after(self._writing, items), name=f"save to session {id(self._session)}"
+                self._write_after(self._writing, items), name=f"save to session {id(self._session)}"
             )
 
-    async def _after(self, before: asyncio.Task[None] | None, items: list[WireItem]) -> None:
+    async def _write_after(self, previous: asyncio.Task[None] | None, items: list[WireItem]) -> None:
         try:
-            if before is not None:
-                await before
+            if previous is not None:
+                await previous
             await self._session.add_items(items)
         except BaseException:
             self._has_failed = True
             raise
 
-    async def _held(self, run: ActiveRun) -> list[Any]:
-        own: Any = getattr(self._session, "session_settings", None)  # A session of the user's may know of none.
+    async def _load(self, run: ActiveRun) -> list[Any]:
+        own: Any = getattr(self._session, "session_settings", None)  # A session of the user may have none.
         settings: SessionSettings = session_settings(own).resolve(run.config.session_settings)
         if settings.limit is None:
             return await self._session.get_items()
@@ -134,12 +134,12 @@ class Memory:
 
 
 def _has_begun(run: ActiveRun) -> bool:
-    """Return whether the run knows what the session held before it; one that went on without it never will."""
+    """Return whether the session was loaded; a run that resumed without one never loads it."""
     return run.history.own_input is not None or run.turn.number > 0
 
 
-def _stopped(run: ActiveRun) -> list[WireItem]:
-    """Return what is still to be saved of a run that a guardrail has stopped: not what it held back."""
+def _items_after_tripwire(run: ActiveRun) -> list[WireItem]:
+    """Return the unsaved items of a run that a guardrail stopped, without those that it withheld."""
     new = run.history.added_items()
     if unpaired_items(new):
         del new[run.turn.first_item :]
@@ -148,35 +148,35 @@ def _stopped(run: ActiveRun) -> list[WireItem]:
     return [*run.history.given_items(), *new][run.history.saved :]
 
 
-async def _joined(held: list[WireItem], new: list[WireItem], run: ActiveRun) -> list[WireItem]:
+async def _merge(stored: list[WireItem], new: list[WireItem], run: ActiveRun) -> list[WireItem]:
     callback = run.config.session_input_callback
     if callback is None:
-        return [*held, *new]
+        return [*stored, *new]
     if not callable(callback):
-        raise UserError(f"RunConfig.session_input_callback is a function, not {callback!r}")
-    given: Any = callback(list(held), list(new))
-    if inspect.isawaitable(given):
-        given = await given
-    if not isinstance(given, list):
-        raise UserError(f"session_input_callback returned a {type(given).__name__}, not a list of items")
-    return [to_wire(item) for item in given]
+        raise UserError(f"RunConfig.session_input_callback must be a function, not {callback!r}")
+    merged: Any = callback(list(stored), list(new))
+    if inspect.isawaitable(merged):
+        merged = await merged
+    if not isinstance(merged, list):
+        raise UserError(f"session_input_callback must return a list of items, not {type(merged).__name__}")
+    return [to_wire(item) for item in merged]
 
 
-def _own(given: list[WireItem], held: list[WireItem], new: list[WireItem]) -> list[WireItem]:
-    """Return the items that the session does not hold: the very objects tell, else what they say does."""
-    by_id, new_ids = {id(item) for item in held}, {id(item) for item in new}
-    said = Counter(_said(item) for item in held)
-    said.subtract(_said(item) for item in given if id(item) in by_id)
+def _own_items(merged: list[WireItem], stored: list[WireItem], new: list[WireItem]) -> list[WireItem]:
+    """Return the items that the session does not have, compared by identity, then by value."""
+    by_id, new_ids = {id(item) for item in stored}, {id(item) for item in new}
+    values = Counter(_value(item) for item in stored)
+    values.subtract(_value(item) for item in merged if id(item) in by_id)
     own: list[WireItem] = []
-    for item in given:
+    for item in merged:
         if id(item) in by_id:
             continue
-        if id(item) not in new_ids and said[_said(item)] > 0:
-            said[_said(item)] -= 1
+        if id(item) not in new_ids and values[_value(item)] > 0:
+            values[_value(item)] -= 1
         else:
             own.append(item)
     return own
 
 
-def _said(item: WireItem) -> str:
+def _value(item: WireItem) -> str:
     return json.dumps(item, sort_keys=True, default=str)

@@ -1,4 +1,4 @@
-"""Tool calls that a broken-off run leaves without an output, which the service would refuse from then on."""
+"""Tool calls that an aborted run leaves without an output, which the service would reject."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from agentctl.agent.wire import JSONValue, WireItem
 
-NO_OUTPUT = "This call was broken off before it gave an output; whether it had an effect is not known."
+NO_OUTPUT = "This call was cancelled before it gave an output; whether it had an effect is not known."
 """The output of a tool call that has none."""
 
 _RUN_HERE = frozenset({"function_call", "custom_tool_call", "shell_call", "local_shell_call", "apply_patch_call"})
 
 
 def answers_of_open_calls(items: Sequence[WireItem]) -> list[WireItem]:
-    """Return an output for each tool call among the items that has none, saying so."""
+    """Return an output for each tool call that has none, which says so."""
     answered = {str(item.get("call_id")) for item in items if str(item.get("type")).endswith("_call_output")}
     return [
         {"type": f"{item['type']}_output", "call_id": item.get("call_id"), **_no_output(item)}
@@ -23,24 +23,24 @@ def answers_of_open_calls(items: Sequence[WireItem]) -> list[WireItem]:
 
 
 def unpaired_items(items: Sequence[WireItem]) -> set[int]:
-    """Return the places of outputs whose call does not go before them, and of calls that have no output.
+    """Return the indexes of outputs without a call before them, and of calls without an output.
 
-    The service would refuse them, and so it would the reasoning that led to such a call, without what it led to.
+    The service would reject them, and also reasoning without the call that it led to.
     """
     open_calls: dict[str, int] = {}
-    lone: set[int] = set()
+    unpaired: set[int] = set()
     for place, item in enumerate(items):
         if str(item.get("type")) in _RUN_HERE:
             open_calls[str(item.get("call_id"))] = place
         elif str(item.get("type")).endswith("_call_output") and open_calls.pop(str(item.get("call_id")), None) is None:
-            lone.add(place)
+            unpaired.add(place)
     for place in sorted(open_calls.values()):
-        lone.add(place)
+        unpaired.add(place)
         before = place - 1
         while before >= 0 and items[before].get("type") == "reasoning":
-            lone.add(before)
+            unpaired.add(before)
             before -= 1
-    return lone
+    return unpaired
 
 
 def _no_output(item: WireItem) -> dict[str, JSONValue]:

@@ -184,7 +184,7 @@ def error_details(run: ActiveRun) -> RunErrorDetails:
     )
 
 
-def finished(run: ActiveRun, error: Exception | None) -> RunFinished:
+def finish(run: ActiveRun, error: Exception | None) -> RunFinished:
     """Return the last event of a run."""
     return RunFinished(
         final_output=run.results.final_output,
@@ -299,7 +299,7 @@ class RunResultStreaming(RunResultBase):
         error = reason or RunCancelled()
         error.run_data = error_details(self._run)
         self._waiting.clear()
-        self._finish(finished(self._run, error))
+        self._finish(finish(self._run, error))
         self.run_loop_task.cancel()
 
     async def drive(self, loop: AsyncGenerator[RunEvent]) -> None:
@@ -321,7 +321,7 @@ class RunResultStreaming(RunResultBase):
         finally:
             if self._end is None:
                 self._run.abort()
-                self._finish(finished(self._run, RunCancelled()))
+                self._finish(finish(self._run, RunCancelled()))
 
     async def _saved(self, end: RunFinished) -> RunFinished:
         """Return the end once what it leaves to the session is there; it carries what the session raises."""

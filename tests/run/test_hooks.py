@@ -321,7 +321,7 @@ class Strays(RunHooks[Any]):
 
 
 def test_a_hook_that_waits_for_what_was_cancelled_fails_the_run_and_does_not_cancel_it(run: Run) -> None:
-    with pytest.raises(UserError, match="other code cancelled") as caught:
+    with pytest.raises(UserError, match="cancelled the run from inside") as caught:
         run(Agent(name="a", model=ScriptedModel(["x"])), hooks=Strays())
     assert isinstance(caught.value.__cause__, asyncio.CancelledError)
     assert caught.value.run_data.raw_responses[0].to_input_items()[0]["content"][0]["text"] == "x"

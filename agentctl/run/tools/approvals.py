@@ -1,4 +1,4 @@
-"""Which calls of a turn may run: those that need nobody's yes or have it; the others are refused, or wait."""
+"""Splits a turn's tool calls into ready, rejected and awaiting approval."""
 
 from __future__ import annotations
 
@@ -24,61 +24,65 @@ if TYPE_CHECKING:
 
     from .local import LocalCall
 
-REFUSED = "The call was not approved, so it was not made."
-"""What the model is told of a call that was rejected without a word."""
+REJECTED = "The call was not approved, so it was not made."
+"""The output of a call that was rejected without a message."""
 
 CallResult: TypeAlias = FunctionToolResult | RunItem
-"""What came of a call: of a function tool all that is known of it, of any other the item."""
+"""The result of a call: of a function tool with its output, of any other call its item."""
 
-_Asked: TypeAlias = "FunctionCall | LocalCall | HostedCall"
+_ApprovableCall: TypeAlias = "FunctionCall | LocalCall | HostedCall"
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalSplit:
-    """The calls of a turn, by what becomes of them."""
+    """The calls of a turn, split by approval."""
 
     ready: list[ToolCall] = field(default_factory=list)
-    refused: dict[str, CallResult] = field(default_factory=dict)
-    """What the model reads of the calls that were rejected, by call id."""
+    rejected: dict[str, CallResult] = field(default_factory=dict)
+    """Outputs of the calls that were rejected, by call id."""
     waiting: list[ToolApprovalItem] = field(default_factory=list)
 
 
-async def sort_by_approval(calls: list[ToolCall], run: ActiveRun, asked: frozenset[str]) -> ApprovalSplit:
-    """Return which calls may run now, which were rejected, and which wait for a decision.
+async def split_by_approval(calls: list[ToolCall], run: ActiveRun, awaited: frozenset[str]) -> ApprovalSplit:
+    """Return the calls that may run now, those that were rejected, and those that wait for approval.
 
-    `asked` are the ids of calls that waited before: they still do until somebody decides.
+    `awaited` are the ids of calls that waited before; they keep waiting until they are decided.
 
     Raises:
-        UserError: a function of a tool that has a say here failed.
+        UserError: a function of the user that decides about calls failed.
     """
-    found = ApprovalSplit()
+    split = ApprovalSplit()
     for call in calls:
-        if isinstance(call, UnknownCall) or call.call_id in run.turn.nested_runs or not may_need_approval(call, asked):
-            found.ready.append(call)
+        if (
+            isinstance(call, UnknownCall)
+            or call.call_id in run.turn.nested_runs
+            or not may_need_approval(call, awaited)
+        ):
+            split.ready.append(call)
             continue
         item = _item(call, run)
         decision = run.context.approvals.take(item)
         if decision is None:
-            if call.call_id not in asked and not await _needs_approval(call, run):
-                found.ready.append(call)
+            if call.call_id not in awaited and not await _needs_approval(call, run):
+                split.ready.append(call)
                 continue
-            decision = await _decided_by_tool(call, item, run)
+            decision = await _decide_by_tool(call, item, run)
             if decision is None:
-                objection = None if call.call_id in asked else await _objection(call, run)
+                objection = None if call.call_id in awaited else await _objection(call, run)
                 if objection is None:
-                    found.waiting.append(item)
+                    split.waiting.append(item)
                 else:
-                    found.refused[call.call_id] = objection
+                    split.rejected[call.call_id] = objection
                 continue
         if decision.approved:
-            found.ready.append(call)
+            split.ready.append(call)
         else:
-            found.refused[call.call_id] = await _refusal(call, decision, run)
-    return found
+            split.rejected[call.call_id] = await _rejection(call, decision, run)
+    return split
 
 
 def check_unique_call_ids(calls: list[ToolCall], waiting: list[ToolApprovalItem]) -> None:
-    """See that what is decided about one call is about no other.
+    """Check that each decision is about one call only.
 
     Raises:
         ModelBehaviorError: calls of one turn have the same id.
@@ -88,53 +92,53 @@ def check_unique_call_ids(calls: list[ToolCall], waiting: list[ToolApprovalItem]
     for call_id, count in ids.items():
         if count > 1:
             raise ModelBehaviorError(
-                f"the model gave {count} calls the id {call_id!r}: who decides about them cannot tell them apart"
+                f"the model gave {count} calls the same id {call_id!r}, so they cannot be approved one by one"
             )
 
 
-def may_need_approval(call: ToolCall, asked: frozenset[str]) -> bool:
-    """Return whether a call has to be sorted at all; one that has waited has, whatever its tool is by now."""
+def may_need_approval(call: ToolCall, awaited: frozenset[str]) -> bool:
+    """Return whether a call may need approval; one that has waited does, even if its tool has changed since."""
     if isinstance(call, UnknownCall):
         return False
-    return isinstance(call, HostedCall) or call.tool.needs_approval is not False or call.call_id in asked
+    return isinstance(call, HostedCall) or call.tool.needs_approval is not False or call.call_id in awaited
 
 
 def approval_response(call: HostedCall, run: ActiveRun, *, reason: str | None = None) -> RunItem:
-    """Return the answer to the service's question: a yes, or a no for a reason."""
+    """Return the response to the service's approval request: approved, or rejected for a reason."""
     wire: WireItem = {"type": "mcp_approval_response", "approval_request_id": call.call_id, "approve": reason is None}
     if reason is not None:
         wire["reason"] = reason
     return run_item(wire, run.agent)
 
 
-def _name(call: _Asked) -> str:
+def _name(call: _ApprovableCall) -> str:
     return call.name if isinstance(call, HostedCall) else call.tool.name
 
 
-def _item(call: _Asked, run: ActiveRun) -> ToolApprovalItem:
+def _item(call: _ApprovableCall, run: ActiveRun) -> ToolApprovalItem:
     origin = call.tool.origin if isinstance(call, FunctionCall) else None
     return ToolApprovalItem(run.agent, call.item.wire, _name(call), tool_origin=origin)
 
 
-async def _needs_approval(call: _Asked, run: ActiveRun) -> bool:
+async def _needs_approval(call: _ApprovableCall, run: ActiveRun) -> bool:
     if isinstance(call, HostedCall):
         return True
-    wanted: Any = call.tool.needs_approval
-    if not callable(wanted):
-        return bool(wanted)
-    asked, is_readable = _read(call, run)
+    needs_approval: Any = call.tool.needs_approval
+    if not callable(needs_approval):
+        return bool(needs_approval)
+    request, is_readable = _approval_request(call, run)
     if not is_readable:
-        return True  # Nobody can say what such a call would do.
-    return bool(await _asked_function("needs_approval", call, wanted, run.context, asked, call.call_id))
+        return True  # The effect of such a call is unknown.
+    return bool(await _call_user("needs_approval", call, needs_approval, run.context, request, call.call_id))
 
 
-def _read(call: FunctionCall | LocalCall, run: ActiveRun) -> tuple[Any, bool]:
-    """Return what a call asks for as its tool's `needs_approval` is given it, and whether it can be read."""
+def _approval_request(call: FunctionCall | LocalCall, run: ActiveRun) -> tuple[Any, bool]:
+    """Return a call in the form that `needs_approval` takes, and whether its arguments can be parsed."""
     if not isinstance(call, FunctionCall):
         # 5 ms that a run with function tools alone does not pay.
-        from .local import asked
+        from .local import approval_request
 
-        return asked(call, run), True
+        return approval_request(call, run), True
     try:
         arguments = json.loads(call.arguments)
     except (ValueError, RecursionError):
@@ -142,27 +146,29 @@ def _read(call: FunctionCall | LocalCall, run: ActiveRun) -> tuple[Any, bool]:
     return arguments, isinstance(arguments, dict)
 
 
-async def _decided_by_tool(call: _Asked, item: ToolApprovalItem, run: ActiveRun) -> Decision | None:
-    """Return what the tool's own function for such decisions says, None where it has none."""
+async def _decide_by_tool(call: _ApprovableCall, item: ToolApprovalItem, run: ActiveRun) -> Decision | None:
+    """Return the decision of the tool's own callback, None where it has none."""
     if isinstance(call, HostedCall):
-        answer = await _asked_of_server(call, run)
+        answer = await _decide_by_server(call, run)
     elif isinstance(call, FunctionCall) or call.tool.on_approval is None:
         answer = None
     else:
-        answer = await _asked_function("on_approval", call, call.tool.on_approval, run.context, item)
+        answer = await _call_user("on_approval", call, call.tool.on_approval, run.context, item)
     if answer is None:
         return None
     if not isinstance(answer, Mapping) or not isinstance(answer.get("approve"), bool):
-        raise UserError(f"what decides about calls of tool {_name(call)!r} gives a dict with approve, not {answer!r}")
+        raise UserError(
+            f"the approval callback of tool {_name(call)!r} must return a dict with approve, not {answer!r}"
+        )
     approved, reason = answer["approve"], answer.get("reason")
     message = None if approved or reason is None else str(reason)
     run.context.approvals.decide(item, approved, always=False, message=message)
     return run.context.approvals.take(item)
 
 
-async def _asked_of_server(call: HostedCall, run: ActiveRun) -> Any:
-    """Return what the agent's tool of the MCP server decides, None where it decides nothing."""
-    # Only a run that is asked pays for it.
+async def _decide_by_server(call: HostedCall, run: ActiveRun) -> Any:
+    """Return the decision of the callback of the agent's hosted MCP tool, None where it has none."""
+    # 5 ms that only a run with an approval request of the service pays.
     from agentctl.agent.tools.hosted_tools import HostedMCPTool, MCPToolApprovalRequest
 
     label = call.item.wire.get("server_label")
@@ -170,12 +176,12 @@ async def _asked_of_server(call: HostedCall, run: ActiveRun) -> Any:
         if isinstance(tool, HostedMCPTool) and tool.to_wire().get("server_label") == label:
             decide = tool.on_approval_request
             request = MCPToolApprovalRequest(run.context, call.item.raw_item)
-            return None if decide is None else await _asked_function("on_approval_request", call, decide, request)
+            return None if decide is None else await _call_user("on_approval_request", call, decide, request)
     return None
 
 
-async def _asked_function(what: str, call: _Asked, function: Callable[..., Any], *given: Any) -> Any:
-    """Return what a function of the user's says, async or not."""
+async def _call_user(what: str, call: _ApprovableCall, function: Callable[..., Any], *given: Any) -> Any:
+    """Return the result of a function of the user, async or not."""
     try:
         answer = function(*given)
         return await answer if inspect.isawaitable(answer) else answer
@@ -185,47 +191,47 @@ async def _asked_function(what: str, call: _Asked, function: Callable[..., Any],
         raise UserError(f"{what} of tool {_name(call)!r} failed: {type(error).__name__}: {error}") from error
 
 
-async def _objection(call: _Asked, run: ActiveRun) -> CallResult | None:
-    """Return what the model reads of a call that nobody need be asked about, since a guardrail does not let it be."""
+async def _objection(call: _ApprovableCall, run: ActiveRun) -> CallResult | None:
+    """Return the output of a call that a guardrail rejects before approval is asked for."""
     config = run.config.tool_execution
     if config is None or not config.pre_approval_tool_input_guardrails or not isinstance(call, FunctionCall):
         return None
-    # Only a run whose guardrails go before its approvals pays for it.
+    # 5 ms that only a run with guardrails before approvals pays.
     from .call import tool_context
-    from .guardrails import objection_to_call
+    from .guardrails import check_call
 
-    message = await objection_to_call(call.tool, tool_context(call, run), run)
-    return None if message is None else _told(call, message, run, failed=False)
+    message = await check_call(call.tool, tool_context(call, run), run)
+    return None if message is None else _rejected_result(call, message, run, failed=False)
 
 
-async def _refusal(call: _Asked, decision: Decision, run: ActiveRun) -> CallResult:
+async def _rejection(call: _ApprovableCall, decision: Decision, run: ActiveRun) -> CallResult:
     message = decision.message
     if isinstance(call, HostedCall):
-        return approval_response(call, run, reason=message or REFUSED)
+        return approval_response(call, run, reason=message or REJECTED)
     if message is None:
-        message = await _words(call, run)
+        message = await _rejection_text(call, run)
     if isinstance(call, FunctionCall):
-        return _told(call, message, run, failed=True)
+        return _rejected_result(call, message, run, failed=True)
     # 5 ms that a run with function tools alone does not pay.
-    from .local import refused
+    from .local import reject_local
 
-    return refused(call, message, run)
+    return reject_local(call, message, run)
 
 
-def _told(call: FunctionCall, message: str, run: ActiveRun, *, failed: bool) -> FunctionToolResult:
+def _rejected_result(call: FunctionCall, message: str, run: ActiveRun, *, failed: bool) -> FunctionToolResult:
     wire = {"type": "function_call_output", "call_id": call.call_id, "output": message}
     item = ToolCallOutputItem(run.agent, wire, output=message, tool_origin=call.tool.origin, failed=failed)
     return FunctionToolResult(tool=call.tool, output=message, run_item=item)
 
 
-async def _words(call: FunctionCall | LocalCall, run: ActiveRun) -> str:
+async def _rejection_text(call: FunctionCall | LocalCall, run: ActiveRun) -> str:
     return await words_of_run(
         run.config,
         kind="approval_rejected",
         tool_type=_kind(call),
         tool_name=call.tool.name,
         call_id=call.call_id,
-        default_message=REFUSED,
+        default_message=REJECTED,
         run_context=run.context,
     )
 

@@ -1,4 +1,4 @@
-"""A tool call under way: what the tool is handed of the run, and the mark of a failure that the run does not see."""
+"""The context of a tool call, and its span's record of a failure."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def tool_context(call: FunctionCall, run: ActiveRun) -> ToolContext[Any]:
     )
 
 
-def mark_failed(error: BaseException, run: ActiveRun) -> None:
-    """Let the span of the tool call show what the model is told in a text, and the run does not see at all."""
+def record_failure(error: BaseException, run: ActiveRun) -> None:
+    """Record on the span of the tool call a failure that only the model is told of."""
     span = get_current_span()
     if span is not None and span.span_data.type == "function":
         data = {"error": str(error)} if run.config.trace_include_sensitive_data else None

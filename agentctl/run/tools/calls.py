@@ -1,4 +1,4 @@
-"""The calls of a turn: what a response asks for, ready to be run."""
+"""The calls of a turn, as a response asks for them, ready to run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionCall:
-    """A call of a function tool, ready to be run."""
+    """A call of a function tool, ready to run."""
 
     tool: FunctionTool
     item: ToolCallItem
@@ -29,7 +29,7 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandoffCall:
-    """A call that asks for another agent."""
+    """A call that hands over to another agent."""
 
     handoff: Handoff[Any, Any]
     item: HandoffCallItem
@@ -40,12 +40,12 @@ class HandoffCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedCall:
-    """A call that the service makes, of a tool of an MCP server, and asks about before."""
+    """A call that the service makes of a hosted MCP server, once it is approved."""
 
     item: MCPApprovalRequestItem
     name: str
     call_id: str
-    """The id of the request."""
+    """The id of the approval request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +58,11 @@ class UnknownCall:
 
 
 ToolCall: TypeAlias = "FunctionCall | UnknownCall | LocalCall | HostedCall"
-"""A call that is answered here."""
+"""A call that this process answers."""
 
 
 async def answer_unknown(call: UnknownCall, run: ActiveRun) -> ToolCallOutputItem:
-    """Return what the model reads in place of an output."""
+    """Return the output of a call of an unknown tool: an error for the model."""
     message = await words_of_run(
         run.config,
         kind="tool_not_found",

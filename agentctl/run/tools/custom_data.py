@@ -1,4 +1,4 @@
-"""What a tool notes of a call for the program: `custom_data_extractor`, applied."""
+"""Applies `custom_data_extractor`: data about a call for the program, not for the model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agentctl.errors import UserError
 async def custom_data_of(
     tool: FunctionTool, context: ToolContext[Any], item: ToolCallOutputItem
 ) -> dict[str, Any] | None:
-    """Return what the tool's extractor makes of a call that was run.
+    """Return the custom data that the tool's extractor gives for a completed call.
 
     Raises:
         UserError: the extractor raised, or returned something else than a mapping or None.

@@ -1,4 +1,4 @@
-"""Running the tool calls of a response: together, each failure told apart, outputs in the order of the calls."""
+"""Executes the tool calls of a response: together, with outputs in the order of the calls."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .approvals import (
     approval_response,
     check_unique_call_ids,
     may_need_approval,
-    sort_by_approval,
+    split_by_approval,
 )
-from .call import mark_failed, tool_context
+from .call import record_failure, tool_context
 
 if TYPE_CHECKING:
     from agentctl.run.active_run import ActiveRun
@@ -32,69 +32,69 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """What came of the calls of a turn."""
+    """The results of the calls of a turn."""
 
-    given: list[CallResult]
-    """What they gave, in call order; empty while one waits."""
+    results: list[CallResult]
+    """In call order; empty while one waits."""
     waiting: list[ToolApprovalItem] = field(default_factory=list)
-    """The calls that wait for somebody's yes."""
+    """The calls that wait for approval."""
 
 
-async def execute(calls: list[ToolCall], run: ActiveRun, asked: frozenset[str] = frozenset()) -> Executed:
-    """Run the calls of a turn together; where some have to wait for a yes, what the others gave is held for later.
+async def execute(calls: list[ToolCall], run: ActiveRun, awaited: frozenset[str] = frozenset()) -> Executed:
+    """Run the calls of a turn together; where some wait for approval, the results of the others are kept for later.
 
-    `asked` are the ids of the calls that waited before.
+    `awaited` are the ids of the calls that waited before.
 
     Raises:
-        ModelBehaviorError: calls wait that cannot be told apart.
-        AgentsException: as a tool raised it.
-        ToolTimeoutError: a tool took too long, and was told not to hide it from the run.
+        ModelBehaviorError: calls that wait have the same id.
+        AgentsException: a tool raised it.
+        ToolTimeoutError: a tool took too long, and its timeout_behavior is `raise_exception`.
         GuardrailTripwireTriggered: a guardrail of a tool stopped the run.
-        UserError: a tool raised anything else, and was told not to hide it from the run.
+        UserError: a tool raised anything else, and has no error function.
     """
-    held, waiting = run.turn.completed_results, []
-    if not held and not any(may_need_approval(call, asked) for call in calls):
+    completed, waiting = run.turn.completed_results, []
+    if not completed and not any(may_need_approval(call, awaited) for call in calls):
         ready = calls
     else:
         check_unique_call_ids(calls, [])
-        found = await sort_by_approval([call for call in calls if call.call_id not in held], run, asked)
-        held |= found.refused
-        ready, waiting = found.ready, found.waiting
-    given = await _run(ready, run)
-    if not waiting and not held and not run.turn.nested_runs:
-        return Executed(given)
-    for call, one in zip(ready, given, strict=True):
-        paused = run.turn.nested_runs.get(call.call_id)
-        if paused is None:
-            held[call.call_id] = one
+        split = await split_by_approval([call for call in calls if call.call_id not in completed], run, awaited)
+        completed |= split.rejected
+        ready, waiting = split.ready, split.waiting
+    results = await _run(ready, run)
+    if not waiting and not completed and not run.turn.nested_runs:
+        return Executed(results)
+    for call, one in zip(ready, results, strict=True):
+        nested = run.turn.nested_runs.get(call.call_id)
+        if nested is None:
+            completed[call.call_id] = one
         else:
-            waiting = [*waiting, *paused.turn.interruptions]
+            waiting = [*waiting, *nested.turn.interruptions]
     if waiting:
         check_unique_call_ids(calls, waiting)
         return Executed([], waiting)
-    whole = [_given(call, held[call.call_id]) for call in calls]
-    held.clear()
-    return Executed(whole)
+    results = [_complete_result(call, completed[call.call_id]) for call in calls]
+    completed.clear()
+    return Executed(results)
 
 
-def _given(call: ToolCall, held: CallResult) -> CallResult:
-    """Return what a call gave as it was when it was made: a state keeps only its item."""
-    if isinstance(call, FunctionCall) and isinstance(held, ToolCallOutputItem):
-        return FunctionToolResult(tool=call.tool, output=held.output, run_item=held)
-    return held
+def _complete_result(call: ToolCall, result: CallResult) -> CallResult:
+    """Return the result of a call with its output; a state keeps only its item."""
+    if isinstance(call, FunctionCall) and isinstance(result, ToolCallOutputItem):
+        return FunctionToolResult(tool=call.tool, output=result.output, run_item=result)
+    return result
 
 
 async def _run(calls: list[ToolCall], run: ActiveRun) -> list[CallResult]:
-    """Return what the calls gave, in their order.
+    """Return the results of the calls, in their order.
 
-    The first call that raises cancels the others; what it raised comes out, never a group.
+    The first call that raises cancels the others; its exception is raised as it is, never in a group.
     """
     if len(calls) == 1:
         return [await _answer(calls[0], run)]
     config = run.config.tool_execution
     most = config.max_function_tool_concurrency if config else None
     turnstile = asyncio.Semaphore(most) if most is not None and most < len(calls) else None
-    # A shell, or an editor, does one thing after the other: what comes later may build on what went before.
+    # A shell or an editor runs its calls one after the other: a later one may depend on an earlier one.
     queues = {
         call.tool.name: asyncio.Lock()
         for call in calls
@@ -103,7 +103,7 @@ async def _run(calls: list[ToolCall], run: ActiveRun) -> list[CallResult]:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(_in_turn(call, run, turnstile, queues), name=f"tool call {call.call_id}")
+                group.create_task(_run_queued(call, run, turnstile, queues), name=f"tool call {call.call_id}")
                 for call in calls
             ]
     except BaseExceptionGroup as failures:
@@ -111,19 +111,19 @@ async def _run(calls: list[ToolCall], run: ActiveRun) -> list[CallResult]:
     return [task.result() for task in tasks]
 
 
-async def _in_turn(
+async def _run_queued(
     call: ToolCall, run: ActiveRun, turnstile: asyncio.Semaphore | None, queues: dict[str, asyncio.Lock]
 ) -> CallResult:
     if isinstance(call, UnknownCall | HostedCall):
         return await _answer(call, run)
-    waits_for = turnstile if isinstance(call, FunctionCall) else queues[call.tool.name]
-    if waits_for is None:
+    slot = turnstile if isinstance(call, FunctionCall) else queues[call.tool.name]
+    if slot is None:
         return await _answer(call, run)
-    await waits_for.acquire()
-    given = await _answer(call, run)
-    # A call that raises keeps its place: nobody is to begin in it while the others are cancelled.
-    waits_for.release()
-    return given
+    await slot.acquire()
+    result = await _answer(call, run)
+    # A call that raises keeps its place: no other call may start while the rest are cancelled.
+    slot.release()
+    return result
 
 
 async def _answer(call: ToolCall, run: ActiveRun) -> CallResult:
@@ -142,7 +142,7 @@ async def _answer(call: ToolCall, run: ActiveRun) -> CallResult:
 async def _invoke(call: FunctionCall, run: ActiveRun) -> FunctionToolResult:
     tool, context = call.tool, tool_context(call, run)
     is_new = call.call_id not in run.turn.nested_runs
-    with run.spans.tool_call(call) as gave:
+    with run.spans.tool_call(call) as record_output:
         objection = await _objection(tool, context, run) if is_new and tool.tool_input_guardrails else None
         output = await _output(tool, context, run, is_new=is_new) if objection is None else objection
         wire = output_wire(output)
@@ -161,51 +161,51 @@ async def _invoke(call: FunctionCall, run: ActiveRun) -> FunctionToolResult:
                 item.custom_data = await custom_data_of(tool, context, item)
             await run.hook_calls.tool_end(context, tool, output)
         if context.failure is not None:
-            mark_failed(context.failure, run)
-        gave(wire_text(wire))
+            record_failure(context.failure, run)
+        record_output(wire_text(wire))
     return FunctionToolResult(tool=tool, output=output, run_item=item, agent_run_result=context.agent_run_result)
 
 
 async def _objection(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun) -> str | None:
     # 2 ms that tools without guardrails do not pay.
-    from .guardrails import objection_to_call
+    from .guardrails import check_call
 
-    return await objection_to_call(tool, context, run)
+    return await check_call(tool, context, run)
 
 
 async def _output(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun, *, is_new: bool) -> Any:
-    """Return what the tool returns, or what the model reads in its place."""
+    """Return the output of the tool, or the text that the model reads instead."""
     if is_new:
         await run.hook_calls.tool_start(context, tool)
     try:
         if tool.timeout_seconds is None:
             output = await tool.on_invoke_tool(context, context.tool_arguments)
         else:
-            output = await _in_time(tool, context, tool.timeout_seconds)
+            output = await _output_in_time(tool, context, tool.timeout_seconds)
     except AgentsException:
         raise
     except asyncio.CancelledError as error:
         if not is_stray_cancellation():
             raise
-        raise _failed(tool, error) from error
+        raise _tool_error(tool, error) from error
     except Exception as error:
-        raise _failed(tool, error) from error
+        raise _tool_error(tool, error) from error
     if not tool.tool_output_guardrails or context.tool_call_id in run.turn.nested_runs:
         return output
     # 2 ms that tools without guardrails do not pay.
-    from .guardrails import checked_output
+    from .guardrails import check_tool_output
 
-    return await checked_output(tool, context, output, run)
+    return await check_tool_output(tool, context, output, run)
 
 
-async def _in_time(tool: FunctionTool, context: ToolContext[Any], seconds: float) -> Any:
-    """Return what the tool returns, or what the model reads in its place if that takes too long."""
+async def _output_in_time(tool: FunctionTool, context: ToolContext[Any], seconds: float) -> Any:
+    """Return the output of the tool, or the text that the model reads instead if it takes too long."""
     try:
         async with asyncio.timeout(seconds) as limit:
             return await tool.on_invoke_tool(context, context.tool_arguments)
     except TimeoutError as error:
         if not limit.expired():
-            raise  # It is the tool's own.
+            raise  # The tool itself raised it.
         timeout = ToolTimeoutError(tool.name, seconds)
         if tool.timeout_behavior == "raise_exception":
             raise timeout from error
@@ -216,7 +216,7 @@ async def _in_time(tool: FunctionTool, context: ToolContext[Any], seconds: float
     return await text if inspect.isawaitable(text) else text
 
 
-def _failed(tool: FunctionTool, error: BaseException) -> UserError:
+def _tool_error(tool: FunctionTool, error: BaseException) -> UserError:
     return UserError(f"tool {tool.name!r} failed: {type(error).__name__}: {error}")
 
 

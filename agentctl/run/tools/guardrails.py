@@ -1,4 +1,4 @@
-"""The guardrails of tools at work: each asked in turn, what it said kept for the results of the run."""
+"""Runs the guardrails of a tool, one after the other, and records their results."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from agentctl.run.active_run import ActiveRun
 
 
-async def objection_to_call(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun) -> str | None:
-    """Return what the model reads in place of an output, if a guardrail does not let the tool be called.
+async def check_call(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun) -> str | None:
+    """Return the text that the model reads instead of an output if a guardrail rejects the call, else None.
 
     Raises:
         ToolInputGuardrailTripwireTriggered: a guardrail stopped the run.
@@ -35,18 +35,18 @@ async def objection_to_call(tool: FunctionTool, context: ToolContext[Any], run: 
     return None
 
 
-async def checked_output(tool: FunctionTool, context: ToolContext[Any], output: Any, run: ActiveRun) -> Any:
-    """Return the output of a tool, or what the model reads in its place if a guardrail does not let it through.
+async def check_tool_output(tool: FunctionTool, context: ToolContext[Any], output: Any, run: ActiveRun) -> Any:
+    """Return the output of a tool, or the text that the model reads instead if a guardrail rejects it.
 
     Raises:
         ToolOutputGuardrailTripwireTriggered: a guardrail stopped the run.
     """
     for guardrail in tool.tool_output_guardrails or ():
-        said = await guardrail.run(ToolOutputGuardrailData(context, run.agent, output))
-        run.results.tool_output_guardrail_results.append(ToolOutputGuardrailResult(guardrail, said))
-        behavior = said.behavior
+        verdict = await guardrail.run(ToolOutputGuardrailData(context, run.agent, output))
+        run.results.tool_output_guardrail_results.append(ToolOutputGuardrailResult(guardrail, verdict))
+        behavior = verdict.behavior
         if behavior["type"] == "raise_exception":
-            raise ToolOutputGuardrailTripwireTriggered(guardrail, said)
+            raise ToolOutputGuardrailTripwireTriggered(guardrail, verdict)
         if behavior["type"] == "reject_content":
             return behavior["message"]
     return output

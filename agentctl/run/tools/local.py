@@ -1,4 +1,4 @@
-"""Calls of tools that the API knows and that run here: shell, local shell, apply patch."""
+"""Calls of tools that the API defines and that run here: shell, local shell, apply patch."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from agentctl.errors import ModelBehaviorError
 from agentctl.redaction import excerpt
 from agentctl.threads import in_daemon_thread
 
-from .call import mark_failed
+from .call import record_failure
 
 if TYPE_CHECKING:
     from agentctl.run.active_run import ActiveRun
@@ -48,23 +48,23 @@ _OPERATIONS = ("create_file", "update_file", "delete_file")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalCall:
-    """A call of a tool that runs here, ready to be run."""
+    """A call of a local tool, ready to run."""
 
     tool: LocalTool
     item: ToolCallItem
     call_id: str
     arguments: str
-    """What is asked for, as a JSON text."""
+    """The requested action, as a JSON text."""
 
 
-Ran: TypeAlias = tuple[WireItem, str]
-"""What the model reads of a call, and what people do."""
+LocalOutput: TypeAlias = tuple[WireItem, str]
+"""The output of a call, for the model and as text."""
 
 
 def local_call(item: ToolCallItem, tools: list[Tool], agent: Agent[Any]) -> LocalCall | None:
     """Return the call in an item of type `shell_call`, `local_shell_call` or `apply_patch_call`.
 
-    None is a call that the service itself runs: its output is an item of the same response.
+    Return None for a call that the service itself runs: its output is an item of the same response.
 
     Raises:
         ModelBehaviorError: the agent has no such tool, or the call is cut or malformed.
@@ -79,18 +79,18 @@ def local_call(item: ToolCallItem, tools: list[Tool], agent: Agent[Any]) -> Loca
         raise ModelBehaviorError(f"the model made a call of tool {tool.name!r} without an id")
     if item.wire.get("status") == "incomplete":
         raise ModelBehaviorError(f"the call of tool {tool.name!r} was cut before its end; raise max_tokens")
-    wanted = _checked(item.wire, tool)
-    return LocalCall(tool=tool, item=item, call_id=call_id, arguments=json.dumps(wanted, ensure_ascii=False))
+    action = _action(item.wire, tool)
+    return LocalCall(tool=tool, item=item, call_id=call_id, arguments=json.dumps(action, ensure_ascii=False))
 
 
 async def execute_local(call: LocalCall, run: ActiveRun) -> ToolCallOutputItem:
-    """Run a call; what its executor or editor raises is an output that the model reads."""
+    """Run a call; an exception of its executor or editor becomes an output that the model reads."""
     tool = call.tool
-    with run.spans.tool_call(call) as gave:
+    with run.spans.tool_call(call) as record_output:
         await run.hook_calls.tool_start(run.context, tool)
         error: BaseException | None = None
         try:
-            wire, text = await _run(call, run)
+            wire, text = await _execute(call, run)
         except asyncio.CancelledError as raised:
             if not is_stray_cancellation():
                 raise
@@ -99,15 +99,15 @@ async def execute_local(call: LocalCall, run: ActiveRun) -> ToolCallOutputItem:
             error = raised
         if error is not None:
             wire, text = _failure(call, str(error) or type(error).__name__)
-            mark_failed(error, run)
+            record_failure(error, run)
         await run.hook_calls.tool_end(run.context, tool, text)
-        gave(text)
+        record_output(text)
     has_failed = error is not None or wire.get("status") == "failed"
     return ToolCallOutputItem(run.agent, wire, output=text, failed=has_failed)
 
 
-def asked(call: LocalCall, run: ActiveRun) -> ShellActionRequest | ApplyPatchOperation | WireItem:
-    """Return what a call asks for, as the `needs_approval` of its tool is given it."""
+def approval_request(call: LocalCall, run: ActiveRun) -> ShellActionRequest | ApplyPatchOperation | WireItem:
+    """Return a call in the form that the `needs_approval` of its tool takes."""
     match call.tool:
         case ShellTool():
             return _shell_action(call)
@@ -119,14 +119,14 @@ def asked(call: LocalCall, run: ActiveRun) -> ShellActionRequest | ApplyPatchOpe
             assert_never(never)
 
 
-def refused(call: LocalCall, message: str, run: ActiveRun) -> ToolCallOutputItem:
-    """Return the output of a call that was not made."""
+def reject_local(call: LocalCall, message: str, run: ActiveRun) -> ToolCallOutputItem:
+    """Return the output of a call that was rejected."""
     wire, text = _failure(call, message)
     return ToolCallOutputItem(run.agent, wire, output=text, failed=True)
 
 
-def _checked(wire: WireItem, tool: LocalTool) -> JSONValue:
-    """Return what a call asks for, its form checked."""
+def _action(wire: WireItem, tool: LocalTool) -> JSONValue:
+    """Return the requested action of a call, its form checked."""
     match tool, wire:
         case ShellTool(), {"action": {"commands": [*commands]} as action} if _are_texts(commands) and commands:
             return action
@@ -136,7 +136,7 @@ def _checked(wire: WireItem, tool: LocalTool) -> JSONValue:
             if kind == "delete_file" or isinstance(operation.get("diff"), str):
                 return operation
     raise ModelBehaviorError(
-        f"the model made a call of tool {tool.name!r} that says nothing it can do: {excerpt(str(wire))}"
+        f"the model made a call of tool {tool.name!r} with an invalid action: {excerpt(str(wire))}"
     )
 
 
@@ -144,13 +144,13 @@ def _are_texts(values: list[Any]) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
-async def _run(call: LocalCall, run: ActiveRun) -> Ran:
+async def _execute(call: LocalCall, run: ActiveRun) -> LocalOutput:
     match call.tool:
         case ShellTool():
             return await _run_shell(call, call.tool, run)
         case LocalShellTool():
             request = LocalShellCommandRequest(run.context, call.item.raw_item)
-            output = await _called(call, partial(call.tool.executor, request), call.tool.executor)
+            output = await _call_tool(call, partial(call.tool.executor, request), call.tool.executor)
             text = _text(output)
             return _local_shell_output(call, text), text
         case ApplyPatchTool():
@@ -159,19 +159,19 @@ async def _run(call: LocalCall, run: ActiveRun) -> Ran:
             assert_never(never)
 
 
-async def _run_shell(call: LocalCall, tool: ShellTool, run: ActiveRun) -> Ran:
+async def _run_shell(call: LocalCall, tool: ShellTool, run: ActiveRun) -> LocalOutput:
     assert tool.executor is not None
     action = _shell_action(call)
     data = ShellCallData(call.call_id, action, status="completed", raw=call.item.wire)
-    given = await _called(call, partial(tool.executor, ShellCommandRequest(run.context, data)), tool.executor)
-    result = given if isinstance(given, ShellResult) else _said(_text(given), 0)
+    raw = await _call_tool(call, partial(tool.executor, ShellCommandRequest(run.context, data)), tool.executor)
+    result = raw if isinstance(raw, ShellResult) else _shell_result(_text(raw), 0)
     limits = [limit for limit in (action.max_output_length, result.max_output_length) if limit is not None]
     limit = min(limits) if limits else None
-    text = _limited(shell_text(result.output), limit)
+    text = _truncate(shell_text(result.output), limit)
     return _shell_output(call, result.output, limit), text
 
 
-async def _apply_patch(call: LocalCall, tool: ApplyPatchTool, run: ActiveRun) -> Ran:
+async def _apply_patch(call: LocalCall, tool: ApplyPatchTool, run: ActiveRun) -> LocalOutput:
     operation = _operation(call, run)
     match operation.type:
         case "create_file":
@@ -182,8 +182,8 @@ async def _apply_patch(call: LocalCall, tool: ApplyPatchTool, run: ActiveRun) ->
             method = tool.editor.delete_file
         case never:
             assert_never(never)
-    given = await _called(call, partial(method, operation), method)
-    result = given if isinstance(given, ApplyPatchResult) else ApplyPatchResult(output=given)
+    raw = await _call_tool(call, partial(method, operation), method)
+    result = raw if isinstance(raw, ApplyPatchResult) else ApplyPatchResult(output=raw)
     text = result.output or ""
     return _patch_output(call, result.status or "completed", text), text
 
@@ -198,19 +198,19 @@ def _shell_action(call: LocalCall) -> ShellActionRequest:
 
 
 def _operation(call: LocalCall, run: ActiveRun) -> ApplyPatchOperation:
-    wanted = call.item.wire["operation"]
-    move_to = wanted.get("move_to")
+    operation = call.item.wire["operation"]
+    move_to = operation.get("move_to")
     return ApplyPatchOperation(
-        type=wanted["type"],
-        path=wanted["path"],
-        diff=None if wanted["type"] == "delete_file" else wanted["diff"],
+        type=operation["type"],
+        path=operation["path"],
+        diff=None if operation["type"] == "delete_file" else operation["diff"],
         ctx_wrapper=run.context,
         move_to=move_to if isinstance(move_to, str) else None,
     )
 
 
-async def _called(call: LocalCall, work: Callable[[], T | Awaitable[T]], function: Callable[..., Any]) -> T:
-    """Return what user code gives; where it is not async it runs in a thread, so that nothing waits for it."""
+async def _call_tool(call: LocalCall, work: Callable[[], T | Awaitable[T]], function: Callable[..., Any]) -> T:
+    """Return the result of user code; if it is not async, it runs in a thread and blocks nothing."""
     try:
         if _is_async(function):
             given = work()
@@ -226,12 +226,12 @@ def _is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
-def _failure(call: LocalCall, message: str) -> Ran:
+def _failure(call: LocalCall, message: str) -> LocalOutput:
     """Return the output of a call that failed."""
     match call.tool:
         case ShellTool():
             limit = _number(call.item.wire["action"].get("max_output_length"))
-            return _shell_output(call, _said(message, 1).output, limit), message
+            return _shell_output(call, _shell_result(message, 1).output, limit), message
         case LocalShellTool():
             return _local_shell_output(call, message), message
         case ApplyPatchTool():
@@ -240,7 +240,7 @@ def _failure(call: LocalCall, message: str) -> Ran:
             assert_never(never)
 
 
-def _said(text: str, exit_code: int) -> ShellResult:
+def _shell_result(text: str, exit_code: int) -> ShellResult:
     return ShellResult(output=[ShellCommandOutput(stdout=text, outcome=ShellCallOutcome("exit", exit_code))])
 
 
@@ -248,9 +248,9 @@ def _shell_output(call: LocalCall, outputs: list[ShellCommandOutput], limit: int
     wire: WireItem = {"type": "shell_call_output", "call_id": call.call_id, "output": []}
     left = limit
     for output in outputs:
-        stdout = _limited(output.stdout, left)
+        stdout = _truncate(output.stdout, left)
         left = None if left is None else left - len(stdout)
-        stderr = _limited(output.stderr, left)
+        stderr = _truncate(output.stderr, left)
         left = None if left is None else left - len(stderr)
         wire["output"].append({"stdout": stdout, "stderr": stderr, "outcome": _outcome(output.outcome)})
     if limit is not None:
@@ -274,7 +274,7 @@ def _patch_output(call: LocalCall, status: str, text: str) -> WireItem:
 
 
 def shell_text(outputs: list[ShellCommandOutput]) -> str:
-    """Return what commands gave as one text for people."""
+    """Return the output of commands as one text."""
     return "\n\n".join("\n".join(_lines(output)) for output in outputs)
 
 
@@ -292,11 +292,11 @@ def _lines(output: ShellCommandOutput) -> list[str]:
 
 
 def _text(output: object) -> str:
-    """Return what an executor gave as a text, whatever it is."""
+    """Return the result of an executor as a text, whatever it is."""
     return "" if output is None else str(output)
 
 
-def _limited(text: str, limit: int | None) -> str:
+def _truncate(text: str, limit: int | None) -> str:
     text = whole_characters(text)
     return text if limit is None else text[:limit]
 
