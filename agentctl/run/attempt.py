@@ -19,29 +19,29 @@ CallEvent: TypeAlias = RawResponsesStreamEvent | Notice | ModelResponse
 
 
 async def call_once(model: Model, request: ModelRequest, spans: Spans, *, streamed: bool) -> AsyncGenerator[CallEvent]:
-    """Yield the events of one model call, and at the end the response.
+    """Yield the events of one model call, the response last.
 
-    A custom model is asked the way the run was: by `stream_response` in a streamed run, else by `get_response`. Where
-    nobody reads along, the events of the response itself stay here, unless retries want to know that there were any.
+    A custom model is called by `stream_response` in a streamed run, else by `get_response`. Without a reader, the
+    events of the response itself are not yielded, unless retries depend on them.
     """
-    with spans.model_call(model, request) as answered:
+    with spans.model_call(model, request) as record_response:
         if not isinstance(model, WireModel):
             async with aclosing(_call_custom(model, request, streamed=streamed)) as custom:
                 async for event in custom:
                     yield event
             return
         last: dict[str, Any] = {}
-        are_heard = streamed or request.model_settings.retry is not None
+        are_read = streamed or request.model_settings.retry is not None
         async with aclosing(model.stream(request)) as events:
             async for wire in events:
                 if not isinstance(wire, dict):
                     yield wire
                     continue
                 last = wire
-                if are_heard:
+                if are_read:
                     yield RawResponsesStreamEvent(wire)
         response = _whole_response(last)
-        answered(last["response"])
+        record_response(last["response"])
     yield response
 
 

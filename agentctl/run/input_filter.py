@@ -1,4 +1,4 @@
-"""What `RunConfig.call_model_input_filter` makes of a model call: its input and instructions, for this call alone."""
+"""Applies `RunConfig.call_model_input_filter`: it changes the input and instructions of one model call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class ModelInputData:
-    """What a model call is made of that a filter may change."""
+    """The parts of a model call that a filter may change."""
 
     input: list[WireItem]
     instructions: str | None
@@ -30,7 +30,7 @@ class ModelInputData:
 
 @dataclass
 class CallModelData(Generic[TContext]):
-    """What a filter is handed before a model call."""
+    """The argument of a filter."""
 
     model_data: ModelInputData
     agent: Agent[TContext]
@@ -38,37 +38,37 @@ class CallModelData(Generic[TContext]):
 
 
 CallModelInputFilter: TypeAlias = Callable[[CallModelData[Any]], "ModelInputData | Awaitable[ModelInputData]"]
-"""Returns what the model is to be called with."""
+"""Returns the input and instructions to call the model with."""
 
 
-async def filtered(request: ModelRequest, run: ActiveRun) -> ModelRequest:
-    """Return the request as the run's filter wants it; the history of the run stays as it is.
+async def apply_input_filter(request: ModelRequest, run: ActiveRun) -> ModelRequest:
+    """Return the request as the run's filter changes it; the history of the run is not changed.
 
-    Where the service keeps the history, what the filter left out of it is offered again with the next call.
+    Where the service keeps the history, items that the filter leaves out are offered again with the next call.
 
     Raises:
-        UserError: the filter is none, or gave something else than `ModelInputData`.
+        UserError: the filter is not a function, or returned something else than `ModelInputData`.
     """
-    wanted = run.config.call_model_input_filter
-    if wanted is None:
+    input_filter = run.config.call_model_input_filter
+    if input_filter is None:
         return request
-    if not callable(wanted):
-        raise UserError(f"call_model_input_filter is a function, not {type(wanted).__name__}")
+    if not callable(input_filter):
+        raise UserError(f"call_model_input_filter must be a function, not {type(input_filter).__name__}")
     unfiltered = ItemHelpers.input_to_new_input_list(request.input)
     offered = deepcopy(unfiltered)
     data = ModelInputData(input=list(offered), instructions=request.system_instructions)
-    given: object = wanted(CallModelData(model_data=data, agent=run.agent, context=run.context.context))
-    if inspect.isawaitable(given):
-        given = await given
-    if not isinstance(given, ModelInputData):
-        raise UserError(f"call_model_input_filter returns a ModelInputData, not {type(given).__name__}")
-    items = ItemHelpers.input_to_new_input_list(given.input)
-    run.history.left_out = _left_out(unfiltered, offered, items)
-    return replace(request, input=items, system_instructions=given.instructions)
+    result: object = input_filter(CallModelData(model_data=data, agent=run.agent, context=run.context.context))
+    if inspect.isawaitable(result):
+        result = await result
+    if not isinstance(result, ModelInputData):
+        raise UserError(f"call_model_input_filter must return a ModelInputData, not {type(result).__name__}")
+    items = ItemHelpers.input_to_new_input_list(result.input)
+    run.history.left_out = _find_left_out(unfiltered, offered, items)
+    return replace(request, input=items, system_instructions=result.instructions)
 
 
-def _left_out(unfiltered: list[WireItem], offered: list[WireItem], given: list[WireItem]) -> list[WireItem]:
-    """Return the items that a filter left out; as many items as it was offered are all of them, changed or not."""
+def _find_left_out(unfiltered: list[WireItem], offered: list[WireItem], given: list[WireItem]) -> list[WireItem]:
+    """Return the items that a filter left out; if it returned as many as it was given, it left out none."""
     if len(given) == len(offered):
         return []
     kept = {id(item) for item in given}

@@ -38,7 +38,7 @@ class Memory:
     def __init__(self, session: Session) -> None:
         if not callable(getattr(session, "get_items", None)) or not callable(getattr(session, "add_items", None)):
             raise UserError(
-                f"a session must have get_items and add_items, as Session defines them; {type(session).__name__} does not"
+                f"a session must have get_items and add_items, as Session does; {type(session).__name__} has not"
             )
         self._session = session
         self._writing: asyncio.Task[None] | None = None

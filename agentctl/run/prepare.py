@@ -1,4 +1,4 @@
-"""What the next model call is made with: the first step of a turn."""
+"""Prepares the request of a model call: the first step of a turn."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 async def prepare(run: ActiveRun) -> ModelRequest:
-    """Return the request of the turn at hand."""
+    """Return the request of the current turn."""
     agent, context = run.agent, run.context
     settings = agent.model_settings.resolve(run.config.model_settings)
     if agent.reset_tool_choice and agent.name in run.turn.tool_users:
         settings = _with_free_tool_choice(settings)
     context.turn_input = run.history.unsent()
-    tools, handoffs = await offered(run)
+    tools, handoffs = await offered_tools(run)
     is_first_text = isinstance(run.history.input, str) and not run.history.new_items
     request = ModelRequest(
         system_instructions=await agent.get_system_prompt(context),
@@ -51,9 +51,9 @@ async def prepare(run: ActiveRun) -> ModelRequest:
     if run.config.call_model_input_filter is None:
         return request
     # 2 ms that a run without a filter does not pay.
-    from .input_filter import filtered
+    from .input_filter import apply_input_filter
 
-    return await filtered(request, run)
+    return await apply_input_filter(request, run)
 
 
 def _with_free_tool_choice(settings: ModelSettings) -> ModelSettings:
@@ -61,13 +61,13 @@ def _with_free_tool_choice(settings: ModelSettings) -> ModelSettings:
     return replace(settings, tool_choice=None) if forced else settings
 
 
-async def offered(run: ActiveRun) -> tuple[list[Tool], list[Handoff[Any, Any]]]:
-    """Return the tools and handoffs that the agent at hand has in this turn, in its order.
+async def offered_tools(run: ActiveRun) -> tuple[list[Tool], list[Handoff[Any, Any]]]:
+    """Return the enabled tools and handoffs of the current agent, in its order, each under a unique name.
 
-    Where several have one name, a handoff is preferred to a tool, and the last of a kind to those before it.
+    Of several with the same name, a handoff is preferred to a tool, and the last of a kind to those before it.
 
     Raises:
-        UserError: several have one name, and `tool_name_collision_policy` is `error`.
+        UserError: several have the same name, and `tool_name_collision_policy` is `error`.
     """
     tools = await run.agent.get_all_tools(run.context)
     handoffs = await _handoffs(run) if run.agent.handoffs else []
@@ -76,7 +76,7 @@ async def offered(run: ActiveRun) -> tuple[list[Tool], list[Handoff[Any, Any]]]:
     if len(set(names)) == len(names):
         return tools, handoffs
     for name in (name for name, count in Counter(names).items() if count > 1):
-        _object_to(name, run)
+        _report_collision(name, run)
     taken: set[str] = set()
     kept_handoffs = [handoff for handoff in reversed(handoffs) if _is_new(handoff.tool_name, taken)]
     kept_tools = [tool for tool in reversed(tools) if not isinstance(tool, FunctionTool) or _is_new(tool.name, taken)]
@@ -90,16 +90,16 @@ async def _handoffs(run: ActiveRun) -> list[Handoff[Any, Any]]:
     return await enabled_handoffs(run)
 
 
-def _object_to(name: str, run: ActiveRun) -> None:
+def _report_collision(name: str, run: ActiveRun) -> None:
     message = (
-        f"agent {run.agent.name!r} has several tools or handoffs of the name {name!r}; "
-        "name_override or tool_name_override gives one another name"
+        f"agent {run.agent.name!r} has several tools or handoffs named {name!r}; "
+        "rename one with name_override or tool_name_override"
     )
     if run.config.tool_name_collision_policy == "error":
         raise UserError(message)
     if message not in run.warned:
         run.warned.add(message)
-        logger.warning("%s; until then the model is offered one of them", message)
+        logger.warning("%s; the model is offered only one of them", message)
 
 
 def _is_new(name: str, taken: set[str]) -> bool:
@@ -115,15 +115,15 @@ async def preview_request(
     run_config: RunConfig | dict[str, Any] | None = None,
     session: Session | None = None,
 ) -> dict[str, JSONValue]:
-    """Return what the first model call of a run would send, as `WireModel.preview` has it; nothing is sent.
+    """Return the request of the first model call of a run, as `WireModel.preview` gives it; nothing is sent.
 
     Raises:
-        UserError: the model is none of ours, so nobody knows what it would send.
+        UserError: the model is a custom one, whose requests are not known.
     """
     run = begin(agent, input, context=None, max_turns=None, config=run_config, session=session)
     if run.spec.memory is not None:
         await run.spec.memory.begin(run)
     model = Models(run.config).of(agent)
     if not isinstance(model, WireModel):
-        raise UserError(f"nobody knows what the model {model_name(model)} would send")
+        raise UserError(f"the request of the custom model {model_name(model)} is not known")
     return model.preview(await prepare(run))

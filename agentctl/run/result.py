@@ -1,4 +1,4 @@
-"""What a run gives back: whole, or as it goes."""
+"""Results of a run: complete, or streamed."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ToInputListMode: TypeAlias = Literal["preserve_all", "normalized"]
-"""Whether a next run is given all that happened, or what the last model call was given and what came of it."""
+"""Whether a next run gets all items, or the history as the last model call saw it."""
 
 _MOST_WAITING = 4096
-"""How many events may wait for a reader before the run waits for it."""
+"""The number of events that may wait for a reader before the run waits, too."""
 
 
 class RunResultBase:
-    """What is known of a run, ended or not."""
+    """The result of a run so far."""
 
     def __init__(self, run: ActiveRun) -> None:
-        """Show a run, of which new items and responses are there as they come."""
+        """Wrap a run; new items and responses appear as they come."""
         self.new_items: list[RunItem] = run.history.new_items
-        """What the run added, each item once, in order."""
+        """The items that the run added, in order."""
         self.raw_responses: list[ModelResponse] = run.results.raw_responses
         self.final_output: Any = run.results.final_output
-        """The text, or the value of the agent's output type; None before there is one."""
+        """The text, or the value of the agent's output type; None until the run has ended."""
         self.input_guardrail_results: list[InputGuardrailResult] = run.results.input_guardrail_results
         self.output_guardrail_results: list[OutputGuardrailResult] = run.results.output_guardrail_results
         self.tool_input_guardrail_results: list[ToolInputGuardrailResult] = run.results.tool_input_guardrail_results
@@ -62,29 +62,29 @@ class RunResultBase:
         self._released: ref[Agent[Any]] | None = None
 
     def __str__(self) -> str:
-        agent = self._agent_if_held()
-        waiting = f", {len(self.interruptions)} calls wait for a yes" if self.interruptions else ""
+        agent = self._agent_if_alive()
+        waiting = f", {len(self.interruptions)} calls wait for approval" if self.interruptions else ""
         return (
-            f"{type(self).__name__} of {'an agent that is gone' if agent is None else f'agent {agent.name!r}'}: "
+            f"{type(self).__name__} of {'a released agent' if agent is None else f'agent {agent.name!r}'}: "
             f"{len(self.new_items)} new items, {len(self.raw_responses)} responses{waiting}; "
             f"final output: {self.final_output}"
         )
 
     @property
     def input(self) -> str | list[WireItem]:
-        """The input as it was given; with a session what that held before it, then what is new."""
+        """The input as the caller gave it; with a session, the session's items first."""
         return self._run.history.input
 
     @property
     def last_agent(self) -> Agent[Any]:
-        """The agent that had the last word; while the run goes on, the one that has it.
+        """The current agent; once the run has ended, the agent that gave the final output.
 
         Raises:
-            AgentsException: the agents were released, and nobody else holds this one.
+            AgentsException: the agents were released, and this one is gone.
         """
-        agent = self._agent_if_held()
+        agent = self._agent_if_alive()
         if agent is None:
-            raise AgentsException("the result's agents were released, and the last one is gone")
+            raise AgentsException("the agents of this result were released, and the last one is gone")
         return agent
 
     @property
@@ -94,16 +94,16 @@ class RunResultBase:
 
     @property
     def interruptions(self) -> list[ToolApprovalItem]:
-        """The calls that wait for somebody's yes: `to_state()` takes the decisions, and a run goes on from it."""
+        """The calls that wait for approval: decide them on `to_state()`, and resume the run from it."""
         return list(self._run.turn.interruptions)
 
     def to_state(self) -> RunState:
-        """Return the run as it is now, to be decided about, kept and gone on with.
+        """Return the state of the run, to decide its interruptions, save it and resume it.
 
         Raises:
-            AgentsException: the agents were released, and nobody else holds the last one.
+            AgentsException: the agents were released, and the last one is gone.
         """
-        # Only runs that wait pay for it.
+        # 5 ms that only a run that is interrupted pays.
         from agentctl.run.state.run_state import RunState
 
         agent = self.last_agent
@@ -120,16 +120,16 @@ class RunResultBase:
         return AgentToolInvocation(context.tool_name, context.tool_call_id, context.tool_arguments)
 
     def final_output_as(self, cls: type[T], raise_if_incorrect_type: bool = False) -> T:
-        """Return the final output, for the type checker a `cls`; with the flag, raise `TypeError` if it is none."""
+        """Return the final output, typed as `cls`; with the flag, raise `TypeError` if it is not an instance."""
         if raise_if_incorrect_type and not isinstance(self.final_output, cls):
             raise TypeError(f"the final output is a {type(self.final_output).__name__}, not a {cls.__name__}")
         output: T = self.final_output
         return output
 
     def to_input_list(self, *, mode: ToInputListMode = "preserve_all") -> list[WireItem]:
-        """Return the input and all that the run added, as input for a next run.
+        """Return the input and the items of the run, as input for a next run.
 
-        `normalized` gives the history as the model knows it, which is another where a handoff filtered it.
+        `normalized` gives the history as the model saw it, which differs after a handoff that filtered it.
         """
         if mode == "normalized":
             return list(self._run.history.items)
@@ -137,7 +137,7 @@ class RunResultBase:
         return [*ItemHelpers.input_to_new_input_list(self.input), *added]
 
     def release_agents(self, *, release_new_items: bool = True) -> None:
-        """Hold the agents of an ended run no longer, so that a kept result does not keep them."""
+        """Drop the references to the agents of an ended run, so that a stored result does not keep them alive."""
         if self._released is None:
             self._released = ref(self._run.agent)
             del self._run.turn.agent
@@ -146,7 +146,7 @@ class RunResultBase:
             for item in (*self.new_items, *self._run.turn.interruptions):
                 item.release_agent()
 
-    def _agent_if_held(self) -> Agent[Any] | None:
+    def _agent_if_alive(self) -> Agent[Any] | None:
         return self._run.agent if self._released is None else self._released()
 
 
@@ -156,7 +156,7 @@ class RunResult(RunResultBase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunErrorDetails:
-    """What a failed run had produced: `run_data` of the exception."""
+    """The data of a failed run: `run_data` of the exception."""
 
     input: str | list[WireItem]
     new_items: list[RunItem]
@@ -170,7 +170,7 @@ class RunErrorDetails:
 
 
 def error_details(run: ActiveRun) -> RunErrorDetails:
-    """Return what a run has produced so far."""
+    """Return the data of a run so far."""
     return RunErrorDetails(
         input=run.history.input,
         new_items=list(run.history.new_items),
@@ -198,9 +198,9 @@ def finish(run: ActiveRun, error: Exception | None) -> RunFinished:
 
 
 class RunResultStreaming(RunResultBase):
-    """A run under way: it goes on by itself, whether or not its events are read.
+    """A run in progress, which continues whether or not its events are read.
 
-    While somebody reads, a slow reader slows the run down instead of letting events pile up.
+    A slow reader slows the run down; without a reader, events are queued.
     """
 
     run_loop_task: asyncio.Task[None]
@@ -215,35 +215,35 @@ class RunResultStreaming(RunResultBase):
 
     @property
     def current_agent(self) -> Agent[Any]:
-        """The agent that has the word."""
+        """The current agent."""
         return self.last_agent
 
     @property
     def current_turn(self) -> int:
-        """The turn at hand, counted from 1."""
+        """The current turn, counted from 1."""
         return self._run.turn.number
 
     @property
     def is_complete(self) -> bool:
-        """Whether the run has ended, well or not."""
+        """Return whether the run has ended, successfully or not."""
         return self._end is not None
 
     @property
     def run_loop_exception(self) -> BaseException | None:
-        """What ended the run, if it failed; None for one that was cancelled."""
+        """The error of a failed run; None if it was cancelled."""
         error = self._end.error if self._end else None
         return None if isinstance(error, RunCancelled) else error
 
     def release_agents(self, *, release_new_items: bool = True) -> None:
-        """Hold the agents of an ended run no longer, so that a kept result does not keep them."""
+        """Drop the references to the agents of an ended run, so that a stored result does not keep them alive."""
         super().release_agents(release_new_items=release_new_items)
         if self._end is not None:
             self._end = replace(self._end, agent=None)
 
     async def stream_events(self) -> AsyncIterator[StreamEvent]:
-        """Yield the events that the Agents SDK knows, to the end of the run; then raise what the run raised.
+        """Yield the events that the Agents SDK defines, to the end of the run; then raise the error of the run.
 
-        After `cancel()` the events just end.
+        After `cancel()` the events end without an error.
         """
         async with aclosing(self.run_events()) as events:
             async for event in events:
@@ -253,7 +253,7 @@ class RunResultStreaming(RunResultBase):
                     raise event.error
 
     async def run_events(self) -> AsyncGenerator[RunEvent]:
-        """Yield all that happens; the last event is `RunFinished`, and carries the error instead of raising it."""
+        """Yield every event; the last is `RunFinished`, which carries the error instead of raising it."""
         self._has_reader = True
         waiting = self._waiting
         try:
@@ -261,7 +261,7 @@ class RunResultStreaming(RunResultBase):
                 while waiting:
                     event = waiting.popleft()
                     if type(event) is RunFinished:
-                        yield await self._saved(event)
+                        yield await self._settle(event)
                         return
                     yield event
                 self._read.set()
@@ -270,26 +270,26 @@ class RunResultStreaming(RunResultBase):
                 self._arrived.clear()
                 await self._arrived.wait()
         finally:
-            # Who left early may never come back, and the run goes on.
+            # The reader may have left early, and the run continues.
             self._has_reader = False
             self._read.set()
 
     def cancel(
         self, mode: Literal["immediate", "after_turn"] = "immediate", *, reason: AgentsException | None = None
     ) -> None:
-        """Stop the run: at once, dropping events that were not read, or when the turn at hand is over.
+        """Cancel the run: at once, dropping unread events, or after the current turn.
 
-        At once means that model calls and tools are cancelled; a tool call that was under way gets an output that says
-        so, such that `to_input_list()` can be gone on from, and so can the session once the events were read to their
-        end. After the turn means that its tools give their outputs.
+        `immediate` cancels model calls and tools; a tool call in progress gets an output that says so, so that
+        `to_input_list()` is valid input for a next run, and so is the session once the events were read to the end.
+        `after_turn` lets the tools of the turn give their outputs.
 
-        `reason` becomes the error of the last event; without one it is `RunCancelled`.
+        `reason` becomes the error of the last event, instead of `RunCancelled`.
 
         Raises:
-            ValueError: there is no such mode.
+            ValueError: the mode is not one of these.
         """
         if mode not in ("immediate", "after_turn"):
-            raise ValueError(f"cancel: mode is 'immediate' or 'after_turn', not {mode!r}")
+            raise ValueError(f"cancel: mode must be 'immediate' or 'after_turn', not {mode!r}")
         if self._end is not None:
             return
         if mode == "after_turn":
@@ -323,8 +323,8 @@ class RunResultStreaming(RunResultBase):
                 self._run.abort()
                 self._finish(finish(self._run, RunCancelled()))
 
-    async def _saved(self, end: RunFinished) -> RunFinished:
-        """Return the end once what it leaves to the session is there; it carries what the session raises."""
+    async def _settle(self, end: RunFinished) -> RunFinished:
+        """Return the last event once the session is saved; it carries an error of the session."""
         if self._run.spec.memory is None:
             return end
         try:

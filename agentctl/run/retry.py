@@ -1,13 +1,13 @@
-"""Retries of a model call as `ModelSettings.retry` wants them: around the whole call, whatever model it is.
+"""Retries of a whole model call, as `ModelSettings.retry` configures them, for any model.
 
-They come on top of what the model's own transport does. The first call is made as ever, with the transport's tries
-(`HttpOptions.max_retries`, a client's own `max_retries`); the calls that follow are single tries, so that tries add up
-and never multiply. `max_retries=0` ends both: one call, one try. Without a policy only the transport tries again.
+They come on top of the transport's retries (`HttpOptions.max_retries`, a client's own `max_retries`). The first call
+has the transport's retries; each later call is a single attempt, so that attempts add up and never multiply.
+`max_retries=0` disables both: one call, one attempt. Without a policy only the transport retries.
 
-A failure is not retried, whatever the policy says,
-- once a streamed run has shown anything of the answer;
-- where the model advises that the service may act on the request twice, unless the policy approves just that;
-- where the service keeps the history and the model does not know that the request did not reach it.
+A failure is not retried, whatever the policy decides,
+- once a streamed run has shown any part of the answer;
+- if the model advises that the service may act on the request twice, unless the policy approves exactly that;
+- if the service keeps the history and the request may have reached it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ FIRST_DELAY = 0.25
 LONGEST_DELAY = 2.0
 MULTIPLIER = 2.0
 JITTER = 0.125
-"""How much chance makes a wait longer or shorter, as a part of it."""
+"""The largest random change of a wait, as a fraction of it."""
 
 _BEFORE_THE_ANSWER = frozenset({"response.created", "response.queued", "response.in_progress"})
 _NETWORK = frozenset({CONNECT_FAILED, CONNECTION_LOST, NO_ANSWER})
@@ -59,7 +59,7 @@ _NETWORK = frozenset({CONNECT_FAILED, CONNECTION_LOST, NO_ANSWER})
 
 @dataclass(slots=True)
 class _Seen:
-    """What has come of one call."""
+    """The progress of one call."""
 
     has_begun: bool = False
     has_answer: bool = False
@@ -73,12 +73,12 @@ class _Seen:
 async def call_with_retries(
     model: Model, request: ModelRequest, spans: Spans, *, streamed: bool
 ) -> AsyncGenerator[CallEvent]:
-    """Yield what `call_once` does, of as many calls as it takes; each wait is announced first.
+    """Yield the events of `call_once`, called as often as it takes; each wait is announced first.
 
     The usage of the response counts every call.
 
     Raises:
-        Exception: as the last call raised it, or the policy.
+        Exception: the last call or the policy raised it.
     """
     settings = request.model_settings.retry or ModelRetrySettings()
     most = settings.max_retries or 0
@@ -92,7 +92,7 @@ async def call_with_retries(
                 async for event in events:
                     seen.note(event)
                     if isinstance(event, ModelResponse):
-                        event.usage = _with_failed(event.usage, failed)
+                        event.usage = _with_failed_calls(event.usage, failed)
                     yield event
             return
         except Exception as error:
@@ -113,7 +113,7 @@ async def call_with_retries(
 def _context(
     error: Exception, model: Model, request: ModelRequest, *, attempt: int, most: int, has_begun: bool
 ) -> RetryPolicyContext:
-    """Return what is known of a call that failed."""
+    """Return the context of a failed call for the policy."""
     question = ModelRetryAdviceRequest(
         error=error,
         attempt=attempt,
@@ -123,13 +123,13 @@ def _context(
     )
     advice = model.get_retry_advice(question)
     if has_begun:
-        advice = _after_the_beginning(advice, is_stateful=request.is_stateful)
+        advice = _after_begin(advice, is_stateful=request.is_stateful)
     return RetryPolicyContext(
         error=error,
         attempt=attempt,
         max_retries=most,
         stream=request.streamed,
-        normalized=normalized(error, advice),
+        normalized=normalize_error(error, advice),
         provider_advice=advice,
         previous_response_id=request.previous_response_id,
         conversation_id=request.conversation_id,
@@ -139,7 +139,7 @@ def _context(
 async def _delay(
     policy: RetryPolicy, context: RetryPolicyContext, waits: ModelRetryBackoffInput | None
 ) -> float | None:
-    """Return the seconds to wait before another call, None if there is to be none."""
+    """Return the seconds to wait before the next call, None if there is none."""
     if context.normalized.is_abort:
         return None
     decision = await evaluate(policy, context)
@@ -152,7 +152,7 @@ async def _delay(
 
 
 def may_replay(decision: RetryDecision, context: RetryPolicyContext) -> bool:
-    """Return whether a call is made again, now that the policy has decided."""
+    """Return whether to repeat a call, given the decision of the policy."""
     if not decision.retry:
         return False
     match context.replay_safety:
@@ -165,7 +165,7 @@ def may_replay(decision: RetryDecision, context: RetryPolicyContext) -> bool:
 
 
 def backoff(settings: ModelRetryBackoffSettings | None, failed: int, chance: float) -> float:
-    """Return the seconds to wait after `failed` calls that failed; `chance` is random, from 0 to 1."""
+    """Return the seconds to wait after `failed` calls; `chance` is random, from 0 to 1."""
     settings = settings or ModelRetryBackoffSettings()
     first = FIRST_DELAY if settings.initial_delay is None else settings.initial_delay
     multiplier = MULTIPLIER if settings.multiplier is None else settings.multiplier
@@ -177,9 +177,9 @@ def backoff(settings: ModelRetryBackoffSettings | None, failed: int, chance: flo
     return delay if settings.jitter is False else delay * (1 + JITTER * (2 * chance - 1))
 
 
-def normalized(error: Exception, advice: ModelRetryAdvice | None = None) -> ModelRetryNormalizedError:
-    """Return what a failure comes to; what the model knows of it goes before what we read."""
-    read = _read_ours(error) if isinstance(error, ServiceError) else _read_foreign(error)
+def normalize_error(error: Exception, advice: ModelRetryAdvice | None = None) -> ModelRetryNormalizedError:
+    """Return the facts of a failure; those from the model's advice take precedence."""
+    read = _read_own_error(error) if isinstance(error, ServiceError) else _read_foreign_error(error)
     if advice is None:
         return read
     known = vars(advice.normalized) if advice.normalized else {}
@@ -187,7 +187,7 @@ def normalized(error: Exception, advice: ModelRetryAdvice | None = None) -> Mode
     return read if read.retry_after is not None else replace(read, retry_after=advice.retry_after)
 
 
-def _read_ours(error: ServiceError) -> ModelRetryNormalizedError:
+def _read_own_error(error: ServiceError) -> ModelRetryNormalizedError:
     is_lost = isinstance(error, ServiceUnavailableError) and error.status is None and error.code in _NETWORK
     return ModelRetryNormalizedError(
         status_code=error.status,
@@ -200,8 +200,8 @@ def _read_ours(error: ServiceError) -> ModelRetryNormalizedError:
     )
 
 
-def _read_foreign(error: Exception) -> ModelRetryNormalizedError:
-    """Read what exceptions of `openai`, HTTP libraries and other models' clients say of themselves."""
+def _read_foreign_error(error: Exception) -> ModelRetryNormalizedError:
+    """Read an exception of `openai`, an HTTP library or another client."""
     is_timeout = isinstance(error, TimeoutError | ModelTimeoutError) or _is(error, "openai", "APITimeoutError")
     is_network = isinstance(error, ConnectionError | TimeoutError) or _is(error, "openai", "APIConnectionError")
     for library in ("httpx", "httpx2"):
@@ -220,7 +220,7 @@ def _read_foreign(error: Exception) -> ModelRetryNormalizedError:
 
 
 def _is(error: Exception, library: str, name: str) -> bool:
-    """Return whether an error is of a class of a library, which is not imported for the question."""
+    """Return whether an error is of a class of a library, without importing the library."""
     kind = getattr(sys.modules.get(library), name, None)
     return isinstance(kind, type) and isinstance(error, kind)
 
@@ -230,14 +230,14 @@ def _first(error: Exception, kind: type[Any] | UnionType, *names: str) -> Any:
     return next((value for value in values if isinstance(value, kind) and not isinstance(value, bool)), None)
 
 
-def _after_the_beginning(advice: ModelRetryAdvice | None, *, is_stateful: bool) -> ModelRetryAdvice:
-    """Return advice for a call whose response had begun: the service has got it, so it is never safe."""
+def _after_begin(advice: ModelRetryAdvice | None, *, is_stateful: bool) -> ModelRetryAdvice:
+    """Return advice for a call whose response had begun: the service has the request, so a replay is never safe."""
     advice = advice or ModelRetryAdvice()
     return replace(advice, response_started=True, replay_safety="unsafe" if is_stateful else None)
 
 
-def _with_failed(usage: Usage, failed: int) -> Usage:
-    """Return the usage of a response and the calls that failed before it."""
+def _with_failed_calls(usage: Usage, failed: int) -> Usage:
+    """Return the usage of a response, with the failed calls before it counted."""
     if not failed:
         return usage
     whole = Usage()

@@ -1,4 +1,4 @@
-"""The way in: run an agent to the end, or read along."""
+"""The runner: runs an agent to the end, or streams its events."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ class Runner:
     ) -> RunResult:
         """Run an agent until it has its final output.
 
-        With `previous_response_id` or `conversation_id` the service keeps the history, and each call sends what is new;
-        `auto_previous_response_id` begins with the whole input and goes on so. With a `session` the run goes on from
-        what that holds, and is kept in it turn by turn; what the session raises ends the run.
+        With `previous_response_id` or `conversation_id` the service keeps the history, and each call sends only new
+        items; `auto_previous_response_id` sends the whole input with the first call. With a `session` the run continues
+        its conversation, and is saved turn by turn; an error of the session ends the run.
 
         Raises:
-            AgentsException: as its subclasses say; `run_data` has what was produced until then.
+            AgentsException: see its subclasses; `run_data` has the items and responses so far.
         """
         active = _begin(
             starting_agent,
@@ -106,7 +106,7 @@ class Runner:
         conversation_id: str | None = None,
         session: Session | None = None,
     ) -> RunResult:
-        """Do what `run` does, from code that is not async; inside a running event loop it raises `RuntimeError`."""
+        """Run an agent as `run` does, from synchronous code; raise `RuntimeError` inside a running event loop."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -145,7 +145,7 @@ class Runner:
         *,
         error_handlers: RunErrorHandlers[Any] | None = None,
     ) -> RunResultStreaming:
-        """Start a run in the running event loop and return it at once, to be read as it goes."""
+        """Start a run in the running event loop and return it at once, to be read as it proceeds."""
         active = _begin(
             starting_agent,
             input,
@@ -172,23 +172,23 @@ class Runner:
 
 
 def _begin(starting_agent: Agent[Any], input: str | list[TResponseInputItem] | RunState, **options: Any) -> ActiveRun:
-    """Return the run that begins, or goes on from its state."""
+    """Return a new run, or one resumed from its state."""
     if isinstance(input, str | list):
         active = begin(starting_agent, input, run_agent=run_nested, **options)
     else:
         # 5 ms that only a resumed run pays.
-        from .state.run_state import resumed
+        from .state.run_state import resume_run
 
-        del options["max_turns"]  # A run has the turns that it began with.
-        active = resumed(input, run_agent=run_nested, **options)
+        del options["max_turns"]  # A resumed run keeps its limit.
+        active = resume_run(input, run_agent=run_nested, **options)
     return active
 
 
 async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
-    """Run an agent as part of a tool call: its usage is added to that of the run around it, however it ends.
+    """Run an agent as part of a tool call; its usage is added to that of the run around it, however it ends.
 
     Raises:
-        AgentsException: as its subclasses say; `run_data` has what was produced until then.
+        AgentsException: see its subclasses; `run_data` has the items and responses so far.
     """
     active = _begin_nested(run, context)
     paused = context.paused.pop(context.tool_call_id, None)
@@ -196,14 +196,14 @@ async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
         active = paused.copy().attach_to(active)
     try:
         async with aclosing(run_loop(active, streamed=run.hear is not None)) as events:
-            end = await (_end(events) if run.hear is None else _heard_end(events, run))
+            end = await (_read_to_end(events) if run.hear is None else _read_with_listener(events, run))
         if end is not None and end.error is not None:
             raise end.error
     finally:
         context.usage.add(active.context.usage)
         await active.close()
     if active.turn.interruptions:
-        active.context.usage = Usage()  # What it used so far is counted.
+        active.context.usage = Usage()  # Its usage so far is counted.
         context.paused[context.tool_call_id] = active
     return RunResult(active)
 
@@ -223,7 +223,7 @@ def _begin_nested(run: NestedRun, context: ToolContext[Any]) -> ActiveRun:
     )
 
 
-async def _end(events: AsyncGenerator[RunEvent]) -> RunFinished | None:
+async def _read_to_end(events: AsyncGenerator[RunEvent]) -> RunFinished | None:
     end: RunFinished | None = None
     async for event in events:
         if type(event) is RunFinished:
@@ -231,13 +231,13 @@ async def _end(events: AsyncGenerator[RunEvent]) -> RunFinished | None:
     return end
 
 
-async def _heard_end(events: AsyncGenerator[RunEvent], run: NestedRun) -> RunFinished | None:
-    """Read the run to its end; a task beside it tells of the events, one after the other."""
+async def _read_with_listener(events: AsyncGenerator[RunEvent], run: NestedRun) -> RunFinished | None:
+    """Read the run to its end; a task beside it passes the events to the listener, one after the other."""
     end: RunFinished | None = None
     waiting: asyncio.Queue[tuple[StreamEvent, Agent[Any]] | None] = asyncio.Queue(run.most_unheard or 0)
     agent = run.agent
     async with asyncio.TaskGroup() as group:
-        group.create_task(_tell(waiting, run), name=f"events of {agent.name}")
+        group.create_task(_notify(waiting, run), name=f"events of {agent.name}")
         async for event in events:
             match event:
                 case AgentUpdatedStreamEvent(new_agent=agent):
@@ -250,30 +250,33 @@ async def _heard_end(events: AsyncGenerator[RunEvent], run: NestedRun) -> RunFin
     return end
 
 
-async def _tell(waiting: asyncio.Queue[tuple[StreamEvent, Agent[Any]] | None], run: NestedRun) -> None:
+async def _notify(waiting: asyncio.Queue[tuple[StreamEvent, Agent[Any]] | None], run: NestedRun) -> None:
     assert run.hear is not None
-    while (heard := await waiting.get()) is not None:
-        await run.hear(*heard)
+    while (event := await waiting.get()) is not None:
+        await run.hear(*event)
 
 
 T = TypeVar("T")
 
-_kept: dict[int, asyncio.Runner] = {}
-"""By process: what a fork has from its parent is not used there."""
+_loops: dict[int, asyncio.Runner] = {}
+"""The main thread's event loop, by process id: a fork does not use the loop of its parent.
+
+It is kept between runs, since a client of the user has connections that belong to the loop in which they were opened.
+"""
 
 
 def run_to_end(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine from code that is not async, and return what it gives."""
+    """Run a coroutine from synchronous code, and return its result."""
     if not _is_main_thread():
-        return asyncio.run(work)  # Nobody would close the loop at the end of such a thread.
+        return asyncio.run(work)  # Such a thread has no end at which to close a kept loop.
     process = os.getpid()
-    if process not in _kept:
-        _kept[process] = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-    return _kept[process].run(_tidy(work), context=contextvars.copy_context())
+    if process not in _loops:
+        _loops[process] = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+    return _loops[process].run(_tidy(work), context=contextvars.copy_context())
 
 
 async def _tidy(work: Coroutine[Any, Any, T]) -> T:
-    """Await work, then end the tasks and generators that it leaves behind, as the end of a loop would."""
+    """Await work, then end its remaining tasks and generators, as closing the loop would."""
     begun: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
     of_loop = sys.get_asyncgen_hooks().firstiter
 
@@ -286,21 +289,21 @@ async def _tidy(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await work
     finally:
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
+        remaining = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in remaining:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*remaining, return_exceptions=True)
         await asyncio.gather(*(generator.aclose() for generator in list(begun)), return_exceptions=True)
 
 
 def _close() -> None:
-    runner = _kept.get(os.getpid())
+    runner = _loops.get(os.getpid())
     if runner is None or not _is_main_thread():
         return
     loop = runner.get_loop()
     if not loop.is_running():
-        _kept.clear()
-        loop.close()  # No more: each run was tidy, and the runner would begin a thread, which an exit does not let it.
+        _loops.clear()
+        loop.close()  # Without Runner.close(), which would start a thread: not possible at exit.
 
 
 def _is_main_thread() -> bool:
@@ -309,5 +312,5 @@ def _is_main_thread() -> bool:
 
 atexit.register(_close)
 if sys.platform != "win32":
-    # The end of the child would take the loop away from its parent: the two share what it waits by.
+    # A forked child shares the selector: closing its copy would break the loop of the parent.
     os.register_at_fork(before=_close)

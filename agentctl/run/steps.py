@@ -57,7 +57,7 @@ class Plan:
 
     @property
     def uses_tools(self) -> bool:
-        """Whether the model used a tool, including one that the service runs."""
+        """Return whether the model used a tool, including one that the service runs."""
         return any(isinstance(item, ToolCallItem | HandoffCallItem) for item in self.items)
 
 

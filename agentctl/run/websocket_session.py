@@ -1,4 +1,4 @@
-"""The pinned session: runs that share one provider, and so the sockets on which the service remembers them."""
+"""The pinned session: runs that share one provider, and so the sockets whose history the service keeps."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 class ResponsesWebSocketSession:
     """Runs agents over one shared provider, with one shared configuration.
 
-    That the two belong together is checked when the session is made and before every use.
+    On creation and before every use it checks that the two belong together.
 
     Raises:
-        TypeError: `run_config.model_provider` is no `MultiProvider`.
+        TypeError: `run_config.model_provider` is not a `MultiProvider`.
         ValueError: its `openai_provider` is another object than `provider`.
     """
 
@@ -46,7 +46,7 @@ class ResponsesWebSocketSession:
         """Run an agent as `Runner.run` does, with the session's configuration.
 
         Raises:
-            ValueError: a `run_config` is given, too.
+            ValueError: a `run_config` is passed.
         """
         self._check_arguments("run", kwargs)
         return await Runner.run(starting_agent, input, run_config=self.run_config, **kwargs)
@@ -57,7 +57,7 @@ class ResponsesWebSocketSession:
         """Start a run as `Runner.run_streamed` does, with the session's configuration.
 
         Raises:
-            ValueError: a `run_config` is given, too.
+            ValueError: a `run_config` is passed.
         """
         self._check_arguments("run_streamed", kwargs)
         return Runner.run_streamed(starting_agent, input, run_config=self.run_config, **kwargs)
@@ -71,20 +71,20 @@ class ResponsesWebSocketSession:
         provider = self.run_config.model_provider
         if not isinstance(provider, MultiProvider):
             raise TypeError(
-                "ResponsesWebSocketSession: run_config.model_provider is a MultiProvider, not "
+                "ResponsesWebSocketSession: run_config.model_provider must be a MultiProvider, not "
                 f"{type(provider).__name__}"
             )
         if provider.openai_provider is not self.provider:
             raise ValueError(
-                "ResponsesWebSocketSession: provider is another object than run_config.model_provider.openai_provider; "
-                "runs would not go over its sockets"
+                "ResponsesWebSocketSession: provider must be run_config.model_provider.openai_provider itself, or "
+                "runs would not use its sockets"
             )
 
     def _check_arguments(self, method: str, arguments: dict[str, Any]) -> None:
         self._check()
         if "run_config" in arguments:
             raise ValueError(
-                f"ResponsesWebSocketSession.{method}() takes no run_config: the session has one for all its runs"
+                f"ResponsesWebSocketSession.{method}() takes no run_config; the session's own is used for all its runs"
             )
 
 
@@ -101,10 +101,10 @@ async def responses_websocket_session(
     responses_websocket_options: OpenAIResponsesWebSocketOptions | None = None,
     responses_transport: Transport = "websocket",
 ) -> AsyncIterator[ResponsesWebSocketSession]:
-    """Make a session over the WebSocket transport, and close its sockets at the end.
+    """Open a session over the WebSocket transport, and close its sockets at the end.
 
-    A streamed run is to be read to its end before the session ends, which takes its socket away. With
-    `responses_transport="auto"` the runs go over HTTP where no WebSocket opens.
+    Read a streamed run to its end before the session ends, which closes its socket. With `responses_transport="auto"`
+    the runs fall back to HTTP where no WebSocket opens.
     """
     provider = MultiProvider(
         openai_api_key=api_key,

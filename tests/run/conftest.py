@@ -37,7 +37,7 @@ def run(request: pytest.FixtureRequest) -> Run:
             config = options.get("run_config")
             if isinstance(config, RunConfig):
                 await config.model_provider.aclose()
-                for _ in range(10):  # A socket that was broken off ends a few steps later.
+                for _ in range(10):  # A socket that was was cancelled before ends a few steps later.
                     await asyncio.sleep(0)
             assert asyncio.all_tasks() == {asyncio.current_task()}
 

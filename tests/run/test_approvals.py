@@ -237,7 +237,7 @@ def test_a_no_holds_though_the_tool_needs_no_yes_any_more(run: Run) -> None:
 
 def test_calls_of_one_turn_that_cannot_be_told_apart_are_not_asked_about(run: Run) -> None:
     both = [*deletes("x"), function_call("delete", {"name": "all"}, call_id="c-x")]
-    with pytest.raises(ModelBehaviorError, match="2 calls the id 'c-x'"):
+    with pytest.raises(ModelBehaviorError, match="2 calls the same id 'c-x'"):
         run(agent_with(both))
     assert not done
 
@@ -336,7 +336,7 @@ def test_only_what_waits_is_decided_about(run: Run) -> None:
     state = run(agent).to_state()
     with pytest.raises(UserError, match="no call 'c-y' of tool 'delete' waits"):
         state.approve(ToolApprovalItem(agent, deletes("y")[0]))
-    with pytest.raises(UserError, match="is a ToolApprovalItem, not str"):
+    with pytest.raises(UserError, match="is about a ToolApprovalItem, not str"):
         state.reject("c-x")  # type: ignore[arg-type]
 
 
@@ -454,7 +454,7 @@ def test_runs_of_two_agents_wait_at_once(run: Run) -> None:
 def test_runs_whose_calls_cannot_be_told_apart_are_not_asked_about(run: Run) -> None:
     inner = agent_with(deletes("x"), deletes("x"), name="inner")
     calls = [function_call("sub", {"input": "go"}, call_id=call_id) for call_id in ("c1", "c2")]
-    with pytest.raises(ModelBehaviorError, match=r"2 calls the id 'c-x of inner, delete'"):
+    with pytest.raises(ModelBehaviorError, match=r"2 calls the same id 'c-x of inner, delete'"):
         run(agent_with(calls, tools=[inner.as_tool("sub", "")]))
 
 
@@ -635,7 +635,7 @@ def test_the_tool_may_decide_itself(run: Run) -> None:
 @pytest.mark.parametrize("answer", [True, {"approve": "yes"}, {"reason": "?"}, "yes"])
 def test_a_decision_of_a_tool_that_is_none_ends_the_run(run: Run, answer: Any) -> None:
     tool = shell(needs_approval=True, on_approval=lambda *_: answer)
-    with pytest.raises(UserError, match="decides about calls of tool 'shell' gives a dict with approve"):
+    with pytest.raises(UserError, match="approval callback of tool 'shell' must return a dict with approve"):
         run(agent_with([SHELL_CALL], tools=[tool]))
     assert not done
 
@@ -851,7 +851,7 @@ def test_a_call_that_is_cancelled_after_its_yes_is_made_no_more(run: Run) -> Non
     assert (result.interruptions, result.final_output) == ([], None)
     first, broken_off, last = outputs(result)
     assert (first, last) == ("looked", "looked")
-    assert "broken off" in broken_off
+    assert "was cancelled before" in broken_off
     after = run(agent, result.to_state())
     assert (after.final_output, outputs(after)) == ("done", [first, broken_off, last])
     assert dict(done) == {"c1": 1, "c3": 1}
@@ -861,7 +861,7 @@ def test_a_run_that_is_cancelled_before_it_goes_on_waits_no_more(run: Run) -> No
     agent = agent_with(deletes("x"), "done")
     result = cancelled(agent, run(agent).to_state())
     assert result.interruptions == []
-    assert ["broken off" in output for output in outputs(result)] == [True]
+    assert ["was cancelled before" in output for output in outputs(result)] == [True]
     assert run(agent, result.to_state()).final_output == "done"
     assert not done
 
@@ -902,7 +902,7 @@ def test_a_run_that_fails_after_the_yes_can_be_gone_on_with(run: Run) -> None:
     after = run(agent, result.to_state())
     assert after.final_output == "done"
     assert outputs(after)[0] == "looked"
-    assert "broken off" in outputs(after)[1]
+    assert "was cancelled before" in outputs(after)[1]
     assert dict(done) == {"c-look": 1}
 
 

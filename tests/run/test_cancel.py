@@ -321,7 +321,7 @@ def test_a_run_that_has_ended_is_not_changed() -> None:
 def test_a_mode_that_is_none_says_so() -> None:
     async def scenario() -> None:
         result = Runner.run_streamed(Agent(name="a", model=ScriptedModel(["ok"])), "hi")
-        with pytest.raises(ValueError, match="mode is 'immediate' or 'after_turn', not 'later'"):
+        with pytest.raises(ValueError, match="mode must be 'immediate' or 'after_turn', not 'later'"):
             result.cancel("later")  # type: ignore[arg-type]
         async for _ in result.stream_events():
             pass

@@ -81,7 +81,7 @@ def test_the_conversation_goes_on_with_the_agent_that_had_the_last_word() -> Non
 def test_tool_calls_that_need_a_yes_are_asked_about(options: tuple[str, ...]) -> None:
     ended = loop("delete both\nYES\nno\nquit\n", *options)
     assert ended.stderr == ""
-    questions = '[may delete run? {"name": "this"} y/n] [may delete run? {"name": "that"} y/n] '
+    questions = '[allow delete {"name": "this"}? y/n] [allow delete {"name": "that"}? y/n] '
     assert questions in ended.stdout
     assert "Done.\n" in ended.stdout
     if "whole" not in options:

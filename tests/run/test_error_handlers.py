@@ -141,7 +141,7 @@ def test_a_result_with_an_unknown_field_is_an_error(run: Run) -> None:
 
 def test_handlers_are_a_dict(run: Run) -> None:
     handlers: Any = 3
-    with pytest.raises(UserError, match="error_handlers is a dict of functions, not int"):
+    with pytest.raises(UserError, match="error_handlers must be a dict of functions, not int"):
         run(endless(), max_turns=1, error_handlers=handlers)
 
 

@@ -380,7 +380,7 @@ def test_a_guardrail_that_gives_no_verdict_is_an_error(run: Run) -> None:
 @pytest.mark.parametrize("where", ["input", "output"])
 def test_a_function_that_was_not_made_a_guardrail_is_an_error_that_says_how(run: Run, where: str) -> None:
     agent: Agent[Any] = Agent(name="a", model=ScriptedModel(["x"]), **{f"{where}_guardrails": [len]})  # type: ignore[arg-type]
-    with pytest.raises(UserError, match=f"not <built-in function len>: make one of a function with @{where}_guardrail"):
+    with pytest.raises(UserError, match=f"not <built-in function len>; decorate a function with @{where}_guardrail"):
         run(agent)
 
 

@@ -247,7 +247,7 @@ def test_a_handoff_of_ones_own_gives_an_agent(run: Run) -> None:
         return Handoff("transfer_to_b", "To b.", {"type": "object", "properties": {}}, found, "b")
 
     assert run(Agent(name="a", model=model, handoffs=[made(found)])).last_agent is b
-    with pytest.raises(UserError, match="gave no agent, but str"):
+    with pytest.raises(UserError, match="must return an Agent, not str"):
         run(Agent(name="a", model=model, handoffs=[made(nobody)]))
 
 
@@ -385,7 +385,10 @@ def test_a_filter_goes_before_nesting(run: Run) -> None:
 
 
 def test_a_filter_that_gives_nothing_ends_the_run(run: Run) -> None:
-    for given, message in ((lambda data: None, "HandoffInputData, not NoneType"), ("text", "is a function, not str")):
+    for given, message in (
+        (lambda data: None, "HandoffInputData, not NoneType"),
+        ("text", "must be a function, not str"),
+    ):
         with pytest.raises(UserError, match=message):
             run(chain(ScriptedModel(steps()), {"input_filter": given}))
 

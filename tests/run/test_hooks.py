@@ -293,8 +293,8 @@ def test_a_model_call_that_fails_has_no_end(run: Run) -> None:
 @pytest.mark.parametrize(
     ("hooks", "message"),
     [
-        (3, "hooks of a run are RunHooks, not int"),
-        (AgentLog([], "a"), r"AgentLog is AgentHooks: give them to Agent\(hooks=…\)"),
+        (3, "hooks of a run must be RunHooks, not int"),
+        (AgentLog([], "a"), r"AgentLog is AgentHooks; pass it to Agent\(hooks=…\)"),
     ],
 )
 def test_hooks_of_another_kind_are_refused_before_the_run_begins(hooks: Any, message: str) -> None:
@@ -334,5 +334,5 @@ class NotAsync(RunHooks[Any]):
 
 @pytest.mark.parametrize("own", [None, AgentHooks[Any]()])
 def test_a_hook_that_is_not_async_is_named(run: Run, own: AgentHooks[Any] | None) -> None:
-    with pytest.raises(TypeError, match=r"a hook is an `async def`, and NotAsync\.on_agent_start is none"):
+    with pytest.raises(TypeError, match=r"a hook must be an `async def`, and NotAsync\.on_agent_start is not"):
         run(Agent(name="a", model=ScriptedModel(["x"]), hooks=own), hooks=NotAsync())

@@ -91,12 +91,12 @@ def test_a_text_as_input_is_a_message(run: Run) -> None:
 
 @pytest.mark.parametrize("given", [None, [], {"input": []}])
 def test_what_is_no_input_says_so(run: Run, given: Any) -> None:
-    with pytest.raises(UserError, match=f"returns a ModelInputData, not {type(given).__name__}"):
+    with pytest.raises(UserError, match=f"must return a ModelInputData, not {type(given).__name__}"):
         run(Agent(name="a", model=ScriptedModel(["ok"])), run_config=filtering(lambda data: given))
 
 
 def test_what_is_no_filter_says_so(run: Run) -> None:
-    with pytest.raises(UserError, match="call_model_input_filter is a function, not str"):
+    with pytest.raises(UserError, match="call_model_input_filter must be a function, not str"):
         run(Agent(name="a", model=ScriptedModel(["ok"])), run_config=filtering("short"))
 
 

@@ -341,11 +341,11 @@ def test_hooks_hear_of_them(run: Run) -> None:
         ([ShellTool(nothing)], local_shell_call("ls"), "'local_shell_call', for which agent 'a' has no tool"),
         ([ShellTool(nothing)], {**shell_call("ls"), "status": "incomplete"}, "'shell' was cut before its end"),
         ([ShellTool(nothing)], {**shell_call("ls"), "call_id": "", "id": ""}, "'shell' without an id"),
-        ([ShellTool(nothing)], shell_call(), "'shell' that says nothing it can do"),
-        ([ShellTool(nothing)], {**shell_call("x"), "action": {"commands": "x"}}, "says nothing it can do"),
-        ([ShellTool(nothing)], {**shell_call("x"), "action": None}, "says nothing it can do"),
-        ([ApplyPatchTool(Editor())], patch_call("move_file", "a"), "says nothing it can do"),
-        ([ApplyPatchTool(Editor())], patch_call("update_file", "a"), "says nothing it can do"),
+        ([ShellTool(nothing)], shell_call(), "'shell' with an invalid action"),
+        ([ShellTool(nothing)], {**shell_call("x"), "action": {"commands": "x"}}, "with an invalid action"),
+        ([ShellTool(nothing)], {**shell_call("x"), "action": None}, "with an invalid action"),
+        ([ApplyPatchTool(Editor())], patch_call("move_file", "a"), "with an invalid action"),
+        ([ApplyPatchTool(Editor())], patch_call("update_file", "a"), "with an invalid action"),
     ],
 )
 def test_a_call_that_nothing_can_be_made_of_ends_the_run(run: Run, tools: list[Tool], call: Wire, said: str) -> None:

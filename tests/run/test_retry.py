@@ -34,7 +34,7 @@ from agentctl.models.openai_responses import OpenAIResponsesModel
 from agentctl.net.options import HttpOptions
 from agentctl.net.unreachable import CONNECT_FAILED, CONNECTION_LOST, NO_ANSWER
 from agentctl.run.result import RunResultBase
-from agentctl.run.retry import backoff, normalized
+from agentctl.run.retry import backoff, normalize_error
 from agentctl.testing import ModelStep, ScriptedModel, assistant_message
 from agentctl.testing.wire_output import response_events
 from agentctl.tracing import GenerationSpanData
@@ -250,7 +250,7 @@ def test_what_the_model_knows_goes_before_what_we_read() -> None:
     advice = ModelRetryAdvice(
         retry_after=2, normalized=ModelRetryNormalizedError(status_code=529, is_network_error=True)
     )
-    read = normalized(BUSY, advice)
+    read = normalize_error(BUSY, advice)
     assert (read.status_code, read.message, read.is_network_error, read.retry_after) == (529, "busy", True, 2)
 
 
@@ -306,7 +306,7 @@ class FlatForeign(Exception):
     ],
 )
 def test_failures_of_every_kind_are_read(error: Exception, facts: dict[str, Any]) -> None:
-    read = vars(normalized(error)) | {"message": None}
+    read = vars(normalize_error(error)) | {"message": None}
     expected = vars(ModelRetryNormalizedError(**facts))
     if isinstance(error, ServiceUnavailableError):
         expected["error_code"] = error.code
@@ -319,12 +319,12 @@ def test_failures_of_an_openai_client_are_read() -> None:
 
     request = httpx2.Request("POST", "http://x")
     answer = httpx2.Response(429, headers={"retry-after-ms": "1500", "x-request-id": "req_1"}, request=request)
-    read = normalized(openai.RateLimitError("busy", response=answer, body={"code": "slow_down"}))
+    read = normalize_error(openai.RateLimitError("busy", response=answer, body={"code": "slow_down"}))
     assert (read.status_code, read.error_code, read.request_id) == (429, "slow_down", "req_1")
     assert read.retry_after == 1.5
-    assert normalized(openai.APIConnectionError(request=request)).is_network_error
-    assert normalized(openai.APITimeoutError(request)).is_timeout
-    assert normalized(httpx2.ConnectError("x")).is_network_error
+    assert normalize_error(openai.APIConnectionError(request=request)).is_network_error
+    assert normalize_error(openai.APITimeoutError(request)).is_timeout
+    assert normalize_error(httpx2.ConnectError("x")).is_network_error
 
 
 class Custom(Model):

@@ -239,7 +239,7 @@ def test_no_key_of_a_trace_is_kept_and_asking_for_it_is_refused() -> None:
         state = asyncio.run(scenario())
         assert "canary" not in state.to_string()
         for keep in (state.to_json, state.to_string):
-            with pytest.raises(UserError, match="holds no key: give the tracing key again where the run goes on"):
+            with pytest.raises(UserError, match="has no key in it: set the tracing key again where the run is resumed"):
                 keep(include_tracing_api_key=True)
 
 
@@ -264,13 +264,13 @@ def test_the_trace_goes_on_elsewhere_under_its_id_and_names(run: Run) -> None:
 
 @pytest.mark.parametrize("version", [0, 2, "1", None, True, 1.5])
 def test_a_version_that_nobody_knows_is_refused(version: Any) -> None:
-    with pytest.raises(UserError, match=r"of version .*, and this agentctl reads version 1"):
+    with pytest.raises(UserError, match=r"has version .*, and this agentctl reads version 1"):
         read(agent_with(), {**waiting_state().to_json(), "version": version})
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", "5", '"x"', "{}", '{"version": 1}', "[" * 100_000])
 def test_a_text_that_is_no_state_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match=r"state of the run cannot be read|state of a run is a JSON text"):
+    with pytest.raises(UserError, match=r"state of the run cannot be read|state of a run is not a JSON text"):
         asyncio.run(RunState.from_string(agent_with(), text))
 
 
@@ -292,7 +292,7 @@ def test_an_agent_that_is_not_found_is_named() -> None:
 
 def test_two_agents_of_one_name_are_not_told_apart() -> None:
     state = waiting_state()
-    with pytest.raises(UserError, match="names agent 'a', and 'first' leads to 2 of that name"):
+    with pytest.raises(UserError, match="names agent 'a', and 'first' leads to 2 agents of that name"):
         read(Agent("first", handoffs=[Agent("a"), Agent("a")]), state)
 
 
@@ -308,7 +308,7 @@ def test_agents_are_found_around_a_circle_of_handoffs() -> None:
 
 
 def test_what_reads_a_state_is_an_agent() -> None:
-    with pytest.raises(UserError, match="is read with its first agent, an Agent, not str"):
+    with pytest.raises(UserError, match="is read with its first Agent, not str"):
         read("a", waiting_state())  # type: ignore[arg-type]
 
 
@@ -317,7 +317,7 @@ def test_a_run_of_an_agent_that_is_no_tool_is_refused() -> None:
     second = agent.handoffs[0].agent  # type: ignore[union-attr]
     assert second is not None
     second.tools = [tool for tool in second.tools if tool.name != "sub"]
-    with pytest.raises(UserError, match="run within a call of tool 'sub', which is no agent of 'second'"):
+    with pytest.raises(UserError, match="run within a call of tool 'sub', which is not an agent tool of 'second'"):
         read(agent, json.loads(whole_text()))
 
 
@@ -406,8 +406,8 @@ def test_of_an_object_its_fields_are_kept_and_never_its_class(context: Any, capl
     kept = state.to_json()
     assert kept["context"] == {"user": "u1"}
     assert type(context).__name__ not in json.dumps(kept)
-    assert "is kept in its state as a dict of its fields" in caplog.text
-    with pytest.raises(UserError, match="which is no JSON: give to_json a context_serializer"):
+    assert "is saved in its state as a dict of its fields" in caplog.text
+    with pytest.raises(UserError, match="is not JSON; pass a context_serializer to to_json"):
         state.to_json(strict_context=True)
 
 
@@ -415,7 +415,7 @@ def test_a_context_that_cannot_be_kept_is_left_out(caplog: pytest.LogCaptureFixt
     state = waiting_state(context=object())
     assert state.to_json()["context"] is None
     assert "is left out of its state" in caplog.text
-    with pytest.raises(UserError, match="is a object, which is no JSON"):
+    with pytest.raises(UserError, match="of type object, is not JSON"):
         state.to_json(strict_context=True)
 
 
@@ -427,13 +427,13 @@ def test_a_context_is_kept_by_its_serializer_and_read_by_its_deserializer(run: R
     result = run(again.current_agent, approve_all(again))
     assert result.context_wrapper.context == Account("u1")
     assert read(agent_with(), kept).copy_run().context.context == {"name": "u1"}
-    with pytest.raises(UserError, match="give from_json its context_deserializer"):
+    with pytest.raises(UserError, match="pass its context_deserializer to from_json"):
         read(agent_with(), kept, strict_context=True)
 
 
 @pytest.mark.parametrize("kept", [["no mapping"], "text", {"no": object()}])
 def test_a_serializer_gives_json(kept: Any) -> None:
-    with pytest.raises(UserError, match=r"context_serializer gave|context_serializer gives"):
+    with pytest.raises(UserError, match=r"result of context_serializer|context_serializer must return"):
         waiting_state(context=Account("u1")).to_json(context_serializer=lambda _: kept)
 
 

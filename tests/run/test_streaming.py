@@ -160,7 +160,7 @@ def test_a_result_says_what_came_of_the_run_when_it_is_printed() -> None:
         result = await Runner.run(agent_with_a_tool(), "hi")
         text = str(result)
         result.release_agents()
-        assert str(result).startswith("RunResult of an agent that is gone: ")
+        assert str(result).startswith("RunResult of a released agent: ")
         return text
 
     printed = asyncio.run(scenario())

@@ -132,7 +132,7 @@ def test_of_several_tools_of_one_name_the_last_is_offered_and_the_user_is_told_o
     assert [tool.name for tool in offered] == ["two", "one"]
     assert [item.output for item in outputs(result)] == [3]
     (record,) = caplog.records
-    assert record.message.startswith("agent 'a' has several tools or handoffs of the name 'one'; ")
+    assert record.message.startswith("agent 'a' has several tools or handoffs named 'one'; ")
 
 
 def test_a_handoff_is_preferred_to_a_tool_of_its_name(run: Run) -> None:
@@ -150,7 +150,7 @@ def test_names_that_collide_may_be_an_error(run: Run, kind: Literal["tools", "ha
         "handoffs": calling(two, handoffs=[to_one, to_one]),
         "both": calling(one, handoffs=[to_one]),
     }
-    with pytest.raises(UserError, match="several tools or handoffs of the name 'one'"):
+    with pytest.raises(UserError, match="several tools or handoffs named 'one'"):
         run(agents[kind], run_config=RunConfig(tool_name_collision_policy="error"))
     assert model_of(agents[kind]).calls == ()
 

@@ -48,12 +48,12 @@ def test_a_session_is_a_frozen_dataclass_of_provider_and_run_config(session: Res
 
 def test_on_creation_a_model_provider_that_is_no_multi_provider_is_a_type_error() -> None:
     provider = OpenAIProvider(api_key="sk-test")
-    with pytest.raises(TypeError, match="is a MultiProvider, not OpenAIProvider"):
+    with pytest.raises(TypeError, match="must be a MultiProvider, not OpenAIProvider"):
         ResponsesWebSocketSession(provider, RunConfig(model_provider=provider))
 
 
 def test_on_creation_another_openai_provider_is_a_value_error(provider: MultiProvider) -> None:
-    with pytest.raises(ValueError, match="another object"):
+    with pytest.raises(ValueError, match="must be run_config.model_provider.openai_provider itself"):
         ResponsesWebSocketSession(OpenAIProvider(api_key="sk-test"), RunConfig(model_provider=provider))
 
 
@@ -77,11 +77,11 @@ def test_before_every_use_another_openai_provider_is_a_value_error(
 ) -> None:
     async def scenario() -> None:
         provider.openai_provider = OpenAIProvider(api_key="sk-test")
-        with pytest.raises(ValueError, match="another object"):
+        with pytest.raises(ValueError, match="must be run_config.model_provider.openai_provider itself"):
             await session.run(AGENT, "hi")
-        with pytest.raises(ValueError, match="another object"):
+        with pytest.raises(ValueError, match="must be run_config.model_provider.openai_provider itself"):
             session.run_streamed(AGENT, "hi")
-        with pytest.raises(ValueError, match="another object"):
+        with pytest.raises(ValueError, match="must be run_config.model_provider.openai_provider itself"):
             await session.aclose()
 
     asyncio.run(scenario())

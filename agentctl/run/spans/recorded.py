@@ -1,4 +1,4 @@
-"""The spans of a run that is traced, each below the one that it is part of."""
+"""The recorded spans of a traced run, each below the span that it is part of."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _T = TypeVar("_T")
 
 
 class RecordedSpans:
-    """Puts what the loop tells into spans; inputs and outputs only if the configuration lets them."""
+    """Records the steps of a run as spans; with inputs and outputs only if the configuration allows them."""
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config
         self._has_data = config.trace_include_sensitive_data
         self._has_turns = (config.tracing or {}).get("include_task_and_turn_spans", True)
-        self._whose: Agent[Any] | None = None
+        self._described_agent: Agent[Any] | None = None
         self._is_undescribed = True
         self._agent: Span[AgentSpanData] | None = None
         self._turn: Span[TurnSpanData] | None = None
@@ -49,14 +49,14 @@ class RecordedSpans:
 
     @property
     def model_tracing(self) -> ModelTracing:
-        """How much a model may trace of a call."""
+        """The level of detail at which a model may trace a call."""
         return ModelTracing.ENABLED if self._has_data else ModelTracing.ENABLED_WITHOUT_DATA
 
     @contextmanager
     def run(self, run: ActiveRun) -> Iterator[None]:
-        """Be in a new trace, unless there is a current one, and in the spans of the run and its agent."""
+        """Enter a new trace, unless there is a current one, and the spans of the run and its agent."""
         config = self._config
-        known = None if config.trace_id else run.known_trace  # A run that goes on is in the trace that it was in.
+        known = None if config.trace_id else run.known_trace  # A resumed run stays in its trace.
         names = known or {
             "workflow_name": config.workflow_name,
             "id": config.trace_id,
@@ -72,24 +72,24 @@ class RecordedSpans:
             try:
                 yield
             except (Exception, CancelledError) as error:
-                self._fail(self._agent_at_hand, error)
+                self._fail(self._current_agent_span, error)
                 raise
             finally:
                 self.end_turn(run)
-                self._agent_at_hand.finish(reset_current=True)
+                self._current_agent_span.finish(reset_current=True)
 
     def begin_turn(self, run: ActiveRun) -> None:
-        """End the turn that went before, if there was one, and begin the one at hand; a new agent has a new span."""
+        """End the previous turn, if there was one, and begin the current one; a new agent gets a new span."""
         self.end_turn(run)
-        if run.agent is not self._whose:
-            self._agent_at_hand.finish(reset_current=True)
+        if run.agent is not self._described_agent:
+            self._current_agent_span.finish(reset_current=True)
             self._begin_agent(run)
         if self._has_turns:
             self._turn = self._make(TurnSpanData(run.turn.number, run.agent.name))
             self._turn.start(mark_as_current=True)
 
     def end_turn(self, run: ActiveRun) -> None:
-        """End the turn at hand, if there is one."""
+        """End the current turn, if there is one."""
         turn, self._turn = self._turn, None
         if turn is None:
             return
@@ -98,7 +98,7 @@ class RecordedSpans:
         turn.finish(reset_current=True)
 
     def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
-        """Be in the span of a model call; a custom model makes its own, if it wants one."""
+        """Enter the span of a model call; a custom model makes its own."""
         if self._is_undescribed:
             self._describe_agent(request)
         if not isinstance(model, WireModel):
@@ -114,18 +114,18 @@ class RecordedSpans:
                 assert_never(never)
 
     def tool_call(self, call: FunctionCall | LocalCall) -> AbstractContextManager[Callable[[str], None]]:
-        """Be in the span of a tool call."""
+        """Enter the span of a tool call."""
         data = FunctionSpanData(call.tool.name, call.arguments if self._has_data else None, None)
 
-        def gave(output: str) -> None:
+        def record_output(output: str) -> None:
             if self._has_data:
                 data.output = output
 
-        return _SpanScope(self._make(data), gave, self._fail)
+        return _SpanScope(self._make(data), record_output, self._fail)
 
     @contextmanager
     def handoff(self, source: str, targets: list[str]) -> Iterator[None]:
-        """Be in the span of a handoff to the first of the agents; that others were asked for, too, is its error."""
+        """Enter the span of a handoff to the first agent; further requested agents are recorded as its error."""
         span = handoff_span(source, targets[0])
         if len(targets) > 1:
             span.set_error(SpanError(message="Multiple handoffs requested", data={"requested_agents": targets}))
@@ -133,38 +133,38 @@ class RecordedSpans:
             yield
 
     def guardrail(self, name: str) -> AbstractContextManager[Callable[[bool], None]]:
-        """Be in the span of a guardrail."""
+        """Enter the span of a guardrail."""
         span = guardrail_span(name)
         data = span.span_data
 
-        def found(triggered: bool) -> None:
+        def record_verdict(triggered: bool) -> None:
             data.triggered = triggered
 
-        return _SpanScope(span, found, self._fail)
+        return _SpanScope(span, record_verdict, self._fail)
 
     def _response(self, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
         data = ResponseSpanData(input=request.input if self._has_data else None)
 
-        def answered(response: JSONValue) -> None:
+        def record_response(response: JSONValue) -> None:
             data.response = response if self._has_data else {"id": response.get("id")}
             data.usage = response.get("usage")
 
-        return _SpanScope(self._make(data), answered, self._fail)
+        return _SpanScope(self._make(data), record_response, self._fail)
 
     def _generation(
         self, model: WireModel, request: ModelRequest
     ) -> AbstractContextManager[Callable[[JSONValue], None]]:
-        told = request.model_settings.to_traceable_dict()
-        settings = {name: value for name, value in told.items() if value is not None}
+        traceable = request.model_settings.to_traceable_dict()
+        settings = {name: value for name, value in traceable.items() if value is not None}
         messages = _messages(request) if self._has_data else None
         data = GenerationSpanData(messages, model=model.model_name, model_config=settings)
 
-        def answered(response: JSONValue) -> None:
+        def record_response(response: JSONValue) -> None:
             if self._has_data:
                 data.output = response.get("output")
             data.usage = response.get("usage")
 
-        return _SpanScope(self._make(data), answered, self._fail)
+        return _SpanScope(self._make(data), record_response, self._fail)
 
     @contextmanager
     def _task(self, run: ActiveRun) -> Iterator[None]:
@@ -183,18 +183,18 @@ class RecordedSpans:
                 }
 
     @property
-    def _agent_at_hand(self) -> Span[AgentSpanData]:
+    def _current_agent_span(self) -> Span[AgentSpanData]:
         assert self._agent is not None
         return self._agent
 
     def _begin_agent(self, run: ActiveRun) -> None:
-        self._whose, self._is_undescribed = run.agent, True
+        self._described_agent, self._is_undescribed = run.agent, True
         self._agent = agent_span(run.agent.name, handoffs=[])
         self._agent.start(mark_as_current=True)
 
     def _describe_agent(self, request: ModelRequest) -> None:
         self._is_undescribed = False
-        data = self._agent_at_hand.span_data
+        data = self._current_agent_span.span_data
         data.handoffs = [handoff.agent_name for handoff in request.handoffs]
         data.tools = [tool.name for tool in request.tools]
         data.output_type = request.output_schema.name() if request.output_schema else "str"
@@ -205,23 +205,23 @@ class RecordedSpans:
 
 
 class _SpanScope(AbstractContextManager[Callable[[_T], None]]):
-    """Is in a span, which learns what fails in it; it gives a function that takes what comes of the work.
+    """Enters a span, which records a failure inside it; yields a function that takes the result.
 
     A class, since a generator would cost as much as the span.
     """
 
-    __slots__ = ("_fail", "_span", "_tell")
+    __slots__ = ("_fail", "_record", "_span")
 
     def __init__(
-        self, span: Span[Any], tell: Callable[[_T], None], fail: Callable[[Span[Any], BaseException], None]
+        self, span: Span[Any], record: Callable[[_T], None], fail: Callable[[Span[Any], BaseException], None]
     ) -> None:
         self._span = span
-        self._tell = tell
+        self._record = record
         self._fail = fail
 
     def __enter__(self) -> Callable[[_T], None]:
         self._span.start(mark_as_current=True)
-        return self._tell
+        return self._record
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -1,4 +1,4 @@
-"""A run as JSON and back: one version for the whole, agents by their names, and no key in it."""
+"""Runs as JSON and back: one version number, agents by name, and no key in it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def run_json(
     """Return a run as JSON.
 
     Raises:
-        UserError: `strict_context`, and the context is no JSON and has no serializer.
+        UserError: `strict_context`, and the context is not JSON and has no serializer.
     """
     context = run.context
     return {
@@ -77,15 +77,15 @@ def read_run(
     context_deserializer: ContextDeserializer | None,
     strict_context: bool,
 ) -> ActiveRun:
-    """Return the run that was JSON.
+    """Return the run saved as JSON.
 
     Raises:
-        UserError: it is of another version, names an agent that is not found, or is not what `run_json` gave.
+        UserError: it has another version, names an agent that is not found, or is not output of `run_json`.
     """
     agents, fields = Agents(initial_agent), Fields(state, "the state")
     version = fields.value("version")
     if version != VERSION or isinstance(version, bool):
-        raise UserError(f"the state is of version {version!r}, and this agentctl reads version {VERSION}")
+        raise UserError(f"the state has version {version!r}, and this agentctl reads version {VERSION}")
     context = RunContextWrapper(
         read_context(fields, context_override, context_deserializer, strict=strict_context),
         approvals=Approvals.from_json(_approvals(fields)),
@@ -111,7 +111,7 @@ def _run_json(run: ActiveRun) -> dict[str, JSONValue]:
         "used_tools": sorted(run.turn.tool_users),
         "shown": None if run.history.override is None else _override_json(run.history.override),
         "pending_input": run.history.pending_input,
-        "held": {call_id: _held_json(given) for call_id, given in run.turn.completed_results.items()},
+        "held": {call_id: _result_json(given) for call_id, given in run.turn.completed_results.items()},
         "interruptions": [_interruption_json(item, run) for item in run.turn.interruptions],
         "paused": {call_id: _run_json(paused) for call_id, paused in run.turn.nested_runs.items()},
         "guardrails": guardrails_json(run),
@@ -199,12 +199,12 @@ def _read_override(fields: Fields, agents: Agents) -> HistoryOverride:
     )
 
 
-def _held_json(given: CallResult) -> dict[str, JSONValue]:
-    return item_json(given.run_item if isinstance(given, FunctionToolResult) else given)
+def _result_json(result: CallResult) -> dict[str, JSONValue]:
+    return item_json(result.run_item if isinstance(result, FunctionToolResult) else result)
 
 
 def _interruption_json(item: ToolApprovalItem, run: ActiveRun) -> dict[str, JSONValue]:
-    """Return where the call is that waits: what it asks for stands there, and nowhere else."""
+    """Return a reference to the call that waits: its content is saved only once, with the items."""
     for call_id, paused in run.turn.nested_runs.items():
         for place, inner in enumerate(paused.turn.interruptions):
             if inner is item:
@@ -220,7 +220,7 @@ def _read_interruption(fields: Fields, run: ActiveRun) -> ToolApprovalItem:
         return ToolApprovalItem(run.agent, call, fields.text("tool"), tool_origin=read_origin(fields))
     paused, place = run.turn.nested_runs.get(fields.text("within")), fields.number("place")
     if paused is None or place >= len(paused.turn.interruptions):
-        raise broken("a call that waits for a yes is not there")
+        raise broken("a call that waits for approval is missing")
     return paused.turn.interruptions[place]
 
 
@@ -232,7 +232,7 @@ def _calls(run: ActiveRun) -> dict[str, WireItem]:
 
 
 def _check(run: ActiveRun) -> None:
-    """See that what belongs together is there."""
+    """Check that the parts of the run fit together."""
     calls = _calls(run)
     for call_id in (*run.turn.completed_results, *run.turn.nested_runs):
         if call_id not in calls:
@@ -245,12 +245,12 @@ def _check(run: ActiveRun) -> None:
         raise broken("it has fewer items than it says")
     if run.history.override is not None and run.history.override.upto > len(run.history.new_items):
         raise broken("it has fewer items than it says")
-    added = {_said(item.wire) for item in run.history.new_items[run.turn.first_item :]}
-    if run.turn.interruptions and any(_said(call) not in added for call in calls.values()):
+    added = {_canonical(item.wire) for item in run.history.new_items[run.turn.first_item :]}
+    if run.turn.interruptions and any(_canonical(call) not in added for call in calls.values()):
         raise broken("the calls of its last response are not among its items")
 
 
-def _said(wire: WireItem) -> str:
+def _canonical(wire: WireItem) -> str:
     return json.dumps(wire, sort_keys=True)
 
 
@@ -290,16 +290,16 @@ def _approvals(fields: Fields) -> list[dict[str, JSONValue]]:
 
 
 class Agents:
-    """The agents that one leads to by handoffs: what a state names is looked for among them."""
+    """The agents reachable from one by handoffs, by name."""
 
     def __init__(self, initial: Agent[Any]) -> None:
-        """Begin with an agent.
+        """Collect the agents reachable from this one.
 
         Raises:
-            UserError: it is none.
+            UserError: it is not an Agent.
         """
         if not isinstance(initial, Agent):
-            raise UserError(f"the state of a run is read with its first agent, an Agent, not {type(initial).__name__}")
+            raise UserError(f"the state of a run is read with its first Agent, not {type(initial).__name__}")
         self._initial = initial
         self._by_name: dict[str, list[Agent[Any]]] = {}
         waiting, seen = deque([initial]), {id(initial)}
@@ -326,7 +326,7 @@ class Agents:
                 f"the state names agent {name!r}, which {self._initial.name!r} does not lead to (it leads to: {known})"
             )
         raise UserError(
-            f"the state names agent {name!r}, and {self._initial.name!r} leads to {len(found)} of that name"
+            f"the state names agent {name!r}, and {self._initial.name!r} leads to {len(found)} agents of that name"
         )
 
     def all(self) -> list[Agent[Any]]:
@@ -334,15 +334,17 @@ class Agents:
         return [agent for found in self._by_name.values() for agent in found]
 
     def behind_tool(self, agent: Agent[Any], tool_name: str) -> Agent[Any]:
-        """Return the agent that is a tool of another.
+        """Return the agent behind a tool of another agent.
 
         Raises:
-            UserError: that has no such tool.
+            UserError: the agent has no such tool.
         """
         for tool in agent.tools:
             if isinstance(tool, FunctionTool) and tool.name == tool_name and tool.agent is not None:
                 return tool.agent
-        raise UserError(f"the state has a run within a call of tool {tool_name!r}, which is no agent of {agent.name!r}")
+        raise UserError(
+            f"the state has a run within a call of tool {tool_name!r}, which is not an agent tool of {agent.name!r}"
+        )
 
 
 def _targets(agent: Agent[Any]) -> list[Agent[Any]]:
@@ -351,67 +353,67 @@ def _targets(agent: Agent[Any]) -> list[Agent[Any]]:
 
 
 ContextSerializer: TypeAlias = Callable[[Any], Mapping[str, Any]]
-"""Returns the user's context as JSON."""
+"""Returns the context as JSON."""
 
 ContextDeserializer: TypeAlias = Callable[[Mapping[str, Any]], Any]
-"""Makes the user's context of what the serializer gave."""
+"""Returns the context from the JSON of the serializer."""
 
 
 def context_json(context: Any, serializer: ContextSerializer | None, *, strict: bool) -> JSONValue:
-    """Return the user's context as JSON: what cannot be kept is left out with a warning, or refused.
+    """Return the context as JSON; a context that cannot be saved is left out with a warning, or an error.
 
     Raises:
-        UserError: `strict`, and it is no JSON and has no serializer; the serializer gives no JSON.
+        UserError: `strict`, and it is not JSON and has no serializer; the serializer returns no JSON.
     """
     if serializer is not None:
-        kept: Any = serializer(context)
-        if not isinstance(kept, Mapping):
-            raise UserError(f"context_serializer gives a mapping, not a {type(kept).__name__}")
+        saved: Any = serializer(context)
+        if not isinstance(saved, Mapping):
+            raise UserError(f"context_serializer must return a mapping, not {type(saved).__name__}")
         try:
-            return json.loads(json.dumps(dict(kept)))
+            return json.loads(json.dumps(dict(saved)))
         except (TypeError, ValueError, RecursionError) as error:
-            raise UserError(f"what context_serializer gave is no JSON: {error}") from error
+            raise UserError(f"the result of context_serializer is not JSON: {error}") from error
     try:
         return json.loads(json.dumps(context))
     except (TypeError, ValueError, RecursionError):
         kind = type(context).__name__
     if strict:
-        raise UserError(f"the context of the run is a {kind}, which is no JSON: give to_json a context_serializer")
-    kept = plain(context)
-    if isinstance(kept, str):
-        logger.warning("the context of the run, a %s, is left out of its state: it is no JSON", kind)
+        raise UserError(f"the context of the run, of type {kind}, is not JSON; pass a context_serializer to to_json")
+    saved = plain(context)
+    if isinstance(saved, str):
+        logger.warning("the context of the run, of type %s, is left out of its state: it is not JSON", kind)
         return None
-    logger.warning("the context of the run, a %s, is kept in its state as a dict of its fields", kind)
-    return kept
+    logger.warning("the context of the run, of type %s, is saved in its state as a dict of its fields", kind)
+    return saved
 
 
 def read_context(fields: Fields, override: Any, deserializer: ContextDeserializer | None, *, strict: bool) -> Any:
-    """Return the user's context that was JSON, or what is given in its place.
+    """Return the context saved as JSON, or its override.
 
     Raises:
-        UserError: `strict`, and it was kept by a serializer and has no deserializer; the deserializer failed.
+        UserError: `strict`, and it was saved by a serializer and has no deserializer; the deserializer failed.
     """
-    kept, is_serialized = fields.value("context"), fields.flag("context_is_serialized")
+    saved, is_serialized = fields.value("context"), fields.flag("context_is_serialized")
     if override is not None:
         return override.context if isinstance(override, RunContextWrapper) else override
-    if deserializer is not None and kept is not None:
-        if not isinstance(kept, dict):
-            raise UserError(f"context_deserializer takes a mapping, and the context of the state is {kept!r}")
-        return _deserialized(kept, deserializer)
+    if deserializer is not None and saved is not None:
+        if not isinstance(saved, dict):
+            raise UserError(f"context_deserializer takes a mapping, but the context of the state is {saved!r}")
+        return _deserialize(saved, deserializer)
     if strict and is_serialized:
-        raise UserError("the context of the run was kept by a serializer: give from_json its context_deserializer")
-    return kept
+        raise UserError("the context of the run was saved by a serializer; pass its context_deserializer to from_json")
+    return saved
 
 
-def _deserialized(kept: dict[str, JSONValue], deserializer: ContextDeserializer) -> Any:
+def _deserialize(saved: dict[str, JSONValue], deserializer: ContextDeserializer) -> Any:
     try:
-        return deserializer(kept)
+        return deserializer(saved)
     except Exception as error:
         raise UserError(f"context_deserializer failed: {type(error).__name__}: {error}") from error
 
 
 def guardrails_json(run: ActiveRun) -> dict[str, JSONValue]:
-    """Return what guardrails found so far; those of the final output come after everything that a state can hold."""
+    """Return the guardrail results so far; a state never has results of output guardrails."""
     return {
         "input": [
             {
@@ -427,7 +429,7 @@ def guardrails_json(run: ActiveRun) -> dict[str, JSONValue]:
 
 
 def read_guardrails(fields: Fields, run: ActiveRun, agents: list[Agent[Any]]) -> None:
-    """Give a run what its guardrails had found; a guardrail that is gone has one in its place that checks nothing."""
+    """Restore the guardrail results of a run; a guardrail that no longer exists is replaced by one that passes."""
     tools = [tool for agent in agents for tool in agent.tools if isinstance(tool, FunctionTool)]
     inputs = {one.get_name(): one for agent in agents for one in agent.input_guardrails}
     of_calls = {one.get_name(): one for tool in tools for one in tool.tool_input_guardrails or ()}
@@ -436,17 +438,19 @@ def read_guardrails(fields: Fields, run: ActiveRun, agents: list[Agent[Any]]) ->
         name = found.text("name")
         output = GuardrailFunctionOutput(found.value("output_info"), found.flag("tripwire_triggered"))
         run.results.input_guardrail_results.append(
-            InputGuardrailResult(inputs.get(name) or InputGuardrail(_nothing, name), output)
+            InputGuardrailResult(inputs.get(name) or InputGuardrail(_pass_input, name), output)
         )
     for found in fields.inners("tool_input"):
         name = found.text("name")
         run.results.tool_input_guardrail_results.append(
-            ToolInputGuardrailResult(of_calls.get(name) or ToolInputGuardrail(_allowed, name), _tool_output(found))
+            ToolInputGuardrailResult(of_calls.get(name) or ToolInputGuardrail(_pass_call, name), _tool_output(found))
         )
     for found in fields.inners("tool_output"):
         name = found.text("name")
         run.results.tool_output_guardrail_results.append(
-            ToolOutputGuardrailResult(of_outputs.get(name) or ToolOutputGuardrail(_allowed, name), _tool_output(found))
+            ToolOutputGuardrailResult(
+                of_outputs.get(name) or ToolOutputGuardrail(_pass_call, name), _tool_output(found)
+            )
         )
 
 
@@ -466,9 +470,9 @@ def _tool_output(found: Fields) -> ToolGuardrailFunctionOutput:
     return ToolGuardrailFunctionOutput.reject_content(message, info)
 
 
-def _nothing(*_: Any) -> GuardrailFunctionOutput:
+def _pass_input(*_: Any) -> GuardrailFunctionOutput:
     return GuardrailFunctionOutput(None, False)
 
 
-def _allowed(_: Any) -> ToolGuardrailFunctionOutput:
+def _pass_call(_: Any) -> ToolGuardrailFunctionOutput:
     return ToolGuardrailFunctionOutput.allow()

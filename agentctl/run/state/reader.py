@@ -1,4 +1,4 @@
-"""Reading JSON that somebody may have tampered with: each field is checked as it is read, and named if it is wrong."""
+"""Reads untrusted JSON: each field is checked as it is read, and named if it is wrong."""
 
 from __future__ import annotations
 

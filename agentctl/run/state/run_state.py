@@ -1,4 +1,4 @@
-"""The state of a run that waits or was stopped: decided about, kept as JSON, and gone on with, here or elsewhere."""
+"""The state of a run: decide its interruptions, save it as JSON, and resume it, here or in another process."""
 
 from __future__ import annotations
 
@@ -35,67 +35,67 @@ TAgent = TypeVar("TAgent", bound="Agent[Any]", default="Agent[Any]")
 
 
 class RunState(Generic[TContext, TAgent]):
-    """A run between two steps, apart from the result that it was taken of: `Runner.run(agent, state)` goes on from it.
+    """A snapshot of a run between two steps: `Runner.run(agent, state)` resumes it.
 
-    Going on leaves the state as it is, so that it can be gone on from again.
+    Resuming does not change the state, so that it can be resumed again.
     """
 
     def __init__(self, run: ActiveRun) -> None:
-        """Hold a run that nothing else goes on with."""
+        """Take a copy of a run that is used nowhere else."""
         self._run = run
 
     @property
     def pending_input(self) -> list[WireItem]:
-        """What joins the run before its next model call."""
+        """Input that is added before the next model call."""
         return list(self._run.history.pending_input)
 
     @property
     def current_agent(self) -> Agent[Any]:
-        """The agent that has the word."""
+        """The current agent."""
         return self._run.agent
 
     @property
     def current_turn(self) -> int:
-        """The turn at hand, counted from 1."""
+        """The current turn, counted from 1."""
         return self._run.turn.number
 
     def add_input(self, input: str | list[WireItem]) -> None:
-        """Give the run more input: the next model call reads it, after the outputs of the calls that wait.
+        """Add input for the next model call, after the outputs of the calls that wait.
 
         Raises:
-            UserError: there is no next model call, or may be none; the input is neither a text nor a list of items.
+            UserError: there may be no next model call; the input is neither a text nor a list of items.
         """
         if not isinstance(input, str | list) or (isinstance(input, list) and not all(map(_is_item, input))):
-            raise UserError(f"what is added to a run is a text or a list of items, not {input!r}")
+            raise UserError(f"input added to a run must be a text or a list of items, not {input!r}")
         if reason := _no_next_call(self._run):
-            raise UserError(f"nothing can be added to this run: {reason}")
+            raise UserError(f"no input can be added to this run: {reason}")
         self._run.history.pending_input.extend(deepcopy(ItemHelpers.input_to_new_input_list(input)))
 
     def clear_pending_input(self) -> None:
-        """Take back what was added and not yet read."""
+        """Discard the pending input."""
         self._run.history.pending_input.clear()
 
     def get_interruptions(self) -> list[ToolApprovalItem]:
-        """Return the calls that wait for somebody's yes; those that were decided about stay until the run goes on."""
+        """Return the calls that wait for approval; decided ones stay until the run is resumed."""
         return list(self._run.turn.interruptions)
 
     def approve(self, approval_item: ToolApprovalItem, always_approve: bool = False) -> None:
-        """Let a call run, or every call of its tool from now on.
+        """Approve a call, or every call of its tool from now on.
 
         Raises:
             UserError: the call does not wait in this state.
         """
-        self._run.context.approvals.decide(self._waiting(approval_item), True, always=always_approve)
+        self._run.context.approvals.decide(self._find_interruption(approval_item), True, always=always_approve)
 
     def reject(
         self, approval_item: ToolApprovalItem, always_reject: bool = False, *, rejection_message: str | None = None
     ) -> None:
-        """Keep a call from running, or every call of its tool from now on; the model is told the message.
+        """Reject a call, or every call of its tool from now on; the model reads the message.
 
         Raises:
             UserError: the call does not wait in this state.
         """
-        item = self._waiting(approval_item)
+        item = self._find_interruption(approval_item)
         self._run.context.approvals.decide(item, False, always=always_reject, message=rejection_message)
 
     def to_json(
@@ -107,23 +107,23 @@ class RunState(Generic[TContext, TAgent]):
     ) -> dict[str, JSONValue]:
         """Return the state as JSON, without any key in it.
 
-        The context is kept as JSON: as it is, as `context_serializer` gives it, or as the fields of a dataclass or
-        pydantic object. What cannot be kept is left out with a warning; with `strict_context` it is refused.
+        The context is saved as JSON: as it is, as `context_serializer` returns it, or as the fields of a dataclass or
+        pydantic object. Any other context is left out with a warning; with `strict_context` it is an error.
 
         Raises:
-            UserError: `strict_context`, and the context is no JSON and has no serializer; the input is no JSON;
-                `include_tracing_api_key`, since no state holds a key.
+            UserError: `strict_context`, and the context is not JSON and has no serializer; the input is not JSON;
+                `include_tracing_api_key`, since a state has no key.
         """
         if include_tracing_api_key:
             raise UserError(
-                "the state of a run holds no key: give the tracing key again where the run goes on "
+                "the state of a run has no key in it: set the tracing key again where the run is resumed "
                 "(set_tracing_export_api_key, or RunConfig.tracing)"
             )
         state = run_json(self._run, context_serializer=context_serializer, strict_context=strict_context)
         try:
             own: dict[str, JSONValue] = json.loads(json.dumps(state))
         except (TypeError, ValueError, RecursionError) as error:
-            raise UserError(f"the run cannot be kept, since its input is no JSON: {error}") from error
+            raise UserError(f"the run cannot be saved, since its input is not JSON: {error}") from error
         return own
 
     def to_string(
@@ -133,7 +133,7 @@ class RunState(Generic[TContext, TAgent]):
         strict_context: bool = False,
         include_tracing_api_key: bool = False,
     ) -> str:
-        """Return the state as a JSON text, as `to_json` does."""
+        """Return the state of `to_json` as a JSON text."""
         return json.dumps(
             self.to_json(
                 context_serializer=context_serializer,
@@ -152,13 +152,13 @@ class RunState(Generic[TContext, TAgent]):
         context_deserializer: ContextDeserializer | None = None,
         strict_context: bool = False,
     ) -> RunState[Any, Agent[Any]]:
-        """Return the state that was JSON; its agents are found by name, from `initial_agent` on.
+        """Return the state saved as JSON; its agents are found by name, starting from `initial_agent`.
 
-        The context is `context_override`, else what `context_deserializer` makes of the JSON, else the JSON.
+        The context is `context_override`, else the result of `context_deserializer`, else the JSON.
 
         Raises:
-            UserError: it is of another version, names an agent that is not found, or is not what `to_json` gave;
-                `strict_context`, and a context that was kept through a serializer has no deserializer.
+            UserError: it has another version, names an agent that is not found, or is not output of `to_json`;
+                `strict_context`, and a context that was saved by a serializer has no deserializer.
         """
         try:
             run = read_run(
@@ -181,11 +181,11 @@ class RunState(Generic[TContext, TAgent]):
         context_deserializer: ContextDeserializer | None = None,
         strict_context: bool = False,
     ) -> RunState[Any, Agent[Any]]:
-        """Return the state that was a JSON text, as `from_json` does."""
+        """Return the state saved as a JSON text, as `from_json` does."""
         try:
             state_json = json.loads(state_string)
         except (TypeError, ValueError, RecursionError) as error:
-            raise UserError(f"the state of a run is a JSON text, and this is none: {error}") from error
+            raise UserError(f"the state of a run is not a JSON text: {error}") from error
         return await RunState.from_json(
             initial_agent,
             state_json,
@@ -195,7 +195,7 @@ class RunState(Generic[TContext, TAgent]):
         )
 
     def set_trace(self, trace: Trace | None) -> None:
-        """Have the run go on in this trace."""
+        """Resume the run in this trace."""
         self._run.trace = trace
         self._run.trace_json = None
 
@@ -208,28 +208,28 @@ class RunState(Generic[TContext, TAgent]):
         return used
 
     def set_tool_use_tracker_snapshot(self, snapshot: Mapping[str, Sequence[str]] | None) -> None:
-        """Say which agents have used a tool: `reset_tool_choice` frees their choice from then on."""
+        """Set the agents that have used a tool, whose tool choice `reset_tool_choice` resets."""
         self._run.turn.tool_users = set(snapshot or ())
 
     def set_reasoning_item_id_policy(self, policy: ReasoningItemIdPolicy | None) -> None:
-        """Have reasoning go back to the model with its ids or without, where the configuration does not say."""
+        """Send reasoning items with or without their ids, unless the configuration says otherwise."""
         config = replace(self._run.config, reasoning_item_id_policy=policy)
         self._run.spec = replace(self._run.spec, config=config)
 
     def copy_run(self) -> ActiveRun:
-        """Return the run, to be gone on with: a copy of its own for every time."""
+        """Return a copy of the run, to be resumed."""
         return self._run.copy()
 
-    def _waiting(self, wanted: ToolApprovalItem) -> ToolApprovalItem:
+    def _find_interruption(self, wanted: ToolApprovalItem) -> ToolApprovalItem:
         if not isinstance(wanted, ToolApprovalItem):
-            raise UserError(f"what is decided about is a ToolApprovalItem, not {type(wanted).__name__}")
+            raise UserError(f"a decision is about a ToolApprovalItem, not {type(wanted).__name__}")
         for item in self._run.turn.interruptions:
             if (item.call_id, item.name, item.agent.name) == (wanted.call_id, wanted.name, wanted.agent.name):
                 return item
         raise UserError(f"no call {wanted.call_id!r} of tool {wanted.name!r} waits in this state")
 
 
-def resumed(
+def resume_run(
     state: object,
     *,
     context: Any,
@@ -242,17 +242,17 @@ def resumed(
     conversation_id: str | None,
     session: Session | None,
 ) -> ActiveRun:
-    """Return a run that goes on from its state: with the turns it was given, its context unless there is a new one.
+    """Return a run resumed from its state: with its own turn limit, and its own context unless a new one is given.
 
-    A call that was under way when the run failed or was broken off is told to have no output.
+    A call in progress when the run failed or was aborted gets an output that says there is none.
 
     Raises:
-        UserError: it is no state of a run, or of one that has ended; the service keeps its history, and there is a
-            session.
-        TypeError: the hooks are none.
+        UserError: it is not the state of a run, or the run has ended; the service keeps its history, and a session
+            is given.
+        TypeError: the hooks are not run hooks.
     """
     if not isinstance(state, RunState):
-        raise UserError(f"the input of a run is a text, a list of items or a RunState, not {type(state).__name__}")
+        raise UserError(f"the input of a run must be a text, a list of items or a RunState, not {type(state).__name__}")
     check_run_hooks(hooks)
     run = state.copy_run()
     if run.results.has_ended:
@@ -296,7 +296,7 @@ def _is_item(item: object) -> bool:
 
 
 def _no_next_call(run: ActiveRun) -> str | None:
-    """Return why there is no next model call for sure, None if there is one."""
+    """Return the reason why there may be no next model call, None if there is one."""
     if run.results.has_ended:
         return "it has ended"
     if run.spec.max_turns is not None and run.turn.number >= run.spec.max_turns:
@@ -310,4 +310,4 @@ def _no_next_call(run: ActiveRun) -> str | None:
         return None
     if any(isinstance(item, HandoffCallItem) for item in run.history.new_items[run.turn.first_item :]):
         return None
-    return "what its tools give may be its final output"
+    return "the outputs of its tools may be its final output"
