@@ -17,6 +17,7 @@ LOCK_PATIENCE = 10.0
 """Seconds to wait for another process to finish its write."""
 
 PRIVATE_FOLDER = 0o700
+_PRIVATE_FILE = 0o600  # Older releases of filelock give a lock file 0o644, whatever it has, unless told the mode.
 
 _UNUSABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST}
 
@@ -80,8 +81,8 @@ def locked(path: Path) -> Iterator[None]:
     with usable(Path(target).parent):
         make_folder(Path(target).parent)
         # Where there can be no lock, FileLock waits for it as if somebody held it.
-        os.close(os.open(f"{target}.lock", os.O_RDWR | os.O_CREAT, 0o600))
-    lock = FileLock(f"{target}.lock", timeout=LOCK_PATIENCE, poll_interval=0.01)
+        os.close(os.open(f"{target}.lock", os.O_RDWR | os.O_CREAT, _PRIVATE_FILE))
+    lock = FileLock(f"{target}.lock", timeout=LOCK_PATIENCE, poll_interval=0.01, mode=_PRIVATE_FILE)
     try:
         lock.acquire()
     except Timeout as error:
@@ -105,8 +106,8 @@ def held(path: Path) -> Iterator[bool]:
 
     with usable(path.parent):
         make_folder(path.parent)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    lock = FileLock(path, timeout=0)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE_FILE))
+    lock = FileLock(path, timeout=0, mode=_PRIVATE_FILE)
     try:
         lock.acquire()
     except Timeout:

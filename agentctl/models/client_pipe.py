@@ -14,8 +14,7 @@ from agentctl.net.response_body import AnswerHead, answer_events
 from .call import extra_headers
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-    from openai._types import RequestOptions
+    from openai import AsyncOpenAI, RequestOptions
 
 
 class ClientPipe:

@@ -127,12 +127,9 @@ class ResponseSpanData(SpanData):
         """The response as an `openai` object, built from its JSON when first touched."""
         if isinstance(self._response, dict):
             # 450 ms of types: imported when a processor asks for one.
-            from openai._models import construct_type
             from openai.types.responses import Response
 
-            built = construct_type(type_=Response, value=self._response)
-            assert isinstance(built, Response)
-            self._response = built
+            self._response = Response.construct(**self._response)
         return self._response
 
     @response.setter

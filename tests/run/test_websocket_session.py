@@ -53,7 +53,7 @@ def test_on_creation_a_model_provider_that_is_no_multi_provider_is_a_type_error(
 
 
 def test_on_creation_another_openai_provider_is_a_value_error(provider: MultiProvider) -> None:
-    with pytest.raises(ValueError, match="must be run_config.model_provider.openai_provider itself"):
+    with pytest.raises(ValueError, match=r"must be run_config\.model_provider\.openai_provider itself"):
         ResponsesWebSocketSession(OpenAIProvider(api_key="sk-test"), RunConfig(model_provider=provider))
 
 
@@ -77,11 +77,11 @@ def test_before_every_use_another_openai_provider_is_a_value_error(
 ) -> None:
     async def scenario() -> None:
         provider.openai_provider = OpenAIProvider(api_key="sk-test")
-        with pytest.raises(ValueError, match="must be run_config.model_provider.openai_provider itself"):
+        with pytest.raises(ValueError, match=r"must be run_config\.model_provider\.openai_provider itself"):
             await session.run(AGENT, "hi")
-        with pytest.raises(ValueError, match="must be run_config.model_provider.openai_provider itself"):
+        with pytest.raises(ValueError, match=r"must be run_config\.model_provider\.openai_provider itself"):
             session.run_streamed(AGENT, "hi")
-        with pytest.raises(ValueError, match="must be run_config.model_provider.openai_provider itself"):
+        with pytest.raises(ValueError, match=r"must be run_config\.model_provider\.openai_provider itself"):
             await session.aclose()
 
     asyncio.run(scenario())

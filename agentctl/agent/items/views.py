@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import fields
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 from weakref import ref
 
 from agentctl.agent.wire import JSONValue, WireEvent, WireItem
 
 if TYPE_CHECKING:
-    from agentctl.agent.agent import Agent
+    from openai import BaseModel
 
+    from agentctl.agent.agent import Agent
 
 _AS_DICT = frozenset({"item_reference", "local_shell_call_output", "mcp_approval_response"})
 """Item types that exist only as input: their view is the dict itself."""
@@ -57,12 +59,17 @@ def wire_of(wire: JSONValue, view: Any) -> JSONValue:
 def _view(wire: dict[str, Any], kinds: Any) -> Any:
     """Return wire JSON as the one of these kinds that its type names, or as a plain `openai` object where none does."""
     from openai import BaseModel
-    from openai._models import construct_type
 
-    view = construct_type(type_=kinds, value=wire)
-    if isinstance(view, BaseModel) and wire.get("type") in get_args(type(view).model_fields["type"].annotation):
-        return view
-    return BaseModel.construct(**wire)
+    name = wire.get("type")
+    kind = _kinds_by_name(kinds).get(name, BaseModel) if isinstance(name, str) else BaseModel
+    return kind.construct(**wire)
+
+
+@cache
+def _kinds_by_name(kinds: Any) -> dict[str, type[BaseModel]]:
+    """Return the members of an annotated union of `openai` objects by the names that their field `type` may hold."""
+    union, *_ = get_args(kinds)
+    return {name: kind for kind in get_args(union) for name in get_args(kind.model_fields["type"].annotation)}
 
 
 def fields_of(value: Any) -> JSONValue:

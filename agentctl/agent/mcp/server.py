@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mcp.types import Tool as MCPTool
 
     from agentctl.agent.agent import Agent
-    from agentctl.agent.context import RunContextWrapper
     from agentctl.agent.tools.guardrails import ToolInputGuardrail, ToolOutputGuardrail
     from agentctl.agent.tools.tool import NeedsApproval, ToolErrorFunction
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from mcp.types import ToolAnnotations
 
     from agentctl.agent.agent import Agent
-    from agentctl.agent.context import RunContextWrapper
     from agentctl.agent.items.run_items import RunItem
 
     from .custom_data import FunctionToolCustomDataExtractor

@@ -17,7 +17,6 @@ from .question import TerminalQuestion
 
 if TYPE_CHECKING:
     from agentctl.run.state.run_state import RunState
-    from agentctl.tickets.approver import Approver
 
 
 def approver_of(case: Case) -> Approver:
