@@ -10,6 +10,7 @@ from tests.pages import ROOT, Desk, blocks, commands, help_of, pages
 from tests.run_svg import PICTURE, picture
 from tests.service.client import Service
 
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 PAGES = [str(page.relative_to(ROOT)) for page in pages()]
 
 
@@ -57,8 +58,17 @@ def test_the_picture_is_of_what_the_program_shows(service: Service, home: Path) 
 
 def test_the_layers_are_those_of_the_contract() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
-    layers = " > ".join(contracts[0]["layers"]).replace("(", "").replace(")", "")
-    assert layers in (ROOT / "CONTRIBUTING.md").read_text("utf-8").replace("\n", " ")
+    assert "```text\n" + "\n".join(contracts[0]["layers"]) + "\n```" in ARCHITECTURE
+
+
+def test_the_rooms_and_files_of_the_architecture_are_there() -> None:
+    package = ROOT / "agentctl"
+    rooms = {path.parent.name for path in package.glob("*/__init__.py")}
+    table = ARCHITECTURE[ARCHITECTURE.index("## Rooms") : ARCHITECTURE.index("## Layers")]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.M)) == rooms
+    paths = {package / found for found in re.findall(rf"`((?:{'|'.join(rooms)})/\w+)`", table)}
+    paths |= {ROOT / found for found in re.findall(r"`(agentctl/[\w/]+\.py)`", ARCHITECTURE)}
+    assert [path for path in paths if not path.exists()] == []
 
 
 def _shown(svg: str) -> list[str]:
