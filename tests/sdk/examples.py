@@ -1,7 +1,6 @@
 """Runs the SDK's examples in scope on both sides: imports each, then runs it against the fake service."""
 
 import ast
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +10,7 @@ from tests.sdk.sides import Ended, run
 from tests.sdk.surface import imported_by_examples
 from tests.service.client import Service
 
-_IMPORT = "import runpy, sys; runpy.run_module(sys.argv[1], run_name='imported')"
+_IMPORT = "import importlib, sys; importlib.import_module(sys.argv[1])"
 _TIMEOUT = 20.0
 _OTHER_STORES = ("redis", "dapr", "mongodb", "sqlalchemy", "encrypted_session", "advanced_sqlite")
 _NOT_OURS = (*OUT_OF_SCOPE, *_OTHER_STORES, "codex", "hosted_multi_agent")
@@ -65,12 +64,3 @@ def _is_out_of_scope(where: Path, path: Path) -> bool:
     named = {alias.name for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.ImportFrom)
              for alias in node.names}  # fmt: skip
     return any(name.startswith(("Computer", "ProgrammaticTool", "Litellm", "LitellmModel")) for name in named)
-
-
-def is_missing_library(ended: Ended) -> bool:
-    """Whether a program ended because a library that neither side brings is not installed."""
-    return ended.last_line.startswith("ModuleNotFoundError") and "agents" not in ended.last_line
-
-
-if sys.platform == "win32":
-    raise SystemExit("the comparison needs process groups")

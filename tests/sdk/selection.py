@@ -52,7 +52,7 @@ def _is_in_scope(root: Path, test: Path, seen: set[Path]) -> bool:
 
 
 def _is_private_helper(helper: Path) -> bool:
-    return any(True for _ in _private_uses(helper)) and not helper.name.startswith("test_")
+    return any(_owner(helper, line)[0] is None for _, line in _private_uses(helper))
 
 
 def _helpers(root: Path, test: Path) -> Iterator[Path]:
@@ -85,8 +85,8 @@ def _names(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.Attribute(value=ast.Name(id="self" | "cls")):
             return
-        case ast.Attribute(attr=attr):
-            yield attr
+        case ast.Attribute(attr=name) | ast.keyword(arg=str(name)):
+            yield name
         case ast.ImportFrom(level=0, module=str(module)) if module.split(".")[0] == "agents":
             yield from (f"{module}.{alias.name}" for alias in node.names)
         case ast.Import():
