@@ -7,7 +7,7 @@ A turn is: prepare (agent and context to a request), call (the model), plan (rea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Literal, assert_never
 
@@ -62,8 +62,12 @@ from .result import error_details, finish
 from .steps import FinalOutput, HandOver, Interrupted, NextStep, Plan, decide, final_output_of, plan
 
 
-async def run_loop(run: ActiveRun, *, streamed: bool) -> AsyncGenerator[RunEvent]:
+async def run_loop(
+    run: ActiveRun, *, streamed: bool, between_turns: Callable[[], Awaitable[None]] | None = None
+) -> AsyncGenerator[RunEvent]:
     """Yield the events of a run; the last one is `RunFinished`, which carries the error of a failed run.
+
+    `between_turns` is awaited before each turn but the first: the reader may cancel because of what a turn has shown.
 
     Cancelling the reader cancels the work in progress and raises `CancelledError`, without a last event.
     """
@@ -73,7 +77,7 @@ async def run_loop(run: ActiveRun, *, streamed: bool) -> AsyncGenerator[RunEvent
     error: Exception | None = None
     try:
         with run.spans.run(run):
-            async with aclosing(_turns(run, streamed=streamed)) as turns:
+            async with aclosing(_turns(run, streamed=streamed, between_turns=between_turns)) as turns:
                 async for event in turns:
                     yield event
     except AgentsException as raised:
@@ -99,8 +103,11 @@ def _stray_cancellation(cancelled: asyncio.CancelledError, run: ActiveRun) -> Us
     return error
 
 
-async def _turns(run: ActiveRun, *, streamed: bool) -> AsyncGenerator[RunEvent]:
+async def _turns(
+    run: ActiveRun, *, streamed: bool, between_turns: Callable[[], Awaitable[None]] | None
+) -> AsyncGenerator[RunEvent]:
     models, memory = Models(run.config), run.spec.memory
+    is_stopped = run.stops_after_turn  # A run that is cancelled while its first event is read still has a turn.
     if memory is not None:
         await memory.begin(run)
     async with aclosing(check_before(run)) as verdicts:
@@ -108,11 +115,13 @@ async def _turns(run: ActiveRun, *, streamed: bool) -> AsyncGenerator[RunEvent]:
             yield verdict
     step: NextStep | None = None
     while not isinstance(step, FinalOutput | Interrupted):
-        if streamed:
-            await asyncio.sleep(0)  # A reader may cancel because of what a turn has shown, before the next one begins.
+        if step is not None:
+            if between_turns is not None:
+                await between_turns()
+            is_stopped = run.stops_after_turn
         if run.turn.interruptions:
             answer = await _pending_answer(run)
-        elif run.stops_after_turn:
+        elif is_stopped:
             raise RunCancelled
         elif run.spec.max_turns is not None and run.turn.number >= run.spec.max_turns:
             step = await _handle(MaxTurnsExceeded(f"the run needs more than {run.spec.max_turns} turns"), run)

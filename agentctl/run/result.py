@@ -210,7 +210,9 @@ class RunResultStreaming(RunResultBase):
         self._waiting: deque[RunEvent] = deque()
         self._arrived = asyncio.Event()
         self._read = asyncio.Event()
+        self._reader: asyncio.Task[Any] | None = None
         self._has_reader = False
+        self._is_asking = False
         self._end: RunFinished | None = None
 
     @property
@@ -254,8 +256,8 @@ class RunResultStreaming(RunResultBase):
 
     async def run_events(self) -> AsyncGenerator[RunEvent]:
         """Yield every event; the last is `RunFinished`, which carries the error instead of raising it."""
-        self._has_reader = True
         waiting = self._waiting
+        self._register_reader()
         try:
             while True:
                 while waiting:
@@ -264,15 +266,18 @@ class RunResultStreaming(RunResultBase):
                         yield await self._settle(event)
                         return
                     yield event
+                    if asyncio.current_task() is not self._reader:
+                        self._register_reader()
+                self._is_asking = True
                 self._read.set()
                 if self._end is not None and not waiting:
                     return
                 self._arrived.clear()
                 await self._arrived.wait()
+                self._is_asking = False
         finally:
             # The reader may have left early, and the run continues.
-            self._has_reader = False
-            self._read.set()
+            self._unregister_reader()
 
     def cancel(
         self, mode: Literal["immediate", "after_turn"] = "immediate", *, reason: AgentsException | None = None
@@ -322,6 +327,32 @@ class RunResultStreaming(RunResultBase):
             if self._end is None:
                 self._run.abort()
                 self._finish(finish(self._run, RunCancelled()))
+
+    async def wait_for_reader(self) -> None:
+        """Wait until the reader, if there is one, has read every event so far and asks for the next."""
+        await asyncio.sleep(0)  # A reader that was created just now begins.
+        while self._has_reader and self._end is None and (self._waiting or not self._is_asking):
+            self._read.clear()
+            await self._read.wait()
+
+    def _register_reader(self) -> None:
+        """Note the task that reads; each event may be read by a task of its own."""
+        if self._reader is not None:
+            self._reader.remove_done_callback(self._reader_done)
+        self._is_asking, self._has_reader, self._reader = False, True, asyncio.current_task()
+        if self._reader is not None:
+            self._reader.add_done_callback(self._reader_done)
+
+    def _unregister_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.remove_done_callback(self._reader_done)
+        self._has_reader, self._reader = False, None
+        self._read.set()
+
+    def _reader_done(self, task: asyncio.Task[Any]) -> None:
+        """Let the run continue without a reader that was cancelled or failed, though its generator may be open."""
+        if task is self._reader and (task.cancelled() or task.exception() is not None):
+            self._unregister_reader()
 
     async def _settle(self, end: RunFinished) -> RunFinished:
         """Return the last event once the session is saved; it carries an error of the session."""

@@ -163,7 +163,7 @@ class Runner:
 
         async def drive() -> None:
             try:
-                await result.drive(run_loop(active, streamed=True))
+                await result.drive(run_loop(active, streamed=True, between_turns=result.wait_for_reader))
             finally:
                 await active.close()
 
