@@ -115,7 +115,7 @@ async def preview_request(
     run_config: RunConfig | dict[str, Any] | None = None,
     session: Session | None = None,
 ) -> dict[str, JSONValue]:
-    """Return the request of the first model call of a run, as `WireModel.preview` gives it; nothing is sent.
+    """Return the request of the first model call of a streamed run, as `WireModel.preview` gives it; nothing is sent.
 
     Raises:
         UserError: the model is a custom one, whose requests are not known.
@@ -126,4 +126,4 @@ async def preview_request(
     model = Models(run.config).of(agent)
     if not isinstance(model, WireModel):
         raise UserError(f"the request of the custom model {model_name(model)} is not known")
-    return model.preview(await prepare(run))
+    return model.preview(replace(await prepare(run), streamed=True))

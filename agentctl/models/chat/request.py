@@ -27,7 +27,7 @@ _LOGPROBS = "message.output_text.logprobs"
 def build_request(
     request: ModelRequest, model: str, *, is_openai: bool, replays: Callable[[WireItem], bool] = lambda item: False
 ) -> dict[str, JSONValue]:
-    """Return the body of a streamed chat completion; unset fields are left out, and `unsupported` ones with them.
+    """Return the body of a chat completion; unset fields are left out, and `unsupported` ones with them.
 
     OpenAI's own service names the limit of the answer `max_completion_tokens`, and its newer models refuse the older
     `max_tokens`, which is the name that every other server knows.
@@ -44,9 +44,12 @@ def build_request(
         "max_completion_tokens" if is_openai else "max_tokens": settings.max_tokens,
         **_settings(settings, has_tools=bool(request.tools or request.handoffs)),
     }
+    body = with_extras(given, settings)
+    if not request.streamed:
+        return body
     # A server that refuses the option, or that the user asks otherwise, still gets what the user says.
     usage = {} if settings.include_usage is False else {"stream_options": {"include_usage": True}}
-    return {**usage, **with_extras(given, settings), "stream": True}
+    return {**usage, **body, "stream": True}
 
 
 def unsupported(request: ModelRequest) -> list[str]:
