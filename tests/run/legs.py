@@ -144,9 +144,10 @@ def asked(request: ModelRequest) -> tuple[Any, ...]:
 
 
 def spans(recorder: Recorder) -> list[Any]:
-    """Return every trace as a tree of its spans, without ids and times: each with what is below it, as it ended."""
+    """Return every trace as a tree of its spans, without ids and times: each with what is below it, in order of start."""
     below: dict[str | None, list[Span[Any]]] = {}
-    for span in recorder.spans:
+    # Calls made together start in order, and end in any.
+    for span in sorted(recorder.spans, key=lambda span: span.started_at or ""):
         below.setdefault(span.parent_id, []).append(span)
 
     def tree(span: Span[Any]) -> tuple[Any, ...]:
