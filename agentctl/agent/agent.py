@@ -13,7 +13,7 @@ from agentctl.agent.tools.tool import FunctionTool, default_tool_error_function,
 from agentctl.errors import UserError
 
 from .context import RunContextWrapper, TContext
-from .model_settings import ModelSettings
+from .model_settings import ModelSettings, model_settings
 from .output import AgentOutputSchemaBase
 from .ports import Model
 
@@ -109,8 +109,7 @@ class Agent(Generic[TContext]):
                 "Agent.tool_use_behavior is run_llm_again, stop_on_first_tool, StopAtTools or a function, "
                 f"not {self.tool_use_behavior!r}"
             )
-        if not isinstance(self.model_settings, ModelSettings):
-            raise TypeError(f"Agent.model_settings is a ModelSettings, not {type(self.model_settings).__name__}")
+        self.model_settings = model_settings(self.model_settings)
 
     def clone(self, **kwargs: Any) -> Agent[TContext]:
         """Return a copy with these fields changed; lists in it are shared unless given anew."""

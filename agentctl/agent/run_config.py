@@ -10,7 +10,7 @@ from agentctl._dataclass import dataclass
 from agentctl._lazy import load
 from agentctl.errors import UserError
 
-from .model_settings import ModelSettings
+from .model_settings import ModelSettings, model_settings
 from .ports import Model, ModelProvider
 
 if TYPE_CHECKING:
@@ -100,14 +100,16 @@ class RunConfig:
     trace_metadata: dict[str, Any] | None = None
     session_input_callback: SessionInputCallback | None = None
     """Makes the input of what the session holds and of what is new; None puts the one before the other."""
-    session_settings: SessionSettings | dict[str, Any] | None = None
-    """How the session is read, over its own settings."""
     call_model_input_filter: CallModelInputFilter | None = None
     """Changes the input of each model call, and nothing else of the run."""
     tool_error_formatter: ToolErrorFormatter | None = None
     """Words what the model is told of a tool call that failed."""
+    session_settings: SessionSettings | dict[str, Any] | None = None
+    """How the session is read, over its own settings."""
     reasoning_item_id_policy: ReasoningItemIdPolicy | None = None
     """None is `preserve`; what the run was given as input stays as it is."""
+    sandbox: Any = None
+    """The SDK's hosted sandboxes, which there are not here."""
     tool_execution: ToolExecutionConfig | None = None
     tool_not_found_behavior: ToolNotFoundBehavior = "raise_error"
     tool_name_collision_policy: ToolNameCollisionPolicy = "warn"
@@ -123,6 +125,10 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not (self.model is None or isinstance(self.model, str | Model)):
             raise TypeError(f"RunConfig.model is a name or a Model, not {type(self.model).__name__}")
+        if self.sandbox is not None:
+            raise UserError("RunConfig.sandbox: agentctl has no hosted sandboxes; ShellTool runs commands on this machine")
+        if self.model_settings is not None:
+            self.model_settings = model_settings(self.model_settings)
         execution: Any = self.tool_execution
         if isinstance(execution, dict):
             self.tool_execution = ToolExecutionConfig(**execution)
@@ -144,13 +150,14 @@ def run_config(given: RunConfig | dict[str, Any] | None) -> RunConfig:
     """Return the configuration of a run from what a caller may give.
 
     Raises:
-        UserError: it is neither, or a dict has a key that is no field of `RunConfig`.
+        UserError: it is neither.
+        TypeError: a dict has a key that is no field of `RunConfig`.
     """
     if isinstance(given, RunConfig):
         return given
     if not (given is None or isinstance(given, dict)):
         raise UserError(f"run_config is a RunConfig or a dict, not {type(given).__name__}")
     known = {field.name for field in fields(RunConfig)}
-    if unknown := set(given or ()) - known:
-        raise UserError(f"run_config has no field {sorted(unknown)[0]!r}; the fields are {', '.join(sorted(known))}")
+    if unknown := sorted(set(given or ()) - known):
+        raise TypeError(f"Unknown run_config settings: {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     return RunConfig(**(given or {}))

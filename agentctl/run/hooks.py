@@ -44,7 +44,7 @@ class HookCalls:
         agent = self._run.agent
         if own is not None:
             _check_agent_hooks(own, agent)
-        self._run.context.turn_input = self._run.history.unsent()
+        self._run.context.turn_input = self._run.history.turn_input()
         context = self._agent_context()
         await _together(
             None if run is None else partial(run.on_agent_start, context, agent),

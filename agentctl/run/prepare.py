@@ -33,12 +33,12 @@ async def prepare(run: ActiveRun) -> ModelRequest:
     settings = agent.model_settings.resolve(run.config.model_settings)
     if agent.reset_tool_choice and agent.name in run.turn.tool_users:
         settings = _with_free_tool_choice(settings)
-    context.turn_input = run.history.unsent()
+    context.turn_input = run.history.turn_input()
     tools, handoffs = await offered_tools(run)
     is_first_text = isinstance(run.history.input, str) and not run.history.new_items
     request = ModelRequest(
         system_instructions=await agent.get_system_prompt(context),
-        input=run.history.input if is_first_text else context.turn_input,
+        input=run.history.input if is_first_text else run.history.unsent(),
         model_settings=settings,
         tools=tools,
         output_schema=output_schema(agent.output_type),
@@ -58,7 +58,7 @@ async def prepare(run: ActiveRun) -> ModelRequest:
 
 def _with_free_tool_choice(settings: ModelSettings) -> ModelSettings:
     forced = settings.tool_choice not in (None, "auto", "none")
-    return replace(settings, tool_choice=None) if forced else settings
+    return settings.with_values(tool_choice=None) if forced else settings
 
 
 async def offered_tools(run: ActiveRun) -> tuple[list[Tool], list[Handoff[Any, Any]]]:

@@ -72,7 +72,7 @@ def is_openai_service(base_url: str) -> bool:
 
 
 def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValue]:
-    reasoning = to_json(settings.reasoning) or {}
+    reasoning = settings.reasoning_wire() or {}
     wants_logprobs = settings.top_logprobs is not None or _LOGPROBS in (settings.response_include or [])
     return {
         "temperature": settings.temperature,

@@ -64,7 +64,7 @@ def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValu
         "parallel_tool_calls": settings.parallel_tool_calls if has_tools else None,
         "truncation": settings.truncation,
         "max_output_tokens": settings.max_tokens,
-        "reasoning": to_json(settings.reasoning),
+        "reasoning": settings.reasoning_wire(),
         "metadata": settings.metadata,
         "store": settings.store,
         "prompt_cache_retention": settings.prompt_cache_retention,
