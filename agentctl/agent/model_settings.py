@@ -130,7 +130,7 @@ class _ReasoningView:
     def __get__(self, settings: ModelSettings | None, owner: type[ModelSettings]) -> Reasoning | None:
         if settings is None:
             return None
-        value: Any = vars(settings).get("reasoning")
+        value: Reasoning | dict[str, Any] | None = vars(settings).get("reasoning")
         if isinstance(value, dict):
             # 450 ms: imported for code that reads it.
             from openai.types.shared import Reasoning

@@ -50,7 +50,7 @@ class ToolExecutionConfig:
             raise ValueError(f"max_function_tool_concurrency is a whole number from 1, or None, not {most!r}")
         flag: Any = self.pre_approval_tool_input_guardrails
         if not isinstance(flag, bool):
-            raise ValueError(f"pre_approval_tool_input_guardrails is true or false, not {flag!r}")
+            raise ValueError(f"tool_execution.pre_approval_tool_input_guardrails must be a bool, not {flag!r}")
 
 
 def _default_provider() -> ModelProvider:
