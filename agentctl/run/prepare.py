@@ -126,4 +126,4 @@ async def preview_request(
     model = Models(run.config).of(agent)
     if not isinstance(model, WireModel):
         raise UserError(f"the request of the custom model {model_name(model)} is not known")
-    return model.preview(replace(await prepare(run), streamed=True))
+    return model.preview(await prepare(run))

@@ -154,11 +154,12 @@ def _text(value: JSONValue) -> str:
 def response_usage(usage: dict[str, Any]) -> dict[str, JSONValue]:
     """Return the counts under their names in the Responses API; a missing one is 0."""
     read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    cached = _count(usage.get("prompt_tokens_details"), "cached_tokens")
+    cache = usage.get("prompt_tokens_details")
+    cached, cache_written = _count(cache, "cached_tokens"), _count(cache, "cache_write_tokens")
     thought = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
     return {
         "input_tokens": read,
-        "input_tokens_details": {"cached_tokens": cached},
+        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": cache_written},
         "output_tokens": written,
         "output_tokens_details": {"reasoning_tokens": thought},
         "total_tokens": _count(usage, "total_tokens") or read + written,

@@ -163,11 +163,16 @@ def _own_json(item: RunItem) -> dict[str, JSONValue]:
 def _read_tokens(fields: Fields) -> dict[str, Any]:
     return {
         "input_tokens": fields.number("input_tokens"),
-        "input_tokens_details": InputTokensDetails(fields.inner("input_tokens_details").number("cached_tokens")),
+        "input_tokens_details": _read_input_details(fields.inner("input_tokens_details")),
         "output_tokens": fields.number("output_tokens"),
         "output_tokens_details": OutputTokensDetails(fields.inner("output_tokens_details").number("reasoning_tokens")),
         "total_tokens": fields.number("total_tokens"),
     }
+
+
+def _read_input_details(fields: Fields) -> InputTokensDetails:
+    written = fields.number("cache_write_tokens") if fields.has("cache_write_tokens") else 0
+    return InputTokensDetails(fields.number("cached_tokens"), written)
 
 
 def _read_transport(fields: Fields) -> TransportUsage:
