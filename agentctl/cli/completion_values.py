@@ -68,10 +68,9 @@ def sessions(ctx: typer.Context) -> Candidates:
 
 def tickets(ctx: typer.Context) -> Candidates:
     """Return the tickets that a run can go on from, each with the tools that wait."""
-    from agentctl.tickets.store import TicketStore
+    from .approvals.ticket_store import ticket_store
 
-    store = TicketStore.of(_invocation(ctx))
-    found = [ticket for ticket in store.tickets() if store.state_of(ticket) == "open"]
+    found = ticket_store(_invocation(ctx)).tickets("open")
     return [(ticket.id, ", ".join(dict.fromkeys(call.tool for call in ticket.calls))) for ticket in found]
 
 

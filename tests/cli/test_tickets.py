@@ -174,7 +174,7 @@ def test_a_changed_source_is_refused_before_it_runs(
     path.write_text(PAIR + "\nprint('imported')\n")
     done = agentctl("run", "--resume", ticket, "--allow", "note", env=env)
     assert (done.returncode, words(notes)) == (78, [])
-    assert f"ticket {ticket} no longer fits; changed since: the source of the agent" in done.stderr
+    assert f"ticket {ticket} no longer matches the agent; changed since it was written: the source of the agent" in done.stderr
     assert "imported" not in done.stderr
     path.write_text(PAIR)
     assert agentctl("run", "--resume", ticket, "--allow", "note", env=env).returncode == 0
@@ -262,7 +262,7 @@ def test_a_tampered_ticket_is_an_error_that_says_so(
     whole = json.loads(path.read_text())
     for change, said in (
         ({"version": 2}, "of version 2"),
-        ({"id": "../../etc/passwd"}, "no id of a ticket"),
+        ({"id": "../../etc/passwd"}, "is not the id of a ticket"),
         ({"calls": "none"}, "'calls' is no list"),
         ({"settings": {"client.base_url": "http://elsewhere.example"}}, "may not set 'client.base_url'"),
         ({"settings": {"settings.extra_headers.X-Token": "x"}}, "may not set 'settings.extra_headers.X-Token'"),
@@ -308,7 +308,7 @@ def test_a_ticket_from_elsewhere_names_no_code_by_itself(
     assert agentctl("approvals", "approve", str(file), "--all", env=elsewhere).returncode == 0
     done = agentctl("run", "--resume", str(file), env=elsewhere)
     assert (done.returncode, words(notes)) == (78, [])
-    assert f"name it yourself, with `-a {pair}`" in done.stderr
+    assert f"name the agent, with `-a {pair}`" in done.stderr
     assert agentctl("run", "--resume", str(file), "-a", pair, env=elsewhere).returncode == 0
     assert words(notes) == ["one", "two"]
     assert agentctl("run", "--resume", str(file), "-a", pair, env=elsewhere).returncode == 78
