@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import re
 import signal
 import stat
 import subprocess
@@ -15,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from agentctl.errors import ConfigurationError
 from agentctl.tickets.ticket import read_ticket
 from tests.cli.approving import KEY, PAIR, suspended
 from tests.conftest import Agentctl
@@ -174,7 +172,10 @@ def test_a_changed_source_is_refused_before_it_runs(
     path.write_text(PAIR + "\nprint('imported')\n")
     done = agentctl("run", "--resume", ticket, "--allow", "note", env=env)
     assert (done.returncode, words(notes)) == (78, [])
-    assert f"ticket {ticket} no longer matches the agent; changed since it was written: the source of the agent" in done.stderr
+    assert (
+        f"ticket {ticket} no longer matches the agent; changed since it was written: the source of the agent"
+        in done.stderr
+    )
     assert "imported" not in done.stderr
     path.write_text(PAIR)
     assert agentctl("run", "--resume", ticket, "--allow", "note", env=env).returncode == 0
@@ -259,22 +260,7 @@ def test_a_tampered_ticket_is_an_error_that_says_so(
 ) -> None:
     ticket = suspended(agentctl, pair, env)
     path = tickets / f"{ticket}.json"
-    whole = json.loads(path.read_text())
-    for change, said in (
-        ({"version": 2}, "of version 2"),
-        ({"id": "../../etc/passwd"}, "is not the id of a ticket"),
-        ({"calls": "none"}, "'calls' is no list"),
-        ({"settings": {"client.base_url": "http://elsewhere.example"}}, "may not set 'client.base_url'"),
-        ({"settings": {"settings.extra_headers.X-Token": "x"}}, "may not set 'settings.extra_headers.X-Token'"),
-        ({"settings": {"agent": "evil.py:agent"}}, "may not set 'agent'"),
-        ({"settings": {"trace.enabled": True}}, "may not set 'trace.enabled'"),
-        ({"settings": {"max_turns": "many"}}, "wants a whole number"),
-        ({"expires": "soon"}, "Invalid isoformat"),
-        ({"fingerprint": {}}, "has no 'agents'"),
-    ):
-        with pytest.raises(ConfigurationError, match=re.escape(said)):
-            read_ticket(json.dumps({**whole, **change}).encode(), "ticket.json")
-    edit(path, state={**whole["state"], "items": [{}]})
+    edit(path, state={**json.loads(path.read_text())["state"], "items": [{}]})
     done = agentctl("run", "--resume", ticket, "--allow", "note", env=env)
     assert (done.returncode, done.stdout, words(notes)) == (78, "", [])
     assert "the state of the run cannot be read" in done.stderr
