@@ -246,7 +246,7 @@ class TicketStore:
 
     def is_used(self, ticket: Ticket) -> bool:
         """Return whether a run was resumed from a ticket."""
-        return self.folder is not None and self._mark(ticket).exists()
+        return self.folder is not None and self._mark_path(ticket).exists()
 
     def is_own(self, ticket: Ticket) -> bool:
         """Return whether a ticket, apart from its decisions, equals the one in the store."""
@@ -269,7 +269,7 @@ class TicketStore:
         with usable(self.folder):
             make_folder(self.folder)
             try:
-                descriptor = os.open(self._mark(ticket), os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+                descriptor = os.open(self._mark_path(ticket), os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
             except FileExistsError as error:
                 raise _used_error(ticket) from error
         with open(descriptor, "w", encoding="utf-8") as mark:
@@ -299,7 +299,7 @@ class TicketStore:
         """Return the lock of a ticket, which all its copies share where there is a folder."""
         return locked(self._locate(name) if self.folder is None else self._path(ticket.id))
 
-    def _mark(self, ticket: Ticket) -> Path:
+    def _mark_path(self, ticket: Ticket) -> Path:
         assert self.folder is not None
         return self.folder / f"{ticket.id}.used"
 
