@@ -25,7 +25,7 @@ _INHERITED = frozenset(
 
 
 def child_environment(
-    environ: Mapping[str, str], *, named: Collection[str] = (), prefixes: tuple[str, ...] = ()
+    environ: Mapping[str, str], *, names: Collection[str] = (), prefixes: tuple[str, ...] = ()
 ) -> dict[str, str]:
     """Return what a child gets of our environment: what finds programs and folders, the language, and what is named.
 
@@ -35,7 +35,7 @@ def child_environment(
     return {
         name: value
         for name, value in environ.items()
-        if name.upper() in _INHERITED or name in named or name.startswith(prefixes)
+        if name.upper() in _INHERITED or name in names or name.startswith(prefixes)
     }
 
 
@@ -45,7 +45,7 @@ class ChildProtocol(asyncio.SubprocessProtocol):
     def __init__(self) -> None:
         self.has_ended = asyncio.Event()
         """The process itself has ended."""
-        self.is_silent = asyncio.Event()
+        self.is_output_closed = asyncio.Event()
         """It has ended, and so has everybody that its output could come from."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -60,7 +60,7 @@ class ChildProtocol(asyncio.SubprocessProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that nothing more will be heard."""
-        self.is_silent.set()
+        self.is_output_closed.set()
 
 
 async def start_child(

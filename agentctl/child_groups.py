@@ -65,7 +65,7 @@ def _strays() -> Iterator[int]:
 def _processes() -> Iterator[tuple[int, int, int]]:
     """Yield the number, the parent and the group of every process."""
     if sys.platform != "linux":
-        yield from _told_by_ps()
+        yield from _processes_from_ps()
         return
     with suppress(OSError):
         for name in filter(str.isdecimal, os.listdir("/proc")):
@@ -74,7 +74,7 @@ def _processes() -> Iterator[tuple[int, int, int]]:
                 yield int(name), int(parent), int(group)
 
 
-def _told_by_ps() -> Iterator[tuple[int, int, int]]:
+def _processes_from_ps() -> Iterator[tuple[int, int, int]]:
     # 10 ms that only a run which is ended early costs.
     import subprocess
 

@@ -53,11 +53,11 @@ def guard_group(group: int) -> None:
     with _guard.lock:
         if _guard.pipe is None:
             try:
-                _guard.process, _guard.pipe = _begin()
+                _guard.process, _guard.pipe = _start_shell()
             except OSError:  # No shell, or no room for one: what is closed with us still ends most groups.
                 return
         _guard.groups.add(group)
-        _tell(b"+ %d\n" % group)
+        _write_line(b"+ %d\n" % group)
 
 
 def release_group(group: int) -> None:
@@ -66,7 +66,7 @@ def release_group(group: int) -> None:
         if _guard.pipe is None or group not in _guard.groups:
             return
         _guard.groups.remove(group)
-        _tell(b"- %d\n" % group)
+        _write_line(b"- %d\n" % group)
         if not _guard.groups:
             os.close(_guard.pipe)
             assert _guard.process is not None
@@ -75,13 +75,13 @@ def release_group(group: int) -> None:
             _guard.process = _guard.pipe = None
 
 
-def _tell(line: bytes) -> None:
+def _write_line(line: bytes) -> None:
     assert _guard.pipe is not None
     with suppress(BrokenPipeError):  # Somebody ended the shell: what is closed with us still ends most groups.
         os.write(_guard.pipe, line)
 
 
-def _begin() -> tuple[int, int]:
+def _start_shell() -> tuple[int, int]:
     """Start the shell in a process group of its own, and return its number and the end of the pipe to write to."""
     reader, writer = os.pipe()
     try:
@@ -101,7 +101,7 @@ def _begin() -> tuple[int, int]:
     return process, writer
 
 
-def _forget() -> None:
+def _reset_after_fork() -> None:
     """In a process that was forked: what is guarded is not ours, and our end of the pipe must not keep it open."""
     if _guard.pipe is not None:
         os.close(_guard.pipe)
@@ -111,4 +111,4 @@ def _forget() -> None:
 
 
 if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_reset_after_fork)

@@ -85,7 +85,7 @@ class _Alias(ModuleType):
                     value: object = getattr(module, name)
                     self.__dict__[name] = value
                     return value
-        raise AttributeError(_missing(self.__name__, name))
+        raise AttributeError(_missing_message(self.__name__, name))
 
     def __dir__(self) -> list[str]:
         return _names(self.__name__)
@@ -116,7 +116,7 @@ class _Finder:
             return _spec(fullname, [])
         found = PathFinder.find_spec(fullname, path)
         if found is None:
-            raise ImportError(_missing(parent, name), name=fullname)
+            raise ImportError(_missing_message(parent, name), name=fullname)
         return found
 
     def _spec_of_alias(self) -> ModuleSpec | None:
@@ -166,7 +166,7 @@ def _names(name: str) -> list[str]:
     )
 
 
-def _missing(module: str, name: str) -> str:
+def _missing_message(module: str, name: str) -> str:
     # 10 ms that only a failure pays.
     from difflib import get_close_matches
 

@@ -9,7 +9,7 @@ from agentctl.redaction import redact
 logger = logging.getLogger("openai.agents")
 
 
-class LogStream(Protocol):
+class LogTarget(Protocol):
     """What a log can be written to."""
 
     def write(self, text: str, /) -> object:
@@ -27,11 +27,11 @@ class RedactingFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
-class VerboseHandler(logging.StreamHandler[LogStream]):
+class VerboseHandler(logging.StreamHandler[LogTarget]):
     """The handler of verbose logging; its class tells it from a user's own."""
 
 
-def log_to(stream: LogStream) -> None:
+def log_to(stream: LogTarget) -> None:
     """Log everything at DEBUG to `stream`; a second call moves the log there instead of printing each line twice."""
     for handler in list(logger.handlers):
         if isinstance(handler, VerboseHandler):

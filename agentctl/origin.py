@@ -36,10 +36,10 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise ConfigurationError(f"{_shown(url)!r} is not a URL: {error}") from None
+        raise ConfigurationError(f"{_without_userinfo(url)!r} is not a URL: {error}") from None
     if "@" in parts.netloc:
         raise ConfigurationError(
-            f"the URL {_shown(url)!r} carries a user name or password: take it out, and store the key with "
+            f"the URL {_without_userinfo(url)!r} carries a user name or password: take it out, and store the key with "
             "`agentctl config set-key`"
         )
     return parts
@@ -56,6 +56,6 @@ def _address(parts: SplitResult) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname, _DEFAULT_PORTS[parts.scheme] if port is None else port
 
 
-def _shown(url: str) -> str:
+def _without_userinfo(url: str) -> str:
     scheme, separator, rest = url.rpartition("@")[2].partition("://")
     return f"{scheme}{separator}{rest}"

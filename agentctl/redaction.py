@@ -37,7 +37,7 @@ def redact(text: str) -> str:
     return text
 
 
-def mask_keys(text: str) -> str:
+def redact_keys(text: str) -> str:
     """Return what somebody typed with what looks like a key replaced: it may be one, in the wrong place."""
     return re.sub(_LIKE_A_KEY, f"sk-{MASK}", text)
 

@@ -16,7 +16,7 @@ from agentctl._dataclass import dataclass
 
 T = TypeVar("T")
 
-_MOST_IDLE = 8
+_MAX_IDLE = 8
 """How many threads wait for further work: starting one costs more than all else of a short tool call."""
 
 
@@ -26,7 +26,7 @@ class _Work:
 
     name: str
     do: Callable[[], None]
-    tell: Callable[[], None]
+    deliver: Callable[[], None]
     """Hands over what came of it."""
     is_done: threading.Event = field(default_factory=threading.Event)
 
@@ -68,11 +68,11 @@ async def in_daemon_thread(work: Callable[[], T], *, name: str) -> T:
         else:
             result.set_result(value)
 
-    def tell() -> None:
+    def deliver() -> None:
         with suppress(RuntimeError):  # The loop closed after the caller gave up on this work.
             loop.call_soon_threadsafe(settle)
 
-    _begin(_Work(name, do, tell))
+    _submit(_Work(name, do, deliver))
     return await result
 
 
@@ -84,7 +84,7 @@ def wait_for_running(seconds: float) -> list[str]:
     return [work.name for work in list(_running)]
 
 
-def _begin(work: _Work) -> None:
+def _submit(work: _Work) -> None:
     try:
         queue = _idle.pop()
     except IndexError:
@@ -96,16 +96,16 @@ def _begin(work: _Work) -> None:
 
 def _take_work(queue: SimpleQueue[_Work]) -> None:
     thread = threading.current_thread()
-    is_kept = True
-    while is_kept:
+    stays_idle = True
+    while stays_idle:
         work = queue.get()
         thread.name = work.name
         work.do()
         _running.remove(work)
         work.is_done.set()
         # Before the result is told: who awaits it may have more work at once.
-        is_kept = len(_idle) < _MOST_IDLE
-        if is_kept:
+        stays_idle = len(_idle) < _MAX_IDLE
+        if stays_idle:
             _idle.append(queue)
-        work.tell()
+        work.deliver()
         del work

@@ -32,7 +32,7 @@ def test_a_child_gets_what_finds_programs_the_language_and_what_is_named() -> No
         "A": "a",
     }
     assert child_environment(environ) == {"PATH": "p", "Path": "w", "HOME": "h", "LANG": "l", "LC_ALL": "c"}
-    named = child_environment(environ, named=["A"], prefixes=("XDG_",))
+    named = child_environment(environ, names=["A"], prefixes=("XDG_",))
     assert named.keys() - child_environment(environ).keys() == {"A", "XDG_A"}
 
 

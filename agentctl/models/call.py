@@ -19,7 +19,7 @@ from agentctl.agent.usage import MeasuredResponse
 from agentctl.agent.wire import WireEvent
 from agentctl.errors import ModelBehaviorError, ModelTimeoutError, ServiceError, UserError
 from agentctl.log import logger
-from agentctl.net.response_body import AnswerHead
+from agentctl.net.response_body import ResponseHead
 from agentctl.net.retry import Retries
 from agentctl.redaction import register_secret
 
@@ -29,7 +29,7 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
+class RetryTiming:
     """How the wait before another try is made."""
 
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -37,8 +37,8 @@ class Pause:
     """Gives a number from 0 to 1, which shortens the wait a little."""
 
 
-async def tried(
-    attempt: Callable[[], AsyncGenerator[list[WireEvent]]], retries: Retries, pause: Pause
+async def with_retries(
+    attempt: Callable[[], AsyncGenerator[list[WireEvent]]], retries: Retries, pause: RetryTiming
 ) -> AsyncGenerator[Sequence[ModelEvent]]:
     """Yield the batches of the first attempt that brings any; the wait before another attempt is announced first.
 
@@ -148,8 +148,8 @@ class Fold(Protocol):
         """
 
 
-async def read_answer(
-    received: AsyncGenerator[list[WireEvent]], fold: Fold, timeout: float | None, head: AnswerHead
+async def read_response(
+    received: AsyncGenerator[list[WireEvent]], fold: Fold, timeout: float | None, head: ResponseHead
 ) -> AsyncGenerator[list[WireEvent]]:
     """Yield the response's events as they come, never an empty batch; `received` is closed with it.
 
@@ -167,7 +167,7 @@ async def read_answer(
             if fold.is_complete:
                 await _read_tail(received)
                 log_data("response %s", read.events[-1])
-                read.events[-1] = _measured(read.events[-1], head)
+                read.events[-1] = _with_request_id(read.events[-1], head)
             if read.events:
                 yield read.events
             if read.failure is not None:
@@ -176,10 +176,10 @@ async def read_answer(
                 return
         if events := fold.end():
             log_data("response %s", events[-1])
-            yield [*events[:-1], _measured(events[-1], head)]
+            yield [*events[:-1], _with_request_id(events[-1], head)]
 
 
-def _measured(last: WireEvent, head: AnswerHead) -> WireEvent:
+def _with_request_id(last: WireEvent, head: ResponseHead) -> WireEvent:
     if head.request_id is None:
         return last
     return {**last, "response": MeasuredResponse(last["response"], request_id=head.request_id)}

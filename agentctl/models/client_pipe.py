@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.net.response_body import AnswerHead, answer_events
+from agentctl.net.response_body import ResponseHead, response_events
 
 from .call import extra_headers
 
@@ -40,7 +40,7 @@ class ClientPipe:
         return str(base.copy_with(path=f"{base.path.rstrip('/')}/{path}").copy_merge_params(own))
 
     async def events(
-        self, path: str, body: dict[str, JSONValue], request: ModelRequest, head: AnswerHead
+        self, path: str, body: dict[str, JSONValue], request: ModelRequest, head: ResponseHead
     ) -> AsyncGenerator[list[WireEvent]]:
         """Yield what comes back, as many events at a time as have come; closing early closes the connection.
 
@@ -68,7 +68,7 @@ class ClientPipe:
             response = stream.response
             head.request_id = response.headers.get("x-request-id")
             kind = response.headers.get("content-type", "")
-            async with aclosing(answer_events(kind, response.aiter_bytes(), service=self.host)) as batches:
+            async with aclosing(response_events(kind, response.aiter_bytes(), service=self.host)) as batches:
                 async for batch in batches:
                     whole = next((place for place, event in enumerate(batch) if event.get("error")), len(batch))
                     if before := batch[:whole]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireItem
-from agentctl.models.chat.model import left_out, new_fold
+from agentctl.models.chat.model import check_unsupported, new_fold
 from agentctl.models.chat.request import build_request, is_openai_service
-from agentctl.net.response_body import AnswerHead
+from agentctl.net.response_body import ResponseHead
 
-from .call import log_data, read_answer
+from .call import log_data, read_response
 from .client_pipe import ClientPipe
 from .reasoning_content_replay import ShouldReplayReasoningContent, replay_context
 from .service_model import ServiceModel
@@ -62,21 +62,21 @@ class OpenAIChatCompletionsModel(ServiceModel):
             ModelTimeoutError: the call took longer than `ModelSettings.timeout`.
             UserError: the request cannot be said in chat completions, or an extra header in HTTP.
         """
-        for warning in left_out(request, is_strict=self._is_strict):
+        for warning in check_unsupported(request, is_strict=self._is_strict):
             yield warning
         body = self._body(request)
         log_data("request %s", body)
         fold = new_fold(self.model, self._pipe.host, buffers_tool_calls=self._buffers)
-        settings, head = request.model_settings, AnswerHead()
+        settings, head = request.model_settings, ResponseHead()
         received = self._pipe.events("chat/completions", body, request, head)
-        async with aclosing(read_answer(received, fold, settings.timeout, head)) as batches:
+        async with aclosing(read_response(received, fold, settings.timeout, head)) as batches:
             async for batch in batches:
                 for event in batch:
                     yield event
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
         """Return the request that `stream` has the client send."""
-        left_out(request, is_strict=self._is_strict)
+        check_unsupported(request, is_strict=self._is_strict)
         return {"method": "POST", "url": self._pipe.url("chat/completions"), "body": self._body(request)}
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:

@@ -11,7 +11,7 @@ from agentctl.agent.ports import ModelProvider, WireModel
 from agentctl.errors import UserError
 from agentctl.net.defaults import OpenAIAPI, get_defaults
 from agentctl.net.endpoint import Endpoint
-from agentctl.net.openai_endpoint import GivenEndpoint, http_endpoint, websocket_endpoint
+from agentctl.net.openai_endpoint import EndpointOptions, http_endpoint, websocket_endpoint
 from agentctl.net.options import HttpOptions
 
 from .default_model import get_default_model
@@ -19,7 +19,7 @@ from .transport import (
     OpenAIResponsesWebSocketOptions,
     Transport,
     check_websocket_options,
-    chosen_transport,
+    choose_transport,
     websocket_options,
 )
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
+class _ModelKey:
     """All that makes a model the one it is."""
 
     name: str
@@ -90,7 +90,7 @@ class OpenAIProvider(ModelProvider):
         Raises:
             UserError: two of these contradict each other.
         """
-        self._given = GivenEndpoint(
+        self._given = EndpointOptions(
             api_key=api_key,
             base_url=base_url,
             websocket_base_url=websocket_base_url,
@@ -105,14 +105,14 @@ class OpenAIProvider(ModelProvider):
         check_websocket_options(responses_websocket_options)
         self._client = openai_client
         self._use_responses = use_responses
-        self._transport = chosen_transport(responses_transport, use_responses_websocket)
+        self._transport = choose_transport(responses_transport, use_responses_websocket)
         self._is_strict = strict_feature_validation
         self._websocket_options = responses_websocket_options
         self._buffers = buffer_streamed_tool_calls
         self._http_options = http_options or HttpOptions()
         self._pipes: dict[Endpoint, HttpPipe] = {}
         self._pools: dict[Endpoint, WebSocketPool] = {}
-        self._models: dict[asyncio.AbstractEventLoop | None, dict[_Wanted, WireModel]] = {}
+        self._models: dict[asyncio.AbstractEventLoop | None, dict[_ModelKey, WireModel]] = {}
 
     def get_model(self, model_name: str | None) -> WireModel:
         """Return the model of this name, None meaning OPENAI_DEFAULT_MODEL, then the default of this library.
@@ -132,13 +132,13 @@ class OpenAIProvider(ModelProvider):
             for model in self._models.get(loop, {}).values():
                 await model.close()
 
-    def _wanted(self, model_name: str | None) -> _Wanted:
+    def _wanted(self, model_name: str | None) -> _ModelKey:
         defaults = get_defaults()
         client = self._client or (defaults.openai_client if self._given.is_empty else None)
         uses_responses = defaults.openai_api == "responses" if self._use_responses is None else self._use_responses
         transport = self._transport or defaults.responses_transport
         has_sockets = uses_responses and transport != "http"
-        return _Wanted(
+        return _ModelKey(
             name=get_default_model() if model_name is None else model_name,
             is_explicit=model_name is not None,
             api="responses" if uses_responses else "chat_completions",
@@ -148,7 +148,7 @@ class OpenAIProvider(ModelProvider):
             websocket=websocket_endpoint(self._given, defaults) if has_sockets and not client else None,
         )
 
-    def _make(self, wanted: _Wanted) -> WireModel:
+    def _make(self, wanted: _ModelKey) -> WireModel:
         if wanted.api == "chat_completions":
             return self._chat_model(wanted)
         match wanted.transport:
@@ -164,7 +164,7 @@ class OpenAIProvider(ModelProvider):
             case never:
                 assert_never(never)
 
-    def _chat_model(self, wanted: _Wanted) -> WireModel:
+    def _chat_model(self, wanted: _ModelKey) -> WireModel:
         # Each API and transport is imported by who speaks it: 5 to 20 ms.
         if wanted.client is not None:
             from .openai_chatcompletions import OpenAIChatCompletionsModel
@@ -184,7 +184,7 @@ class OpenAIProvider(ModelProvider):
             buffer_streamed_tool_calls=self._buffers,
         )
 
-    def _http_model(self, wanted: _Wanted) -> WireModel:
+    def _http_model(self, wanted: _ModelKey) -> WireModel:
         if wanted.client is not None:
             from .openai_responses import OpenAIResponsesModel
 
@@ -193,7 +193,7 @@ class OpenAIProvider(ModelProvider):
 
         return ResponsesHTTPModel(wanted.name, self._pipe(wanted), model_is_explicit=wanted.is_explicit)
 
-    def _websocket_model(self, wanted: _Wanted) -> ResponsesWebSocketModel:
+    def _websocket_model(self, wanted: _ModelKey) -> ResponsesWebSocketModel:
         if wanted.client is not None:
             from .openai_responses_ws import OpenAIResponsesWSModel
 
@@ -207,7 +207,7 @@ class OpenAIProvider(ModelProvider):
 
         return ResponsesWebSocketModel(wanted.name, self._pool(wanted), model_is_explicit=wanted.is_explicit)
 
-    def _pipe(self, wanted: _Wanted) -> HttpPipe:
+    def _pipe(self, wanted: _ModelKey) -> HttpPipe:
         from agentctl.net.http import HttpPipe
 
         assert wanted.http is not None
@@ -215,7 +215,7 @@ class OpenAIProvider(ModelProvider):
             self._pipes[wanted.http] = HttpPipe(wanted.http, self._http_options)
         return self._pipes[wanted.http]
 
-    def _pool(self, wanted: _Wanted) -> WebSocketPool:
+    def _pool(self, wanted: _ModelKey) -> WebSocketPool:
         from agentctl.models.responses.pool import WebSocketPool
         from agentctl.net.websocket import WebSocketPipe
 
@@ -227,7 +227,7 @@ class OpenAIProvider(ModelProvider):
             )
         return self._pools[wanted.websocket]
 
-    def _models_of_this_loop(self) -> dict[_Wanted, WireModel]:
+    def _models_of_this_loop(self) -> dict[_ModelKey, WireModel]:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

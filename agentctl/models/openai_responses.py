@@ -10,9 +10,9 @@ from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.models.responses.fold import ResponseFold
 from agentctl.models.responses.request import build_request
-from agentctl.net.response_body import AnswerHead
+from agentctl.net.response_body import ResponseHead
 
-from .call import log_data, read_answer
+from .call import log_data, read_response
 from .client_pipe import ClientPipe
 from .service_model import ServiceModel
 
@@ -53,9 +53,9 @@ class OpenAIResponsesModel(ServiceModel):
         """
         body = self._body(request)
         log_data("request %s", body)
-        settings, head, fold = request.model_settings, AnswerHead(), ResponseFold(self._pipe.host)
+        settings, head, fold = request.model_settings, ResponseHead(), ResponseFold(self._pipe.host)
         received: AsyncGenerator[list[WireEvent]] = self._pipe.events("responses", body, request, head)
-        async with aclosing(read_answer(received, fold, settings.timeout, head)) as batches:
+        async with aclosing(read_response(received, fold, settings.timeout, head)) as batches:
             async for batch in batches:
                 for event in batch:
                     yield event

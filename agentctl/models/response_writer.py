@@ -11,7 +11,7 @@ from agentctl.agent.wire import JSONValue, WireEvent, WireItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Speech:
+class EventNames:
     """A way for a model to speak, and what items and events call it."""
 
     item: Literal["message", "reasoning"]
@@ -27,14 +27,16 @@ class Speech:
     done: str
 
 
-TEXT = Speech(item="message", part="output_text", delta="response.output_text.delta", done="response.output_text.done")
-REFUSAL = Speech(
+TEXT = EventNames(
+    item="message", part="output_text", delta="response.output_text.delta", done="response.output_text.done"
+)
+REFUSAL = EventNames(
     item="message", part="refusal", field="refusal", delta="response.refusal.delta", done="response.refusal.done"
 )
-REASONING = Speech(
+REASONING = EventNames(
     item="reasoning", part="reasoning_text", delta="response.reasoning_text.delta", done="response.reasoning_text.done"
 )
-SUMMARY = Speech(
+SUMMARY = EventNames(
     item="reasoning",
     part="summary_text",
     holder="summary",
@@ -46,7 +48,7 @@ SUMMARY = Speech(
 
 
 @dataclass(slots=True, kw_only=True)
-class Call:
+class CallInProgress:
     """A function call that is being written."""
 
     item_id: str
@@ -69,7 +71,7 @@ class Call:
 
 @dataclass(slots=True, kw_only=True)
 class _Part:
-    speech: Speech
+    speech: EventNames
     place: dict[str, JSONValue]
     pieces: list[str] = field(default_factory=list)
     logprobs: list[JSONValue] = field(default_factory=list)
@@ -80,7 +82,7 @@ class _Part:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Spoken:
+class _TextItem:
     """A message, or reasoning, that is being written."""
 
     item_id: str
@@ -97,7 +99,7 @@ class _Spoken:
         return item
 
 
-_Item: TypeAlias = Call | _Spoken
+_Item: TypeAlias = CallInProgress | _TextItem
 
 
 class ResponseWriter:
@@ -124,8 +126,8 @@ class ResponseWriter:
         self._sequence = 0
         self._items: list[_Item] = []
         self._done: dict[int, WireItem] = {}
-        self._message: _Spoken | None = None
-        self._reasoning: _Spoken | None = None
+        self._message: _TextItem | None = None
+        self._reasoning: _TextItem | None = None
         self._add("response.created", response=dict(self._response))
         self._add("response.in_progress", response=dict(self._response))
 
@@ -134,7 +136,7 @@ class ResponseWriter:
         events, self._events = self._events, []
         return events
 
-    def say(self, speech: Speech, text: str, logprobs: Sequence[JSONValue] = ()) -> None:
+    def say(self, speech: EventNames, text: str, logprobs: Sequence[JSONValue] = ()) -> None:
         """Add text to the message or the reasoning, in a part of its own kind; no text only opens it."""
         item = self._opened(speech)
         part = item.parts[-1] if item.is_part_open else None
@@ -151,15 +153,15 @@ class ResponseWriter:
         self._events.append(delta)
         self._sequence += 1
 
-    def call(self, name: str, call_id: str) -> Call:
+    def call(self, name: str, call_id: str) -> CallInProgress:
         """Begin a function call."""
         self._end_reasoning()
-        call = Call(item_id=self._new_id("fc"), index=len(self._items), call_id=call_id, name=name)
+        call = CallInProgress(item_id=self._new_id("fc"), index=len(self._items), call_id=call_id, name=name)
         self._items.append(call)
         self._add("response.output_item.added", output_index=call.index, item=call.wire("in_progress"))
         return call
 
-    def arguments(self, call: Call, text: str) -> None:
+    def arguments(self, call: CallInProgress, text: str) -> None:
         """Add to the arguments of a call."""
         call.pieces.append(text)
         self._add("response.function_call_arguments.delta", item_id=call.item_id, output_index=call.index, delta=text)
@@ -177,7 +179,7 @@ class ResponseWriter:
         self._response["output"] = [self._done[item.index] for item in self._items]
         self._add(f"response.{self._response['status']}", response=self._response)
 
-    def _opened(self, speech: Speech) -> _Spoken:
+    def _opened(self, speech: EventNames) -> _TextItem:
         if speech.item == "reasoning":
             if self._reasoning is None:
                 self._reasoning = self._open("reasoning", "rs")
@@ -188,13 +190,13 @@ class ResponseWriter:
             self._message = self._open("message", "msg")
         return self._message
 
-    def _open(self, kind: Literal["message", "reasoning"], prefix: str) -> _Spoken:
-        item = _Spoken(item_id=self._new_id(prefix), index=len(self._items), kind=kind)
+    def _open(self, kind: Literal["message", "reasoning"], prefix: str) -> _TextItem:
+        item = _TextItem(item_id=self._new_id(prefix), index=len(self._items), kind=kind)
         self._items.append(item)
         self._add("response.output_item.added", output_index=item.index, item=item.wire("in_progress"))
         return item
 
-    def _open_part(self, item: _Spoken, speech: Speech) -> _Part:
+    def _open_part(self, item: _TextItem, speech: EventNames) -> _Part:
         number = sum(part.speech.holder == speech.holder for part in item.parts)
         place = {"item_id": item.item_id, "output_index": item.index, speech.index: number}
         part = _Part(speech=speech, place=place)
@@ -203,7 +205,7 @@ class ResponseWriter:
         item.is_part_open = True
         return part
 
-    def _close_part(self, item: _Spoken) -> None:
+    def _close_part(self, item: _TextItem) -> None:
         if not item.is_part_open:
             return
         item.is_part_open = False
@@ -222,9 +224,9 @@ class ResponseWriter:
     def _end(self, item: _Item, status: str) -> None:
         wire = item.wire(status)
         match item:
-            case _Spoken():
+            case _TextItem():
                 self._close_part(item)
-            case Call():
+            case CallInProgress():
                 self._add(
                     "response.function_call_arguments.done",
                     item_id=item.item_id,

@@ -42,7 +42,7 @@ def websocket_options(given: OpenAIResponsesWebSocketOptions | None) -> WebSocke
     return WebSocketOptions(**(given or {}))
 
 
-def chosen_transport(responses_transport: Transport | None, use_websocket: bool | None) -> Transport | None:
+def choose_transport(responses_transport: Transport | None, use_websocket: bool | None) -> Transport | None:
     """Return the transport that a user's two ways of saying it choose, None where neither does.
 
     Raises:

@@ -28,7 +28,7 @@ _ON_PURPOSE = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Closing:
+class CloseInfo:
     """How a socket came to its end."""
 
     code: int
@@ -37,17 +37,17 @@ class Closing:
     """Whether our side closed it, because of what it received."""
 
 
-def closing_of(closed: ConnectionClosed) -> Closing:
+def close_info(closed: ConnectionClosed) -> CloseInfo:
     """Return how a socket closed from what `websockets` raises."""
     if closed.sent is not None and not (closed.rcvd and closed.rcvd_then_sent):
-        return Closing(code=closed.sent.code, reason=closed.sent.reason, is_ours=True)
+        return CloseInfo(code=closed.sent.code, reason=closed.sent.reason, is_ours=True)
     if closed.rcvd is not None:
-        return Closing(code=closed.rcvd.code, reason=closed.rcvd.reason)
-    return Closing(code=ABNORMAL)
+        return CloseInfo(code=closed.rcvd.code, reason=closed.rcvd.reason)
+    return CloseInfo(code=ABNORMAL)
 
 
-def closing_error(
-    closing: Closing, *, host: str, has_answered: bool, options: WebSocketOptions
+def close_error(
+    closing: CloseInfo, *, host: str, has_answered: bool, options: WebSocketOptions
 ) -> ServiceUnavailableError | ModelBehaviorError:
     """Return the exception for a response that a closed socket cut, or kept from beginning."""
     when = "in the middle of the answer" if has_answered else "before it answered"

@@ -55,7 +55,7 @@ class Endpoint:
     def url(self, path: str, query: Mapping[str, object] | None = None) -> str:
         """Return the URL of `path` below the base URL, whose own query stays; `query` goes over it."""
         if not query:
-            return _below(self.base_url, path)
+            return _join_path(self.base_url, path)
         base = urlsplit(self.base_url)
         kept = [pair for pair in parse_qsl(base.query, keep_blank_values=True) if pair[0] not in query]
         return base._replace(
@@ -89,7 +89,7 @@ class Endpoint:
 
 
 @lru_cache
-def _below(base_url: str, path: str) -> str:
+def _join_path(base_url: str, path: str) -> str:
     base = urlsplit(base_url)
     return base._replace(path=f"{base.path.rstrip('/')}/{path}", fragment="").geturl()
 

@@ -91,7 +91,7 @@ class Failure:
     """Seconds."""
 
 
-def answer_error(
+def response_error(
     status: int, headers: Mapping[str, str], body: bytes, *, url: str, service: str, model: str | None = None
 ) -> ServiceError:
     """Return the exception for an HTTP answer that is no success; `headers` are found by their names in lower case."""

@@ -18,10 +18,10 @@ from agentctl.version import __version__
 
 from .client import LoopClients, Trust, make_client
 from .endpoint import Endpoint, with_key
-from .failures import answer_error
+from .failures import response_error
 from .options import HttpOptions
 from .proxy import proxy_for
-from .response_body import AnswerHead, answer_events, read_body
+from .response_body import ResponseHead, read_body, response_events
 from .sse import MAX_EVENT_BYTES
 from .unreachable import transport_error
 
@@ -61,7 +61,7 @@ class HttpPipe:
         self._trust = Trust(options, environ)
         self._clients = LoopClients(self._client)
 
-    async def events(self, call: HttpCall, head: AnswerHead | None = None) -> AsyncGenerator[list[dict[str, Any]]]:
+    async def events(self, call: HttpCall, head: ResponseHead | None = None) -> AsyncGenerator[list[dict[str, Any]]]:
         """Yield the events of the answer, as many at a time as have come; closing early closes the connection.
 
         What the answer's head tells is noted in `head`. A service that answers with one JSON object instead of a stream
@@ -77,7 +77,7 @@ class HttpPipe:
             kind = answer.headers.get("content-type", "")
             if head is not None:
                 head.request_id = answer.headers.get("x-request-id")
-            async with aclosing(answer_events(kind, _chunks(answer), service=self.endpoint.host)) as batches:
+            async with aclosing(response_events(kind, _chunks(answer), service=self.endpoint.host)) as batches:
                 async for batch in batches:
                     yield batch
 
@@ -143,7 +143,7 @@ class HttpPipe:
                 body = await read_body(_chunks(answer), _LONGEST_ERROR_BODY)
         finally:
             await answer.aclose()
-        raise answer_error(answer.status_code, answer.headers, body, url=url, service=endpoint.host, model=call.model)
+        raise response_error(answer.status_code, answer.headers, body, url=url, service=endpoint.host, model=call.model)
 
     @contextmanager
     def _failures(self, *, has_answered: bool) -> Iterator[None]:

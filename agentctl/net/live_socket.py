@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl.errors import AgentsException, ModelBehaviorError, ServiceUnavailableError
 
-from .close_codes import ABNORMAL, Closing, closing_error, closing_of
+from .close_codes import ABNORMAL, CloseInfo, close_error, close_info
 from .options import MIB, HttpOptions, WebSocketOptions
 from .proxy import Proxy
 from .sse import decode_event
@@ -51,7 +51,7 @@ class LiveSocket:
         self._waiting_bytes = 0
         self._heard = 0
         self._has_answered = False
-        self._closing: Closing | None = None
+        self._closing: CloseInfo | None = None
         self._failure: AgentsException | None = None
         self._awaited: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -83,7 +83,7 @@ class LiveSocket:
         try:
             await self._connection.send(frame, text=True)
         except ConnectionClosed as closed:
-            self._closing = self._closing or closing_of(closed)
+            self._closing = self._closing or close_info(closed)
             raise self._error() from closed
         finally:
             timer.cancel()
@@ -128,7 +128,7 @@ class LiveSocket:
             while self._failure is None:
                 self._take(await self._connection.recv())
         except ConnectionClosed as closed:
-            self._closing = self._closing or closing_of(closed)
+            self._closing = self._closing or close_info(closed)
         finally:
             # Also where the event loop ends and cancels its tasks: the connection goes with its reader.
             self._connection.transport.abort()
@@ -218,8 +218,8 @@ class LiveSocket:
     def _error(self) -> AgentsException:
         if self._failure is not None:
             return self._failure
-        return closing_error(
-            self._closing or Closing(code=ABNORMAL),
+        return close_error(
+            self._closing or CloseInfo(code=ABNORMAL),
             host=self._host,
             has_answered=self._has_answered,
             options=self._websocket,

@@ -30,7 +30,7 @@ class ClientFactory(Protocol):
         """Return a client of `httpx2` with these headers, timeouts and authentication."""
 
 
-def guest_client(
+def make_mcp_client(
     url: str,
     options: HttpOptions,
     *,
@@ -64,7 +64,7 @@ def guest_client(
     return client
 
 
-def tell_of_answers(client: httpx2.AsyncClient, answered: Answered) -> None:
+def add_response_hook(client: httpx2.AsyncClient, answered: Answered) -> None:
     """Have `answered` told of every answer that a client gets."""
 
     async def tell(answer: httpx2.Response) -> None:
@@ -73,7 +73,7 @@ def tell_of_answers(client: httpx2.AsyncClient, answered: Answered) -> None:
     client.event_hooks = {**client.event_hooks, "response": [*client.event_hooks["response"], tell]}
 
 
-def guest_failure(
+def mcp_error(
     error: BaseException, *, url: str, options: HttpOptions, environ: Mapping[str, str] = os.environ
 ) -> ServiceError | None:
     """Return the exception for what `httpx2` raised, if that is what `error` is or has in it."""
@@ -81,14 +81,14 @@ def guest_failure(
 
     for each in _leaves(error):
         if isinstance(each, httpx2.HTTPStatusError):
-            return refusal(each.response.status_code, host=urlsplit(url).netloc.rpartition("@")[2])
+            return status_error(each.response.status_code, host=urlsplit(url).netloc.rpartition("@")[2])
         if isinstance(each, httpx2.RequestError):
             host = urlsplit(url).netloc.rpartition("@")[2]
             return transport_error(each, host=host, options=options, proxy=proxy_for(url, environ), has_answered=False)
     return None
 
 
-def refusal(status: int, *, host: str) -> ServiceError:
+def status_error(status: int, *, host: str) -> ServiceError:
     """Return the exception for an answer that is a refusal."""
     kind: type[ServiceError] = RequestRejectedError
     if status in (401, 403):

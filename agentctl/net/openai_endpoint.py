@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GivenEndpoint:
+class EndpointOptions:
     """What a provider was told of its endpoint; None is what it was not told."""
 
     api_key: str | KeySource | None = field(default=None, repr=False)
@@ -30,10 +30,10 @@ class GivenEndpoint:
     @property
     def is_empty(self) -> bool:
         """Whether it was told nothing at all."""
-        return self == GivenEndpoint()
+        return self == EndpointOptions()
 
 
-def http_endpoint(given: GivenEndpoint, defaults: Defaults, environ: Mapping[str, str] = os.environ) -> Endpoint:
+def http_endpoint(given: EndpointOptions, defaults: Defaults, environ: Mapping[str, str] = os.environ) -> Endpoint:
     """Return where HTTP requests go.
 
     Raises:
@@ -42,7 +42,7 @@ def http_endpoint(given: GivenEndpoint, defaults: Defaults, environ: Mapping[str
     return _endpoint(given, given.base_url or _base_url(environ), defaults, environ)
 
 
-def websocket_endpoint(given: GivenEndpoint, defaults: Defaults, environ: Mapping[str, str] = os.environ) -> Endpoint:
+def websocket_endpoint(given: EndpointOptions, defaults: Defaults, environ: Mapping[str, str] = os.environ) -> Endpoint:
     """Return where sockets lead, in http form; OPENAI_WEBSOCKET_BASE_URL never overrides a base URL that was given.
 
     Raises:
@@ -52,15 +52,15 @@ def websocket_endpoint(given: GivenEndpoint, defaults: Defaults, environ: Mappin
     return _endpoint(given, http_form(base_url), defaults, environ)
 
 
-def _endpoint(given: GivenEndpoint, base_url: str, defaults: Defaults, environ: Mapping[str, str]) -> Endpoint:
+def _endpoint(given: EndpointOptions, base_url: str, defaults: Defaults, environ: Mapping[str, str]) -> Endpoint:
     key = given.api_key
     if key is None and origin_of(base_url) in _homes(environ):
-        key = defaults.openai_key or _said(environ, "OPENAI_API_KEY")
+        key = defaults.openai_key or _variable(environ, "OPENAI_API_KEY")
     return Endpoint(
         base_url=base_url,
         key=key,
-        organization=given.organization or _said(environ, "OPENAI_ORG_ID"),
-        project=given.project or _said(environ, "OPENAI_PROJECT_ID"),
+        organization=given.organization or _variable(environ, "OPENAI_ORG_ID"),
+        project=given.project or _variable(environ, "OPENAI_PROJECT_ID"),
     )
 
 
@@ -71,12 +71,12 @@ def _homes(environ: Mapping[str, str]) -> set[str]:
 
 
 def _base_url(environ: Mapping[str, str]) -> str:
-    return _said(environ, "OPENAI_BASE_URL") or OPENAI_BASE_URL
+    return _variable(environ, "OPENAI_BASE_URL") or OPENAI_BASE_URL
 
 
 def _websocket_base_url(environ: Mapping[str, str]) -> str | None:
-    return _said(environ, "OPENAI_WEBSOCKET_BASE_URL")
+    return _variable(environ, "OPENAI_WEBSOCKET_BASE_URL")
 
 
-def _said(environ: Mapping[str, str], name: str) -> str | None:
+def _variable(environ: Mapping[str, str], name: str) -> str | None:
     return environ.get(name, "").strip() or None

@@ -22,7 +22,7 @@ _LONGEST_ANSWER = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Posted:
+class PostResult:
     """What a service answered."""
 
     status: int
@@ -49,7 +49,7 @@ class PostPipe:
         trust = Trust(options, environ)
         self._client = make_client(httpx2.Client, scheme, options, proxy=self._proxy, trust=trust)
 
-    def post(self, body: bytes, headers: Mapping[str, str]) -> Posted:
+    def post(self, body: bytes, headers: Mapping[str, str]) -> PostResult:
         """Send JSON and return what came back, whatever its status.
 
         Raises:
@@ -73,7 +73,7 @@ class PostPipe:
             raise transport_error(
                 error, host=host, options=self._options, proxy=self._proxy, has_answered=False
             ) from error
-        return Posted(status=answer.status_code, retry_after=retry_after(answer.headers))
+        return PostResult(status=answer.status_code, retry_after=retry_after(answer.headers))
 
     def close(self) -> None:
         """Close the connection."""

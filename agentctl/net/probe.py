@@ -28,7 +28,7 @@ _FIRST_PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class ConnectTimings:
     """A connection that was made, each step in seconds."""
 
     proxy: Proxy | None
@@ -41,7 +41,9 @@ class Reach:
     """The version of TLS."""
 
 
-async def reach(endpoint: Endpoint, options: HttpOptions, *, environ: Mapping[str, str] = os.environ) -> Reach:
+async def probe_connection(
+    endpoint: Endpoint, options: HttpOptions, *, environ: Mapping[str, str] = os.environ
+) -> ConnectTimings:
     """Connect to the service, or to the proxy before it, and hang up again; nothing is sent.
 
     Raises:
@@ -65,10 +67,10 @@ async def reach(endpoint: Endpoint, options: HttpOptions, *, environ: Mapping[st
     except (OSError, UnicodeError) as error:
         raise connect_error(error, host=endpoint.host, options=options, proxy=proxy) from error
     handshake = None if tls is None else time.perf_counter() - connected
-    return Reach(proxy=proxy, lookup=found - began, connect=connected - found, handshake=handshake, tls=tls)
+    return ConnectTimings(proxy=proxy, lookup=found - began, connect=connected - found, handshake=handshake, tls=tls)
 
 
-async def upgrade(
+async def probe_websocket(
     endpoint: Endpoint, options: HttpOptions, *, listen: float, environ: Mapping[str, str] = os.environ
 ) -> float:
     """Open a WebSocket, send nothing, and return the seconds that took, once it has stayed open for `listen` seconds.

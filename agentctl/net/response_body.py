@@ -19,13 +19,13 @@ _TAIL_SECONDS = 0.25
 
 
 @dataclass(slots=True)
-class AnswerHead:
+class ResponseHead:
     """What the head of an answer told, noted when it has come: the newest, where more than one request was needed."""
 
     request_id: str | None = None
 
 
-async def answer_events(
+async def response_events(
     content_type: str, chunks: AsyncGenerator[bytes], *, service: str
 ) -> AsyncGenerator[list[dict[str, Any]]]:
     """Yield the events in a body, as many at a time as have come; the `chunks` are closed with it.
@@ -38,7 +38,7 @@ async def answer_events(
     kind = content_type.partition(";")[0].strip().lower()
     async with aclosing(chunks):
         if kind not in ("text/event-stream", ""):
-            yield [_whole(await read_body(chunks, MAX_EVENT_BYTES), kind, service)]
+            yield [_parse_object(await read_body(chunks, MAX_EVENT_BYTES), kind, service)]
             return
         splitter = SSESplitter()
         async for chunk in chunks:
@@ -81,7 +81,7 @@ async def _read_tail(chunks: AsyncGenerator[bytes]) -> None:
                 pass
 
 
-def _whole(body: bytes, content_type: str, service: str) -> dict[str, Any]:
+def _parse_object(body: bytes, content_type: str, service: str) -> dict[str, Any]:
     try:
         answer = json.loads(body) if content_type == "application/json" else None
     except (ValueError, RecursionError):

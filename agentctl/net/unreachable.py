@@ -72,7 +72,7 @@ def transport_error(
         return silence_error(host=host, options=options, proxy=proxy)
     when = "in the middle of the answer" if has_answered else "before it answered"
     return ServiceUnavailableError(
-        f"the connection to {host}{_way(proxy)} broke {when}: {_reason(error, options)}; try again", code=code
+        f"the connection to {host}{_via_proxy(proxy)} broke {when}: {_reason(error, options)}; try again", code=code
     )
 
 
@@ -80,9 +80,9 @@ def connect_error(error: Exception, *, host: str, options: HttpOptions, proxy: P
     """Return the exception for a connection that could not be made, whatever raised `error`."""
     refused = _untrusted_certificate(error)
     if refused is not None:
-        return ServiceUnavailableError(_untrusted(host, str(refused)), code=CERTIFICATE_REFUSED)
+        return ServiceUnavailableError(_untrusted_message(host, str(refused)), code=CERTIFICATE_REFUSED)
     return ServiceUnavailableError(
-        f"cannot connect to {host}{_way(proxy)}: {_reason(error, options)}; check the network"
+        f"cannot connect to {host}{_via_proxy(proxy)}: {_reason(error, options)}; check the network"
         f"{f', {proxy.variable}' if proxy is not None else ''} and the base URL",
         code=CONNECT_FAILED,
     )
@@ -91,13 +91,13 @@ def connect_error(error: Exception, *, host: str, options: HttpOptions, proxy: P
 def silence_error(*, host: str, options: HttpOptions, proxy: Proxy | None) -> ServiceUnavailableError:
     """Return the exception for a service that fell silent for longer than `HttpOptions.request_timeout`."""
     return ServiceUnavailableError(
-        f"{host} fell silent for {options.request_timeout:g} s{_way(proxy)}; try again later, or wait longer with "
+        f"{host} fell silent for {options.request_timeout:g} s{_via_proxy(proxy)}; try again later, or wait longer with "
         "`agentctl config client --request-timeout`",
         code=NO_ANSWER,
     )
 
 
-def _way(proxy: Proxy | None) -> str:
+def _via_proxy(proxy: Proxy | None) -> str:
     return f" through the proxy {proxy.shown}" if proxy is not None else ""
 
 
@@ -105,7 +105,7 @@ def _untrusted_certificate(error: BaseException) -> BaseException | None:
     return next((cause for cause in _causes(error) if type(cause).__name__ == "SSLCertVerificationError"), None)
 
 
-def _untrusted(host: str, said: str) -> str:
+def _untrusted_message(host: str, said: str) -> str:
     reason = excerpt(said.rpartition("certificate verify failed:")[2].partition(" (_ssl")[0])
     return (
         f"the certificate of {host} is not trusted ({reason}); if an authority of yours signed it, name its PEM file "

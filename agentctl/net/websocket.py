@@ -17,7 +17,7 @@ from agentctl.redaction import excerpt
 from agentctl.version import __version__
 
 from .endpoint import Endpoint
-from .failures import answer_error
+from .failures import response_error
 from .live_socket import LiveSocket
 from .options import HttpOptions, WebSocketOptions
 from .proxy import proxy_for
@@ -166,7 +166,7 @@ class WebSocketPipe:
         if answer.status_code < 300:
             return self._no_websocket(f"it answered with {answer.status_code} instead of 101")
         headers = {name.lower(): value for name, value in answer.headers.raw_items()}
-        return answer_error(
+        return response_error(
             answer.status_code, headers, bytes(answer.body or b""), url=address.url, service=self.endpoint.host
         )
 

@@ -13,7 +13,7 @@ from agentctl._dataclass import dataclass
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.profile.load import NO_HOME, find_paths
-from agentctl.storage import locked, make_folder, usable, write_atomic
+from agentctl.storage import explain_unwritable, lock_file, make_folder, write_atomic
 
 from .ticket import Ticket, is_id, read_ticket
 
@@ -82,7 +82,7 @@ class TicketStore:
             ConfigurationError: it is gone, or cannot be read any more, or was used, or has expired.
             OSError: it cannot be written.
         """
-        with locked(found.path if self.folder is None else self._path(found.ticket.id)):
+        with lock_file(found.path if self.folder is None else self._path(found.ticket.id)):
             ticket = _read(found.path)
             self.check(ticket)
             changed = change(ticket)
@@ -129,7 +129,7 @@ class TicketStore:
         """
         if self.folder is None:
             raise ConfigurationError(f"{NO_HOME}, and so not that a ticket was used")
-        with usable(self.folder):
+        with explain_unwritable(self.folder):
             make_folder(self.folder)
             try:
                 descriptor = os.open(self._mark(ticket), os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
@@ -143,7 +143,7 @@ class TicketStore:
     def _keep(self, ticket: Ticket) -> None:
         if self.folder is None:
             raise ConfigurationError(f"{NO_HOME}; --ticket names a file for the ticket")
-        with usable(self.folder):
+        with explain_unwritable(self.folder):
             make_folder(self.folder)
             self._prune()
             write_atomic(self._path(ticket.id), ticket.encoded(), mode=_PRIVATE)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentctl.errors import AuthenticationError, RequestRejectedError, ServiceError, ServiceUnavailableError
-from agentctl.net.failures import answer_error, event_error, retry_after
+from agentctl.net.failures import event_error, response_error, retry_after
 from agentctl.redaction import register_secret
 
 
@@ -14,7 +14,7 @@ def answer(
     status: int, body: Any = "", headers: dict[str, str] | None = None, model: str | None = None
 ) -> ServiceError:
     encoded = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    return answer_error(status, headers or {}, encoded, url="https://h/v1/responses?a=b", service="h", model=model)
+    return response_error(status, headers or {}, encoded, url="https://h/v1/responses?a=b", service="h", model=model)
 
 
 def error(**fields: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ JSON = st.recursive(
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()), st.integers(300, 599))
 def test_no_body_is_too_strange(body: bytes, status: int) -> None:
-    failure = answer_error(status, {}, body, url="https://h/v1/responses", service="h")
+    failure = response_error(status, {}, body, url="https://h/v1/responses", service="h")
     assert failure.status == status
     assert len(str(failure)) < 1200
 

@@ -24,7 +24,7 @@ from agentctl.models.catalogue import model_names
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.endpoint import NO_KEY, Endpoint
 from agentctl.net.options import HttpOptions
-from agentctl.net.probe import Reach, reach, upgrade
+from agentctl.net.probe import ConnectTimings, probe_connection, probe_websocket
 from agentctl.net.proxy import proxy_for
 from agentctl.net.tls import tls_context
 from agentctl.origin import OPENAI_BASE_URL, http_form, origin_of
@@ -99,7 +99,9 @@ async def check_service(service: Service) -> AsyncGenerator[Finding]:
     yield _proxy(service)
     yield _certificates(service)
     try:
-        reached = await service.within_limit(reach(service.endpoint, service.options, environ=service.environ))
+        reached = await service.within_limit(
+            probe_connection(service.endpoint, service.options, environ=service.environ)
+        )
     except ConfigurationError:
         for finding in _unasked(service, "not checked, since the way to the endpoint is misconfigured"):
             yield finding
@@ -155,7 +157,7 @@ def _certificates(service: Service) -> Finding:
     return ok(check, trusted if own is None else f"{trusted}, and client.ca_file {own}")
 
 
-def _endpoint(service: Service, reached: Reach) -> Finding:
+def _endpoint(service: Service, reached: ConnectTimings) -> Finding:
     check = "endpoint"
     steps = [f"name {_ms(reached.lookup)}", f"connection {_ms(reached.connect)}"]
     if reached.handshake is not None:
@@ -220,7 +222,7 @@ async def _websocket(service: Service) -> Finding:
             service.key.credential, base_url=client.base_url, websocket_base_url=client.websocket_base_url
         )
         endpoint = replace(service.endpoint, base_url=http_form(url))
-        opening = upgrade(endpoint, service.options, listen=LISTEN, environ=service.environ)
+        opening = probe_websocket(endpoint, service.options, listen=LISTEN, environ=service.environ)
         took = await service.within_limit(opening)
     except AgentsException as error:
         failed = failure(check, error)

@@ -9,17 +9,17 @@ from typing import Any
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
-from agentctl.models.response_writer import Call, ResponseWriter
+from agentctl.models.response_writer import CallInProgress, ResponseWriter
 
 
 @dataclass(slots=True, eq=False)
-class _Forming:
+class _PendingCall:
     """A call of which pieces have come."""
 
     call_id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
-    written: Call | None = None
+    written: CallInProgress | None = None
     """The call in the response, once its name is whole: when its first arguments come."""
 
     def is_followed_by(self, call_id: str) -> bool:
@@ -46,8 +46,8 @@ class ToolCalls:
     def __init__(self, new_id: Callable[[str], str], *, buffered: bool) -> None:
         self._new_id = new_id
         self._buffered = buffered
-        self._calls: list[_Forming] = []
-        self._at: dict[int, _Forming] = {}
+        self._calls: list[_PendingCall] = []
+        self._at: dict[int, _PendingCall] = {}
         self._ids: set[str] = set()
 
     def add(self, delta: dict[str, Any], writer: ResponseWriter) -> None:
@@ -69,20 +69,20 @@ class ToolCalls:
         for call in self._calls:
             self._write(call, writer)
 
-    def _call(self, index: JSONValue, call_id: str, name: str) -> _Forming:
+    def _call(self, index: JSONValue, call_id: str, name: str) -> _PendingCall:
         if isinstance(index, int):
             known = self._at.get(index)
         else:
             known = next((call for call in self._calls if call_id and call.call_id == call_id), None)
             known = known or (self._calls[-1] if self._calls else None)
         if known is None or (name and known.is_followed_by(call_id)):
-            known = _Forming()
+            known = _PendingCall()
             self._calls.append(known)
         if isinstance(index, int):
             self._at[index] = known
         return known
 
-    def _write_in_order(self, call: _Forming, writer: ResponseWriter) -> None:
+    def _write_in_order(self, call: _PendingCall, writer: ResponseWriter) -> None:
         """Write a call, and before its first arguments those before it that have none."""
         if call.written is None:
             for earlier in self._calls[: self._calls.index(call)]:
@@ -90,7 +90,7 @@ class ToolCalls:
                     self._write(earlier, writer)
         self._write(call, writer)
 
-    def _write(self, call: _Forming, writer: ResponseWriter) -> None:
+    def _write(self, call: _PendingCall, writer: ResponseWriter) -> None:
         if call.written is None:
             call.written = writer.call(call.name, self._unique(call.call_id))
         for piece in call.arguments[len(call.written.pieces) :]:

@@ -66,7 +66,7 @@ class _Conversation:
             self._reasoning = ""
             self.messages.append({"role": role, "content": _content(content, f"a message of the {role}")})
             return
-        text, refusal = _said(content)
+        text, refusal = _assistant_text(content)
         last = self.messages[-1] if self.messages else {}
         if "tool_calls" in last:
             # Between calls and their outputs there may be no other message.
@@ -111,19 +111,19 @@ def _part(part: dict[str, Any], where: str) -> dict[str, Any]:
         return {"type": "text", "text": part.get("text") or ""}
     if where == _TOOL_OUTPUT and kind in ("input_image", "input_file"):
         # The API takes text alone from a tool, and the run is not to end with what a tool of its own gave.
-        return {"type": "text", "text": f"[{_described(part)}, which cannot be shown here]"}
+        return {"type": "text", "text": f"[{_describe(part)}, which cannot be shown here]"}
     match kind:
         case "input_image" if part.get("image_url"):
-            return {"type": "image_url", "image_url": _given(url=part["image_url"], detail=part.get("detail"))}
+            return {"type": "image_url", "image_url": _without_none(url=part["image_url"], detail=part.get("detail"))}
         case "input_file" if not part.get("file_url"):
             named = {name: part.get(name) for name in ("file_data", "file_id", "filename")}
-            return {"type": "file", "file": _given(**named)}
+            return {"type": "file", "file": _without_none(**named)}
         case "input_audio" if where != _TOOL_OUTPUT:
             return {"type": "input_audio", "input_audio": part.get("input_audio")}
-    raise UserError(f"chat completions cannot carry {_described(part)} in {where}: use the Responses API for it")
+    raise UserError(f"chat completions cannot carry {_describe(part)} in {where}: use the Responses API for it")
 
 
-def _described(part: dict[str, Any]) -> str:
+def _describe(part: dict[str, Any]) -> str:
     match part.get("type"):
         case "input_image":
             return "an image" if part.get("image_url") else "an image given by file_id"
@@ -133,14 +133,14 @@ def _described(part: dict[str, Any]) -> str:
             return f"a part of type {kind!r}"
 
 
-def _said(content: JSONValue) -> tuple[str, str]:
+def _assistant_text(content: JSONValue) -> tuple[str, str]:
     """Return the text and the refusal in a message of the model."""
     if not isinstance(content, list):
         return content or "", ""
     parts = [to_wire(part) for part in content]
     for part in parts:
         if part.get("type") not in (*_TEXT_PARTS, "refusal"):
-            raise UserError(f"chat completions cannot carry {_described(part)} in a message of the assistant")
+            raise UserError(f"chat completions cannot carry {_describe(part)} in a message of the assistant")
     return (
         "".join(part.get("text") or "" for part in parts),
         "".join(part.get("refusal") or "" for part in parts),
@@ -152,5 +152,5 @@ def _reasoning_text(item: WireItem) -> str:
     return "".join(to_wire(part).get("text") or "" for part in parts)
 
 
-def _given(**fields: JSONValue) -> dict[str, JSONValue]:
+def _without_none(**fields: JSONValue) -> dict[str, JSONValue]:
     return {name: value for name, value in fields.items() if value is not None}

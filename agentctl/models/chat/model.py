@@ -14,10 +14,10 @@ from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import UserError
 from agentctl.models.body import encode_json
-from agentctl.models.call import Pause, extra_headers, log_data, read_answer, tried
+from agentctl.models.call import RetryTiming, extra_headers, log_data, read_response, with_retries
 from agentctl.models.service_model import ServiceModel
 from agentctl.net.http import HttpCall, HttpPipe
-from agentctl.net.response_body import AnswerHead
+from agentctl.net.response_body import ResponseHead
 from agentctl.net.retry import Retries
 
 from .fold import ChatFold
@@ -45,7 +45,7 @@ class ChatHTTPModel(ServiceModel):
         self._pipe = pipe
         self._is_strict = strict_feature_validation
         self._buffers = buffer_streamed_tool_calls
-        self._pause = Pause(sleep=sleep, chance=chance)
+        self._pause = RetryTiming(sleep=sleep, chance=chance)
 
     @property
     def model_name(self) -> str:
@@ -64,7 +64,7 @@ class ChatHTTPModel(ServiceModel):
             MissingKeyError: the endpoint has no key.
         """
         endpoint = self._pipe.endpoint
-        for warning in left_out(request, is_strict=self._is_strict):
+        for warning in check_unsupported(request, is_strict=self._is_strict):
             yield warning
         body = self._body(request)
         call = HttpCall(
@@ -81,17 +81,17 @@ class ChatHTTPModel(ServiceModel):
 
         def attempt() -> AsyncGenerator[list[WireEvent]]:
             fold = new_fold(self.model, endpoint.host, buffers_tool_calls=self._buffers)
-            head = AnswerHead()
-            return read_answer(self._pipe.events(call, head), fold, timeout, head)
+            head = ResponseHead()
+            return read_response(self._pipe.events(call, head), fold, timeout, head)
 
-        async with aclosing(tried(attempt, retries, self._pause)) as batches:
+        async with aclosing(with_retries(attempt, retries, self._pause)) as batches:
             async for batch in batches:
                 for event in batch:
                     yield event
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
         """Return the request that `stream` would send."""
-        left_out(request, is_strict=self._is_strict)
+        check_unsupported(request, is_strict=self._is_strict)
         url = self._pipe.endpoint.url("chat/completions", request.model_settings.extra_query)
         return {"method": "POST", "url": url, "body": self._body(request)}
 
@@ -103,7 +103,7 @@ class ChatHTTPModel(ServiceModel):
         return build_request(request, self.model, is_openai=is_openai_service(self._pipe.endpoint.base_url))
 
 
-def left_out(request: ModelRequest, *, is_strict: bool) -> list[Warned]:
+def check_unsupported(request: ModelRequest, *, is_strict: bool) -> list[Warned]:
     """Return a warning of what the request asks for in vain, if it does.
 
     Raises:

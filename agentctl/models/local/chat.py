@@ -50,14 +50,14 @@ class Chat:
     form: Form
 
 
-def build_chat(request: ModelRequest, manner: Manner) -> Chat:
+def build_chat(request: ModelRequest, manner: ModelProfile) -> Chat:
     """Return the body of the chat completion for `request`, and how to read its reply.
 
     Raises:
         UserError: the request wants what a local model cannot do.
     """
     _refuse_state(request)
-    tools = _tools_on_offer(request, manner)
+    tools = _available_tools(request, manner)
     wanted = request.output_schema
     answer = None if wanted is None or wanted.is_plain_text() else wanted.json_schema()
     form = _form(request, tools, answer)
@@ -89,7 +89,7 @@ def _refuse_state(request: ModelRequest) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Offer:
+class _CallableTool:
     """A tool, or a handoff, that the model may call."""
 
     name: str
@@ -97,17 +97,17 @@ class _Offer:
     parameters: dict[str, JSONValue]
 
 
-def _tools_on_offer(request: ModelRequest, manner: Manner) -> list[_Offer]:
+def _available_tools(request: ModelRequest, manner: ModelProfile) -> list[_CallableTool]:
     offers = [
         *map(_offer, request.tools),
-        *(_Offer(each.tool_name, each.tool_description, each.input_json_schema) for each in request.handoffs),
+        *(_CallableTool(each.tool_name, each.tool_description, each.input_json_schema) for each in request.handoffs),
     ]
     choice = request.model_settings.tool_choice
     match choice:
         case "none":
             return []
         case None | "auto":
-            return [] if _follows_a_result(request) and not manner.calls_in_a_row else offers
+            return [] if _follows_tool_result(request) and not manner.calls_in_a_row else offers
         case "required":
             return offers
         case _:
@@ -117,20 +117,20 @@ def _tools_on_offer(request: ModelRequest, manner: Manner) -> list[_Offer]:
             return named
 
 
-def _offer(tool: Tool) -> _Offer:
+def _offer(tool: Tool) -> _CallableTool:
     if not isinstance(tool, FunctionTool):
         raise UserError(
             f"a local model knows function tools alone, so not the tool {tool.name!r} ({type(tool).__name__}): "
             "use a model of the Responses API, or take the tool from the agent"
         )
-    return _Offer(tool.name, tool.description, tool.params_json_schema)
+    return _CallableTool(tool.name, tool.description, tool.params_json_schema)
 
 
 def _name_of(choice: str | MCPToolChoice) -> str:
     return choice if isinstance(choice, str) else f"{choice.server_label}.{choice.name}"
 
 
-def _follows_a_result(request: ModelRequest) -> bool:
+def _follows_tool_result(request: ModelRequest) -> bool:
     return (
         not isinstance(request.input, str)
         and bool(request.input)
@@ -138,7 +138,7 @@ def _follows_a_result(request: ModelRequest) -> bool:
     )
 
 
-def _form(request: ModelRequest, tools: list[_Offer], answer: JSONValue) -> Form:
+def _form(request: ModelRequest, tools: list[_CallableTool], answer: JSONValue) -> Form:
     if not tools:
         return Form.TEXT if answer is None else Form.JSON
     if request.model_settings.tool_choice not in (None, "auto"):
@@ -146,18 +146,18 @@ def _form(request: ModelRequest, tools: list[_Offer], answer: JSONValue) -> Form
     return Form.CALL_OR_TEXT if answer is None else Form.CALL_OR_JSON
 
 
-def _reply_schema(form: Form, tools: list[_Offer], answer: JSONValue) -> JSONValue:
+def _reply_schema(form: Form, tools: list[_CallableTool], answer: JSONValue) -> JSONValue:
     if form is Form.TEXT or form is Form.JSON:
         return answer
     branches = []
     for place, tool in enumerate(tools):
         arguments = tool.parameters or {"type": "object", "properties": {}}
         pointer = f"#/anyOf/{place}/properties/arguments"
-        branches.append(_object(name={"const": tool.name}, arguments=_moved(arguments, pointer)))
+        branches.append(_object(name={"const": tool.name}, arguments=_rebase_references(arguments, pointer)))
     if form is Form.CALL_OR_TEXT:
         branches.append(_object(answer={"type": "string"}))
     if form is Form.CALL_OR_JSON:
-        branches.append(_object(answer=_moved(answer, f"#/anyOf/{len(tools)}/properties/answer")))
+        branches.append(_object(answer=_rebase_references(answer, f"#/anyOf/{len(tools)}/properties/answer")))
     return {"anyOf": branches}
 
 
@@ -170,23 +170,25 @@ def _object(**properties: JSONValue) -> dict[str, JSONValue]:
     }
 
 
-def _moved(schema: JSONValue, pointer: str) -> JSONValue:
+def _rebase_references(schema: JSONValue, pointer: str) -> JSONValue:
     """Return `schema` with its inner references made to hold where it is put."""
     if isinstance(schema, list):
-        return [_moved(part, pointer) for part in schema]
+        return [_rebase_references(part, pointer) for part in schema]
     if not isinstance(schema, dict):
         return schema
     return {
         key: pointer + value.removeprefix("#")
         if key == "$ref" and isinstance(value, str) and value.startswith("#")
-        else _moved(value, pointer)
+        else _rebase_references(value, pointer)
         for key, value in schema.items()
     }
 
 
-def _messages(request: ModelRequest, tools: list[_Offer], form: Form, manner: Manner) -> list[dict[str, JSONValue]]:
+def _messages(
+    request: ModelRequest, tools: list[_CallableTool], form: Form, manner: ModelProfile
+) -> list[dict[str, JSONValue]]:
     """Return the conversation with one system message and no two neighbours of one role, as many templates want it."""
-    spoken = list(_spoken(request.input, manner))
+    spoken = list(_history_lines(request.input, manner))
     system = [request.system_instructions or "", *(text for role, text in spoken if role == "system")]
     if tools:
         system.append(_protocol(tools, form))
@@ -202,7 +204,7 @@ def _messages(request: ModelRequest, tools: list[_Offer], form: Form, manner: Ma
     return messages
 
 
-def _protocol(tools: list[_Offer], form: Form) -> str:
+def _protocol(tools: list[_CallableTool], form: Form) -> str:
     lines = ["You can use these tools:"]
     for tool in tools:
         properties = json.dumps(tool.parameters.get("properties", {}), ensure_ascii=False)
@@ -213,7 +215,7 @@ def _protocol(tools: list[_Offer], form: Form) -> str:
     return "\n".join(lines)
 
 
-def _spoken(items: str | list[WireItem], manner: Manner) -> Iterator[tuple[str, str]]:
+def _history_lines(items: str | list[WireItem], manner: ModelProfile) -> Iterator[tuple[str, str]]:
     """Yield role and text of each item of the history."""
     if isinstance(items, str):
         yield "user", items
@@ -274,7 +276,7 @@ def _text(content: JSONValue) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class ModelProfile:
     """What a model is told where the run says nothing, and what it is not left to choose."""
 
     sampling: Mapping[str, float] = field(default_factory=dict)

@@ -17,12 +17,12 @@ from agentctl.agent.ports import ModelEvent, ModelProvider, ModelRequest, WireMo
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError, ModelTimeoutError
 
-from .chat import Chat, Manner, build_chat
-from .pull import Step, pull
+from .chat import Chat, ModelProfile, build_chat
+from .pull import PullProgress, pull
 from .reply import Reply
-from .runtime import Runtime, import_check, load, loaded
-from .weights import SMOLLM2, State, Weights, known_weights, state_of, weights_folder
-from .worker import Outlet, emitted
+from .runtime import Runtime, check_import, get_loaded, load
+from .weights import SMOLLM2, Weights, WeightsState, known_weights, state_of, weights_folder
+from .worker import Outlet, stream_from_thread
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class LocalModel(WireModel):
             yield event
 
     def _chat(self, request: ModelRequest) -> Chat:
-        return build_chat(request, self._source.manner if isinstance(self._source, Weights) else Manner())
+        return build_chat(request, self._source.manner if isinstance(self._source, Weights) else ModelProfile())
 
     def _prepared(self) -> AsyncGenerator[Progressed | Runtime]:
         """Yield notices, then the runtime."""
@@ -74,27 +74,27 @@ class LocalModel(WireModel):
         def prepare(outlet: Outlet[Progressed | Runtime]) -> None:
             path = self._source if isinstance(self._source, Path) else self._present(self._source, outlet)
             path = path.resolve()
-            if loaded(path) is None:
+            if get_loaded(path) is None:
                 outlet.emit(Progressed(message=f"loading {self.model_name}"))
             outlet.emit(load(path))
 
-        return emitted(prepare, name=f"loading of {self.model_name}")
+        return stream_from_thread(prepare, name=f"loading of {self.model_name}")
 
     def _present(self, weights: Weights, outlet: Outlet[Progressed | Runtime]) -> Path:
         """Return the file of the weights, fetched where it is missing and nobody has to agree to that first."""
         folder = weights_folder(self._environ)
         path = folder / weights.file_name
         match state_of(weights, folder):
-            case State.READY:
+            case WeightsState.READY:
                 return path
-            case State.DAMAGED:
+            case WeightsState.DAMAGED:
                 raise ConfigurationError(
                     f"the weights of {self.model_name} are damaged: "
                     f"`agentctl models pull {weights.name}` fetches them anew",
                     file=path,
                 )
-            case State.MISSING:
-                import_check()  # 98 MB would be fetched in vain.
+            case WeightsState.MISSING:
+                check_import()  # 98 MB would be fetched in vain.
                 self._fetch(weights, folder, outlet)
                 return path
 
@@ -106,7 +106,7 @@ class LocalModel(WireModel):
             )
         said = -_NOTICE_EVERY
 
-        def report(step: Step) -> None:
+        def report(step: PullProgress) -> None:
             nonlocal said
             if step.percent == 0 or step.percent >= said + _NOTICE_EVERY:
                 said = step.percent

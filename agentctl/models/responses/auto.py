@@ -14,7 +14,7 @@ from agentctl.net.websocket import UpgradeFailed
 
 from .websocket import ResponsesWebSocketModel
 
-PATIENCE_SECONDS = 5.0
+OPEN_TIMEOUT = 5.0
 """How long opening a socket may take before HTTP is taken instead."""
 
 
@@ -46,7 +46,7 @@ class AutoTransportModel(ServiceModel):
         pool = self._websocket.pool
         if pool.opens:
             try:
-                async with aclosing(self._websocket.batches(request, patience=PATIENCE_SECONDS)) as batches:
+                async with aclosing(self._websocket.batches(request, open_timeout=OPEN_TIMEOUT)) as batches:
                     async for batch in batches:
                         for event in batch:
                             yield event

@@ -11,7 +11,7 @@ from agentctl.models.body import encode_json
 
 from .planner import snapshot
 
-MOST_KEPT_BYTES = 16 * 1024 * 1024
+MAX_CACHED_BYTES = 16 * 1024 * 1024
 """How much encoded history is kept, over all runs of a model; the least recently sent goes first."""
 
 
@@ -58,7 +58,7 @@ class RequestEncoder:
         if not isinstance(items, list):
             return encode_json(items, field)
         encoded = b"[%s]" % b",".join([self._item(item, place) for place, item in enumerate(items)])
-        while self._bytes > MOST_KEPT_BYTES:
+        while self._bytes > MAX_CACHED_BYTES:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= len(oldest.encoded)
         return encoded

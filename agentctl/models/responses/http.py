@@ -9,10 +9,10 @@ from contextlib import aclosing
 
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.models.call import Pause, extra_headers, log_data, read_answer, tried
+from agentctl.models.call import RetryTiming, extra_headers, log_data, read_response, with_retries
 from agentctl.models.service_model import ServiceModel
 from agentctl.net.http import HttpCall, HttpPipe
-from agentctl.net.response_body import AnswerHead
+from agentctl.net.response_body import ResponseHead
 from agentctl.net.retry import Retries, is_replayable
 
 from .encoder import RequestEncoder
@@ -37,7 +37,7 @@ class ResponsesHTTPModel(ServiceModel):
         self.model = model
         self._pipe = pipe
         self._is_explicit = model_is_explicit
-        self._pause = Pause(sleep=sleep, chance=chance)
+        self._pause = RetryTiming(sleep=sleep, chance=chance)
         self._encoder = RequestEncoder()
 
     @property
@@ -70,11 +70,11 @@ class ResponsesHTTPModel(ServiceModel):
         timeout = request.model_settings.timeout
 
         def attempt() -> AsyncGenerator[list[WireEvent]]:
-            head = AnswerHead()
+            head = ResponseHead()
             fold = ResponseFold(self._pipe.endpoint.host)
-            return read_answer(self._pipe.events(call, head), fold, timeout, head)
+            return read_response(self._pipe.events(call, head), fold, timeout, head)
 
-        async with aclosing(tried(attempt, retries, self._pause)) as batches:
+        async with aclosing(with_retries(attempt, retries, self._pause)) as batches:
             async for batch in batches:
                 for event in batch:
                     yield event

@@ -79,12 +79,12 @@ def plan(chain: Chain | None, body: Mapping[str, JSONValue]) -> Plan:
     A delta only where the service then has exactly what the full input would give it: all other fields are equal, and
     the input begins with the chain's items. Ids that the user gives are theirs, and never mixed with ours.
     """
-    if chain is None or not _is_plain(body) or not goes_on(chain, body) or _fields(body) != chain.fields:
+    if chain is None or not _is_plain(body) or not is_continuation(chain, body) or _fields(body) != chain.fields:
         return Full()
     return Delta(chain.response_id, len(chain.items))
 
 
-def goes_on(chain: Chain, body: Mapping[str, JSONValue]) -> bool:
+def is_continuation(chain: Chain, body: Mapping[str, JSONValue]) -> bool:
     """Return whether a request goes on from where a chain ends: as a delta, or with other fields, as another agent."""
     items, start = body.get("input"), len(chain.items)
     if not isinstance(items, list) or len(items) < start:

