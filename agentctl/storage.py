@@ -1,4 +1,4 @@
-"""Where files of ours live, and how they are written: whole or not at all, and by one process at a time."""
+"""Locations of the user's files, atomic writes, and locks between processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNUSABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folders:
-    """The folders of this user; none of them need exist yet."""
+    """The user's folders; they need not exist yet."""
 
     config: Path
     data: Path
@@ -32,31 +32,31 @@ class Folders:
 
 
 def folders(environ: Mapping[str, str]) -> Folders | None:
-    """Return where this user's files live, or None where existing is no usable home folder.
+    """Return the user's folders, or None if there is no usable home folder.
 
-    `AGENTCTL_HOME` is one folder in place of them all; the platform's own come from the environment of the process.
+    `AGENTCTL_HOME` replaces them all by one folder; the platform's folders depend on the environment of the process.
     """
     if home := environ.get("AGENTCTL_HOME"):
         folder = Path(os.path.abspath(os.path.expanduser(home)))
         return Folders(config=folder, data=folder, state=folder)
     if not _has_home(environ):
         return None
-    from platformdirs import PlatformDirs  # 4 ms that AGENTCTL_HOME saves
+    from platformdirs import PlatformDirs  # 4 ms, not needed with AGENTCTL_HOME
 
     platform = PlatformDirs("agentctl", appauthor=False)
     return Folders(config=platform.user_config_path, data=platform.user_data_path, state=platform.user_state_path)
 
 
 def make_folder(folder: Path) -> None:
-    """Create `folder` for this user alone, where it is missing; an existing one keeps its mode."""
+    """Create `folder`, accessible to this user alone, if it is missing; an existing one keeps its mode."""
     folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
 
 
 @contextmanager
 def explain_unwritable(folder: Path) -> Iterator[None]:
-    """Say of a folder of ours that nobody lets us write to that it can be another one; a full disk stays an `OSError`.
+    """Raise `ConfigurationError`, which suggests another folder, if `folder` cannot be written to.
 
-    Raises `ConfigurationError` for it.
+    A full disk stays an `OSError`.
     """
     try:
         yield
@@ -64,18 +64,18 @@ def explain_unwritable(folder: Path) -> Iterator[None]:
         if error.errno not in _UNUSABLE:
             raise
         raise ConfigurationError(
-            f"cannot be written: {error.strerror}; AGENTCTL_HOME can name another folder", file=folder
+            f"cannot be written: {error.strerror}; set AGENTCTL_HOME to use another folder", file=folder
         ) from error
 
 
 @contextmanager
 def lock_file(path: Path) -> Iterator[None]:
-    """Hold the lock beside `path`, its folder created where it is missing.
+    """Hold the lock beside `path` during the block; its folder is created if it is missing.
 
-    Raises `ConfigurationError` where another process keeps the lock too long, or the folder cannot be written to;
-    `OSError` where existing can be none otherwise.
+    Raises `ConfigurationError` if another process keeps the lock too long or the folder cannot be written to, and
+    `OSError` if the lock cannot be created for another reason.
     """
-    from filelock import FileLock, Timeout  # 16 ms that only a write needs
+    from filelock import FileLock, Timeout  # 16 ms, only for a write
 
     target = os.path.realpath(path)
     with explain_unwritable(Path(target).parent):
@@ -98,9 +98,10 @@ def lock_file(path: Path) -> Iterator[None]:
 
 @contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
-    """Hold a lock for as long as the block runs, and give whether it was free; the end of the process frees it, too.
+    """Hold a lock during the block and yield True, or yield False if it is taken; it is freed when the process ends.
 
-    Raises `ConfigurationError` where the folder cannot be written to, `OSError` where existing can be no lock otherwise.
+    Raises `ConfigurationError` if the folder cannot be written to, `OSError` if the lock cannot be created for another
+    reason.
     """
     from filelock import FileLock, Timeout
 
@@ -121,10 +122,10 @@ def try_lock(path: Path) -> Iterator[bool]:
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int | None = None) -> None:
-    """Put `data` in place of what `path` holds; a reader sees the old content or the new, never a part.
+    """Replace the content of `path`; a reader sees the old content or the new, never a part.
 
-    A symbolic link is followed. Without `mode` an existing file keeps its own. What is no regular file (a device, a
-    pipe) is written straight. Raises `OSError`, the old content untouched.
+    A symbolic link is followed. Without `mode` an existing file keeps its own. A device or a pipe is written directly.
+    Raises `OSError` and leaves the old content untouched.
     """
     existing = _status(path)
     if existing is not None and stat.S_ISDIR(existing.st_mode):
@@ -177,14 +178,14 @@ def _write_new(path: str, data: bytes, mode: int) -> None:
 
 
 def _keep_owner(path: str, existing: os.stat_result) -> None:
-    """Give the new file to whom the old one belonged: under sudo it stays the user's."""
+    """Give the new file the owner of the old one: under sudo it stays the user's."""
     if sys.platform != "win32" and existing.st_uid != os.geteuid():
         with suppress(OSError):
             os.chown(path, existing.st_uid, existing.st_gid)
 
 
 def _sync_folder(folder: str) -> None:
-    """Make the new name itself survive a power cut, where the system can."""
+    """Make the rename itself survive a power failure, where the system supports it."""
     if sys.platform == "win32":
         return
     with suppress(OSError):

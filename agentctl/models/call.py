@@ -38,7 +38,7 @@ class RetryTiming:
 
 
 async def with_retries(
-    attempt: Callable[[], AsyncGenerator[list[WireEvent]]], retries: Retries, pause: RetryTiming
+    attempt: Callable[[], AsyncGenerator[list[WireEvent]]], retries: Retries, timing: RetryTiming
 ) -> AsyncGenerator[Sequence[ModelEvent]]:
     """Yield the batches of the first attempt that brings any; the wait before another attempt is announced first.
 
@@ -54,14 +54,14 @@ async def with_retries(
                     yield batch
             return
         except ServiceError as error:
-            delay = None if has_begun else retries.delay(error, pause.chance())
+            delay = None if has_begun else retries.delay(error, timing.chance())
             if delay is None:
                 raise
             retries = retries.after(error)
             notice = RetryScheduled(attempt=retries.done, max_retries=retries.max_retries, delay=delay, error=error)
         logger.debug("retry %d of %d in %.1f s: %s", notice.attempt, notice.max_retries, delay, notice.error)
         yield [notice]
-        await pause.sleep(delay)
+        await timing.sleep(delay)
 
 
 class TimeLeft:
@@ -80,14 +80,14 @@ class TimeLeft:
         if self._timeout is None or self._left is None:
             return await awaitable
         clock = asyncio.get_running_loop().time
-        began = clock()
+        start = clock()
         try:
             async with asyncio.timeout(self._left):
                 return await awaitable
         except TimeoutError as error:
             raise ModelTimeoutError(self._timeout) from error
         finally:
-            self._left -= clock() - began
+            self._left -= clock() - start
 
 
 def extra_headers(settings: ModelSettings) -> Mapping[str, str]:
@@ -156,8 +156,8 @@ async def read_response(
     The last one has what the answer's `head` told by then.
 
     Raises:
-        ServiceError: as its subclasses say.
-        ModelBehaviorError: the stream breaks the protocol.
+        ServiceError: the request failed; see the subclasses.
+        ModelBehaviorError: the stream violates the protocol.
         ModelTimeoutError: we waited longer than `timeout` seconds.
     """
     time_left = TimeLeft(timeout)

@@ -13,7 +13,7 @@ async def model_names(endpoint: Endpoint, options: HttpOptions) -> list[str]:
 
     Raises:
         MissingKeyError: the endpoint has no key.
-        ServiceError: as its subclasses say.
+        ServiceError: the request failed; see the subclasses.
         ModelBehaviorError: the answer is no list of models.
     """
     answer = await get_json(endpoint, options, "models")

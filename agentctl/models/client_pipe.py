@@ -1,4 +1,4 @@
-"""A user's own `openai` client as what carries model calls: its address, auth, retries and HTTP options hold."""
+"""A user's query `openai` client as what carries model calls: its address, auth, retries and HTTP options hold."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class ClientPipe:
         return urlsplit(self.base_url).netloc
 
     def url(self, path: str) -> str:
-        """Return the URL of `path` below the base URL, with the client's own query."""
+        """Return the URL of `path` below the base URL, with the client's query query."""
         base = self.client.base_url
-        own = urlencode(self.client.default_query, doseq=True)
-        return str(base.copy_with(path=f"{base.path.rstrip('/')}/{path}").copy_merge_params(own))
+        query = urlencode(self.client.default_query, doseq=True)
+        return str(base.copy_with(path=f"{base.path.rstrip('/')}/{path}").copy_merge_params(query))
 
     async def events(
         self, path: str, body: dict[str, JSONValue], request: ModelRequest, head: ResponseHead
@@ -49,18 +49,18 @@ class ClientPipe:
         Raises:
             openai.OpenAIError: as the client raises it, also for an error in the middle of the stream.
             ModelBehaviorError: the answer is neither a stream of events nor JSON.
-            UserError: an extra header is none that HTTP can carry.
+            UserError: an extra header is not valid in HTTP.
         """
-        # The user's own client: `openai` is imported already.
+        # The user's query client: `openai` is imported already.
         from openai import APIError, AsyncStream
 
         settings = request.model_settings
-        once: RequestOptions = {} if request.may_retry else {"max_retries": 0}
+        options_: RequestOptions = {} if request.may_retry else {"max_retries": 0}
         stream = await self.client.post(
             f"/{path}",
             body=body,
             cast_to=object,
-            options={"headers": dict(extra_headers(settings)), "params": settings.extra_query or {}, **once},
+            options={"headers": dict(extra_headers(settings)), "params": settings.extra_query or {}, **options_},
             stream=True,
             stream_cls=AsyncStream[object],
         )
@@ -70,11 +70,11 @@ class ClientPipe:
             kind = response.headers.get("content-type", "")
             async with aclosing(response_events(kind, response.aiter_bytes(), service=self.host)) as batches:
                 async for batch in batches:
-                    whole = next((place for place, event in enumerate(batch) if event.get("error")), len(batch))
-                    if before := batch[:whole]:
+                    error_index = next((index for index, event in enumerate(batch) if event.get("error")), len(batch))
+                    if before := batch[:error_index]:
                         yield before
-                    if whole < len(batch):
-                        error = batch[whole]["error"]
+                    if error_index < len(batch):
+                        error = batch[error_index]["error"]
                         raise APIError(_message(error), request=response.request, body=error)
         finally:
             await stream.close()

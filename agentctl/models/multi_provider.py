@@ -29,31 +29,31 @@ class MultiProviderMap:
     """The user's own prefixes, each with the provider that serves it."""
 
     def __init__(self) -> None:
-        self._mapping: dict[str, ModelProvider] = {}
+        self._providers: dict[str, ModelProvider] = {}
 
     def has_prefix(self, prefix: str) -> bool:
         """Return whether `prefix` is mapped."""
-        return prefix in self._mapping
+        return prefix in self._providers
 
     def get_mapping(self) -> dict[str, ModelProvider]:
         """Return a copy of the mapping."""
-        return dict(self._mapping)
+        return dict(self._providers)
 
     def set_mapping(self, mapping: dict[str, ModelProvider]) -> None:
         """Put `mapping` in place of the one there is."""
-        self._mapping = dict(mapping)
+        self._providers = dict(mapping)
 
     def get_provider(self, prefix: str) -> ModelProvider | None:
         """Return the provider of `prefix`, None where there is none."""
-        return self._mapping.get(prefix)
+        return self._providers.get(prefix)
 
     def add_provider(self, prefix: str, provider: ModelProvider) -> None:
         """Map `prefix` to `provider`."""
-        self._mapping[prefix] = provider
+        self._providers[prefix] = provider
 
     def remove_provider(self, prefix: str) -> None:
         """Take `prefix` out of the mapping."""
-        del self._mapping[prefix]
+        del self._providers[prefix]
 
 
 class MultiProvider(ModelProvider):

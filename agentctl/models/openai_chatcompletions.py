@@ -25,8 +25,8 @@ class OpenAIChatCompletionsModel(ServiceModel):
     """A model behind an `AsyncOpenAI` or `AsyncAzureOpenAI`, whose auth, retries, headers and HTTP options hold.
 
     Args:
-        model: The name of the model as the service knows it.
-        openai_client: The client; it stays its owner's, who closes it.
+        model: The name of the model at the service.
+        openai_client: The client; the caller owns it and closes it.
         should_replay_reasoning_content: Says of each reasoning item whether it goes along; None lets none.
         strict_feature_validation: Whether a request that chat completions cannot carry whole is a `UserError`, instead
             of a warning.
@@ -45,11 +45,11 @@ class OpenAIChatCompletionsModel(ServiceModel):
         self._pipe = ClientPipe(openai_client)
         self._should_replay = should_replay_reasoning_content
         self._is_strict = strict_feature_validation
-        self._buffers = buffer_streamed_tool_calls
+        self._buffers_tool_calls = buffer_streamed_tool_calls
 
     @property
     def model_name(self) -> str:
-        """The name of the model as the service knows it."""
+        """The name of the model at the service."""
         return self.model
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
@@ -58,15 +58,15 @@ class OpenAIChatCompletionsModel(ServiceModel):
         Raises:
             openai.OpenAIError: the client's own errors, as they are.
             ServiceError: the stream was cut.
-            ModelBehaviorError: the stream breaks the protocol.
+            ModelBehaviorError: the stream violates the protocol.
             ModelTimeoutError: the call took longer than `ModelSettings.timeout`.
-            UserError: the request cannot be said in chat completions, or an extra header in HTTP.
+            UserError: chat completions cannot express the request, or an extra header is invalid.
         """
         for warning in check_unsupported(request, is_strict=self._is_strict):
             yield warning
         body = self._body(request)
         log_data("request %s", body)
-        fold = new_fold(self.model, self._pipe.host, buffers_tool_calls=self._buffers)
+        fold = new_fold(self.model, self._pipe.host, buffers_tool_calls=self._buffers_tool_calls)
         settings, head = request.model_settings, ResponseHead()
         received = self._pipe.events("chat/completions", body, request, head)
         async with aclosing(read_response(received, fold, settings.timeout, head)) as batches:
@@ -81,9 +81,9 @@ class OpenAIChatCompletionsModel(ServiceModel):
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
         is_openai = is_openai_service(self._pipe.base_url)
-        return build_request(request, self.model, is_openai=is_openai, replays=self._replays)
+        return build_request(request, self.model, is_openai=is_openai, should_replay=self._should_replay_item)
 
-    def _replays(self, item: WireItem) -> bool:
+    def _should_replay_item(self, item: WireItem) -> bool:
         if self._should_replay is None:
             return False
         return self._should_replay(replay_context(item, model=self.model, base_url=self._pipe.base_url))

@@ -90,14 +90,14 @@ class OpenAIProvider(ModelProvider):
         Raises:
             UserError: two of these contradict each other.
         """
-        self._given = EndpointOptions(
+        self._endpoint_options = EndpointOptions(
             api_key=api_key,
             base_url=base_url,
             websocket_base_url=websocket_base_url,
             organization=organization,
             project=project,
         )
-        if openai_client is not None and not (self._given.is_empty and http_options is None):
+        if openai_client is not None and not (self._endpoint_options.is_empty and http_options is None):
             raise UserError(
                 "OpenAIProvider: openai_client has its own key, URLs, organization, project and HTTP options: give it, "
                 "or these"
@@ -108,7 +108,7 @@ class OpenAIProvider(ModelProvider):
         self._transport = choose_transport(responses_transport, use_responses_websocket)
         self._is_strict = strict_feature_validation
         self._websocket_options = responses_websocket_options
-        self._buffers = buffer_streamed_tool_calls
+        self._buffers_tool_calls = buffer_streamed_tool_calls
         self._http_options = http_options or HttpOptions()
         self._pipes: dict[Endpoint, HttpPipe] = {}
         self._pools: dict[Endpoint, WebSocketPool] = {}
@@ -120,11 +120,11 @@ class OpenAIProvider(ModelProvider):
         Raises:
             ConfigurationError: the endpoint or a proxy is not usable.
         """
-        wanted = self._wanted(model_name)
+        key = self._model_key(model_name)
         models = self._models_of_this_loop()
-        if wanted not in models:
-            models[wanted] = self._make(wanted)
-        return models[wanted]
+        if key not in models:
+            models[key] = self._make(key)
+        return models[key]
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; the models may be used again."""
@@ -132,9 +132,9 @@ class OpenAIProvider(ModelProvider):
             for model in self._models.get(loop, {}).values():
                 await model.close()
 
-    def _wanted(self, model_name: str | None) -> _ModelKey:
+    def _model_key(self, model_name: str | None) -> _ModelKey:
         defaults = get_defaults()
-        client = self._client or (defaults.openai_client if self._given.is_empty else None)
+        client = self._client or (defaults.openai_client if self._endpoint_options.is_empty else None)
         uses_responses = defaults.openai_api == "responses" if self._use_responses is None else self._use_responses
         transport = self._transport or defaults.responses_transport
         has_sockets = uses_responses and transport != "http"
@@ -144,88 +144,88 @@ class OpenAIProvider(ModelProvider):
             api="responses" if uses_responses else "chat_completions",
             transport=transport if uses_responses else "http",
             client=client,
-            http=None if client else http_endpoint(self._given, defaults),
-            websocket=websocket_endpoint(self._given, defaults) if has_sockets and not client else None,
+            http=None if client else http_endpoint(self._endpoint_options, defaults),
+            websocket=websocket_endpoint(self._endpoint_options, defaults) if has_sockets and not client else None,
         )
 
-    def _make(self, wanted: _ModelKey) -> WireModel:
-        if wanted.api == "chat_completions":
-            return self._chat_model(wanted)
-        match wanted.transport:
+    def _make(self, key: _ModelKey) -> WireModel:
+        if key.api == "chat_completions":
+            return self._chat_model(key)
+        match key.transport:
             case "http":
-                return self._http_model(wanted)
+                return self._http_model(key)
             case "websocket":
-                return self._websocket_model(wanted)
+                return self._websocket_model(key)
             case "auto":
                 # 20 ms that only a run over WebSocket costs.
                 from agentctl.models.responses.auto import AutoTransportModel
 
-                return AutoTransportModel(self._websocket_model(wanted), self._http_model(wanted))
+                return AutoTransportModel(self._websocket_model(key), self._http_model(key))
             case never:
                 assert_never(never)
 
-    def _chat_model(self, wanted: _ModelKey) -> WireModel:
+    def _chat_model(self, key: _ModelKey) -> WireModel:
         # Each API and transport is imported by who speaks it: 5 to 20 ms.
-        if wanted.client is not None:
+        if key.client is not None:
             from .openai_chatcompletions import OpenAIChatCompletionsModel
 
             return OpenAIChatCompletionsModel(
-                wanted.name,
-                wanted.client,
+                key.name,
+                key.client,
                 strict_feature_validation=self._is_strict,
-                buffer_streamed_tool_calls=self._buffers,
+                buffer_streamed_tool_calls=self._buffers_tool_calls,
             )
         from agentctl.models.chat.model import ChatHTTPModel
 
         return ChatHTTPModel(
-            wanted.name,
-            self._pipe(wanted),
+            key.name,
+            self._pipe(key),
             strict_feature_validation=self._is_strict,
-            buffer_streamed_tool_calls=self._buffers,
+            buffer_streamed_tool_calls=self._buffers_tool_calls,
         )
 
-    def _http_model(self, wanted: _ModelKey) -> WireModel:
-        if wanted.client is not None:
+    def _http_model(self, key: _ModelKey) -> WireModel:
+        if key.client is not None:
             from .openai_responses import OpenAIResponsesModel
 
-            return OpenAIResponsesModel(wanted.name, wanted.client, model_is_explicit=wanted.is_explicit)
+            return OpenAIResponsesModel(key.name, key.client, model_is_explicit=key.is_explicit)
         from agentctl.models.responses.http import ResponsesHTTPModel
 
-        return ResponsesHTTPModel(wanted.name, self._pipe(wanted), model_is_explicit=wanted.is_explicit)
+        return ResponsesHTTPModel(key.name, self._pipe(key), model_is_explicit=key.is_explicit)
 
-    def _websocket_model(self, wanted: _ModelKey) -> ResponsesWebSocketModel:
-        if wanted.client is not None:
+    def _websocket_model(self, key: _ModelKey) -> ResponsesWebSocketModel:
+        if key.client is not None:
             from .openai_responses_ws import OpenAIResponsesWSModel
 
             return OpenAIResponsesWSModel(
-                wanted.name,
-                wanted.client,
-                model_is_explicit=wanted.is_explicit,
+                key.name,
+                key.client,
+                model_is_explicit=key.is_explicit,
                 websocket_options=self._websocket_options,
             )
         from agentctl.models.responses.websocket import ResponsesWebSocketModel
 
-        return ResponsesWebSocketModel(wanted.name, self._pool(wanted), model_is_explicit=wanted.is_explicit)
+        return ResponsesWebSocketModel(key.name, self._pool(key), model_is_explicit=key.is_explicit)
 
-    def _pipe(self, wanted: _ModelKey) -> HttpPipe:
+    def _pipe(self, key: _ModelKey) -> HttpPipe:
         from agentctl.net.http import HttpPipe
 
-        assert wanted.http is not None
-        if wanted.http not in self._pipes:
-            self._pipes[wanted.http] = HttpPipe(wanted.http, self._http_options)
-        return self._pipes[wanted.http]
+        assert key.http is not None
+        if key.http not in self._pipes:
+            self._pipes[key.http] = HttpPipe(key.http, self._http_options)
+        return self._pipes[key.http]
 
-    def _pool(self, wanted: _ModelKey) -> WebSocketPool:
+    def _pool(self, key: _ModelKey) -> WebSocketPool:
         from agentctl.models.responses.pool import WebSocketPool
         from agentctl.net.websocket import WebSocketPipe
 
-        assert wanted.websocket is not None
-        if wanted.websocket not in self._pools:
+        assert key.websocket is not None
+        if key.websocket not in self._pools:
             options = websocket_options(self._websocket_options)
-            self._pools[wanted.websocket] = WebSocketPool(
-                WebSocketPipe(wanted.websocket, self._http_options, websocket=options)
+            self._pools[key.websocket] = WebSocketPool(
+                WebSocketPipe(key.websocket, self._http_options, websocket=options)
             )
-        return self._pools[wanted.websocket]
+        return self._pools[key.websocket]
 
     def _models_of_this_loop(self) -> dict[_ModelKey, WireModel]:
         try:

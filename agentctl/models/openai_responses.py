@@ -24,9 +24,9 @@ class OpenAIResponsesModel(ServiceModel):
     """A model behind an `AsyncOpenAI` or `AsyncAzureOpenAI`, whose auth, retries, headers and HTTP options hold.
 
     Args:
-        model: The name of the model as the service knows it.
-        openai_client: The client; it stays its owner's, who closes it.
-        model_is_explicit: Whether the user chose the model; else a prompt object's own model goes before it.
+        model: The name of the model at the service.
+        openai_client: The client; the caller owns it and closes it.
+        model_is_explicit: Whether the user chose the model; if not, the model of a prompt object takes precedence.
     """
 
     traced_as = "response"
@@ -38,7 +38,7 @@ class OpenAIResponsesModel(ServiceModel):
 
     @property
     def model_name(self) -> str:
-        """The name of the model as the service knows it."""
+        """The name of the model at the service."""
         return self.model
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
@@ -47,9 +47,9 @@ class OpenAIResponsesModel(ServiceModel):
         Raises:
             openai.OpenAIError: the client's own errors, as they are.
             ServiceError: the service says in an event that the response failed.
-            ModelBehaviorError: the stream breaks the protocol.
+            ModelBehaviorError: the stream violates the protocol.
             ModelTimeoutError: the call took longer than `ModelSettings.timeout`.
-            UserError: an extra header is none that HTTP can carry.
+            UserError: an extra header is not valid in HTTP.
         """
         body = self._body(request)
         log_data("request %s", body)

@@ -71,14 +71,14 @@ class CallInProgress:
 
 @dataclass(slots=True, kw_only=True)
 class _Part:
-    speech: EventNames
+    names: EventNames
     place: dict[str, JSONValue]
     pieces: list[str] = field(default_factory=list)
     logprobs: list[JSONValue] = field(default_factory=list)
 
     def wire(self) -> dict[str, JSONValue]:
-        part: dict[str, JSONValue] = {"type": self.speech.part, self.speech.field: "".join(self.pieces)}
-        return {**part, "annotations": [], "logprobs": list(self.logprobs)} if self.speech is TEXT else part
+        part: dict[str, JSONValue] = {"type": self.names.part, self.names.field: "".join(self.pieces)}
+        return {**part, "annotations": [], "logprobs": list(self.logprobs)} if self.names is TEXT else part
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class _TextItem:
         item: WireItem = {"id": self.item_id, "type": self.kind, "status": status}
         item |= {"role": "assistant", "content": []} if self.kind == "message" else {"summary": []}
         for part in self.parts:
-            item.setdefault(part.speech.holder, []).append(part.wire())
+            item.setdefault(part.names.holder, []).append(part.wire())
         return item
 
 
@@ -136,24 +136,24 @@ class ResponseWriter:
         events, self._events = self._events, []
         return events
 
-    def say(self, speech: EventNames, text: str, logprobs: Sequence[JSONValue] = ()) -> None:
+    def add_text(self, names: EventNames, text: str, logprobs: Sequence[JSONValue] = ()) -> None:
         """Add text to the message or the reasoning, in a part of its own kind; no text only opens it."""
-        item = self._opened(speech)
+        item = self._item_for(names)
         part = item.parts[-1] if item.is_part_open else None
-        if part is None or part.speech is not speech:
+        if part is None or part.names is not names:
             self._close_part(item)
-            part = self._open_part(item, speech)
+            part = self._open_part(item, names)
         if not text:
             return
         part.pieces.append(text)
-        delta = {"type": speech.delta, "sequence_number": self._sequence, **part.place, "delta": text}
-        if speech is TEXT:
+        delta = {"type": names.delta, "sequence_number": self._sequence, **part.place, "delta": text}
+        if names is TEXT:
             delta["logprobs"] = list(logprobs)
             part.logprobs += logprobs
         self._events.append(delta)
         self._sequence += 1
 
-    def call(self, name: str, call_id: str) -> CallInProgress:
+    def start_call(self, name: str, call_id: str) -> CallInProgress:
         """Begin a function call."""
         self._end_reasoning()
         call = CallInProgress(item_id=self._new_id("fc"), index=len(self._items), call_id=call_id, name=name)
@@ -161,13 +161,13 @@ class ResponseWriter:
         self._add("response.output_item.added", output_index=call.index, item=call.wire("in_progress"))
         return call
 
-    def arguments(self, call: CallInProgress, text: str) -> None:
+    def add_arguments(self, call: CallInProgress, text: str) -> None:
         """Add to the arguments of a call."""
         call.pieces.append(text)
         self._add("response.function_call_arguments.delta", item_id=call.item_id, output_index=call.index, delta=text)
 
     def end(self, *, incomplete: str | None, usage: dict[str, JSONValue] | None) -> None:
-        """End every item, in order, and the response; `incomplete` is why it stopped before it was whole."""
+        """End every item, in order, and the response; `incomplete` is why it stopped before it was finished."""
         for item in self._items:
             if item.index not in self._done:
                 is_cut = incomplete is not None and item is self._items[-1]
@@ -179,8 +179,8 @@ class ResponseWriter:
         self._response["output"] = [self._done[item.index] for item in self._items]
         self._add(f"response.{self._response['status']}", response=self._response)
 
-    def _opened(self, speech: EventNames) -> _TextItem:
-        if speech.item == "reasoning":
+    def _item_for(self, names: EventNames) -> _TextItem:
+        if names.item == "reasoning":
             if self._reasoning is None:
                 self._reasoning = self._open("reasoning", "rs")
             return self._reasoning
@@ -196,11 +196,11 @@ class ResponseWriter:
         self._add("response.output_item.added", output_index=item.index, item=item.wire("in_progress"))
         return item
 
-    def _open_part(self, item: _TextItem, speech: EventNames) -> _Part:
-        number = sum(part.speech.holder == speech.holder for part in item.parts)
-        place = {"item_id": item.item_id, "output_index": item.index, speech.index: number}
-        part = _Part(speech=speech, place=place)
-        self._add(f"{speech.frame}.added", **place, part=part.wire())
+    def _open_part(self, item: _TextItem, names: EventNames) -> _Part:
+        number = sum(part.names.holder == names.holder for part in item.parts)
+        place = {"item_id": item.item_id, "output_index": item.index, names.index: number}
+        part = _Part(names=names, place=place)
+        self._add(f"{names.frame}.added", **place, part=part.wire())
         item.parts.append(part)
         item.is_part_open = True
         return part
@@ -210,11 +210,11 @@ class ResponseWriter:
             return
         item.is_part_open = False
         part = item.parts[-1]
-        whole = part.wire()
-        speech = part.speech
-        more = {"logprobs": whole["logprobs"]} if speech is TEXT else {}
-        self._add(speech.done, **part.place, **{speech.field: whole[speech.field]}, **more)
-        self._add(f"{speech.frame}.done", **part.place, part=whole)
+        finished = part.wire()
+        names = part.names
+        extra = {"logprobs": finished["logprobs"]} if names is TEXT else {}
+        self._add(names.done, **part.place, **{names.field: finished[names.field]}, **extra)
+        self._add(f"{names.frame}.done", **part.place, part=finished)
 
     def _end_reasoning(self) -> None:
         if self._reasoning is not None:

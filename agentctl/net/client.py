@@ -33,7 +33,7 @@ class Trust:
         self._tls: ssl.SSLContext | None = None
 
     def context(self, scheme: str) -> ssl.SSLContext:
-        """Return the context for a scheme; raise `ConfigurationError` where a file of certificates is not usable."""
+        """Return the context for a scheme; raise `ConfigurationError` where a certificate file cannot be used."""
         # 14 ms: imported for the first request.
         import ssl
 
@@ -48,7 +48,7 @@ def make_client(kind: type[Client], scheme: str, options: HttpOptions, *, proxy:
     """Return a client for URLs of one scheme.
 
     Raises:
-        ConfigurationError: a file of certificates or the proxy is not usable.
+        ConfigurationError: the proxy or a certificate file cannot be used.
     """
     # 80 ms: imported for the first request.
     import httpx2

@@ -51,7 +51,7 @@ class HttpPipe:
     """The connections to one endpoint, shared by all who call it; proxy and trust are resolved once.
 
     Raises:
-        ConfigurationError: the environment names a proxy that is none.
+        ConfigurationError: the environment names an invalid proxy.
     """
 
     def __init__(self, endpoint: Endpoint, options: HttpOptions, *, environ: Mapping[str, str] = os.environ) -> None:
@@ -68,9 +68,9 @@ class HttpPipe:
         gives that object.
 
         Raises:
-            ServiceError: as its subclasses say.
+            ServiceError: the request failed; see the subclasses.
             ModelBehaviorError: the answer is neither a stream of events nor JSON.
-            ConfigurationError: a file of certificates is not usable.
+            ConfigurationError: a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
         async with self._answer(call, accept="text/event-stream") as answer:
@@ -85,9 +85,9 @@ class HttpPipe:
         """Return the JSON that is answered.
 
         Raises:
-            ServiceError: as its subclasses say.
-            ModelBehaviorError: the answer is not JSON.
-            ConfigurationError: a file of certificates is not usable.
+            ServiceError: the request failed; see the subclasses.
+            ModelBehaviorError: the response is not JSON.
+            ConfigurationError: a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
         async with self._answer(call, accept="application/json") as answer:
@@ -171,9 +171,9 @@ async def get_json(endpoint: Endpoint, options: HttpOptions, path: str) -> Any:
     """Return the JSON that `path` of an endpoint answers to a GET, over a connection of its own.
 
     Raises:
-        ServiceError: as its subclasses say.
-        ModelBehaviorError: the answer is not JSON.
-        ConfigurationError: a proxy or a file of certificates is not usable.
+        ServiceError: the request failed; see the subclasses.
+        ModelBehaviorError: the response is not JSON.
+        ConfigurationError: the proxy or a certificate file cannot be used.
         MissingKeyError: the endpoint has no key.
     """
     pipe = HttpPipe(endpoint, options)

@@ -43,7 +43,7 @@ def make_mcp_client(
 
     Raises:
         UserError: what `make` made is no client.
-        ConfigurationError: a proxy or a file of certificates is not usable.
+        ConfigurationError: the proxy or a certificate file cannot be used.
     """
     # 80 ms: imported for the first request.
     import httpx2

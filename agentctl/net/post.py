@@ -34,7 +34,7 @@ class PostPipe:
     """The connection to one URL; one thread at a time uses it.
 
     Raises:
-        ConfigurationError: the URL is not usable, or the environment names a proxy that is none.
+        ConfigurationError: the URL is not usable, or the environment names an invalid proxy.
     """
 
     def __init__(self, url: str, options: HttpOptions, *, environ: Mapping[str, str] = os.environ) -> None:

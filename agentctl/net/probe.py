@@ -48,7 +48,7 @@ async def probe_connection(
 
     Raises:
         ServiceUnavailableError: its name is not known, nobody answers, or its certificate is not trusted.
-        ConfigurationError: a proxy or a file of certificates is not usable.
+        ConfigurationError: the proxy or a certificate file cannot be used.
     """
     proxy = proxy_for(endpoint.base_url, environ)
     url = urlsplit(endpoint.base_url if proxy is None else proxy.url)
@@ -79,7 +79,7 @@ async def probe_websocket(
         ServiceError: the upgrade was refused or did not come, or the socket was closed again: the message says how.
         ModelBehaviorError: what came does not belong to the protocol.
         MissingKeyError: the endpoint has no key.
-        ConfigurationError: a proxy or a file of certificates is not usable.
+        ConfigurationError: the proxy or a certificate file cannot be used.
     """
     pipe = WebSocketPipe(endpoint, options, environ=environ)
     began = time.perf_counter()

@@ -84,7 +84,7 @@ class WebSocketPipe:
     """Opens sockets to one endpoint, whose base URL is that of the WebSocket in its http or https form.
 
     Raises:
-        ConfigurationError: the environment names a proxy that is none.
+        ConfigurationError: the environment names an invalid proxy.
     """
 
     def __init__(
@@ -102,17 +102,17 @@ class WebSocketPipe:
         self._proxy = proxy_for(endpoint.base_url, environ)
         self._tls: ssl.SSLContext | None = None
 
-    async def open(self, address: Address, *, patience: float | None = None) -> LiveSocket:
-        """Return a new socket; `patience` is the seconds this may take, where that is less than for any connection.
+    async def open(self, address: Address, *, open_timeout: float | None = None) -> LiveSocket:
+        """Return a new socket; `open_timeout` is the seconds this may take, where that is less than for any connection.
 
         Raises:
             UpgradeFailed: there is none to be had.
             AuthenticationError: the key was refused (401), as it would be anywhere else.
-            ConfigurationError: a proxy or a file of certificates is not usable.
+            ConfigurationError: the proxy or a certificate file cannot be used.
         """
         options = self.options
-        if patience is not None and patience < options.connect_timeout:
-            options = replace(options, connect_timeout=patience)
+        if open_timeout is not None and open_timeout < options.connect_timeout:
+            options = replace(options, connect_timeout=open_timeout)
         logger.debug("opening a WebSocket to %s", address.url.partition("?")[0])
         connection = await self._connect(address, options)
         return LiveSocket(

@@ -446,7 +446,7 @@ def test_a_signal_that_an_agent_swallows_while_it_is_imported_ends_the_run(home:
 def test_an_agent_that_interrupts_itself_is_interrupted(home: Path, agentctl: Agentctl) -> None:
     (home / "own.py").write_text("raise KeyboardInterrupt")
     done = agentctl("run", "-a", "own.py:agent", "--format", "json", "hi")
-    assert (done.returncode, done.stderr) == (130, "agentctl: interrupted by SIGINT\n")
+    assert (done.returncode, done.stderr) == (130, "agentctl: cancelled\n")
     assert json.loads(done.stdout)["outcome"] == "interrupted"
 
 

@@ -235,7 +235,7 @@ def test_an_upgrade_that_does_not_come_is_waited_for_as_long_as_a_connection(ser
 
     async def impatient() -> None:
         pipe = pipe_at(service.base_url)
-        await pipe.open(address_at(pipe.endpoint, {}, None), patience=0.1)
+        await pipe.open(address_at(pipe.endpoint, {}, None), open_timeout=0.1)
 
     with pytest.raises(UpgradeFailed, match=r"no answer within 0\.1 s"):
         asyncio.run(impatient())

@@ -92,9 +92,9 @@ class ToolCalls:
 
     def _write(self, call: _PendingCall, writer: ResponseWriter) -> None:
         if call.written is None:
-            call.written = writer.call(call.name, self._unique(call.call_id))
+            call.written = writer.start_call(call.name, self._unique(call.call_id))
         for piece in call.arguments[len(call.written.pieces) :]:
-            writer.arguments(call.written, piece)
+            writer.add_arguments(call.written, piece)
 
     def _unique(self, call_id: str) -> str:
         """Return the id, or another where it is missing or taken: it joins a call and its output."""

@@ -40,7 +40,7 @@ class ChatFold:
         self._calls = ToolCalls(new_id, buffered=buffers_tool_calls)
         self._finish: str | None = None
         self._usage: dict[str, JSONValue] | None = None
-        self._stranger: str | None = None
+        self._unexpected: str | None = None
         """The beginning of something that is no chunk."""
         self.is_complete = False
         """Whether the terminal event is out; a completion is whole with the end of its stream, after its usage."""
@@ -65,9 +65,9 @@ class ChatFold:
             raise event_error(chunk, service=self._service)
         choices = chunk.get("choices")
         if not isinstance(choices, list):
-            self._stranger = self._stranger or excerpt(json.dumps(chunk))
+            self._unexpected = self._unexpected or excerpt(json.dumps(chunk))
             return []
-        writer = self._begun(chunk)
+        writer = self._writer_for(chunk)
         if isinstance(usage := chunk.get("usage"), dict):
             self._usage = response_usage(usage)
         for choice in choices:
@@ -83,9 +83,9 @@ class ChatFold:
             ModelBehaviorError: it was no chat completion.
         """
         writer = self._writer
-        if writer is None and self._stranger is not None:
+        if writer is None and self._unexpected is not None:
             raise ModelBehaviorError(
-                f"{self._service} sent no chat completion: {self._stranger}; the endpoint may not speak that API"
+                f"{self._service} sent no chat completion: {self._unexpected}; the endpoint may not speak that API"
             )
         if writer is None or self._finish is None:
             raise ServiceUnavailableError(
@@ -96,7 +96,7 @@ class ChatFold:
         writer.end(incomplete=_INCOMPLETE.get(self._finish), usage=self._usage)
         return writer.take()
 
-    def _begun(self, chunk: dict[str, Any]) -> ResponseWriter:
+    def _writer_for(self, chunk: dict[str, Any]) -> ResponseWriter:
         if self._writer is None:
             created = chunk.get("created")
             self._writer = ResponseWriter(
@@ -123,14 +123,14 @@ class ChatFold:
 
     def _read_delta(self, delta: dict[str, Any], writer: ResponseWriter, logprobs: JSONValue) -> None:
         # Some servers send the same thoughts under both names.
-        if thought := _text(delta.get("reasoning_content")):
-            writer.say(SUMMARY, thought)
-        elif thought := _text(delta.get("reasoning")):
-            writer.say(REASONING, thought)
+        if reasoning := _text(delta.get("reasoning_content")):
+            writer.add_text(SUMMARY, reasoning)
+        elif reasoning := _text(delta.get("reasoning")):
+            writer.add_text(REASONING, reasoning)
         if text := _content(delta.get("content")):
-            writer.say(TEXT, text, _objects(logprobs.get("content")) if isinstance(logprobs, dict) else ())
+            writer.add_text(TEXT, text, _objects(logprobs.get("content")) if isinstance(logprobs, dict) else ())
         if refusal := _text(delta.get("refusal")):
-            writer.say(REFUSAL, refusal)
+            writer.add_text(REFUSAL, refusal)
         if calls := delta.get("tool_calls"):
             for call in _objects(calls):
                 self._calls.add(call, writer)
@@ -153,15 +153,15 @@ def _text(value: JSONValue) -> str:
 
 def response_usage(usage: dict[str, Any]) -> dict[str, JSONValue]:
     """Return the counts under their names in the Responses API; a missing one is 0."""
-    read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    input_tokens, output_tokens = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     cached = _count(usage.get("prompt_tokens_details"), "cached_tokens")
-    thought = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
+    reasoning = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
     return {
-        "input_tokens": read,
+        "input_tokens": input_tokens,
         "input_tokens_details": {"cached_tokens": cached},
-        "output_tokens": written,
-        "output_tokens_details": {"reasoning_tokens": thought},
-        "total_tokens": _count(usage, "total_tokens") or read + written,
+        "output_tokens": output_tokens,
+        "output_tokens_details": {"reasoning_tokens": reasoning},
+        "total_tokens": _count(usage, "total_tokens") or input_tokens + output_tokens,
     }
 
 

@@ -17,16 +17,16 @@ _TOOL_OUTPUT = "a tool's output"
 
 
 def build_messages(
-    instructions: str | None, input: str | list[WireItem], *, replays: Callable[[WireItem], bool]
+    instructions: str | None, input: str | list[WireItem], *, should_replay: Callable[[WireItem], bool]
 ) -> list[Message]:
-    """Return the conversation; a reasoning item that `replays` says yes to goes along as `reasoning_content`.
+    """Return the conversation; a reasoning item that `should_replay` says yes to goes along as `reasoning_content`.
 
     What one response said, text and tool calls, is one assistant message.
 
     Raises:
         UserError: an item or a part of one has no form in chat completions.
     """
-    conversation = _Conversation(replays)
+    conversation = _Conversation(should_replay)
     if instructions is not None:
         conversation.messages.append({"role": "system", "content": instructions})
     if isinstance(input, str):
@@ -40,9 +40,9 @@ def build_messages(
 class _Conversation:
     """The messages so far."""
 
-    def __init__(self, replays: Callable[[WireItem], bool]) -> None:
+    def __init__(self, should_replay: Callable[[WireItem], bool]) -> None:
         self.messages: list[Message] = []
-        self._replays = replays
+        self._should_replay_item = should_replay
         self._reasoning = ""
         """What was thought before the assistant message to come."""
 
@@ -57,7 +57,7 @@ class _Conversation:
                 content = _content(item.get("output"), _TOOL_OUTPUT)
                 self.messages.append({"role": "tool", "tool_call_id": item.get("call_id"), "content": content})
             case "reasoning":
-                self._reasoning += _reasoning_text(item) if self._replays(item) else ""
+                self._reasoning += _reasoning_text(item) if self._should_replay_item(item) else ""
             case kind:
                 raise UserError(f"chat completions cannot carry an item of type {kind!r}: use the Responses API for it")
 

@@ -44,23 +44,23 @@ class ChatHTTPModel(ServiceModel):
         self.model = model
         self._pipe = pipe
         self._is_strict = strict_feature_validation
-        self._buffers = buffer_streamed_tool_calls
-        self._pause = RetryTiming(sleep=sleep, chance=chance)
+        self._buffers_tool_calls = buffer_streamed_tool_calls
+        self._timing = RetryTiming(sleep=sleep, chance=chance)
 
     @property
     def model_name(self) -> str:
-        """The name of the model as the service knows it."""
+        """The name of the model at the service."""
         return self.model
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
-        """Yield the events of one response, the terminal one last; a wait before another try is announced first.
+        """Yield the events of one response, the terminal one last; each retry is announced before its delay.
 
         Raises:
-            ServiceError: as its subclasses say, after the retries.
-            ModelBehaviorError: the stream breaks the protocol.
-            ModelTimeoutError: a try took longer than `ModelSettings.timeout`.
-            UserError: the request cannot be said in chat completions, or an extra header in HTTP.
-            ConfigurationError: a proxy or a file of certificates is not usable.
+            ServiceError: the call failed after its retries; see the subclasses.
+            ModelBehaviorError: the stream violates the protocol.
+            ModelTimeoutError: an attempt took longer than `ModelSettings.timeout`.
+            UserError: chat completions cannot express the request, or an extra header is invalid.
+            ConfigurationError: the proxy or a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
         endpoint = self._pipe.endpoint
@@ -75,16 +75,16 @@ class ChatHTTPModel(ServiceModel):
             model=self.model,
         )
         log_data("request %s", call.body)
-        most = self._pipe.options.max_retries if request.may_retry else 0
-        retries = Retries(max_retries=most, is_replayable=True)
+        max_retries = self._pipe.options.max_retries if request.may_retry else 0
+        retries = Retries(max_retries=max_retries, is_replayable=True)
         timeout = request.model_settings.timeout
 
         def attempt() -> AsyncGenerator[list[WireEvent]]:
-            fold = new_fold(self.model, endpoint.host, buffers_tool_calls=self._buffers)
+            fold = new_fold(self.model, endpoint.host, buffers_tool_calls=self._buffers_tool_calls)
             head = ResponseHead()
             return read_response(self._pipe.events(call, head), fold, timeout, head)
 
-        async with aclosing(with_retries(attempt, retries, self._pause)) as batches:
+        async with aclosing(with_retries(attempt, retries, self._timing)) as batches:
             async for batch in batches:
                 for event in batch:
                     yield event
@@ -96,7 +96,7 @@ class ChatHTTPModel(ServiceModel):
         return {"method": "POST", "url": url, "body": self._body(request)}
 
     async def close(self) -> None:
-        """Let go of connections; the model may be used again."""
+        """Close the connections; the model can be used again."""
         await self._pipe.aclose()
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:

@@ -25,7 +25,11 @@ _LOGPROBS = "message.output_text.logprobs"
 
 
 def build_request(
-    request: ModelRequest, model: str, *, is_openai: bool, replays: Callable[[WireItem], bool] = lambda item: False
+    request: ModelRequest,
+    model: str,
+    *,
+    is_openai: bool,
+    should_replay: Callable[[WireItem], bool] = lambda item: False,
 ) -> dict[str, JSONValue]:
     """Return the body of a streamed chat completion; unset fields are left out, and `unsupported` ones with them.
 
@@ -38,7 +42,7 @@ def build_request(
     settings = request.model_settings
     given = {
         "model": model,
-        "messages": build_messages(request.system_instructions, request.input, replays=replays),
+        "messages": build_messages(request.system_instructions, request.input, should_replay=should_replay),
         "tools": [*map(_tool, request.tools), *map(_handoff, request.handoffs)] or None,
         "response_format": _response_format(request.output_schema),
         "max_completion_tokens" if is_openai else "max_tokens": settings.max_tokens,

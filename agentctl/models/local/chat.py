@@ -50,23 +50,23 @@ class Chat:
     form: Form
 
 
-def build_chat(request: ModelRequest, manner: ModelProfile) -> Chat:
+def build_chat(request: ModelRequest, profile: ModelProfile) -> Chat:
     """Return the body of the chat completion for `request`, and how to read its reply.
 
     Raises:
         UserError: the request wants what a local model cannot do.
     """
     _refuse_state(request)
-    tools = _available_tools(request, manner)
-    wanted = request.output_schema
-    answer = None if wanted is None or wanted.is_plain_text() else wanted.json_schema()
+    tools = _available_tools(request, profile)
+    output_schema = request.output_schema
+    answer = None if output_schema is None or output_schema.is_plain_text() else output_schema.json_schema()
     form = _form(request, tools, answer)
-    body: dict[str, JSONValue] = {**manner.sampling, **(manner.text_sampling if form is Form.TEXT else {})}
+    body: dict[str, JSONValue] = {**profile.sampling, **(profile.text_sampling if form is Form.TEXT else {})}
     settings = request.model_settings
     body |= {name: value for name, value in settings.to_json_dict().items() if name in _SETTINGS and value is not None}
     body |= {**(settings.extra_args or {}), **(settings.extra_body or {})}
     body |= {
-        "messages": _messages(request, tools, form, manner),
+        "messages": _messages(request, tools, form, profile),
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -97,9 +97,9 @@ class _CallableTool:
     parameters: dict[str, JSONValue]
 
 
-def _available_tools(request: ModelRequest, manner: ModelProfile) -> list[_CallableTool]:
-    offers = [
-        *map(_offer, request.tools),
+def _available_tools(request: ModelRequest, profile: ModelProfile) -> list[_CallableTool]:
+    available = [
+        *map(_callable_tool, request.tools),
         *(_CallableTool(each.tool_name, each.tool_description, each.input_json_schema) for each in request.handoffs),
     ]
     choice = request.model_settings.tool_choice
@@ -107,17 +107,17 @@ def _available_tools(request: ModelRequest, manner: ModelProfile) -> list[_Calla
         case "none":
             return []
         case None | "auto":
-            return [] if _follows_tool_result(request) and not manner.calls_in_a_row else offers
+            return [] if _follows_tool_result(request) and not profile.can_chain_calls else available
         case "required":
-            return offers
+            return available
         case _:
-            named = [offer for offer in offers if offer.name == choice]
+            named = [offer for offer in available if offer.name == choice]
             if not named:
                 raise UserError(f"tool_choice names the tool {_name_of(choice)!r}, which the agent does not have")
             return named
 
 
-def _offer(tool: Tool) -> _CallableTool:
+def _callable_tool(tool: Tool) -> _CallableTool:
     if not isinstance(tool, FunctionTool):
         raise UserError(
             f"a local model knows function tools alone, so not the tool {tool.name!r} ({type(tool).__name__}): "
@@ -185,14 +185,14 @@ def _rebase_references(schema: JSONValue, pointer: str) -> JSONValue:
 
 
 def _messages(
-    request: ModelRequest, tools: list[_CallableTool], form: Form, manner: ModelProfile
+    request: ModelRequest, tools: list[_CallableTool], form: Form, profile: ModelProfile
 ) -> list[dict[str, JSONValue]]:
     """Return the conversation with one system message and no two neighbours of one role, as many templates want it."""
-    spoken = list(_history_lines(request.input, manner))
-    system = [request.system_instructions or "", *(text for role, text in spoken if role == "system")]
+    history = list(_history_lines(request.input, profile))
+    system = [request.system_instructions or "", *(text for role, text in history if role == "system")]
     if tools:
         system.append(_protocol(tools, form))
-    lines = [("system", "\n\n".join(filter(None, system))), *(line for line in spoken if line[0] != "system")]
+    lines = [("system", "\n\n".join(filter(None, system))), *(line for line in history if line[0] != "system")]
     messages: list[dict[str, JSONValue]] = []
     for role, text in lines:
         if not text:
@@ -215,7 +215,7 @@ def _protocol(tools: list[_CallableTool], form: Form) -> str:
     return "\n".join(lines)
 
 
-def _history_lines(items: str | list[WireItem], manner: ModelProfile) -> Iterator[tuple[str, str]]:
+def _history_lines(items: str | list[WireItem], profile: ModelProfile) -> Iterator[tuple[str, str]]:
     """Yield role and text of each item of the history."""
     if isinstance(items, str):
         yield "user", items
@@ -228,7 +228,7 @@ def _history_lines(items: str | list[WireItem], manner: ModelProfile) -> Iterato
                 yield "system" if role == "developer" else role, _text(item.get("content"))
             case "function_call":
                 names[item.get("call_id")] = item.get("name", "")
-                if manner.calls_in_a_row:
+                if profile.can_chain_calls:
                     # A model that sees its own call as JSON repeats it; one that may call again needs to see it.
                     yield "assistant", _call_text(item)
             case "function_call_output":
@@ -283,5 +283,5 @@ class ModelProfile:
     """Sampling settings."""
     text_sampling: Mapping[str, float] = field(default_factory=dict)
     """Further ones for free text; under a grammar they would do harm."""
-    calls_in_a_row: bool = True
+    can_chain_calls: bool = True
     """Whether it may choose another call after a tool's result; the smallest models would choose nothing else."""

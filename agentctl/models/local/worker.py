@@ -12,29 +12,29 @@ from agentctl.threads import in_daemon_thread
 
 T = TypeVar("T")
 
-PATIENCE = 0.5
+STOP_TIMEOUT = 0.5
 """Seconds that work told to stop has to end; then it is left alone, and `threads` can name it."""
 
 
-class Outlet(Generic[T]):
+class Emitter(Generic[T]):
     """What the work is given: where to put its values, and whether anybody still wants them."""
 
     def __init__(self, put: Callable[[T], None]) -> None:
         self._put = put
-        self._stop = threading.Event()
+        self._cancelled = threading.Event()
 
     def emit(self, value: T) -> None:
         """Hand a value to the reader."""
-        if not self._stop.is_set():
+        if not self._cancelled.is_set():
             self._put(value)
 
-    def stop(self) -> None:
+    def cancel(self) -> None:
         """Tell the work that nobody reads on."""
-        self._stop.set()
+        self._cancelled.set()
 
-    def stopped(self) -> bool:
+    def is_cancelled(self) -> bool:
         """Return whether the work should end."""
-        return self._stop.is_set()
+        return self._cancelled.is_set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class _End:
     """The work is over."""
 
 
-async def stream_from_thread(work: Callable[[Outlet[T]], None], *, name: str) -> AsyncGenerator[T]:
+async def stream_from_thread(work: Callable[[Emitter[T]], None], *, name: str) -> AsyncGenerator[T]:
     """Run `work` on a daemon thread and yield what it emits; what it raises is raised here.
 
     Closing the generator early tells the work to stop and waits a moment for it.
@@ -54,28 +54,28 @@ async def stream_from_thread(work: Callable[[Outlet[T]], None], *, name: str) ->
         try:
             loop.call_soon_threadsafe(values.put_nowait, value)
         except RuntimeError:
-            outlet.stop()  # The loop is closed: its run ended without waiting for us.
+            emitter.cancel()  # The loop is closed: its run ended without waiting for us.
 
-    def body() -> None:
+    def run() -> None:
         try:
-            work(outlet)
+            work(emitter)
         finally:
             put(_End())
 
-    outlet = Outlet[T](put)
-    thread = asyncio.ensure_future(in_daemon_thread(body, name=name))
+    emitter = Emitter[T](put)
+    thread = asyncio.ensure_future(in_daemon_thread(run, name=name))
     try:
         while not isinstance(value := await values.get(), _End):
             yield value
         await thread
     finally:
-        outlet.stop()
-        await _let_end(thread)
+        emitter.cancel()
+        await _wait_for_end(thread)
 
 
-async def _let_end(thread: asyncio.Future[None]) -> None:
+async def _wait_for_end(thread: asyncio.Future[None]) -> None:
     try:
-        await asyncio.wait([thread], timeout=PATIENCE)
+        await asyncio.wait([thread], timeout=STOP_TIMEOUT)
     finally:
         thread.cancel()
     if thread.done() and not thread.cancelled():

@@ -29,22 +29,22 @@ class AutoTransportModel(ServiceModel):
 
     @property
     def model_name(self) -> str:
-        """The name of the model as the service knows it."""
+        """The name of the model at the service."""
         return self._http.model_name
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
         """Yield the events of one response, the terminal one last; that there is no WebSocket is said once.
 
         Raises:
-            ServiceError: as its subclasses say, after the retries.
-            ModelBehaviorError: the stream breaks the protocol.
-            ModelTimeoutError: a try took longer than `ModelSettings.timeout`.
-            UserError: the request cannot be said in JSON, or an extra header in HTTP.
-            ConfigurationError: a proxy or a file of certificates is not usable.
+            ServiceError: the call failed after its retries; see the subclasses.
+            ModelBehaviorError: the stream violates the protocol.
+            ModelTimeoutError: an attempt took longer than `ModelSettings.timeout`.
+            UserError: the request cannot be encoded as JSON, or an extra header is not valid in HTTP.
+            ConfigurationError: the proxy or a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
         pool = self._websocket.pool
-        if pool.opens:
+        if pool.can_open:
             try:
                 async with aclosing(self._websocket.batches(request, open_timeout=OPEN_TIMEOUT)) as batches:
                     async for batch in batches:
@@ -54,9 +54,9 @@ class AutoTransportModel(ServiceModel):
             except UpgradeFailed as failed:
                 logger.debug("no WebSocket: %s", failed)
                 # Another run may have found out meanwhile, and said so.
-                is_news, pool.opens = pool.opens, False
+                is_first, pool.can_open = pool.can_open, False
                 notice = Warned(message=f"there is no WebSocket, so this goes on over HTTP: {failed}")
-            if is_news:
+            if is_first:
                 yield notice
         async with aclosing(self._http.stream(request)) as events:
             async for event in events:
@@ -67,6 +67,6 @@ class AutoTransportModel(ServiceModel):
         return self._websocket.preview(request)
 
     async def close(self) -> None:
-        """Let go of connections; the model may be used again."""
+        """Close the connections; the model can be used again."""
         await self._websocket.close()
         await self._http.close()

@@ -13,7 +13,7 @@ from agentctl.net.unreachable import CONNECTION_LOST
 from agentctl.redaction import excerpt
 
 _FAILURES = frozenset({"error", "response.error", "response.failed", "response.cancelled"})
-_WATCHED = TERMINAL | _FAILURES | {"response.output_item.done"}
+_INSPECTED = TERMINAL | _FAILURES | {"response.output_item.done"}
 
 
 class ResponseFold:
@@ -44,12 +44,12 @@ class ResponseFold:
                 f"{self._service} sent an event without a type: {excerpt(json.dumps(event))}; the endpoint may not "
                 "speak the Responses API"
             )
-        if kind not in _WATCHED:
+        if kind not in _INSPECTED:
             return event
         if kind in _FAILURES:
             raise event_error(event, service=self._service)
         if kind in TERMINAL:
-            completed = self._completed(event)
+            completed = self._complete_event(event)
             self.is_complete = True
             return completed
         item, index = event.get("item"), event.get("output_index")
@@ -81,7 +81,7 @@ class ResponseFold:
             )
         return []
 
-    def _completed(self, event: WireEvent) -> WireEvent:
+    def _complete_event(self, event: WireEvent) -> WireEvent:
         response: Any = event.get("response")
         if not isinstance(response, dict):
             raise ModelBehaviorError(

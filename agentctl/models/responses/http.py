@@ -37,23 +37,23 @@ class ResponsesHTTPModel(ServiceModel):
         self.model = model
         self._pipe = pipe
         self._is_explicit = model_is_explicit
-        self._pause = RetryTiming(sleep=sleep, chance=chance)
+        self._timing = RetryTiming(sleep=sleep, chance=chance)
         self._encoder = RequestEncoder()
 
     @property
     def model_name(self) -> str:
-        """The name of the model as the service knows it."""
+        """The name of the model at the service."""
         return self.model
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
-        """Yield the events of one response, the terminal one last; a wait before another try is announced first.
+        """Yield the events of one response, the terminal one last; each retry is announced before its delay.
 
         Raises:
-            ServiceError: as its subclasses say, after the retries.
-            ModelBehaviorError: the stream breaks the protocol.
-            ModelTimeoutError: a try took longer than `ModelSettings.timeout`.
-            UserError: the request cannot be said in JSON, or an extra header in HTTP.
-            ConfigurationError: a proxy or a file of certificates is not usable.
+            ServiceError: the call failed after its retries; see the subclasses.
+            ModelBehaviorError: the stream violates the protocol.
+            ModelTimeoutError: an attempt took longer than `ModelSettings.timeout`.
+            UserError: the request cannot be encoded as JSON, or an extra header is not valid in HTTP.
+            ConfigurationError: the proxy or a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
         body = self._body(request)
@@ -65,8 +65,8 @@ class ResponsesHTTPModel(ServiceModel):
             model=self.model,
         )
         log_data("request %s", call.body)
-        most = self._pipe.options.max_retries if request.may_retry else 0
-        retries = Retries(max_retries=most, is_replayable=is_replayable(body))
+        max_retries = self._pipe.options.max_retries if request.may_retry else 0
+        retries = Retries(max_retries=max_retries, is_replayable=is_replayable(body))
         timeout = request.model_settings.timeout
 
         def attempt() -> AsyncGenerator[list[WireEvent]]:
@@ -74,7 +74,7 @@ class ResponsesHTTPModel(ServiceModel):
             fold = ResponseFold(self._pipe.endpoint.host)
             return read_response(self._pipe.events(call, head), fold, timeout, head)
 
-        async with aclosing(with_retries(attempt, retries, self._pause)) as batches:
+        async with aclosing(with_retries(attempt, retries, self._timing)) as batches:
             async for batch in batches:
                 for event in batch:
                     yield event
@@ -85,7 +85,7 @@ class ResponsesHTTPModel(ServiceModel):
         return {"method": "POST", "url": url, "body": self._body(request)}
 
     async def close(self) -> None:
-        """Let go of connections; the model may be used again."""
+        """Close the connections; the model can be used again."""
         await self._pipe.aclose()
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:

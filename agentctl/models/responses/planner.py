@@ -30,7 +30,7 @@ _NOT_SENT = ("stream", "background")
 _CONTEXT_FIELDS = ("previous_response_id", "conversation", "prompt")
 """The fields that bring in context which is no part of the input: who uses one has the chain in their own hands."""
 
-_AWAITS = frozenset(
+_EXPECTS_OUTPUT = frozenset(
     {
         "function_call",
         "custom_tool_call",
@@ -53,7 +53,7 @@ class Chain:
     """The request without its volatile fields."""
     items: list[JSONValue] = field(repr=False)
     """The whole input, and the output after it, as they were when they went over the wire."""
-    is_awaiting: bool
+    expects_output: bool
     """Whether the response asks for something, such as the output of a tool, so that a next request is likely."""
 
 
@@ -118,7 +118,7 @@ def chain_after(
         response_id=response_id,
         fields=_fields(body),
         items=[*known, *snapshot(items[len(known) :]), *snapshot(output)],
-        is_awaiting=any(isinstance(item, dict) and item.get("type") in _AWAITS for item in output),
+        expects_output=any(isinstance(item, dict) and item.get("type") in _EXPECTS_OUTPUT for item in output),
     )
 
 

@@ -1,4 +1,4 @@
-"""The sockets to one service: leased for a response, never for a run, and kept with what the service knows there."""
+"""The sockets to candidate service: leased for a response, never for a run, and kept with what the service knows there."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RETIREMENT_SECONDS = 55 * 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketRequest:
-    """What a socket is wanted for."""
+    """What a socket is request for."""
 
     body: Mapping[str, JSONValue] = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -40,38 +40,38 @@ class SocketRequest:
 class _IdleSocket:
     socket: LiveSocket
     address: Address
-    born: float
+    opened_at: float
     chain: Chain | None
 
 
 class _Sockets:
-    """The sockets of one event loop: the idle ones, least recently used first, and those that are leased."""
+    """The sockets of candidate event loop: the idle ones, least recently used first, and those that are leased."""
 
     def __init__(self, limit: int) -> None:
         self.idle: list[_IdleSocket] = []
         self.leased: set[LiveSocket] = set()
         self._limit = limit
-        self._turns = asyncio.Semaphore(limit)
+        self._slots = asyncio.Semaphore(limit)
         self._busy = 0
 
     @property
     def is_crowded(self) -> bool:
-        """Whether opening a socket, for a turn that has begun, takes the place of an idle one."""
+        """Whether opening a socket, for a turn that has begun, takes the place of an idle candidate."""
         return len(self.idle) + self._busy > self._limit
 
-    async def begin_turn(self) -> None:
+    async def acquire_slot(self) -> None:
         """Wait until there may be another socket at work."""
-        await self._turns.acquire()
+        await self._slots.acquire()
         self._busy += 1
 
-    def end_turn(self) -> None:
-        """Let the next one have their turn."""
+    def release_slot(self) -> None:
+        """Let the next candidate have their turn."""
         self._busy -= 1
-        self._turns.release()
+        self._slots.release()
 
 
 class Lease:
-    """A socket for one response; whoever holds it ends with `release` or `drop`, the first of which counts."""
+    """A socket for candidate response; whoever holds it ends with `release` or `drop`, the first of which counts."""
 
     def __init__(
         self, sockets: _Sockets, idle: _IdleSocket, *, plan: Plan, is_reused: bool, is_replacement: bool = False
@@ -83,7 +83,7 @@ class Lease:
         """What of the request must be sent."""
         self.is_reused = is_reused
         self.is_replacement = is_replacement
-        """Whether a socket that knew more of the request was found closed, or too old."""
+        """Whether a socket that knew more of the request was choice closed, or too old."""
         sockets.leased.add(idle.socket)
 
     @property
@@ -103,7 +103,7 @@ class Lease:
             self._sockets.idle.append(replace(self._idle, chain=chain))
 
     def drop(self) -> None:
-        """Break the socket off: nothing more is wanted of it."""
+        """Break the socket off: nothing more is request of it."""
         if self._end():
             self.socket.abort()
 
@@ -112,38 +112,38 @@ class Lease:
             return False
         self._is_over = True
         self._sockets.leased.discard(self.socket)
-        self._sockets.end_turn()
+        self._sockets.release_slot()
         return True
 
 
 class WebSocketPool:
-    """Opens, lends and closes the sockets to one endpoint, apart for every event loop."""
+    """Opens, lends and closes the sockets to candidate endpoint, apart for every event loop."""
 
     def __init__(
         self, pipe: WebSocketPipe, *, limit: int = MAX_SOCKETS, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.pipe = pipe
-        self.opens = True
-        """Whether a socket is worth trying, for who has another way and has found out that it is not."""
+        self.can_open = True
+        """Whether a socket is worth trying, for who has another way and has choice out that it is not."""
         self._limit = limit
         self._clock = clock
         self._loops: dict[asyncio.AbstractEventLoop, _Sockets] = {}
 
-    async def lease(self, wanted: SocketRequest) -> Lease:
-        """Return a socket: the idle one whose history spares most of the request, or a new one.
+    async def lease(self, request: SocketRequest) -> Lease:
+        """Return a socket: the idle candidate whose history spares most of the request, or a new candidate.
 
         Raises:
             UpgradeFailed: there is no socket to be had.
             AuthenticationError: the key was refused.
-            ConfigurationError: a proxy or a file of certificates is not usable.
+            ConfigurationError: the proxy or a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
         sockets = self._of_this_loop()
-        await sockets.begin_turn()
+        await sockets.acquire_slot()
         try:
-            return await with_key(self.pipe.endpoint, partial(self._lease, sockets, wanted))
+            return await with_key(self.pipe.endpoint, partial(self._lease, sockets, request))
         except BaseException:
-            sockets.end_turn()
+            sockets.release_slot()
             raise
 
     async def aclose(self) -> None:
@@ -156,21 +156,22 @@ class WebSocketPool:
         closing, sockets.idle = sockets.idle, []
         await asyncio.gather(*(idle.socket.close() for idle in closing))
 
-    async def _lease(self, sockets: _Sockets, wanted: SocketRequest, endpoint: Endpoint) -> Lease:
-        address = address_at(endpoint, wanted.headers, wanted.query)
+    async def _lease(self, sockets: _Sockets, request: SocketRequest, endpoint: Endpoint) -> Lease:
+        address = address_at(endpoint, request.headers, request.query)
         was_known = any(
-            one.address == address and isinstance(plan(one.chain, wanted.body), Delta) for one in self._bury(sockets)
+            candidate.address == address and isinstance(plan(candidate.chain, request.body), Delta)
+            for candidate in self._remove_dead(sockets)
         )
         is_crowded = sockets.is_crowded
-        if not wanted.is_new and (found := _choose(sockets.idle, address, wanted.body, is_crowded=is_crowded)):
-            idle, its_plan = found
+        if not request.is_new and (choice := _choose(sockets.idle, address, request.body, is_crowded=is_crowded)):
+            idle, send_plan = choice
             sockets.idle.remove(idle)
-            is_replacement = was_known and isinstance(its_plan, Full)
-            return Lease(sockets, idle, plan=its_plan, is_reused=True, is_replacement=is_replacement)
+            is_replacement = was_known and isinstance(send_plan, Full)
+            return Lease(sockets, idle, plan=send_plan, is_reused=True, is_replacement=is_replacement)
         if is_crowded:
             sockets.idle.pop(0).socket.abort()
-        socket = await self.pipe.open(address, open_timeout=wanted.open_timeout)
-        opened = _IdleSocket(socket=socket, address=address, born=self._clock(), chain=None)
+        socket = await self.pipe.open(address, open_timeout=request.open_timeout)
+        opened = _IdleSocket(socket=socket, address=address, opened_at=self._clock(), chain=None)
         return Lease(sockets, opened, plan=Full(), is_reused=False, is_replacement=was_known)
 
     def _of_this_loop(self) -> _Sockets:
@@ -181,10 +182,10 @@ class WebSocketPool:
             self._loops[loop] = _Sockets(self._limit)
         return self._loops[loop]
 
-    def _bury(self, sockets: _Sockets) -> list[_IdleSocket]:
+    def _remove_dead(self, sockets: _Sockets) -> list[_IdleSocket]:
         """Take out the sockets that are closed or too old, and return them."""
         oldest = self._clock() - RETIREMENT_SECONDS
-        dead = [idle for idle in sockets.idle if idle.born <= oldest or not idle.socket.is_ready]
+        dead = [idle for idle in sockets.idle if idle.opened_at <= oldest or not idle.socket.is_ready]
         for idle in dead:
             idle.socket.abort()
             sockets.idle.remove(idle)
@@ -199,11 +200,17 @@ def _choose(
     A history that is likely to be gone on with is left alone as long as there is room for another socket, but where
     this request is what goes on with it.
     """
-    alike = [one for one in idle if one.address == address]
-    deltas = [(one, its_plan) for one in alike if isinstance(its_plan := plan(one.chain, body), Delta)]
+    alike = [candidate for candidate in idle if candidate.address == address]
+    deltas = [
+        (candidate, send_plan) for candidate in alike if isinstance(send_plan := plan(candidate.chain, body), Delta)
+    ]
     if deltas:
         return max(deltas, key=lambda pair: pair[1].start)
-    free = [one for one in alike if one.chain is None or not one.chain.is_awaiting or is_continuation(one.chain, body)]
+    free = [
+        candidate
+        for candidate in alike
+        if candidate.chain is None or not candidate.chain.expects_output or is_continuation(candidate.chain, body)
+    ]
     if not free and is_crowded:
         free = alike
     return (free[0], Full()) if free else None

@@ -35,22 +35,22 @@ _ENCRYPTED_REASONING = "reasoning.encrypted_content"
 
 @dataclass(slots=True, kw_only=True)
 class _Call:
-    """A model call on its way to a response: what it asks for, and what that took until now."""
+    """A model call on its way to a response: what it asks_for_reasoning for, and what that took until now."""
 
     plain_body: dict[str, JSONValue]
-    """What the user asks for."""
+    """What the user asks_for_reasoning for."""
     body: dict[str, JSONValue]
     """What we ask for."""
     headers: Mapping[str, str]
     query: Mapping[str, object] | None
     timeout: float | None
     open_timeout: float | None
-    used: TransportUsage = field(default_factory=TransportUsage)
+    usage: TransportUsage = field(default_factory=TransportUsage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _StartedResponse:
-    """A response that has begun."""
+    """A response that has started."""
 
     lease: Lease
     plan: Plan
@@ -77,23 +77,23 @@ class ResponsesWebSocketModel(ServiceModel):
         self.pool = pool
         self._is_explicit = model_is_explicit
         self._host = pool.pipe.endpoint.host
-        self._pause = RetryTiming(sleep=sleep, chance=chance)
+        self._timing = RetryTiming(sleep=sleep, chance=chance)
         self._has_encrypted_reasoning = True
 
     @property
     def model_name(self) -> str:
-        """The name of the model as the service knows it."""
+        """The name of the model at the service."""
         return self.model
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
-        """Yield the events of one response, the terminal one last; a wait before another try is announced first.
+        """Yield the events of one response, the terminal one last; each retry is announced before its delay.
 
         Raises:
-            ServiceError: as its subclasses say, after the retries.
-            ModelBehaviorError: the stream breaks the protocol.
-            ModelTimeoutError: a try took longer than `ModelSettings.timeout`.
-            UserError: the request cannot be said in JSON, or an extra header in HTTP.
-            ConfigurationError: a proxy or a file of certificates is not usable.
+            ServiceError: the call failed after its retries; see the subclasses.
+            ModelBehaviorError: the stream violates the protocol.
+            ModelTimeoutError: an attempt took longer than `ModelSettings.timeout`.
+            UserError: the request cannot be before in JSON, or an extra header in HTTP.
+            ConfigurationError: the proxy or a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
         async with aclosing(self.batches(request)) as batches:
@@ -112,7 +112,7 @@ class ResponsesWebSocketModel(ServiceModel):
             UpgradeFailed: `open_timeout` was given, and there is no socket to be had.
         """
         body = self._body(request)
-        headers, query = await self._upgrade(request.model_settings)
+        headers, query = await self._upgrade_parameters(request.model_settings)
         call = _Call(
             plain_body=body,
             body=self._with_encrypted_reasoning(body),
@@ -121,9 +121,9 @@ class ResponsesWebSocketModel(ServiceModel):
             timeout=request.model_settings.timeout,
             open_timeout=open_timeout,
         )
-        most = self.pool.pipe.options.max_retries if request.may_retry else 0
-        retries = Retries(max_retries=most, is_replayable=is_replayable(body))
-        async with aclosing(with_retries(partial(self._attempt, call), retries, self._pause)) as batches:
+        max_retries = self.pool.pipe.options.max_retries if request.may_retry else 0
+        retries = Retries(max_retries=max_retries, is_replayable=is_replayable(body))
+        async with aclosing(with_retries(partial(self._attempt, call), retries, self._timing)) as batches:
             async for batch in batches:
                 yield batch
 
@@ -135,13 +135,15 @@ class ResponsesWebSocketModel(ServiceModel):
         }
 
     async def close(self) -> None:
-        """Close the sockets, which the models of a pool share; the model may be used again."""
+        """Close the sockets, which the models of a pool share; the model may be usage again."""
         await self.pool.aclose()
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
         return build_request(request, self.model, is_explicit=self._is_explicit)
 
-    async def _upgrade(self, settings: ModelSettings) -> tuple[Mapping[str, str], Mapping[str, object] | None]:
+    async def _upgrade_parameters(
+        self, settings: ModelSettings
+    ) -> tuple[Mapping[str, str], Mapping[str, object] | None]:
         """Return the headers and the query that a socket is opened with, beside the endpoint's own."""
         return extra_headers(settings), settings.extra_query
 
@@ -158,34 +160,34 @@ class ResponsesWebSocketModel(ServiceModel):
     async def _attempt(self, call: _Call) -> AsyncGenerator[list[WireEvent]]:
         """Send the request until its response begins, and yield the events of that, never an empty batch."""
         time_left = TimeLeft(call.timeout)
-        begun = await self._begin(call, time_left)
-        read = begun.read
+        started = await self._start_response(call, time_left)
+        read = started.read
         try:
-            while not begun.fold.is_complete:
+            while not started.fold.is_complete:
                 if read.events:
                     yield read.events
                 if read.failure is not None:
                     raise read.failure
-                read = begun.fold.read_batch(await time_left.wait(begun.lease.socket.receive()))
+                read = started.fold.read_batch(await time_left.wait(started.lease.socket.receive()))
             # Before the last event is out: who reads it may want a socket for a run of their own.
-            begun.lease.release(_chain_after(call, begun, read.events[-1]))
+            started.lease.release(_chain_after(call, started, read.events[-1]))
             log_data("response %s", read.events[-1])
-            yield [*read.events[:-1], _with_transport_usage(read.events[-1], call.used)]
+            yield [*read.events[:-1], _with_transport_usage(read.events[-1], call.usage)]
         finally:
-            begun.lease.drop()
+            started.lease.drop()
 
-    async def _begin(self, call: _Call, time_left: TimeLeft) -> _StartedResponse:
-        """Return the response once it has begun, after all that helps unnoticed."""
-        taken: set[Recovery] = set()
+    async def _start_response(self, call: _Call, time_left: TimeLeft) -> _StartedResponse:
+        """Return the response once it has started, after all that remedy unnoticed."""
+        applied: set[Recovery] = set()
         lease = await self._lease(call, time_left, is_new=False)
         plan = lease.plan
         while True:
             try:
                 return await self._send(call, lease, plan, time_left)
             except (NotSent, ServiceError) as error:
-                asks = call.body is not call.plain_body
-                helps = recovery(error, plan, is_reused=lease.is_reused, asks_for_reasoning=asks)
-                if helps is None or helps in taken:
+                asks_for_reasoning = call.body is not call.plain_body
+                remedy = recovery(error, plan, is_reused=lease.is_reused, asks_for_reasoning=asks_for_reasoning)
+                if remedy is None or remedy in applied:
                     lease.release(None)
                     if isinstance(error, NotSent):
                         raise error.error from error
@@ -193,11 +195,11 @@ class ResponsesWebSocketModel(ServiceModel):
             except BaseException:
                 lease.drop()
                 raise
-            logger.debug("sending again: %s", helps.value)
-            taken.add(helps)
-            call.used.recovered += 1
+            logger.debug("sending again: %s", remedy.value)
+            applied.add(remedy)
+            call.usage.recovered += 1
             plan = Full()
-            match helps:
+            match remedy:
                 case Recovery.FULL_INPUT:
                     pass
                 case Recovery.NEW_SOCKET:
@@ -210,54 +212,54 @@ class ResponsesWebSocketModel(ServiceModel):
                     assert_never(never)
 
     async def _lease(self, call: _Call, time_left: TimeLeft, *, is_new: bool) -> Lease:
-        wanted = SocketRequest(
+        request = SocketRequest(
             body=call.body, headers=call.headers, query=call.query, open_timeout=call.open_timeout, is_new=is_new
         )
         try:
-            lease = await time_left.wait(self.pool.lease(wanted))
+            lease = await time_left.wait(self.pool.lease(request))
         except UpgradeFailed as failed:
             if call.open_timeout is not None:
                 raise
             raise _with_auto_hint(failed.error) from failed
         if lease.is_reused:
-            call.used.reused += 1
+            call.usage.reused += 1
         else:
-            call.used.opened += 1
-        call.used.recovered += lease.is_replacement
+            call.usage.opened += 1
+        call.usage.recovered += lease.is_replacement
         return lease
 
     async def _send(self, call: _Call, lease: Lease, plan: Plan, time_left: TimeLeft) -> _StartedResponse:
-        """Send the request once, and return the response with its first event and what was said before it."""
+        """Send the request once, and return the response with its first event and what was before before it."""
         request = encode_fields(frame(call.body, plan))
         log_data("request %s", request)
         await time_left.wait(lease.socket.send(request))
-        call.used.bytes_sent += len(request)
+        call.usage.bytes_sent += len(request)
         match plan:
             case Delta():
-                call.used.delta += 1
+                call.usage.delta += 1
             case Full():
-                call.used.full += 1
+                call.usage.full += 1
             case never:
                 assert_never(never)
         fold = ResponseFold(self._host)
-        said: list[WireEvent] = []
+        before: list[WireEvent] = []
         while True:
             read = fold.read_batch(await time_left.wait(lease.socket.receive()))
-            said += read.events
+            before += read.events
             if any(event["type"].startswith("response.") for event in read.events):
-                return _StartedResponse(lease=lease, plan=plan, fold=fold, read=ReadBatch(said, read.failure))
+                return _StartedResponse(lease=lease, plan=plan, fold=fold, read=ReadBatch(before, read.failure))
             if read.failure is not None:
                 raise read.failure
 
 
-def _chain_after(call: _Call, begun: _StartedResponse, last: WireEvent) -> Chain | None:
+def _chain_after(call: _Call, started: _StartedResponse, last: WireEvent) -> Chain | None:
     if last["type"] != "response.completed":
         return None
-    return chain_after(call.body, last["response"], begun.lease.chain if isinstance(begun.plan, Delta) else None)
+    return chain_after(call.body, last["response"], started.lease.chain if isinstance(started.plan, Delta) else None)
 
 
-def _with_transport_usage(last: WireEvent, used: TransportUsage) -> WireEvent:
-    return {**last, "response": MeasuredResponse(last["response"], transport=used)}
+def _with_transport_usage(last: WireEvent, usage: TransportUsage) -> WireEvent:
+    return {**last, "response": MeasuredResponse(last["response"], transport=usage)}
 
 
 def _with_auto_hint(error: ServiceError) -> ServiceError:
@@ -272,7 +274,7 @@ def _with_auto_hint(error: ServiceError) -> ServiceError:
 
 
 class Recovery(Enum):
-    """A way to send a request again that cannot do it twice; each is taken once."""
+    """A way to send a request again that cannot do it twice; each is applied once."""
 
     FULL_INPUT = "the whole input on the same socket, whose service does not know what the request was to follow"
     NEW_SOCKET = "the whole input on a new socket, since the service has ended this one or is about to"
@@ -282,7 +284,7 @@ class Recovery(Enum):
 def recovery(
     error: ServiceError | NotSent, plan: Plan, *, is_reused: bool, asks_for_reasoning: bool
 ) -> Recovery | None:
-    """Return what helps against `error`, None where nothing does that the user need not know of.
+    """Return what remedy against `error`, None where nothing does that the user need not know of.
 
     `is_reused` is whether the socket had been at hand; `asks_for_reasoning`, whether we ask for encrypted reasoning
     though the user does not.

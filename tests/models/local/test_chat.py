@@ -12,7 +12,7 @@ from agentctl.errors import UserError
 from agentctl.models.local.chat import Form, ModelProfile, build_chat
 
 LARGE = ModelProfile()
-SMALL = ModelProfile(sampling={"temperature": 0.2}, text_sampling={"repeat_penalty": 1.1}, calls_in_a_row=False)
+SMALL = ModelProfile(sampling={"temperature": 0.2}, text_sampling={"repeat_penalty": 1.1}, can_chain_calls=False)
 
 
 async def never(context: Any, arguments: str) -> str:

