@@ -99,7 +99,7 @@ def test_a_404_without_an_error_says_that_the_endpoint_may_be_another_kind(body:
     failure = answer(404, body, model="m")
     assert isinstance(failure, RequestRejectedError)
     assert "https://h/v1/responses (404)" in str(failure)
-    assert "may not speak this API" in str(failure)
+    assert "may not support this API" in str(failure)
 
 
 def test_a_redirect_names_where_it_leads_and_no_more() -> None:

@@ -1,4 +1,4 @@
-"""Where an OpenAI provider sends requests and opens sockets, and which key goes there: pure."""
+"""The endpoints of an OpenAI provider for requests and sockets, and their keys."""
 
 from typing import Any
 

@@ -87,7 +87,7 @@ def test_an_upgrade_that_does_not_come_is_not_waited_for_long(
     monkeypatch.setattr(auto, "OPEN_TIMEOUT", 0.2)
     service.script_upgrades(steps.hang())
     (events,) = stream(models_at(service)[0])
-    assert "no answer within 0.2 s" in events[0].message
+    assert "no response within 0.2 s" in events[0].message
     assert methods(service) == ["POST"]
 
 

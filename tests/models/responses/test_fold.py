@@ -53,7 +53,7 @@ def test_an_event_that_nobody_knows_passes_untouched() -> None:
 @pytest.mark.parametrize("kind", ["error", "response.error", "response.failed", "response.cancelled"])
 def test_a_failure_is_raised(kind: str) -> None:
     error = {"code": "invalid_prompt", "message": "No."}
-    with pytest.raises(RequestRejectedError, match=r"api\.example refused the request"):
+    with pytest.raises(RequestRejectedError, match=r"api\.example rejected the request"):
         ResponseFold("api.example").read({"type": kind, "error": error, "response": {"error": error}})
 
 

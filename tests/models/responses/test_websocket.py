@@ -602,7 +602,7 @@ def test_closing_breaks_off_what_is_under_way(service: Service) -> None:
         response = asyncio.create_task(call(model))
         await asyncio.to_thread(service.wait_for_requests, 1)
         await model.close()
-        with pytest.raises(ServiceUnavailableError, match="closed on this side"):
+        with pytest.raises(ServiceUnavailableError, match="closed by this program"):
             await response
 
     asyncio.run(scenario())

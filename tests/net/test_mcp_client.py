@@ -1,4 +1,4 @@
-"""The client that a library of others speaks through: our proxy, our trust, and words of ours for what fails."""
+"""The client of the MCP library: with our proxy and trust, its errors translated."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ OPTIONS = HttpOptions(connect_timeout=1)
 
 
 def failure(url: str, **environ: str) -> Exception:
-    """Return what a request to `url` comes to."""
+    """Return the result of a request to `url`."""
 
     async def scenario() -> Exception:
         async with make_mcp_client(url, OPTIONS, headers={}, environ=environ) as client:
@@ -35,7 +35,7 @@ def test_a_failure_is_told_in_our_words_wherever_it_is_in_a_group() -> None:
 def test_requests_go_through_the_proxy_that_the_environment_names() -> None:
     error = failure("http://x.example/mcp", HTTP_PROXY="http://ada:pw@127.0.0.1:9")
     assert "cannot connect to x.example through the proxy http://127.0.0.1:9: connection refused" in str(error)
-    with pytest.raises(ConfigurationError, match="HTTP_PROXY: it names no proxy"):
+    with pytest.raises(ConfigurationError, match="HTTP_PROXY: not the URL of a proxy"):
         make_mcp_client("http://x.example", OPTIONS, headers={}, environ={"HTTP_PROXY": "nonsense://x"})
 
 
