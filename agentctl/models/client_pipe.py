@@ -1,4 +1,4 @@
-"""A user's query `openai` client as what carries model calls: its address, auth, retries and HTTP options hold."""
+"""A user's own `openai` client as a transport of model calls, with its address, auth, retries and HTTP options."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 
 class ClientPipe:
-    """Posts through the client's raw request path and reads the stream itself: no typed object per event."""
+    """A transport that posts with the client's raw request method and parses the stream without typed objects."""
 
     def __init__(self, client: AsyncOpenAI) -> None:
         self.client = client
 
     @property
     def base_url(self) -> str:
-        """Where the client's requests go."""
+        """The base URL of the client."""
         return str(self.client.base_url)
 
     @property
     def host(self) -> str:
-        """The host, and the port where one is given: what messages name."""
+        """The host, and the port if the URL has one; used in messages."""
         return urlsplit(self.base_url).netloc
 
     def url(self, path: str) -> str:
-        """Return the URL of `path` below the base URL, with the client's query query."""
+        """Return the URL of `path` below the base URL, with the client's own query."""
         base = self.client.base_url
         query = urlencode(self.client.default_query, doseq=True)
         return str(base.copy_with(path=f"{base.path.rstrip('/')}/{path}").copy_merge_params(query))
@@ -42,25 +42,25 @@ class ClientPipe:
     async def events(
         self, path: str, body: dict[str, JSONValue], request: ModelRequest, head: ResponseHead
     ) -> AsyncGenerator[list[WireEvent]]:
-        """Yield what comes back, as many events at a time as have come; closing early closes the connection.
+        """Yield the events of the response in batches, as they arrive; closing the generator closes the connection.
 
-        What the answer's head tells is noted in `head`.
+        The response's headers are recorded in `head`.
 
         Raises:
-            openai.OpenAIError: as the client raises it, also for an error in the middle of the stream.
-            ModelBehaviorError: the answer is neither a stream of events nor JSON.
+            openai.OpenAIError: the client's own errors, also for an error event in the stream.
+            ModelBehaviorError: the response is neither an event stream nor JSON.
             UserError: an extra header is not valid in HTTP.
         """
         # The user's query client: `openai` is imported already.
         from openai import APIError, AsyncStream
 
         settings = request.model_settings
-        options_: RequestOptions = {} if request.may_retry else {"max_retries": 0}
+        retry_option: RequestOptions = {} if request.may_retry else {"max_retries": 0}
         stream = await self.client.post(
             f"/{path}",
             body=body,
             cast_to=object,
-            options={"headers": dict(extra_headers(settings)), "params": settings.extra_query or {}, **options_},
+            options={"headers": dict(extra_headers(settings)), "params": settings.extra_query or {}, **retry_option},
             stream=True,
             stream_cls=AsyncStream[object],
         )
@@ -82,4 +82,4 @@ class ClientPipe:
 
 def _message(error: JSONValue) -> str:
     message = error.get("message") if isinstance(error, dict) else error
-    return message if isinstance(message, str) and message else "the service failed in the middle of the stream"
+    return message if isinstance(message, str) and message else "the service failed during the stream"

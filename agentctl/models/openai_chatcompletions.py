@@ -1,4 +1,4 @@
-"""The model that speaks chat completions through a user's own `openai` client."""
+"""The model that uses chat completions through a user's own `openai` client."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class OpenAIChatCompletionsModel(ServiceModel):
-    """A model behind an `AsyncOpenAI` or `AsyncAzureOpenAI`, whose auth, retries, headers and HTTP options hold.
+    """A model behind an `AsyncOpenAI` or `AsyncAzureOpenAI`, with the client's auth, retries, headers and HTTP options.
 
     Args:
         model: The name of the model at the service.
         openai_client: The client; the caller owns it and closes it.
-        should_replay_reasoning_content: Says of each reasoning item whether it goes along; None lets none.
-        strict_feature_validation: Whether a request that chat completions cannot carry whole is a `UserError`, instead
-            of a warning.
-        buffer_streamed_tool_calls: Whether tool calls are held back until they are whole.
+        should_replay_reasoning_content: Decides for each reasoning item whether it is sent; None sends none.
+        strict_feature_validation: Whether a request that chat completions cannot express is a `UserError` instead of a
+            warning.
+        buffer_streamed_tool_calls: Whether tool calls are buffered until they are complete.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class OpenAIChatCompletionsModel(ServiceModel):
 
         Raises:
             openai.OpenAIError: the client's own errors, as they are.
-            ServiceError: the stream was cut.
+            ServiceError: the stream was interrupted.
             ModelBehaviorError: the stream violates the protocol.
             ModelTimeoutError: the call took longer than `ModelSettings.timeout`.
             UserError: chat completions cannot express the request, or an extra header is invalid.
@@ -75,7 +75,7 @@ class OpenAIChatCompletionsModel(ServiceModel):
                     yield event
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
-        """Return the request that `stream` has the client send."""
+        """Return the request that `stream` would send."""
         check_unsupported(request, is_strict=self._is_strict)
         return {"method": "POST", "url": self._pipe.url("chat/completions"), "body": self._body(request)}
 

@@ -1,4 +1,4 @@
-"""The provider of models that an OpenAI endpoint serves, or any that speaks one of its APIs."""
+"""The provider of models at an OpenAI endpoint, or any endpoint with one of its APIs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ModelKey:
-    """All that makes a model the one it is."""
+    """The identity of a model."""
 
     name: str
     is_explicit: bool
@@ -42,12 +42,12 @@ class _ModelKey:
     transport: Transport
     client: AsyncOpenAI | None = field(repr=False)
     http: Endpoint | None
-    """None where the client knows."""
+    """None with a client of the user's own."""
     websocket: Endpoint | None
 
 
 class OpenAIProvider(ModelProvider):
-    """Makes models of an OpenAI endpoint; they share its connections, and are kept for the event loop that asked."""
+    """Creates models of an OpenAI endpoint, which share its connections and are cached for each event loop."""
 
     def __init__(
         self,
@@ -66,29 +66,29 @@ class OpenAIProvider(ModelProvider):
         responses_transport: Transport | None = None,
         http_options: HttpOptions | None = None,
     ) -> None:
-        """Take what is given; the process-wide defaults, then the environment, answer for the rest at each `get_model`.
+        """Take the given options; each `get_model` takes the rest from the process-wide defaults, then the environment.
 
-        The default key and OPENAI_API_KEY count for OpenAI's own origin and those of OPENAI_BASE_URL and
-        OPENAI_WEBSOCKET_BASE_URL; any other URL needs its own `api_key`, or `"none"`. The default client counts where
+        The default key and OPENAI_API_KEY are used for OpenAI's own origin and those of OPENAI_BASE_URL and
+        OPENAI_WEBSOCKET_BASE_URL; any other URL needs its own `api_key`, or `"none"`. The default client is used if
         neither key nor URL nor account is given.
 
         Args:
-            api_key: The key, or where it comes from.
-            base_url: Where requests go.
-            websocket_base_url: Where sockets lead, if not to `base_url`.
-            openai_client: The user's own client, which knows all of these itself.
+            api_key: The key, or a source of it.
+            base_url: The base URL of requests.
+            websocket_base_url: The base URL of sockets, if it differs from `base_url`.
+            openai_client: The user's own client, which has all of these itself.
             organization: The organization that is billed.
             project: The project that is billed.
-            use_responses: Whether models speak the Responses API, or chat completions.
-            use_responses_websocket: Whether the Responses API is reached over WebSocket, or HTTP.
-            strict_feature_validation: Whether what chat completions cannot carry is an error instead of a warning.
+            use_responses: Whether models use the Responses API instead of chat completions.
+            use_responses_websocket: Whether the Responses API is used over WebSocket instead of HTTP.
+            strict_feature_validation: Whether features missing in chat completions are an error instead of a warning.
             responses_websocket_options: Keep-alive and limits of the sockets.
-            buffer_streamed_tool_calls: Whether chat completions hold back tool calls until they are whole.
-            responses_transport: `http`, `websocket`, or `auto`: a WebSocket where one opens, else HTTP.
+            buffer_streamed_tool_calls: Whether chat completions buffer tool calls until they are complete.
+            responses_transport: `http`, `websocket`, or `auto`: a WebSocket if it can be opened, else HTTP.
             http_options: Timeouts, retries and trust.
 
         Raises:
-            UserError: two of these contradict each other.
+            UserError: two options contradict each other.
         """
         self._endpoint_options = EndpointOptions(
             api_key=api_key,
@@ -99,8 +99,8 @@ class OpenAIProvider(ModelProvider):
         )
         if openai_client is not None and not (self._endpoint_options.is_empty and http_options is None):
             raise UserError(
-                "OpenAIProvider: openai_client has its own key, URLs, organization, project and HTTP options: give it, "
-                "or these"
+                "OpenAIProvider: openai_client has its own key, URLs, organization, project and HTTP options: give "
+                "either the client or these"
             )
         check_websocket_options(responses_websocket_options)
         self._client = openai_client
@@ -115,10 +115,10 @@ class OpenAIProvider(ModelProvider):
         self._models: dict[asyncio.AbstractEventLoop | None, dict[_ModelKey, WireModel]] = {}
 
     def get_model(self, model_name: str | None) -> WireModel:
-        """Return the model of this name, None meaning OPENAI_DEFAULT_MODEL, then the default of this library.
+        """Return the model of this name; None stands for OPENAI_DEFAULT_MODEL, then the default of this library.
 
         Raises:
-            ConfigurationError: the endpoint or a proxy is not usable.
+            ConfigurationError: the endpoint or the proxy is invalid.
         """
         key = self._model_key(model_name)
         models = self._models_of_this_loop()
@@ -127,7 +127,7 @@ class OpenAIProvider(ModelProvider):
         return models[key]
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop; the models may be used again."""
+        """Close the connections of the running event loop; the models can be used again."""
         for loop in (asyncio.get_running_loop(), None):
             for model in self._models.get(loop, {}).values():
                 await model.close()
@@ -157,7 +157,7 @@ class OpenAIProvider(ModelProvider):
             case "websocket":
                 return self._websocket_model(key)
             case "auto":
-                # 20 ms that only a run over WebSocket costs.
+                # 20 ms, only for a run over WebSocket.
                 from agentctl.models.responses.auto import AutoTransportModel
 
                 return AutoTransportModel(self._websocket_model(key), self._http_model(key))
@@ -165,7 +165,7 @@ class OpenAIProvider(ModelProvider):
                 assert_never(never)
 
     def _chat_model(self, key: _ModelKey) -> WireModel:
-        # Each API and transport is imported by who speaks it: 5 to 20 ms.
+        # Each API and transport is imported on first use: 5 to 20 ms.
         if key.client is not None:
             from .openai_chatcompletions import OpenAIChatCompletionsModel
 

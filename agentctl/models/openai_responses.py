@@ -1,4 +1,4 @@
-"""The model that speaks the Responses API through a user's own `openai` client."""
+"""The model that uses the Responses API through a user's own `openai` client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class OpenAIResponsesModel(ServiceModel):
-    """A model behind an `AsyncOpenAI` or `AsyncAzureOpenAI`, whose auth, retries, headers and HTTP options hold.
+    """A model behind an `AsyncOpenAI` or `AsyncAzureOpenAI`, with the client's auth, retries, headers and HTTP options.
 
     Args:
         model: The name of the model at the service.
@@ -46,7 +46,7 @@ class OpenAIResponsesModel(ServiceModel):
 
         Raises:
             openai.OpenAIError: the client's own errors, as they are.
-            ServiceError: the service says in an event that the response failed.
+            ServiceError: an event reports that the response failed.
             ModelBehaviorError: the stream violates the protocol.
             ModelTimeoutError: the call took longer than `ModelSettings.timeout`.
             UserError: an extra header is not valid in HTTP.
@@ -61,7 +61,7 @@ class OpenAIResponsesModel(ServiceModel):
                     yield event
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
-        """Return the request that `stream` has the client send."""
+        """Return the request that `stream` would send."""
         return {"method": "POST", "url": self._pipe.url("responses"), "body": self._body(request)}
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:

@@ -1,4 +1,4 @@
-"""The model that speaks the Responses API over WebSocket, to where a user's own `openai` client leads."""
+"""The model that uses the Responses API over WebSocket, with the URL and auth of a user's own `openai` client."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _KEY_HEADERS = ("authorization", "api-key")
 
 
 class OpenAIResponsesWSModel(ResponsesWebSocketModel):
-    """A model behind the WebSocket of an `AsyncOpenAI` or `AsyncAzureOpenAI`, whose URLs, auth and headers hold.
+    """A model behind the WebSocket of an `AsyncOpenAI` or `AsyncAzureOpenAI`, with the client's URLs, auth and headers.
 
-    The connection is defaults, and so are its errors: the client's own HTTP transport has no part in it.
+    The connection and its errors are this library's; the client's own HTTP transport is not used.
 
     Args:
         model: The name of the model at the service.
@@ -39,7 +39,7 @@ class OpenAIResponsesWSModel(ResponsesWebSocketModel):
         websocket_options: Keep-alive and limits of the sockets.
 
     Raises:
-        UserError: there is no such option.
+        UserError: an option is unknown.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class OpenAIResponsesWSModel(ResponsesWebSocketModel):
     async def _upgrade_parameters(
         self, settings: ModelSettings
     ) -> tuple[Mapping[str, str], Mapping[str, object] | None]:
-        """Return the headers and the query that the client would send, its key asked for anew."""
+        """Return the headers and query that the client would send, with its key fetched again."""
         # The user's own client: `openai` is imported already.
         from openai._models import FinalRequestOptions
 

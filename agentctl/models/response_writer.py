@@ -1,4 +1,4 @@
-"""Writes a response as the events of the Responses API, for models that speak something else; pure."""
+"""A writer of responses as events of the Responses API, for models with another protocol; pure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from agentctl.agent.wire import JSONValue, WireEvent, WireItem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventNames:
-    """A way for a model to speak, and what items and events call it."""
+    """The names that items and events use for one kind of text."""
 
     item: Literal["message", "reasoning"]
     part: str
-    """The type of the parts that hold the text."""
+    """The type of the parts that contain the text."""
     field: str = "text"
-    """The field of a part that holds the text."""
+    """The field of a part that contains the text."""
     holder: str = "content"
-    """The field of the item that holds the parts."""
+    """The field of the item that contains the parts."""
     index: str = "content_index"
     frame: str = "response.content_part"
     delta: str
@@ -103,10 +103,9 @@ _Item: TypeAlias = CallInProgress | _TextItem
 
 
 class ResponseWriter:
-    """One response as it is written; `take` gives the events of what was written since it was last asked.
+    """A response that is being written; `take` returns the new events.
 
-    A response has one message, which stays open to its end whatever comes in between; reasoning ends where anything
-    else begins.
+    A response has one message, which stays open until the end; reasoning ends as soon as another item begins.
     """
 
     def __init__(self, *, response_id: str, model: str, created_at: int, new_id: Callable[[str], str]) -> None:
@@ -132,12 +131,12 @@ class ResponseWriter:
         self._add("response.in_progress", response=dict(self._response))
 
     def take(self) -> list[WireEvent]:
-        """Return the events that were not taken yet."""
+        """Return the events since the last call."""
         events, self._events = self._events, []
         return events
 
     def add_text(self, names: EventNames, text: str, logprobs: Sequence[JSONValue] = ()) -> None:
-        """Add text to the message or the reasoning, in a part of its own kind; no text only opens it."""
+        """Add text to the message or the reasoning, in a part of its kind; empty text only opens the part."""
         item = self._item_for(names)
         part = item.parts[-1] if item.is_part_open else None
         if part is None or part.names is not names:
@@ -154,7 +153,7 @@ class ResponseWriter:
         self._sequence += 1
 
     def start_call(self, name: str, call_id: str) -> CallInProgress:
-        """Begin a function call."""
+        """Start a function call."""
         self._end_reasoning()
         call = CallInProgress(item_id=self._new_id("fc"), index=len(self._items), call_id=call_id, name=name)
         self._items.append(call)
@@ -162,12 +161,12 @@ class ResponseWriter:
         return call
 
     def add_arguments(self, call: CallInProgress, text: str) -> None:
-        """Add to the arguments of a call."""
+        """Append to the arguments of a call."""
         call.pieces.append(text)
         self._add("response.function_call_arguments.delta", item_id=call.item_id, output_index=call.index, delta=text)
 
     def end(self, *, incomplete: str | None, usage: dict[str, JSONValue] | None) -> None:
-        """End every item, in order, and the response; `incomplete` is why it stopped before it was finished."""
+        """End every item, in order, and the response; `incomplete` is the reason for an incomplete response."""
         for item in self._items:
             if item.index not in self._done:
                 is_cut = incomplete is not None and item is self._items[-1]

@@ -1,4 +1,4 @@
-"""What the models behind a service know of their failures: which are worth another try, and whether one is safe."""
+"""Retry advice for service errors: which are worth a retry, and whether it is safe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TEMPORARY_STATUSES = frozenset({408, 409, 425, 429})
 
 
 def advice(request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
-    """Return what is known of a failure of the service, or of a user's own client."""
+    """Return the advice for an error of the service, or of a user's own client; None if there is none."""
     error = request.error
     if isinstance(error, ServiceUnavailableError):
         return _from_service_error(error, request)
@@ -40,7 +40,7 @@ def _from_service_error(error: ServiceUnavailableError, request: ModelRetryAdvic
 
 
 def _from_status(error: APIStatusError) -> ModelRetryAdvice | None:
-    """Return what an answer says, as the client itself reads it."""
+    """Return the advice for an HTTP status, by the rules of the client itself."""
     should_retry = error.response.headers.get("x-should-retry")
     if should_retry in ("true", "false"):
         suggested = should_retry == "true"
@@ -52,6 +52,6 @@ def _from_status(error: APIStatusError) -> ModelRetryAdvice | None:
 
 
 def _from_lost_request(request: ModelRetryAdviceRequest, *, reason: str) -> ModelRetryAdvice:
-    """Return what is known of a request that the service may be at work on: harmless, unless it keeps the history."""
+    """Return the advice for a request that the service may be processing: retry, unless the service keeps history."""
     is_stateful = request.previous_response_id is not None or request.conversation_id is not None
     return ModelRetryAdvice(suggested=not is_stateful, replay_safety="unsafe" if is_stateful else None, reason=reason)

@@ -60,7 +60,7 @@ class LiveSocket:
 
     @property
     def is_ready(self) -> bool:
-        """Whether another request can be sent: the socket is open, and no event of an earlier response is queued."""
+        """True if another request can be sent: the socket is open, and no event of an earlier response is queued."""
         return self._is_open() and not (self._messages and any(map(_belongs_to_a_response, self._messages)))
 
     async def send(self, frame: bytes) -> None:

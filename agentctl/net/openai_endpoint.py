@@ -29,7 +29,7 @@ class EndpointOptions:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no option was given."""
+        """True if no option was given."""
         return self == EndpointOptions()
 
 

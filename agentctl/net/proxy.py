@@ -31,7 +31,7 @@ class Proxy:
         return urlsplit(self.url).scheme
 
     @property
-    def shown(self) -> str:
+    def display_url(self) -> str:
         """The URL without user name and password, for messages."""
         return f"{self.scheme}://{self.url.partition('://')[2].rpartition('@')[2]}"
 

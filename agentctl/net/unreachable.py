@@ -98,7 +98,7 @@ def timeout_error(*, host: str, options: HttpOptions, proxy: Proxy | None) -> Se
 
 
 def _via_proxy(proxy: Proxy | None) -> str:
-    return f" through the proxy {proxy.shown}" if proxy is not None else ""
+    return f" through the proxy {proxy.display_url}" if proxy is not None else ""
 
 
 def _certificate_error(error: BaseException) -> BaseException | None:

@@ -64,8 +64,8 @@ def test_an_answer_that_is_held_back_is_not_the_output(
     done = agentctl("run", "-a", f"{guarded}:agent", "hi", env=env)
     assert (done.returncode, done.stdout) == (80, "")
     assert done.stderr == (
-        "agentctl: output guardrail 'no secrets' rejected the answer of agent 'guarded': rephrase the prompt, or change "
-        "what the guardrail lets through\n"
+        "agentctl: output guardrail 'no secrets' rejected the answer of agent 'guarded': rephrase the prompt, or "
+        "change what the guardrail allows\n"
     )
 
 

@@ -73,7 +73,7 @@ def test_a_proxy_is_what_is_reached() -> None:
     with answering() as proxy:
         found = reached("https://service.example/v1", environ={"https_proxy": proxy.origin})
     assert found.proxy is not None
-    assert found.proxy.shown == proxy.origin
+    assert found.proxy.display_url == proxy.origin
     assert found.tls is None
     gone = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(ServiceUnavailableError, match=f"through the proxy {gone}"):

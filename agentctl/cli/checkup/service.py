@@ -138,7 +138,7 @@ def _proxy(service: Service) -> Finding:
         proxy = proxy_for(service.endpoint.base_url, service.environ)
     except ConfigurationError as error:
         return failure(check, error)
-    return ok(check, "none" if proxy is None else f"{proxy.shown}, from {proxy.variable}")
+    return ok(check, "none" if proxy is None else f"{proxy.display_url}, from {proxy.variable}")
 
 
 def _certificates(service: Service) -> Finding:
@@ -162,7 +162,7 @@ def _endpoint(service: Service, reached: ConnectTimings) -> Finding:
     steps = [f"name {_ms(reached.lookup)}", f"connection {_ms(reached.connect)}"]
     if reached.handshake is not None:
         steps.append(f"{reached.tls} {_ms(reached.handshake)}")
-    way = f", by way of {reached.proxy.shown}" if reached.proxy is not None else ""
+    way = f", by way of {reached.proxy.display_url}" if reached.proxy is not None else ""
     said = f"{service.endpoint.base_url}{way}: {', '.join(steps)}"
     if service.endpoint.key not in (None, NO_KEY) and _is_readable_on_the_way(service.endpoint):
         return warning(check, f"{said}; the key travels unencrypted", "use an https URL")

@@ -1,4 +1,4 @@
-"""Tool calls out of pieces: what belongs to which call, however a server numbers and cuts them; pure."""
+"""The assembly of tool calls from streamed pieces, however a server numbers and splits them; pure."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from agentctl.models.response_writer import CallInProgress, ResponseWriter
 
 @dataclass(slots=True, eq=False)
 class _PendingCall:
-    """A call of which pieces have come."""
+    """A call whose pieces are arriving."""
 
     call_id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
     written: CallInProgress | None = None
-    """The call in the response, once its name is whole: when its first arguments come."""
+    """The call in the response, once its name is complete: when its first arguments arrive."""
 
     def is_followed_by(self, call_id: str) -> bool:
-        """Return whether a piece with a name and this id, in the place of this call, begins another."""
+        """Return whether a piece with a name and this id, at the position of this call, begins another."""
         if not self.name:
             return False
         has_begun = bool(self.arguments)
         if call_id and self.call_id:
-            # A server that makes up an id for every piece is told by arguments that are not whole.
-            return call_id != self.call_id and (not has_begun or self._is_whole())
-        return has_begun and self._is_whole()
+            # A server that sends a new id with every piece is recognized by incomplete arguments.
+            return call_id != self.call_id and (not has_begun or self._is_complete())
+        return has_begun and self._is_complete()
 
-    def _is_whole(self) -> bool:
+    def _is_complete(self) -> bool:
         try:
             json.loads("".join(self.arguments))
         except (ValueError, RecursionError):
@@ -41,7 +41,7 @@ class _PendingCall:
 
 
 class ToolCalls:
-    """The tool calls of one response, written as their pieces come, or (`buffered`) all at the end."""
+    """The tool calls of one response, written as their pieces arrive or, if `buffered`, all at the end."""
 
     def __init__(self, new_id: Callable[[str], str], *, buffered: bool) -> None:
         self._new_id = new_id
@@ -51,7 +51,7 @@ class ToolCalls:
         self._ids: set[str] = set()
 
     def add(self, delta: dict[str, Any], writer: ResponseWriter) -> None:
-        """Take a piece: an element of `tool_calls`."""
+        """Add a piece: an element of `tool_calls`."""
         function = delta.get("function")
         function = function if isinstance(function, dict) else {}
         call_id, name, arguments = _text(delta.get("id")), _text(function.get("name")), _text(function.get("arguments"))
@@ -65,7 +65,7 @@ class ToolCalls:
             self._write_in_order(call, writer)
 
     def end(self, writer: ResponseWriter) -> None:
-        """Write what was held back."""
+        """Write the buffered calls."""
         for call in self._calls:
             self._write(call, writer)
 
@@ -83,7 +83,7 @@ class ToolCalls:
         return known
 
     def _write_in_order(self, call: _PendingCall, writer: ResponseWriter) -> None:
-        """Write a call, and before its first arguments those before it that have none."""
+        """Write a call, and before its first arguments the earlier calls without arguments."""
         if call.written is None:
             for earlier in self._calls[: self._calls.index(call)]:
                 if earlier.name:
@@ -97,14 +97,14 @@ class ToolCalls:
             writer.add_arguments(call.written, piece)
 
     def _unique(self, call_id: str) -> str:
-        """Return the id, or another where it is missing or taken: it joins a call and its output."""
+        """Return the id, or a new one if it is missing or a duplicate: it links a call to its output."""
         unique = self._new_id("call") if not call_id or call_id in self._ids else call_id
         self._ids.add(unique)
         return unique
 
 
 def _text(value: JSONValue) -> str:
-    """Return a text; arguments that come as an object are one as JSON."""
+    """Return a text; arguments sent as an object are encoded as JSON."""
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
     return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""The fold over the chunks of one chat completion: chunks in, the events of a response out; pure."""
+"""The fold of the chunks of one chat completion into the events of a response; pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from agentctl.redaction import excerpt
 from .calls import ToolCalls
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
-"""Why a response is not whole, by its `finish_reason`."""
+"""The reason for an incomplete response, by `finish_reason`."""
 
 
 class ChatFold:
-    """Reads the chunks of one completion in order; a whole completion, not streamed, is one chunk."""
+    """Reads the chunks of one completion in order; a completion that is not streamed is a single chunk."""
 
     def __init__(
         self,
@@ -41,12 +41,12 @@ class ChatFold:
         self._finish: str | None = None
         self._usage: dict[str, JSONValue] | None = None
         self._unexpected: str | None = None
-        """The beginning of something that is no chunk."""
+        """The beginning of data that is not a chunk."""
         self.is_complete = False
-        """Whether the terminal event is out; a completion is whole with the end of its stream, after its usage."""
+        """Whether the terminal event was returned; a completion ends with its stream, after its usage."""
 
     def read_batch(self, received: list[dict[str, Any]]) -> ReadBatch:
-        """Return the events of chunks that came together, up to a failure."""
+        """Return the events of a batch of chunks, up to a failure."""
         events: list[WireEvent] = []
         try:
             for chunk in received:
@@ -59,7 +59,7 @@ class ChatFold:
         """Return the events of a chunk.
 
         Raises:
-            ServiceError: it says that the completion failed.
+            ServiceError: the chunk reports a failure.
         """
         if chunk.get("error"):
             raise event_error(chunk, service=self._service)
@@ -76,20 +76,21 @@ class ChatFold:
         return writer.take()
 
     def end(self) -> list[WireEvent]:
-        """Return the last events, the terminal one among them: the stream has ended.
+        """Return the last events, including the terminal one, at the end of the stream.
 
         Raises:
-            ServiceUnavailableError: it ended before the completion did.
-            ModelBehaviorError: it was no chat completion.
+            ServiceUnavailableError: the stream ended before the completion did.
+            ModelBehaviorError: the stream was not a chat completion.
         """
         writer = self._writer
         if writer is None and self._unexpected is not None:
             raise ModelBehaviorError(
-                f"{self._service} sent no chat completion: {self._unexpected}; the endpoint may not speak that API"
+                f"{self._service} did not send a chat completion: {self._unexpected}; the endpoint may not support "
+                "that API"
             )
         if writer is None or self._finish is None:
             raise ServiceUnavailableError(
-                f"{self._service} ended the stream before the completion was whole; try again", code=CONNECTION_LOST
+                f"{self._service} ended the stream before the completion was finished; try again", code=CONNECTION_LOST
             )
         self._calls.end(writer)
         self.is_complete = True
@@ -119,10 +120,10 @@ class ChatFold:
         if finish := _text(choice.get("finish_reason")):
             self._finish = finish
         if self._finish == "error":
-            raise ServiceUnavailableError(f"{self._service} failed in the middle of the completion; try again")
+            raise ServiceUnavailableError(f"{self._service} failed during the completion; try again")
 
     def _read_delta(self, delta: dict[str, Any], writer: ResponseWriter, logprobs: JSONValue) -> None:
-        # Some servers send the same thoughts under both names.
+        # Some servers send the same reasoning under both names.
         if reasoning := _text(delta.get("reasoning_content")):
             writer.add_text(SUMMARY, reasoning)
         elif reasoning := _text(delta.get("reasoning")):
@@ -137,7 +138,7 @@ class ChatFold:
 
 
 def _content(content: JSONValue) -> str:
-    """Return the text of a delta, which a few servers send as parts."""
+    """Return the text of a delta; a few servers send it as parts."""
     if isinstance(content, list):
         return "".join(_text(part.get("text")) for part in _objects(content) if part.get("type") == "text")
     return _text(content)
@@ -152,7 +153,7 @@ def _text(value: JSONValue) -> str:
 
 
 def response_usage(usage: dict[str, Any]) -> dict[str, JSONValue]:
-    """Return the counts under their names in the Responses API; a missing one is 0."""
+    """Return the token counts under their names in the Responses API; a missing one is 0."""
     input_tokens, output_tokens = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     cached = _count(usage.get("prompt_tokens_details"), "cached_tokens")
     reasoning = _count(usage.get("completion_tokens_details"), "reasoning_tokens")

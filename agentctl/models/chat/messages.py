@@ -1,4 +1,4 @@
-"""The history as messages: items of the Responses API in, messages of chat completions out; pure."""
+"""The conversion of items of the Responses API to messages of chat completions; pure."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _TOOL_OUTPUT = "a tool's output"
 def build_messages(
     instructions: str | None, input: str | list[WireItem], *, should_replay: Callable[[WireItem], bool]
 ) -> list[Message]:
-    """Return the conversation; a reasoning item that `should_replay` says yes to goes along as `reasoning_content`.
+    """Return the messages; a reasoning item for which `should_replay` is true is sent as `reasoning_content`.
 
-    What one response said, text and tool calls, is one assistant message.
+    The text and tool calls of one response become one assistant message.
 
     Raises:
-        UserError: an item or a part of one has no form in chat completions.
+        UserError: chat completions cannot express an item or a part of one.
     """
     conversation = _Conversation(should_replay)
     if instructions is not None:
@@ -44,7 +44,7 @@ class _Conversation:
         self.messages: list[Message] = []
         self._should_replay_item = should_replay
         self._reasoning = ""
-        """What was thought before the assistant message to come."""
+        """The reasoning that precedes the next assistant message."""
 
     def add(self, item: WireItem) -> None:
         """Add an item."""
@@ -69,7 +69,7 @@ class _Conversation:
         text, refusal = _assistant_text(content)
         last = self.messages[-1] if self.messages else {}
         if "tool_calls" in last:
-            # Between calls and their outputs there may be no other message.
+            # No other message is allowed between calls and their outputs.
             last["content"] = (last["content"] or "") + text or None
             message = last
         else:
@@ -96,7 +96,7 @@ class _Conversation:
 
 
 def _content(content: JSONValue, where: str) -> JSONValue:
-    """Return the content of a message that is not the model's: a text where it is no more than one, else parts."""
+    """Return the content of a system, user or tool message: a text if it is a single text part, else parts."""
     if not isinstance(content, list):
         return content or ""
     parts = [_part(to_wire(part), where) for part in content]
@@ -110,7 +110,7 @@ def _part(part: dict[str, Any], where: str) -> dict[str, Any]:
     if kind in _TEXT_PARTS:
         return {"type": "text", "text": part.get("text") or ""}
     if where == _TOOL_OUTPUT and kind in ("input_image", "input_file"):
-        # The API takes text alone from a tool, and the run is not to end with what a tool of its own gave.
+        # The API accepts only text from a tool, and a tool's output should not fail the run.
         return {"type": "text", "text": f"[{_describe(part)}, which cannot be shown here]"}
     match kind:
         case "input_image" if part.get("image_url"):
@@ -134,7 +134,7 @@ def _describe(part: dict[str, Any]) -> str:
 
 
 def _assistant_text(content: JSONValue) -> tuple[str, str]:
-    """Return the text and the refusal in a message of the model."""
+    """Return the text and the refusal of an assistant message."""
     if not isinstance(content, list):
         return content or "", ""
     parts = [to_wire(part) for part in content]

@@ -1,4 +1,4 @@
-"""The model that speaks chat completions over HTTP."""
+"""The model that uses chat completions over HTTP."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from agentctl.net.response_body import ResponseHead
 from agentctl.net.retry import Retries
 
 from .fold import ChatFold
-from .request import build_request, is_openai_service, unsupported
+from .request import build_request, is_openai_service, unsupported_features
 
 
 class ChatHTTPModel(ServiceModel):
-    """A model behind `POST /chat/completions`; the service keeps nothing between calls.
+    """A model behind `POST /chat/completions`, which keeps no state between calls.
 
-    What a request asks for and chat completions has no field for is a `UserError`, or, without
-    `strict_feature_validation`, left out with a warning.
+    Request features that chat completions does not have are a `UserError` or, without `strict_feature_validation`, left
+    out with a warning.
     """
 
     def __init__(
@@ -104,12 +104,12 @@ class ChatHTTPModel(ServiceModel):
 
 
 def check_unsupported(request: ModelRequest, *, is_strict: bool) -> list[Warned]:
-    """Return a warning of what the request asks for in vain, if it does.
+    """Return a warning about the features of a request that are left out, if there are any.
 
     Raises:
-        UserError: it does, and that is not to be (`is_strict`).
+        UserError: there are some, and `is_strict` is set.
     """
-    names = ", ".join(unsupported(request))
+    names = ", ".join(unsupported_features(request))
     if not names:
         return []
     if is_strict:
@@ -118,7 +118,7 @@ def check_unsupported(request: ModelRequest, *, is_strict: bool) -> list[Warned]
 
 
 def new_fold(model: str, service: str, *, buffers_tool_calls: bool) -> ChatFold:
-    """Return the fold of one try."""
+    """Return the fold of one attempt."""
     return ChatFold(
         service=service,
         model=model,

@@ -1,7 +1,7 @@
-"""Turns a model request into the body of a chat completion, with a tool protocol that small models can follow.
+"""The chat completion for a model request, with a tool protocol that small models can follow.
 
-Models of this size make nothing usable of native tool definitions. So the system prompt lists the tools, and a JSON
-schema, which the runtime turns into a grammar, leaves the model no other form than a call or an answer.
+Models of this size cannot use native tool definitions. So the system prompt lists the tools, and a JSON schema, which
+the runtime turns into a grammar, limits the reply to a call or an answer.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _SETTINGS = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "m
 
 
 class Form(Enum):
-    """What the text of a reply is."""
+    """The form of a reply."""
 
     TEXT = auto()
     """The answer itself."""
     JSON = auto()
-    """The answer itself, JSON held to a schema; a part of it is worth nothing."""
+    """The answer itself, JSON that conforms to a schema; an incomplete one is useless."""
     CALL = auto()
     """`{"name": tool, "arguments": {...}}`."""
     CALL_OR_TEXT = auto()
@@ -44,17 +44,17 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    """One turn as the runtime is asked for it."""
+    """The request of one model call, as the runtime takes it."""
 
     body: dict[str, JSONValue]
     form: Form
 
 
 def build_chat(request: ModelRequest, profile: ModelProfile) -> Chat:
-    """Return the body of the chat completion for `request`, and how to read its reply.
+    """Return the body of the chat completion for `request`, and the form of its reply.
 
     Raises:
-        UserError: the request wants what a local model cannot do.
+        UserError: a local model does not support a feature of the request.
     """
     _refuse_state(request)
     tools = _available_tools(request, profile)
@@ -85,12 +85,12 @@ def _refuse_state(request: ModelRequest) -> None:
         ("prompt", request.prompt),
     ):
         if value is not None:
-            raise UserError(f"a local model keeps nothing between calls: {name} needs a service that does")
+            raise UserError(f"a local model keeps no state between calls: {name} needs a service that does")
 
 
 @dataclass(frozen=True, slots=True)
 class _CallableTool:
-    """A tool, or a handoff, that the model may call."""
+    """A tool, or a handoff, that the model can call."""
 
     name: str
     description: str
@@ -120,8 +120,8 @@ def _available_tools(request: ModelRequest, profile: ModelProfile) -> list[_Call
 def _callable_tool(tool: Tool) -> _CallableTool:
     if not isinstance(tool, FunctionTool):
         raise UserError(
-            f"a local model knows function tools alone, so not the tool {tool.name!r} ({type(tool).__name__}): "
-            "use a model of the Responses API, or take the tool from the agent"
+            f"a local model supports only function tools, not the tool {tool.name!r} ({type(tool).__name__}): "
+            "use a model of the Responses API, or remove the tool from the agent"
         )
     return _CallableTool(tool.name, tool.description, tool.params_json_schema)
 
@@ -171,7 +171,7 @@ def _object(**properties: JSONValue) -> dict[str, JSONValue]:
 
 
 def _rebase_references(schema: JSONValue, pointer: str) -> JSONValue:
-    """Return `schema` with its inner references made to hold where it is put."""
+    """Return `schema` with its internal references adjusted to its new position."""
     if isinstance(schema, list):
         return [_rebase_references(part, pointer) for part in schema]
     if not isinstance(schema, dict):
@@ -187,7 +187,7 @@ def _rebase_references(schema: JSONValue, pointer: str) -> JSONValue:
 def _messages(
     request: ModelRequest, tools: list[_CallableTool], form: Form, profile: ModelProfile
 ) -> list[dict[str, JSONValue]]:
-    """Return the conversation with one system message and no two neighbours of one role, as many templates want it."""
+    """Return the conversation with one system message, neighbours of one role merged, as many templates require."""
     history = list(_history_lines(request.input, profile))
     system = [request.system_instructions or "", *(text for role, text in history if role == "system")]
     if tools:
@@ -216,7 +216,7 @@ def _protocol(tools: list[_CallableTool], form: Form) -> str:
 
 
 def _history_lines(items: str | list[WireItem], profile: ModelProfile) -> Iterator[tuple[str, str]]:
-    """Yield role and text of each item of the history."""
+    """Yield the role and text of each item of the history."""
     if isinstance(items, str):
         yield "user", items
         return
@@ -229,7 +229,7 @@ def _history_lines(items: str | list[WireItem], profile: ModelProfile) -> Iterat
             case "function_call":
                 names[item.get("call_id")] = item.get("name", "")
                 if profile.can_chain_calls:
-                    # A model that sees its own call as JSON repeats it; one that may call again needs to see it.
+                    # A small model repeats a call that it sees as JSON; one that may call again needs to see it.
                     yield "assistant", _call_text(item)
             case "function_call_output":
                 name = names.get(item.get("call_id"), "")
@@ -237,7 +237,7 @@ def _history_lines(items: str | list[WireItem], profile: ModelProfile) -> Iterat
             case "reasoning":
                 continue
             case other:
-                raise UserError(f"a local model can make nothing of an item of type {other!r} in its input")
+                raise UserError(f"a local model does not support input items of type {other!r}")
 
 
 def _kind(item: WireItem) -> str:
@@ -250,7 +250,7 @@ def _call_text(item: WireItem) -> str:
 
 
 def _tool_text(output: JSONValue) -> str:
-    """Return what a tool gave as a text; an image or a file in it is named, since a local model reads text only."""
+    """Return a tool's output as text; images and files are named, since a local model reads text only."""
     if not isinstance(output, list):
         return _text(output)
     named = {
@@ -271,17 +271,17 @@ def _text(content: JSONValue) -> str:
         elif kind == "refusal":
             texts.append(part.get("refusal") or "")
         else:
-            raise UserError(f"a local model reads text only: it cannot be given {kind!r}")
+            raise UserError(f"a local model reads text only: it does not support {kind!r}")
     return "".join(texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelProfile:
-    """What a model is told where the run says nothing, and what it is not left to choose."""
+    """The default sampling settings of a model, and its limits."""
 
     sampling: Mapping[str, float] = field(default_factory=dict)
     """Sampling settings."""
     text_sampling: Mapping[str, float] = field(default_factory=dict)
-    """Further ones for free text; under a grammar they would do harm."""
+    """Additional settings for free text; under a grammar they would do harm."""
     can_chain_calls: bool = True
-    """Whether it may choose another call after a tool's result; the smallest models would choose nothing else."""
+    """Whether it can make another call after a tool's result; the smallest models would never answer."""

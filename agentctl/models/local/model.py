@@ -1,4 +1,4 @@
-"""The model adapter of the embedded runtime: fetches and loads what is missing, then streams."""
+"""The model adapter of the embedded runtime: downloads and loads the model if necessary, then streams."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PROGRESS_INTERVAL = 10
 
 
 class LocalModel(WireModel):
-    """A GGUF model that runs in this process: known weights, fetched where they are missing, or a user's file."""
+    """A GGUF model that runs in this process: known weights, downloaded if missing, or a user's file."""
 
     def __init__(self, name: str, source: Weights | Path, environ: Mapping[str, str] | None = None) -> None:
         self._name = name
@@ -40,15 +40,15 @@ class LocalModel(WireModel):
 
     @property
     def model_name(self) -> str:
-        """The name with its prefix, as `-m` takes it."""
+        """The name with its prefix, as `-m` accepts it."""
         return f"local/{self._name}"
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
-        """Return what the runtime in this process would be handed."""
+        """Return the body that the runtime would receive."""
         return {"body": self._chat(request).body}
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        """Yield the events of one response, after notices of what had to be fetched or loaded first."""
+        """Yield the events of one response, after notices of the download and loading that precede it."""
         chat = self._chat(request)
         deadline = _Deadline.after(request.model_settings.timeout)
         async with aclosing(self._prepare()) as steps:
@@ -81,7 +81,7 @@ class LocalModel(WireModel):
         return stream_from_thread(prepare, name=f"loading of {self.model_name}")
 
     def _require_weights(self, weights: Weights, emitter: Emitter[Progressed | Runtime]) -> Path:
-        """Return the file of the weights, fetched where it is missing and nobody has to agree to that first."""
+        """Return the file of the weights, downloaded if it is missing and a download needs no consent."""
         folder = weights_folder(self._environ)
         path = folder / weights.file_name
         match state_of(weights, folder):
@@ -90,18 +90,18 @@ class LocalModel(WireModel):
             case WeightsState.DAMAGED:
                 raise ConfigurationError(
                     f"the weights of {self.model_name} are damaged: "
-                    f"`agentctl models pull {weights.name}` fetches them anew",
+                    f"download them again with `agentctl models pull {weights.name}`",
                     file=path,
                 )
             case WeightsState.MISSING:
-                check_import()  # 98 MB would be fetched in vain.
+                check_import()  # Before a useless download of 98 MB.
                 self._fetch(weights, folder, emitter)
                 return path
 
     def _fetch(self, weights: Weights, folder: Path, emitter: Emitter[Progressed | Runtime]) -> None:
         if self._environ.get("CI", "").lower() not in ("", "0", "false"):
             raise ConfigurationError(
-                f"the weights of {self.model_name} are not here, and under CI nothing is fetched unasked: "
+                f"the weights of {self.model_name} are missing, and in CI nothing is downloaded automatically: "
                 f"run `agentctl models pull {weights.name}` first"
             )
         last_percent = -_PROGRESS_INTERVAL
@@ -117,7 +117,7 @@ class LocalModel(WireModel):
 
 @dataclass(frozen=True, slots=True)
 class _Deadline:
-    """When a model call has taken too long."""
+    """The time by which a model call must end."""
 
     limit: float | None
     at: float | None
@@ -131,7 +131,7 @@ class _Deadline:
         """Return the next value, or None after the last.
 
         Raises:
-            ModelTimeoutError: it did not come in time.
+            ModelTimeoutError: the deadline passed.
         """
         try:
             async with asyncio.timeout_at(self.at):
@@ -147,7 +147,7 @@ def _new_id(prefix: str) -> str:
 
 
 class LocalProvider(ModelProvider):
-    """Finds local models; they are fetched and loaded when first asked, not when found."""
+    """Creates local models, which are downloaded and loaded on first use."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
@@ -157,7 +157,7 @@ class LocalProvider(ModelProvider):
         """Return the model of a name (`smollm2`) or of a path (`/path/to/model.gguf`, `~/model.gguf`).
 
         Raises:
-            ConfigurationError: there is no such name or file.
+            ConfigurationError: the name is unknown, or the file is missing.
         """
         name = model_name or SMOLLM2.name
         if name not in self._models:
@@ -169,7 +169,7 @@ class LocalProvider(ModelProvider):
 def _file(name: str) -> Path:
     path = Path(name).expanduser()
     if not path.exists():
-        raise ConfigurationError(f"there is no such file, which the model local/{name} names", file=path)
+        raise ConfigurationError(f"no such file, for the model local/{name}", file=path)
     if not path.is_file():
-        raise ConfigurationError(f"is not a file: the model local/{name} is named by its GGUF file", file=path)
+        raise ConfigurationError(f"not a file: the path of the model local/{name} must be a GGUF file", file=path)
     return path

@@ -1,4 +1,4 @@
-"""Work on a daemon thread, seen from the event loop as an async stream of what it emits."""
+"""An async stream of the values that work on a daemon thread emits."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from agentctl.threads import in_daemon_thread
 T = TypeVar("T")
 
 STOP_TIMEOUT = 0.5
-"""Seconds that work told to stop has to end; then it is left alone, and `threads` can name it."""
+"""Seconds for cancelled work to end; then it is abandoned, and `threads` can name it."""
 
 
 class Emitter(Generic[T]):
-    """What the work is given: where to put its values, and whether anybody still wants them."""
+    """The side of the work: emits values and tells whether the work was cancelled."""
 
     def __init__(self, put: Callable[[T], None]) -> None:
         self._put = put
         self._cancelled = threading.Event()
 
     def emit(self, value: T) -> None:
-        """Hand a value to the reader."""
+        """Pass a value to the reader."""
         if not self._cancelled.is_set():
             self._put(value)
 
     def cancel(self) -> None:
-        """Tell the work that nobody reads on."""
+        """Cancel the work."""
         self._cancelled.set()
 
     def is_cancelled(self) -> bool:
@@ -39,13 +39,13 @@ class Emitter(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """The work is over."""
+    """The end of the stream."""
 
 
 async def stream_from_thread(work: Callable[[Emitter[T]], None], *, name: str) -> AsyncGenerator[T]:
-    """Run `work` on a daemon thread and yield what it emits; what it raises is raised here.
+    """Run `work` on a daemon thread and yield the values it emits; an exception of it is raised here.
 
-    Closing the generator early tells the work to stop and waits a moment for it.
+    Closing the generator early cancels the work and waits a moment for it.
     """
     loop = asyncio.get_running_loop()
     values: asyncio.Queue[T | _End] = asyncio.Queue()
@@ -54,7 +54,7 @@ async def stream_from_thread(work: Callable[[Emitter[T]], None], *, name: str) -
         try:
             loop.call_soon_threadsafe(values.put_nowait, value)
         except RuntimeError:
-            emitter.cancel()  # The loop is closed: its run ended without waiting for us.
+            emitter.cancel()  # The loop was closed without waiting for this thread.
 
     def run() -> None:
         try:
@@ -79,4 +79,4 @@ async def _wait_for_end(thread: asyncio.Future[None]) -> None:
     finally:
         thread.cancel()
     if thread.done() and not thread.cancelled():
-        thread.exception()  # Looked at, so that the loop does not report it; the reader has gone or was given it.
+        thread.exception()  # Retrieved, so that the loop does not log it; the reader is gone or has received it.

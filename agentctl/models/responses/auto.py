@@ -1,4 +1,4 @@
-"""The model that takes the WebSocket where there is one, and HTTP from then on where there is none."""
+"""The model that uses a WebSocket if one can be opened, and falls back to HTTP for good if not."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from agentctl.net.websocket import UpgradeFailed
 from .websocket import ResponsesWebSocketModel
 
 OPEN_TIMEOUT = 5.0
-"""How long opening a socket may take before HTTP is taken instead."""
+"""Seconds to open a socket before falling back to HTTP."""
 
 
 class AutoTransportModel(ServiceModel):
-    """A model behind either transport of a Responses endpoint; each request is sent over one of them only."""
+    """A model over either transport of a Responses endpoint; each request is sent over one of them only."""
 
     traced_as = "response"
 
@@ -33,7 +33,7 @@ class AutoTransportModel(ServiceModel):
         return self._http.model_name
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
-        """Yield the events of one response, the terminal one last; that there is no WebSocket is said once.
+        """Yield the events of one response, the terminal one last; falling back to HTTP is announced once.
 
         Raises:
             ServiceError: the call failed after its retries; see the subclasses.
@@ -53,9 +53,9 @@ class AutoTransportModel(ServiceModel):
                 return
             except UpgradeFailed as failed:
                 logger.debug("no WebSocket: %s", failed)
-                # Another run may have found out meanwhile, and said so.
+                # Another run may have fallen back, and announced it, meanwhile.
                 is_first, pool.can_open = pool.can_open, False
-                notice = Warned(message=f"there is no WebSocket, so this goes on over HTTP: {failed}")
+                notice = Warned(message=f"no WebSocket available, falling back to HTTP: {failed}")
             if is_first:
                 yield notice
         async with aclosing(self._http.stream(request)) as events:
@@ -63,7 +63,7 @@ class AutoTransportModel(ServiceModel):
                 yield event
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
-        """Return the request that `stream` would send where a WebSocket opens."""
+        """Return the request that `stream` would send over a WebSocket."""
         return self._websocket.preview(request)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The model that speaks the Responses API over HTTP."""
+"""The model that uses the Responses API over HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .request import build_request
 
 
 class ResponsesHTTPModel(ServiceModel):
-    """A model behind `POST /responses`, each call a request of its own with the whole input."""
+    """A model behind `POST /responses`; each call is a request with the whole input."""
 
     traced_as = "response"
 

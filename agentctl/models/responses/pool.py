@@ -1,4 +1,4 @@
-"""The sockets to candidate service: leased for a response, never for a run, and kept with what the service knows there."""
+"""The pool of sockets to a service: leased for one response, and kept with the state that the service has on each."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from agentctl.net.websocket import Address, WebSocketPipe, address_at
 from .planner import Chain, Delta, Full, Plan, is_continuation, plan
 
 MAX_SOCKETS = 64
-"""How many sockets an event loop may have open; who needs another waits, first come, first served."""
+"""The limit of open sockets per event loop; further leases wait in order."""
 
 RETIREMENT_SECONDS = 55 * 60
-"""The age at which a socket takes no further request: the service ends it at 60 minutes, whatever it is at."""
+"""The age at which a socket takes no further request: the service closes it after 60 minutes in any case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketRequest:
-    """What a socket is request for."""
+    """A request for a socket."""
 
     body: Mapping[str, JSONValue] = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, object] | None = None
     open_timeout: float | None = None
-    """Seconds that opening a socket may take, where that is less than for any connection."""
+    """Seconds to open a socket, if less than the connect timeout."""
     is_new: bool = False
-    """Whether none that is open already will do."""
+    """Whether to open a new socket rather than reuse an open one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class _IdleSocket:
 
 
 class _Sockets:
-    """The sockets of candidate event loop: the idle ones, least recently used first, and those that are leased."""
+    """The sockets of one event loop: the idle ones, least recently used first, and the leased ones."""
 
     def __init__(self, limit: int) -> None:
         self.idle: list[_IdleSocket] = []
@@ -56,22 +56,22 @@ class _Sockets:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether opening a socket, for a turn that has begun, takes the place of an idle candidate."""
+        """True if opening a socket for a lease that has its slot requires closing an idle one."""
         return len(self.idle) + self._busy > self._limit
 
     async def acquire_slot(self) -> None:
-        """Wait until there may be another socket at work."""
+        """Wait until another lease is allowed."""
         await self._slots.acquire()
         self._busy += 1
 
     def release_slot(self) -> None:
-        """Let the next candidate have their turn."""
+        """Let the next lease proceed."""
         self._busy -= 1
         self._slots.release()
 
 
 class Lease:
-    """A socket for candidate response; whoever holds it ends with `release` or `drop`, the first of which counts."""
+    """A socket for one response; its holder calls `release` or `drop`, and later calls have no effect."""
 
     def __init__(
         self, sockets: _Sockets, idle: _IdleSocket, *, plan: Plan, is_reused: bool, is_replacement: bool = False
@@ -80,10 +80,10 @@ class Lease:
         self._idle = idle
         self._is_over = False
         self.plan = plan
-        """What of the request must be sent."""
+        """The part of the request to send."""
         self.is_reused = is_reused
         self.is_replacement = is_replacement
-        """Whether a socket that knew more of the request was choice closed, or too old."""
+        """Whether a socket with more of the request's history was found closed, or too old."""
         sockets.leased.add(idle.socket)
 
     @property
@@ -93,17 +93,17 @@ class Lease:
 
     @property
     def chain(self) -> Chain | None:
-        """What the service knew on this socket before the request."""
+        """The state that the service had on this socket before the request."""
         return self._idle.chain
 
     def release(self, chain: Chain | None) -> None:
-        """Give the socket back, its response read to the end, with what the service now knows there."""
+        """Return the socket, its response read to the end, with the state that the service now has on it."""
         if self._end():
-            # Also where it has just been closed: the next lease takes note of what is lost.
+            # Even if it was just closed: the next lease notices the loss.
             self._sockets.idle.append(replace(self._idle, chain=chain))
 
     def drop(self) -> None:
-        """Break the socket off: nothing more is request of it."""
+        """Abort the socket, which is not used again."""
         if self._end():
             self.socket.abort()
 
@@ -117,24 +117,24 @@ class Lease:
 
 
 class WebSocketPool:
-    """Opens, lends and closes the sockets to candidate endpoint, apart for every event loop."""
+    """A pool that opens, leases and closes the sockets to one endpoint, separately for each event loop."""
 
     def __init__(
         self, pipe: WebSocketPipe, *, limit: int = MAX_SOCKETS, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.pipe = pipe
         self.can_open = True
-        """Whether a socket is worth trying, for who has another way and has choice out that it is not."""
+        """Whether a socket is worth trying; a caller with another transport sets it to False after a failure."""
         self._limit = limit
         self._clock = clock
         self._loops: dict[asyncio.AbstractEventLoop, _Sockets] = {}
 
     async def lease(self, request: SocketRequest) -> Lease:
-        """Return a socket: the idle candidate whose history spares most of the request, or a new candidate.
+        """Return a lease of the idle socket whose history saves most of the request, or of a new one.
 
         Raises:
-            UpgradeFailed: there is no socket to be had.
-            AuthenticationError: the key was refused.
+            UpgradeFailed: no socket could be opened.
+            AuthenticationError: the key was rejected.
             ConfigurationError: the proxy or a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
@@ -147,7 +147,7 @@ class WebSocketPool:
             raise
 
     async def aclose(self) -> None:
-        """Close the sockets of the running event loop, and break off what is under way; the pool may be used again."""
+        """Close the sockets of the running event loop, aborting responses in progress; the pool can be used again."""
         sockets = self._loops.get(asyncio.get_running_loop())
         if sockets is None:
             return
@@ -177,13 +177,13 @@ class WebSocketPool:
     def _of_this_loop(self) -> _Sockets:
         loop = asyncio.get_running_loop()
         if loop not in self._loops:
-            # The sockets of a loop that has ended went with it.
+            # The sockets of a closed loop are gone with it.
             self._loops = {loop: kept for loop, kept in list(self._loops.items()) if not loop.is_closed()}
             self._loops[loop] = _Sockets(self._limit)
         return self._loops[loop]
 
     def _remove_dead(self, sockets: _Sockets) -> list[_IdleSocket]:
-        """Take out the sockets that are closed or too old, and return them."""
+        """Remove the sockets that are closed or too old, and return them."""
         oldest = self._clock() - RETIREMENT_SECONDS
         dead = [idle for idle in sockets.idle if idle.opened_at <= oldest or not idle.socket.is_ready]
         for idle in dead:
@@ -195,10 +195,10 @@ class WebSocketPool:
 def _choose(
     idle: list[_IdleSocket], address: Address, body: Mapping[str, JSONValue], *, is_crowded: bool
 ) -> tuple[_IdleSocket, Plan] | None:
-    """Return the idle socket to take and what to send on it, None where opening another is better.
+    """Return the idle socket to use and the plan for it, or None if opening another is better.
 
-    A history that is likely to be gone on with is left alone as long as there is room for another socket, but where
-    this request is what goes on with it.
+    A socket whose chain probably has a next request is left for it as long as there is room for another socket, unless
+    this request is the next one.
     """
     alike = [candidate for candidate in idle if candidate.address == address]
     deltas = [

@@ -1,4 +1,4 @@
-"""The model that speaks the Responses API over WebSocket, and sends only what the service does not have yet."""
+"""The model that uses the Responses API over WebSocket, and sends only the input that the service does not have yet."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _ENCRYPTED_REASONING = "reasoning.encrypted_content"
 
 @dataclass(slots=True, kw_only=True)
 class _Call:
-    """A model call on its way to a response: what it asks_for_reasoning for, and what that took until now."""
+    """A model call in progress: its request, and its usage of the transport so far."""
 
     plain_body: dict[str, JSONValue]
-    """What the user asks_for_reasoning for."""
+    """The user's request."""
     body: dict[str, JSONValue]
-    """What we ask for."""
+    """The request to send."""
     headers: Mapping[str, str]
     query: Mapping[str, object] | None
     timeout: float | None
@@ -56,11 +56,11 @@ class _StartedResponse:
     plan: Plan
     fold: ResponseFold
     read: ReadBatch
-    """The first of it."""
+    """Its first batch."""
 
 
 class ResponsesWebSocketModel(ServiceModel):
-    """A model behind the WebSocket of a Responses endpoint, each call a request on a socket of the pool."""
+    """A model behind the WebSocket of a Responses endpoint; each call is a request on a socket of the pool."""
 
     traced_as = "response"
 
@@ -92,7 +92,7 @@ class ResponsesWebSocketModel(ServiceModel):
             ServiceError: the call failed after its retries; see the subclasses.
             ModelBehaviorError: the stream violates the protocol.
             ModelTimeoutError: an attempt took longer than `ModelSettings.timeout`.
-            UserError: the request cannot be before in JSON, or an extra header in HTTP.
+            UserError: the request cannot be encoded as JSON, or an extra header is not valid in HTTP.
             ConfigurationError: the proxy or a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
@@ -104,12 +104,12 @@ class ResponsesWebSocketModel(ServiceModel):
     async def batches(
         self, request: ModelRequest, *, open_timeout: float | None = None
     ) -> AsyncGenerator[Sequence[ModelEvent]]:
-        """Yield what `stream` does, as many events at a time as have come.
+        """Yield the events of `stream` in batches, as they arrive.
 
-        Who has another way gives `open_timeout`, the seconds that opening a socket may take.
+        A caller with another transport gives `open_timeout`, the seconds to open a socket.
 
         Raises:
-            UpgradeFailed: `open_timeout` was given, and there is no socket to be had.
+            UpgradeFailed: `open_timeout` was given, and no socket could be opened.
         """
         body = self._body(request)
         headers, query = await self._upgrade_parameters(request.model_settings)
@@ -128,14 +128,14 @@ class ResponsesWebSocketModel(ServiceModel):
                 yield batch
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
-        """Return the request that `stream` would send on a socket that knows nothing yet."""
+        """Return the request that `stream` would send on a new socket."""
         return {
             "url": socket_url(self.pool.pipe.endpoint, request.model_settings.extra_query),
             "body": frame(self._with_encrypted_reasoning(self._body(request)), Full()),
         }
 
     async def close(self) -> None:
-        """Close the sockets, which the models of a pool share; the model may be usage again."""
+        """Close the sockets, which the models of a pool share; the model can be used again."""
         await self.pool.aclose()
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
@@ -144,13 +144,13 @@ class ResponsesWebSocketModel(ServiceModel):
     async def _upgrade_parameters(
         self, settings: ModelSettings
     ) -> tuple[Mapping[str, str], Mapping[str, object] | None]:
-        """Return the headers and the query that a socket is opened with, beside the endpoint's own."""
+        """Return the headers and query of the upgrade, in addition to the endpoint's own."""
         return extra_headers(settings), settings.extra_query
 
     def _with_encrypted_reasoning(self, body: dict[str, JSONValue]) -> dict[str, JSONValue]:
-        """Return the body with a wish for encrypted reasoning where nothing is stored.
+        """Return the body, requesting encrypted reasoning if nothing is stored.
 
-        With it the history is whole on our side, and can be sent once the socket that knew it is gone.
+        With it the history on our side is complete, and can be sent again when its socket is lost.
         """
         include = body.get("include") or []
         if body.get("store") is not False or not self._has_encrypted_reasoning or _ENCRYPTED_REASONING in include:
@@ -158,7 +158,7 @@ class ResponsesWebSocketModel(ServiceModel):
         return {**body, "include": [*include, _ENCRYPTED_REASONING]}
 
     async def _attempt(self, call: _Call) -> AsyncGenerator[list[WireEvent]]:
-        """Send the request until its response begins, and yield the events of that, never an empty batch."""
+        """Send the request until its response starts, and yield its events, never an empty batch."""
         time_left = TimeLeft(call.timeout)
         started = await self._start_response(call, time_left)
         read = started.read
@@ -169,7 +169,7 @@ class ResponsesWebSocketModel(ServiceModel):
                 if read.failure is not None:
                     raise read.failure
                 read = started.fold.read_batch(await time_left.wait(started.lease.socket.receive()))
-            # Before the last event is out: who reads it may want a socket for a run of their own.
+            # Before the last event is yielded: its consumer may need a socket for another run.
             started.lease.release(_chain_after(call, started, read.events[-1]))
             log_data("response %s", read.events[-1])
             yield [*read.events[:-1], _with_transport_usage(read.events[-1], call.usage)]
@@ -177,7 +177,7 @@ class ResponsesWebSocketModel(ServiceModel):
             started.lease.drop()
 
     async def _start_response(self, call: _Call, time_left: TimeLeft) -> _StartedResponse:
-        """Return the response once it has started, after all that remedy unnoticed."""
+        """Return the response once it has started, after every transparent recovery."""
         applied: set[Recovery] = set()
         lease = await self._lease(call, time_left, is_new=False)
         plan = lease.plan
@@ -229,7 +229,7 @@ class ResponsesWebSocketModel(ServiceModel):
         return lease
 
     async def _send(self, call: _Call, lease: Lease, plan: Plan, time_left: TimeLeft) -> _StartedResponse:
-        """Send the request once, and return the response with its first event and what was before before it."""
+        """Send the request once, and return the response with its first event and the events before it."""
         request = encode_fields(frame(call.body, plan))
         log_data("request %s", request)
         await time_left.wait(lease.socket.send(request))
@@ -263,9 +263,9 @@ def _with_transport_usage(last: WireEvent, usage: TransportUsage) -> WireEvent:
 
 
 def _with_auto_hint(error: ServiceError) -> ServiceError:
-    """Return the error of an upgrade that failed, naming the transport that would have gone on."""
+    """Return the error of a failed upgrade, with a hint at the transport that falls back."""
     return type(error)(
-        f"{error.message}; the transport `auto` goes on over HTTP where there is no WebSocket",
+        f"{error.message}; the transport `auto` falls back to HTTP if there is no WebSocket",
         status=error.status,
         code=error.code,
         request_id=error.request_id,
@@ -274,20 +274,20 @@ def _with_auto_hint(error: ServiceError) -> ServiceError:
 
 
 class Recovery(Enum):
-    """A way to send a request again that cannot do it twice; each is applied once."""
+    """A safe way to send a request again, used at most once per call."""
 
-    FULL_INPUT = "the whole input on the same socket, whose service does not know what the request was to follow"
-    NEW_SOCKET = "the whole input on a new socket, since the service has ended this one or is about to"
-    PLAIN_REASONING = "without encrypted reasoning, which this model does not have"
+    FULL_INPUT = "the whole input on the same socket, since the service does not have the previous response"
+    NEW_SOCKET = "the whole input on a new socket, since the service has closed this one or is about to"
+    PLAIN_REASONING = "without encrypted reasoning, which this model does not support"
 
 
 def recovery(
     error: ServiceError | NotSent, plan: Plan, *, is_reused: bool, asks_for_reasoning: bool
 ) -> Recovery | None:
-    """Return what remedy against `error`, None where nothing does that the user need not know of.
+    """Return the recovery from `error`, or None if the user must see it.
 
-    `is_reused` is whether the socket had been at hand; `asks_for_reasoning`, whether we ask for encrypted reasoning
-    though the user does not.
+    `is_reused` is whether the socket was reused; `asks_for_reasoning`, whether we request encrypted reasoning that the
+    user did not ask for.
     """
     if isinstance(error, NotSent):
         return Recovery.NEW_SOCKET if is_reused else None

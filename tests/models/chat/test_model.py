@@ -251,7 +251,7 @@ def test_extra_headers_and_query_are_sent(service: Service) -> None:
 
 
 def test_what_json_cannot_say_is_an_error(service: Service) -> None:
-    with pytest.raises(UserError, match="is not JSON"):
+    with pytest.raises(UserError, match="cannot be encoded as JSON"):
         stream(chat_at(service), ModelRequest(input="hi", model_settings=ModelSettings(metadata={"a": object()})))  # type: ignore[dict-item]
 
 

@@ -75,7 +75,7 @@ def test_an_upgrade_that_fails_in_any_way_is_http_for_good_said_once(step: steps
     one, other = models_at(service)
     first, second, third = stream(one, one, other)
     assert isinstance(first[0], Warned)
-    assert "over HTTP" in first[0].message
+    assert "back to HTTP" in first[0].message
     assert [events[0]["type"] for events in (first[1:], second, third)] == ["response.created"] * 3
     assert methods(service) == ["POST"] * 3
     assert len(service.connections()) == 1

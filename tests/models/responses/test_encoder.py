@@ -56,7 +56,7 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(100):
         items = [{"n": number, "text": "x" * 90}]
         assert json.loads(encoding.encode({"input": items})) == {"input": items}
-        assert len(encoding._kept) <= 10
+        assert len(encoding._cache) <= 10
 
 
 def test_text_other_than_ascii_goes_as_utf_8() -> None:

@@ -81,7 +81,7 @@ def test_a_whole_response_that_failed_is_raised() -> None:
 
 @pytest.mark.parametrize("event", [{}, {"type": 3}, {"object": "chat.completion.chunk", "choices": []}])
 def test_what_has_no_type_is_no_event(event: dict[str, Any]) -> None:
-    with pytest.raises(ModelBehaviorError, match="may not speak the Responses API"):
+    with pytest.raises(ModelBehaviorError, match="may not support the Responses API"):
         ResponseFold().read(event)
 
 
