@@ -1,4 +1,4 @@
-"""Child processes: what they inherit, and that none is left behind, however this process comes to its end."""
+"""Child processes: their environment, and that none is left behind, however this process ends."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from agentctl.child import ChildProtocol, child_environment, kill_child, signal_
 
 @pytest.fixture
 def lifeline(tmp_path: Path) -> Path:
-    """A named pipe: its reader sees the end once nobody who opened it to write is alive."""
+    """A named pipe: its reader sees end of file once no writer is alive."""
     path = tmp_path / "lifeline"
     os.mkfifo(path)
     return path

@@ -1,4 +1,4 @@
-"""The alias of `agents`: SDK files run unchanged, and nobody's own package is hidden."""
+"""The alias `agents`: SDK files run unchanged, and a user's own package is not hidden."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Files of ours: where they live, and that a reader never sees half of one."""
+"""Files and locks: their location, and that a reader never sees a partial file."""
 
 import os
 import signal

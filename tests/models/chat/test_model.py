@@ -69,7 +69,7 @@ def types(events: list[Any]) -> list[str]:
 
 
 def items(response: Wire) -> list[Wire]:
-    """Return what an output says, without the names that each service gives."""
+    """Return the content of an output, without the ids that each service assigns."""
     said = [{name: value for name, value in item.items() if name != "id"} for item in response["output"]]
     return [
         {**item, "status": item.get("status", "completed"), "encrypted_content": None}

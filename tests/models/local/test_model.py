@@ -39,7 +39,7 @@ async def collect(model: LocalModel, request: ModelRequest) -> list[Any]:
 
 
 def ask(model: LocalModel, **request: Any) -> dict[str, Any]:
-    """The whole response of one call."""
+    """Return the events of one call."""
     request.setdefault("model_settings", SETTLED)
     response: dict[str, Any] = asyncio.run(collect(model, ModelRequest(**request)))[-1]["response"]
     return response
@@ -52,7 +52,7 @@ def text_of(response: dict[str, Any]) -> str:
 
 
 def generations() -> list[str]:
-    """The generations that still run, after a moment to end."""
+    """Return the generations that still run, after a moment to end."""
     return wait_for_running(10)
 
 

@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def silent(step: PullProgress) -> None:
-    """Nobody looks."""
+    """Ignore progress."""
 
 
 def left_in(folder: Path) -> set[str]:
