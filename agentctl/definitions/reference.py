@@ -19,7 +19,7 @@ from agentctl.profile.reference import (
     parse_reference,
 )
 from agentctl.profile.trust import require_trust
-from agentctl.redaction import mask_keys
+from agentctl.redaction import redact_keys
 
 from .python import agent_in_file, agent_in_module, agents_in, import_file, import_module, module_file
 
@@ -123,12 +123,12 @@ def _absolute(path: str, folder: Path) -> Path:
 def _named_by_project(name: str, project: ProjectFile | None) -> str:
     if project is None:
         raise ConfigurationError(
-            f"there is no agent {mask_keys(name)!r}: no agentctl.toml names one here; write path/to/file.py:attr"
+            f"there is no agent {redact_keys(name)!r}: no agentctl.toml names one here; write path/to/file.py:attr"
         )
     if name not in project.agents:
         known = ", ".join(sorted(project.agents)) or "none"
         raise ConfigurationError(
-            f"there is no agent {mask_keys(name)!r}; it names: {known}", file=project.path, key="agents"
+            f"there is no agent {redact_keys(name)!r}; it names: {known}", file=project.path, key="agents"
         )
     return project.agents[name]
 
@@ -160,4 +160,4 @@ def _parsed(text: str) -> Reference:
     try:
         return parse_reference(text)
     except ValueError as error:
-        raise ConfigurationError(mask_keys(str(error)), key="agent") from error
+        raise ConfigurationError(redact_keys(str(error)), key="agent") from error

@@ -132,7 +132,7 @@ class LocalShell:
             async with asyncio.timeout_at(deadline):
                 await child.has_ended.wait()
             outcome = ShellCallOutcome("exit", _exit_code(transport.get_returncode()))
-            await _within(_LAST_WORDS, child.is_silent)
+            await _within(_LAST_WORDS, child.is_output_closed)
         except TimeoutError:
             outcome = ShellCallOutcome("timeout")
         finally:
@@ -147,7 +147,7 @@ class LocalShell:
 
     def _child_environment(self) -> dict[str, str]:
         environ = os.environ if self._environ is None else self._environ
-        given = child_environment(environ, named=self._variables)
+        given = child_environment(environ, names=self._variables)
         return {name: value for name, value in given.items() if name not in self._variables or redact(value) == value}
 
 
@@ -207,7 +207,7 @@ async def _end(transport: asyncio.SubprocessTransport, child: _Command, mark: st
         if not child.has_ended.is_set() and sys.platform != "win32":
             signal_group(transport, signal.SIGTERM)
             await _within(_GRACE, child.has_ended)
-            await _within(_LAST_WORDS, child.is_silent)
+            await _within(_LAST_WORDS, child.is_output_closed)
     finally:
         await kill_child(transport, child)
         if sys.platform == "linux":

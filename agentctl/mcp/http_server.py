@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from agentctl.errors import AgentsException, ServiceError
 from agentctl.net.defaults import get_defaults
-from agentctl.net.mcp_client import ClientFactory, guest_client, guest_failure, refusal, tell_of_answers
+from agentctl.net.mcp_client import ClientFactory, add_response_hook, make_mcp_client, mcp_error, status_error
 from agentctl.net.options import HttpOptions
 from agentctl.redaction import register_secret
 
@@ -57,13 +57,13 @@ class HttpServer(SessionServer[Params]):
         explained = super().explained(failure)
         if explained is not None:
             return explained
-        found = guest_failure(failure, url=self._reach["url"], options=self._options())
+        found = mcp_error(failure, url=self._reach["url"], options=self._options())
         if found is not None:
             return _named(self.name, found)
         return None if self._refused is None else self._refusal(self._refused)
 
     def _refusal(self, status: int) -> ServiceError:
-        return _named(self.name, refusal(status, host=_host(self._reach["url"])))
+        return _named(self.name, status_error(status, host=_host(self._reach["url"])))
 
     def _http_client(self) -> httpx2.AsyncClient:
         """Return the client for a connection: the user's own, or one of ours.
@@ -78,7 +78,7 @@ class HttpServer(SessionServer[Params]):
             if name.lower() not in _PUBLIC_HEADERS:
                 register_secret(value)
         register_secret(urlsplit(params["url"]).password)
-        client = guest_client(
+        client = make_mcp_client(
             params["url"],
             self._options(),
             headers=headers,
@@ -86,7 +86,7 @@ class HttpServer(SessionServer[Params]):
             make=params.get("httpx_client_factory"),
         )
         self._refused = self._session_id = None
-        tell_of_answers(client, self._hear)
+        add_response_hook(client, self._hear)
         return client
 
     def _hear(self, method: str, status: int, asked: Mapping[str, str], answered: Mapping[str, str]) -> None:

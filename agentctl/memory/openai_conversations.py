@@ -12,7 +12,7 @@ from urllib.parse import quote
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import ModelBehaviorError, ServiceError
 from agentctl.net.defaults import get_defaults
-from agentctl.net.openai_endpoint import GivenEndpoint, http_endpoint
+from agentctl.net.openai_endpoint import EndpointOptions, http_endpoint
 from agentctl.net.options import HttpOptions
 from agentctl.net.retry import Retries
 
@@ -50,7 +50,7 @@ def default_calls(client: AsyncOpenAI | None) -> Calls:
     # 20 ms that only a run with such a session pays.
     from agentctl.net.http import HttpPipe
 
-    return PipeCalls(HttpPipe(http_endpoint(GivenEndpoint(), get_defaults()), HttpOptions()))
+    return PipeCalls(HttpPipe(http_endpoint(EndpointOptions(), get_defaults()), HttpOptions()))
 
 
 class ClientCalls:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from agentctl.agent.wire import WireItem
 from agentctl.errors import ConfigurationError, SessionInUseError
-from agentctl.storage import Folders, held
+from agentctl.storage import Folders, try_lock
 
 from .sqlite_file import SQLiteFile
 from .sqlite_session import MESSAGES_TABLE, SESSIONS_TABLE, SQLiteSession, decoded, schema
@@ -131,7 +131,7 @@ class ConversationStore:
     @contextmanager
     def _alone(self, session_id: str) -> Iterator[Path]:
         lock = self._folder / f"{session_id}.lock"
-        with held(lock) as is_free:
+        with try_lock(lock) as is_free:
             if not is_free:
                 raise SessionInUseError(
                     f"the session {session_id!r} is in use by another run: try again when that has ended, or name "

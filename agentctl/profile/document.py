@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.storage import locked, write_atomic
+from agentctl.storage import lock_file, write_atomic
 
 from .kinds import DEEPEST
 
@@ -70,7 +70,7 @@ def rewrite(path: Path | None, edit: Callable[[Document], Document | None], *, p
             "there is no usable home folder to keep this in; set AGENTCTL_HOME to a folder that you can write to"
         )
     try:
-        with locked(path):
+        with lock_file(path):
             before = read_document(path)
             after = edit(before or {})
             if after is not None:

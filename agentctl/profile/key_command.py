@@ -35,7 +35,7 @@ class KeyCommand:
     def __init__(self, command: Sequence[str], environ: Mapping[str, str], *, timeout: float = TIMEOUT) -> None:
         self._command = (os.path.expanduser(command[0]), *command[1:])
         self._name = excerpt(command[0])
-        self._environ = child_environment(environ, named=_DESKTOP, prefixes=("XDG_",))
+        self._environ = child_environment(environ, names=_DESKTOP, prefixes=("XDG_",))
         self._timeout = timeout
         self._lock = asyncio.Lock()
         self._keys: list[str] = []
@@ -87,7 +87,7 @@ class KeyCommand:
                 await program.is_over.wait()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_WORDS):
-                    await program.is_silent.wait()
+                    await program.is_output_closed.wait()
         except TimeoutError as error:
             raise self._error(f"took longer than {self._timeout:g} s") from error
         finally:
@@ -134,7 +134,7 @@ class _Program(ChildProtocol):
             self.said += data
             if len(self.said) > LONGEST_KEY:
                 self.is_over.set()
-                self.is_silent.set()
+                self.is_output_closed.set()
 
     def process_exited(self) -> None:
         super().process_exited()

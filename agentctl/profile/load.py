@@ -11,7 +11,7 @@ from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 from agentctl.net.endpoint import NO_KEY
 from agentctl.origin import OPENAI_BASE_URL, http_form, origin_of
-from agentctl.redaction import mask_keys, register_secret
+from agentctl.redaction import redact_keys, register_secret
 from agentctl.storage import Folders, folders
 
 from .credentials import TRACING, Credential, Key, KeyFromCommand, KeyFromKeyring, key_for, load_credentials
@@ -164,7 +164,7 @@ def _named(environ: Mapping[str, str], profile: str | None) -> Named | None:
     try:
         return Named(name=check_profile_name(name), origin="AGENTCTL_PROFILE")
     except ValueError as error:
-        raise ConfigurationError(mask_keys(str(error)), key="AGENTCTL_PROFILE") from error
+        raise ConfigurationError(redact_keys(str(error)), key="AGENTCTL_PROFILE") from error
 
 
 def _key_command(loaded: Loaded) -> KeyFromCommand | None:

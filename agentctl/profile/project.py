@@ -12,7 +12,7 @@ from pathlib import Path
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.redaction import mask_keys
+from agentctl.redaction import redact_keys
 
 from .document import LARGEST, Document, parse_document
 from .dotted import join, leaves
@@ -152,7 +152,7 @@ def _values(document: Document, path: Path) -> Iterator[tuple[str, JSONValue]]:
         try:
             key = check_entry(parts, value)
         except ValueError as error:
-            raise ConfigurationError(mask_keys(str(error)), file=path, key=mask_keys(name)) from error
+            raise ConfigurationError(redact_keys(str(error)), file=path, key=redact_keys(name)) from error
         if key is None:
             continue
         if not key.in_project:
@@ -187,7 +187,7 @@ def _check_default_agent(text: str, agents: Mapping[str, str], path: Path) -> No
         return
     if is_name(text):
         raise ConfigurationError(
-            f"there is no agent {mask_keys(text)!r} in the table [{AGENTS}]{suggestion(text, agents)}",
+            f"there is no agent {redact_keys(text)!r} in the table [{AGENTS}]{suggestion(text, agents)}",
             file=path,
             key="agent",
         )

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.redaction import mask_keys
+from agentctl.redaction import redact_keys
 
 from .dotted import Parts, drop, join, leaves, nested, split
 from .keys import KEYS, check_entry, find, nearest, parse_value
@@ -184,7 +184,7 @@ def _from_variable(variable: str, parts: Parts, environ: Mapping[str, str]) -> I
     try:
         value = parse_value(join(parts), environ[variable])
     except ValueError as error:
-        raise ConfigurationError(mask_keys(str(error)), key=variable) from error
+        raise ConfigurationError(redact_keys(str(error)), key=variable) from error
     yield from _entries(parts, value, variable)
 
 
@@ -196,7 +196,7 @@ def _flags(flags: Mapping[str, JSONValue]) -> Iterator[_Entry]:
         try:
             check_entry(parts, value)
         except ValueError as error:
-            raise ConfigurationError(mask_keys(str(error)), key=name) from error
+            raise ConfigurationError(redact_keys(str(error)), key=name) from error
         yield from _entries(parts, value, FLAG)
 
 

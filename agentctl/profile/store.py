@@ -9,7 +9,7 @@ from pathlib import Path
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.redaction import mask_keys
+from agentctl.redaction import redact_keys
 
 from .document import Document, read_document, rewrite
 from .dotted import drop, join, leaves, put, split
@@ -238,7 +238,7 @@ def _check_there(document: Document, path: Path | None, named: Named) -> None:
 
 
 def _unknown(named: Named, names: tuple[str, ...], path: Path | None) -> ConfigurationError:
-    name = mask_keys(named.name)
+    name = redact_keys(named.name)
     said = "" if named.origin is None else f", which {named.origin} names"
     if path is None:
         return ConfigurationError(
@@ -257,8 +257,8 @@ def _values(document: Document, path: Path | None, profile: str) -> dict[str, JS
         try:
             key = check_entry(parts, value)
         except ValueError as error:
-            where = mask_keys(join((_PROFILES, profile, *parts)))
-            raise ConfigurationError(mask_keys(str(error)), file=path, key=where) from error
+            where = redact_keys(join((_PROFILES, profile, *parts)))
+            raise ConfigurationError(redact_keys(str(error)), file=path, key=where) from error
         if key is not None:
             values[join(parts)] = value
     return values

@@ -13,7 +13,7 @@ from agentctl.agent.agent import Agent
 from agentctl.definitions.fingerprint import source_digest
 from agentctl.errors import ConfigurationError, UserError
 from agentctl.profile.load import NO_HOME
-from agentctl.storage import Folders, folders, locked, make_folder, usable, write_atomic
+from agentctl.storage import Folders, explain_unwritable, folders, lock_file, make_folder, write_atomic
 
 from .ticket import CallDecision, Ticket, TicketCall, is_id, read_ticket
 
@@ -266,7 +266,7 @@ class TicketStore:
         """
         if self.folder is None:
             raise ConfigurationError(f"{NO_HOME}; the use of a ticket cannot be recorded")
-        with usable(self.folder):
+        with explain_unwritable(self.folder):
             make_folder(self.folder)
             try:
                 descriptor = os.open(self._mark_path(ticket), os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
@@ -280,7 +280,7 @@ class TicketStore:
     def _write(self, ticket: Ticket) -> None:
         if self.folder is None:
             raise ConfigurationError(NO_HOME)
-        with usable(self.folder):
+        with explain_unwritable(self.folder):
             make_folder(self.folder)
             self._prune()
             write_atomic(self._path(ticket.id), ticket.to_bytes(), mode=_PRIVATE)
@@ -297,7 +297,7 @@ class TicketStore:
 
     def _lock(self, name: TicketName, ticket: Ticket) -> AbstractContextManager[None]:
         """Return the lock of a ticket, which all its copies share where there is a folder."""
-        return locked(self._locate(name) if self.folder is None else self._path(ticket.id))
+        return lock_file(self._locate(name) if self.folder is None else self._path(ticket.id))
 
     def _mark_path(self, ticket: Ticket) -> Path:
         assert self.folder is not None

@@ -21,7 +21,7 @@ from .ingest import as_json, ingestable
 from .processor_interface import TracingExporter
 
 if TYPE_CHECKING:
-    from agentctl.net.post import Posted, PostPipe
+    from agentctl.net.post import PostPipe, PostResult
 
     from .spans import Span, Trace
 
@@ -130,7 +130,7 @@ class BackendSpanExporter(TracingExporter):
                 delay = min(2 * delay, self.max_delay)
         self._drop(items, f"traces were not exported in {self.max_retries} attempts: {problem}")
 
-    def _post(self, body: bytes, headers: dict[str, str]) -> Posted:
+    def _post(self, body: bytes, headers: dict[str, str]) -> PostResult:
         if self._pipe is None:
             # 80 ms: imported for the first export.
             from agentctl.net.post import PostPipe

@@ -280,7 +280,10 @@ def test_what_would_fail_a_run_is_a_failure_and_the_rest_a_warning(agentctl: Age
     assert (checked["name"], len(checked["tools"])) == ("bad", 3)
     said = [(problem["state"], problem["message"].partition(";")[0]) for problem in checked["problems"]]
     assert said == [
-        ("failure", "nobody serves the prefix 'nobody' of the model 'nobody/x': there are local/, openai/"),
+        (
+            "failure",
+            "no provider has the prefix 'nobody' of the model 'nobody/x'; the known prefixes are local/, openai/",
+        ),
         ("failure", "tool_choice names 'missing', and the agent has no such tool"),
         ("warning", "2 tools are called 'bare'"),
         ("warning", "tool 'bare' has no description"),

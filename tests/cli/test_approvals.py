@@ -30,7 +30,7 @@ def test_where_nobody_can_be_asked_the_run_fails(
 ) -> None:
     done = agentctl(command, "-a", pair, "hi", env=env)
     assert (done.returncode, done.stdout) == (83, "")
-    assert "needs approval: note (agent scribe); run it on a terminal to be asked" in done.stderr
+    assert "needs approval: note (agent scribe); run it in a terminal to be prompted" in done.stderr
 
 
 def test_a_failed_run_has_made_no_call(agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path) -> None:

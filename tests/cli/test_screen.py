@@ -319,7 +319,7 @@ def test_nothing_that_was_shown_is_drawn_again(service: Service, env: dict[str, 
 def test_who_stopped_a_run_is_one_line(service: Service, env: dict[str, str]) -> None:
     service.script(text("Well, well."))
     assert seen("run", "-a", "rivers.py:guide", "rude", env=env, width=120, code=80) == (
-        "agentctl: input guardrail 'polite' stopped the run: change the input, or what the guardrail lets through\n"
+        "agentctl: input guardrail 'polite' stopped the run: change the input, or what the guardrail allows\n"
     )
 
 

@@ -122,7 +122,7 @@ def test_headers_are_sent_and_a_refusal_is_told(reach: Any, path: str, web_port:
     async def scenario() -> None:
         async with reach(web_port, locked | {"headers": {"authorization": "Bearer canary"}}) as server:
             assert (await server.call_tool("add", {"a": 1, "b": 1})).structured_content == {"value": 2}
-        with pytest.raises(AuthenticationError, match=r"'whole': 127\.0\.0\.1:\d+ answered with HTTP status 401"):
+        with pytest.raises(AuthenticationError, match=r"'whole': 127\.0\.0\.1:\d+ responded with HTTP status 401"):
             await reach(web_port, locked).connect()
 
     finish(scenario())
@@ -151,7 +151,7 @@ def test_a_session_that_the_server_has_forgotten_is_made_anew_and_no_call_is_mad
             assert (await server.call_tool("count", {})).content[0].text == "5"  # type: ignore[union-attr]
             assert server.session_id == "session-3"
             with pytest.raises(
-                ServiceUnavailableError, match=r"'whole': 127\.0\.0\.1:\d+ answered with HTTP status 503"
+                ServiceUnavailableError, match=r"'whole': 127\.0\.0\.1:\d+ responded with HTTP status 503"
             ):
                 await server.call_tool("overload", {})
             assert (await server.call_tool("count", {})).content[0].text == "6"  # type: ignore[union-attr]

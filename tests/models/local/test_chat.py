@@ -9,10 +9,10 @@ from agentctl.agent.output import AgentOutputSchema
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.tools.tool import FunctionTool
 from agentctl.errors import UserError
-from agentctl.models.local.chat import Form, Manner, build_chat
+from agentctl.models.local.chat import Form, ModelProfile, build_chat
 
-LARGE = Manner()
-SMALL = Manner(sampling={"temperature": 0.2}, text_sampling={"repeat_penalty": 1.1}, calls_in_a_row=False)
+LARGE = ModelProfile()
+SMALL = ModelProfile(sampling={"temperature": 0.2}, text_sampling={"repeat_penalty": 1.1}, can_chain_calls=False)
 
 
 async def never(context: Any, arguments: str) -> str:
