@@ -12,7 +12,7 @@ from agentctl.errors import OutputClosed
 from agentctl.launch.perform import GRACE, Stop, not_begun
 from agentctl.render.chunks import Renderer
 from agentctl.render.select import Format, preload
-from agentctl.render.terminal_info import Facts
+from agentctl.render.terminal_info import TerminalInfo
 from agentctl.threads import wait_for_running
 
 from .invocation import Invocation
@@ -23,14 +23,14 @@ LAST_RESORT = 4 * GRACE
 
 
 async def watch(
-    events: AsyncGenerator[RunEvent], show: Renderer, sink: Sink, stop: Stop, *, facts: Facts, format: Format
+    events: AsyncGenerator[RunEvent], show: Renderer, sink: Sink, stop: Stop, *, facts: TerminalInfo, format: Format
 ) -> RunFinished:
     """Show a run and return its end; once it is to end early, it is waited for only as long as the grace allows."""
     loop = asyncio.get_running_loop()
     pump = loop.create_task(_pump(events, show, sink, facts, format))
     pressed = loop.create_task(stop.pressed.wait())
     pump.add_done_callback(_heard)  # It may fail once nobody waits for it any more.
-    broken = loop.create_task(sink.writer.broken())
+    broken = loop.create_task(sink.writer.wait_broken())
     try:
         await asyncio.wait({pump, pressed, broken}, return_when=asyncio.FIRST_COMPLETED)
         if broken.done():
@@ -79,7 +79,7 @@ async def _end_tasks() -> None:
 
 
 async def _pump(
-    events: AsyncGenerator[RunEvent], show: Renderer, sink: Sink, facts: Facts, format: Format
+    events: AsyncGenerator[RunEvent], show: Renderer, sink: Sink, facts: TerminalInfo, format: Format
 ) -> RunFinished:
     """Feed every event to the renderer, and what it gives to the sink."""
     end = not_begun(RuntimeError("the run gave no events"))

@@ -25,7 +25,7 @@ from agentctl.log import log_to
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact
 from agentctl.render.select import Command, Format, renderer
-from agentctl.render.terminal_info import terminal_facts
+from agentctl.render.terminal_info import detect_terminal
 from agentctl.render.writer import encode
 from agentctl.storage import write_atomic
 
@@ -136,7 +136,7 @@ class _Job:
         self._is_signalled = False
         self._is_preparing = False
         self._stdout = take_stdout()
-        facts = terminal_facts(invocation.color, invocation.environ, stdout=self._stdout)
+        facts = detect_terminal(invocation.color, invocation.environ, stdout=self._stdout)
         to_file = order.output is not None
         self._facts = replace(facts, stdout_is_terminal=False, color_stdout=False) if to_file else facts
 
@@ -185,7 +185,7 @@ class _Job:
         show = renderer(
             command=order.command,
             format=order.format,
-            facts=self._facts,
+            terminal=self._facts,
             quiet=order.quiet,
             run_id=f"run_{uuid4().hex}",
         )

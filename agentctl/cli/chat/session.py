@@ -33,7 +33,7 @@ from agentctl.redaction import redact
 from agentctl.render.escape import escape
 from agentctl.render.notes import dim
 from agentctl.render.select import renderer
-from agentctl.render.terminal_info import terminal_facts
+from agentctl.render.terminal_info import detect_terminal
 from agentctl.threads import wait_for_running
 
 from .commands import Commands
@@ -112,7 +112,7 @@ class _Session:
         self._invocation = invocation
         self._loop = loop
         self._stdout = stdout
-        self._facts = terminal_facts(invocation.color, invocation.environ, stdout=stdout)
+        self._facts = detect_terminal(invocation.color, invocation.environ, stdout=stdout)
         self._mode = TerminalMode()
         self._edits = sys.platform == "win32" or invocation.environ.get("TERM") not in (None, "", "dumb")
         self._commands = Commands(conversation=conversation, order=order, invocation=invocation, has_keys=self._edits)
@@ -270,7 +270,7 @@ class _Session:
         conversation = self._conversation
         items = [*conversation.items, user_message(prompt)]
         job = replace(conversation.job, prompt=items, notes=(), decide=self._decide)
-        show = renderer(command="stream", format="text", facts=self._facts, quiet=self._order.quiet, run_id="")
+        show = renderer(command="stream", format="text", terminal=self._facts, quiet=self._order.quiet, run_id="")
         with contextlib.redirect_stdout(sys.stderr):
             return await watch(_overheard(job, stop, heard), show, sink, stop, facts=self._facts, format="text")
 
