@@ -16,7 +16,7 @@ from .reference import load_agent, load_agents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckResult:
     """An agent and what is wrong with it, or why there is none."""
 
     reference: str
@@ -24,27 +24,27 @@ class Checked:
     problems: tuple[Problem, ...]
 
 
-def check_agent(reference: str, loaded: Loaded) -> Checked:
+def check_agent(reference: str, loaded: Loaded) -> CheckResult:
     """Return what is wrong with the agent of a reference, under the rules of trust."""
     try:
         agent = load_agent(reference, loaded)
     except ConfigurationError as error:
-        return Checked(reference=reference, problems=(Problem(message=error.message),))
-    return _checked(reference, agent)
+        return CheckResult(reference=reference, problems=(Problem(message=error.message),))
+    return _check(reference, agent)
 
 
-def check_agents(place: str) -> Iterator[Checked]:
+def check_agents(place: str) -> Iterator[CheckResult]:
     """Yield what is wrong with each agent of a Python file or module that the user named."""
     try:
         agents = load_agents(place)
         if not agents:
             raise ConfigurationError("it defines no agent", file=Path(place))
     except ConfigurationError as error:
-        yield Checked(reference=place, problems=(Problem(message=str(error)),))
+        yield CheckResult(reference=place, problems=(Problem(message=str(error)),))
         return
     for reference, agent in agents.items():
-        yield _checked(reference, agent)
+        yield _check(reference, agent)
 
 
-def _checked(reference: str, agent: Agent[Any]) -> Checked:
-    return Checked(reference=reference, agent=agent, problems=tuple(problems_of(agent)))
+def _check(reference: str, agent: Agent[Any]) -> CheckResult:
+    return CheckResult(reference=reference, agent=agent, problems=tuple(problems_of(agent)))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agentctl.agent.tools.hosted_tools import Tool
 
 
-def describe(agent: Agent[Any]) -> dict[str, JSONValue]:
+def describe_agent(agent: Agent[Any]) -> dict[str, JSONValue]:
     """Return name, instructions, model, settings, tools, MCP servers, handoffs, guardrails and output type of an agent.
 
     No server is started: which tools it has is known once an agent runs.
@@ -32,7 +32,7 @@ def describe(agent: Agent[Any]) -> dict[str, JSONValue]:
         "instructions_function": _name_of(instructions) if callable(instructions) else None,
         "model": model_of(agent),
         "model_settings": {name: value for name, value in settings.items() if value is not None},
-        "tools": [shown_tool(tool) for tool in agent.tools],
+        "tools": [describe_tool(tool) for tool in agent.tools],
         "mcp_servers": [server.name for server in agent.mcp_servers],
         "handoffs": [handoff_json(each) for each in handoffs_of(agent)],
         "guardrails": [
@@ -50,7 +50,7 @@ def model_of(agent: Agent[Any]) -> str | None:
     return agent.model if agent.model is None or isinstance(agent.model, str) else type(agent.model).__name__
 
 
-def shown_tool(tool: Tool) -> dict[str, JSONValue]:
+def describe_tool(tool: Tool) -> dict[str, JSONValue]:
     """Return what the model is told of a tool, and whether its calls need approval, or which function says so."""
     needed = tool.needs_approval
     return {

@@ -88,7 +88,7 @@ async def _parts(agent: Agent[Any], model: str | None) -> Parts:
     parts: dict[str, JSONValue] = {
         "instructions": [instructions, agent.prompt if isinstance(agent.prompt, dict) else None],
         "model": model if model is not None else model_of(agent),
-        "tools": [_what_counts(tool_json(tool)) for tool in (*agent.tools, *await _tools_of_servers(agent))],
+        "tools": [_relevant_fields(tool_json(tool)) for tool in (*agent.tools, *await _tools_of_servers(agent))],
         "handoffs": [handoff.tool_name for handoff in handoffs_of(agent)],
     }
     return {kind: _digest(json.dumps(part, sort_keys=True, default=str).encode()) for kind, part in parts.items()}
@@ -112,7 +112,7 @@ def _reachable(agent: Agent[Any]) -> Iterator[Agent[Any]]:
                 waiting.append(target)
 
 
-def _what_counts(tool: JSONValue) -> JSONValue:
+def _relevant_fields(tool: JSONValue) -> JSONValue:
     return {name: value for name, value in tool.items() if name not in _NO_PART}
 
 

@@ -57,7 +57,7 @@ def import_file(path: Path) -> ModuleType:
     assert spec.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     _make_importable(path.parent)
-    with _importing(str(path)):
+    with _ImportGuard(str(path)):
         spec.loader.exec_module(module)
     return module
 
@@ -71,7 +71,7 @@ def import_module(module_name: str, *, folder: Path | None) -> ModuleType:
     if folder is not None:
         _make_importable(folder)
     try:
-        with _importing(module_name):
+        with _ImportGuard(module_name):
             return importlib.import_module(module_name)
     except ConfigurationError as error:
         missing = error.__cause__
@@ -104,7 +104,7 @@ def _make_importable(folder: Path) -> None:
         sys.path.append(str(folder))
 
 
-class _importing(contextlib.AbstractContextManager[None]):  # noqa: N801  # reads as a verb
+class _ImportGuard(contextlib.AbstractContextManager[None]):  # reads as a verb
     """Runs somebody's code: its output goes to stderr, and whatever it raises becomes one message."""
 
     def __init__(self, place: str) -> None:

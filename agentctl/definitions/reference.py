@@ -36,7 +36,7 @@ def load_agent(text: str, loaded: Loaded) -> Agent[Any]:
         case FileReference(path=path, attribute=attribute):
             return agent_in_file(_absolute(path, folder), attribute)
         case ModuleReference(module=module, attribute=attribute):
-            beside = None if place is _Place.PROFILE else folder
+            beside = None if place is _ReferenceSource.PROFILE else folder
             return agent_in_module(module, attribute, folder=beside)
         case never:
             assert_never(never)
@@ -61,16 +61,16 @@ def source_of(text: str, loaded: Loaded) -> Path | None:
             assert_never(never)
 
 
-def settled(text: str, loaded: Loaded) -> str:
+def absolute_reference(text: str, loaded: Loaded) -> str:
     """Return a reference as it can be said in another folder: the path of a file is whole, what else stays as it is.
 
     Raises:
         ConfigurationError: the reference is none.
     """
-    reference = _parsed(text)
+    reference = _parse(text)
     if not isinstance(reference, FileReference):
         return text
-    return f"{_absolute(reference.path, _folder(_Place.of(loaded), loaded))}:{reference.attribute}"
+    return f"{_absolute(reference.path, _folder(_ReferenceSource.of(loaded), loaded))}:{reference.attribute}"
 
 
 def load_agents(place: str) -> dict[str, Agent[Any]]:
@@ -89,7 +89,7 @@ def load_agents(place: str) -> dict[str, Agent[Any]]:
     return {f"{place}:{attribute}": agent for attribute, agent in agents_in(module).items()}
 
 
-class _Place(Enum):
+class _ReferenceSource(Enum):
     """Who named the code, which decides what a path is relative to and whether trust is asked for."""
 
     COMMAND_LINE = "flag or variable"
@@ -105,13 +105,13 @@ class _Place(Enum):
         return cls.PROFILE if origin == str(loaded.profile.path) else cls.COMMAND_LINE
 
 
-def _code(text: str, loaded: Loaded) -> tuple[FileReference | ModuleReference, _Place]:
+def _code(text: str, loaded: Loaded) -> tuple[FileReference | ModuleReference, _ReferenceSource]:
     """Return the code that a reference names, and who names it."""
-    reference = _parsed(text)
-    place = _Place.of(loaded)
+    reference = _parse(text)
+    place = _ReferenceSource.of(loaded)
     if isinstance(reference, NameReference):
-        reference = _parsed(_named_by_project(reference.name, loaded.project))
-        place = _Place.PROJECT
+        reference = _parse(_named_by_project(reference.name, loaded.project))
+        place = _ReferenceSource.PROJECT
     assert not isinstance(reference, NameReference)  # a project file with one is refused when it is read
     return reference, place
 
@@ -133,15 +133,15 @@ def _named_by_project(name: str, project: ProjectFile | None) -> str:
     return project.agents[name]
 
 
-def _folder(place: _Place, loaded: Loaded) -> Path:
+def _folder(place: _ReferenceSource, loaded: Loaded) -> Path:
     """Return what paths are relative to; a project file that the user does not trust is refused."""
     match place:
-        case _Place.COMMAND_LINE:
+        case _ReferenceSource.COMMAND_LINE:
             return _current_folder()
-        case _Place.PROFILE:
+        case _ReferenceSource.PROFILE:
             assert loaded.profile.path is not None
             return loaded.profile.path.parent
-        case _Place.PROJECT:
+        case _ReferenceSource.PROJECT:
             assert loaded.project is not None
             require_trust(loaded.project, loaded.paths.trust)
             return loaded.project.root
@@ -156,7 +156,7 @@ def _current_folder() -> Path:
         raise ConfigurationError("the current folder, where the agent is looked for, is gone") from error
 
 
-def _parsed(text: str) -> Reference:
+def _parse(text: str) -> Reference:
     try:
         return parse_reference(text)
     except ValueError as error:

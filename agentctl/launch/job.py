@@ -19,11 +19,11 @@ from agentctl.net.defaults import get_defaults, set_default_ca_file
 from agentctl.profile.load import Loaded, find_key
 from agentctl.profile.resolve import BUILT_IN, Settings
 from agentctl.profile.trace_export import TraceExport
-from agentctl.profile.traces import Traces, traces_in_force
+from agentctl.profile.traces import Traces, effective_traces
 from agentctl.run.call import model_name
 from agentctl.tracing.process import set_default_processor, set_tracing_disabled
 
-from .provider import endpoint_in_force, is_of_endpoint, provider_of, set_default_keys
+from .provider import effective_endpoint, is_endpoint_model, make_provider, set_default_keys
 
 if TYPE_CHECKING:
     from agentctl.agent.session import Session
@@ -79,7 +79,7 @@ def prepare(
     """
     settings = loaded.settings
     key = find_key(loaded, environ)
-    traces = traces_in_force(loaded, environ)
+    traces = effective_traces(loaded, environ)
     export = TraceExport.of(settings.client, has_key=traces.key is not None)
     set_default_processor(export)
     if traces.is_enabled and traces.decided_by != BUILT_IN:
@@ -96,21 +96,21 @@ def prepare(
         notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
     export.default_model = default_model
     can_call = bool(agent.tools or agent.handoffs or agent.mcp_servers)
-    takes_turns = is_conversation or (can_call and settings.max_turns > 1)
+    is_multi_turn = is_conversation or (can_call and settings.max_turns > 1)
     return Job(
         agent=agent,
         prompt=prompt,
         config=RunConfig(
-            model=settings.model if settings.is_said("model") else None,
-            model_provider=provider_of(
+            model=settings.model if settings.is_explicit("model") else None,
+            model_provider=make_provider(
                 settings,
                 key.credential,
                 environ,
                 default_model=default_model,
-                takes_turns=takes_turns,
-                serves_traces=key.credential is not None and key.credential == traces.key,
+                is_multi_turn=is_multi_turn,
+                use_for_tracing=key.credential is not None and key.credential == traces.key,
             ),
-            model_settings=_model_settings(settings, said=True),
+            model_settings=_model_settings(settings, explicit=True),
             tracing_disabled=not traces.is_enabled,
             max_tokens_total=settings.max_tokens_total,
         ),
@@ -129,19 +129,19 @@ def check_conversation(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> 
         ConfigurationError: nobody serves the model.
         MissingKeyError: the endpoint has no key, and the model is one of its.
     """
-    model = _wanted_model(job)
+    model = _first_model(job)
     if isinstance(model, Model):
         return
     job.config.model_provider.get_model(model)
-    if is_of_endpoint(model) and get_defaults().openai_client is None:
-        endpoint = endpoint_in_force(loaded, environ)
+    if is_endpoint_model(model) and get_defaults().openai_client is None:
+        endpoint = effective_endpoint(loaded, environ)
         if endpoint.key is None:
             endpoint.headers_for(endpoint.base_url)
 
 
-def model_in_force(job: Job) -> str:
+def effective_model(job: Job) -> str:
     """Return the name of the model that answers first."""
-    model = _wanted_model(job)
+    model = _first_model(job)
     return model_name(model) if isinstance(model, Model) else model or get_default_model()
 
 
@@ -167,7 +167,7 @@ def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> Job:
     return replace(job, agent=agent)
 
 
-def _wanted_model(job: Job) -> str | Model | None:
+def _first_model(job: Job) -> str | Model | None:
     return job.config.model if job.config.model is not None else job.agent.model
 
 
@@ -186,7 +186,9 @@ def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agen
         from agentctl.definitions.reference import load_agent
 
         agent = load_agent(settings.agent, loaded)
-    changes: dict[str, Any] = {"model_settings": _model_settings(settings, said=False).resolve(agent.model_settings)}
+    changes: dict[str, Any] = {
+        "model_settings": _model_settings(settings, explicit=False).resolve(agent.model_settings)
+    }
     if agent.model is None:
         changes["model"] = settings.model
     if instructions is not None:
@@ -194,11 +196,11 @@ def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agen
     return agent.clone(**changes)
 
 
-def _model_settings(settings: Settings, *, said: bool) -> ModelSettings:
+def _model_settings(settings: Settings, *, explicit: bool) -> ModelSettings:
     """Return the model settings that were given for this run, which go over the agent's, or those that are defaults."""
     names = {
         name.split(".")[1]
         for name in settings.values
-        if name.startswith("settings.") and settings.is_said(name) == said
+        if name.startswith("settings.") and settings.is_explicit(name) == explicit
     }
     return ModelSettings(**{name: value for name, value in settings.model_settings.items() if name in names})

@@ -22,29 +22,29 @@ if TYPE_CHECKING:
     from agentctl.net.endpoint import KeySource
 
 
-def provider_of(
+def make_provider(
     settings: Settings,
     key: Key | None,
     environ: Mapping[str, str],
     *,
     default_model: str | None,
-    takes_turns: bool,
-    serves_traces: bool,
+    is_multi_turn: bool,
+    use_for_tracing: bool,
 ) -> MultiProvider:
     """Return what finds the models of a run. A client or default that the agent's own code has set counts as said."""
     client = settings.client
-    transport = _transport(settings, takes_turns=takes_turns)
+    transport = _transport(settings, is_multi_turn=is_multi_turn)
     uses_responses = settings.api == "responses" if settings.is_chosen("api") else None
     if get_defaults().openai_client is not None:
         return _Provider(default_model, openai_use_responses=uses_responses, responses_transport=transport)
     if transport != "http":
         check_websocket_origin(key, base_url=client.base_url, websocket_base_url=client.websocket_base_url)
-    sendable = _sendable(key, environ)
-    if serves_traces and sendable is not None and not isinstance(sendable, str):
-        sendable = _AlsoForTraces(sendable)
+    endpoint_key = _endpoint_key(key, environ)
+    if use_for_tracing and endpoint_key is not None and not isinstance(endpoint_key, str):
+        endpoint_key = _TraceKeySource(endpoint_key)
     return _Provider(
         default_model,
-        openai_api_key=sendable,
+        openai_api_key=endpoint_key,
         openai_base_url=client.base_url,
         openai_organization=client.organization,
         openai_project=client.project,
@@ -55,12 +55,12 @@ def provider_of(
     )
 
 
-def endpoint_in_force(loaded: Loaded, environ: Mapping[str, str]) -> Endpoint:
+def effective_endpoint(loaded: Loaded, environ: Mapping[str, str]) -> Endpoint:
     """Return where requests go, with the key that may be sent there, where there is one."""
     client = loaded.settings.client
     return Endpoint(
         base_url=client.base_url,
-        key=_sendable(find_key(loaded, environ).credential, environ),
+        key=_endpoint_key(find_key(loaded, environ).credential, environ),
         organization=client.organization,
         project=client.project,
     )
@@ -71,7 +71,7 @@ def http_options(client: ClientSettings) -> HttpOptions:
     return HttpOptions(request_timeout=client.request_timeout, max_retries=client.retries, ca_file=client.ca_file)
 
 
-def is_of_endpoint(model: str | None) -> bool:
+def is_endpoint_model(model: str | None) -> bool:
     """Return whether the endpoint of the run serves a model of this name."""
     return model is None or "/" not in model or model.startswith("openai/")
 
@@ -102,7 +102,7 @@ def set_default_keys(
     return ()
 
 
-def _transport(settings: Settings, *, takes_turns: bool) -> Transport:
+def _transport(settings: Settings, *, is_multi_turn: bool) -> Transport:
     """Return the transport of a run: what was chosen, or what is quicker for it where that is left to us."""
     client, defaults = settings.client, get_defaults()
     if (settings.api if settings.is_chosen("api") else defaults.openai_api) == "chat_completions":
@@ -119,10 +119,10 @@ def _transport(settings: Settings, *, takes_turns: bool) -> Transport:
         return "http"
     has_sockets = client.websocket_base_url is not None or origin_of(client.base_url) == origin_of(OPENAI_BASE_URL)
     # A run that can take only one turn is quicker over HTTP, by a round trip.
-    return "auto" if has_sockets and takes_turns else "http"
+    return "auto" if has_sockets and is_multi_turn else "http"
 
 
-def _sendable(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | None:
+def _endpoint_key(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | None:
     """Return the key as an endpoint takes it; a program is run, and the keyring asked, once a request needs it."""
     match key:
         case None:
@@ -154,7 +154,7 @@ class _Provider(MultiProvider):
 
 
 @dataclass(frozen=True, slots=True)
-class _AlsoForTraces:
+class _TraceKeySource:
     """A source of keys with which traces are exported too, once a request has asked for one."""
 
     source: KeySource

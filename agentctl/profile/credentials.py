@@ -20,7 +20,7 @@ from agentctl.redaction import register_secret
 from .document import Document, read_document, rewrite
 from .dotted import Parts, drop, join, put
 
-LONGEST_KEY = 8192
+MAX_KEY_LENGTH = 8192
 
 TRACING = "tracing"
 """What the key that traces are exported with is stored for, in the place of an origin."""
@@ -87,7 +87,7 @@ class Credentials:
     notes: tuple[str, ...] = ()
     """What the user should know about the file."""
 
-    def stored(self, purpose: str) -> Credential | KeyFromKeyring | None:
+    def find(self, purpose: str) -> Credential | KeyFromKeyring | None:
         """Return the key stored for an origin, or for `TRACING`."""
         key = self.keys.get(purpose)
         if key is None:
@@ -115,7 +115,7 @@ def load_credentials(path: Path | None, profile: str) -> Credentials:
     if document is None or path is None:
         return Credentials(path=path, profile=profile, keys={})
     keys = _keys(document, path).get(profile, {})
-    return Credentials(path=path, profile=profile, keys=keys, notes=_exposure(path))
+    return Credentials(path=path, profile=profile, keys=keys, notes=_permission_notes(path))
 
 
 def store_key(path: Path | None, profile: str, purpose: str, key: StoredKey) -> None:
@@ -123,7 +123,7 @@ def store_key(path: Path | None, profile: str, purpose: str, key: StoredKey) -> 
 
     The file becomes readable by its user alone.
     """
-    keep_secret(key.value)
+    register_key(key.value)
     entry: Document = {"keyring": True} if key.value is None else {"api_key": key.value}
     if not key.use_for_tracing:
         entry["use_for_tracing"] = False
@@ -156,14 +156,14 @@ def check_key(text: str) -> str:
     key = text.strip()
     if not key:
         raise ValueError("the key is empty")
-    if len(key) > LONGEST_KEY:
-        raise ValueError(f"the key is longer than {LONGEST_KEY} characters; it is probably something else")
+    if len(key) > MAX_KEY_LENGTH:
+        raise ValueError(f"the key is longer than {MAX_KEY_LENGTH} characters; it is probably something else")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ValueError("the key is not one line of printable ASCII without spaces; was it copied whole?")
     return key
 
 
-def keep_secret(key: str | None) -> None:
+def register_key(key: str | None) -> None:
     """Register a key as a secret, unless it is the word that stands for none."""
     if key != NO_KEY:
         register_secret(key)
@@ -186,10 +186,12 @@ def key_for(
     if no_key:
         return Credential(value=NO_KEY, source="client.key")
     origin = origin_of(base_url)
-    return next((key for key in _keys_at_hand(origin, environ, credentials, command) if may_go_to(key, origin)), None)
+    return next(
+        (key for key in _candidate_keys(origin, environ, credentials, command) if is_sendable_to(key, origin)), None
+    )
 
 
-def may_go_to(key: Key, origin: str) -> bool:
+def is_sendable_to(key: Key, origin: str) -> bool:
     """Say whether a key may be sent to an origin that the user named for the run."""
     return key.origins is None or origin in key.origins
 
@@ -203,7 +205,7 @@ def check_websocket_origin(key: Key | None, *, base_url: str, websocket_base_url
     if key is None or websocket_base_url is None:
         return
     origin, other = origin_of(base_url), origin_of(http_form(websocket_base_url))
-    if other != origin and not may_go_to(key, other):
+    if other != origin and not is_sendable_to(key, other):
         raise ConfigurationError(
             f"{websocket_base_url} is of another origin ({other}) than client.base_url ({origin}), and the key from "
             f"{key.source} is not for it: store one for both, with AGENTCTL_CLIENT_BASE_URL={other} and `agentctl "
@@ -212,7 +214,7 @@ def check_websocket_origin(key: Key | None, *, base_url: str, websocket_base_url
         )
 
 
-def _keys_at_hand(
+def _candidate_keys(
     origin: str, environ: Mapping[str, str], credentials: Credentials, command: KeyFromCommand | None
 ) -> Iterator[Key]:
     """Yield the keys that there are, the one that goes first first."""
@@ -220,7 +222,7 @@ def _keys_at_hand(
         yield Credential(value=key, source="AGENTCTL_API_KEY")
     if command is not None:
         yield command
-    if stored := credentials.stored(origin):
+    if stored := credentials.find(origin):
         yield stored
     named = (environ.get(name, "").strip() for name in ("OPENAI_BASE_URL", "OPENAI_WEBSOCKET_BASE_URL"))
     theirs = frozenset(origin_of(http_form(url)) for url in (OPENAI_BASE_URL, *named) if url)
@@ -236,7 +238,7 @@ def _from_environment(environ: Mapping[str, str], name: str) -> str | None:
         key = check_key(text)
     except ValueError as error:
         raise ConfigurationError(str(error), key=name) from None
-    keep_secret(key)
+    register_key(key)
     return key
 
 
@@ -275,7 +277,7 @@ def _is_table_of_tables(table: JSONValue) -> bool:
 def _key(entry: JSONValue, path: Path | None, place: str) -> StoredKey:
     use_for_tracing = entry.get("use_for_tracing", True) if isinstance(entry, dict) else None
     if not isinstance(use_for_tracing, bool):
-        raise _no_key(path, place)
+        raise _invalid_entry(path, place)
     match {**entry, "use_for_tracing": True}:
         case {"keyring": True, "use_for_tracing": True, **rest} if not rest:
             return StoredKey(value=None, use_for_tracing=use_for_tracing)
@@ -284,13 +286,13 @@ def _key(entry: JSONValue, path: Path | None, place: str) -> StoredKey:
                 value = check_key(text)
             except ValueError as error:
                 raise ConfigurationError(str(error), file=path, key=f"{place}.api_key") from None
-            keep_secret(value)
+            register_key(value)
             return StoredKey(value=value, use_for_tracing=use_for_tracing)
         case _:
-            raise _no_key(path, place)
+            raise _invalid_entry(path, place)
 
 
-def _no_key(path: Path | None, place: str) -> ConfigurationError:
+def _invalid_entry(path: Path | None, place: str) -> ConfigurationError:
     return ConfigurationError(
         "wants a table with a text, api_key, or keyring = true; and use_for_tracing = false, where that is so",
         file=path,
@@ -298,7 +300,7 @@ def _no_key(path: Path | None, place: str) -> ConfigurationError:
     )
 
 
-def _exposure(path: Path) -> tuple[str, ...]:
+def _permission_notes(path: Path) -> tuple[str, ...]:
     if sys.platform == "win32":
         return ()
     mode = stat.S_IMODE(os.stat(path).st_mode)

@@ -11,11 +11,11 @@ from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 from agentctl.storage import locked, write_atomic
 
-from .kinds import DEEPEST
+from .kinds import MAX_DEPTH
 
 Document: TypeAlias = dict[str, JSONValue]
 
-LARGEST = 1 << 20
+MAX_BYTES = 1 << 20
 """The most bytes that a file of settings may have."""
 
 PRIVATE = 0o600
@@ -27,7 +27,7 @@ def read_document(path: Path) -> Document | None:
     """Return what a TOML file says, or None where there is no such file; raise `ConfigurationError`."""
     try:
         with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None
     except IsADirectoryError as error:
@@ -41,8 +41,8 @@ def parse_document(data: bytes, path: Path) -> Document:
     """Return what the TOML in `data` says; `path` is for the message of the `ConfigurationError`."""
     import tomllib  # 3 ms that only a file costs
 
-    if len(data) > LARGEST:
-        raise ConfigurationError(f"is larger than {LARGEST >> 20} MiB; it cannot be a file of settings", file=path)
+    if len(data) > MAX_BYTES:
+        raise ConfigurationError(f"is larger than {MAX_BYTES >> 20} MiB; it cannot be a file of settings", file=path)
     try:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -53,7 +53,7 @@ def parse_document(data: bytes, path: Path) -> Document:
     except RecursionError as error:
         raise ConfigurationError("is nested too deeply", file=path) from error
     except ValueError as error:
-        raise _located(error, text, path) from error
+        raise _syntax_error(error, text, path) from error
     _check_depth(document, path)
     return document
 
@@ -74,14 +74,14 @@ def rewrite(path: Path | None, edit: Callable[[Document], Document | None], *, p
             before = read_document(path)
             after = edit(before or {})
             if after is not None:
-                write_atomic(path, _encoded(after, path), mode=PRIVATE if private or before is None else None)
+                write_atomic(path, _encode(after, path), mode=PRIVATE if private or before is None else None)
     except OSError as error:
         raise ConfigurationError(
             f"cannot be written: {error.strerror}; AGENTCTL_HOME can name another folder", file=path
         ) from error
 
 
-def _located(error: ValueError, text: str, path: Path) -> ConfigurationError:
+def _syntax_error(error: ValueError, text: str, path: Path) -> ConfigurationError:
     """Return the parser's message with the place it names in front."""
     message = str(error)
     place = re.search(_PLACE, message)
@@ -94,7 +94,7 @@ def _located(error: ValueError, text: str, path: Path) -> ConfigurationError:
 
 def _check_depth(document: Document, path: Path) -> None:
     level: list[JSONValue] = [document]
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         level = [
             inner
             for item in level
@@ -106,13 +106,13 @@ def _check_depth(document: Document, path: Path) -> None:
     raise ConfigurationError("is nested too deeply", file=path)
 
 
-def _encoded(document: Document, path: Path) -> bytes:
+def _encode(document: Document, path: Path) -> bytes:
     import tomli_w  # only a write needs it
 
     try:
         data = tomli_w.dumps(document).encode()
     except TypeError as error:
         raise ConfigurationError("TOML has no null: leave the key out instead", file=path) from error
-    if len(data) > LARGEST:
-        raise ConfigurationError(f"would grow beyond {LARGEST >> 20} MiB", file=path)
+    if len(data) > MAX_BYTES:
+        raise ConfigurationError(f"would grow beyond {MAX_BYTES >> 20} MiB", file=path)
     return data

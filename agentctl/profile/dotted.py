@@ -67,7 +67,7 @@ def drop(table: dict[str, JSONValue], parts: Parts) -> bool:
     return found
 
 
-def nested(values: Iterable[tuple[Parts, JSONValue]]) -> dict[str, JSONValue]:
+def nest(values: Iterable[tuple[Parts, JSONValue]]) -> dict[str, JSONValue]:
     """Return named values as nested tables."""
     table: dict[str, JSONValue] = {}
     for parts, value in values:

@@ -1,6 +1,6 @@
 """The system's keyring, for keys that are not to lie in a file of ours; its package is imported where it is asked.
 
-Each question is put on a thread of its own: a keyring may wait for somebody who never comes.
+Each query is put on a thread of its own: a keyring may wait for somebody who never comes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from agentctl.errors import ConfigurationError
 from agentctl.redaction import excerpt
 from agentctl.threads import in_daemon_thread
 
-from .credentials import check_key, keep_secret
+from .credentials import check_key, register_key
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -24,7 +24,7 @@ T = TypeVar("T")
 SERVICE = "agentctl"
 """The name that the keyring shows our keys under."""
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds that the keyring may take: somebody may have to unlock it."""
 
 _IN_A_FILE = "or keep the key in a file: `agentctl config set-key` without --keyring"
@@ -33,9 +33,9 @@ _IN_A_FILE = "or keep the key in a file: `agentctl config set-key` without --key
 class KeyringKey:
     """A source of keys: asks the keyring once."""
 
-    def __init__(self, entry: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, entry: str, *, timeout: float = TIMEOUT) -> None:
         self._entry = entry
-        self._patience = patience
+        self._timeout = timeout
         self._lock = asyncio.Lock()
         self._key: str | None = None
 
@@ -48,45 +48,45 @@ class KeyringKey:
         async with self._lock:
             if self._key is None:
                 try:
-                    async with asyncio.timeout(self._patience):
+                    async with asyncio.timeout(self._timeout):
                         self._key = await in_daemon_thread(lambda: _fetch(self._entry), name="the keyring")
                 except TimeoutError:
-                    raise _too_slow(self._patience) from None
+                    raise _timed_out(self._timeout) from None
             return self._key
 
     async def refresh(self, refused: str) -> None:
         """Return None: the keyring has no other key."""
 
 
-def fetch(entry: str, *, patience: float = PATIENCE) -> str:
+def fetch(entry: str, *, timeout: float = TIMEOUT) -> str:
     """Return the key that the keyring has by this name.
 
     Raises:
         ConfigurationError: it has none, is locked or fails, or its package is not installed.
     """
-    return _waited(lambda: _fetch(entry), patience)
+    return _run_in_thread(lambda: _fetch(entry), timeout)
 
 
-def keep(entry: str, key: str, *, patience: float = PATIENCE) -> None:
+def store(entry: str, key: str, *, timeout: float = TIMEOUT) -> None:
     """Give the keyring a key, in place of what it has by this name.
 
     Raises:
         ConfigurationError: as `fetch`.
     """
-    _waited(lambda: _keep(entry, key), patience)
+    _run_in_thread(lambda: _store(entry, key), timeout)
 
 
-def forget(entry: str, *, patience: float = PATIENCE) -> None:
+def delete(entry: str, *, timeout: float = TIMEOUT) -> None:
     """Remove what the keyring has by this name, where it has something.
 
     Raises:
         ConfigurationError: it is locked or fails, or its package is not installed.
     """
-    _waited(lambda: _forget(entry), patience)
+    _run_in_thread(lambda: _delete(entry), timeout)
 
 
 def _fetch(entry: str) -> str:
-    key = _answer(lambda keyring: keyring.get_password(SERVICE, entry))
+    key = _query(lambda keyring: keyring.get_password(SERVICE, entry))
     if key is None:
         raise ConfigurationError(
             f"the keyring has no key {entry!r} of {SERVICE}; `agentctl config set-key --keyring` stores one"
@@ -95,25 +95,25 @@ def _fetch(entry: str) -> str:
         checked = check_key(key)
     except ValueError as error:
         raise ConfigurationError(f"the keyring's key {entry!r} of {SERVICE} is none: {error}") from None
-    keep_secret(checked)
+    register_key(checked)
     return checked
 
 
-def _keep(entry: str, key: str) -> None:
-    _answer(lambda keyring: keyring.set_password(SERVICE, entry, key))
-    if _answer(lambda keyring: keyring.get_password(SERVICE, entry)) != key:
+def _store(entry: str, key: str) -> None:
+    _query(lambda keyring: keyring.set_password(SERVICE, entry, key))
+    if _query(lambda keyring: keyring.get_password(SERVICE, entry)) != key:
         raise ConfigurationError(f"the keyring did not keep the key; choose another one, {_IN_A_FILE}")
 
 
-def _forget(entry: str) -> None:
+def _delete(entry: str) -> None:
     def remove(keyring: KeyringBackend) -> None:
         if keyring.get_password(SERVICE, entry) is not None:
             keyring.delete_password(SERVICE, entry)
 
-    _answer(remove)
+    _query(remove)
 
 
-def _answer(question: Callable[[KeyringBackend], T]) -> T:
+def _query(query: Callable[[KeyringBackend], T]) -> T:
     """Return what the keyring of this machine answers; raise `ConfigurationError` where it does not."""
     try:
         # 80 ms that only a key in the keyring costs.
@@ -124,7 +124,7 @@ def _answer(question: Callable[[KeyringBackend], T]) -> T:
             "the system's keyring needs the extra `keyring`: pip install 'agentctl[keyring]'"
         ) from error
     try:
-        return question(keyring.get_keyring())
+        return query(keyring.get_keyring())
     except NoKeyringError as error:
         raise ConfigurationError(f"there is no keyring that works here; start one, {_IN_A_FILE}") from error
     except KeyringLocked as error:
@@ -135,8 +135,8 @@ def _answer(question: Callable[[KeyringBackend], T]) -> T:
         ) from error
 
 
-def _waited(work: Callable[[], T], patience: float) -> T:
-    """Return what comes of the work, done on a thread that is left behind once patience is at its end."""
+def _run_in_thread(work: Callable[[], T], timeout: float) -> T:
+    """Return what comes of the work, done on a thread that is left behind once timeout is at its end."""
     done: list[T] = []
     failed: list[BaseException] = []
 
@@ -148,13 +148,13 @@ def _waited(work: Callable[[], T], patience: float) -> T:
 
     thread = threading.Thread(target=do, name="the keyring", daemon=True)
     thread.start()
-    thread.join(patience)
+    thread.join(timeout)
     for error in failed:
         raise error
     if not done:
-        raise _too_slow(patience)
+        raise _timed_out(timeout)
     return done[0]
 
 
-def _too_slow(patience: float) -> ConfigurationError:
-    return ConfigurationError(f"the keyring did not answer within {patience:g} s; unlock it, {_IN_A_FILE}")
+def _timed_out(timeout: float) -> ConfigurationError:
+    return ConfigurationError(f"the keyring did not answer within {timeout:g} s; unlock it, {_IN_A_FILE}")

@@ -14,7 +14,7 @@ from .kinds import Choice, Integer, Kind, ListOf, Plain, Table, check, describe,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class SettingKey:
     """A row of the table."""
 
     name: str
@@ -71,108 +71,112 @@ _SETTINGS: tuple[tuple[str, Kind, str], ...] = (
 )
 _NEVER_IN_PROJECT = {"extra_query", "extra_body", "extra_headers", "extra_args"}
 
-KEYS: tuple[Key, ...] = (
-    Key(
+KEYS: tuple[SettingKey, ...] = (
+    SettingKey(
         name="model",
         kind=Plain.TEXT,
         meaning="The model that answers.",
         in_project=True,
         openai_env="OPENAI_DEFAULT_MODEL",
     ),
-    Key(
+    SettingKey(
         name="agent",
         kind=Plain.TEXT,
         meaning="The agent that runs: file.py:attr, module:attr, or a name from agentctl.toml.",
         in_project=True,
     ),
-    Key(name="max_turns", kind=Integer(1), meaning="The most model calls of a run.", in_project=True, default=10),
-    Key(
+    SettingKey(
+        name="max_turns", kind=Integer(1), meaning="The most model calls of a run.", in_project=True, default=10
+    ),
+    SettingKey(
         name="max_tokens_total",
         kind=Integer(1),
         meaning="The most tokens of a run, in and out.",
         in_project=True,
     ),
-    Key(name="timeout", kind=Plain.DURATION, meaning="The longest that a run may take.", in_project=True),
-    Key(
+    SettingKey(name="timeout", kind=Plain.DURATION, meaning="The longest that a run may take.", in_project=True),
+    SettingKey(
         name="on_approval",
         kind=Choice(("allow", "deny", "fail", "suspend")),
         meaning="What becomes of a call that needs approval where nobody can be asked: allow, deny, fail or suspend.",
         default="fail",
     ),
-    Key(
+    SettingKey(
         name="ticket_lifetime",
         kind=Plain.DURATION,
         meaning="How long a suspended run can be gone on with.",
         default="168h",
     ),
-    Key(
+    SettingKey(
         name="transport",
         kind=Choice(("auto", "http", "websocket")),
         meaning="How requests travel: http, websocket, or auto, which chooses for each run.",
         default="auto",
     ),
-    Key(
+    SettingKey(
         name="api",
         kind=Choice(("responses", "chat_completions")),
         meaning="Which API the service speaks: responses or chat_completions.",
         default="responses",
     ),
-    Key(
+    SettingKey(
         name="key_command",
         kind=Plain.COMMAND,
         meaning='A program that prints the key, and its arguments: `["op", "read", "op://vault/item/key"]`.',
     ),
-    Key(
+    SettingKey(
         name="client.base_url",
         kind=Plain.URL,
         meaning="Where the service is.",
         default=OPENAI_BASE_URL,
         openai_env="OPENAI_BASE_URL",
     ),
-    Key(
+    SettingKey(
         name="client.websocket_base_url",
         kind=Plain.WEBSOCKET_URL,
         meaning="Where the service takes WebSockets, where not at `client.base_url`.",
         openai_env="OPENAI_WEBSOCKET_BASE_URL",
     ),
-    Key(
+    SettingKey(
         name="client.organization",
         kind=Plain.TEXT,
         meaning="The organization that is billed.",
         openai_env="OPENAI_ORG_ID",
     ),
-    Key(name="client.project", kind=Plain.TEXT, meaning="The project that is billed.", openai_env="OPENAI_PROJECT_ID"),
-    Key(
+    SettingKey(
+        name="client.project", kind=Plain.TEXT, meaning="The project that is billed.", openai_env="OPENAI_PROJECT_ID"
+    ),
+    SettingKey(
         name="client.request_timeout",
         kind=Plain.DURATION,
         meaning="The longest silence of the service.",
         default=600,
     ),
-    Key(
+    SettingKey(
         name="client.retries",
         kind=Integer(0, 10),
         meaning="How often a failed request is tried again.",
         default=2,
     ),
-    Key(name="client.ca_file", kind=Plain.PATH, meaning="Certificates (PEM) to trust beside the system's."),
-    Key(
+    SettingKey(name="client.ca_file", kind=Plain.PATH, meaning="Certificates (PEM) to trust beside the system's."),
+    SettingKey(
         name="client.key",
         kind=Choice((NO_KEY,), hint=_KEY_HINT),
         meaning=f'"{NO_KEY}": the endpoint needs no key.',
     ),
-    Key(
+    SettingKey(
         name="trace.enabled",
         kind=Plain.BOOLEAN,
         meaning="Whether runs are traced; traces go to OpenAI where it is the service, and to `trace.processors`.",
         default=True,
     ),
-    Key(
+    SettingKey(
         name="trace.processors",
         kind=ListOf(Plain.FACTORY),
         meaning='Functions that make processors of traces: `["package.module:function"]`.',
     ),
     *(
-        Key(name=f"settings.{name}", kind=kind, meaning=meaning, in_project=name not in _NEVER_IN_PROJECT)
+        SettingKey(name=f"settings.{name}", kind=kind, meaning=meaning, in_project=name not in _NEVER_IN_PROJECT)
         for name, kind, meaning in _SETTINGS
     ),
 )
@@ -182,7 +186,7 @@ _TABLES = {key.parts[:1] for key in KEYS if len(key.parts) > 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class SettingRow:
     """A line of the documented table of settings."""
 
     name: str
@@ -191,21 +195,21 @@ class Row:
     default: str
 
 
-def keys_table() -> list[Row]:
+def keys_table() -> list[SettingRow]:
     """Return the table as the documentation shows it; the model settings are one line."""
     rows = [
-        Row(name=key.name, env=key.env, meaning=key.meaning, default=_shown(key.default))
+        SettingRow(name=key.name, env=key.env, meaning=key.meaning, default=_format_default(key.default))
         for key in KEYS
         if key.parts[0] != "settings"
     ]
     names = ", ".join(name for name, _, _ in _SETTINGS)
     rows.append(
-        Row(name="settings.NAME", env="AGENTCTL_SETTINGS_NAME", meaning=f"Model settings: {names}.", default="")
+        SettingRow(name="settings.NAME", env="AGENTCTL_SETTINGS_NAME", meaning=f"Model settings: {names}.", default="")
     )
     return rows
 
 
-def find(parts: Parts) -> Key:
+def find_setting(parts: Parts) -> SettingKey:
     """Return the key that `parts` name, or that holds what they name; raise `ValueError` with a suggestion."""
     for length in (2, 1):
         if key := _BY_PARTS.get(parts[:length]):
@@ -216,7 +220,7 @@ def find(parts: Parts) -> Key:
     raise ValueError(f"unknown key {name!r}{suggestion(name, (key.name for key in KEYS))}")
 
 
-def check_entry(parts: Parts, value: JSONValue) -> Key | None:
+def check_entry(parts: Parts, value: JSONValue) -> SettingKey | None:
     """Return the key of a named value that may be set, or None for a table of keys that is empty.
 
     Raises `ValueError`, saying what is wrong.
@@ -225,7 +229,7 @@ def check_entry(parts: Parts, value: JSONValue) -> Key | None:
         if value == {}:
             return None
         raise ValueError(f"wants a table, with names such as {_example(parts)}")
-    key = find(parts)
+    key = find_setting(parts)
     kind = _kind_below(key, parts)
     if kind is None:
         raise ValueError(f"{key.name} wants {describe(key.kind)}, and has nothing below it")
@@ -237,14 +241,14 @@ def parse_name(text: str) -> Parts:
     """Return the name of a key or of a whole table of keys, taken apart; raise `ValueError` where there is none."""
     parts = split(text)
     if parts not in _TABLES:
-        find(parts)
+        find_setting(parts)
     return parts
 
 
 def parse_value(name: str, text: str) -> JSONValue:
     """Return the value that `text` gives to a key, checked; raise `ValueError` where it cannot."""
     parts = parse_name(name)
-    kind = None if parts in _TABLES else _kind_below(find(parts), parts)
+    kind = None if parts in _TABLES else _kind_below(find_setting(parts), parts)
     value = text if kind is None else from_text(kind, text)
     check_entry(parts, value)
     return value
@@ -272,7 +276,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(name, list(known), n=1)), None)
 
 
-def _shown(default: JSONValue) -> str:
+def _format_default(default: JSONValue) -> str:
     match default:
         case None:
             return ""
@@ -286,7 +290,7 @@ def _example(table: Parts) -> str:
     return next(key.name for key in KEYS if key.parts[:1] == table)
 
 
-def _kind_below(key: Key, parts: Parts) -> Kind | None:
+def _kind_below(key: SettingKey, parts: Parts) -> Kind | None:
     """Return the kind of what `parts` name inside the key: the key's own, or that of a value in an open table."""
     match len(parts) - len(key.parts), key.kind:
         case 0, kind:

@@ -13,13 +13,13 @@ from agentctl.origin import http_form, origin_of
 
 from .reference import is_dotted
 
-DEEPEST = 32
+MAX_DEPTH = 32
 """The most levels of tables and lists in one value."""
 
-LARGEST = 1e300
+MAX_NUMBER = 1e300
 """The limit of numbers: beyond it arithmetic overflows."""
 
-LONGEST = 1e9
+MAX_SECONDS = 1e9
 """The limit of durations, in seconds."""
 
 
@@ -88,7 +88,7 @@ def check(kind: Kind, value: JSONValue) -> None:
     if not _fits(kind, value):
         if isinstance(kind, Choice) and kind.hint:
             raise ValueError(kind.hint)
-        raise ValueError(f"wants {describe(kind)}, not {_shown(value)}")
+        raise ValueError(f"wants {describe(kind)}, not {_format_value(value)}")
     if kind is Plain.URL:
         _check_url(value)
     elif kind is Plain.WEBSOCKET_URL:
@@ -167,9 +167,9 @@ def is_factory(text: str) -> bool:
 
 
 def is_plain(value: JSONValue) -> bool:
-    """Say whether JSON can hold a value, and whether it is nested less than `DEEPEST` levels."""
+    """Say whether JSON can hold a value, and whether it is nested less than `MAX_DEPTH` levels."""
     level = [value]
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         inner: list[JSONValue] = []
         for item in level:
             if isinstance(item, dict):
@@ -231,14 +231,14 @@ def _check_url(value: str) -> None:
 
 
 def _is_number(value: JSONValue) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
+    return isinstance(value, int | float) and not isinstance(value, bool) and -MAX_NUMBER < value < MAX_NUMBER
 
 
 def _is_duration(value: JSONValue) -> bool:
     if not isinstance(value, str):
-        return _is_number(value) and 0 < value < LONGEST
+        return _is_number(value) and 0 < value < MAX_SECONDS
     try:
-        return 0 < seconds(value) < LONGEST
+        return 0 < seconds(value) < MAX_SECONDS
     except ValueError:
         return False
 
@@ -262,7 +262,7 @@ def _json(text: str) -> JSONValue:
     return value if is_plain(value) else text
 
 
-def _shown(value: JSONValue) -> str:
+def _format_value(value: JSONValue) -> str:
     match value:
         case dict():
             return "a table"

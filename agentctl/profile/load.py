@@ -15,9 +15,9 @@ from agentctl.redaction import mask_keys, register_secret
 from agentctl.storage import Folders, folders
 
 from .credentials import TRACING, Credential, Key, KeyFromCommand, KeyFromKeyring, key_for, load_credentials
-from .project import ProjectFile, Search, find_project
+from .project import ProjectFile, ProjectSearch, find_project
 from .resolve import Settings, resolve, unknown_variables
-from .store import Named, Profile, check_profile_name, load_profile
+from .store import Profile, ProfileSelection, check_profile_name, load_profile
 
 NO_HOME = "there is no usable home folder: nothing is kept; AGENTCTL_HOME can name one"
 
@@ -32,7 +32,7 @@ class Paths:
     profile: Path | None
     is_explicit: bool
     """Whether the user named the profile file."""
-    named: Named | None = None
+    named: ProfileSelection | None = None
     """The profile in it that the user named, where they did."""
 
     @property
@@ -59,7 +59,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyInForce:
+class EffectiveKey:
     """The key that the run may send, if any, and what the user should be told about it."""
 
     credential: Key | None
@@ -74,7 +74,7 @@ def find_paths(environ: Mapping[str, str], config: Path | None, profile: str | N
 
     Raises `ConfigurationError`: the variable holds what is no name of a profile.
     """
-    found, named = folders(environ), _named(environ, profile)
+    found, named = folders(environ), _selected_profile(environ, profile)
     file = config or (Path(environ["AGENTCTL_CONFIG"]) if environ.get("AGENTCTL_CONFIG") else None)
     if file is not None:
         path = Path(os.path.expanduser(file)).absolute()
@@ -115,24 +115,24 @@ def load_settings(
     )
 
 
-def search_project(cwd: Path | None = None) -> Search:
+def search_project(cwd: Path | None = None) -> ProjectSearch:
     """Return the project file for `cwd`, by default the process's own folder, which may be gone."""
     if cwd is None:
         try:
             cwd = Path.cwd()
         except OSError:
-            return Search()
+            return ProjectSearch()
     return find_project(cwd)
 
 
-def find_key(loaded: Loaded, environ: Mapping[str, str]) -> KeyInForce:
+def find_key(loaded: Loaded, environ: Mapping[str, str]) -> EffectiveKey:
     """Return the key that may be sent to the endpoint in force; a program that prints it is not run."""
     credentials = load_credentials(loaded.paths.credentials, loaded.profile.name)
     client = loaded.settings.client
     command = _key_command(loaded)
     credential = key_for(client.base_url, environ, credentials, command=command, no_key=client.key is not None)
-    missing = () if credential is not None else tuple(_why_none(loaded, command))
-    return KeyInForce(credential=credential, notes=(*credentials.notes, *missing))
+    missing = () if credential is not None else tuple(_missing_key_notes(loaded, command))
+    return EffectiveKey(credential=credential, notes=(*credentials.notes, *missing))
 
 
 def find_tracing_key(loaded: Loaded, environ: Mapping[str, str]) -> Key | None:
@@ -140,7 +140,7 @@ def find_tracing_key(loaded: Loaded, environ: Mapping[str, str]) -> Key | None:
 
     The latter only where the endpoint is OpenAI's and the user does not keep its key from traces.
     """
-    stored = load_credentials(loaded.paths.credentials, loaded.profile.name).stored(TRACING)
+    stored = load_credentials(loaded.paths.credentials, loaded.profile.name).find(TRACING)
     if stored is not None:
         return stored
     origin = origin_of(OPENAI_BASE_URL)
@@ -155,14 +155,14 @@ def find_tracing_key(loaded: Loaded, environ: Mapping[str, str]) -> Key | None:
             return key
 
 
-def _named(environ: Mapping[str, str], profile: str | None) -> Named | None:
+def _selected_profile(environ: Mapping[str, str], profile: str | None) -> ProfileSelection | None:
     if profile is not None:
-        return Named(name=profile, origin=_OPTION)
+        return ProfileSelection(name=profile, origin=_OPTION)
     name = environ.get("AGENTCTL_PROFILE", "").strip()
     if not name:
         return None
     try:
-        return Named(name=check_profile_name(name), origin="AGENTCTL_PROFILE")
+        return ProfileSelection(name=check_profile_name(name), origin="AGENTCTL_PROFILE")
     except ValueError as error:
         raise ConfigurationError(mask_keys(str(error)), key="AGENTCTL_PROFILE") from error
 
@@ -181,7 +181,7 @@ def _key_command(loaded: Loaded) -> KeyFromCommand | None:
     return KeyFromCommand(command=command, source=source, origins=origins)
 
 
-def _why_none(loaded: Loaded, command: KeyFromCommand | None) -> Iterator[str]:
+def _missing_key_notes(loaded: Loaded, command: KeyFromCommand | None) -> Iterator[str]:
     origin, profile = origin_of(loaded.settings.client.base_url), loaded.profile
     if command is not None:
         yield (

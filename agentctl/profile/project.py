@@ -14,7 +14,7 @@ from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 from agentctl.redaction import mask_keys
 
-from .document import LARGEST, Document, parse_document
+from .document import MAX_BYTES, Document, parse_document
 from .dotted import join, leaves
 from .keys import check_entry, suggestion
 from .reference import FileReference, ModuleReference, NameReference, is_name, parse_reference
@@ -49,7 +49,7 @@ class ProjectFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class ProjectSearch:
     """What the search for a project file came to."""
 
     project: ProjectFile | None = None
@@ -57,7 +57,7 @@ class Search:
     """Which files were passed over, and why."""
 
 
-def find_project(cwd: Path, *, user: int | None = None) -> Search:
+def find_project(cwd: Path, *, user: int | None = None) -> ProjectSearch:
     """Return the nearest project file from `cwd` up to the root of its repository; outside one, that of `cwd` alone.
 
     A file that belongs to neither `user` (this one by default) nor root is passed over with a note. Raises
@@ -69,19 +69,19 @@ def find_project(cwd: Path, *, user: int | None = None) -> Search:
         path = folder / FILE_NAME
         try:
             content = _read(path, folders[-1], _this_user() if user is None else user)
-        except _PassedOver as reason:
+        except _FileSkipped as reason:
             notes.append(f"{path} is not used: {reason}")
         else:
             if content is not None:
-                return Search(project=parse_project(content, path), notes=tuple(notes))
-    return Search(notes=tuple(notes))
+                return ProjectSearch(project=parse_project(content, path), notes=tuple(notes))
+    return ProjectSearch(notes=tuple(notes))
 
 
 def read_project(path: Path, *, user: int | None = None) -> ProjectFile:
     """Return what the project file at `path` says; raise `ConfigurationError` where it cannot be used."""
     try:
         content = _read(path, _folders(path.parent)[-1], _this_user() if user is None else user)
-    except _PassedOver as reason:
+    except _FileSkipped as reason:
         raise ConfigurationError(f"cannot be used: {reason}", file=path) from None
     if content is None:
         raise ConfigurationError("there is no such file", file=path)
@@ -98,7 +98,7 @@ def parse_project(content: bytes, path: Path) -> ProjectFile:
     return ProjectFile(path=path, values=values, agents=agents, content=content)
 
 
-class _PassedOver(Exception):
+class _FileSkipped(Exception):
     """The file is there, and must not be used; the text says why."""
 
 
@@ -127,13 +127,13 @@ def _read(path: Path, boundary: Path, user: int | None) -> bytes | None:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise _PassedOver("it is no regular file")
+            raise _FileSkipped("it is no regular file")
         if user is not None and status.st_uid not in (user, 0):
-            raise _PassedOver(f"it belongs to user {status.st_uid}, not to you ({user}) or root")
+            raise _FileSkipped(f"it belongs to user {status.st_uid}, not to you ({user}) or root")
         if not _lies_in(path, boundary):
-            raise _PassedOver(f"it is a link that leads out of {boundary}")
+            raise _FileSkipped(f"it is a link that leads out of {boundary}")
         with open(descriptor, "rb", closefd=False) as file:
-            return file.read(LARGEST + 1)
+            return file.read(MAX_BYTES + 1)
     finally:
         os.close(descriptor)
 

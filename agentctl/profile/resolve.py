@@ -12,8 +12,8 @@ from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 from agentctl.redaction import mask_keys
 
-from .dotted import Parts, drop, join, leaves, nested, split
-from .keys import KEYS, check_entry, find, nearest, parse_value
+from .dotted import Parts, drop, join, leaves, nest, split
+from .keys import KEYS, check_entry, find_setting, nearest, parse_value
 from .kinds import Plain, Table, seconds
 from .project import ProjectFile
 from .store import Profile
@@ -99,7 +99,7 @@ class Settings:
         """Return whether the user decided a value, anywhere."""
         return self.values[key].origin != BUILT_IN
 
-    def is_said(self, key: str) -> bool:
+    def is_explicit(self, key: str) -> bool:
         """Return whether a value was given for this run, by a flag or an `AGENTCTL_*` variable, and is no default."""
         value = self.values.get(key)
         return value is not None and (value.origin == FLAG or value.origin.startswith(_ENV))
@@ -123,11 +123,11 @@ def resolve(
         _environment(environ),
         _flags(flags),
     ):
-        above = nested(layer)
+        above = nest(layer)
         if "base_url" in above.get("client", {}):
             drop(merged, ("client", "websocket_base_url"))
-        merged = _over(merged, above)
-    found = sorted(leaves(merged), key=lambda leaf: (_place(leaf[0]), leaf[0]))
+        merged = _merge(merged, above)
+    found = sorted(leaves(merged), key=lambda leaf: (_position(leaf[0]), leaf[0]))
     return _settings({join(parts): value for parts, value in found})
 
 
@@ -137,7 +137,7 @@ def unknown_variables(environ: Mapping[str, str]) -> tuple[str, ...]:
     strange = sorted(
         name
         for name, text in environ.items()
-        if name.startswith(_ENV) and text and name not in known and _setting_named(name) is None
+        if name.startswith(_ENV) and text and name not in known and _open_table_setting(name) is None
     )
     ours = [name.removeprefix(_ENV) for name in known]
     meant = ((name, nearest(name.removeprefix(_ENV), ours)) for name in strange)
@@ -150,7 +150,7 @@ def _setting_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, Parts]
     """Yield the variables of ours that are set and the keys that they set, a table before the values in it."""
     for name in sorted(environ):
         if name.startswith(_ENV) and environ[name].strip():
-            parts = _BY_ENV.get(name) or _setting_named(name)
+            parts = _BY_ENV.get(name) or _open_table_setting(name)
             if parts is not None:
                 yield name, parts
 
@@ -170,7 +170,7 @@ def _openai(environ: Mapping[str, str]) -> Iterator[_Entry]:
 def _file(values: Mapping[str, JSONValue], path: Path | None) -> Iterator[_Entry]:
     for name, value in values.items():
         parts = split(name)
-        if path is not None and find(parts).kind is Plain.PATH:
+        if path is not None and find_setting(parts).kind is Plain.PATH:
             value = str(path.parent / os.path.expanduser(value))
         yield parts, Value(value=value, origin=str(path))
 
@@ -202,13 +202,13 @@ def _flags(flags: Mapping[str, JSONValue]) -> Iterator[_Entry]:
 
 def _entries(parts: Parts, value: JSONValue, origin: str) -> Iterator[_Entry]:
     """Yield a value that came whole as the values in it, so that tables merge."""
-    if find(parts).kind is Plain.PATH:
+    if find_setting(parts).kind is Plain.PATH:
         value = os.path.expanduser(value)
-    for inner, leaf in leaves(nested([(parts, value)])):
+    for inner, leaf in leaves(nest([(parts, value)])):
         yield inner, Value(value=leaf, origin=origin)
 
 
-def _setting_named(variable: str) -> Parts | None:
+def _open_table_setting(variable: str) -> Parts | None:
     """Return the value inside an open table that a variable such as AGENTCTL_SETTINGS_REASONING_EFFORT names."""
     for key in KEYS:
         if isinstance(key.kind, Table) and variable.startswith(f"{key.env}_"):
@@ -216,16 +216,16 @@ def _setting_named(variable: str) -> Parts | None:
     return None
 
 
-def _over(low: Tree, high: Tree) -> Tree:
+def _merge(low: Tree, high: Tree) -> Tree:
     merged = dict(low)
     for name, value in high.items():
         below = merged.get(name)
-        merged[name] = _over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        merged[name] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
 
 
-def _place(parts: Parts) -> int:
-    return KEYS.index(find(parts))
+def _position(parts: Parts) -> int:
+    return KEYS.index(find_setting(parts))
 
 
 def _settings(values: Mapping[str, Value]) -> Settings:
@@ -236,7 +236,7 @@ def _settings(values: Mapping[str, Value]) -> Settings:
         return seconds(get(name)) if name in values else None
 
     named = ((split(name), value.value) for name, value in values.items())
-    model_settings = nested((parts[1:], value) for parts, value in named if parts[0] == "settings")
+    model_settings = nest((parts[1:], value) for parts, value in named if parts[0] == "settings")
     if "timeout" in model_settings:
         model_settings["timeout"] = duration("settings.timeout")
     ca_file = get("client.ca_file")

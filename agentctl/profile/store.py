@@ -24,8 +24,8 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """A profile's name, and who said it."""
+class ProfileSelection:
+    """A profile's name, and who source it."""
 
     name: str
     origin: str | None
@@ -51,7 +51,7 @@ class Profiles:
 
     names: tuple[str, ...]
     """The default one first."""
-    in_force: Named
+    current: ProfileSelection
     """The one that commands read and change; it may be missing."""
 
 
@@ -63,7 +63,7 @@ def check_profile_name(text: str) -> str:
 
 
 def load_profile(
-    path: Path | None, named: Named | None = None, *, required: bool = False, may_be_new: bool = False
+    path: Path | None, named: ProfileSelection | None = None, *, required: bool = False, may_be_new: bool = False
 ) -> Profile:
     """Return the profile that was named, or else the one in use; a missing file says nothing unless it is `required`.
 
@@ -74,35 +74,37 @@ def load_profile(
     if document is None and required:
         raise ConfigurationError("there is no such file; `config set` with the same path creates it", file=path)
     document = document or {}
-    _check_frame(document, path)
-    found = _in_force(document, path, named)
+    _check_structure(document, path)
+    found = _select_profile(document, path, named)
     if named is None or not may_be_new:
-        _check_there(document, path, found)
+        _check_exists(document, path, found)
     return Profile(path=path, name=found.name, origin=found.origin, values=_values(document, path, found.name))
 
 
-def load_profiles(path: Path | None, named: Named | None = None) -> Profiles:
+def load_profiles(path: Path | None, named: ProfileSelection | None = None) -> Profiles:
     """Return the profiles that there are; raise `ConfigurationError` where the file is wrong."""
     document = {} if path is None else read_document(path) or {}
-    _check_frame(document, path)
-    return Profiles(names=_names(document), in_force=_in_force(document, path, named))
+    _check_structure(document, path)
+    return Profiles(names=_names(document), current=_select_profile(document, path, named))
 
 
-def set_values(path: Path | None, changes: Mapping[str, JSONValue], named: Named | None = None) -> str | None:
+def set_values(
+    path: Path | None, changes: Mapping[str, JSONValue], named: ProfileSelection | None = None
+) -> str | None:
     """Store checked values by their dotted keys, in a new profile where it is not there; return its name if it is new.
 
     Raises `ConfigurationError`, nothing changed, where that fails.
     """
-    made: str | None = None
+    created: str | None = None
 
     def edit(document: Document) -> Document:
-        nonlocal made
-        _check_frame(document, path)
-        found = _in_force(document, path, named)
+        nonlocal created
+        _check_structure(document, path)
+        found = _select_profile(document, path, named)
         if found.name not in _names(document):
             if named is None:
-                _check_there(document, path, found)
-            made = found.name
+                _check_exists(document, path, found)
+            created = found.name
         document.setdefault(_PROFILES, {}).setdefault(found.name, {})
         for name, value in changes.items():
             put(document, (_PROFILES, found.name, *split(name)), value)
@@ -110,11 +112,14 @@ def set_values(path: Path | None, changes: Mapping[str, JSONValue], named: Named
         return document
 
     rewrite(path, edit)
-    return made
+    return created
 
 
 def change_list(
-    path: Path | None, name: str, change: Callable[[list[JSONValue]], list[JSONValue]], named: Named | None = None
+    path: Path | None,
+    name: str,
+    change: Callable[[list[JSONValue]], list[JSONValue]],
+    named: ProfileSelection | None = None,
 ) -> None:
     """Store what `change` makes of the list that a key has in the profile; an empty one is no value at all.
 
@@ -122,9 +127,9 @@ def change_list(
     """
 
     def edit(document: Document) -> Document:
-        _check_frame(document, path)
-        profile = _in_force(document, path, named)
-        _check_there(document, path, profile)
+        _check_structure(document, path)
+        profile = _select_profile(document, path, named)
+        _check_exists(document, path, profile)
         before = _values(document, path, profile.name).get(name)
         after = change(list(before) if isinstance(before, list) else [])
         parts = (_PROFILES, profile.name, *split(name))
@@ -138,15 +143,15 @@ def change_list(
     rewrite(path, edit)
 
 
-def unset_value(path: Path | None, name: str, named: Named | None = None) -> bool:
+def unset_value(path: Path | None, name: str, named: ProfileSelection | None = None) -> bool:
     """Remove a value, or a whole table, from the profile; say whether it was there."""
     found = False
 
     def edit(document: Document) -> Document | None:
         nonlocal found
-        _check_frame(document, path)
-        profile = _in_force(document, path, named)
-        _check_there(document, path, profile)
+        _check_structure(document, path)
+        profile = _select_profile(document, path, named)
+        _check_exists(document, path, profile)
         table = document.get(_PROFILES, {}).get(profile.name, {})
         # The profile itself stays, even if it says nothing now.
         found = drop(table, split(name))
@@ -160,8 +165,8 @@ def use_profile(path: Path | None, name: str) -> None:
     """Make a profile the one that holds where nobody names another; raise `ConfigurationError` where there is none."""
 
     def edit(document: Document) -> Document | None:
-        _check_frame(document, path)
-        _check_there(document, path, Named(name=name, origin=None))
+        _check_structure(document, path)
+        _check_exists(document, path, ProfileSelection(name=name, origin=None))
         if name == DEFAULT_PROFILE:
             return document if drop(document, (_IN_USE,)) else None
         return {_IN_USE: name, **{key: value for key, value in document.items() if key != _IN_USE}}
@@ -173,8 +178,8 @@ def delete_profile(path: Path | None, name: str) -> None:
     """Remove a profile with all it says; raise `ConfigurationError` where there is none, or it is in use."""
 
     def edit(document: Document) -> Document:
-        _check_frame(document, path)
-        check_deletable(Profiles(names=_names(document), in_force=_in_force(document, path, None)), name, path)
+        _check_structure(document, path)
+        check_deletable(Profiles(names=_names(document), current=_select_profile(document, path, None)), name, path)
         drop(document, (_PROFILES, name))
         return document
 
@@ -188,15 +193,15 @@ def check_deletable(profiles: Profiles, name: str, path: Path | None) -> None:
             f"the profile {name!r} is always there; `agentctl config unset KEY` and `unset-key` empty it"
         )
     if name not in profiles.names:
-        raise _unknown(Named(name=name, origin=None), profiles.names, path)
-    if name == profiles.in_force.name:
+        raise _unknown_profile(ProfileSelection(name=name, origin=None), profiles.names, path)
+    if name == profiles.current.name:
         raise ConfigurationError(
-            f"the profile {name!r} is in use, as {profiles.in_force.origin} says; use another one first: "
+            f"the profile {name!r} is in use, as {profiles.current.origin} says; use another one first: "
             f"`agentctl config profiles use {DEFAULT_PROFILE}`"
         )
 
 
-def _check_frame(document: Document, path: Path | None) -> None:
+def _check_structure(document: Document, path: Path | None) -> None:
     """Refuse a file that holds anything but tables of profiles, and the name of one."""
     for name in document:
         if name not in (_PROFILES, _IN_USE):
@@ -223,29 +228,29 @@ def _names(document: Document) -> tuple[str, ...]:
     return tuple(dict.fromkeys((DEFAULT_PROFILE, *document.get(_PROFILES, {}))))
 
 
-def _in_force(document: Document, path: Path | None, named: Named | None) -> Named:
+def _select_profile(document: Document, path: Path | None, named: ProfileSelection | None) -> ProfileSelection:
     if named is not None:
         return named
     if _IN_USE in document:
-        return Named(name=document[_IN_USE], origin=str(path))
-    return Named(name=DEFAULT_PROFILE, origin=None)
+        return ProfileSelection(name=document[_IN_USE], origin=str(path))
+    return ProfileSelection(name=DEFAULT_PROFILE, origin=None)
 
 
-def _check_there(document: Document, path: Path | None, named: Named) -> None:
+def _check_exists(document: Document, path: Path | None, named: ProfileSelection) -> None:
     names = _names(document)
     if named.name not in names:
-        raise _unknown(named, names, path)
+        raise _unknown_profile(named, names, path)
 
 
-def _unknown(named: Named, names: tuple[str, ...], path: Path | None) -> ConfigurationError:
+def _unknown_profile(named: ProfileSelection, names: tuple[str, ...], path: Path | None) -> ConfigurationError:
     name = mask_keys(named.name)
-    said = "" if named.origin is None else f", which {named.origin} names"
+    source = "" if named.origin is None else f", which {named.origin} names"
     if path is None:
         return ConfigurationError(
-            f"there is no profile {name!r}{said}: there is no usable home folder; AGENTCTL_HOME can name one"
+            f"there is no profile {name!r}{source}: there is no usable home folder; AGENTCTL_HOME can name one"
         )
     return ConfigurationError(
-        f"there is no profile {name!r}{said}{suggestion(named.name, names)}; there are: {', '.join(names)}; "
+        f"there is no profile {name!r}{source}{suggestion(named.name, names)}; there are: {', '.join(names)}; "
         f"`agentctl --profile {name} config set KEY VALUE` makes one"
     )
 

@@ -22,42 +22,42 @@ class Traces:
     """Who said whether: as `Value.origin`."""
     key: Key | None
     """What they are exported to OpenAI with; None where they are not."""
-    why_not: str | None
+    no_export_reason: str | None
     """Why they are not exported to OpenAI, in words."""
     processors: tuple[str, ...]
     processors_origin: str | None
     """Who named them; None where there are none."""
 
 
-def traces_in_force(loaded: Loaded, environ: Mapping[str, str]) -> Traces:
+def effective_traces(loaded: Loaded, environ: Mapping[str, str]) -> Traces:
     """Return what the user decided about traces; a program that prints a key is not run."""
     settings = loaded.settings
     enabled = settings.values["trace.enabled"]
     is_enabled, decided_by = settings.trace.is_enabled, enabled.origin
     if enabled.origin == BUILT_IN and is_disabled_by(environ):
         is_enabled, decided_by = False, DISABLE
-    key, why_not = None, "tracing is disabled"
+    key, no_export_reason = None, "tracing is disabled"
     if is_enabled:
-        key, why_not = _export_key(loaded, environ)
+        key, no_export_reason = _export_key(loaded, environ)
     named = settings.values.get("trace.processors")
     return Traces(
         is_enabled=is_enabled,
         decided_by=decided_by,
         key=key,
-        why_not=why_not if key is None else None,
+        no_export_reason=no_export_reason if key is None else None,
         processors=settings.trace.processors,
         processors_origin=named.origin if named is not None and settings.trace.processors else None,
     )
 
 
-def is_openais(url: str) -> bool:
+def is_openai_url(url: str) -> bool:
     """Say whether a base URL is of OpenAI's own service."""
     return origin_of(url) == origin_of(OPENAI_BASE_URL)
 
 
 def _export_key(loaded: Loaded, environ: Mapping[str, str]) -> tuple[Key | None, str]:
     base_url = loaded.settings.client.base_url
-    if not is_openais(base_url):
+    if not is_openai_url(base_url):
         return None, f"the service is {origin_of(base_url)}, not OpenAI"
     key = find_tracing_key(loaded, environ)
     return key, "there is no key for it"

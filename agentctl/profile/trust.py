@@ -17,7 +17,7 @@ from .reference import FileReference, ModuleReference, NameReference, parse_refe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
+class CodeFile:
     """A Python file that a project file names."""
 
     path: Path
@@ -25,10 +25,10 @@ class Code:
     """None where there is no such file."""
 
 
-def code_of(project: ProjectFile) -> tuple[Code, ...]:
+def code_of(project: ProjectFile) -> tuple[CodeFile, ...]:
     """Return the Python files of the project that its references name, as they are now."""
     paths = dict.fromkeys(path for text in project.references for path in _paths(text, project.root))
-    return tuple(Code(path=path, content=_content(path)) for path in paths)
+    return tuple(CodeFile(path=path, content=_content(path)) for path in paths)
 
 
 def digest_of(project: ProjectFile) -> str:
@@ -47,7 +47,7 @@ def digest_of(project: ProjectFile) -> str:
 def is_trusted(project: ProjectFile, store: Path | None) -> bool:
     """Say whether the user trusts what the project is now; any change since then is a no."""
     document = None if store is None else read_document(store)
-    known = {} if document is None else _trusted(document, store)
+    known = {} if document is None else _trusted_digests(document, store)
     digest = known.get(_name(project))
     return digest is not None and digest == digest_of(project)
 
@@ -67,7 +67,7 @@ def trust(project: ProjectFile, store: Path | None) -> str:
     digest = digest_of(project)
 
     def edit(document: Document) -> Document:
-        return {**document, "trusted": {**_trusted(document, store), _name(project): digest}}
+        return {**document, "trusted": {**_trusted_digests(document, store), _name(project): digest}}
 
     rewrite(store, edit, private=True)
     return digest
@@ -102,7 +102,7 @@ def _content(path: Path) -> bytes | None:
         raise ConfigurationError(f"cannot be read: {error.strerror}", file=path) from error
 
 
-def _trusted(document: Document, store: Path | None) -> dict[str, str]:
+def _trusted_digests(document: Document, store: Path | None) -> dict[str, str]:
     table = document.get("trusted", {})
     if not isinstance(table, dict):
         raise ConfigurationError("wants a table of files and digests", file=store, key="trusted")

@@ -11,7 +11,7 @@ from pathlib import Path
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.definitions.fingerprint import Fingerprint, changes, fingerprint_of, source_digest
-from agentctl.definitions.reference import settled, source_of
+from agentctl.definitions.reference import absolute_reference, source_of
 from agentctl.errors import ConfigurationError, RunSuspended
 from agentctl.launch.job import Job
 from agentctl.profile.load import Loaded
@@ -52,7 +52,7 @@ class Suspension:
             id=f"tk_{os.urandom(8).hex()}",
             created=now,
             expires=now + timedelta(seconds=self.loaded.settings.ticket_lifetime),
-            agent=None if reference is None else settled(reference, self.loaded),
+            agent=None if reference is None else absolute_reference(reference, self.loaded),
             instructions=self.instructions,
             session=self.session,
             settings=_said(self.loaded),

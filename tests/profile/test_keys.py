@@ -9,7 +9,7 @@ from agentctl.agent.model_settings import ModelSettings
 from agentctl.profile.keys import (
     KEYS,
     check_entry,
-    find,
+    find_setting,
     keys_table,
     parse_assignment,
     parse_name,
@@ -24,7 +24,7 @@ def test_every_model_setting_has_a_key_and_no_other() -> None:
 
 
 def test_the_variable_of_a_key_is_its_name_in_capitals() -> None:
-    assert find(("client", "base_url")).env == "AGENTCTL_CLIENT_BASE_URL"
+    assert find_setting(("client", "base_url")).env == "AGENTCTL_CLIENT_BASE_URL"
     assert len({key.env for key in KEYS}) == len(KEYS)
 
 

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agentctl.errors import ConfigurationError
-from agentctl.profile.document import LARGEST, parse_document
+from agentctl.profile.document import MAX_BYTES, parse_document
 from agentctl.profile.store import load_profile, set_values, unset_value
 
 IS_ROOT = sys.platform != "win32" and os.geteuid() == 0
@@ -177,14 +177,14 @@ def test_a_byte_order_mark_and_windows_lines_are_fine(path: Path) -> None:
 
 
 def test_a_huge_file_is_refused_unread(path: Path) -> None:
-    write(path, "#" * (LARGEST + 1))
+    write(path, "#" * (MAX_BYTES + 1))
     assert "larger than 1 MiB" in message_of(path)
 
 
 def test_a_value_that_would_make_the_file_unreadable_is_not_written(path: Path) -> None:
     set_values(path, {"model": "m"})
     with pytest.raises(ConfigurationError, match="would grow beyond"):
-        set_values(path, {"agent": "a" * LARGEST})
+        set_values(path, {"agent": "a" * MAX_BYTES})
     with pytest.raises(ConfigurationError, match="no null"):
         set_values(path, {"settings.extra_body.x": None})
     assert load_profile(path).values == {"model": "m"}
