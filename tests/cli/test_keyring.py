@@ -107,8 +107,8 @@ def test_where_the_former_key_cannot_be_removed_it_is_said(agentctl: Agentctl, e
 @pytest.mark.parametrize(
     ("backend", "message"),
     [
-        ("keyring.backends.fail.Keyring", "there is no keyring that works here"),
-        ("keyring.backends.null.Keyring", "the keyring did not keep the key"),
+        ("keyring.backends.fail.Keyring", "there is no working keyring"),
+        ("keyring.backends.null.Keyring", "the keyring did not store the key"),
         ("tests.keyrings.LockedKeyring", "the keyring is locked"),
         ("tests.keyrings.BrokenKeyring", "the keyring failed: the bus did not take [redacted]"),
         ("no.such.Backend", "the keyring failed: No module named"),

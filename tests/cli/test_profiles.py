@@ -182,10 +182,10 @@ def test_a_name_that_is_none_is_refused_and_makes_nothing(agentctl: Agentctl, ho
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[profiles.default\n", "column 18: is not TOML"),
+        ("[profiles.default\n", "column 18: is not valid TOML"),
         ("profile = 3\n", "profile: '' is no name of a profile"),
         ('[profiles."a b"]\n', "profiles.\"a b\": 'a b' is no name of a profile"),
-        ("[profiles]\nwork = 3\n", "profiles.work: wants a table of settings"),
+        ("[profiles]\nwork = 3\n", "profiles.work: must be a table of settings"),
     ],
 )
 def test_a_broken_file_is_exit_78_and_stays(agentctl: Agentctl, home: Path, text: str, message: str) -> None:

@@ -268,7 +268,7 @@ def test_a_tampered_ticket_is_an_error_that_says_so(
         ({"settings": {"settings.extra_headers.X-Token": "x"}}, "may not set 'settings.extra_headers.X-Token'"),
         ({"settings": {"agent": "evil.py:agent"}}, "may not set 'agent'"),
         ({"settings": {"trace.enabled": True}}, "may not set 'trace.enabled'"),
-        ({"settings": {"max_turns": "many"}}, "wants a whole number"),
+        ({"settings": {"max_turns": "many"}}, "must be an integer"),
         ({"expires": "soon"}, "Invalid isoformat"),
         ({"fingerprint": {}}, "has no 'agents'"),
     ):

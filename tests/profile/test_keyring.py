@@ -13,7 +13,7 @@ from keyring.backends.fail import Keyring as NoKeyring
 from keyring.backends.null import Keyring as ForgetfulKeyring
 
 from agentctl.errors import ConfigurationError
-from agentctl.profile.keyring import KeyringKey, fetch, delete, store
+from agentctl.profile.keyring import KeyringKey, delete, fetch, store
 from agentctl.redaction import redact
 from tests.keyrings import BrokenKeyring, FileKeyring, LockedKeyring, SilentKeyring
 
@@ -42,7 +42,7 @@ def test_a_key_is_forgotten_and_there_need_be_none() -> None:
     delete(ENTRY)
     delete(ENTRY)
     with pytest.raises(
-        ConfigurationError, match=r"has no key 'default https://api\.openai\.com' of agentctl; .*set-key"
+        ConfigurationError, match=r"has no entry 'default https://api\.openai\.com' for agentctl; .*set-key"
     ):
         fetch(ENTRY)
 
@@ -58,7 +58,7 @@ def test_a_source_asks_the_keyring_once_and_has_no_other_key(file: Path) -> None
 
 def test_what_is_no_key_is_refused_without_showing_it() -> None:
     keyring.set_password("agentctl", ENTRY, "two words")
-    with pytest.raises(ConfigurationError, match="is none: the key is not one line") as caught:
+    with pytest.raises(ConfigurationError, match="is not a key: the key must be one line") as caught:
         fetch(ENTRY)
     assert "two words" not in str(caught.value)
 
@@ -66,7 +66,7 @@ def test_what_is_no_key_is_refused_without_showing_it() -> None:
 @pytest.mark.parametrize(
     ("backend", "message"),
     [
-        (NoKeyring(), "there is no keyring that works here"),
+        (NoKeyring(), "there is no working keyring"),
         (LockedKeyring(), "the keyring is locked; unlock it"),
         (BrokenKeyring(), "the keyring failed: the bus"),
     ],
@@ -88,7 +88,7 @@ def test_a_keyring_that_fails_is_a_configuration_error_that_says_what_to_do(
 
 def test_a_keyring_that_keeps_nothing_is_noticed() -> None:
     keyring.set_keyring(ForgetfulKeyring())
-    with pytest.raises(ConfigurationError, match="did not keep the key"):
+    with pytest.raises(ConfigurationError, match="did not store the key"):
         store(ENTRY, "sk-kept-nowhere")
 
 
