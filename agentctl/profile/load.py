@@ -1,4 +1,4 @@
-"""The edge of the room: reads the files and the environment, and returns everything that the user decided."""
+"""Loading of all user configuration from files and the environment."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from .project import ProjectFile, ProjectSearch, find_project
 from .resolve import Settings, resolve, unknown_variables
 from .store import Profile, ProfileSelection, check_profile_name, load_profile
 
-NO_HOME = "there is no usable home folder: nothing is kept; AGENTCTL_HOME can name one"
+NO_HOME = "there is no usable home folder, so nothing is saved; set AGENTCTL_HOME to a writable folder"
 
 _OPTION = "--profile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
-    """Where this user's files are; None where there is no home folder."""
+    """The paths of the user's files; None if there is no home folder."""
 
     folders: Folders | None
     profile: Path | None
     is_explicit: bool
-    """Whether the user named the profile file."""
+    """Whether the user specified the path of the profile file."""
     named: ProfileSelection | None = None
-    """The profile in it that the user named, where they did."""
+    """The profile that the user selected, if any."""
 
     @property
     def credentials(self) -> Path | None:
@@ -42,37 +42,38 @@ class Paths:
 
     @property
     def trust(self) -> Path | None:
-        """The file that remembers which projects may run code."""
+        """The file that lists the projects trusted to run code."""
         return None if self.folders is None else self.folders.state / "trust.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """Everything that the user decided, and the files that say so."""
+    """The effective settings and the files that they come from."""
 
     settings: Settings
     project: ProjectFile | None
     profile: Profile
     paths: Paths
     notes: tuple[str, ...]
-    """What the user should be told once, on stderr."""
+    """Notes to print once on stderr."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectiveKey:
-    """The key that the run may send, if any, and what the user should be told about it."""
+    """The key that the run may send, if any, and notes about it for stderr."""
 
     credential: Key | None
     notes: tuple[str, ...]
 
 
 def find_paths(environ: Mapping[str, str], config: Path | None, profile: str | None = None) -> Paths:
-    """Return where the files are, and which profile was named.
+    """Return the paths of the files and the selected profile.
 
-    `--config` goes before `AGENTCTL_CONFIG`, and both before the default; so does `--profile` before
-    `AGENTCTL_PROFILE`, and both before what the file says is in use.
+    `--config` takes precedence over `AGENTCTL_CONFIG`, and both over the default path; `--profile` over
+    `AGENTCTL_PROFILE`, and both over the profile set in the file.
 
-    Raises `ConfigurationError`: the variable holds what is no name of a profile.
+    Raises:
+        ConfigurationError: the variable is not a valid profile name.
     """
     found, named = folders(environ), _selected_profile(environ, profile)
     file = config or (Path(environ["AGENTCTL_CONFIG"]) if environ.get("AGENTCTL_CONFIG") else None)
@@ -92,11 +93,12 @@ def load_settings(
     cwd: Path | None = None,
     may_be_new: bool = False,
 ) -> Loaded:
-    """Return what is in force for `flags`, checked values by dotted key, in the folder `cwd` (the process's own).
+    """Return the effective settings for `flags` (dotted key -> value) in `cwd`, by default the current folder.
 
-    `config` and `profile` are those of `find_paths`; a profile that `may_be_new` says nothing where it is missing.
+    `config` and `profile` are those of `find_paths`; a missing profile is empty if it `may_be_new`.
 
-    Raises `ConfigurationError` where a file, a variable or a flag is wrong, or a profile is missing.
+    Raises:
+        ConfigurationError: a file, variable or flag is invalid, or the profile does not exist.
     """
     paths = find_paths(environ, config, profile)
     in_force = load_profile(paths.profile, paths.named, required=paths.is_explicit, may_be_new=may_be_new)
@@ -116,7 +118,7 @@ def load_settings(
 
 
 def search_project(cwd: Path | None = None) -> ProjectSearch:
-    """Return the project file for `cwd`, by default the process's own folder, which may be gone."""
+    """Return the project file for `cwd`, by default the current folder, which may no longer exist."""
     if cwd is None:
         try:
             cwd = Path.cwd()
@@ -126,7 +128,7 @@ def search_project(cwd: Path | None = None) -> ProjectSearch:
 
 
 def find_key(loaded: Loaded, environ: Mapping[str, str]) -> EffectiveKey:
-    """Return the key that may be sent to the endpoint in force; a program that prints it is not run."""
+    """Return the key that may be sent to the current endpoint; runs no program."""
     credentials = load_credentials(loaded.paths.credentials, loaded.profile.name)
     client = loaded.settings.client
     command = _key_command(loaded)
@@ -136,9 +138,9 @@ def find_key(loaded: Loaded, environ: Mapping[str, str]) -> EffectiveKey:
 
 
 def find_tracing_key(loaded: Loaded, environ: Mapping[str, str]) -> Key | None:
-    """Return the key to export traces to OpenAI with: the one stored for that, else that of the endpoint.
+    """Return the key for exporting traces to OpenAI: the one stored for tracing, else that of the endpoint.
 
-    The latter only where the endpoint is OpenAI's and the user does not keep its key from traces.
+    The latter is used only if the endpoint is OpenAI and the user allows its key for tracing.
     """
     stored = load_credentials(loaded.paths.credentials, loaded.profile.name).find(TRACING)
     if stored is not None:
@@ -168,7 +170,7 @@ def _selected_profile(environ: Mapping[str, str], profile: str | None) -> Profil
 
 
 def _key_command(loaded: Loaded) -> KeyFromCommand | None:
-    """Return the program that prints the key; one that the profile names is for the endpoint that it names, too."""
+    """Return the program that prints the key; one set in the profile is limited to the endpoint set in the profile."""
     command = loaded.settings.key_command
     if command is None:
         return None
@@ -185,8 +187,8 @@ def _missing_key_notes(loaded: Loaded, command: KeyFromCommand | None) -> Iterat
     origin, profile = origin_of(loaded.settings.client.base_url), loaded.profile
     if command is not None:
         yield (
-            f"key_command is not run for {origin}: {command.source} names another endpoint beside it; "
-            "AGENTCTL_KEY_COMMAND is for the endpoint of the run, whichever it is"
+            f"key_command is not run for {origin}, because {command.source} sets it for another endpoint; "
+            "AGENTCTL_KEY_COMMAND applies to every endpoint"
         )
     if profile.origin == _OPTION:
         yield (

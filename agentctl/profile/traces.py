@@ -1,4 +1,4 @@
-"""Where the traces of a run go: to OpenAI only where OpenAI answers the run, and to the user's own processors."""
+"""The destinations of traces: OpenAI, if it serves the run, and the user's own processors."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from .resolve import BUILT_IN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traces:
-    """What is traced, and where it goes, as the user decided."""
+    """The effective trace configuration."""
 
     is_enabled: bool
     decided_by: str
-    """Who said whether: as `Value.origin`."""
+    """The origin of `is_enabled`, as in `Value.origin`."""
     key: Key | None
-    """What they are exported to OpenAI with; None where they are not."""
+    """The key for the export to OpenAI; None if traces are not exported."""
     no_export_reason: str | None
-    """Why they are not exported to OpenAI, in words."""
+    """The reason why traces are not exported to OpenAI; None if they are."""
     processors: tuple[str, ...]
     processors_origin: str | None
-    """Who named them; None where there are none."""
+    """The origin of `processors`; None if there are none."""
 
 
 def effective_traces(loaded: Loaded, environ: Mapping[str, str]) -> Traces:
-    """Return what the user decided about traces; a program that prints a key is not run."""
+    """Return the effective trace configuration; runs no program."""
     settings = loaded.settings
     enabled = settings.values["trace.enabled"]
     is_enabled, decided_by = settings.trace.is_enabled, enabled.origin
@@ -51,7 +51,7 @@ def effective_traces(loaded: Loaded, environ: Mapping[str, str]) -> Traces:
 
 
 def is_openai_url(url: str) -> bool:
-    """Say whether a base URL is of OpenAI's own service."""
+    """Return whether a base URL is on the origin of the OpenAI API."""
     return origin_of(url) == origin_of(OPENAI_BASE_URL)
 
 
