@@ -78,7 +78,7 @@ def test_unsetting_removes_and_says_where_there_was_nothing(agentctl: Agentctl) 
         (["set", SECRET, "1"], "unknown key 'sk-[redacted]'"),
         (["get", SECRET], "unknown key 'sk-[redacted]'"),
         (["model", "m", SECRET], "sk-[redacted]"),
-        (["profiles", "use", f"{SECRET}!"], "'sk-[redacted]!' is no name of a profile"),
+        (["profiles", "use", f"{SECRET}!"], "'sk-[redacted]!' is not a profile name"),
         (["show", "--set-key", SECRET], "No such option"),
         ([SECRET], "No such command 'sk-[redacted]'"),
         (["nonsense"], "nonsense"),

@@ -145,4 +145,4 @@ def test_without_the_extra_one_line_names_it(agentctl: Agentctl, env: dict[str, 
     (absent / "keyring.py").write_text("raise ImportError('there is no keyring')\n")
     done = agentctl("config", "set-key", "--keyring", input=KEY, env={**env, "PYTHONPATH": str(absent)})
     assert done.returncode == 78
-    assert done.stderr == "agentctl: the system's keyring needs the extra `keyring`: pip install 'agentctl[keyring]'\n"
+    assert done.stderr == "agentctl: the system keyring needs the extra `keyring`: pip install 'agentctl[keyring]'\n"
