@@ -1,4 +1,4 @@
-"""Agents loaded to be looked at: one that does not load is found out about, and stops nobody."""
+"""Checks of agents: a failure to load is reported as a problem and does not stop the other checks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .reference import load_agent, load_agents
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """An agent and what is wrong with it, or why there is none."""
+    """An agent and its problems; without an agent, the reason why it does not load."""
 
     reference: str
     agent: Agent[Any] | None = None
@@ -25,7 +25,7 @@ class CheckResult:
 
 
 def check_agent(reference: str, loaded: Loaded) -> CheckResult:
-    """Return what is wrong with the agent of a reference, under the rules of trust."""
+    """Load and check the agent of a reference, subject to trust."""
     try:
         agent = load_agent(reference, loaded)
     except ConfigurationError as error:
@@ -34,7 +34,7 @@ def check_agent(reference: str, loaded: Loaded) -> CheckResult:
 
 
 def check_agents(place: str) -> Iterator[CheckResult]:
-    """Yield what is wrong with each agent of a Python file or module that the user named."""
+    """Load a Python file or module that the user named, and check each agent in it."""
     try:
         agents = load_agents(place)
         if not agents:

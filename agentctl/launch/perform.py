@@ -1,4 +1,4 @@
-"""A run, performed: read as one stream of events, whatever ends it, with decisions about calls on the way."""
+"""Execution of jobs: one event stream per run, including approvals, cancellation and failures."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ if TYPE_CHECKING:
     from agentctl.run.state.run_state import RunState
 
 GRACE = 2.0
-"""Seconds that what was cancelled is start to end, before it is abandoned."""
+"""Seconds to wait for cancelled work to end before it is abandoned."""
 
 
 @dataclass(slots=True)
 class Cancellation:
-    """The one button that ends a run early, whoever presses it: a signal, a timer, a reader that went away."""
+    """A request to end a run early, made by a signal, a timeout or a reader that disconnected."""
 
     reason: AgentsException | None = None
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
     def cancel(self, reason: AgentsException) -> None:
-        """End the run for this reason; the first one counts."""
+        """Cancel the run for this reason; later calls have no effect."""
         if self.reason is None:
             self.reason = reason
             self.cancelled.set()
 
 
 def start_tracing(job: Job) -> None:
-    """Make the processors of traces that the user named, once, before the first run of a job.
+    """Register the trace processors that the user configured; call once, before the first run of a job.
 
     Raises:
-        ConfigurationError: one cannot be made.
+        ConfigurationError: a processor cannot be created.
     """
     if job.traces.is_enabled and job.traces.processors:
-        # Only who has named any pays for it.
+        # Imported only if there are any.
         from agentctl.definitions.trace_processors import load_processors
 
         for processor in load_processors(job.traces.processors):
@@ -61,10 +61,10 @@ def start_tracing(job: Job) -> None:
 
 
 async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEvent]:
-    """Run a job and yield all that happens; `RunFinished` comes last, whatever ends the run.
+    """Run a job and yield its events; the last one is always `RunFinished`.
 
-    Where calls wait for approval, `job.decide` decides, and what follows is the same run. The connections stay open:
-    `close` is for whoever has the job.
+    If calls need approval, `job.decide` is called, and the same run is resumed. Connections stay open until the caller
+    calls `close`.
     """
     for note in job.notes:
         yield Warned(message=note)
@@ -100,14 +100,14 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
 
 
 async def close(job: Job) -> None:
-    """Let go of the connections of a job, and of all that share its provider or its servers."""
+    """Close the connections of a job, and of all jobs that share its provider or servers."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(GRACE):
             await asyncio.gather(job.config.model_provider.aclose(), job.servers.close())
 
 
 async def preview(job: Job) -> dict[str, JSONValue]:
-    """Return the request that a job would begin with; nothing is sent."""
+    """Return the first request of a job without sending it."""
     assert isinstance(job.prompt, str | list)
     try:
         await job.servers.attach(job.agent)
@@ -117,14 +117,14 @@ async def preview(job: Job) -> dict[str, JSONValue]:
 
 
 def failed_before_start(error: Exception) -> RunFinished:
-    """Return the last event of a run that failed before it began."""
+    """Return the last event of a run that failed before it started."""
     return RunFinished(final_output=None, agent=None, usage=Usage(), response_id=None, error=error)
 
 
 async def _segment_events(
     result: RunResultStreaming, cancellation: Cancellation, *, is_resumed: bool
 ) -> AsyncGenerator[RunEvent]:
-    """Yield the events of a run, or of one that goes on, which does not begin again."""
+    """Yield the events of one segment of a run; those that start a run are dropped if it is resumed."""
 
     async def cancel_on_request() -> None:
         await cancellation.cancelled.wait()
@@ -145,20 +145,20 @@ async def _segment_events(
 async def _await_decision(
     job: Job, state: RunState, cancellation: Cancellation, end: RunFinished | None = None
 ) -> RunFinished | None:
-    """Have the calls that wait decided about; return the end of a run that does not go on, None of one that does."""
+    """Wait for the decision on pending calls; return the last event of a run that ends, None to resume it."""
     error: Exception | None
     loop = asyncio.get_running_loop()
-    deciding = loop.create_task(_decide(job, state))
+    decision = loop.create_task(_decide(job, state))
     cancelled = loop.create_task(cancellation.cancelled.wait())
     try:
-        await asyncio.wait({deciding, cancelled}, return_when=asyncio.FIRST_COMPLETED)
-        error = cancellation.reason or deciding.result()
-    except Exception as raised:  # A ticket that cannot be written, for instance.
+        await asyncio.wait({decision, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+        error = cancellation.reason or decision.result()
+    except Exception as raised:  # For example, a ticket cannot be written.
         error = raised
     finally:
-        deciding.cancel()
+        decision.cancel()
         cancelled.cancel()
-        await asyncio.wait({deciding, cancelled}, timeout=GRACE)
+        await asyncio.wait({decision, cancelled}, timeout=GRACE)
     if error is None:
         return None
     return failed_before_start(error) if end is None else replace(end, error=error)
@@ -169,9 +169,9 @@ async def _decide(job: Job, state: RunState) -> AgentsException | None:
 
 
 def _is_answered_by_openai(job: Job) -> bool:
-    """Say whether OpenAI's own service answers all of a run, as far as can be told: not for a model made in code."""
-    said = job.config.model
-    models = [said] if said is not None else [agent.model for agent in reachable_agents(job.agent)]
+    """Return whether the OpenAI API serves all agents of a run, as far as known; False for model objects."""
+    override = job.config.model
+    models = [override] if override is not None else [agent.model for agent in reachable_agents(job.agent)]
     default = job.export.default_model
     if any(isinstance(model, Model) or not is_endpoint_model(model or default) for model in models):
         return False

@@ -51,7 +51,7 @@ class KeyringKey:
                     async with asyncio.timeout(self._timeout):
                         self._key = await in_daemon_thread(lambda: _fetch(self._entry), name="the keyring")
                 except TimeoutError:
-                    raise _timed_out(self._timeout) from None
+                    raise _timeout_error(self._timeout) from None
             return self._key
 
     async def refresh(self, refused: str) -> None:
@@ -152,9 +152,9 @@ def _run_in_thread(work: Callable[[], T], timeout: float) -> T:
     for error in failed:
         raise error
     if not done:
-        raise _timed_out(timeout)
+        raise _timeout_error(timeout)
     return done[0]
 
 
-def _timed_out(timeout: float) -> ConfigurationError:
+def _timeout_error(timeout: float) -> ConfigurationError:
     return ConfigurationError(f"the keyring did not answer within {timeout:g} s; unlock it, {_IN_A_FILE}")

@@ -118,7 +118,7 @@ def resolve(
     """
     merged: Tree = {}
     for layer in (
-        _built_in(),
+        _defaults(),
         _openai(environ),
         _file(profile.values, profile.path),
         _file(project.values, project.path) if project is not None else (),
@@ -157,7 +157,7 @@ def _setting_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, Parts]
                 yield name, parts
 
 
-def _built_in() -> Iterator[_Entry]:
+def _defaults() -> Iterator[_Entry]:
     for key in KEYS:
         if key.default is not None:
             yield key.parts, Value(value=key.default, origin=BUILT_IN)

@@ -254,7 +254,7 @@ def _unknown_profile(named: ProfileSelection, names: tuple[str, ...], path: Path
             f"there is no profile {name!r}{source}, and no usable home folder; set AGENTCTL_HOME to a writable folder"
         )
     return ConfigurationError(
-        f"there is no profile {name!r}{source}{suggestion(named.name, names)}; the profiles are {', '.join(names)}; "
+        f"there is no profile {name!r}{source}{suggestion(named.name, names)}; known profiles: {', '.join(names)}; "
         f"`agentctl --profile {name} config set KEY VALUE` creates it"
     )
 
