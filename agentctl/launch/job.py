@@ -16,14 +16,15 @@ from agentctl.errors import AgentsException
 from agentctl.mcp.attachment import Attachment
 from agentctl.models.default_model import get_default_model
 from agentctl.net.defaults import get_defaults, set_default_ca_file
-from agentctl.profile.load import Loaded, find_key
+from agentctl.profile.credentials import Key
+from agentctl.profile.load import Loaded, find_key, read_credentials
 from agentctl.profile.resolve import BUILT_IN, Settings
 from agentctl.profile.trace_export import TraceExport
 from agentctl.profile.traces import Traces, effective_traces
 from agentctl.run.call import model_name
 from agentctl.tracing.process import set_default_processor, set_tracing_disabled
 
-from .provider import effective_endpoint, is_endpoint_model, make_provider, set_default_keys
+from .provider import is_endpoint_model, make_endpoint, make_provider, set_default_keys
 
 if TYPE_CHECKING:
     from agentctl.agent.session import Session
@@ -50,6 +51,8 @@ class Job:
     traces: Traces
     export: TraceExport
     """The export of its traces to OpenAI."""
+    key: Key | None = None
+    """The key that may be sent to the endpoint, if any."""
     session: Session | None = None
     """The session that it continues and is saved in."""
     notes: tuple[str, ...] = ()
@@ -78,8 +81,9 @@ def prepare(
         ConfigurationError: the agent does not load, or a file or setting is invalid.
     """
     settings = loaded.settings
-    key = find_key(loaded, environ)
-    traces = effective_traces(loaded, environ)
+    credentials = read_credentials(loaded)
+    key = find_key(loaded, environ, credentials)
+    traces = effective_traces(loaded, environ, credentials)
     export = TraceExport.of(settings.client, has_key=traces.key is not None)
     set_default_processor(export)
     if traces.is_enabled and traces.decided_by != BUILT_IN:
@@ -118,6 +122,7 @@ def prepare(
         timeout=settings.timeout,
         traces=traces,
         export=export,
+        key=key.credential,
         notes=tuple(notes),
     )
 
@@ -133,10 +138,9 @@ def check_conversation(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> 
     if isinstance(model, Model):
         return
     job.config.model_provider.get_model(model)
-    if is_endpoint_model(model) and get_defaults().openai_client is None:
-        endpoint = effective_endpoint(loaded, environ)
-        if endpoint.key is None:
-            endpoint.headers_for(endpoint.base_url)
+    if is_endpoint_model(model) and get_defaults().openai_client is None and job.key is None:
+        endpoint = make_endpoint(loaded.settings.client, None, environ)
+        endpoint.headers_for(endpoint.base_url)
 
 
 def effective_model(job: Job) -> str:
@@ -162,7 +166,7 @@ def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> Job:
         ConfigurationError: the agent does not load.
     """
     agent = _agent(loaded.settings, loaded, None)
-    if agent.model is None and find_key(loaded, environ).credential is None and _local_model_is_ready(environ):
+    if agent.model is None and job.key is None and _local_model_is_ready(environ):
         agent = agent.clone(model=LOCAL_MODEL)
     return replace(job, agent=agent)
 

@@ -57,10 +57,14 @@ def make_provider(
 
 def effective_endpoint(loaded: Loaded, environ: Mapping[str, str]) -> Endpoint:
     """Return the endpoint of requests, with the key that may be sent to it, if any."""
-    client = loaded.settings.client
+    return make_endpoint(loaded.settings.client, find_key(loaded, environ).credential, environ)
+
+
+def make_endpoint(client: ClientSettings, key: Key | None, environ: Mapping[str, str]) -> Endpoint:
+    """Return the endpoint of the settings, with its key, if any."""
     return Endpoint(
         base_url=client.base_url,
-        key=_endpoint_key(find_key(loaded, environ).credential, environ),
+        key=_endpoint_key(key, environ),
         organization=client.organization,
         project=client.project,
     )

@@ -14,7 +14,16 @@ from agentctl.origin import OPENAI_BASE_URL, http_form, origin_of
 from agentctl.redaction import mask_keys, register_secret
 from agentctl.storage import Folders, folders
 
-from .credentials import TRACING, Credential, Key, KeyFromCommand, KeyFromKeyring, key_for, load_credentials
+from .credentials import (
+    TRACING,
+    Credential,
+    Credentials,
+    Key,
+    KeyFromCommand,
+    KeyFromKeyring,
+    key_for,
+    load_credentials,
+)
 from .project import ProjectFile, ProjectSearch, find_project
 from .resolve import Settings, resolve, unknown_variables
 from .store import Profile, ProfileSelection, check_profile_name, load_profile
@@ -127,9 +136,18 @@ def search_project(cwd: Path | None = None) -> ProjectSearch:
     return find_project(cwd)
 
 
-def find_key(loaded: Loaded, environ: Mapping[str, str]) -> EffectiveKey:
-    """Return the key that may be sent to the current endpoint; runs no program."""
-    credentials = load_credentials(loaded.paths.credentials, loaded.profile.name)
+def read_credentials(loaded: Loaded) -> Credentials:
+    """Read the stored keys of the selected profile; raise `ConfigurationError` if the file is invalid."""
+    return load_credentials(loaded.paths.credentials, loaded.profile.name)
+
+
+def find_key(loaded: Loaded, environ: Mapping[str, str], credentials: Credentials | None = None) -> EffectiveKey:
+    """Return the key that may be sent to the current endpoint; runs no program.
+
+    Reads the stored keys unless `credentials` are given.
+    """
+    if credentials is None:
+        credentials = read_credentials(loaded)
     client = loaded.settings.client
     command = _key_command(loaded)
     credential = key_for(client.base_url, environ, credentials, command=command, no_key=client.key is not None)
@@ -137,18 +155,18 @@ def find_key(loaded: Loaded, environ: Mapping[str, str]) -> EffectiveKey:
     return EffectiveKey(credential=credential, notes=(*credentials.notes, *missing))
 
 
-def find_tracing_key(loaded: Loaded, environ: Mapping[str, str]) -> Key | None:
+def find_tracing_key(loaded: Loaded, environ: Mapping[str, str], credentials: Credentials) -> Key | None:
     """Return the key for exporting traces to OpenAI: the one stored for tracing, else that of the endpoint.
 
     The latter is used only if the endpoint is OpenAI and the user allows its key for tracing.
     """
-    stored = load_credentials(loaded.paths.credentials, loaded.profile.name).find(TRACING)
+    stored = credentials.find(TRACING)
     if stored is not None:
         return stored
     origin = origin_of(OPENAI_BASE_URL)
     if origin_of(loaded.settings.client.base_url) != origin:
         return None
-    match find_key(loaded, environ).credential:
+    match find_key(loaded, environ, credentials).credential:
         case Credential(value=value) if value == NO_KEY:
             return None
         case Credential(use_for_tracing=False) | KeyFromKeyring(use_for_tracing=False):

@@ -8,8 +8,8 @@ from agentctl._dataclass import dataclass
 from agentctl.origin import OPENAI_BASE_URL, origin_of
 from agentctl.tracing.environment import DISABLE, is_disabled_by
 
-from .credentials import Key
-from .load import Loaded, find_tracing_key
+from .credentials import Credentials, Key
+from .load import Loaded, find_tracing_key, read_credentials
 from .resolve import BUILT_IN
 
 
@@ -29,8 +29,11 @@ class Traces:
     """The origin of `processors`; None if there are none."""
 
 
-def effective_traces(loaded: Loaded, environ: Mapping[str, str]) -> Traces:
-    """Return the effective trace configuration; runs no program."""
+def effective_traces(loaded: Loaded, environ: Mapping[str, str], credentials: Credentials | None = None) -> Traces:
+    """Return the effective trace configuration; runs no program.
+
+    Reads the stored keys, if they matter, unless `credentials` are given.
+    """
     settings = loaded.settings
     enabled = settings.values["trace.enabled"]
     is_enabled, decided_by = settings.trace.is_enabled, enabled.origin
@@ -38,7 +41,7 @@ def effective_traces(loaded: Loaded, environ: Mapping[str, str]) -> Traces:
         is_enabled, decided_by = False, DISABLE
     key, no_export_reason = None, "tracing is disabled"
     if is_enabled:
-        key, no_export_reason = _export_key(loaded, environ)
+        key, no_export_reason = _export_key(loaded, environ, credentials)
     named = settings.values.get("trace.processors")
     return Traces(
         is_enabled=is_enabled,
@@ -55,9 +58,9 @@ def is_openai_url(url: str) -> bool:
     return origin_of(url) == origin_of(OPENAI_BASE_URL)
 
 
-def _export_key(loaded: Loaded, environ: Mapping[str, str]) -> tuple[Key | None, str]:
+def _export_key(loaded: Loaded, environ: Mapping[str, str], credentials: Credentials | None) -> tuple[Key | None, str]:
     base_url = loaded.settings.client.base_url
     if not is_openai_url(base_url):
         return None, f"the service is {origin_of(base_url)}, not OpenAI"
-    key = find_tracing_key(loaded, environ)
+    key = find_tracing_key(loaded, environ, read_credentials(loaded) if credentials is None else credentials)
     return key, "there is no key for it"
