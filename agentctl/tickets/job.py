@@ -10,7 +10,7 @@ from pathlib import Path
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.definitions.fingerprint import Fingerprint, source_digest
-from agentctl.definitions.reference import settled, source_of
+from agentctl.definitions.reference import absolute_reference, source_of
 from agentctl.errors import ConfigurationError, RunSuspended
 from agentctl.launch.job import Job
 from agentctl.profile.load import NO_HOME, Loaded
@@ -58,7 +58,7 @@ class Suspension:
         )
         ticket = replace(
             ticket,
-            agent=None if reference is None else settled(reference, self.loaded),
+            agent=None if reference is None else absolute_reference(reference, self.loaded),
             instructions=self.instructions,
             session=self.session,
             settings=_run_settings(self.loaded),

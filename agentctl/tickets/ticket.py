@@ -16,7 +16,7 @@ from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.definitions.fingerprint import PARTS, Fingerprint
 from agentctl.errors import ConfigurationError, UserError
 from agentctl.profile.dotted import split
-from agentctl.profile.keys import check_entry, find
+from agentctl.profile.keys import check_entry, find_setting
 from agentctl.redaction import redact
 from agentctl.run.state.reader import Fields
 
@@ -172,7 +172,7 @@ def can_keep(name: str, value: JSONValue) -> bool:
     """
     if name == "trace.enabled":
         return value is False
-    return name in _ALSO_KEPT or (name != "agent" and find(split(name)).in_project)
+    return name in _ALSO_KEPT or (name != "agent" and find_setting(split(name)).in_project)
 
 
 def is_id(text: str) -> bool:

@@ -351,7 +351,7 @@ def test_a_ticket_that_cannot_be_written_ends_the_run(
     done = agentctl("run", "--on-approval", "suspend", "--format", "json", "-a", pair, "hi", env=env)
     document = json.loads(done.stdout)
     assert (done.returncode, document["outcome"], document["ticket"]) == (78, "misconfigured", None)
-    assert f"{tickets}: cannot be written: File exists; AGENTCTL_HOME can name another folder" in done.stderr
+    assert f"{tickets}: cannot be written: File exists; set AGENTCTL_HOME to use another folder" in done.stderr
 
 
 def test_where_no_ticket_can_be_kept_the_file_that_was_named_is_enough(

@@ -383,9 +383,9 @@ def test_a_processor_that_hangs_does_not_hold_up_the_run(
     [
         ("nowhere.at.all:make", "there is no module 'nowhere': it is not installed"),
         ("noting:nothing", "noting has no 'nothing'"),
-        ("noting:failing", "made no processor: ValueError: no such database"),
-        ("noting:wrong", "made no TracingProcessor, but a int"),
-        ("noting:number", "is no function, but a int"),
+        ("noting:failing", "failed: ValueError: no such database"),
+        ("noting:wrong", "returned a value of type int, not a TracingProcessor"),
+        ("noting:number", "is of type int, not a function"),
     ],
 )
 def test_a_broken_processor_is_misconfigured_and_named(

@@ -19,7 +19,7 @@ from agentctl.errors import (
     RequestRejectedError,
     ServiceUnavailableError,
 )
-from agentctl.launch.provider import endpoint_in_force, http_options
+from agentctl.launch.provider import effective_endpoint, http_options
 from agentctl.models.catalogue import model_names
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.endpoint import NO_KEY, Endpoint
@@ -30,7 +30,7 @@ from agentctl.net.tls import tls_context
 from agentctl.origin import OPENAI_BASE_URL, http_form, origin_of
 from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
 from agentctl.profile.keys import suggestion
-from agentctl.profile.load import KeyInForce, Loaded
+from agentctl.profile.load import EffectiveKey, Loaded
 from agentctl.profile.resolve import BUILT_IN
 
 from .finding import Finding, failure, ok, warning
@@ -52,7 +52,7 @@ class Service:
     environ: Mapping[str, str]
     endpoint: Endpoint
     options: HttpOptions
-    key: KeyInForce
+    key: EffectiveKey
     model: str
     """The model in force."""
     limit: float
@@ -80,13 +80,13 @@ class Answer:
 
 
 def service_in_force(
-    loaded: Loaded, key: KeyInForce, environ: Mapping[str, str], *, model: str, limit: float
+    loaded: Loaded, key: EffectiveKey, environ: Mapping[str, str], *, model: str, limit: float
 ) -> Service:
     """Return the service that the settings name; raise `ConfigurationError` where its URL or key is not usable."""
     return Service(
         loaded=loaded,
         environ=environ,
-        endpoint=endpoint_in_force(loaded, environ),
+        endpoint=effective_endpoint(loaded, environ),
         options=replace(http_options(loaded.settings.client), max_retries=0),
         key=key,
         model=model,

@@ -159,10 +159,10 @@ def _endpoint_models(invocation: Invocation) -> list[str]:
         return []
     # 90 ms that only a question to the endpoint costs.
     from agentctl.cli.cancellable import run_cancellable
-    from agentctl.launch.provider import endpoint_in_force, http_options
+    from agentctl.launch.provider import effective_endpoint, http_options
     from agentctl.models.catalogue import model_names
 
-    endpoint = endpoint_in_force(loaded, invocation.environ)
+    endpoint = effective_endpoint(loaded, invocation.environ)
     return run_cancellable(model_names(endpoint, http_options(loaded.settings.client)))
 
 
