@@ -30,7 +30,7 @@ VERSION_1 = Path(__file__).parent / "version_1.json"
         ({"settings": {"settings.extra_headers.X-Token": "x"}}, "may not set 'settings.extra_headers.X-Token'"),
         ({"settings": {"agent": "evil.py:agent"}}, "may not set 'agent'"),
         ({"settings": {"trace.enabled": True}}, "may not set 'trace.enabled'"),
-        ({"settings": {"max_turns": "many"}}, "wants a whole number"),
+        ({"settings": {"max_turns": "many"}}, "must be an integer of at least 1"),
         ({"expires": "soon"}, "Invalid isoformat"),
         ({"expires": "2999-01-01T00:00:00"}, "has no time zone"),
         ({"fingerprint": {}}, "has no 'agents'"),
