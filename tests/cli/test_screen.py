@@ -176,7 +176,7 @@ client.key                 -
 
 
 def test_a_table_on_a_narrow_terminal(env: dict[str, str]) -> None:
-    assert seen("explain-exit", env=env, width=60).splitlines()[4:9] == [
+    assert seen("explain-exit", env=env, width=60).splitlines()[3:8] == [
         "  65  invalid_output  The response violates the protocol, or",
         "                      does not match the output type of the",
         "                      run.",
@@ -186,7 +186,10 @@ def test_a_table_on_a_narrow_terminal(env: dict[str, str]) -> None:
     assert seen("explain-exit", "75", env=env, width=40) == (
         "75 unavailable\n"
         "Rate limit, overload, network or server\n"
-        "X"
+        "error, or a broken stream, after all\n"
+        "retries; or the session is in use.\n"
+        "Try again later; `--retries` sets the\n"
+        "number of retries.\n"
     )
     assert seen("models", "list", "--local", env=env, width=40) == (
         "local/smollm2  98 MB  missing\n    agentctl models pull smollm2\n"
