@@ -17,7 +17,7 @@ LOCK_TIMEOUT = 10.0
 """Seconds to wait for another process to finish its write."""
 
 PRIVATE_FOLDER = 0o700
-_PRIVATE_FILE = 0o600  # Older releases of filelock give a lock file 0o644, whatever it has, unless told the mode.
+_PRIVATE_FILE = 0o600  # Older releases of filelock give a lock file 0o644, whatever it has, unless given the mode.
 
 _UNUSABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST}
 

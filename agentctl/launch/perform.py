@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
@@ -83,11 +83,13 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
             result = Runner.run_streamed(
                 job.agent, start, max_turns=job.max_turns, run_config=job.config, session=job.session
             )
-            async with contextlib.aclosing(_segment_events(result, cancellation, is_resumed=is_resumed)) as events:
+            is_head = is_resumed  # A resumed run does not start again.
+            async with _cancellable(result, cancellation), contextlib.aclosing(result.run_events()) as events:
                 async for event in events:
+                    is_head = is_head and isinstance(event, RunStarted | AgentUpdatedStreamEvent)
                     if isinstance(event, RunFinished):
                         end = event
-                    else:
+                    elif not is_head:
                         yield event
             assert end is not None
             if end.interruptions and end.error is None:
@@ -121,22 +123,17 @@ def failed_before_start(error: Exception) -> RunFinished:
     return RunFinished(final_output=None, agent=None, usage=Usage(), response_id=None, error=error)
 
 
-async def _segment_events(
-    result: RunResultStreaming, cancellation: Cancellation, *, is_resumed: bool
-) -> AsyncGenerator[RunEvent]:
-    """Yield the events of one segment of a run; those that start a run are dropped if it is resumed."""
+@contextlib.asynccontextmanager
+async def _cancellable(result: RunResultStreaming, cancellation: Cancellation) -> AsyncIterator[None]:
+    """Cancel a run on request; at the end wait for it, but not for longer than the grace period."""
 
     async def cancel_on_request() -> None:
         await cancellation.cancelled.wait()
         result.cancel(reason=cancellation.reason)
 
     watcher = asyncio.get_running_loop().create_task(cancel_on_request())
-    is_head = is_resumed
     try:
-        async for event in result.run_events():
-            is_head = is_head and isinstance(event, RunStarted | AgentUpdatedStreamEvent)
-            if not is_head:
-                yield event
+        yield
     finally:
         watcher.cancel()
         await asyncio.wait({result.run_loop_task}, timeout=GRACE)

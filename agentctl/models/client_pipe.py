@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.net.response_body import ResponseHead, response_events
+from agentctl.net.response_body import OpenBody, ResponseHead, response_events
 
 from .call import extra_headers
 
@@ -68,7 +68,8 @@ class ClientPipe:
             response = stream.response
             head.request_id = response.headers.get("x-request-id")
             kind = response.headers.get("content-type", "")
-            async with aclosing(response_events(kind, response.aiter_bytes(), service=self.host)) as batches:
+            opened = nullcontext(OpenBody(kind, response.aiter_bytes()))
+            async with aclosing(response_events(opened, service=self.host)) as batches:
                 async for batch in batches:
                     error_index = next((index for index, event in enumerate(batch) if event.get("error")), len(batch))
                     if before := batch[:error_index]:

@@ -124,7 +124,7 @@ class MultiProvider(ModelProvider):
         if self._unknown_prefix_mode == "model_id":
             return self.openai_provider.get_model(model_name)
         raise ConfigurationError(
-            f"no provider has the prefix {prefix!r} of the model {model_name!r}; the known prefixes are "
+            f"no provider has the prefix {prefix!r} of the model {model_name!r}: the known prefixes are "
             f"{self._known_prefixes()}; unknown_prefix_mode='model_id' sends the name to the endpoint unchanged"
         )
 

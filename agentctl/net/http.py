@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from .endpoint import Endpoint, with_key
 from .failures import response_error
 from .options import HttpOptions
 from .proxy import proxy_for
-from .response_body import ResponseHead, read_body, response_events
+from .response_body import OpenBody, ResponseHead, read_body, response_events
 from .sse import MAX_EVENT_BYTES
 from .unreachable import transport_error
 
@@ -61,10 +61,11 @@ class HttpPipe:
         self._trust = Trust(options, environ)
         self._clients = LoopClients(self._client)
 
-    async def events(self, call: HttpCall, head: ResponseHead | None = None) -> AsyncGenerator[list[dict[str, Any]]]:
-        """Yield the events of the response in batches, as they arrive; closing the generator closes the connection.
+    def events(self, call: HttpCall, head: ResponseHead | None = None) -> AsyncGenerator[list[dict[str, Any]]]:
+        """Return the events of the response in batches, as they arrive; closing the generator closes the connection.
 
-        The response's headers are recorded in `head`. A single JSON object instead of a stream is yielded as it is.
+        The request is sent when the first batch is asked for. The response's headers are recorded in `head`. A single
+        JSON object instead of a stream is yielded as it is.
 
         Raises:
             ServiceError: the request failed; see the subclasses.
@@ -72,13 +73,7 @@ class HttpPipe:
             ConfigurationError: a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
-        async with self._open(call, accept="text/event-stream") as response:
-            kind = response.headers.get("content-type", "")
-            if head is not None:
-                head.request_id = response.headers.get("x-request-id")
-            async with aclosing(response_events(kind, _chunks(response), service=self.endpoint.host)) as batches:
-                async for batch in batches:
-                    yield batch
+        return response_events(self._open_events(call, head), service=self.endpoint.host)
 
     async def json(self, call: HttpCall) -> Any:
         """Return the JSON of the response.
@@ -101,6 +96,13 @@ class HttpPipe:
     async def aclose(self) -> None:
         """Close the connections of the running event loop; the pipe can be used again."""
         await self._clients.aclose()
+
+    @asynccontextmanager
+    async def _open_events(self, call: HttpCall, head: ResponseHead | None) -> AsyncIterator[OpenBody]:
+        async with self._open(call, accept="text/event-stream") as response:
+            if head is not None:
+                head.request_id = response.headers.get("x-request-id")
+            yield OpenBody(response.headers.get("content-type", ""), _chunks(response))
 
     @asynccontextmanager
     async def _open(self, call: HttpCall, *, accept: str) -> AsyncIterator[httpx2.Response]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import Any
 
 from agentctl._dataclass import dataclass
@@ -25,18 +25,26 @@ class ResponseHead:
     request_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OpenBody:
+    """A body that is ready to be read."""
+
+    content_type: str
+    chunks: AsyncGenerator[bytes]
+
+
 async def response_events(
-    content_type: str, chunks: AsyncGenerator[bytes], *, service: str
+    opened: AbstractAsyncContextManager[OpenBody], *, service: str
 ) -> AsyncGenerator[list[dict[str, Any]]]:
-    """Yield the events of a body in batches, as they arrive; `chunks` is closed at the end.
+    """Yield the events of a body in batches, as they arrive; it is opened first, and closed at the end.
 
     A single JSON object instead of a stream is yielded as it is.
 
     Raises:
         ModelBehaviorError: the body is neither.
     """
-    kind = content_type.partition(";")[0].strip().lower()
-    async with aclosing(chunks):
+    async with opened as body, aclosing(body.chunks) as chunks:
+        kind = body.content_type.partition(";")[0].strip().lower()
         if kind not in ("text/event-stream", ""):
             yield [_parse_object(await read_body(chunks, MAX_EVENT_BYTES), kind, service)]
             return

@@ -115,7 +115,7 @@ def test_tokens_count_on_over_a_ticket(service: Service, agentctl: Agentctl, pai
     ticket = suspended(agentctl, pair, env, "--max-tokens-total", "20")
     done = agentctl("run", "--resume", ticket, "--on-approval", "allow", env=env)
     assert done.returncode == 82
-    assert "of the 20 tokens" in done.stderr
+    assert "of its budget of 20" in done.stderr
     assert len(service.requests()) == 1
 
 

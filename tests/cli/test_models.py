@@ -82,7 +82,7 @@ def test_a_wrong_file_is_misconfigured_and_leaves_nothing(agentctl: Agentctl, ho
     wrong.write_bytes(b"GGUF")
     done = agentctl("models", "pull", "--from", str(wrong))
     assert done.returncode == 78
-    assert "wrong.gguf: holds something else" in done.stderr
+    assert "wrong.gguf: not the published" in done.stderr
     assert left_in(home) == {".smollm2.lock"}
 
 

@@ -176,20 +176,20 @@ client.key                 -
 
 
 def test_a_table_on_a_narrow_terminal(env: dict[str, str]) -> None:
-    assert seen("explain-exit", env=env, width=60).splitlines()[4:9] == [
-        "  65  invalid_output  What came back breaks the protocol, or",
-        "                      is not what the run asked for.",
-        "  69  rejected        The service refused the request, and",
-        "                      would refuse it again: an unknown",
-        "                      model, a bad setting, a prompt longer",
+    assert seen("explain-exit", env=env, width=60).splitlines()[3:8] == [
+        "  65  invalid_output  The response violates the protocol, or",
+        "                      does not match the output type of the",
+        "                      run.",
+        "  69  rejected        The service rejected the request, and",
+        "                      would reject it again: unknown model,",
     ]
     assert seen("explain-exit", "75", env=env, width=40) == (
         "75 unavailable\n"
-        "Rate limit, overload, network, server\n"
-        "error or a cut stream, after the\n"
+        "Rate limit, overload, network or server\n"
+        "error, or a broken stream, after all\n"
         "retries; or the session is in use.\n"
-        "Try again later; `--retries` tries more\n"
-        "often.\n"
+        "Try again later; `--retries` sets the\n"
+        "number of retries.\n"
     )
     assert seen("models", "list", "--local", env=env, width=40) == (
         "local/smollm2  98 MB  missing\n    agentctl models pull smollm2\n"

@@ -174,7 +174,7 @@ def test_the_users_own_client_is_used_as_theirs(web_port: int) -> None:
         (client,) = made
         assert (client.headers["x-own"], client.timeout.connect, client.timeout.read) == ("1", 7, 8)
         assert client.is_closed
-        with pytest.raises(UserError, match=r"makes an httpx2\.AsyncClient, not object"):
+        with pytest.raises(UserError, match=r"must return an httpx2\.AsyncClient, not object"):
             await servers.http(web_port, {"httpx_client_factory": lambda **_: object()}).connect()
         with pytest.raises(UserError, match="ignore_initialized_notification_failure needs mcp below 2"):
             await servers.http(web_port, {"ignore_initialized_notification_failure": True}).connect()
