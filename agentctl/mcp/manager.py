@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from agentctl.agent.durations import check_seconds
+from agentctl.agent.durations import validate_seconds
 from agentctl.agent.mcp.server import MCPServer
 from agentctl.log import logger
 
@@ -45,9 +45,9 @@ class MCPServerManager:
         connect_in_parallel: bool = False,
     ) -> None:
         if connect_timeout_seconds is not None:
-            check_seconds("connect_timeout_seconds", connect_timeout_seconds)
+            validate_seconds("connect_timeout_seconds", connect_timeout_seconds)
         if cleanup_timeout_seconds is not None:
-            check_seconds("cleanup_timeout_seconds", cleanup_timeout_seconds)
+            validate_seconds("cleanup_timeout_seconds", cleanup_timeout_seconds)
         self.connect_timeout_seconds = connect_timeout_seconds
         self.cleanup_timeout_seconds = cleanup_timeout_seconds
         self.drop_failed_servers = drop_failed_servers

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
-from agentctl.agent.durations import check_seconds
+from agentctl.agent.durations import validate_seconds
 from agentctl.agent.mcp.server import (
     UNSET,
     MCPServer,
@@ -18,7 +18,7 @@ from agentctl.agent.mcp.server import (
     MCPToolMetaResolver,
     Unset,
 )
-from agentctl.agent.tools.function_schema import misfits
+from agentctl.agent.tools.function_schema import validation_errors
 from agentctl.errors import (
     AgentsException,
     ModelBehaviorError,
@@ -130,9 +130,9 @@ class SessionServer(MCPServer, Generic[Params]):
             tool_output_guardrails=tool_output_guardrails,
         )
         if client_session_timeout_seconds is not None:
-            check_seconds("client_session_timeout_seconds", client_session_timeout_seconds, may_be_zero=True)
+            validate_seconds("client_session_timeout_seconds", client_session_timeout_seconds, may_be_zero=True)
         if retry_backoff_seconds_max is not None:
-            check_seconds("retry_backoff_seconds_max", retry_backoff_seconds_max, may_be_zero=True)
+            validate_seconds("retry_backoff_seconds_max", retry_backoff_seconds_max, may_be_zero=True)
         if max_list_pages is not None and (isinstance(max_list_pages, bool) or max_list_pages < 1):
             raise ValueError(f"max_list_pages is a number of pages from 1 on, not {max_list_pages!r}")
         self.params = params
@@ -370,7 +370,7 @@ class SessionServer(MCPServer, Generic[Params]):
             words = f"MCP server {self.name!r} did not {what} within {seconds:g} s"
             raise ServiceUnavailableError(words, code=NO_ANSWER) from error
         except ValidationError as error:
-            words = f"MCP server {self.name!r} was to {what}, and its answer is not valid: {excerpt(misfits(error)[0])}"
+            words = f"MCP server {self.name!r} was to {what}, and its answer is not valid: {excerpt(validation_errors(error)[0])}"
             raise ModelBehaviorError(words) from error
         except (BrokenResourceError, ClosedResourceError) as error:
             cause: Exception = error

@@ -248,8 +248,8 @@ def wide(properties: int, **each: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        (nested(strict_schema.MOST_LEVELS + 2), "11 levels.*at most 10"),
-        (wide(strict_schema.MOST_PROPERTIES + 1), "5001 properties.*at most 5000"),
+        (nested(strict_schema.MAX_LEVELS + 2), "11 levels.*at most 10"),
+        (wide(strict_schema.MAX_PROPERTIES + 1), "5001 properties.*at most 5000"),
         (wide(1, enum=[str(number) for number in range(1_001)]), "1001 values in enums"),
         (wide(1, enum=["x" * 100 + str(number) for number in range(251)]), "characters in an enum of over 250"),
         (wide(1, enum=["x" * 120_000]), "characters in names and values"),
@@ -261,8 +261,8 @@ def test_a_schema_larger_than_the_service_takes_is_refused(schema: dict[str, Any
 
 
 def test_a_schema_at_the_limits_is_taken() -> None:
-    ensure_strict_json_schema(nested(strict_schema.MOST_LEVELS + 1))
-    ensure_strict_json_schema(wide(strict_schema.MOST_PROPERTIES))
+    ensure_strict_json_schema(nested(strict_schema.MAX_LEVELS + 1))
+    ensure_strict_json_schema(wide(strict_schema.MAX_PROPERTIES))
 
 
 def test_models_that_hold_each_other_in_many_ways_are_counted_in_no_time() -> None:
