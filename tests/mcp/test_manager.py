@@ -148,7 +148,7 @@ def test_connecting_that_takes_too_long_is_a_failure() -> None:
 
 @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
 def test_a_timeout_is_a_positive_number_of_seconds(seconds: float) -> None:
-    with pytest.raises(ValueError, match="connect_timeout_seconds is a finite number"):
+    with pytest.raises(ValueError, match="connect_timeout_seconds must be a finite number"):
         MCPServerManager([], connect_timeout_seconds=seconds)
-    with pytest.raises(ValueError, match="cleanup_timeout_seconds is a finite number"):
+    with pytest.raises(ValueError, match="cleanup_timeout_seconds must be a finite number"):
         MCPServerManager([], cleanup_timeout_seconds=seconds)

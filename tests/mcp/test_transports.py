@@ -52,7 +52,7 @@ def assert_all_was_given(result: Any) -> None:
     assert shown.wire["output"] == [
         {"type": "input_text", "text": "here"},
         {"type": "input_image", "image_url": f"data:image/png;base64,{DATA}"},
-        {"type": "input_text", "text": '{"type": "audio", "mimeType": "audio/wav", "note": "6 bytes, left out"}'},
+        {"type": "input_text", "text": '{"type": "audio", "mimeType": "audio/wav", "note": "6 bytes, omitted"}'},
         {"type": "input_file", "file_data": f"data:application/pdf;base64,{DATA}", "filename": "paper.pdf"},
     ]
     assert failed.output["text"].endswith("the disk is full")

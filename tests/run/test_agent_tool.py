@@ -267,7 +267,7 @@ def test_parameters_need_a_strict_schema() -> None:
     class Free(BaseModel):
         values: dict[str, int]
 
-    with pytest.raises(UserError, match=r"agent tool 'ask'.*free keys"):
+    with pytest.raises(UserError, match=r"agent tool 'ask'.*arbitrary keys"):
         Agent(name="a").as_tool("ask", "", parameters=Free)
     with pytest.raises(UserError, match="parameters has fields"):
         Agent(name="a").as_tool("ask", "", parameters=RootModel[list[int]])
@@ -277,7 +277,7 @@ def test_parameters_need_a_strict_schema() -> None:
     ("options", "message"),
     [
         ({"max_turns": 0}, "max_turns"),
-        ({"previous_response_id": "r", "conversation_id": "c"}, "exclude each other"),
+        ({"previous_response_id": "r", "conversation_id": "c"}, "cannot be combined"),
         ({"on_stream_max_pending_events": 0}, "on_stream_max_pending_events"),
         ({"on_stream_max_pending_events": "x"}, "on_stream_max_pending_events"),
     ],

@@ -249,7 +249,7 @@ def test_a_cancellation_of_the_tools_own_making_is_a_failure_like_any_other(run:
 
     agent = calling(gives_up, one)
     run(agent)
-    assert read(agent) == ["Error: RuntimeError: what the tool waited for was cancelled", "1"]
+    assert read(agent) == ["Error: RuntimeError: the tool was cancelled from inside", "1"]
 
     async def invoke(context: ToolContext[Any], arguments: str) -> str:
         raise asyncio.CancelledError
