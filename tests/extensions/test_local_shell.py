@@ -19,7 +19,7 @@ from agentctl import (
     ShellResult,
     UserError,
 )
-from agentctl.extensions.local_shell import Heard, LocalShell, shortened
+from agentctl.extensions.local_shell import LocalShell, OutputTail, shorten
 from agentctl.redaction import register_secret
 
 
@@ -112,8 +112,8 @@ def test_the_output_is_bounded_however_much_is_said_and_its_ends_are_kept(tmp_pa
     assert len(said.stdout) + len(said.stderr) <= 1000
     assert said.stdout.startswith("first\n")
     assert said.stdout.endswith("last\n")
-    assert "left out]" in said.stdout
-    assert "left out]" in said.stderr
+    assert "omitted]" in said.stdout
+    assert "omitted]" in said.stderr
     assert said.exit_code == 0
 
 
@@ -241,19 +241,19 @@ def test_the_older_tool_cannot_be_another_user(tmp_path: Path) -> None:
 
 
 def test_of_an_output_the_beginning_and_the_end_are_kept() -> None:
-    heard = Heard(4, bytearray(), bytearray())
+    heard = OutputTail(4, bytearray(), bytearray())
     for part in (b"ab", b"cdef", b"gh"):
         heard.add(part)
     assert heard.text() == "abcdefgh"
     heard.add(b"ij")
-    assert heard.text() == "abcd\n[2 bytes left out]\nghij"
+    assert heard.text() == "abcd\n[2 bytes omitted]\nghij"
 
 
 def test_a_text_that_is_too_long_loses_its_middle() -> None:
-    assert shortened("x" * 50, 50) == "x" * 50
-    short = shortened("a" * 50 + "b" * 50, 60)
+    assert shorten("x" * 50, 50) == "x" * 50
+    short = shorten("a" * 50 + "b" * 50, 60)
     assert len(short) <= 60
     assert short.startswith("a")
     assert short.endswith("b")
-    assert "40 characters left out" in short
-    assert shortened("abc", 2) == "ab"
+    assert "40 characters omitted" in short
+    assert shorten("abc", 2) == "ab"

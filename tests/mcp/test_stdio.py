@@ -76,8 +76,8 @@ def test_it_ends_with_the_connection() -> None:
 
 
 def test_one_that_does_not_heed_the_end_of_its_input_is_made_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentctl.mcp.stdio._PATIENCE", 0.1)
-    monkeypatch.setattr("agentctl.mcp.stdio._LAST_WORDS", 0.1)
+    monkeypatch.setattr("agentctl.mcp.stdio._EXIT_TIMEOUT", 0.1)
+    monkeypatch.setattr("agentctl.mcp.stdio._GRACE", 0.1)
 
     async def scenario() -> int:
         async with small("deaf") as server:
@@ -89,7 +89,7 @@ def test_one_that_does_not_heed_the_end_of_its_input_is_made_to_end(monkeypatch:
 def test_what_it_left_behind_ends_with_it(lifeline: Path) -> None:
     async def scenario() -> None:
         server = small("grandchild", params={"env": {"LIFELINE": str(lifeline)}})
-        server.begin_to_connect()
+        server.start_connecting()
         with await asyncio.to_thread(lifeline.open, "rb") as reader:
             with pytest.raises(ServiceUnavailableError):
                 await text(server, "die")
@@ -214,7 +214,7 @@ def test_calls_are_repeated_as_often_as_is_said() -> None:
 
 
 def test_a_program_that_is_not_there_and_one_that_fails_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentctl.mcp.session_server.CONNECT_PATIENCE", 0.5)
+    monkeypatch.setattr("agentctl.mcp.session_server.MIN_CONNECT_TIMEOUT", 0.5)
 
     async def scenario() -> None:
         with pytest.raises(UserError, match="'small' cannot be started: no-such-program: No such file or directory"):

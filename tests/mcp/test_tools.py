@@ -52,7 +52,7 @@ def ran(way: Way, *given: MCPServerStdio, calls: list[Any] | None = None, **fiel
 
     async def scenario() -> Any:
         for server in given:
-            server.begin_to_connect()
+            server.start_connecting()
         try:
             return await way(agent_of(*given, calls=calls, **fields), "hi")
         finally:

@@ -316,7 +316,7 @@ except OSError as error:
 def test_a_file_that_another_keeps_locked_is_waited_for_and_then_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_file, "_PATIENCE", 0.01)
+    monkeypatch.setattr(sqlite_file, "_LOCK_TIMEOUT", 0.01)
     path = tmp_path / "s.db"
     add(path, user("a"))
     other = sqlite3.connect(path, isolation_level=None)
