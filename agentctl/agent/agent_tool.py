@@ -242,7 +242,7 @@ class TextArguments:
         except ValueError as error:
             raise ModelBehaviorError(f"the arguments of tool {self._tool_name!r} are not JSON: {error}") from error
         if not isinstance(params, dict) or not isinstance(params.get("input"), str):
-            raise ModelBehaviorError(f"invalid arguments for tool {self._tool_name!r}: input must be a string")
+            raise ModelBehaviorError(f"the arguments of tool {self._tool_name!r} are invalid: input must be a string")
         return {"input": params["input"]}
 
 
@@ -280,7 +280,7 @@ class TypedArguments:
             params: dict[str, Any] = self._adapter.dump_python(self._adapter.validate_json(text), mode="json")
         except ValidationError as error:
             raise ModelBehaviorError(
-                f"invalid arguments for tool {self._tool_name!r}: {validation_errors(error)[0]}"
+                f"the arguments of tool {self._tool_name!r} are invalid: {validation_errors(error)[0]}"
             ) from error
         return params
 

@@ -138,7 +138,7 @@ class RunConfig:
         message: Any = self.output_guardrail_blocked_message
         if not (message is None or callable(message) or (isinstance(message, str) and message)):
             raise ValueError(
-                f"RunConfig.output_guardrail_blocked_message must be a string or a function, not {message!r}"
+                f"RunConfig.output_guardrail_blocked_message must be a non-empty string or a function, not {message!r}"
             )
 
 

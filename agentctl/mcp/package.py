@@ -20,9 +20,7 @@ async def load_mcp() -> None:
     except ModuleNotFoundError as error:
         if error.name != "mcp":
             raise
-        raise UserError(
-            "MCP servers need the mcp package, which is not installed: pip install 'agentctl[mcp]'"
-        ) from error
+        raise UserError("MCP servers need the mcp package: pip install 'agentctl[mcp]'") from error
 
 
 def _import() -> None:

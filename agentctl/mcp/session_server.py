@@ -422,7 +422,7 @@ class SessionServer(MCPServer, Generic[Params]):
         while not pages or cursor is not None:
             if len(pages) == self.max_list_pages:
                 raise UserError(
-                    f"MCP server {self.name!r} returned more than max_list_pages={len(pages)} when asked to {what}"
+                    f"MCP server {self.name!r} exceeded the limit max_list_pages={len(pages)} when asked to {what}"
                 )
             pages.append(await self._list(what, _page(send, cursor)))
             cursor = pages[-1].next_cursor

@@ -15,7 +15,10 @@ def look(place: str) -> str:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"tools": [look]}, "Agent.tools of 'a' has a function 'look', which is not a tool: decorate it with @function_tool"),
+        (
+            {"tools": [look]},
+            "Agent.tools of 'a' has a function 'look', which is not a tool: decorate it with @function_tool",
+        ),
         ({"tools": [Agent(name="b")]}, "has an Agent 'b', which is not a tool: use as_tool to turn an agent into one"),
         ({"tools": ["look"]}, "has a str, which is not a tool"),
         ({"tools": look}, "Agent.tools must be a list, not function"),

@@ -99,7 +99,7 @@ def test_a_key_of_ours_cannot_be_named(tmp_path: Path, name: str) -> None:
 
 def test_what_is_no_folder_or_no_limit_is_an_error(tmp_path: Path) -> None:
     for wrong in (tmp_path / "none", __file__):
-        with pytest.raises(UserError, match="there is no such folder"):
+        with pytest.raises(UserError, match="no such folder"):
             LocalShell(wrong)
     for limits in ({"timeout": 0}, {"timeout": float("inf")}, {"max_output": 0}):
         with pytest.raises(UserError, match="above 0"):
@@ -136,7 +136,7 @@ def test_the_time_of_a_call_is_limited_and_what_is_left_is_not_run(tmp_path: Pat
         os.set_blocking(reader.fileno(), True)
         assert reader.read() == b""
     assert (first.status, second.status, third.status) == ("completed", "timeout", "timeout")
-    assert third.stderr == "not run: the time was over"
+    assert third.stderr == "not run: the time limit was exceeded"
     assert not (tmp_path / "ran").exists()
 
 
@@ -236,7 +236,7 @@ def test_the_older_tool_gets_one_command_as_it_is_and_a_text(tmp_path: Path) -> 
 
 
 def test_the_older_tool_cannot_be_another_user(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not as 'root'"):
+    with pytest.raises(UserError, match="they cannot run as 'root'"):
         run_command(LocalShell(tmp_path), command=["true"], user="root")
 
 

@@ -104,7 +104,7 @@ def test_strictly_the_first_failure_is_raised_and_the_others_are_cleaned_up() ->
     async def scenario() -> None:
         good = small()
         manager = MCPServerManager([good, small("broken", name="bad")], strict=True)
-        with pytest.raises(UserError, match="'bad' cannot be connected"):
+        with pytest.raises(UserError, match="cannot connect to MCP server 'bad'"):
             await manager.connect_all()
         assert not good.is_connected
 
@@ -141,7 +141,7 @@ def test_connecting_that_takes_too_long_is_a_failure() -> None:
         slow = Own("slow")
         async with MCPServerManager([slow], connect_timeout_seconds=0.01) as manager:
             assert manager.active_servers == []
-            assert str(manager.errors[slow]) == "connecting took longer than 0.01 s"
+            assert str(manager.errors[slow]) == "connecting timed out after 0.01 s"
 
     finish(scenario())
 

@@ -143,7 +143,7 @@ def test_a_session_that_the_server_has_forgotten_is_made_anew_and_no_call_is_mad
             assert server.server_initialize_result is not None
             assert server.server_initialize_result.server_info.name == "old"
             assert (await server.call_tool("count", {})).content[0].text == "1"  # type: ignore[union-attr]
-            with pytest.raises(ServiceUnavailableError, match="what it did is unknown"):
+            with pytest.raises(ServiceUnavailableError, match="whether the request was carried out is unknown"):
                 await server.call_tool("forget", {})  # It is not listed, so that `mcp` asks once more after the call.
             assert (await server.call_tool("count", {})).content[0].text == "3"  # type: ignore[union-attr]
             assert server.session_id == "session-2"

@@ -373,7 +373,7 @@ def test_a_guardrail_that_gives_no_verdict_is_an_error(run: Run) -> None:
     def sloppy(*_: Any) -> Any:
         return False
 
-    with pytest.raises(UserError, match="'sloppy' gave a bool"):
+    with pytest.raises(UserError, match="'sloppy' must return a GuardrailFunctionOutput, not bool"):
         run(Agent(name="a", model=ScriptedModel(["x"]), input_guardrails=[InputGuardrail(sloppy)]))
 
 

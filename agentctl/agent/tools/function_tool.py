@@ -168,4 +168,4 @@ def _validate(schema: FuncSchema, arguments: str) -> Any:
         return schema.params_pydantic_model.model_validate(decoded)
     except ValidationError as error:
         problems = "; ".join(validation_errors(error))
-        raise ModelBehaviorError(f"invalid arguments for tool {schema.name!r}: {problems}") from error
+        raise ModelBehaviorError(f"the arguments of tool {schema.name!r} are invalid: {problems}") from error
