@@ -52,7 +52,7 @@ def assert_all_was_given(result: Any) -> None:
     assert shown.wire["output"] == [
         {"type": "input_text", "text": "here"},
         {"type": "input_image", "image_url": f"data:image/png;base64,{DATA}"},
-        {"type": "input_text", "text": '{"type": "audio", "mimeType": "audio/wav", "note": "6 bytes, left out"}'},
+        {"type": "input_text", "text": '{"type": "audio", "mimeType": "audio/wav", "note": "6 bytes, omitted"}'},
         {"type": "input_file", "file_data": f"data:application/pdf;base64,{DATA}", "filename": "paper.pdf"},
     ]
     assert failed.output["text"].endswith("the disk is full")
@@ -143,7 +143,7 @@ def test_a_session_that_the_server_has_forgotten_is_made_anew_and_no_call_is_mad
             assert server.server_initialize_result is not None
             assert server.server_initialize_result.server_info.name == "old"
             assert (await server.call_tool("count", {})).content[0].text == "1"  # type: ignore[union-attr]
-            with pytest.raises(ServiceUnavailableError, match="what it did is unknown"):
+            with pytest.raises(ServiceUnavailableError, match="whether the request was carried out is unknown"):
                 await server.call_tool("forget", {})  # It is not listed, so that `mcp` asks once more after the call.
             assert (await server.call_tool("count", {})).content[0].text == "3"  # type: ignore[union-attr]
             assert server.session_id == "session-2"

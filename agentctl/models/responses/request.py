@@ -113,7 +113,9 @@ def _include(request: ModelRequest) -> list[str] | None:
     if settings.top_logprobs is not None:
         include.append(_LOGPROBS)
     include += [
-        tool.included for tool in request.tools if not isinstance(tool, FunctionTool) and tool.included is not None
+        tool.response_include
+        for tool in request.tools
+        if not isinstance(tool, FunctionTool) and tool.response_include is not None
     ]
     return list(dict.fromkeys(include)) or None
 

@@ -107,7 +107,7 @@ def test_handoffs_are_offered_after_the_tools() -> None:
     chat = build_chat(ModelRequest(input="Hi", tools=[ADD], handoffs=handoffs), LARGE)
     branches = chat.body["response_format"]["json_schema"]["schema"]["anyOf"]
     assert [branch["properties"]["name"]["const"] for branch in branches[:2]] == ["add", "transfer_to_b"]
-    assert "- transfer_to_b: Give the conversation to the agent b" in chat.body["messages"][0]["content"]
+    assert "- transfer_to_b: Hand the conversation off to the agent b" in chat.body["messages"][0]["content"]
     chosen = ModelSettings(tool_choice="transfer_to_b")
     assert build_chat(ModelRequest(input="Hi", handoffs=handoffs, model_settings=chosen), LARGE).form is Form.CALL
 
