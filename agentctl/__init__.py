@@ -1,4 +1,4 @@
-"""The agents runtime: everything public is a name of this module, imported when first used."""
+"""The public names of the agents runtime; each is imported from its module on first use."""
 
 from typing import TYPE_CHECKING
 

@@ -16,7 +16,7 @@ _IMPORT = re.compile(r"^    from (\S+) import (?:\(\s+)?(\w+) as \2\b", re.MULTI
 def lazy_names(package: str) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """Return `__getattr__` and `__dir__` for a facade; `__all__` is one of its lazy names.
 
-    The block is read when the first name is wanted, so that importing the facade costs nothing.
+    The block is read on first use, so that importing the facade costs nothing.
     """
     table: dict[str, str] = {}
 
@@ -40,13 +40,13 @@ def lazy_names(package: str) -> tuple[Callable[[str], object], Callable[[], list
 
 
 def load(module: str, name: str) -> object:
-    """Return a name of a module above the caller's layer, which is imported now."""
+    """Import a module above the caller's layer and return one of its names."""
     value: object = getattr(import_module(module), name)
     return value
 
 
 def _read(package: str) -> dict[str, str]:
-    """Return where each name is defined, from the source; from the bytecode in a program that ships without sources."""
+    """Return the module of each name, from the source, or from the bytecode if the program ships without sources."""
     spec = sys.modules[package].__spec__
     loader = None if spec is None else spec.loader
     assert loader is not None
@@ -54,7 +54,7 @@ def _read(package: str) -> dict[str, str]:
     if source is not None:
         return {name: module for module, name in _IMPORT.findall(source)}
     code: CodeType = loader.get_code(package)  # type: ignore[attr-defined]
-    # 3 ms that only a program without sources pays.
+    # 3 ms, only for a program without sources.
     from dis import get_instructions
 
     bound = vars(sys.modules[package])

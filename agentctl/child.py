@@ -1,4 +1,4 @@
-"""Child processes: what they inherit, how they start and how they end, in a process group of their own."""
+"""Child processes: their environment, and how they are started and ended, each in a process group of its own."""
 
 from __future__ import annotations
 
@@ -25,42 +25,42 @@ _INHERITED = frozenset(
 
 
 def child_environment(
-    environ: Mapping[str, str], *, named: Collection[str] = (), prefixes: tuple[str, ...] = ()
+    environ: Mapping[str, str], *, names: Collection[str] = (), prefixes: tuple[str, ...] = ()
 ) -> dict[str, str]:
-    """Return what a child gets of our environment: what finds programs and folders, the language, and what is named.
+    """Return the variables that a child inherits: those that locate programs and folders, the language, and `names`.
 
-    No key of ours is among it, unless it is named.
+    API keys are left out unless they are named.
     """
     prefixes = ("LC_", *prefixes)
     return {
         name: value
         for name, value in environ.items()
-        if name.upper() in _INHERITED or name in named or name.startswith(prefixes)
+        if name.upper() in _INHERITED or name in names or name.startswith(prefixes)
     }
 
 
 class ChildProtocol(asyncio.SubprocessProtocol):
-    """What is heard of a child process."""
+    """The state of a child process, as events."""
 
     def __init__(self) -> None:
         self.has_ended = asyncio.Event()
-        """The process itself has ended."""
-        self.is_silent = asyncio.Event()
-        """It has ended, and so has everybody that its output could come from."""
+        """Set when the process itself has ended."""
+        self.is_output_closed = asyncio.Event()
+        """Set when the process and every process that inherited its output have ended."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let whoever ends this process at once end the child too, and a guard where nobody can."""
+        """Register the child, so that it ends together with this process."""
         assert isinstance(transport, asyncio.SubprocessTransport)
         add_group(transport.get_pid())
         guard_group(transport.get_pid())
 
     def process_exited(self) -> None:
-        """Note that the process has ended."""
+        """Record that the process has ended."""
         self.has_ended.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note that nothing more will be heard."""
-        self.is_silent.set()
+        """Record that its output is closed."""
+        self.is_output_closed.set()
 
 
 async def start_child(
@@ -71,9 +71,9 @@ async def start_child(
     folder: str | os.PathLike[str],
     stdin: int = DEVNULL,
 ) -> tuple[asyncio.SubprocessTransport, P]:
-    """Start a program without a terminal, and without stdin unless it is to be written to, in a group of its own.
+    """Start a program without a terminal, in a process group of its own; stdin is empty unless it is a pipe.
 
-    Who is cancelled while it starts leaves none behind. Raises `OSError` where it cannot be started.
+    A caller that is cancelled meanwhile leaves no child behind. Raises `OSError` if the program cannot be started.
     """
     loop = asyncio.get_running_loop()
     starting = asyncio.ensure_future(
@@ -92,7 +92,7 @@ async def start_child(
 
 
 async def kill_child(transport: asyncio.SubprocessTransport, child: ChildProtocol) -> None:
-    """End a process and what it left in its process group, at once."""
+    """End a process and everything left in its process group, at once."""
     signal_group(transport, signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
     forget_group(transport.get_pid())
     release_group(transport.get_pid())
@@ -101,7 +101,7 @@ async def kill_child(transport: asyncio.SubprocessTransport, child: ChildProtoco
 
 
 def signal_group(transport: asyncio.SubprocessTransport, number: int) -> None:
-    """Send a signal to a process and its group, where there still is one; Windows knows only the end of the process."""
+    """Send a signal to a process and its group, if they still exist; Windows can only end the process."""
     with suppress(ProcessLookupError, PermissionError):
         if sys.platform == "win32":
             transport.kill()

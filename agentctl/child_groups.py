@@ -1,4 +1,4 @@
-"""The children that may still run, in groups of their own or astray, for whoever ends this process to end them too."""
+"""The process groups of children that may still run, and a way to end them all with this process."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _groups: set[int] = set()
 
 
 def add_group(group: int) -> None:
-    """Remember a process group that has begun."""
+    """Register a process group that was started."""
     _groups.add(group)
 
 
 def forget_group(group: int) -> None:
-    """Forget a process group that has been ended."""
+    """Unregister a process group that has ended."""
     _groups.discard(group)
 
 
 def kill_groups() -> None:
-    """End every process of every group, at once: safe in the handler of a signal."""
+    """End every process of every registered group, at once: safe in a signal handler."""
     for group in list(_groups):
         with suppress(OSError):
             if sys.platform == "win32":
@@ -32,15 +32,15 @@ def kill_groups() -> None:
 
 
 def kill_strays() -> None:
-    """End what is below this process and in its group: what tools started by themselves. The process is to end next.
+    """End all descendants in this process's own group, such as programs that tools started; this process exits next.
 
-    Nothing else runs from here on, so that no tool goes on to its next step because its child has ended.
+    No other thread runs from here on, so that no tool proceeds to its next step because its child has ended.
     """
     if sys.platform == "win32":
         return
     strays: set[int] = set()
     while more := set(_strays()) - strays:
-        _send(signal.SIGSTOP, more)  # So that they start no others meanwhile.
+        _send(signal.SIGSTOP, more)  # So that they cannot start others.
         strays |= more
     sys.setswitchinterval(60)
     _send(signal.SIGKILL, strays)
@@ -56,16 +56,16 @@ def _strays() -> Iterator[int]:
     group, below = os.getpgrp(), {os.getpid()}
     processes = list(_processes())
     count = 0
-    while count < len(below):  # In no order: a parent may come after its child.
+    while count < len(below):  # The list is unordered: a parent may come after its child.
         count = len(below)
         below |= {process for process, parent, _ in processes if parent in below}
-    yield from (process for process, parent, its in processes if parent in below and its == group)
+    yield from (process for process, parent, its_group in processes if parent in below and its_group == group)
 
 
 def _processes() -> Iterator[tuple[int, int, int]]:
-    """Yield the number, the parent and the group of every process."""
+    """Yield the process id, the parent's and the group's of every process."""
     if sys.platform != "linux":
-        yield from _told_by_ps()
+        yield from _processes_from_ps()
         return
     with suppress(OSError):
         for name in filter(str.isdecimal, os.listdir("/proc")):
@@ -74,13 +74,13 @@ def _processes() -> Iterator[tuple[int, int, int]]:
                 yield int(name), int(parent), int(group)
 
 
-def _told_by_ps() -> Iterator[tuple[int, int, int]]:
-    # 10 ms that only a run which is ended early costs.
+def _processes_from_ps() -> Iterator[tuple[int, int, int]]:
+    # 10 ms, only for a run that is cancelled.
     import subprocess
 
     with suppress(OSError, subprocess.SubprocessError):
         command = ["/bin/ps", "-A", "-o", "pid=,ppid=,pgid="]
-        told = subprocess.run(command, capture_output=True, timeout=1, check=True, process_group=0)  # noqa: S603
-        for line in told.stdout.splitlines():
+        listing = subprocess.run(command, capture_output=True, timeout=1, check=True, process_group=0)  # noqa: S603
+        for line in listing.stdout.splitlines():
             process, parent, group = map(int, line.split())
             yield process, parent, group

@@ -1,6 +1,6 @@
-"""A process that outlives ours for a moment, to end the process groups which ours could not: it was killed, say.
+"""A guard process that briefly outlives this one, to end the process groups that it could not: after SIGKILL, say.
 
-It is a shell that reads from a pipe which groups there are, and sees the pipe's end when nobody is left to write.
+The guard is a shell that reads the groups from a pipe, and sees end of file when this process is gone.
 """
 
 from __future__ import annotations
@@ -26,63 +26,63 @@ done
 [ -z "$groups" ] || sleep 1
 for each in $groups; do kill -s KILL -- "-$each"; done
 """
-"""Ends what is left a second after the end: who heeds the end of stdin has ended by then.
+"""Kill the remaining groups one second after this process: a child that obeys the end of its stdin has ended by then.
 
-It lets go of what our own caller may have opened for us, so that nobody waits for it.
+It closes inherited descriptors, so that no caller of this process waits for it.
 """
 
 
 @dataclass(slots=True)
 class _Guard:
-    """The shell, while there are groups."""
+    """The guard process and its groups."""
 
     groups: set[int] = field(default_factory=set)
     process: int | None = None
     pipe: int | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
-    """Event loops of several threads have children."""
+    """Children can be started from event loops in several threads."""
 
 
 _guard = _Guard()
 
 
 def guard_group(group: int) -> None:
-    """Have a process group ended soon after this process has ended, whatever ended it."""
+    """Have a process group killed soon after this process has ended, however it ended."""
     if sys.platform == "win32":
         return
     with _guard.lock:
         if _guard.pipe is None:
             try:
-                _guard.process, _guard.pipe = _begin()
-            except OSError:  # No shell, or no room for one: what is closed with us still ends most groups.
+                _guard.process, _guard.pipe = _start_shell()
+            except OSError:  # No shell, or no resources for one: most groups still end when their pipes close.
                 return
         _guard.groups.add(group)
-        _tell(b"+ %d\n" % group)
+        _write_line(b"+ %d\n" % group)
 
 
 def release_group(group: int) -> None:
-    """Leave a process group alone that has ended."""
+    """Stop guarding a process group that has ended."""
     with _guard.lock:
         if _guard.pipe is None or group not in _guard.groups:
             return
         _guard.groups.remove(group)
-        _tell(b"- %d\n" % group)
+        _write_line(b"- %d\n" % group)
         if not _guard.groups:
             os.close(_guard.pipe)
             assert _guard.process is not None
-            with suppress(ChildProcessError):  # Whoever ignores the end of children has none to wait for.
+            with suppress(ChildProcessError):  # With SIGCHLD ignored there is no child to wait for.
                 os.waitpid(_guard.process, 0)
             _guard.process = _guard.pipe = None
 
 
-def _tell(line: bytes) -> None:
+def _write_line(line: bytes) -> None:
     assert _guard.pipe is not None
-    with suppress(BrokenPipeError):  # Somebody ended the shell: what is closed with us still ends most groups.
+    with suppress(BrokenPipeError):  # The shell was killed: most groups still end when their pipes close.
         os.write(_guard.pipe, line)
 
 
-def _begin() -> tuple[int, int]:
-    """Start the shell in a process group of its own, and return its number and the end of the pipe to write to."""
+def _start_shell() -> tuple[int, int]:
+    """Start the shell in a process group of its own; return its process id and the write end of the pipe."""
     reader, writer = os.pipe()
     try:
         process = os.posix_spawn(
@@ -101,14 +101,14 @@ def _begin() -> tuple[int, int]:
     return process, writer
 
 
-def _forget() -> None:
-    """In a process that was forked: what is guarded is not ours, and our end of the pipe must not keep it open."""
+def _reset_after_fork() -> None:
+    """Reset a forked process: the groups are its parent's, and an inherited end of the pipe must not keep it open."""
     if _guard.pipe is not None:
         os.close(_guard.pipe)
     _guard.process = _guard.pipe = None
     _guard.groups.clear()
-    _guard.lock = threading.Lock()  # A thread that is not in this process may hold the other.
+    _guard.lock = threading.Lock()  # A thread that does not exist in this process may hold the old one.
 
 
 if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_reset_after_fork)

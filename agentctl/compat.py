@@ -1,8 +1,8 @@
-"""The alias of `agents`: files written for the Agents SDK run unchanged, this package answers for what they import.
+"""The alias `agents`: files written for the Agents SDK run unchanged, their imports served by this package.
 
-Importing this module puts the alias in force for the process. It answers only where a normal search finds no package
-`agents`, or the one of the distribution `openai-agents`: a package of that name of your own wins, and a folder without
-`__init__.py` keeps its modules beside ours.
+Importing this module installs the alias for the process. It applies only if a normal search finds no package `agents`,
+or the one of the distribution `openai-agents`: your own package of that name takes precedence, and the modules of a
+folder without `__init__.py` stay importable beside the alias.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "agents.tracing.traces": ("agentctl.tracing.spans",),
     "agents.usage": ("agentctl.agent.usage",),
 }
-"""Each module of the alias, and where its names are looked for before the public names of this package."""
+"""The modules of the alias, each with the modules searched for its names before the public names of this package."""
 
 
 class _Alias(ModuleType):
-    """A module of the alias: its names are those of this package, looked up when they are used."""
+    """A module of the alias; its names are looked up in this package on first use."""
 
     def __getattr__(self, name: str) -> object:
         if not name.startswith("_"):
@@ -85,14 +85,14 @@ class _Alias(ModuleType):
                     value: object = getattr(module, name)
                     self.__dict__[name] = value
                     return value
-        raise AttributeError(_missing(self.__name__, name))
+        raise AttributeError(_missing_message(self.__name__, name))
 
     def __dir__(self) -> list[str]:
         return _names(self.__name__)
 
 
 class _Loader:
-    """Makes a module of the alias."""
+    """The loader of the modules of the alias."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return _Alias(spec.name)
@@ -102,7 +102,7 @@ class _Loader:
 
 
 class _Finder:
-    """Answers for `agents`, and for its modules where it did; what they do not have, it says in its own words."""
+    """The finder for `agents` and its modules; a missing module raises an error that explains the alias."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -116,7 +116,7 @@ class _Finder:
             return _spec(fullname, [])
         found = PathFinder.find_spec(fullname, path)
         if found is None:
-            raise ImportError(_missing(parent, name), name=fullname)
+            raise ImportError(_missing_message(parent, name), name=fullname)
         return found
 
     def _spec_of_alias(self) -> ModuleSpec | None:
@@ -132,7 +132,7 @@ _FINDER = _Finder()
 
 
 def install() -> None:
-    """Put the alias in force; doing it twice is doing it once."""
+    """Install the alias; installing it again has no effect."""
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
 
@@ -144,7 +144,7 @@ def _spec(name: str, locations: list[str]) -> ModuleSpec:
 
 
 def _is_sdk(found: ModuleSpec) -> bool:
-    """Return whether a package `agents` is that of the Agents SDK, by what its installer left beside it."""
+    """Return whether a package `agents` is the Agents SDK's, by the metadata that its installer left beside it."""
     if found.origin is None:
         return False
     return any(Path(found.origin).parent.parent.glob("openai_agents-*.dist-info"))
@@ -160,23 +160,26 @@ def _public_names(module: ModuleType) -> list[str]:
 
 
 def _names(name: str) -> list[str]:
-    """Return the names that `from … import *` gives, and those that a name may have been meant as."""
+    """Return the names for `from … import *` and for suggestions."""
     return sorted(
         {public for module in _sources(name)[-1 if name == ALIAS else 0 :] for public in _public_names(module)}
     )
 
 
-def _missing(module: str, name: str) -> str:
-    # 10 ms that only a failure pays.
+def _missing_message(module: str, name: str) -> str:
+    # 10 ms, only for an error.
     from difflib import get_close_matches
 
     names = _names(module)
     if name in names:
-        return f"{module}.{name} is no module of agentctl, which answers here: `from {module} import {name}` gives it"
+        return (
+            f"{module}.{name} is a name, not a module, in agentctl, which provides {module} here: "
+            f"use `from {module} import {name}`"
+        )
     submodules = [known.rpartition(".")[2] for known in _MODULES if known.rpartition(".")[0] == module]
     near = get_close_matches(name, [*names, *submodules], n=3)
-    hint = f"; the nearest that there is: {', '.join(near)}" if near else ""
-    return f"{module} is answered by agentctl here, which has no {name!r}{hint}"
+    hint = f"; similar names: {', '.join(near)}" if near else ""
+    return f"agentctl provides {module} here, and it has no {name!r}{hint}"
 
 
 install()

@@ -1,40 +1,40 @@
-"""Every exception of ours, and the one table of outcomes and exit codes.
+"""The exceptions of the library, and the table of outcomes and exit codes.
 
 Exception
-└── AgentsException                     run_data: what the run had produced, where there was a run
-    ├── UserError                       your code or configuration: mend it, then try again
+└── AgentsException                     run_data: what the run had produced, if there was one
+    ├── UserError                       your code or configuration: fix it, then try again
     │   ├── ConfigurationError          a profile, project, agent file or setting; names file, key and line
     │   └── MissingKeyError             no key for the endpoint
-    ├── ServiceError                    the service's answer, or none: status, code, request_id, retry_after
-    │   ├── AuthenticationError         the key was refused
-    │   ├── RequestRejectedError        the request was refused; the same request will be refused again
-    │   └── ServiceUnavailableError     rate limit, overload, network, cut stream: try again later
-    ├── ModelBehaviorError              the model or its service broke the protocol
+    ├── ServiceError                    an error response, or no response: status, code, request_id, retry_after
+    │   ├── AuthenticationError         the key was rejected
+    │   ├── RequestRejectedError        the request was rejected, and would be rejected again
+    │   └── ServiceUnavailableError     rate limit, overload, network, broken stream: try again later
+    ├── ModelBehaviorError              the model or its service violated the protocol
     ├── ModelRefusalError               the model refused
     ├── ModelTimeoutError               one model call took longer than ModelSettings.timeout
-    ├── ToolTimeoutError                a tool call took longer than the tool may
-    ├── MCPToolCancellationError        a call of an MCP server's tool was cancelled, though the run was not
+    ├── ToolTimeoutError                a tool call took longer than its timeout
+    ├── MCPToolCancellationError        a call to an MCP server's tool was cancelled, but the run was not
     ├── MaxTurnsExceeded                the turn limit was reached
-    ├── BudgetExceeded                  the budget of tokens was reached
+    ├── BudgetExceeded                  the token budget was reached
     ├── GuardrailTripwireTriggered      a guardrail stopped the run
-    │   ├── InputGuardrailTripwireTriggered     one of the input: guardrail_result
-    │   ├── OutputGuardrailTripwireTriggered    one of the final output: guardrail_result
-    │   ├── ToolInputGuardrailTripwireTriggered     one of a tool, before the call: guardrail, output
-    │   └── ToolOutputGuardrailTripwireTriggered    one of a tool, at what it gave: guardrail, output
-    ├── ApprovalMissing                 a tool call needed somebody's yes, and there was nobody to give it
-    ├── RunSuspended                    the run waits for somebody's yes: a ticket has it
-    ├── SessionInUseError               another run has the conversation: try again later
+    │   ├── InputGuardrailTripwireTriggered     an input guardrail: guardrail_result
+    │   ├── OutputGuardrailTripwireTriggered    an output guardrail: guardrail_result
+    │   ├── ToolInputGuardrailTripwireTriggered     a tool guardrail, before the call: guardrail, output
+    │   └── ToolOutputGuardrailTripwireTriggered    a tool guardrail, after the call: guardrail, output
+    ├── ApprovalMissing                 a tool call needs approval, and the run cannot ask for it
+    ├── RunSuspended                    the run waits for approval, saved as a ticket
+    ├── SessionInUseError               another run is using the session: try again later
     ├── RunCancelled                    the caller cancelled the run
-    ├── RunTimeoutError                 the whole run took longer than it may
+    ├── RunTimeoutError                 the whole run took longer than its timeout
     ├── RunInterrupted                  a signal stopped the run
-    └── OutputClosed                    the reader of the run's output went away
+    └── OutputClosed                    the reader of the run's output closed the pipe
 
 try:
     result = await Runner.run(agent, "…")
 except ServiceUnavailableError as error:
-    ...  # error.retry_after: seconds, where the service said
+    ...  # error.retry_after: seconds, if the service sent it
 except AgentsException as error:
-    ...  # error.run_data.new_items: what was produced until then
+    ...  # error.run_data.new_items: what the run had produced
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 
 class AgentsException(Exception):
-    """The base of every exception that the library raises on purpose."""
+    """The base class of the exceptions that the library raises."""
 
     run_data: RunErrorDetails | None = None
     """What the run had produced when it failed; None outside a run."""
@@ -70,7 +70,7 @@ class UserError(AgentsException):
 
 
 class ConfigurationError(UserError):
-    """A file or setting is wrong; the message begins with where."""
+    """A file or setting is wrong; the message begins with its location."""
 
     def __init__(
         self, message: str, *, file: Path | None = None, key: str | None = None, line: int | None = None
@@ -83,11 +83,11 @@ class ConfigurationError(UserError):
 
 
 class MissingKeyError(UserError):
-    """There is no key for the endpoint of the run."""
+    """The endpoint of the run has no key."""
 
 
 class ServiceError(AgentsException):
-    """The service refused, failed or could not be reached."""
+    """The service rejected the request, failed, or could not be reached."""
 
     def __init__(
         self,
@@ -107,19 +107,19 @@ class ServiceError(AgentsException):
 
 
 class AuthenticationError(ServiceError):
-    """The service does not accept the key, or the key may not do this."""
+    """The service does not accept the key, or the key lacks a permission."""
 
 
 class RequestRejectedError(ServiceError):
-    """The service refused the request, and would refuse it again."""
+    """The service rejected the request, and would reject it again."""
 
 
 class ServiceUnavailableError(ServiceError):
-    """The service could not answer now: rate limit, overload, network, a cut stream."""
+    """The service cannot respond now: rate limit, overload, network error or broken stream."""
 
 
 class ModelBehaviorError(AgentsException):
-    """The model, or the service that runs it, did what the protocol does not allow."""
+    """The model, or the service that runs it, violated the protocol."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -143,7 +143,7 @@ class ModelTimeoutError(AgentsException):
 
 
 class ToolTimeoutError(AgentsException):
-    """A tool call took longer than the tool may."""
+    """A tool call took longer than the tool's timeout."""
 
     def __init__(self, tool_name: str, timeout_seconds: float) -> None:
         super().__init__(f"tool {tool_name!r} took longer than {timeout_seconds:g} s")
@@ -152,7 +152,7 @@ class ToolTimeoutError(AgentsException):
 
 
 class MCPToolCancellationError(AgentsException):
-    """A call of an MCP server's tool was cancelled, and not by the run that made it."""
+    """A call to an MCP server's tool was cancelled, but not by its run."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -160,7 +160,7 @@ class MCPToolCancellationError(AgentsException):
 
 
 class MaxTurnsExceeded(AgentsException):
-    """The run needed more turns than it was allowed."""
+    """The run needed more turns than its limit."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -168,14 +168,14 @@ class MaxTurnsExceeded(AgentsException):
 
 
 class BudgetExceeded(AgentsException):
-    """The run needed more tokens than it was allowed."""
+    """The run needed more tokens than its budget."""
 
     def __init__(self, limit: int, used: int | None) -> None:
-        """Name the limit, and what was used; None where the service did not say."""
+        """Take the budget and the tokens used; None if the service did not report usage."""
         if used is None:
-            text = f"a model call did not say what it used, so that a budget of {limit:,} tokens cannot be kept"
+            text = f"a model call reported no token usage, so the budget of {limit:,} tokens cannot be enforced"
         else:
-            text = f"the run has used {used:,} of the {limit:,} tokens that it may use, and needs more"
+            text = f"the run has used {used:,} tokens of its budget of {limit:,}, and needs more"
         super().__init__(text)
         self.limit = limit
         self.used = used
@@ -186,29 +186,29 @@ class GuardrailTripwireTriggered(AgentsException):
 
 
 class InputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
-    """A guardrail of the input stopped the run."""
+    """An input guardrail stopped the run."""
 
     def __init__(self, guardrail_result: InputGuardrailResult) -> None:
         super().__init__(
             f"input guardrail {guardrail_result.guardrail.get_name()!r} stopped the run: change the input, or what the "
-            "guardrail lets through"
+            "guardrail allows"
         )
         self.guardrail_result = guardrail_result
 
 
 class OutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
-    """A guardrail of the final output stopped the run."""
+    """A guardrail on the final output stopped the run."""
 
     def __init__(self, guardrail_result: OutputGuardrailResult) -> None:
         super().__init__(
             f"output guardrail {guardrail_result.guardrail.get_name()!r} rejected the answer of agent "
-            f"{guardrail_result.agent.name!r}: ask differently, or change what the guardrail lets through"
+            f"{guardrail_result.agent.name!r}: rephrase the prompt, or change what the guardrail allows"
         )
         self.guardrail_result = guardrail_result
 
 
 class ToolInputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
-    """A guardrail of a tool stopped the run before the tool was called."""
+    """A tool guardrail stopped the run before the tool was called."""
 
     def __init__(self, guardrail: ToolInputGuardrail[Any], output: ToolGuardrailFunctionOutput) -> None:
         super().__init__(f"tool input guardrail {guardrail.get_name()!r} stopped the run")
@@ -217,7 +217,7 @@ class ToolInputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
 
 
 class ToolOutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
-    """A guardrail of a tool stopped the run at what the tool gave."""
+    """A tool guardrail stopped the run because of the tool's output."""
 
     def __init__(self, guardrail: ToolOutputGuardrail[Any], output: ToolGuardrailFunctionOutput) -> None:
         super().__init__(f"tool output guardrail {guardrail.get_name()!r} stopped the run")
@@ -226,24 +226,24 @@ class ToolOutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
 
 
 class ApprovalMissing(AgentsException):
-    """A tool call needed somebody's yes, and there was nobody to give it."""
+    """A tool call needs approval, and the run cannot ask for it."""
 
     def __init__(self, calls: list[ToolApprovalItem]) -> None:
         names = ", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in calls))
         super().__init__(
-            f"needs approval: {names}; run it on a terminal to be asked, or decide beforehand with --allow, --deny or "
-            "--on-approval"
+            f"needs approval: {names}; run it in a terminal to be prompted, or decide in advance with --allow, --deny "
+            "or --on-approval"
         )
         self.calls = calls
 
 
 class RunSuspended(AgentsException):
-    """The run waits for somebody's yes, and a ticket has it until it goes on."""
+    """The run waits for approval, and can be resumed from its ticket."""
 
     def __init__(self, ticket: str, calls: list[ToolApprovalItem]) -> None:
         names = ", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in calls))
         super().__init__(
-            f"waits for approval: {names}; see `agentctl approvals show {ticket}`, approve or deny, then "
+            f"waiting for approval: {names}; see `agentctl approvals show {ticket}`, approve or deny, then "
             f"`agentctl run --resume {ticket}`"
         )
         self.ticket = ticket
@@ -251,7 +251,7 @@ class RunSuspended(AgentsException):
 
 
 class SessionInUseError(AgentsException):
-    """Another run, or another process, has the conversation."""
+    """Another run, or another process, is using the session."""
 
 
 class RunCancelled(AgentsException):
@@ -262,7 +262,7 @@ class RunCancelled(AgentsException):
 
 
 class RunTimeoutError(AgentsException):
-    """The run as a whole took longer than it was allowed."""
+    """The whole run took longer than its timeout."""
 
     def __init__(self, timeout_seconds: float) -> None:
         super().__init__(f"the run took longer than {timeout_seconds:g} s")
@@ -273,19 +273,20 @@ class RunInterrupted(AgentsException):
     """A signal stopped the run."""
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(signal_number).name}")
+        name = signal.Signals(signal_number).name
+        super().__init__("cancelled" if signal_number == signal.SIGINT else f"stopped by {name}")
         self.signal_number = signal_number
 
 
 class OutputClosed(AgentsException):
-    """The reader of the run's output went away before the end."""
+    """The reader of the run's output closed the pipe before the end."""
 
     def __init__(self) -> None:
         super().__init__("the reader closed the pipe")
 
 
 class Outcome(StrEnum):
-    """How a run or command ended: the `outcome` of every machine document."""
+    """The result of a run or command: the `outcome` of every JSON document."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -318,79 +319,81 @@ class Exit:
 
 EXITS: tuple[Exit, ...] = (
     Exit(0, Outcome.COMPLETED, "The final output was produced.", "Nothing to do."),
-    Exit(1, Outcome.FAILED, "Something failed that no other code names.", "Read the message; `--verbose` shows more."),
-    Exit(2, Outcome.USAGE, "The command line is wrong.", "Read the message; `--help` shows the command's options."),
+    Exit(1, Outcome.FAILED, "A failure that no other code covers.", "Read the message; `--verbose` shows details."),
+    Exit(2, Outcome.USAGE, "The command line is wrong.", "Read the message; `--help` lists the options."),
     Exit(
         65,
         Outcome.INVALID_OUTPUT,
-        "What came back breaks the protocol, or is not what the run asked for.",
-        "Try again or try another model; if it stays, the endpoint is not compatible.",
+        "The response violates the protocol, or does not match the output type of the run.",
+        "Try again or try another model; if the error persists, the endpoint is not compatible.",
     ),
     Exit(
         69,
         Outcome.REJECTED,
-        "The service refused the request, and would refuse it again: an unknown model, a bad setting, a prompt longer "
-        "than the model's context, a spent quota.",
+        "The service rejected the request, and would reject it again: unknown model, invalid setting, prompt longer "
+        "than the model's context, exhausted quota.",
         "Change the request as the message says.",
     ),
     Exit(
         75,
         Outcome.UNAVAILABLE,
-        "Rate limit, overload, network, server error or a cut stream, after the retries; or the session is in use.",
-        "Try again later; `--retries` tries more often.",
+        "Rate limit, overload, network or server error, or a broken stream, after all retries; or the session is in "
+        "use.",
+        "Try again later; `--retries` sets the number of retries.",
     ),
     Exit(
         77,
         Outcome.UNAUTHORIZED,
         "There is no key for the endpoint, or the service does not accept it.",
-        "Store one with `agentctl config set-key`, or set OPENAI_API_KEY; or name a local model: `-m local/smollm2`.",
+        "Store one with `agentctl config set-key`, set OPENAI_API_KEY, or use a local model: `-m local/smollm2`.",
     ),
     Exit(
         78,
         Outcome.MISCONFIGURED,
-        "A profile, project file, agent, ticket, model name or setting is wrong, or the local model is not installed.",
-        "The message names the file and the key; `agentctl config show` shows what is set.",
+        "A profile, project file, agent, ticket, model name or setting is invalid, or the local model is not "
+        "installed.",
+        "The message names the file and the key; `agentctl config show` shows the effective settings.",
     ),
     Exit(
         80,
         Outcome.GUARDRAIL,
         "A guardrail stopped the run.",
-        "The message names the guardrail: change what it objects to, or the guardrail.",
+        "The message names the guardrail: change what it objects to, or what it allows.",
     ),
     Exit(
         81,
         Outcome.MAX_TURNS,
         "The turn limit was reached before the final output.",
-        "Raise `--max-turns`, or see with `agentctl stream` what the agent spends its turns on.",
+        "Raise `--max-turns`, or run `agentctl stream` to see what the agent spends its turns on.",
     ),
     Exit(
         82,
         Outcome.BUDGET,
         "The token budget was reached before the final output.",
-        "Raise `--max-tokens-total`, or see with `agentctl stream` what the agent spends its tokens on.",
+        "Raise `--max-tokens-total`, or run `agentctl stream` to see what the agent spends its tokens on.",
     ),
     Exit(
         83,
         Outcome.DENIED,
-        "A tool call needed approval, and there was nobody to give it.",
-        "Run it on a terminal to be asked, or decide beforehand: `--allow TOOL`, `--on-approval deny`.",
+        "A tool call needs approval, and the run cannot ask for it.",
+        "Run it in a terminal to be prompted, or decide in advance: `--allow TOOL`, `--on-approval deny`.",
     ),
     Exit(
         84,
         Outcome.SUSPENDED,
-        "A tool call waits for approval: the ticket is on stderr and in the result.",
+        "A tool call is waiting for approval: the ticket is on stderr and in the result.",
         "`agentctl approvals show TICKET`, approve or deny its calls, then `agentctl run --resume TICKET`.",
     ),
-    Exit(85, Outcome.REFUSED, "The model refused.", "Ask differently, or try another model."),
-    Exit(124, Outcome.TIMEOUT, "The time given with `--timeout` passed.", "Raise `--timeout`."),
-    Exit(130, Outcome.INTERRUPTED, "Stopped by Ctrl-C (SIGINT).", "Run it again."),
+    Exit(85, Outcome.REFUSED, "The model refused to answer.", "Rephrase the prompt, or try another model."),
+    Exit(124, Outcome.TIMEOUT, "The run took longer than `--timeout`.", "Raise `--timeout`."),
+    Exit(130, Outcome.INTERRUPTED, "Cancelled with Ctrl-C (SIGINT).", "Run it again."),
     Exit(
         141,
         Outcome.CLOSED_PIPE,
         "The reader of stdout closed the pipe before the end.",
-        "Expected with `| head`; otherwise see why the reader stopped.",
+        "Expected with `| head`; otherwise check why the reader stopped.",
     ),
-    Exit(143, Outcome.INTERRUPTED, "Stopped by SIGTERM.", "Find out who stopped it, and run it again."),
+    Exit(143, Outcome.INTERRUPTED, "Terminated by SIGTERM.", "Check what terminated it, and run it again."),
 )
 
 _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
@@ -415,19 +418,19 @@ _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
 
 
 def exit_for(error: BaseException | None) -> Exit:
-    """Return the row of the table for how something ended: None is success, an unknown exception is a failure."""
+    """Return the row for the exception that ended a run or command: None is success, an unknown exception a failure."""
     if isinstance(error, RunInterrupted):
         return by_code(128 + error.signal_number)
     outcome = Outcome.COMPLETED if error is None else _outcome_of_client(error)
-    for kind, its_outcome in _OUTCOME_OF:
+    for kind, known_outcome in _OUTCOME_OF:
         if isinstance(error, kind):
-            outcome = its_outcome
+            outcome = known_outcome
             break
     return next(row for row in EXITS if row.outcome is outcome)
 
 
 def _outcome_of_client(error: BaseException) -> Outcome:
-    """Return the outcome of what a user's own `openai` client raised: what it would be had it been ours."""
+    """Return the outcome of an exception of a user's own `openai` client, as if the library had raised it."""
     client = sys.modules.get("openai")
     if client is None or not isinstance(error, client.APIError):
         return Outcome.FAILED
@@ -438,7 +441,7 @@ def _outcome_of_client(error: BaseException) -> Outcome:
 
 
 def by_code(code: int) -> Exit:
-    """Return the row of the table with this exit code; raise `KeyError` where there is none."""
+    """Return the row of an exit code; raise `KeyError` if there is none."""
     for row in EXITS:
         if row.code == code:
             return row

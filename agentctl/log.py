@@ -1,4 +1,4 @@
-"""The library's one logger, `openai.agents`, and the switch that shows it."""
+"""The library's logger, `openai.agents`, and the functions that show it."""
 
 import logging
 import sys
@@ -9,30 +9,30 @@ from agentctl.redaction import redact
 logger = logging.getLogger("openai.agents")
 
 
-class LogStream(Protocol):
-    """What a log can be written to."""
+class LogTarget(Protocol):
+    """A text stream that a log can be written to."""
 
     def write(self, text: str, /) -> object:
-        """Take a text."""
+        """Write a text."""
 
     def flush(self) -> object:
-        """Pass on what was taken."""
+        """Flush what was written."""
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats a record, then hides every secret value in the text."""
+    """A formatter that redacts secrets in the formatted text."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one redacted text, its traceback included."""
+        """Return the record as redacted text, including its traceback."""
         return redact(super().format(record))
 
 
-class VerboseHandler(logging.StreamHandler[LogStream]):
-    """The handler of verbose logging; its class tells it from a user's own."""
+class VerboseHandler(logging.StreamHandler[LogTarget]):
+    """The handler of verbose logging; the class distinguishes it from a user's own handlers."""
 
 
-def log_to(stream: LogStream) -> None:
-    """Log everything at DEBUG to `stream`; a second call moves the log there instead of printing each line twice."""
+def log_to(stream: LogTarget) -> None:
+    """Log everything at DEBUG to `stream`; a second call redirects the log instead of duplicating each line."""
     for handler in list(logger.handlers):
         if isinstance(handler, VerboseHandler):
             logger.removeHandler(handler)
@@ -43,5 +43,5 @@ def log_to(stream: LogStream) -> None:
 
 
 def enable_verbose_stdout_logging() -> None:
-    """Log everything the library does at DEBUG to stdout; calling it again prints no line twice."""
+    """Log everything at DEBUG to stdout; calling it again does not duplicate lines."""
     log_to(sys.stdout)

@@ -14,12 +14,12 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 
 
-@lru_cache  # Asked for at every request, in several places.
+@lru_cache  # Called several times for every request.
 def origin_of(url: str) -> str:
     """Return the origin of an http or https URL, `scheme://host[:port]`, in lower case and without a default port.
 
     Raises:
-        ConfigurationError: it is no such URL, or it carries a user name or password.
+        ConfigurationError: the URL is invalid, or contains a user name or password.
     """
     scheme, host, port = _address(_split(url))
     shown = f"[{host}]" if ":" in host else host
@@ -27,7 +27,7 @@ def origin_of(url: str) -> str:
 
 
 def http_form(url: str) -> str:
-    """Return a ws or wss URL as the http or https URL of the same place; any other URL as it is."""
+    """Return a ws or wss URL in its http or https form; other URLs unchanged."""
     scheme, separator, rest = url.partition("://")
     return f"{_HTTP_SCHEMES.get(scheme.lower(), scheme)}{separator}{rest}"
 
@@ -36,10 +36,10 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise ConfigurationError(f"{_shown(url)!r} is not a URL: {error}") from None
+        raise ConfigurationError(f"{_without_userinfo(url)!r} is not a URL: {error}") from None
     if "@" in parts.netloc:
         raise ConfigurationError(
-            f"the URL {_shown(url)!r} carries a user name or password: take it out, and store the key with "
+            f"the URL {_without_userinfo(url)!r} contains a user name or password: remove it, and store the key with "
             "`agentctl config set-key`"
         )
     return parts
@@ -56,6 +56,6 @@ def _address(parts: SplitResult) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname, _DEFAULT_PORTS[parts.scheme] if port is None else port
 
 
-def _shown(url: str) -> str:
+def _without_userinfo(url: str) -> str:
     scheme, separator, rest = url.rpartition("@")[2].partition("://")
     return f"{scheme}{separator}{rest}"

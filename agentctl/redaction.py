@@ -1,4 +1,4 @@
-"""The register of secret values: every sink of ours passes its text through `redact`, the one choke point."""
+"""The registry of secrets: all output of the library passes through `redact`."""
 
 import re
 import threading
@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 MASK = "[redacted]"
 SHORTEST = 4
-"""Shorter values are not registered: replacing them would shred ordinary text and hide nothing."""
+"""Shorter values are not registered: replacing them would damage ordinary text and hide nothing."""
 
 _LONGEST_READ = 65_536
-"""How many characters of a foreign text are looked at for an excerpt."""
+"""The number of characters of a foreign text that an excerpt considers."""
 
 _LIKE_A_KEY = r"(?<![\w-])sk-[\w-]{6,}"
 
@@ -19,7 +19,7 @@ _registered: set[str] = set()
 
 
 def register_secret(value: str | None) -> None:
-    """Remember `value`, in plain, JSON- and URL-encoded form, as one that no output, log or file of ours may show."""
+    """Register `value`, in plain, JSON- and URL-encoded form, as a secret that no output, log or file may show."""
     global _secrets
     if value is None or value in _registered or len(value.strip()) < SHORTEST:
         return
@@ -30,20 +30,20 @@ def register_secret(value: str | None) -> None:
 
 
 def redact(text: str) -> str:
-    """Return `text` with every registered secret value replaced by a mask."""
+    """Return `text` with every registered secret replaced by `MASK`."""
     for secret in _secrets:
         if secret in text:
             text = text.replace(secret, MASK)
     return text
 
 
-def mask_keys(text: str) -> str:
-    """Return what somebody typed with what looks like a key replaced: it may be one, in the wrong place."""
+def redact_keys(text: str) -> str:
+    """Return user input with everything that looks like a key replaced: it may be one, in the wrong place."""
     return re.sub(_LIKE_A_KEY, f"sk-{MASK}", text)
 
 
 def excerpt(text: str, limit: int = 200) -> str:
-    """Return the beginning of what somebody else wrote, fit for a message: one line, printable, without secrets."""
+    """Return the beginning of a foreign text, fit for a message: one line, printable, redacted."""
     visible = "".join(c if c.isprintable() else " " for c in redact(text[:_LONGEST_READ]))
     line = " ".join(visible.split())
     return line if len(line) <= limit else f"{line[:limit]}…"

@@ -1,4 +1,4 @@
-"""Where files of ours live, and how they are written: whole or not at all, and by one process at a time."""
+"""Locations of the user's files, atomic writes, and locks between processes."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pathlib import Path
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 
-LOCK_PATIENCE = 10.0
+LOCK_TIMEOUT = 10.0
 """Seconds to wait for another process to finish its write."""
 
 PRIVATE_FOLDER = 0o700
-_PRIVATE_FILE = 0o600  # Older releases of filelock give a lock file 0o644, whatever it has, unless told the mode.
+_PRIVATE_FILE = 0o600  # Older releases of filelock give a lock file 0o644, whatever it has, unless given the mode.
 
 _UNUSABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folders:
-    """The folders of this user; none of them need exist yet."""
+    """The user's folders; they need not exist yet."""
 
     config: Path
     data: Path
@@ -32,31 +32,31 @@ class Folders:
 
 
 def folders(environ: Mapping[str, str]) -> Folders | None:
-    """Return where this user's files live, or None where there is no usable home folder.
+    """Return the user's folders, or None if there is no usable home folder.
 
-    `AGENTCTL_HOME` is one folder in place of them all; the platform's own come from the environment of the process.
+    `AGENTCTL_HOME` replaces them all by one folder; the platform's folders depend on the environment of the process.
     """
     if home := environ.get("AGENTCTL_HOME"):
         folder = Path(os.path.abspath(os.path.expanduser(home)))
         return Folders(config=folder, data=folder, state=folder)
     if not _has_home(environ):
         return None
-    from platformdirs import PlatformDirs  # 4 ms that AGENTCTL_HOME saves
+    from platformdirs import PlatformDirs  # 4 ms, not needed with AGENTCTL_HOME
 
     platform = PlatformDirs("agentctl", appauthor=False)
     return Folders(config=platform.user_config_path, data=platform.user_data_path, state=platform.user_state_path)
 
 
 def make_folder(folder: Path) -> None:
-    """Create `folder` for this user alone, where it is missing; an existing one keeps its mode."""
+    """Create `folder`, accessible to this user alone, if it is missing; an existing one keeps its mode."""
     folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
 
 
 @contextmanager
-def usable(folder: Path) -> Iterator[None]:
-    """Say of a folder of ours that nobody lets us write to that it can be another one; a full disk stays an `OSError`.
+def explain_unwritable(folder: Path) -> Iterator[None]:
+    """Raise `ConfigurationError`, which suggests another folder, if `folder` cannot be written to.
 
-    Raises `ConfigurationError` for it.
+    A full disk stays an `OSError`.
     """
     try:
         yield
@@ -64,30 +64,30 @@ def usable(folder: Path) -> Iterator[None]:
         if error.errno not in _UNUSABLE:
             raise
         raise ConfigurationError(
-            f"cannot be written: {error.strerror}; AGENTCTL_HOME can name another folder", file=folder
+            f"cannot be written: {error.strerror}; set AGENTCTL_HOME to use another folder", file=folder
         ) from error
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock beside `path`, its folder created where it is missing.
+def lock_file(path: Path) -> Iterator[None]:
+    """Hold the lock beside `path` during the block; its folder is created if it is missing.
 
-    Raises `ConfigurationError` where another process keeps the lock too long, or the folder cannot be written to;
-    `OSError` where there can be none otherwise.
+    Raises `ConfigurationError` if another process keeps the lock too long or the folder cannot be written to, and
+    `OSError` if the lock cannot be created for another reason.
     """
-    from filelock import FileLock, Timeout  # 16 ms that only a write needs
+    from filelock import FileLock, Timeout  # 16 ms, only for a write
 
     target = os.path.realpath(path)
-    with usable(Path(target).parent):
+    with explain_unwritable(Path(target).parent):
         make_folder(Path(target).parent)
-        # Where there can be no lock, FileLock waits for it as if somebody held it.
+        # FileLock cannot tell a lock that it cannot create from one that is held, and would wait.
         os.close(os.open(f"{target}.lock", os.O_RDWR | os.O_CREAT, _PRIVATE_FILE))
-    lock = FileLock(f"{target}.lock", timeout=LOCK_PATIENCE, poll_interval=0.01, mode=_PRIVATE_FILE)
+    lock = FileLock(f"{target}.lock", timeout=LOCK_TIMEOUT, poll_interval=0.01, mode=_PRIVATE_FILE)
     try:
         lock.acquire()
     except Timeout as error:
         raise ConfigurationError(
-            f"another process has held the lock {target}.lock for {LOCK_PATIENCE:g} s; end it, then try again",
+            f"another process has held the lock {target}.lock for {LOCK_TIMEOUT:g} s; end it, then try again",
             file=path,
         ) from error
     try:
@@ -97,14 +97,15 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[bool]:
-    """Hold a lock for as long as the block runs, and give whether it was free; the end of the process frees it, too.
+def try_lock(path: Path) -> Iterator[bool]:
+    """Hold a lock during the block and yield True, or yield False if it is taken; it is freed when the process ends.
 
-    Raises `ConfigurationError` where the folder cannot be written to, `OSError` where there can be no lock otherwise.
+    Raises `ConfigurationError` if the folder cannot be written to, `OSError` if the lock cannot be created for another
+    reason.
     """
     from filelock import FileLock, Timeout
 
-    with usable(path.parent):
+    with explain_unwritable(path.parent):
         make_folder(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE_FILE))
     lock = FileLock(path, timeout=0, mode=_PRIVATE_FILE)
@@ -121,15 +122,15 @@ def held(path: Path) -> Iterator[bool]:
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int | None = None) -> None:
-    """Put `data` in place of what `path` holds; a reader sees the old content or the new, never a part.
+    """Replace the content of `path`; a reader sees the old content or the new, never a part.
 
-    A symbolic link is followed. Without `mode` an existing file keeps its own. What is no regular file (a device, a
-    pipe) is written straight. Raises `OSError`, the old content untouched.
+    A symbolic link is followed. Without `mode` an existing file keeps its own. A device or a pipe is written directly.
+    Raises `OSError` and leaves the old content untouched.
     """
-    there = _status(path)
-    if there is not None and stat.S_ISDIR(there.st_mode):
+    existing = _status(path)
+    if existing is not None and stat.S_ISDIR(existing.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if there is not None and not stat.S_ISREG(there.st_mode):
+    if existing is not None and not stat.S_ISREG(existing.st_mode):
         with open(path, "wb") as file:
             file.write(data)
         return
@@ -137,13 +138,13 @@ def write_atomic(path: Path, data: bytes, *, mode: int | None = None) -> None:
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}.tmp")
     try:
-        _write_new(temporary, data, 0o666 if there is None and mode is None else 0o600)
+        _write_new(temporary, data, 0o666 if existing is None and mode is None else 0o600)
         if mode is not None:
             os.chmod(temporary, mode)
-        elif there is not None:
-            os.chmod(temporary, stat.S_IMODE(there.st_mode))
-        if there is not None:
-            _keep_owner(temporary, there)
+        elif existing is not None:
+            os.chmod(temporary, stat.S_IMODE(existing.st_mode))
+        if existing is not None:
+            _keep_owner(temporary, existing)
         os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):
@@ -176,15 +177,15 @@ def _write_new(path: str, data: bytes, mode: int) -> None:
         os.fsync(descriptor)
 
 
-def _keep_owner(path: str, there: os.stat_result) -> None:
-    """Give the new file to whom the old one belonged: under sudo it stays the user's."""
-    if sys.platform != "win32" and there.st_uid != os.geteuid():
+def _keep_owner(path: str, existing: os.stat_result) -> None:
+    """Give the new file the owner of the old one: under sudo it stays the user's."""
+    if sys.platform != "win32" and existing.st_uid != os.geteuid():
         with suppress(OSError):
-            os.chown(path, there.st_uid, there.st_gid)
+            os.chown(path, existing.st_uid, existing.st_gid)
 
 
 def _sync_folder(folder: str) -> None:
-    """Make the new name itself survive a power cut, where the system can."""
+    """Make the rename itself survive a power failure, where the system supports it."""
     if sys.platform == "win32":
         return
     with suppress(OSError):

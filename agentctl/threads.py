@@ -1,4 +1,4 @@
-"""Work that cannot be cancelled, on daemon threads of ours: it may be abandoned, and never keeps the process alive."""
+"""Daemon threads for work that cannot be cancelled: it may be abandoned, and never keeps the process alive."""
 
 import asyncio
 import contextvars
@@ -16,33 +16,33 @@ from agentctl._dataclass import dataclass
 
 T = TypeVar("T")
 
-_MOST_IDLE = 8
-"""How many threads wait for further work: starting one costs more than all else of a short tool call."""
+_MAX_IDLE = 8
+"""The number of idle threads kept: starting one is the largest cost of a short tool call."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Work:
-    """Work to be done on a thread, in the caller's context."""
+    """Work for a thread, in the caller's context."""
 
     name: str
     do: Callable[[], None]
-    tell: Callable[[], None]
-    """Hands over what came of it."""
+    deliver: Callable[[], None]
+    """Pass the result to the caller's event loop."""
     is_done: threading.Event = field(default_factory=threading.Event)
 
 
 _running: list[_Work] = []
 _idle: list[SimpleQueue[_Work]] = []
-"""Where each thread that waits takes its work from."""
+"""The queue of each idle thread."""
 
 if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_idle.clear)  # The threads stayed behind.
+    os.register_at_fork(after_in_child=_idle.clear)  # The threads do not exist in the child.
 
 
 async def in_daemon_thread(work: Callable[[], T], *, name: str) -> T:
     """Run `work` in a daemon thread, in the caller's context, and return its result.
 
-    Cancelling the caller abandons the work: it runs on, its result is dropped, and the exit of the process ends it.
+    Cancelling the caller abandons the work: it keeps running, its result is dropped, and it ends with the process.
     """
     loop = asyncio.get_running_loop()
     result: asyncio.Future[T] = loop.create_future()
@@ -54,7 +54,7 @@ async def in_daemon_thread(work: Callable[[], T], *, name: str) -> T:
         nonlocal value, error
         try:
             value = context.run(work)
-        except StopIteration as raised:  # Which no future takes.
+        except StopIteration as raised:  # A future rejects it.
             error = RuntimeError(f"{name} raised StopIteration")
             error.__cause__ = raised
         except BaseException as raised:
@@ -68,23 +68,23 @@ async def in_daemon_thread(work: Callable[[], T], *, name: str) -> T:
         else:
             result.set_result(value)
 
-    def tell() -> None:
-        with suppress(RuntimeError):  # The loop closed after the caller gave up on this work.
+    def deliver() -> None:
+        with suppress(RuntimeError):  # The loop was closed after the caller abandoned this work.
             loop.call_soon_threadsafe(settle)
 
-    _begin(_Work(name, do, tell))
+    _submit(_Work(name, do, deliver))
     return await result
 
 
 def wait_for_running(seconds: float) -> list[str]:
-    """Give the work that still runs a little time, then return the names of what is abandoned."""
+    """Wait up to `seconds` for the work that still runs, and return the names of what is left."""
     deadline = time.monotonic() + seconds
     for work in list(_running):
         work.is_done.wait(max(0, deadline - time.monotonic()))
     return [work.name for work in list(_running)]
 
 
-def _begin(work: _Work) -> None:
+def _submit(work: _Work) -> None:
     try:
         queue = _idle.pop()
     except IndexError:
@@ -96,16 +96,16 @@ def _begin(work: _Work) -> None:
 
 def _take_work(queue: SimpleQueue[_Work]) -> None:
     thread = threading.current_thread()
-    is_kept = True
-    while is_kept:
+    stays_idle = True
+    while stays_idle:
         work = queue.get()
         thread.name = work.name
         work.do()
         _running.remove(work)
         work.is_done.set()
-        # Before the result is told: who awaits it may have more work at once.
-        is_kept = len(_idle) < _MOST_IDLE
-        if is_kept:
+        # Before the result is delivered: the caller may submit more work at once.
+        stays_idle = len(_idle) < _MAX_IDLE
+        if stays_idle:
             _idle.append(queue)
-        work.tell()
+        work.deliver()
         del work

@@ -13,7 +13,7 @@ from agentctl.models.local.weights import SMOLLM2
 
 @pytest.fixture(scope="session")
 def weights_file() -> Path:
-    """The GGUF file of the shipped model; skips where the runtime or a network is missing."""
+    """The GGUF file of the shipped model; skips if the runtime or a network is missing."""
     pytest.importorskip("xllamacpp", reason="the extra `local` is not installed", exc_type=ImportError)
     kept = os.environ.get("AGENTCTL_TEST_MODELS") or platformdirs.user_cache_path("agentctl-tests") / "models"
     folder = Path(kept)

@@ -1,4 +1,4 @@
-"""Child processes: what they inherit, and that none is left behind, however this process comes to its end."""
+"""Child processes: their environment, and that none is left behind, however this process ends."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from agentctl.child import ChildProtocol, child_environment, kill_child, signal_
 
 @pytest.fixture
 def lifeline(tmp_path: Path) -> Path:
-    """A named pipe: its reader sees the end once nobody who opened it to write is alive."""
+    """A named pipe: its reader sees end of file once no writer is alive."""
     path = tmp_path / "lifeline"
     os.mkfifo(path)
     return path
@@ -32,7 +32,7 @@ def test_a_child_gets_what_finds_programs_the_language_and_what_is_named() -> No
         "A": "a",
     }
     assert child_environment(environ) == {"PATH": "p", "Path": "w", "HOME": "h", "LANG": "l", "LC_ALL": "c"}
-    named = child_environment(environ, named=["A"], prefixes=("XDG_",))
+    named = child_environment(environ, names=["A"], prefixes=("XDG_",))
     assert named.keys() - child_environment(environ).keys() == {"A", "XDG_A"}
 
 

@@ -1,4 +1,4 @@
-"""The shell that ends our process groups after us: there while there are groups, and never in the way."""
+"""The guard process, which kills our process groups after us."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ def group(lifeline):
 
 @pytest.fixture
 def lifelines(tmp_path: Path) -> list[Path]:
-    """Named pipes: the reader of each sees the end once nobody who opened it to write is alive."""
+    """Named pipes: the reader of each sees end of file once no writer is alive."""
     paths = [tmp_path / "1", tmp_path / "2"]
     for path in paths:
         os.mkfifo(path)

@@ -1,4 +1,4 @@
-"""The alias of `agents`: SDK files run unchanged, and nobody's own package is hidden."""
+"""The alias `agents`: SDK files run unchanged, and a user's own package is not hidden."""
 
 import subprocess
 import sys
@@ -92,12 +92,12 @@ print(len(compat._MODULES) > 30, Agent.__name__)
     [
         (
             "import agents.apply_diff",
-            "agents.apply_diff is no module of agentctl, which answers here: `from ",
+            "agents.apply_diff is a name, not a module, in agentctl, which provides agents here: use `from ",
         ),
-        ("from agents import Agnet", "agents is answered by agentctl here, which has no 'Agnet'; the nearest that "),
-        ("from agents.tool import FunctonTool", "agents.tool is answered by agentctl here, which has no 'FunctonTool'"),
-        ("import agents.realtime", "agents is answered by agentctl here, which has no 'realtime'"),
-        ("from agents.voice import VoicePipeline", "agents is answered by agentctl here, which has no 'voice'"),
+        ("from agents import Agnet", "agentctl provides agents here, and it has no 'Agnet'; similar names: "),
+        ("from agents.tool import FunctonTool", "agentctl provides agents.tool here, and it has no 'FunctonTool'"),
+        ("import agents.realtime", "agentctl provides agents here, and it has no 'realtime'"),
+        ("from agents.voice import VoicePipeline", "agentctl provides agents here, and it has no 'voice'"),
     ],
 )
 def test_a_name_that_is_not_there_is_an_import_error_that_says_so(statement: str, said: str) -> None:

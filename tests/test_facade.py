@@ -9,7 +9,7 @@ import pytest
 import agentctl
 
 PACKAGE = Path(agentctl.__file__).parent
-FACADES = ("agentctl", "agentctl.models", "agentctl.testing", "agentctl.tracing")
+FACADES = ("agentctl", "agentctl.models", "agentctl.testing", "agentctl.tickets", "agentctl.tracing")
 
 
 def seen_by_checkers(name: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Files of ours: where they live, and that a reader never sees half of one."""
+"""Files and locks: their location, and that a reader never sees a partial file."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentctl.errors import ConfigurationError
-from agentctl.storage import folders, locked, make_folder, write_atomic
+from agentctl.storage import folders, lock_file, make_folder, write_atomic
 
 
 def mode_of(path: Path) -> int:
@@ -148,7 +148,7 @@ def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
 
     def count() -> None:
         for _ in range(20):
-            with locked(path):
+            with lock_file(path):
                 value = int(path.read_text()) if path.exists() else 0
                 write_atomic(path, str(value + 1).encode())
 
@@ -162,12 +162,12 @@ def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a folder where nobody can create a file, not even root")
 def test_where_there_can_be_no_lock_nobody_is_blamed_for_holding_it() -> None:
-    with pytest.raises(ConfigurationError, match="/proc: cannot be written"), locked(Path("/proc/config.toml")):
+    with pytest.raises(ConfigurationError, match="/proc: cannot be written"), lock_file(Path("/proc/config.toml")):
         pass
 
 
 def test_a_lock_that_stays_taken_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentctl.storage.LOCK_PATIENCE", 0.05)
+    monkeypatch.setattr("agentctl.storage.LOCK_TIMEOUT", 0.05)
     path = tmp_path / "file"
-    with locked(path), pytest.raises(ConfigurationError, match=r"file\.lock"), locked(path):
+    with lock_file(path), pytest.raises(ConfigurationError, match=r"file\.lock"), lock_file(path):
         pass

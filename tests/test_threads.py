@@ -15,7 +15,7 @@ variable = contextvars.ContextVar("variable", default="unset")
 
 
 async def identity(name: str) -> tuple[int, str]:
-    """Return which thread works, and what it is called."""
+    """Return the id and name of the thread that works."""
     return await in_daemon_thread(lambda: (threading.get_ident(), threading.current_thread().name), name=name)
 
 

@@ -1,1 +1,1 @@
-"""The vocabulary users write and the data that flows: agents, tools, settings, items, events, ports. No I/O here."""
+"""Types that users write and that runs pass around: agents, tools, settings, items, events, ports. No I/O."""

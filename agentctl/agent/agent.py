@@ -33,52 +33,52 @@ if TYPE_CHECKING:
 
 
 class MCPConfig(TypedDict):
-    """What an agent makes of the tools of its MCP servers."""
+    """Options for the tools of an agent's MCP servers."""
 
     convert_schemas_to_strict: NotRequired[bool]
-    """Whether schemas are made strict where they can be; False unless said."""
+    """Whether to convert schemas to strict mode where possible; False by default."""
     failure_error_function: NotRequired[ToolErrorFunction | None]
-    """Gives the model's text for a call that failed; None lets the failure end the run."""
+    """Returns the model's text for a failed call; None lets the failure end the run."""
     include_server_in_tool_names: NotRequired[bool]
-    """Whether names tell the server, so that two servers may have tools of one name; False unless said."""
+    """Whether tool names include the server's, so that two servers can share a tool name; False by default."""
 
 
 @dataclass
 class Agent(Generic[TContext]):
-    """A model with instructions and tools; it holds no state of a run, so one agent serves many."""
+    """A model with instructions and tools; it holds no run state, so one agent can serve many runs."""
 
     name: str
     handoff_description: str | None = None
-    """What other agents are told of it, to know when to hand over to it."""
+    """Description for other agents' models, which tells them when to hand off to this agent."""
     tools: list[Tool] = field(default_factory=list)
     mcp_servers: list[MCPServer] = field(default_factory=list)
-    """The MCP servers whose tools it has beside its own: whoever runs it connects them before, and cleans up after."""
+    """MCP servers whose tools the agent has besides its own; the caller connects them and cleans them up."""
     mcp_config: MCPConfig = field(default_factory=MCPConfig)
     instructions: str | Callable[[RunContextWrapper[TContext], Agent[TContext]], str | Awaitable[str]] | None = None
-    """The system prompt, or a function of the run's context and the agent that gives it, asked at every turn."""
+    """The system prompt, or a function of the run's context and the agent that returns it, called at every turn."""
     prompt: Prompt | DynamicPromptFunction | None = None
-    """A prompt object that the service keeps, or a function that gives one, asked at every turn."""
+    """A prompt object stored by the service, or a function that returns one, called at every turn."""
     handoffs: list[Agent[Any] | Handoff[TContext, Any]] = field(default_factory=list)
-    """The agents that it may hand over to."""
+    """Agents that it may hand off to."""
     model: str | Model | None = None
     """A name that the run's provider knows, or a model; None takes the run's, then the provider's default."""
     model_settings: ModelSettings = field(default_factory=ModelSettings)
     input_guardrails: list[InputGuardrail[TContext]] = field(default_factory=list)
-    """Checks of the input, where the run begins with this agent."""
+    """Checks of the input of runs that start with this agent."""
     output_guardrails: list[OutputGuardrail[TContext]] = field(default_factory=list)
-    """Checks of the final output, where this agent gives it."""
+    """Checks of the final output when this agent produces it."""
     output_type: type[Any] | AgentOutputSchemaBase | None = None
     """The type of the final output; None is text."""
     hooks: AgentHooks[TContext] | None = None
-    """Told of what this agent does."""
+    """Callbacks for the steps of this agent."""
     tool_use_behavior: ToolUseBehavior = "run_llm_again"
-    """Whether what tools gave goes back to the model, or is the final output."""
+    """Whether tool outputs go back to the model or become the final output."""
     reset_tool_choice: bool = True
-    """Whether a forced `tool_choice` is lifted once the agent has called a tool, so that it can come to an end."""
+    """Whether to reset a forced `tool_choice` once the agent has called a tool, so that the run can finish."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            raise TypeError(f"Agent.name is a text, not {type(self.name).__name__}")
+            raise TypeError(f"Agent.name must be a string, not {type(self.name).__name__}")
         for name, value in (
             ("tools", self.tools),
             ("mcp_servers", self.mcp_servers),
@@ -87,7 +87,7 @@ class Agent(Generic[TContext]):
             ("output_guardrails", self.output_guardrails),
         ):
             if not isinstance(value, list):
-                raise TypeError(f"Agent.{name} is a list, not {type(value).__name__}")
+                raise TypeError(f"Agent.{name} must be a list, not {type(value).__name__}")
         for tool in self.tools:
             if not isinstance(tool, FunctionTool):
                 _check_tool(tool, self.name)
@@ -95,24 +95,26 @@ class Agent(Generic[TContext]):
             if not isinstance(handoff, Agent):
                 _check_handoff(handoff, self.name)
         if not (self.model is None or isinstance(self.model, str | Model)):
-            raise TypeError(f"Agent.model is a name or a Model, not {type(self.model).__name__}")
+            raise TypeError(f"Agent.model must be a name or a Model, not {type(self.model).__name__}")
         if not isinstance(self.mcp_config, dict):
-            raise TypeError(f"Agent.mcp_config is a dict, not {type(self.mcp_config).__name__}")
+            raise TypeError(f"Agent.mcp_config must be a dict, not {type(self.mcp_config).__name__}")
         if not (self.instructions is None or isinstance(self.instructions, str) or callable(self.instructions)):
-            raise TypeError(f"Agent.instructions is a text or a function, not {type(self.instructions).__name__}")
+            raise TypeError(
+                f"Agent.instructions must be a string or a function, not {type(self.instructions).__name__}"
+            )
         if not (
             self.tool_use_behavior in ("run_llm_again", "stop_on_first_tool")
             or isinstance(self.tool_use_behavior, dict)
             or callable(self.tool_use_behavior)
         ):
             raise TypeError(
-                "Agent.tool_use_behavior is run_llm_again, stop_on_first_tool, StopAtTools or a function, "
+                "Agent.tool_use_behavior must be run_llm_again, stop_on_first_tool, StopAtTools or a function, "
                 f"not {self.tool_use_behavior!r}"
             )
         self.model_settings = model_settings(self.model_settings)
 
     def clone(self, **kwargs: Any) -> Agent[TContext]:
-        """Return a copy with these fields changed; lists in it are shared unless given anew."""
+        """Return a copy with these fields changed; lists that are not replaced are shared."""
         return dataclasses.replace(self, **kwargs)
 
     def as_tool(
@@ -135,35 +137,36 @@ class Agent(Generic[TContext]):
         include_input_schema: bool = False,
         on_stream_max_pending_events: int | None = 1024,
     ) -> FunctionTool:
-        """Return a tool that runs this agent within a call of another one, which goes on with what this one says.
+        """Return a tool that runs this agent as part of another agent's turn and returns its output.
 
-        The run has the user's context object and, unless told otherwise, the configuration of the run around it, which
+        The nested run shares the user's context object and, by default, the configuration of the outer run, which
         counts its usage.
 
         Args:
-            tool_name: What the model calls the tool; None takes the agent's name.
-            tool_description: What the model is told of it.
-            custom_output_extractor: Makes the tool's output of the result, in place of the final output.
-            is_enabled: Whether the model is offered it, or a function that says so at every turn.
-            on_stream: Told of each event of the run, in order; what it raises is logged.
-            run_config: The configuration of the run.
-            max_turns: The limit of turns of the run.
-            hooks: The hooks of the run; those of the run around it are not told.
-            previous_response_id: The response that the run goes on from.
-            conversation_id: The conversation that the run is part of.
-            session: What the run goes on from, and is kept in.
-            failure_error_function: Gives the model's text for what the run raises; None lets it end the run around it.
-            needs_approval: Whether a call waits for somebody's yes, or a function that says so of each.
-            parameters: The type of the tool's arguments, a dataclass or pydantic model; None is one text, `input`.
-            input_builder: Makes the input of the run from the arguments.
-            include_input_schema: Whether the input of the run has the schema of the arguments beside them.
-            on_stream_max_pending_events: How many events may wait for it before the run waits; None is any number.
+            tool_name: Name of the tool; None uses the agent's name.
+            tool_description: Description of the tool for the model.
+            custom_output_extractor: Returns the tool's output for a result, in place of the final output.
+            is_enabled: Whether the tool is offered to the model, or a function that decides it at every turn.
+            on_stream: Called with each event of the nested run, in order; its exceptions are logged.
+            run_config: Configuration of the nested run.
+            max_turns: Maximum number of turns of the nested run.
+            hooks: Hooks of the nested run; those of the outer run are not called.
+            previous_response_id: Response that the nested run continues.
+            conversation_id: Conversation that the nested run belongs to.
+            session: Session that the nested run continues and is saved in.
+            failure_error_function: Returns the model's text for an exception of the nested run; None raises it.
+            needs_approval: Whether calls need approval, or a function that decides it for each call.
+            parameters: Type of the tool's arguments, a dataclass or pydantic model; None is a single string, `input`.
+            input_builder: Returns the nested run's input for the arguments.
+            include_input_schema: Whether the nested run's input includes the schema of the arguments.
+            on_stream_max_pending_events: Maximum number of events queued for `on_stream` before the run waits;
+                None is no limit.
 
         Raises:
-            UserError: there can be no such tool.
+            UserError: the options are invalid or contradict each other.
             TypeError: `parameters` is neither a dataclass nor a pydantic model.
         """
-        # Only agents that are tools pay for it.
+        # Imported only for agents used as tools.
         from .agent_tool import agent_tool
 
         return agent_tool(
@@ -191,30 +194,31 @@ class Agent(Generic[TContext]):
         """Return the instructions for a turn of this run.
 
         Raises:
-            UserError: the function `instructions` gave no text.
+            UserError: the function `instructions` did not return a string.
         """
         if not callable(self.instructions):
             return self.instructions
-        given: Any = self.instructions(run_context, self)
-        if inspect.isawaitable(given):
-            given = await given
-        if not (given is None or isinstance(given, str)):
-            raise UserError(f"Agent.instructions of {self.name!r} returned a {type(given).__name__}, not a text")
-        return given
+        instructions: Any = self.instructions(run_context, self)
+        if inspect.isawaitable(instructions):
+            instructions = await instructions
+        if not (instructions is None or isinstance(instructions, str)):
+            kind = type(instructions).__name__
+            raise UserError(f"Agent.instructions of {self.name!r} must return a string, not {kind}")
+        return instructions
 
     async def get_prompt(self, run_context: RunContextWrapper[TContext]) -> dict[str, Any] | None:
-        """Return the prompt object for a turn of this run, as the Responses API has it.
+        """Return the prompt object for a turn of this run, as the Responses API takes it.
 
         Raises:
-            UserError: it is no prompt.
+            UserError: the prompt is invalid.
         """
-        # Only agents with a prompt pay for it.
-        from .prompts import prompt_of
+        # Imported only for agents with a prompt.
+        from .prompts import resolve_prompt
 
-        return await prompt_of(self, run_context)
+        return await resolve_prompt(self, run_context)
 
     async def get_mcp_tools(self, run_context: RunContextWrapper[TContext]) -> list[Tool]:
-        """Return the tools of the MCP servers, as they are in this run.
+        """Return the tools of the MCP servers for this run.
 
         Raises:
             UserError: a server is not connected, or two tools have the same name.
@@ -222,13 +226,13 @@ class Agent(Generic[TContext]):
         """
         if not self.mcp_servers:
             return []
-        # Only agents with servers pay for it.
+        # Imported only for agents with servers.
         from agentctl.agent.mcp.tools import mcp_tools_of
 
         return await mcp_tools_of(self, run_context)
 
     async def get_all_tools(self, run_context: RunContextWrapper[TContext]) -> list[Tool]:
-        """Return the tools of the MCP servers, and its own that are enabled in this run."""
+        """Return the tools of the MCP servers and the agent's own tools that are enabled in this run."""
         return await self.get_mcp_tools(run_context) + [
             tool
             for tool in self.tools
@@ -238,31 +242,33 @@ class Agent(Generic[TContext]):
         ]
 
 
-def _check_tool(given: object, agent_name: str) -> None:
-    # 3 ms that an agent with function tools alone does not pay.
+def _check_tool(value: object, agent_name: str) -> None:
+    # 3 ms, saved for agents with function tools only.
     from agentctl.agent.tools.api_tool import ApiTool
 
-    if isinstance(given, ApiTool):
+    if isinstance(value, ApiTool):
         return
-    way_out = "as_tool makes one of an agent" if isinstance(given, Agent) else "@function_tool makes one of a function"
-    raise TypeError(f"Agent.tools of {agent_name!r} has {_described(given)}, which is no tool: {way_out}")
+    advice = "use as_tool to turn an agent into one" if isinstance(value, Agent) else "decorate it with @function_tool"
+    raise TypeError(f"Agent.tools of {agent_name!r} has {_description(value)}, which is not a tool: {advice}")
 
 
-def _check_handoff(given: object, agent_name: str) -> None:
-    # 3 ms that an agent without handoffs of its own making does not pay.
+def _check_handoff(value: object, agent_name: str) -> None:
+    # 3 ms, saved for agents without Handoff objects.
     from .handoff import Handoff
 
-    if not isinstance(given, Handoff):
-        raise TypeError(f"Agent.handoffs of {agent_name!r} has {_described(given)}; it takes agents and handoffs")
+    if not isinstance(value, Handoff):
+        raise TypeError(f"Agent.handoffs of {agent_name!r} has {_description(value)}; it takes agents and handoffs")
 
 
-def _described(given: object) -> str:
-    name = given.name if isinstance(given, Agent) else getattr(given, "__name__", None)
-    return f"a {type(given).__name__}{f' {name!r}' if isinstance(name, str) else ''}"
+def _description(value: object) -> str:
+    """Return the type of a value, with an article, and its name if it has one."""
+    kind = type(value).__name__
+    name = value.name if isinstance(value, Agent) else getattr(value, "__name__", None)
+    return f"{'an' if kind[0] in 'AEIOUaeiou' else 'a'} {kind}{f' {name!r}' if isinstance(name, str) else ''}"
 
 
 if TYPE_CHECKING:
     AgentBase: TypeAlias = Agent[TContext]
-    """The Agents SDK's name of what its kinds of agents have in common; here there is one kind."""
+    """The Agents SDK's name for the base of its kinds of agents; here there is only one kind."""
 else:
-    AgentBase = Agent  # Which `isinstance` takes, unlike the alias.
+    AgentBase = Agent  # `isinstance` does not accept the alias.

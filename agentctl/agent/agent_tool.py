@@ -1,4 +1,4 @@
-"""Agents as tools: the model of one agent calls another, and goes on with what that one says."""
+"""Agents as tools: a call runs the agent and returns its output to the calling agent's model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.tools.errors import failure_text, is_stray_cancellation
-from agentctl.agent.tools.function_schema import misfits
+from agentctl.agent.tools.function_schema import validation_errors
 from agentctl.agent.tools.tool import (
     Enablement,
     FunctionTool,
@@ -41,17 +41,17 @@ if TYPE_CHECKING:
 
 
 class AgentToolStreamEvent(TypedDict):
-    """An event of a run that is part of a tool call."""
+    """An event of a nested run."""
 
     event: StreamEvent
     agent: Agent[Any]
-    """The agent that has the word in that run."""
+    """The current agent of the nested run."""
     tool_call: Any
-    """The call, an `openai` object; None where the tool was not called by a model."""
+    """The call as an `openai` object; None if no model called the tool."""
 
 
 OnStream: TypeAlias = Callable[[AgentToolStreamEvent], Awaitable[None] | None]
-"""Told of each event of a run that is part of a tool call."""
+"""Called with each event of a nested run."""
 
 
 def agent_tool(
@@ -75,10 +75,10 @@ def agent_tool(
     include_input_schema: bool = False,
     on_stream_max_pending_events: int | None = 1024,
 ) -> FunctionTool:
-    """Make a tool of an agent: `Agent.as_tool` says how.
+    """Return an agent as a tool; see `Agent.as_tool` for the arguments.
 
     Raises:
-        UserError: there can be no such tool.
+        UserError: the options are invalid or contradict each other.
         TypeError: `parameters` is neither a dataclass nor a pydantic model.
     """
     name = tool_name or tool_name_part(agent.name)
@@ -96,7 +96,7 @@ def agent_tool(
             previous_response_id=previous_response_id,
             conversation_id=conversation_id,
             session=session,
-            most_unheard=on_stream_max_pending_events,
+            max_pending_events=on_stream_max_pending_events,
         ),
         input_builder=input_builder,
         includes_schema=include_input_schema,
@@ -118,48 +118,50 @@ def agent_tool(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _AgentTool:
-    """What an agent tool does when it is called."""
+    """The implementation of an agent tool."""
 
     name: str
     arguments: ToolArguments
     run: NestedRun
-    """The run of a call, but for what the call gives."""
+    """Template of the nested run, without the data of a call."""
     input_builder: StructuredToolInputBuilder | None
     includes_schema: bool
     extract: Callable[[RunResult | RunResultStreaming], Awaitable[str]] | None
     on_stream: OnStream | None
     on_failure: ToolErrorFunction | None
 
-    async def invoke(self, context: ToolContext[Any], given: str) -> Any:
-        """Return what the call gives, or what the model is told of its failure."""
+    async def invoke(self, context: ToolContext[Any], arguments: str) -> Any:
+        """Return the output of a call, or the model's text for its failure."""
         try:
-            return await self._called(context, given)
+            return await self._call(context, arguments)
         except Exception as error:
             if self.on_failure is None:
                 raise
             return await failure_text(context, error, self.on_failure)
 
-    async def _called(self, context: ToolContext[Any], given: str) -> Any:
+    async def _call(self, context: ToolContext[Any], arguments: str) -> Any:
         if context.run_agent is None:
-            raise UserError(f"agent tool {self.name!r} was called outside a run; `Runner.run` calls it inside one")
-        params = self.arguments.value(given)
+            raise UserError(
+                f"agent tool {self.name!r} was called outside a run; pass its agent to `Runner.run` instead"
+            )
+        params = self.arguments.parse(arguments)
         is_structured = self.arguments.is_typed or self.input_builder is not None
         run = dataclasses.replace(
             self.run,
             input=await self._input(params),
             tool_input=params if is_structured else None,
-            hear=None if self.on_stream is None else _listener(self.on_stream, context),
+            on_event=None if self.on_stream is None else _listener(self.on_stream, context),
         )
         result = await context.run_agent(run, context)
         if result.interruptions:
-            return ""  # The call waits with its run, and is made again when that goes on.
+            return ""  # The nested run waits for approval; the call is repeated when it is resumed.
         if self.extract is None:
             return "" if result.final_output is None else result.final_output
         output: Any = self.extract(result)
         return await output if inspect.isawaitable(output) else output
 
     async def _input(self, params: dict[str, Any]) -> StructuredToolInputResult:
-        """Return the input of the run: a text alone is read as it is, unless a builder is to make the input."""
+        """Return the input of the nested run; a single string is passed unchanged unless there is a builder."""
         arguments = self.arguments
         if self.input_builder is None and (not arguments.is_typed or not self.includes_schema):
             text = params.get("input")
@@ -170,7 +172,7 @@ class _AgentTool:
             "summary": schema_summary(arguments.schema),
             "json_schema": arguments.schema if self.includes_schema else None,
         }
-        return await built_input(self.input_builder or default_tool_input_builder, options)
+        return await build_input(self.input_builder or default_tool_input_builder, options)
 
 
 def _check(
@@ -179,17 +181,18 @@ def _check(
     previous_response_id: str | None,
     conversation_id: str | None,
     session: Session | None,
-    most_pending: int | None,
+    max_pending: int | None,
 ) -> None:
     if max_turns is not None and max_turns < 1:
-        raise UserError(f"agent tool {name!r}: max_turns is at least 1, or None for the default, not {max_turns}")
+        raise UserError(f"agent tool {name!r}: max_turns must be at least 1, or None for the default, not {max_turns}")
     if session is not None and (conversation_id is not None or previous_response_id is not None):
-        raise UserError(f"agent tool {name!r}: session excludes conversation_id and previous_response_id")
+        raise UserError(f"agent tool {name!r}: session cannot be combined with conversation_id or previous_response_id")
     if previous_response_id is not None and conversation_id is not None:
-        raise UserError(f"agent tool {name!r}: conversation_id and previous_response_id exclude each other")
-    if most_pending is not None and (not isinstance(most_pending, int) or most_pending < 1):
+        raise UserError(f"agent tool {name!r}: conversation_id cannot be combined with previous_response_id")
+    if max_pending is not None and (not isinstance(max_pending, int) or max_pending < 1):
         raise UserError(
-            f"agent tool {name!r}: on_stream_max_pending_events is a whole number from 1, or None, not {most_pending!r}"
+            f"agent tool {name!r}: on_stream_max_pending_events must be an integer of at least 1, or None, "
+            f"not {max_pending!r}"
         )
 
 
@@ -197,25 +200,25 @@ def _listener(on_stream: OnStream, context: ToolContext[Any]) -> Callable[[Strea
     tool_call = context.tool_call
     has_failed = False
 
-    async def hear(event: StreamEvent, agent: Agent[Any]) -> None:
+    async def on_event(event: StreamEvent, agent: Agent[Any]) -> None:
         nonlocal has_failed
         try:
-            heard = on_stream({"event": event, "agent": agent, "tool_call": tool_call})
-            if inspect.isawaitable(heard):
-                await heard
+            result = on_stream({"event": event, "agent": agent, "tool_call": tool_call})
+            if inspect.isawaitable(result):
+                await result
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and not is_stray_cancellation():
                 raise
-            # Who looks on does not end the run that is looked at, and is told once in a call.
+            # A failing observer does not end the run, and is logged once per call.
             if not has_failed:
                 logger.exception("on_stream of agent tool %s failed", context.tool_name)
             has_failed = True
 
-    return hear
+    return on_event
 
 
 class TextArguments:
-    """The arguments of an agent tool that takes a text."""
+    """The arguments of an agent tool that takes a string."""
 
     is_typed = False
 
@@ -228,18 +231,18 @@ class TextArguments:
             "additionalProperties": False,
         }
 
-    def value(self, given: str) -> dict[str, Any]:
-        """Return the arguments, a JSON text.
+    def parse(self, text: str) -> dict[str, Any]:
+        """Parse the arguments of a call, JSON text.
 
         Raises:
-            ModelBehaviorError: they do not fit.
+            ModelBehaviorError: they are invalid.
         """
         try:
-            params = json.loads(given)
+            params = json.loads(text)
         except ValueError as error:
             raise ModelBehaviorError(f"the arguments of tool {self._tool_name!r} are not JSON: {error}") from error
         if not isinstance(params, dict) or not isinstance(params.get("input"), str):
-            raise ModelBehaviorError(f"the arguments of tool {self._tool_name!r} do not fit: input is to be a text")
+            raise ModelBehaviorError(f"the arguments of tool {self._tool_name!r} are invalid: input must be a string")
         return {"input": params["input"]}
 
 
@@ -249,11 +252,13 @@ class TypedArguments:
     is_typed = True
 
     def __init__(self, tool_name: str, kind: type[Any]) -> None:
-        # 50 ms: imported for agent tools with parameters only.
+        # 50 ms: imported only for agent tools with parameters.
         from pydantic import BaseModel, TypeAdapter
 
         if not isinstance(kind, type) or not (dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel)):
-            raise TypeError(f"agent tool {tool_name!r}: parameters is a dataclass or a pydantic model, not {kind!r}")
+            raise TypeError(
+                f"agent tool {tool_name!r}: parameters must be a dataclass or a pydantic model, not {kind!r}"
+            )
         self._tool_name = tool_name
         self._adapter: Any = TypeAdapter(kind)
         try:
@@ -261,21 +266,21 @@ class TypedArguments:
         except Exception as error:
             raise UserError(f"agent tool {tool_name!r}: its parameters have no strict JSON schema: {error}") from error
         if self.schema.get("type", "object") != "object":
-            raise UserError(f"agent tool {tool_name!r}: parameters has fields, and {kind.__name__} has none")
+            raise UserError(f"agent tool {tool_name!r}: parameters must be a type with fields, not {kind.__name__}")
 
-    def value(self, given: str) -> dict[str, Any]:
-        """Return the arguments, a JSON text, as JSON that was checked.
+    def parse(self, text: str) -> dict[str, Any]:
+        """Parse and validate the arguments of a call, JSON text, and return them as JSON.
 
         Raises:
-            ModelBehaviorError: they do not fit.
+            ModelBehaviorError: they are invalid.
         """
         from pydantic import ValidationError
 
         try:
-            params: dict[str, Any] = self._adapter.dump_python(self._adapter.validate_json(given), mode="json")
+            params: dict[str, Any] = self._adapter.dump_python(self._adapter.validate_json(text), mode="json")
         except ValidationError as error:
             raise ModelBehaviorError(
-                f"the arguments of tool {self._tool_name!r} do not fit: {misfits(error)[0]}"
+                f"the arguments of tool {self._tool_name!r} are invalid: {validation_errors(error)[0]}"
             ) from error
         return params
 
@@ -284,7 +289,7 @@ ToolArguments: TypeAlias = TextArguments | TypedArguments
 
 
 def tool_arguments(tool_name: str, parameters: type[Any] | None) -> ToolArguments:
-    """Return what reads the arguments of an agent tool.
+    """Return the parser for the arguments of an agent tool.
 
     Raises:
         UserError: the type has no strict JSON schema.
@@ -294,14 +299,14 @@ def tool_arguments(tool_name: str, parameters: type[Any] | None) -> ToolArgument
 
 
 class StructuredToolInputBuilderOptions(TypedDict, total=False):
-    """What an input builder is given."""
+    """Argument of an input builder."""
 
     params: Any
     """The arguments, as JSON."""
     summary: str | None
-    """What the arguments mean, in words; None where nothing says so."""
+    """Description of the arguments as text; None if the schema has no descriptions."""
     json_schema: dict[str, Any] | None
-    """Their schema, if it was asked for."""
+    """Their schema, if `include_input_schema` is set."""
 
 
 StructuredToolInputResult: TypeAlias = str | list[WireItem]
@@ -309,40 +314,40 @@ StructuredToolInputResult: TypeAlias = str | list[WireItem]
 StructuredToolInputBuilder: TypeAlias = Callable[
     [StructuredToolInputBuilderOptions], StructuredToolInputResult | Awaitable[StructuredToolInputResult]
 ]
-"""Makes the input of the agent's run from the arguments of the call."""
+"""Builds the input of the nested run from the arguments of the call."""
 
 
 def default_tool_input_builder(options: StructuredToolInputBuilderOptions) -> str:
-    """Return the arguments as JSON, with their schema, or what they mean, below."""
+    """Return the arguments as JSON, followed by their schema or their description."""
     arguments = json.dumps(options.get("params"), ensure_ascii=False, indent=2)
     schema, summary = options.get("json_schema"), options.get("summary")
     if schema is not None:
-        meaning = f"They are of this JSON schema:\n{json.dumps(schema, ensure_ascii=False, indent=2)}"
+        meaning = f"JSON schema of the arguments:\n{json.dumps(schema, ensure_ascii=False, indent=2)}"
     elif summary:
-        meaning = f"What they mean:\n{summary}"
+        meaning = f"Meaning of the arguments:\n{summary}"
     else:
         return arguments
-    return f"Another agent calls you as a tool, with these arguments:\n{arguments}\n\n{meaning}"
+    return f"Another agent called you as a tool with these arguments:\n{arguments}\n\n{meaning}"
 
 
-async def built_input(
+async def build_input(
     builder: StructuredToolInputBuilder, options: StructuredToolInputBuilderOptions
 ) -> StructuredToolInputResult:
-    """Return what a builder makes of the arguments.
+    """Call an input builder.
 
     Raises:
-        UserError: it is no input.
+        UserError: its result is not an input.
     """
-    made = builder(options)
-    if inspect.isawaitable(made):
-        made = await made
-    if not isinstance(made, str | list):
-        raise UserError(f"input_builder returns a text or a list of items, not {type(made).__name__}")
-    return made
+    result = builder(options)
+    if inspect.isawaitable(result):
+        result = await result
+    if not isinstance(result, str | list):
+        raise UserError(f"input_builder must return a string or a list of items, not {type(result).__name__}")
+    return result
 
 
 def schema_summary(schema: dict[str, Any]) -> str | None:
-    """Return what the schema of an object says in words, a line for each field; None where it says nothing."""
+    """Return the descriptions in an object's schema as text, a line per field; None if there are none."""
     fields: dict[str, dict[str, Any]] = schema.get("properties", {})
     if not schema.get("description") and not any(field.get("description") for field in fields.values()):
         return None

@@ -1,4 +1,4 @@
-"""What people decided about tool calls that need their yes: once for a call, or always for a tool."""
+"""Decisions about tool calls that need approval: for one call, or always for a tool."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A yes or a no."""
+    """An approval or a rejection."""
 
     approved: bool
     message: str | None = None
-    """What the model is told of a no; None leaves the words to the engine."""
+    """The model's text for a rejected call; None uses the engine's."""
     is_spent: bool = False
-    """Whether the call that it is about is over: a later call of the same id is another one."""
+    """Whether the call is finished; a later call with the same id is a different one."""
 
 
 class _Tool(NamedTuple):
-    """The tool of an agent, or of an MCP server that the service speaks to for it."""
+    """The key of a tool: its agent, its hosted MCP server if any, and its name."""
 
     agent: str
     server: str | None
@@ -33,61 +33,60 @@ class _Tool(NamedTuple):
 
 
 @dataclass(slots=True)
-class _OfTool:
+class _ToolDecisions:
     """The decisions about one tool of one agent."""
 
     calls: dict[str, Decision] = field(default_factory=dict)
-    """By the id of the call."""
+    """By call id."""
     always: Decision | None = None
 
-    def about(self, call_id: str, *, counts_spent: bool) -> Decision | None:
-        """Return the decision about a call, which may be one about every call."""
-        once = self.calls.get(call_id)
-        return self.always if once is None or (once.is_spent and not counts_spent) else once
+    def decision_for(self, call_id: str, *, includes_spent: bool) -> Decision | None:
+        """Return the decision about a call, which may be the one for all calls."""
+        decision = self.calls.get(call_id)
+        return self.always if decision is None or (decision.is_spent and not includes_spent) else decision
 
 
 @dataclass(slots=True)
 class Approvals:
-    """The decisions of a run: a run within a tool call shares them, so that they are kept apart by agent and tool."""
+    """The decisions of a run by agent and tool; nested runs share them."""
 
-    _tools: dict[_Tool, _OfTool] = field(default_factory=dict)
+    _tools: dict[_Tool, _ToolDecisions] = field(default_factory=dict)
 
     def decide(self, item: ToolApprovalItem, approved: bool, *, always: bool, message: str | None = None) -> None:
-        """Take a decision about a call, or about all calls of its tool from now on.
+        """Record a decision about a call, or about all further calls of its tool.
 
         Raises:
             ValueError: the item has no tool name or no call id.
         """
         call_id = item.call_id
         if not item.name or not call_id:
-            raise ValueError("what is decided about is a call with the name of its tool and an id")
-        of_tool = self._tools.setdefault(_tool(item), _OfTool())
-        of_tool.calls[call_id] = decision = Decision(approved=approved, message=message)
+            raise ValueError("only a call with a tool name and a call id can be approved or rejected")
+        decisions = self._tools.setdefault(_tool(item), _ToolDecisions())
+        decisions.calls[call_id] = decision = Decision(approved=approved, message=message)
         if always:
-            of_tool.always = decision
+            decisions.always = decision
 
     def take(self, item: ToolApprovalItem) -> Decision | None:
-        """Return what holds for a call that is made or refused now, and for no later one of its id.
-
-        None is that nobody has decided.
-        """
-        of_tool = self._tools.get(_tool(item))
-        if of_tool is None:
+        """Return the decision about a call and mark it as spent; None without one."""
+        decisions = self._tools.get(_tool(item))
+        if decisions is None:
             return None
-        decision = of_tool.about(item.call_id or "", counts_spent=False)
+        decision = decisions.decision_for(item.call_id or "", includes_spent=False)
         self.spend(item.agent.name, item.call_id or "")
         return decision
 
     def spend(self, agent: str, call_id: str) -> None:
-        """Note that a call of an agent is over: what was decided about it holds for no other."""
-        for tool, of_tool in self._tools.items():
-            if tool.agent == agent and call_id in of_tool.calls:
-                of_tool.calls[call_id] = replace(of_tool.calls[call_id], is_spent=True)
+        """Mark the decision about an agent's call as spent, so that no later call with its id uses it."""
+        for tool, decisions in self._tools.items():
+            if tool.agent == agent and call_id in decisions.calls:
+                decisions.calls[call_id] = replace(decisions.calls[call_id], is_spent=True)
 
-    def told(self, tool_name: str, call_id: str) -> Decision | None:
-        """Return what was decided about a call, over or not, of a tool of any agent; None while nobody has."""
+    def find(self, tool_name: str, call_id: str) -> Decision | None:
+        """Return the decision, spent or not, about a call of a tool of any agent; None without one."""
         found = (
-            of_tool.about(call_id, counts_spent=True) for tool, of_tool in self._tools.items() if tool.name == tool_name
+            decisions.decision_for(call_id, includes_spent=True)
+            for tool, decisions in self._tools.items()
+            if tool.name == tool_name
         )
         return next((decision for decision in found if decision is not None), None)
 
@@ -98,28 +97,30 @@ class Approvals:
                 "agent": tool.agent,
                 "server": tool.server,
                 "tool": tool.name,
-                "calls": {call_id: asdict(decision) for call_id, decision in of_tool.calls.items()},
-                "always": None if of_tool.always is None else asdict(of_tool.always),
+                "calls": {call_id: asdict(decision) for call_id, decision in decisions.calls.items()},
+                "always": None if decisions.always is None else asdict(decisions.always),
             }
-            for tool, of_tool in self._tools.items()
+            for tool, decisions in self._tools.items()
         ]
 
     @classmethod
-    def from_json(cls, decided: list[dict[str, Any]]) -> Approvals:
-        """Return decisions that were JSON."""
+    def from_json(cls, tools: list[dict[str, Any]]) -> Approvals:
+        """Return decisions from the JSON of `to_json`."""
         return cls(
             {
-                _Tool(one["agent"], one["server"], one["tool"]): _OfTool(
-                    {call_id: Decision(**decision) for call_id, decision in one["calls"].items()},
-                    None if one["always"] is None else Decision(**one["always"]),
+                _Tool(entry["agent"], entry["server"], entry["tool"]): _ToolDecisions(
+                    {call_id: Decision(**decision) for call_id, decision in entry["calls"].items()},
+                    None if entry["always"] is None else Decision(**entry["always"]),
                 )
-                for one in decided
+                for entry in tools
             }
         )
 
     def copy(self) -> Approvals:
-        """Return a copy that decides for itself."""
-        return Approvals({tool: _OfTool(dict(of_tool.calls), of_tool.always) for tool, of_tool in self._tools.items()})
+        """Return an independent copy."""
+        return Approvals(
+            {tool: _ToolDecisions(dict(decisions.calls), decisions.always) for tool, decisions in self._tools.items()}
+        )
 
 
 def _tool(item: ToolApprovalItem) -> _Tool:

@@ -1,4 +1,4 @@
-"""What tools and callbacks are handed of the run they are part of."""
+"""Contexts that tools and callbacks receive from their run."""
 
 from __future__ import annotations
 
@@ -25,51 +25,51 @@ if TYPE_CHECKING:
 
     TContext = TypeVar("TContext", default=Any)
 else:
-    # Its default is for type checkers alone, and costs 2 ms.
+    # The default is for type checkers only, and costs 2 ms.
     TContext = typing.TypeVar("TContext")
 
 
 @dataclass(eq=False)
 class RunContextWrapper(Generic[TContext]):
-    """The user's own context object, and what the run knows; the model never sees either."""
+    """The user's context object and data of the run; the model never sees either."""
 
     context: TContext
     usage: Usage = field(default_factory=Usage)
-    """What the run has used so far; in a streamed run it lags until each response ends."""
+    """Usage of the run so far; in a streamed run it is updated at the end of each response."""
     turn_input: list[WireItem] = field(default_factory=list)
-    """The input of the turn at hand."""
+    """Input of the current turn."""
     tool_input: Any | None = None
     approvals: Approvals = field(default_factory=Approvals, kw_only=True, repr=False)
-    """What was decided about calls that need a yes."""
+    """Decisions about calls that need approval."""
 
     def approve_tool(self, approval_item: ToolApprovalItem, always_approve: bool = False) -> None:
-        """Let a call run, or every call of its tool from now on."""
+        """Approve a call, or all further calls of its tool."""
         self.approvals.decide(approval_item, True, always=always_approve)
 
     def reject_tool(
         self, approval_item: ToolApprovalItem, always_reject: bool = False, rejection_message: str | None = None
     ) -> None:
-        """Keep a call from running, or every call of its tool from now on; the model is told the message."""
+        """Reject a call, or all further calls of its tool; the model reads the message."""
         self.approvals.decide(approval_item, False, always=always_reject, message=rejection_message)
 
     def is_tool_approved(self, tool_name: str, call_id: str) -> bool | None:
-        """Return whether a call was approved, None while nobody has decided."""
-        decision = self.approvals.told(tool_name, call_id)
+        """Return whether a call was approved, None while undecided."""
+        decision = self.approvals.find(tool_name, call_id)
         return None if decision is None else decision.approved
 
     def get_approval_status(self, tool_name: str, call_id: str) -> bool | None:
-        """Return whether a call was approved, None while nobody has decided."""
+        """Return whether a call was approved, None while undecided."""
         return self.is_tool_approved(tool_name, call_id)
 
     def get_rejection_message(self, tool_name: str, call_id: str) -> str | None:
-        """Return what the model is to be told of a rejected call, if somebody worded it."""
-        decision = self.approvals.told(tool_name, call_id)
+        """Return the message for the model about a rejected call, if one was given."""
+        decision = self.approvals.find(tool_name, call_id)
         return None if decision is None else decision.message
 
 
 @dataclass(frozen=True)
 class AgentToolInvocation:
-    """The tool call that a run of an agent is part of."""
+    """The tool call that contains the run of an agent."""
 
     tool_name: str
     tool_call_id: str
@@ -78,21 +78,21 @@ class AgentToolInvocation:
 
 @dataclass(eq=False)
 class AgentHookContext(RunContextWrapper[TContext]):
-    """The context that the hooks of an agent's start and end are given."""
+    """The context of hooks for an agent's start and end."""
 
 
 class ToolCallView:
-    """The field `tool_call`: holds the item of the call, or an `openai` object, and gives the object when read."""
+    """Descriptor of the field `tool_call`: stores the call's item or an `openai` object, and returns the object."""
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
-        """Return the `openai` object of the call, built when first touched; None where nobody gave one."""
+        """Return the `openai` object of the call, built on first access; None without a call."""
         if owner is None:
             return None  # The default of the field.
-        held = owner.__dict__.get("_tool_call")
-        return held.raw_item if isinstance(held, ToolCallItem) else held
+        value = owner.__dict__.get("_tool_call")
+        return value.raw_item if isinstance(value, ToolCallItem) else value
 
     def __set__(self, owner: Any, value: Any) -> None:
-        """Take the item of a call, or an object."""
+        """Store the item of a call, or an object."""
         owner.__dict__["_tool_call"] = value
 
 
@@ -105,29 +105,29 @@ class ToolContext(RunContextWrapper[TContext]):
     tool_name: str = ""
     tool_call_id: str = ""
     tool_arguments: str = ""
-    """The arguments as the model wrote them, a JSON text."""
+    """The arguments as the model wrote them, as JSON text."""
     tool_call: ToolCallView = ToolCallView()  # a descriptor, not a shared default
     tool_namespace: str | None = field(default=None, kw_only=True)
     agent: Agent[Any] | None = field(default=None, kw_only=True)
     run_config: RunConfig | None = field(default=None, kw_only=True)
     run_agent: RunAgent | None = field(default=None, kw_only=True, repr=False)
-    """Runs another agent as part of the call; None outside a run."""
+    """Runs another agent inside the call; None outside a run."""
     paused: dict[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
-    """The runs within tool calls that wait for a yes, by call id: a call whose run is among them goes on with it."""
+    """States of nested runs that wait for approval, by call id; a call with an entry resumes its run."""
     budget: Budget | None = field(default=None, kw_only=True, repr=False)
-    """The tokens that the run around the call may use, which a run within it shares."""
+    """Token budget of the run, shared with nested runs."""
     failure: Exception | None = field(default=None, init=False, repr=False)
-    """What went wrong in the call, where the model reads a text about it in place of an output."""
+    """Failure of the call, if the model reads an error text in place of an output."""
     agent_run_result: Any = field(default=None, init=False, repr=False)
-    """The result of the run that the call was, where the tool is an agent."""
+    """Result of the nested run, if the tool is an agent."""
 
     @property
     def qualified_tool_name(self) -> str:
-        """The tool's name with its namespace, if it has one."""
+        """The tool's name, prefixed with its namespace if it has one."""
         return f"{self.tool_namespace}.{self.tool_name}" if self.tool_namespace else self.tool_name
 
     def for_nested_run(self, tool_input: Any | None) -> ToolContext[TContext]:
-        """Return the context of a run that is part of this call: the user's object is the same, the usage its own."""
+        """Return the context of a run inside this call, with the same user object and a usage of its own."""
         return ToolContext(
             self.context,
             Usage(),
@@ -156,10 +156,10 @@ class ToolContext(RunContextWrapper[TContext]):
         tool_namespace: str | None = None,
         run_config: RunConfig | None = None,
     ) -> ToolContext[TContext]:
-        """Return the context of a call in a run: what is not given is read off the call, an object or an item.
+        """Return the context of a call in a run; missing values are read from the call, an object or an item.
 
         Raises:
-            ValueError: neither the call nor the arguments say the tool's name and arguments.
+            ValueError: the tool's name or arguments are neither given nor part of the call.
         """
         wire = _call_wire(tool_call)
         name = tool_name if tool_name is not None else wire.get("name")

@@ -1,4 +1,4 @@
-"""Run events: the one closed union that the loop yields, the Agents SDK's three stream events among them."""
+"""Run events: the closed union that the loop yields, including the Agents SDK's three stream events."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class EventData:
-    """The field `data`: holds a wire event, or the object a custom model made, and gives an `openai` object."""
+    """Descriptor of the field `data`: stores a wire event or a custom model's object, returns an `openai` object."""
 
     def __get__(self, event: Any, kind: type | None = None) -> ResponseStreamEvent:
-        """Return the event as an `openai` object, built from the wire JSON when first touched."""
+        """Return the event as an `openai` object, built from the wire JSON on first access."""
         if event is None:
             raise AttributeError("data")  # So that dataclass sees a field without a default.
         if event._data is None:
@@ -32,13 +32,13 @@ class EventData:
         return data
 
     def __set__(self, event: Any, value: ResponseStreamEvent | WireEvent) -> None:
-        """Take wire JSON, or an object, which is handed back as it came."""
+        """Store wire JSON, or an object, which is returned unchanged."""
         event._wire, event._data = (value, None) if isinstance(value, dict) else (None, value)
 
 
 @dataclass(eq=False, repr=False)
 class RawResponsesStreamEvent:
-    """An event as the model's service sent it: `wire` is its JSON, `data` the `openai` object, built when touched."""
+    """An event as the model's service sent it: `wire` is its JSON, `data` the `openai` object, built on access."""
 
     data: EventData = EventData()  # a descriptor, not a shared default
     type: Literal["raw_response_event"] = "raw_response_event"
@@ -66,7 +66,7 @@ class RawResponsesStreamEvent:
 
 @dataclass
 class RunItemStreamEvent:
-    """An item was added to the run."""
+    """A new item of the run."""
 
     name: Literal[
         "message_output_created",
@@ -86,7 +86,7 @@ class RunItemStreamEvent:
 
 @dataclass
 class AgentUpdatedStreamEvent:
-    """An agent took over: the first one at the start of the run."""
+    """A change of the current agent, also to the first one at the start of the run."""
 
     new_agent: Agent[Any]
     type: Literal["agent_updated_stream_event"] = "agent_updated_stream_event"
@@ -94,17 +94,17 @@ class AgentUpdatedStreamEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """The run began."""
+    """Start of the run."""
 
     agent: Agent[Any]
     max_turns: int | None
     calls: list[ToolCallItem] = field(default_factory=list)
-    """The tool calls of a run that goes on: outputs of theirs may yet come."""
+    """Tool calls of a resumed run, whose outputs may follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequested:
-    """A model call is about to be made."""
+    """A model call that is about to start."""
 
     agent: Agent[Any]
     model: str
@@ -114,7 +114,7 @@ class ModelRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelResponded:
-    """A model call ended well."""
+    """A model call that succeeded."""
 
     response: ModelResponse
     model: str
@@ -123,69 +123,69 @@ class ModelResponded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardrailChecked:
-    """A guardrail has come to its verdict."""
+    """The result of a guardrail."""
 
     stage: Literal["input", "output", "tool_input", "tool_output"]
     name: str
     tripwire_triggered: bool
-    """Whether it stops the run."""
+    """Whether the guardrail stops the run."""
     agent: Agent[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequired:
-    """A tool call waits for somebody's yes; the run ends once nothing else of the turn is under way."""
+    """A tool call that waits for approval; the run ends once the other calls of the turn have finished."""
 
     item: ToolApprovalItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryScheduled:
-    """A model call failed and will be tried again after a wait."""
+    """A failed model call that is retried after a delay."""
 
     attempt: int
-    """The number of the retry to come, from 1."""
+    """Number of the next retry, counted from 1."""
     max_retries: int
     delay: float
-    """Seconds to wait."""
+    """Delay in seconds."""
     error: Exception
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
-    """Something that the user should know, and that does not stop the run."""
+    """A warning for the user; the run continues."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progressed:
-    """Something that takes its time before the answer: one line, replaced by the next."""
+    """Progress of a slow step before the answer: one line, replaced by the next."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
-    """The run ended: always the last event; `error` is None where it ended with a final output."""
+    """End of the run, always the last event; `error` is None if it ended with a final output."""
 
     final_output: Any
     agent: Agent[Any] | None
-    """The agent that had the last word; None if the run failed before there was one."""
+    """The last agent; None if the run failed before it had one."""
     usage: Usage
     response_id: str | None
     session_id: str | None = None
-    """The conversation in which the run is kept."""
+    """Session that the run is saved in."""
     error: Exception | None = None
     interruptions: list[ToolApprovalItem] = field(default_factory=list)
-    """The calls that wait for somebody's yes; with any, the run has neither a final output nor an error."""
+    """Calls that wait for approval; if there are any, the run has neither a final output nor an error."""
 
 
 Notice: TypeAlias = RetryScheduled | Warned | Progressed
-"""What a model adapter may say beside the events of the response."""
+"""A notice of a model adapter among the events of the response."""
 
 StreamEvent: TypeAlias = RawResponsesStreamEvent | RunItemStreamEvent | AgentUpdatedStreamEvent
-"""The events of the Agents SDK: what `RunResultStreaming.stream_events` yields."""
+"""An event of the Agents SDK, as yielded by `RunResultStreaming.stream_events`."""
 
 RunEvent: TypeAlias = (
     RawResponsesStreamEvent
@@ -201,4 +201,4 @@ RunEvent: TypeAlias = (
     | Progressed
     | RunFinished
 )
-"""All that happens in a run, in order: what `RunResultStreaming.run_events` yields."""
+"""An event of a run, as yielded by `RunResultStreaming.run_events`."""

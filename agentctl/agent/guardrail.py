@@ -1,4 +1,4 @@
-"""Guardrails: checks of a run's input and of its final output, each with a tripwire that stops the run."""
+"""Guardrails: checks of a run's input and final output, each with a tripwire that stops the run."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ if TYPE_CHECKING:
 
 @dataclass
 class GuardrailFunctionOutput:
-    """What a guardrail function found."""
+    """Result of a guardrail function."""
 
     output_info: Any
-    """Whatever the function wants to say of its check."""
+    """Details of the check, of any type."""
     tripwire_triggered: bool
-    """Whether the run is to stop."""
+    """Whether to stop the run."""
 
 
 InputGuardrailFunction: TypeAlias = Callable[
     [RunContextWrapper[TContext], "Agent[Any]", str | list[TResponseInputItem]],
     GuardrailFunctionOutput | Awaitable[GuardrailFunctionOutput],
 ]
-"""Checks the input of a run; one that is not async runs in a thread."""
+"""Checks the input of a run; a function that is not async runs in a thread."""
 
 OutputGuardrailFunction: TypeAlias = Callable[
     [RunContextWrapper[TContext], "Agent[Any]", Any],
     GuardrailFunctionOutput | Awaitable[GuardrailFunctionOutput],
 ]
-"""Checks the final output of an agent; one that is not async runs in a thread."""
+"""Checks the final output of an agent; a function that is not async runs in a thread."""
 
 
 @dataclass
 class InputGuardrail(Generic[TContext]):
-    """A check of the input that a run begins with."""
+    """A check of a run's input."""
 
     guardrail_function: InputGuardrailFunction[TContext]
     name: str | None = None
-    """What it is called; None takes the name of the function."""
+    """The name; None uses the name of the function."""
     run_in_parallel: bool = True
-    """Whether it runs beside the first model call; if not, the call waits for its verdict."""
+    """Whether it runs in parallel with the first model call; if not, the call waits for it."""
 
     def get_name(self) -> str:
-        """Return what the guardrail is called."""
+        """Return the guardrail's name, by default that of its function."""
         return self.name or name_of(self.guardrail_function)
 
     async def run(
@@ -60,9 +60,9 @@ class InputGuardrail(Generic[TContext]):
         """Check an input.
 
         Raises:
-            UserError: the guardrail is no function, or gave something else than a `GuardrailFunctionOutput`.
+            UserError: the guardrail is not a function, or did not return a `GuardrailFunctionOutput`.
         """
-        output = await _checked("input", self.get_name(), self.guardrail_function, context, agent, input)
+        output = await _run_check("input", self.get_name(), self.guardrail_function, context, agent, input)
         return InputGuardrailResult(guardrail=self, output=output)
 
 
@@ -72,10 +72,10 @@ class OutputGuardrail(Generic[TContext]):
 
     guardrail_function: OutputGuardrailFunction[TContext]
     name: str | None = None
-    """What it is called; None takes the name of the function."""
+    """The name; None uses the name of the function."""
 
     def get_name(self) -> str:
-        """Return what the guardrail is called."""
+        """Return the guardrail's name, by default that of its function."""
         return self.name or name_of(self.guardrail_function)
 
     async def run(
@@ -84,15 +84,15 @@ class OutputGuardrail(Generic[TContext]):
         """Check a final output.
 
         Raises:
-            UserError: the guardrail is no function, or gave something else than a `GuardrailFunctionOutput`.
+            UserError: the guardrail is not a function, or did not return a `GuardrailFunctionOutput`.
         """
-        output = await _checked("output", self.get_name(), self.guardrail_function, context, agent, agent_output)
+        output = await _run_check("output", self.get_name(), self.guardrail_function, context, agent, agent_output)
         return OutputGuardrailResult(guardrail=self, agent_output=agent_output, agent=agent, output=output)
 
 
 @dataclass
 class InputGuardrailResult:
-    """What an input guardrail found."""
+    """Result of an input guardrail."""
 
     guardrail: InputGuardrail[Any]
     output: GuardrailFunctionOutput
@@ -100,7 +100,7 @@ class InputGuardrailResult:
 
 @dataclass
 class OutputGuardrailResult:
-    """What an output guardrail found in an agent's output."""
+    """Result of an output guardrail for an agent's output."""
 
     guardrail: OutputGuardrail[Any]
     agent_output: Any
@@ -110,7 +110,7 @@ class OutputGuardrailResult:
 
 @dataclass
 class OutputGuardrailBlockedMessageArgs(Generic[TContext]):
-    """What the function under `RunConfig.output_guardrail_blocked_message` is told."""
+    """Argument of a function under `RunConfig.output_guardrail_blocked_message`."""
 
     default_message: str
     guardrail_name: str
@@ -119,7 +119,7 @@ class OutputGuardrailBlockedMessageArgs(Generic[TContext]):
 
 
 OutputGuardrailBlockedMessageFormatter: TypeAlias = Callable[[OutputGuardrailBlockedMessageArgs[Any]], str | None]
-"""Returns the text that stands in the history for an answer that was held back; None takes the default message."""
+"""Returns the placeholder for a withheld output in the history; None uses the default message."""
 
 
 @overload
@@ -135,7 +135,7 @@ def input_guardrail(
 def input_guardrail(
     func: InputGuardrailFunction[TContext] | None = None, *, name: str | None = None, run_in_parallel: bool = True
 ) -> InputGuardrail[TContext] | Callable[[InputGuardrailFunction[TContext]], InputGuardrail[TContext]]:
-    """Make an input guardrail of a function, as `@input_guardrail` or `@input_guardrail(name=…)`."""
+    """Turn a function into an input guardrail, as `@input_guardrail` or `@input_guardrail(name=…)`."""
 
     def decorate(func: InputGuardrailFunction[TContext]) -> InputGuardrail[TContext]:
         return InputGuardrail(guardrail_function=func, name=name, run_in_parallel=run_in_parallel)
@@ -156,7 +156,7 @@ def output_guardrail(
 def output_guardrail(
     func: OutputGuardrailFunction[TContext] | None = None, *, name: str | None = None
 ) -> OutputGuardrail[TContext] | Callable[[OutputGuardrailFunction[TContext]], OutputGuardrail[TContext]]:
-    """Make an output guardrail of a function, as `@output_guardrail` or `@output_guardrail(name=…)`."""
+    """Turn a function into an output guardrail, as `@output_guardrail` or `@output_guardrail(name=…)`."""
 
     def decorate(func: OutputGuardrailFunction[TContext]) -> OutputGuardrail[TContext]:
         return OutputGuardrail(guardrail_function=func, name=name)
@@ -164,29 +164,24 @@ def output_guardrail(
     return decorate if func is None else decorate(func)
 
 
-async def _checked(kind: str, name: str, function: Callable[..., Any], *arguments: Any) -> GuardrailFunctionOutput:
+async def _run_check(kind: str, name: str, function: Callable[..., Any], *arguments: Any) -> GuardrailFunctionOutput:
     if not callable(function):
-        raise UserError(f"an {kind} guardrail is a function, not {type(function).__name__}")
-    output = await asked(function, *arguments, name=name)
+        raise UserError(f"an {kind} guardrail must be a function, not {type(function).__name__}")
+    output = await call_guardrail(function, *arguments, name=name)
     if not isinstance(output, GuardrailFunctionOutput):
-        raise UserError(
-            f"{kind} guardrail {name!r} gave a {type(output).__name__}; it is to return a GuardrailFunctionOutput"
-        )
+        raise UserError(f"{kind} guardrail {name!r} must return a GuardrailFunctionOutput, not {type(output).__name__}")
     return output
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """Return the name of a function, or of the kind of callable: a partial, say, has none of its own."""
+    """Return the name of a function, or of its type for callables without one, a partial for instance."""
     name = getattr(function, "__name__", None)
     return name if isinstance(name, str) else type(function).__name__
 
 
-async def asked(function: Callable[..., Any], *given: Any, name: str) -> Any:
-    """Return what a guardrail says; one that is not async is asked in a thread.
-
-    Whatever it waits for (a file, a service), what runs beside it goes on.
-    """
+async def call_guardrail(function: Callable[..., Any], *arguments: Any, name: str) -> Any:
+    """Call a guardrail function, in a thread unless it is async, so that it does not block the event loop."""
     if inspect.iscoroutinefunction(function):
-        return await function(*given)
-    said = await in_daemon_thread(lambda: function(*given), name=f"guardrail {name}")
-    return await said if inspect.isawaitable(said) else said
+        return await function(*arguments)
+    result = await in_daemon_thread(lambda: function(*arguments), name=f"guardrail {name}")
+    return await result if inspect.isawaitable(result) else result

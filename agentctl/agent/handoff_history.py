@@ -1,4 +1,4 @@
-"""What went before a handoff as one message, for an agent that is to read it and not to continue it."""
+"""The history before a handoff as a single message for the next agent, to read rather than to continue."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentctl.errors import UserError
 from .handoff import HandoffHistoryMapper, HandoffInputData
 from .wire import WireItem
 
-_INTRODUCTION = "What was said and done before you were given the word:"
+_INTRODUCTION = "The conversation before it was handed off to you:"
 
 
 @dataclass
@@ -28,26 +28,26 @@ _wrappers = _Wrappers()
 def nest_handoff_history(
     handoff_input_data: HandoffInputData, *, history_mapper: HandoffHistoryMapper | None = None
 ) -> HandoffInputData:
-    """Return the data with all that the next agent is shown made into what the mapper gives, one message by default.
+    """Return the data with the whole history replaced by the mapper's result, by default one message.
 
     Raises:
-        UserError: the mapper gives no list of items.
+        UserError: the mapper does not return a list of items.
     """
     data = handoff_input_data
-    before = data.input_history
-    shown = data.new_items if data.input_items is None else data.input_items
+    history = data.input_history
+    new_items = data.new_items if data.input_items is None else data.input_items
     transcript = [
-        *ItemHelpers.input_to_new_input_list(before if isinstance(before, str) else list(before)),
-        *(item.to_input_item() for item in (*data.pre_handoff_items, *shown)),
+        *ItemHelpers.input_to_new_input_list(history if isinstance(history, str) else list(history)),
+        *(item.to_input_item() for item in (*data.pre_handoff_items, *new_items)),
     ]
     mapped = (history_mapper or default_handoff_history_mapper)(transcript)
     if not isinstance(mapped, list):
-        raise UserError(f"a handoff_history_mapper returns a list of items, not {type(mapped).__name__}")
+        raise UserError(f"a handoff_history_mapper must return a list of items, not {type(mapped).__name__}")
     return dataclasses.replace(data, input_history=tuple(mapped), pre_handoff_items=(), input_items=())
 
 
 def default_handoff_history_mapper(transcript: list[WireItem]) -> list[WireItem]:
-    """Return the transcript as one message, an entry an item; a message of this kind in it gives its entries."""
+    """Return the transcript as one message with an entry per item; entries of earlier such messages are merged in."""
     entries = [entry for item in transcript for entry in _entries(item)]
     lines = [f"{number}. {entry}" for number, entry in enumerate(entries, 1)] or ["(nothing)"]
     text = "\n".join([_INTRODUCTION, _wrappers.start, *lines, _wrappers.end])
@@ -55,34 +55,34 @@ def default_handoff_history_mapper(transcript: list[WireItem]) -> list[WireItem]
 
 
 def get_conversation_history_wrappers() -> tuple[str, str]:
-    """Return the lines before and after the entries of a nested history."""
+    """Return the lines that enclose the entries of a nested history."""
     return _wrappers.start, _wrappers.end
 
 
 def set_conversation_history_wrappers(*, start: str | None = None, end: str | None = None) -> None:
-    """Change the lines before and after the entries of a nested history, for the whole process."""
+    """Set the lines that enclose the entries of a nested history, for the whole process."""
     _wrappers.start = _wrappers.start if start is None else start
     _wrappers.end = _wrappers.end if end is None else end
 
 
 def reset_conversation_history_wrappers() -> None:
-    """Bring back the lines that nested histories have unless they are changed."""
+    """Restore the default lines that enclose a nested history."""
     set_conversation_history_wrappers(start=_Wrappers.start, end=_Wrappers.end)
 
 
 def _entries(item: WireItem) -> list[str]:
     if item.get("type") == "reasoning":
-        return []  # Most of it is encrypted, and no other agent goes on thinking it.
+        return []  # Mostly encrypted, and of no use to another agent.
     if "role" not in item:
         return [json.dumps(item, ensure_ascii=False)]
     text = _text(item.get("content"))
-    if item["role"] == "assistant" and (nested := _nested(text)) is not None:
+    if item["role"] == "assistant" and (nested := _parse_nested(text)) is not None:
         return nested
     return [f"{item['role']}: {text}".replace("\n", "\n   ")]
 
 
-def _nested(text: str) -> list[str] | None:
-    """Return the entries of a nested history, None where the text is none; the lines of an entry are indented."""
+def _parse_nested(text: str) -> list[str] | None:
+    """Return the entries of a nested history, None for other texts; continuation lines of an entry are indented."""
     head, tail = f"{_INTRODUCTION}\n{_wrappers.start}\n", f"\n{_wrappers.end}"
     if not (text.startswith(head) and text.endswith(tail)):
         return None

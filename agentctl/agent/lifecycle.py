@@ -1,7 +1,7 @@
-"""Hooks: what user code may do at each step of a run, or of one agent; every method is async and optional.
+"""Hooks: user callbacks for each step of a run or of one agent; every method is async and optional.
 
-The context that a method gets is an `AgentHookContext` where an agent begins or ends, a `ToolContext` around a call of
-a function tool, else the run's own. What a hook raises ends the run.
+The context is an `AgentHookContext` at the start and end of an agent, a `ToolContext` around a call of a function tool,
+else the run's own. An exception of a hook ends the run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TAgent = TypeVar("TAgent", bound=Agent[Any], default=Agent[Any])
 
 
 class RunHooksBase(Generic[TContext, TAgent]):
-    """Told of every step of a run, whichever agent takes it."""
+    """Callbacks for every step of a run, of any agent."""
 
     async def on_llm_start(
         self,
@@ -34,50 +34,50 @@ class RunHooksBase(Generic[TContext, TAgent]):
         system_prompt: str | None,
         input_items: list[WireItem],
     ) -> None:
-        """Be told that the model is about to be called, and with what."""
+        """Handle a model call that is about to start."""
 
     async def on_llm_end(
         self, context: RunContextWrapper[TContext], agent: Agent[TContext], response: ModelResponse
     ) -> None:
-        """Be told what the model answered."""
+        """Handle the model's response."""
 
     async def on_agent_start(self, context: AgentHookContext[TContext], agent: TAgent) -> None:
-        """Be told that an agent has the word: at the start of the run, and after a handoff."""
+        """Handle a new current agent: at the start of the run, and after a handoff."""
 
     async def on_agent_end(self, context: AgentHookContext[TContext], agent: TAgent, output: Any) -> None:
-        """Be told the final output of an agent."""
+        """Handle the final output of an agent."""
 
     async def on_handoff(self, context: RunContextWrapper[TContext], from_agent: TAgent, to_agent: TAgent) -> None:
-        """Be told that one agent hands over to another."""
+        """Handle a handoff from one agent to another."""
 
     async def on_tool_start(self, context: RunContextWrapper[TContext], agent: TAgent, tool: Tool) -> None:
-        """Be told that a tool is about to be called."""
+        """Handle a tool call that is about to start."""
 
     async def on_tool_end(
         self, context: RunContextWrapper[TContext], agent: TAgent, tool: Tool, result: object
     ) -> None:
-        """Be told what a tool gave."""
+        """Handle the output of a tool."""
 
 
 class AgentHooksBase(Generic[TContext, TAgent]):
-    """Told of the steps that one agent takes, in whatever run: `Agent.hooks`."""
+    """Callbacks for the steps of one agent in any run: `Agent.hooks`."""
 
     async def on_start(self, context: AgentHookContext[TContext], agent: TAgent) -> None:
-        """Be told that the agent has the word: at the start of the run, and after a handoff to it."""
+        """Handle the agent's start: at the start of the run, and after a handoff to it."""
 
     async def on_end(self, context: AgentHookContext[TContext], agent: TAgent, output: Any) -> None:
-        """Be told the final output of the agent."""
+        """Handle the final output of the agent."""
 
     async def on_handoff(self, context: RunContextWrapper[TContext], agent: TAgent, source: TAgent) -> None:
-        """Be told that `source` hands over to the agent."""
+        """Handle a handoff from `source` to the agent."""
 
     async def on_tool_start(self, context: RunContextWrapper[TContext], agent: TAgent, tool: Tool) -> None:
-        """Be told that a tool of the agent is about to be called."""
+        """Handle a call of one of the agent's tools that is about to start."""
 
     async def on_tool_end(
         self, context: RunContextWrapper[TContext], agent: TAgent, tool: Tool, result: object
     ) -> None:
-        """Be told what a tool of the agent gave."""
+        """Handle the output of one of the agent's tools."""
 
     async def on_llm_start(
         self,
@@ -86,16 +86,16 @@ class AgentHooksBase(Generic[TContext, TAgent]):
         system_prompt: str | None,
         input_items: list[WireItem],
     ) -> None:
-        """Be told that the model is about to be called for the agent, and with what."""
+        """Handle a model call for the agent that is about to start."""
 
     async def on_llm_end(
         self, context: RunContextWrapper[TContext], agent: Agent[TContext], response: ModelResponse
     ) -> None:
-        """Be told what the model answered the agent."""
+        """Handle the model's response for the agent."""
 
 
 RunHooks: TypeAlias = RunHooksBase[TContext, Agent[Any]]
-"""Hooks of a run: what `Runner.run(hooks=…)` takes."""
+"""Hooks of a run: the type of `Runner.run(hooks=…)`."""
 
 AgentHooks: TypeAlias = AgentHooksBase[TContext, Agent[Any]]
-"""Hooks of an agent: what `Agent(hooks=…)` takes."""
+"""Hooks of an agent: the type of `Agent(hooks=…)`."""

@@ -1,10 +1,10 @@
-"""What a model call may be told beside its input."""
+"""Settings of a model call."""
 
 from __future__ import annotations
 
 import dataclasses
-from copy import copy
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agentctl._dataclass import dataclass
@@ -28,12 +28,12 @@ class MCPToolChoice:
 
 
 ToolChoice: TypeAlias = Literal["auto", "required", "none"] | str | MCPToolChoice | None
-"""Whether the model must use a tool, and which."""
+"""Constraint on the model's use of tools; None leaves it to the service."""
 
 
 @dataclass
 class ModelSettings:
-    """Settings of a model call; None leaves the choice to the service."""
+    """Settings of a model call; None leaves a setting to the service."""
 
     temperature: float | None = None
     top_p: float | None = None
@@ -44,7 +44,7 @@ class ModelSettings:
     parallel_tool_calls: bool | None = None
     truncation: Literal["auto", "disabled"] | None = None
     max_tokens: int | None = None
-    """The most tokens that the answer may have."""
+    """Maximum number of output tokens."""
     reasoning: Reasoning | dict[str, Any] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
     metadata: dict[str, str] | None = None
@@ -57,26 +57,26 @@ class ModelSettings:
     extra_body: Mapping[str, Any] | None = None
     extra_headers: Mapping[str, str] | None = None
     extra_args: dict[str, Any] | None = None
-    """Further top-level fields of the request, as the API names them."""
+    """Additional top-level fields of the request, by their API names."""
     retry: ModelRetrySettings | None = None
-    """How often, and when, a call that failed is made again; a dict will do. None leaves it to the transport."""
+    """Retries of failed calls, also as a dict; None leaves them to the transport."""
     context_management: list[dict[str, Any]] | None = None
     prompt_cache_options: dict[str, Any] | None = None
     preserve_raw_usage: bool | None = None
     timeout: float | None = None
-    """Seconds that one model call may take; more raises `ModelTimeoutError`."""
+    """Time limit of one model call in seconds; exceeding it raises `ModelTimeoutError`."""
 
     def __post_init__(self) -> None:
         if self.timeout is not None and not 0 < self.timeout < float("inf"):
-            raise ValueError(f"ModelSettings.timeout is a finite number of seconds above 0, not {self.timeout!r}")
+            raise ValueError(f"ModelSettings.timeout must be a finite number of seconds above 0, not {self.timeout!r}")
         if self.retry is not None:
-            # 5 ms that only settings with retries pay.
+            # 5 ms, spent only for settings with retries.
             from .retry import retry_settings
 
             self.retry = retry_settings(self.retry)
 
     def resolve(self, override: ModelSettings | dict[str, Any] | None) -> ModelSettings:
-        """Return these settings with every value that `override` sets put over them.
+        """Return these settings, overridden by every value that `override` sets.
 
         `extra_args` and `retry` are merged value by value.
         """
@@ -162,7 +162,7 @@ def model_settings(given: ModelSettings | dict[str, Any]) -> ModelSettings:
 
 
 def to_json(value: Any) -> JSONValue:
-    """Return a setting as JSON: a pydantic object as the fields that were set, anything else as it is."""
+    """Return a setting as JSON: a pydantic object as its set fields, anything else unchanged."""
     if isinstance(value, MCPToolChoice):
         return {"type": "mcp", "server_label": value.server_label, "name": value.name}
     dump = getattr(value, "model_dump", None)

@@ -1,4 +1,4 @@
-"""The form of the final output: plain text, or JSON of a type."""
+"""Schema of the final output: plain text, or JSON of a Python type."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.tools.function_schema import misfits
+from agentctl.agent.tools.function_schema import validation_errors
 from agentctl.errors import ModelBehaviorError, UserError
 
 from .strict_schema import ensure_strict_json_schema
 
-_WRAPPED = "response"
-"""The service wants an object; any other type is wrapped in one under this key."""
+_WRAPPER_KEY = "response"
+"""Key of the object that wraps other types, since the service requires an object."""
 
 
 class AgentOutputSchemaBase(abc.ABC):
-    """What the engine asks of an output type."""
+    """Interface of output schemas."""
 
     @abc.abstractmethod
     def is_plain_text(self) -> bool:
-        """Return whether the output is text as it is."""
+        """Return whether the output is plain text."""
 
     @abc.abstractmethod
     def name(self) -> str:
@@ -31,18 +31,18 @@ class AgentOutputSchemaBase(abc.ABC):
 
     @abc.abstractmethod
     def json_schema(self) -> dict[str, Any]:
-        """Return the JSON schema of the output, an object; not called for plain text."""
+        """Return the JSON schema of the output, of type `object`; not called for plain text."""
 
     @abc.abstractmethod
     def is_strict_json_schema(self) -> bool:
-        """Return whether the service must hold the model to the schema."""
+        """Return whether the service must enforce the schema."""
 
     @abc.abstractmethod
     def validate_json(self, json_str: str) -> Any:
-        """Return the model's text as a value of the output type.
+        """Parse the model's text as a value of the output type.
 
         Raises:
-            ModelBehaviorError: the text does not fit.
+            ModelBehaviorError: the text is not valid for the type.
         """
 
 
@@ -50,22 +50,22 @@ class AgentOutputSchemaBase(abc.ABC):
 class AgentOutputSchema(AgentOutputSchemaBase):
     """The output schema of a Python type: pydantic model, dataclass, TypedDict, list, union, plain type.
 
-    What is no pydantic model or dict is asked for inside an object, under the key `response`.
+    Types other than pydantic models and dicts are wrapped in an object, under the key `response`.
     """
 
     output_type: type[Any]
 
     def __init__(self, output_type: type[Any], strict_json_schema: bool = True) -> None:
-        """Take a type, read when first needed; `strict_json_schema`: whether the service must hold the model to it."""
+        """Store the type, whose schema is built on first use; `strict_json_schema`: whether the service enforces it."""
         self.output_type = output_type
         self._strict = strict_json_schema
 
     def is_plain_text(self) -> bool:
-        """Return whether the output is text as it is."""
+        """Return whether the output is plain text."""
         return self.output_type is None or self.output_type is str
 
     def is_strict_json_schema(self) -> bool:
-        """Return whether the service must hold the model to the schema."""
+        """Return whether the service must enforce the schema."""
         return self._strict
 
     def name(self) -> str:
@@ -78,33 +78,33 @@ class AgentOutputSchema(AgentOutputSchemaBase):
         Raises:
             UserError: the type has no schema, or none that strict mode can express.
         """
-        _, schema, _ = self._read
+        _, schema, _ = self._parser
         return schema
 
     def validate_json(self, json_str: str) -> Any:
-        """Return the model's text as a value of the output type."""
+        """Parse the model's text as a value of the output type."""
         from pydantic import ValidationError
 
-        adapter, _, is_wrapped = self._read
+        adapter, _, is_wrapped = self._parser
         try:
             value = adapter.validate_json(json_str)
         except ValidationError as error:
             raise ModelBehaviorError(
-                f"the model's output is not valid for {self.name()}: {misfits(error)[0]}"
+                f"the model's output is not valid for {self.name()}: {validation_errors(error)[0]}"
             ) from error
-        return value[_WRAPPED] if is_wrapped else value
+        return value[_WRAPPER_KEY] if is_wrapped else value
 
     def dump_json(self, value: Any) -> str:
-        """Return a value as the text that the model would have given; whether it fits, `validate_json` says."""
-        adapter, _, is_wrapped = self._read
-        held = {_WRAPPED: value} if is_wrapped else value
-        text: bytes = adapter.dump_json(held, by_alias=True, warnings="none")
+        """Return a value as the model's text for it, without validation."""
+        adapter, _, is_wrapped = self._parser
+        wrapped = {_WRAPPER_KEY: value} if is_wrapped else value
+        text: bytes = adapter.dump_json(wrapped, by_alias=True, warnings="none")
         return text.decode()
 
     @cached_property
-    def _read(self) -> tuple[Any, dict[str, Any], bool]:
-        """What reads values of the type, its schema, and whether it is asked for inside an object."""
-        # 50 ms: imported for agents with an output type only.
+    def _parser(self) -> tuple[Any, dict[str, Any], bool]:
+        """The type adapter, its schema, and whether values are wrapped in an object."""
+        # 50 ms: imported only for agents with an output type.
         from pydantic import TypeAdapter
         from typing_extensions import TypedDict
 
@@ -113,7 +113,7 @@ class AgentOutputSchema(AgentOutputSchemaBase):
             schema = adapter.json_schema()
             is_wrapped = not _is_object(self.output_type, schema)
             if is_wrapped:
-                adapter = TypeAdapter(TypedDict("OutputType", {_WRAPPED: self.output_type}))  # type: ignore[operator]
+                adapter = TypeAdapter(TypedDict("OutputType", {_WRAPPER_KEY: self.output_type}))  # type: ignore[operator]
                 schema = adapter.json_schema()
         except Exception as error:
             raise UserError(f"output type {self.name()} has no JSON schema: {error}") from error
@@ -127,7 +127,7 @@ class AgentOutputSchema(AgentOutputSchemaBase):
 
 
 def output_schema(output_type: type[Any] | AgentOutputSchemaBase | None) -> AgentOutputSchemaBase | None:
-    """Return the schema of an agent's output type; None for plain text."""
+    """Return the output schema of an agent's output type, None for plain text."""
     if output_type is None or output_type is str:
         return None
     if isinstance(output_type, AgentOutputSchemaBase):
@@ -136,11 +136,11 @@ def output_schema(output_type: type[Any] | AgentOutputSchemaBase | None) -> Agen
     try:
         return _schema_of(kind)
     except TypeError:
-        return AgentOutputSchema(kind)  # A type that cannot be remembered: Annotated with a list, say.
+        return AgentOutputSchema(kind)  # Unhashable, hence not cached: Annotated with a list, for instance.
 
 
 def type_name(kind: Any) -> str:
-    """Return a type as it is written: `list[City]`, `int | None`."""
+    """Return a type as source code: `list[City]`, `int | None`."""
     if kind is None or kind is type(None):
         return "None"
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -161,7 +161,7 @@ def _schema_of(output_type: Any) -> AgentOutputSchema:
 
 
 def _is_object(output_type: Any, schema: dict[str, Any]) -> bool:
-    """Return whether a type can be asked for as it is: it is a model or a dict, and so is its JSON."""
+    """Return whether a type needs no wrapping: it is a model or a dict, and its JSON is an object."""
     from pydantic import BaseModel
 
     kind = typing.get_origin(output_type) or output_type

@@ -1,4 +1,4 @@
-"""The seams of the engine: what it asks of a model, and of what finds models."""
+"""Ports of the engine: models, model providers, and nested runs."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ if TYPE_CHECKING:
 
 
 class ModelTracing(Enum):
-    """How much of a model call is traced."""
+    """Level of detail at which a model call is traced."""
 
     DISABLED = 0
     ENABLED = 1
     ENABLED_WITHOUT_DATA = 2
 
     def is_disabled(self) -> bool:
-        """Return whether the call is not traced at all."""
+        """Return whether the call is not traced."""
         return self is ModelTracing.DISABLED
 
     def include_data(self) -> bool:
-        """Return whether inputs and outputs may be traced."""
+        """Return whether the trace includes inputs and outputs."""
         return self is ModelTracing.ENABLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
-    """One model call: everything an adapter needs to build what goes over the wire."""
+    """One model call: everything an adapter needs to build the request."""
 
     system_instructions: str | None = None
     input: str | list[WireItem]
     model_settings: ModelSettings = field(default_factory=ModelSettings)
     tools: list[Tool] = field(default_factory=list)
     output_schema: AgentOutputSchemaBase | None = None
-    """The wanted form of the final output; None is plain text."""
+    """Schema of the final output; None is plain text."""
     handoffs: list[Any] = field(default_factory=list)
     tracing: ModelTracing = ModelTracing.DISABLED
     previous_response_id: str | None = None
@@ -64,20 +64,20 @@ class ModelRequest:
     streamed: bool = True
     """Whether the run is read as it goes; else the service is asked for the whole response at once."""
     may_retry: bool = True
-    """Whether the model's own transport may try again."""
+    """Whether the model's own transport may retry."""
 
     @property
     def is_stateful(self) -> bool:
-        """Whether the service keeps the history that the call goes on from."""
+        """Return whether the call continues a history that the service stores."""
         return self.previous_response_id is not None or self.conversation_id is not None
 
 
 class Model(abc.ABC):
-    """A language model, in the shape of the Agents SDK: implement it to bring your own.
+    """A language model, as in the Agents SDK; subclass it for a custom model.
 
     Raises:
-        ServiceError: the service refused, failed or could not be reached.
-        ModelBehaviorError: what came back breaks the protocol.
+        ServiceError: the service rejected the request, failed or could not be reached.
+        ModelBehaviorError: the response violates the protocol.
     """
 
     @abc.abstractmethod
@@ -115,49 +115,49 @@ class Model(abc.ABC):
         """Yield the streaming events of the Responses API, the terminal one last."""
 
     def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
-        """Return what the model knows of a failure of its own that bears on a retry; None is nothing."""
+        """Return the model's advice on retrying one of its own failures, None without any."""
         return None
 
     async def close(self) -> None:  # noqa: B027  # optional to override
-        """Let go of connections; the model may be used again."""
+        """Close connections; the model can be used again afterwards."""
 
 
 ModelEvent: TypeAlias = "WireEvent | Notice"
-"""What a wire model yields: the events of the Responses API as dicts, and notices of its own (a retry, a warning)."""
+"""An event that a wire model yields: an event of the Responses API as a dict, or a notice (a retry, a warning)."""
 
 
 class WireModel(Model):
-    """A model that speaks wire JSON: all of ours. The engine reads `stream`, the typed methods are views of it."""
+    """A model that yields wire JSON, as all built-in ones; the engine reads `stream`, the typed methods wrap it."""
 
     @property
     def traced_as(self) -> Literal["generation", "response"] | None:
-        """What a call is in a trace: a generation with its data, a response that the service keeps, or nothing."""
+        """The kind of a call's span: a generation with its data, a response stored by the service, or none."""
         return "generation"
 
     @property
     @abc.abstractmethod
     def model_name(self) -> str:
-        """The name of the model as the service knows it."""
+        """The service's name of the model."""
 
     @abc.abstractmethod
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
         """Yield the events of one response, the terminal one (`response.completed` or `.incomplete`) last.
 
-        `response.failed` and `error` events do not come out: they are raised. The response inside the terminal event
-        has its `output`, rebuilt from `response.output_item.done` where the service left it empty. Closing the
-        iterator early ends the call; nothing goes on in the background.
+        `response.failed` and `error` events are raised rather than yielded. The response in the terminal event has
+        its `output`, rebuilt from `response.output_item.done` if the service left it empty. Closing the iterator
+        early cancels the call; nothing continues in the background.
 
         Raises:
-            ServiceError: as its subclasses say, after the retries.
-            ModelBehaviorError: the stream breaks the protocol.
-            ConfigurationError: the model cannot be used as it is set up.
+            ServiceError: one of its subclasses, after the retries.
+            ModelBehaviorError: the stream violates the protocol.
+            ConfigurationError: the configuration of the model is incomplete or invalid.
         """
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
-        """Return what `stream` would send, without a key in it: `url` where there is one, and `body`.
+        """Return the request of `stream` without its key: `body`, and `url` if there is one.
 
         Raises:
-            UserError: the request cannot be made, or the model sends nothing.
+            UserError: the request cannot be built, or the model sends none.
         """
         raise UserError(f"the model {self.model_name} sends no request")
 
@@ -228,48 +228,48 @@ class WireModel(Model):
 
 
 class ModelProvider(abc.ABC):
-    """Finds a model by its name."""
+    """Resolves the names of models."""
 
     @abc.abstractmethod
     def get_model(self, model_name: str | None) -> Model:
-        """Return the model of this name, None meaning the provider's default.
+        """Return the model with this name; None is the provider's default.
 
         Raises:
-            UserError: there is no such model here.
+            UserError: the provider has no such model.
         """
 
     async def aclose(self) -> None:  # noqa: B027  # optional to override
-        """Close every model that this provider made."""
+        """Close all models that this provider created."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NestedRun:
-    """A run that is part of a tool call."""
+    """Options of a run inside a tool call."""
 
     agent: Agent[Any]
     input: str | list[WireItem]
     tool_input: Any | None = None
-    """The arguments of the call, for the context of the run."""
+    """Arguments of the call, for the run's context."""
     run_config: RunConfig | dict[str, Any] | None = None
-    """None takes that of the run around it."""
+    """None inherits that of the outer run."""
     max_turns: int | None = None
-    """None takes the default of a run."""
+    """None is the default of a run."""
     hooks: RunHooks[Any] | None = None
     previous_response_id: str | None = None
     conversation_id: str | None = None
     session: Session | None = None
-    hear: Callable[[StreamEvent, Agent[Any]], Awaitable[None]] | None = None
-    """Told of every event with the agent that has the word, in order; with it the run is a streamed one."""
-    most_unheard: int | None = None
-    """How many events may wait to be told before the run waits, too; None is no limit."""
+    on_event: Callable[[StreamEvent, Agent[Any]], Awaitable[None]] | None = None
+    """Called with every event and the current agent, in order; if set, the run is streamed."""
+    max_pending_events: int | None = None
+    """Maximum number of events queued for `on_event` before the run waits; None is no limit."""
 
 
 class RunAgent(Protocol):
-    """Runs an agent within a tool call of a run: what it uses counts there, and it is cancelled with the call."""
+    """Runs an agent inside a tool call: its usage counts for the outer run, and it is cancelled with the call."""
 
     async def __call__(self, run: NestedRun, context: ToolContext[Any]) -> RunResult:
-        """Return the result of the run.
+        """Return the result of the nested run.
 
         Raises:
-            AgentsException: as its subclasses say.
+            AgentsException: one of its subclasses.
         """

@@ -1,4 +1,4 @@
-"""Prompt objects: instructions that the service keeps under an id, with variables to fill in."""
+"""Prompt objects: instructions stored by the service under an id, with variables to fill in."""
 
 from __future__ import annotations
 
@@ -19,52 +19,52 @@ _FIELDS = ("id", "version", "variables")
 
 
 class Prompt(TypedDict):
-    """A prompt that the service keeps."""
+    """A prompt stored by the service."""
 
     id: str
     version: NotRequired[str]
-    """None is its newest."""
+    """None is the newest."""
     variables: NotRequired[dict[str, Any]]
-    """Values for the variables in it: texts, or input content as the Responses API has it."""
+    """Values of its variables: strings, or input content of the Responses API."""
 
 
 @dataclass
 class GenerateDynamicPromptData:
-    """What a function that gives a prompt is handed."""
+    """Argument of a dynamic prompt function."""
 
     context: RunContextWrapper[Any]
     agent: Agent[Any]
 
 
 DynamicPromptFunction: TypeAlias = Callable[[GenerateDynamicPromptData], "Prompt | Awaitable[Prompt]"]
-"""Gives the prompt of a turn."""
+"""Returns the prompt of a turn."""
 
 
-async def prompt_of(agent: Agent[Any], context: RunContextWrapper[Any]) -> dict[str, Any] | None:
-    """Return the prompt of an agent for a turn, as the Responses API has it.
+async def resolve_prompt(agent: Agent[Any], context: RunContextWrapper[Any]) -> dict[str, Any] | None:
+    """Return the prompt of an agent for a turn, as the Responses API takes it.
 
     Raises:
-        UserError: it is no prompt.
+        UserError: the prompt is invalid.
     """
-    given: Any = agent.prompt
-    if given is None:
+    prompt: Any = agent.prompt
+    if prompt is None:
         return None
-    if callable(given):
-        given = given(GenerateDynamicPromptData(context=context, agent=agent))
-        if inspect.isawaitable(given):
-            given = await given
-    return _wire(given, agent.name)
+    if callable(prompt):
+        prompt = prompt(GenerateDynamicPromptData(context=context, agent=agent))
+        if inspect.isawaitable(prompt):
+            prompt = await prompt
+    return _wire(prompt, agent.name)
 
 
-def _wire(given: Any, agent: str) -> dict[str, Any]:
-    # An `openai` object will do, whose class cannot be named without importing `openai`.
-    prompt = to_wire(given) if hasattr(given, "model_dump") else given
+def _wire(value: Any, agent: str) -> dict[str, Any]:
+    # Also an `openai` object, whose class cannot be named without importing `openai`.
+    prompt = to_wire(value) if hasattr(value, "model_dump") else value
     if not isinstance(prompt, dict):
         raise UserError(
-            f"Agent.prompt of {agent!r} is a dict with an `id`, or a function that gives one, not {given!r}"
+            f"Agent.prompt of {agent!r} must be a dict with an `id`, or a function that returns one, not {value!r}"
         )
     if not isinstance(prompt.get("id"), str) or not prompt["id"]:
-        raise UserError(f"Agent.prompt of {agent!r} has no `id`: it names the prompt that the service keeps")
+        raise UserError(f"Agent.prompt of {agent!r} has no `id`: set the id of a prompt stored by the service")
     if unknown := sorted(set(prompt) - set(_FIELDS)):
         raise UserError(f"Agent.prompt of {agent!r} has no field {unknown[0]!r}; the fields are {', '.join(_FIELDS)}")
     return {name: value for name, value in prompt.items() if value is not None}

@@ -1,7 +1,7 @@
-"""Retries of a model call as users set them: how many, after what wait, and a policy that says for which failures.
+"""Retry settings of model calls: their number, the backoff, and a policy that decides which failures to retry.
 
-Nothing is retried without a policy. A policy is a function of what is known of the failure; `retry_policies` has the
-usual ones, and combines them.
+Without a policy nothing is retried. A policy is a function of a `RetryPolicyContext`; `retry_policies` provides common
+ones and combines them.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from .wire import JSONValue
 
 @dataclass
 class ModelRetryBackoffSettings:
-    """The waits before retries whose policy names none; None leaves the choice to the engine."""
+    """Backoff of retries whose policy sets no delay; None leaves a setting to the engine."""
 
     initial_delay: float | None = None
     """Seconds before the first retry."""
     max_delay: float | None = None
-    """The most seconds before any."""
+    """Maximum delay in seconds."""
     multiplier: float | None = None
-    """How much longer each wait is than the one before."""
+    """Factor by which each delay exceeds the previous one."""
     jitter: bool | None = None
-    """Whether chance varies the waits a little, so that many callers do not come back at once."""
+    """Whether to randomize delays slightly, so that many clients do not retry at the same time."""
 
     def __post_init__(self) -> None:
         for name in ("initial_delay", "max_delay", "multiplier"):
             _check_number(f"ModelRetryBackoffSettings.{name}", getattr(self, name))
 
     def to_json_dict(self) -> dict[str, JSONValue]:
-        """Return every setting as JSON, unset ones as None."""
+        """Return all settings as JSON, unset ones as None."""
         return dataclasses.asdict(self)
 
 
@@ -42,22 +42,22 @@ ModelRetryBackoffInput: TypeAlias = ModelRetryBackoffSettings | dict[str, Any]
 
 @dataclass
 class ModelRetrySettings:
-    """How often, and when, a model call that failed is made again."""
+    """Settings for retries of failed model calls."""
 
     max_retries: int | None = None
-    """How many calls may follow the first; None and 0 are none."""
+    """Maximum number of retries; None is 0."""
     backoff: ModelRetryBackoffInput | None = None
     policy: RetryPolicy | None = dataclasses.field(default=None, repr=False)
-    """Says which failures are worth a retry; without one there is none."""
+    """Decides which failures to retry; None retries nothing."""
 
     def __post_init__(self) -> None:
         retries: Any = self.max_retries
         if retries is not None and (isinstance(retries, bool) or not isinstance(retries, int) or retries < 0):
-            raise ValueError(f"ModelRetrySettings.max_retries is a whole number from 0 on, not {retries!r}")
+            raise ValueError(f"ModelRetrySettings.max_retries must be an integer of at least 0, not {retries!r}")
         self.backoff = backoff_settings(self.backoff)
         policy: Any = self.policy
         if not (policy is None or callable(policy)):
-            raise TypeError(f"ModelRetrySettings.policy is a function, not {type(policy).__name__}")
+            raise TypeError(f"ModelRetrySettings.policy must be a function, not {type(policy).__name__}")
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -68,60 +68,60 @@ class ModelRetrySettings:
         return schema
 
     def resolve(self, override: ModelRetrySettings | None) -> ModelRetrySettings:
-        """Return these settings with every value that `override` sets put over them, those of the backoff, too."""
+        """Return these settings, overridden by every value that `override` sets, including those of the backoff."""
         if override is None:
             return self
         return ModelRetrySettings(
             max_retries=self.max_retries if override.max_retries is None else override.max_retries,
-            backoff=_merged(backoff_settings(self.backoff), backoff_settings(override.backoff)),
+            backoff=_merge_backoff(backoff_settings(self.backoff), backoff_settings(override.backoff)),
             policy=override.policy or self.policy,
         )
 
     def to_json_dict(self) -> dict[str, JSONValue]:
-        """Return the settings as JSON; a policy has none, and is left out."""
+        """Return the settings as JSON, without the policy."""
         backoff = backoff_settings(self.backoff)
         return {"max_retries": self.max_retries, "backoff": backoff.to_json_dict() if backoff else None}
 
 
 @dataclass
 class ModelRetryNormalizedError:
-    """What a failure comes to, whichever model raised it."""
+    """A failure in a form that is independent of the model."""
 
     status_code: int | None = None
     error_code: str | None = None
     message: str | None = None
     request_id: str | None = None
     retry_after: float | None = None
-    """Seconds that the service asked to wait."""
+    """Delay in seconds that the service requested."""
     is_abort: bool = False
-    """Whether the caller ended the call: never retried."""
+    """Whether the caller cancelled the call, which is never retried."""
     is_network_error: bool = False
     is_timeout: bool = False
 
 
 @dataclass
 class ModelRetryAdvice:
-    """What a model knows of a failure of its own."""
+    """A model's advice on retrying one of its own failures."""
 
     suggested: bool | None = None
-    """Whether to try again; None is no opinion."""
+    """Whether to retry; None is no advice."""
     retry_after: float | None = None
     replay_safety: str | None = None
-    """`safe` if the service cannot have acted on the request, `unsafe` if it may have, None if nobody knows."""
+    """`safe` if the service cannot have acted on the request, `unsafe` if it may have, None if unknown."""
     reason: str | None = None
     normalized: ModelRetryNormalizedError | None = None
-    """The failure as the model reads it, put over what the engine reads."""
+    """The failure as the model classifies it; overrides the engine's own classification."""
     response_started: bool = False
-    """Whether a response had begun."""
+    """Whether the response had started."""
 
 
 @dataclass
 class ModelRetryAdviceRequest:
-    """What a model is asked: a failure, and the call that it ended."""
+    """A failure of a model call, for which its advice is requested."""
 
     error: Exception
     attempt: int
-    """The number of the call that failed, from 1."""
+    """Number of the failed call, counted from 1."""
     stream: bool
     previous_response_id: str | None = None
     conversation_id: str | None = None
@@ -129,23 +129,23 @@ class ModelRetryAdviceRequest:
 
 @dataclass
 class RetryDecision:
-    """What a policy says of a failure."""
+    """Decision of a retry policy."""
 
     retry: bool
     delay: float | None = None
-    """Seconds to wait; None takes what the service asked for, else the backoff."""
+    """Delay in seconds; None uses the service's requested delay, else the backoff."""
     reason: str | None = None
     approve_unsafe_replay: bool = False
-    """Whether to try again even where the service may act on the request twice."""
+    """Whether to retry even if the service may act on the request twice."""
 
 
 @dataclass
 class RetryPolicyContext:
-    """What a policy is told of a failure."""
+    """A failure and its model call, as the argument of a retry policy."""
 
     error: Exception
     attempt: int
-    """The number of the call that failed, from 1."""
+    """Number of the failed call, counted from 1."""
     max_retries: int
     stream: bool
     normalized: ModelRetryNormalizedError
@@ -155,59 +155,59 @@ class RetryPolicyContext:
 
     @property
     def response_started(self) -> bool:
-        """Whether a response had begun."""
+        """Return whether the response had started."""
         return self.provider_advice is not None and self.provider_advice.response_started
 
     @property
     def replay_safety(self) -> str:
-        """`safe` or `unsafe` where the model knows, else `unknown`."""
+        """The model's advice, `safe` or `unsafe`; else `unknown`."""
         safety = self.provider_advice.replay_safety if self.provider_advice else None
         return safety if safety in ("safe", "unsafe") else "unknown"
 
     @property
     def stateful_request(self) -> bool:
-        """Whether the service keeps the history that the call goes on from."""
+        """Return whether the call continues a history that the service stores."""
         return self.previous_response_id is not None or self.conversation_id is not None
 
 
 RetryPolicy: TypeAlias = Callable[[RetryPolicyContext], "bool | RetryDecision | Awaitable[bool | RetryDecision]"]
-"""Says whether a failed call is made again."""
+"""Decides whether to retry a failed call."""
 
 
 @dataclass
 class Veto(RetryDecision):
-    """The no of a model's advice, which no other policy overrules."""
+    """A decision against a retry from the model's advice, which other policies cannot override."""
 
     is_overridable: bool = False
-    """Whether a decision that approves an unsafe replay does."""
+    """Whether a decision with `approve_unsafe_replay` overrides it."""
 
 
 class _RetryPolicies:
-    """The usual policies, and how to combine them."""
+    """Common retry policies and their combinations."""
 
     def never(self) -> RetryPolicy:
-        """Retry nothing."""
+        """Never retry."""
         return lambda context: False
 
     def provider_suggested(self) -> RetryPolicy:
-        """Do as the model advises: its no is final, also within `any`."""
+        """Follow the model's advice; advice against a retry is final, also within `any`."""
         return _provider_suggested
 
     def network_error(self) -> RetryPolicy:
-        """Retry what the network broke, or what took too long."""
+        """Retry network errors and timeouts."""
         return lambda context: context.normalized.is_network_error or context.normalized.is_timeout
 
     def retry_after(self) -> RetryPolicy:
-        """Retry where the service said how long to wait, after that wait."""
+        """Retry if the service requested a delay, after that delay."""
         return _retry_after
 
     def http_status(self, statuses: Iterable[int]) -> RetryPolicy:
-        """Retry answers with one of these status codes."""
-        wanted = frozenset(statuses)
-        return lambda context: context.normalized.status_code in wanted
+        """Retry responses with one of these status codes."""
+        codes = frozenset(statuses)
+        return lambda context: context.normalized.status_code in codes
 
     def any(self, *policies: RetryPolicy) -> RetryPolicy:
-        """Retry what at least one of the policies would, unless the model's advice forbids it."""
+        """Retry if at least one policy does, unless the model's advice vetoes it."""
 
         async def decide(context: RetryPolicyContext) -> RetryDecision:
             return _any([await evaluate(policy, context) for policy in policies])
@@ -215,7 +215,7 @@ class _RetryPolicies:
         return decide
 
     def all(self, *policies: RetryPolicy) -> RetryPolicy:
-        """Retry what every one of the policies would."""
+        """Retry if all policies do."""
 
         async def decide(context: RetryPolicyContext) -> RetryDecision:
             return _all([await evaluate(policy, context) for policy in policies])
@@ -224,51 +224,53 @@ class _RetryPolicies:
 
 
 retry_policies = _RetryPolicies()
-"""The usual policies, and how to combine them."""
+"""Common retry policies and their combinations."""
 
 
 async def evaluate(policy: RetryPolicy, context: RetryPolicyContext) -> RetryDecision:
-    """Return what a policy decides, whichever of its forms it takes."""
+    """Call a policy and return its result as a `RetryDecision`."""
     decision = policy(context)
     if isinstance(decision, Awaitable):
         decision = await decision
     return decision if isinstance(decision, RetryDecision) else RetryDecision(bool(decision))
 
 
-def retry_settings(given: Any) -> ModelRetrySettings | None:
-    """Return what `ModelSettings.retry` may be as what it means.
+def retry_settings(value: Any) -> ModelRetrySettings | None:
+    """Return the value of `ModelSettings.retry`, possibly a dict, as settings.
 
     Raises:
-        TypeError: it is none of these, or has a key that is no field.
+        TypeError: it has the wrong type, or an unknown key.
     """
-    if isinstance(given, dict):
-        _check_keys(ModelRetrySettings, given)
-        return ModelRetrySettings(**given)
-    if given is None or isinstance(given, ModelRetrySettings):
-        return given
-    raise TypeError(f"ModelSettings.retry is a ModelRetrySettings or a dict, not {type(given).__name__}")
+    if isinstance(value, dict):
+        _check_keys(ModelRetrySettings, value)
+        return ModelRetrySettings(**value)
+    if value is None or isinstance(value, ModelRetrySettings):
+        return value
+    raise TypeError(f"ModelSettings.retry must be a ModelRetrySettings or a dict, not {type(value).__name__}")
 
 
-def backoff_settings(given: Any) -> ModelRetryBackoffSettings | None:
-    """Return what `ModelRetrySettings.backoff` may be as what it means.
+def backoff_settings(value: Any) -> ModelRetryBackoffSettings | None:
+    """Return the value of `ModelRetrySettings.backoff`, possibly a dict, as settings.
 
     Raises:
-        TypeError: it is none of these, or has a key that is no field.
+        TypeError: it has the wrong type, or an unknown key.
     """
-    if isinstance(given, dict):
-        _check_keys(ModelRetryBackoffSettings, given)
-        return ModelRetryBackoffSettings(**given)
-    if given is None or isinstance(given, ModelRetryBackoffSettings):
-        return given
-    raise TypeError(f"ModelRetrySettings.backoff is a ModelRetryBackoffSettings or a dict, not {type(given).__name__}")
+    if isinstance(value, dict):
+        _check_keys(ModelRetryBackoffSettings, value)
+        return ModelRetryBackoffSettings(**value)
+    if value is None or isinstance(value, ModelRetryBackoffSettings):
+        return value
+    raise TypeError(
+        f"ModelRetrySettings.backoff must be a ModelRetryBackoffSettings or a dict, not {type(value).__name__}"
+    )
 
 
-def _merged(
-    mine: ModelRetryBackoffSettings | None, theirs: ModelRetryBackoffSettings | None
+def _merge_backoff(
+    base: ModelRetryBackoffSettings | None, override: ModelRetryBackoffSettings | None
 ) -> ModelRetryBackoffSettings | None:
-    if mine is None or theirs is None:
-        return theirs or mine
-    return dataclasses.replace(mine, **{name: value for name, value in vars(theirs).items() if value is not None})
+    if base is None or override is None:
+        return override or base
+    return dataclasses.replace(base, **{name: value for name, value in vars(override).items() if value is not None})
 
 
 def _provider_suggested(context: RetryPolicyContext) -> RetryDecision:
@@ -293,7 +295,7 @@ def _any(decisions: list[RetryDecision]) -> RetryDecision:
     for one in decisions:
         if isinstance(one, Veto) and not (approved and one.is_overridable):
             return one
-    return _together(positive) if positive else next(iter(decisions), RetryDecision(False))
+    return _combine(positive) if positive else next(iter(decisions), RetryDecision(False))
 
 
 def _all(decisions: list[RetryDecision]) -> RetryDecision:
@@ -301,11 +303,11 @@ def _all(decisions: list[RetryDecision]) -> RetryDecision:
     if negative or not decisions:
         vetoes = (decision for decision in negative if isinstance(decision, Veto))
         return next(vetoes, negative[0] if negative else RetryDecision(False))
-    return _together(decisions)
+    return _combine(decisions)
 
 
-def _together(decisions: list[RetryDecision]) -> RetryDecision:
-    """Return decisions to retry as one: of two delays or reasons the later one counts."""
+def _combine(decisions: list[RetryDecision]) -> RetryDecision:
+    """Combine decisions to retry into one, with the last delay and reason among them."""
     return RetryDecision(
         True,
         delay=next((one.delay for one in reversed(decisions) if one.delay is not None), None),
@@ -318,10 +320,10 @@ def _check_number(name: str, value: Any) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise ValueError(f"{name} is a finite number from 0 on, not {value!r}")
+        raise ValueError(f"{name} must be a finite number of at least 0, not {value!r}")
 
 
-def _check_keys(kind: type[ModelRetrySettings | ModelRetryBackoffSettings], given: dict[str, Any]) -> None:
+def _check_keys(kind: type[ModelRetrySettings | ModelRetryBackoffSettings], value: dict[str, Any]) -> None:
     known = [field.name for field in dataclasses.fields(kind)]
-    if unknown := sorted(set(given) - set(known)):
+    if unknown := sorted(set(value) - set(known)):
         raise TypeError(f"{kind.__name__} has no field {unknown[0]!r}; the fields are {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""What a run may be told beside agent and input."""
+"""Settings of a run besides its agent and input."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ if TYPE_CHECKING:
     from .session import SessionInputCallback, SessionSettings
 
 DEFAULT_MAX_TURNS = 10
-"""How many turns a run may take when it is not told."""
+"""Maximum number of turns of a run unless set otherwise."""
 
 ToolNotFoundBehavior: TypeAlias = Literal["raise_error", "return_error_to_model"]
-"""Whether a call of a tool that the agent does not have ends the run, or is answered with an error for the model."""
+"""Whether a call of an unknown tool ends the run or is answered with an error for the model."""
 
 ToolNameCollisionPolicy: TypeAlias = Literal["warn", "error"]
-"""What is done about two tools, or a tool and a handoff, of one name."""
+"""How to handle two tools, or a tool and a handoff, with the same name."""
 
 ReasoningItemIdPolicy: TypeAlias = Literal["preserve", "omit"]
-"""Whether reasoning items keep their ids when they are sent again."""
+"""Whether reasoning items keep their ids when they are sent back to the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolExecutionConfig:
-    """How the tools of a run are run."""
+    """Settings for the execution of a run's tools."""
 
     max_function_tool_concurrency: int | None = None
-    """How many function tools may run at a time; None is no limit."""
+    """Maximum number of function tools that run at a time; None is no limit."""
     pre_approval_tool_input_guardrails: bool = False
-    """Whether the input guardrails of a function tool check a call before somebody is asked about it, too."""
+    """Whether a function tool's input guardrails also check a call before its approval is requested."""
 
     def __post_init__(self) -> None:
-        most = self.max_function_tool_concurrency
-        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
-            raise ValueError(f"max_function_tool_concurrency is a whole number from 1, or None, not {most!r}")
+        limit = self.max_function_tool_concurrency
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise ValueError(f"max_function_tool_concurrency must be an integer of at least 1, or None, not {limit!r}")
         flag: Any = self.pre_approval_tool_input_guardrails
         if not isinstance(flag, bool):
             raise ValueError(f"tool_execution.pre_approval_tool_input_guardrails must be a bool, not {flag!r}")
 
 
 def _default_provider() -> ModelProvider:
-    # The providers are a layer above; they and what they talk to are imported when a run needs them.
-    provider = load("agentctl.models.multi_provider", "MultiProvider")
-    assert callable(provider)
-    found: ModelProvider = provider()
-    return found
+    # The providers are a layer above; they and their dependencies are imported when a run needs them.
+    factory = load("agentctl.models.multi_provider", "MultiProvider")
+    assert callable(factory)
+    provider: ModelProvider = factory()
+    return provider
 
 
 def _includes_sensitive_data() -> bool:
@@ -70,63 +70,63 @@ class RunConfig:
     """Settings of a whole run, over those of its agents."""
 
     model: str | Model | None = None
-    """The model of every agent in the run, whatever they say themselves."""
+    """The model of every agent in the run, overriding their own."""
     model_provider: ModelProvider = field(default_factory=_default_provider)
-    """Finds the models that are given by name."""
+    """Resolves the names of models."""
     model_settings: ModelSettings | None = None
-    """Put over the settings of every agent in the run, value by value."""
+    """Overrides the settings of every agent in the run, value by value."""
     handoff_input_filter: HandoffInputFilter | None = None
-    """Changes what the next agent is given at a handoff that has no filter of its own."""
+    """Filters the history for the next agent at handoffs without a filter of their own."""
     nest_handoff_history: bool = False
-    """Whether the next agent is given what went before a handoff as one message; a handoff may say otherwise."""
+    """Whether the next agent gets the history before a handoff as one message; handoffs can override it."""
     handoff_history_mapper: HandoffHistoryMapper | None = None
-    """Makes that message; None takes ours."""
+    """Builds that message; None uses `default_handoff_history_mapper`."""
     input_guardrails: list[InputGuardrail[Any]] | None = None
-    """Checks of the run's input, with those of its first agent."""
+    """Checks of the run's input, in addition to those of its first agent."""
     output_guardrails: list[OutputGuardrail[Any]] | None = None
-    """Checks of the final output, with those of the agent that gives it."""
+    """Checks of the final output, in addition to those of the agent that produces it."""
     tracing_disabled: bool = False
-    """Whether this run has no trace, whatever the process does."""
+    """Whether to disable tracing for this run, overriding the process's setting."""
     tracing: TracingConfig | None = None
-    """How the trace differs from the process's."""
+    """Overrides of the process's tracing settings."""
     trace_include_sensitive_data: bool = field(default_factory=_includes_sensitive_data)
-    """Whether spans hold inputs and outputs: OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA decides, else they do."""
+    """Whether spans hold inputs and outputs; OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA sets the default, else True."""
     workflow_name: str = "Agent workflow"
     """The name of the trace."""
     trace_id: str | None = None
-    """The id of the trace; None is a new one."""
+    """The id of the trace; None generates one."""
     group_id: str | None = None
-    """What the trace has in common with others, a conversation for instance."""
+    """Id shared by related traces, for instance those of one conversation."""
     trace_metadata: dict[str, Any] | None = None
     session_input_callback: SessionInputCallback | None = None
-    """Makes the input of what the session holds and of what is new; None puts the one before the other."""
+    """Combines the session's items and the new ones into the input; None concatenates them."""
     call_model_input_filter: CallModelInputFilter | None = None
-    """Changes the input of each model call, and nothing else of the run."""
+    """Changes the input of each model call without changing the run's history."""
     tool_error_formatter: ToolErrorFormatter | None = None
-    """Words what the model is told of a tool call that failed."""
+    """Returns the model's text for tool calls that did not run or failed."""
     session_settings: SessionSettings | dict[str, Any] | None = None
-    """How the session is read, over its own settings."""
+    """Overrides of the session's own settings."""
     reasoning_item_id_policy: ReasoningItemIdPolicy | None = None
-    """None is `preserve`; what the run was given as input stays as it is."""
+    """None is `preserve`; the run's input is never changed."""
     sandbox: Any = None
-    """The SDK's hosted sandboxes, which there are not here."""
+    """Not supported: a value is an error."""
     tool_execution: ToolExecutionConfig | None = None
     tool_not_found_behavior: ToolNotFoundBehavior = "raise_error"
     tool_name_collision_policy: ToolNameCollisionPolicy = "warn"
     output_guardrail_blocked_message: str | OutputGuardrailBlockedMessageFormatter | None = None
-    """What stands in place of a final output of tools that a guardrail held back: a text, or a function of it."""
+    """Placeholder for a final tool output that a guardrail withheld: a string, or a function that returns one."""
     max_tokens_total: int | None = None
-    """The most tokens, in and out, that the run may use with all the runs within it; ours, not the SDK's.
+    """Maximum tokens, input plus output, of the run and its nested runs; not part of the Agents SDK.
 
-    No call starts once they are used, and each call's output is limited to what is left, so that the run goes beyond by
-    one call's input at most. Calls are then made one after the other, those of agents that run side by side too.
+    No call starts once they are used, and each call's output is limited to the remainder, so that the run exceeds the
+    limit by one call's input at most. With a limit, model calls are made one at a time, also those of parallel agents.
     """
 
     def __post_init__(self) -> None:
         if not (self.model is None or isinstance(self.model, str | Model)):
-            raise TypeError(f"RunConfig.model is a name or a Model, not {type(self.model).__name__}")
+            raise TypeError(f"RunConfig.model must be a name or a Model, not {type(self.model).__name__}")
         if self.sandbox is not None:
-            raise UserError("RunConfig.sandbox: agentctl has no hosted sandboxes; ShellTool runs commands on this machine")
+            raise UserError("RunConfig.sandbox: agentctl has no sandboxes; ShellTool runs commands on this machine")
         if self.model_settings is not None:
             self.model_settings = model_settings(self.model_settings)
         execution: Any = self.tool_execution
@@ -137,27 +137,29 @@ class RunConfig:
             ("tool_name_collision_policy", self.tool_name_collision_policy, get_args(ToolNameCollisionPolicy)),
         ):
             if value not in known:
-                raise ValueError(f"RunConfig.{name} is {' or '.join(known)}, not {value!r}")
-        most: Any = self.max_tokens_total
-        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
-            raise ValueError(f"RunConfig.max_tokens_total is a whole number from 1, or None, not {most!r}")
+                raise ValueError(f"RunConfig.{name} must be {' or '.join(known)}, not {value!r}")
+        limit: Any = self.max_tokens_total
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise ValueError(f"RunConfig.max_tokens_total must be an integer of at least 1, or None, not {limit!r}")
         message: Any = self.output_guardrail_blocked_message
         if not (message is None or callable(message) or (isinstance(message, str) and message)):
-            raise ValueError(f"RunConfig.output_guardrail_blocked_message is a text or a function, not {message!r}")
+            raise ValueError(
+                f"RunConfig.output_guardrail_blocked_message must be a non-empty string or a function, not {message!r}"
+            )
 
 
-def run_config(given: RunConfig | dict[str, Any] | None) -> RunConfig:
-    """Return the configuration of a run from what a caller may give.
+def run_config(value: RunConfig | dict[str, Any] | None) -> RunConfig:
+    """Return a run's configuration, given as an object, a dict or None.
 
     Raises:
-        UserError: it is neither.
+        UserError: it is none of these.
         TypeError: a dict has a key that is no field of `RunConfig`.
     """
-    if isinstance(given, RunConfig):
-        return given
-    if not (given is None or isinstance(given, dict)):
-        raise UserError(f"run_config is a RunConfig or a dict, not {type(given).__name__}")
+    if isinstance(value, RunConfig):
+        return value
+    if not (value is None or isinstance(value, dict)):
+        raise UserError(f"run_config must be a RunConfig or a dict, not {type(value).__name__}")
     known = {field.name for field in fields(RunConfig)}
-    if unknown := sorted(set(given or ()) - known):
+    if unknown := sorted(set(value or ()) - known):
         raise TypeError(f"Unknown run_config settings: {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    return RunConfig(**(given or {}))
+    return RunConfig(**(value or {}))

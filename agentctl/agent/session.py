@@ -1,4 +1,4 @@
-"""The seam to conversation memory: what a run asks of a session."""
+"""Port for conversation memory: sessions and their settings."""
 
 from __future__ import annotations
 
@@ -12,97 +12,97 @@ from agentctl._dataclass import dataclass
 from .wire import WireItem
 
 SessionInputCallback: TypeAlias = Callable[[list[WireItem], list[WireItem]], list[WireItem] | Awaitable[list[WireItem]]]
-"""Makes the input of a run of what the session holds and of what is new; the new items that it keeps are saved."""
+"""Combines the session's items and the new items into a run's input; new items that it keeps are saved."""
 
 
 @dataclass
 class SessionSettings:
-    """How a session is read.
+    """Settings for reading a session.
 
     Raises:
-        ValueError: the limit is no whole number.
+        ValueError: the limit is not an integer.
     """
 
     limit: int | None = None
-    """How many items a run is given, the newest; None is all."""
+    """Number of items to read, the most recent ones; None is all."""
 
     def __post_init__(self) -> None:
         if self.limit is not None and (isinstance(self.limit, bool) or not isinstance(self.limit, int)):
-            raise ValueError(f"SessionSettings.limit is a whole number or None, not {self.limit!r}")
+            raise ValueError(f"SessionSettings.limit must be an integer or None, not {self.limit!r}")
 
     def resolve(self, override: SessionSettings | dict[str, Any] | None) -> SessionSettings:
-        """Return these settings with those values of `override` in place that are not None.
+        """Return these settings, overridden by every value that `override` sets.
 
         Raises:
-            TypeError: there is no such setting.
+            TypeError: a setting is unknown.
         """
-        over = session_settings(override)
-        return SessionSettings(limit=self.limit if over.limit is None else over.limit)
+        other = session_settings(override)
+        return SessionSettings(limit=self.limit if other.limit is None else other.limit)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings by name."""
+        """Return the settings as a dict."""
         return asdict(self)
 
 
-def session_settings(given: SessionSettings | dict[str, Any] | None) -> SessionSettings:
-    """Return the settings from what a caller may give.
+def session_settings(value: SessionSettings | dict[str, Any] | None) -> SessionSettings:
+    """Return session settings, given as an object, a dict or None.
 
     Raises:
-        TypeError: there is no such setting.
+        TypeError: a setting is unknown.
     """
-    if isinstance(given, SessionSettings):
-        return given
+    if isinstance(value, SessionSettings):
+        return value
     known = {field.name for field in fields(SessionSettings)}
-    if unknown := set(given or ()) - known:
-        raise TypeError(f"there is no session setting {sorted(unknown)[0]!r}; the settings are {', '.join(known)}")
-    return SessionSettings(**(given or {}))
+    if unknown := set(value or ()) - known:
+        raise TypeError(f"unknown session setting {sorted(unknown)[0]!r}; the settings are {', '.join(known)}")
+    return SessionSettings(**(value or {}))
 
 
 @runtime_checkable
 class Session(Protocol):
-    """A conversation that runs go on from and are kept in: any object with these.
+    """A conversation that runs continue and are saved in: any object with these members.
 
-    What a session raises ends the run as it is.
+    Exceptions of a session end the run unchanged.
     """
 
     session_id: str
     session_settings: SessionSettings | None = None
 
     async def get_items(self, limit: int | None = None) -> list[WireItem]:
-        """Return the items, the oldest first; with a limit the newest so many."""
+        """Return the items, oldest first; with a limit, only that many of the most recent ones."""
         ...
 
     async def add_items(self, items: list[WireItem]) -> None:
-        """Append items: all of them or, if it fails, none."""
+        """Append items, all or none."""
         ...
 
     async def pop_item(self) -> WireItem | None:
-        """Take away the newest item and return it; None where there is none."""
+        """Remove and return the most recent item; None if there is none."""
         ...
 
     async def clear_session(self) -> None:
-        """Take away every item."""
+        """Remove all items."""
         ...
 
 
 class SessionABC(abc.ABC):
-    """A session to build on."""
+    """Abstract base class for sessions."""
 
     session_id: str
     session_settings: SessionSettings | None = None
 
     @abc.abstractmethod
     async def get_items(self, limit: int | None = None) -> list[WireItem]:
-        """Return the items, the oldest first; with a limit the newest so many."""
+        """Return the items, oldest first; with a limit, only that many of the most recent ones."""
 
     @abc.abstractmethod
     async def add_items(self, items: list[WireItem]) -> None:
-        """Append items: all of them or, if it fails, none."""
+        """Append items, all or none."""
 
     @abc.abstractmethod
     async def pop_item(self) -> WireItem | None:
-        """Take away the newest item and return it; None where there is none."""
+        """Remove and return the most recent item; None if there is none."""
 
     @abc.abstractmethod
     async def clear_session(self) -> None:
-        """Take away every item."""
+        """Remove all items."""

@@ -1,4 +1,4 @@
-"""Strict JSON schemas: the subset that the service can hold a model to."""
+"""Strict JSON schemas: the subset that the service can enforce."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 from agentctl.errors import UserError
 
 _FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
-"""The formats of strings that the service knows; it refuses a schema with any other."""
+"""String formats that the service supports; it rejects schemas with any other."""
 
 _SCHEMAS_BY_NAME = ("properties", "$defs", "definitions")
 
-_LOGIC = ("not", "if", "then", "else", "dependentRequired", "dependentSchemas", "unevaluatedProperties")
+_CONDITIONS = ("not", "if", "then", "else", "dependentRequired", "dependentSchemas", "unevaluatedProperties")
 
 
 def ensure_strict_json_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return `schema` in strict form: every object closed, every property required, null defaults gone.
+    """Return `schema` in strict form: every object closed, every property required, null defaults removed.
 
-    What strict mode does not know and a value is checked for later anyway is left out: formats, unique items.
+    Keywords that strict mode does not support and that are validated later anyway are dropped: formats, unique items.
 
     Raises:
-        UserError: the schema says what strict mode cannot, or is larger than the service takes.
+        UserError: strict mode cannot express the schema, or it exceeds the service's limits.
     """
     if not schema:
         return {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
@@ -31,19 +31,19 @@ def ensure_strict_json_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Conversion:
-    """One schema on its way to strict form; places in it are told as `Model.field[].field`."""
+    """The conversion of one schema to strict form; errors name places in it as `Model.field[].field`."""
 
     def __init__(self, root: dict[str, Any]) -> None:
         self._root = root
         self._expanding: tuple[str, ...] = ()
-        """The references that are being written out where the place at hand is."""
+        """References that are being inlined at the current place."""
 
     def of(self, node: Any, place: str) -> dict[str, Any]:
         if node is False or not isinstance(node, dict) or not (node.keys() - {"title", "description", "default"}):
-            raise _inexpressible(place, "may be anything (Any, object, or no annotation)", "give it a type")
+            raise _inexpressible(place, "accepts anything (Any, object, or no annotation)", "give it a type")
         if "$ref" in node and len(node) > 1:
-            return self._written_out(node, place)
-        _refuse_logic(node, place)
+            return self._inline(node, place)
+        _reject_conditions(node, place)
         strict = {key: self._part(key, value, place) for key, value in node.items() if _is_kept(key, value)}
         if "oneOf" in strict:
             strict["anyOf"] = strict.pop("oneOf")
@@ -53,7 +53,7 @@ class _Conversion:
         if kind == "object" or "properties" in strict or (isinstance(kind, list) and "object" in kind):
             _close(strict, place)
         if kind == "array" and "items" not in strict:
-            raise _inexpressible(f"{place}[]", "may be anything", "say what the list holds, as in list[str]")
+            raise _inexpressible(f"{place}[]", "accepts anything", "give the items a type, as in list[str]")
         return strict
 
     def _part(self, key: str, value: Any, place: str) -> Any:
@@ -64,19 +64,19 @@ class _Conversion:
             return [self.of(part, place) for part in value]
         return self.of(value, f"{place}[]") if key == "items" else value
 
-    def _written_out(self, node: dict[str, Any], place: str) -> dict[str, Any]:
-        """Return what a reference points at, with what stands beside it: strict mode allows nothing beside one."""
+    def _inline(self, node: dict[str, Any], place: str) -> dict[str, Any]:
+        """Return the target of a reference merged with its sibling keywords, which strict mode does not allow."""
         reference = node["$ref"]
         if reference in self._expanding:
-            return {"$ref": reference}  # A model that holds itself: what stands beside it cannot be said.
-        before, self._expanding = self._expanding, (*self._expanding, reference)
+            return {"$ref": reference}  # A recursive model: the siblings cannot be expressed.
+        outer, self._expanding = self._expanding, (*self._expanding, reference)
         try:
-            beside = {key: value for key, value in node.items() if key != "$ref"}
-            return self.of({**self._resolved(reference), **beside}, place)
+            siblings = {key: value for key, value in node.items() if key != "$ref"}
+            return self.of({**self._resolve(reference), **siblings}, place)
         finally:
-            self._expanding = before
+            self._expanding = outer
 
-    def _resolved(self, reference: str) -> dict[str, Any]:
+    def _resolve(self, reference: str) -> dict[str, Any]:
         node: Any = self._root
         for part in reference.removeprefix("#/").split("/"):
             node = node.get(part) if isinstance(node, dict) else None
@@ -97,14 +97,14 @@ def _is_kept(key: str, value: Any) -> bool:
             return True
 
 
-def _refuse_logic(node: dict[str, Any], place: str) -> None:
+def _reject_conditions(node: dict[str, Any], place: str) -> None:
     if "prefixItems" in node or isinstance(node.get("items"), list):
-        raise _inexpressible(place, "is a tuple, whose places have types of their own", "use a list or a model")
+        raise _inexpressible(place, "is a tuple with a type per position", "use a list or a model")
     if len(node.get("allOf", ())) > 1:
-        raise _inexpressible(place, "is all of several schemas at once (allOf)", "merge them into one")
-    for key in _LOGIC:
+        raise _inexpressible(place, "combines several schemas (allOf)", "merge them into one")
+    for key in _CONDITIONS:
         if key in node:
-            raise _inexpressible(place, f"has a condition ({key})", "leave it out and check the value yourself")
+            raise _inexpressible(place, f"has a condition ({key})", "remove it and validate the value in your code")
 
 
 def _close(strict: dict[str, Any], place: str) -> None:
@@ -112,8 +112,8 @@ def _close(strict: dict[str, Any], place: str) -> None:
     if strict.get("additionalProperties") not in (None, False) or "patternProperties" in strict or keys:
         raise _inexpressible(
             place,
-            "is an object with free keys (a dict, say)",
-            "name its fields in a model, or use a list of models with a key and a value",
+            "is an object with arbitrary keys (a dict, for instance)",
+            "define its fields in a model, or use a list of models with a key and a value",
         )
     strict.setdefault("type", "object")
     strict["additionalProperties"] = False
@@ -121,63 +121,67 @@ def _close(strict: dict[str, Any], place: str) -> None:
     strict["required"] = list(strict["properties"])
 
 
-def _inexpressible(place: str, what: str, way_out: str) -> UserError:
+def _inexpressible(place: str, problem: str, advice: str) -> UserError:
     return UserError(
-        f"{place or 'the whole'} {what}, which strict mode cannot express: {way_out}, or turn strict mode off"
+        f"{place or 'the schema'} {problem}, which strict mode cannot express: {advice}, or turn strict mode off"
     )
 
 
-MOST_PROPERTIES = 5_000
-MOST_LEVELS = 10
-"""Of objects inside the outermost one."""
-MOST_CHOICES = 1_000
-"""Values of all enums together."""
-MOST_CHARACTERS = 120_000
-"""Of the names of all properties and definitions and the values of all enums and constants together."""
-MANY_CHOICES = 250
-MOST_CHARACTERS_OF_MANY = 15_000
-"""Of the values of one enum that has more than `MANY_CHOICES`."""
+MAX_PROPERTIES = 5_000
+MAX_LEVELS = 10
+"""Nesting depth of objects inside the outermost one."""
+MAX_ENUM_VALUES = 1_000
+"""Values of all enums in total."""
+MAX_CHARACTERS = 120_000
+"""Characters of all names of properties and definitions and all values of enums and constants."""
+LARGE_ENUM = 250
+MAX_LARGE_ENUM_CHARACTERS = 15_000
+"""Characters of the values of one enum with more than `LARGE_ENUM` values."""
 
 
 def check_limits(schema: dict[str, Any]) -> None:
-    """Check that the service takes a schema of this size.
+    """Check the size of a schema against the service's limits.
 
     Raises:
-        UserError: it does not.
+        UserError: a limit is exceeded.
     """
     size = _Size()
     for node in _nodes(schema):
         size.add(node)
     levels = _Levels(schema)
     depth = levels.of(schema) - 1
-    for count, most, what in (
-        (size.properties, MOST_PROPERTIES, "properties"),
-        (0 if levels.is_endless else depth, MOST_LEVELS, "levels of objects inside each other"),
-        (size.choices, MOST_CHOICES, "values in enums"),
-        (size.characters, MOST_CHARACTERS, "characters in names and values"),
-        (size.characters_of_many, MOST_CHARACTERS_OF_MANY, f"characters in an enum of over {MANY_CHOICES} values"),
+    for count, limit, what in (
+        (size.properties, MAX_PROPERTIES, "properties"),
+        (0 if levels.is_recursive else depth, MAX_LEVELS, "levels of nested objects"),
+        (size.enum_values, MAX_ENUM_VALUES, "values in enums"),
+        (size.characters, MAX_CHARACTERS, "characters in names and values"),
+        (
+            size.large_enum_characters,
+            MAX_LARGE_ENUM_CHARACTERS,
+            f"characters in an enum with more than {LARGE_ENUM} values",
+        ),
     ):
-        if count > most:
+        if count > limit:
             raise UserError(
-                f"the schema has {count} {what}, and in strict mode the service takes at most {most}: make it smaller, "
+                f"the schema has {count} {what}; strict mode allows at most {limit}: make it smaller, "
                 "or turn strict mode off"
             )
 
 
 class _Size:
-    """What is counted of a schema."""
+    """Counts of a schema that the service limits."""
 
-    properties = choices = characters = characters_of_many = 0
+    properties = enum_values = characters = large_enum_characters = 0
 
     def add(self, node: dict[str, Any]) -> None:
         names = [*node.get("properties", ()), *node.get("$defs", ()), *node.get("definitions", ())]
         values = node.get("enum", ())
         length = sum(len(str(value)) for value in values)
         self.properties += len(node.get("properties", ()))
-        self.choices += len(values)
+        self.enum_values += len(values)
         self.characters += length + sum(map(len, names)) + len(str(node.get("const", "")))
-        if len(values) > MANY_CHOICES:
-            self.characters_of_many = max(self.characters_of_many, length)
+        if len(values) > LARGE_ENUM:
+            self.large_enum_characters = max(self.large_enum_characters, length)
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -190,12 +194,12 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 class _Levels:
-    """Counts how many objects lie inside each other; where definitions hold themselves there is no such number."""
+    """Counts the levels of nested objects; recursive definitions have no such count."""
 
     def __init__(self, root: dict[str, Any]) -> None:
         self._definitions = root.get("$defs", root.get("definitions", {}))
-        self._counted: dict[str, int | None] = {}
-        self.is_endless = False
+        self._counts: dict[str, int | None] = {}
+        self.is_recursive = False
 
     def of(self, node: dict[str, Any]) -> int:
         if isinstance(reference := node.get("$ref"), str):
@@ -204,15 +208,15 @@ class _Levels:
         return inside + 1 if "properties" in node else inside
 
     def _of_definition(self, name: str) -> int:
-        if name not in self._counted:
-            self._counted[name] = None
-            self._counted[name] = self.of(self._definitions.get(name, {}))
-        count = self._counted[name]
-        self.is_endless |= count is None
+        if name not in self._counts:
+            self._counts[name] = None
+            self._counts[name] = self.of(self._definitions.get(name, {}))
+        count = self._counts[name]
+        self.is_recursive |= count is None
         return count or 0
 
 
 def _parts(node: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the schemas directly in a schema, definitions left out."""
+    """Return the direct subschemas of a schema, without definitions."""
     items = [node["items"]] if "items" in node else []
     return [*node.get("properties", {}).values(), *items, *node.get("anyOf", ())]

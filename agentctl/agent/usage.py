@@ -1,9 +1,9 @@
-"""What a run consumed."""
+"""Usage of a run: requests, tokens, WebSocket traffic."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, field, replace
 from collections.abc import Mapping
+from dataclasses import asdict, field, replace
 from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class _CachedTokens(Protocol):
-        """Ours, or those of `openai`."""
+        """Our `InputTokensDetails`, or that of `openai`."""
 
         cached_tokens: int
         cache_write_tokens: int
 
     class _ReasoningTokens(Protocol):
-        """Ours, or those of `openai`."""
+        """Our `OutputTokensDetails`, or that of `openai`."""
 
         reasoning_tokens: int
 
 
 @dataclass
 class InputTokensDetails:
-    """How the input tokens came about."""
+    """Breakdown of the input tokens."""
 
     cached_tokens: int = 0
     cache_write_tokens: int = 0
@@ -36,7 +36,7 @@ class InputTokensDetails:
 
 @dataclass
 class OutputTokensDetails:
-    """What the output tokens were spent on."""
+    """Breakdown of the output tokens."""
 
     reasoning_tokens: int = 0
 
@@ -58,23 +58,23 @@ class RequestUsage:
 
 @dataclass
 class TransportUsage:
-    """What went over WebSockets: requests with the whole input or a delta, the sockets for them, and bytes."""
+    """WebSocket traffic: requests with the whole input or a delta, sockets, and bytes."""
 
     full: int = 0
     """Requests with the whole input."""
     delta: int = 0
-    """Requests with only the items that the service did not have."""
+    """Requests with only the items that the service did not have yet."""
     opened: int = 0
     """Sockets opened."""
     reused: int = 0
-    """Times that an open socket was at hand."""
+    """Requests that reused an open socket."""
     recovered: int = 0
-    """Times that a socket, or what the service knew on it, was gone, and the whole input made up for it unnoticed."""
+    """Requests that were sent again with the whole input because the socket or its state on the service was lost."""
     bytes_sent: int = 0
-    """Bytes of all requests, as JSON."""
+    """Size of all requests as JSON."""
 
     def add(self, other: TransportUsage) -> None:
-        """Add what further calls used."""
+        """Add the traffic of further calls."""
         self.full += other.full
         self.delta += other.delta
         self.opened += other.opened
@@ -84,7 +84,7 @@ class TransportUsage:
 
 
 class MeasuredResponse(dict[str, Any]):
-    """A `response` object with what its transport knows of it beside it: the JSON is that of the service."""
+    """A `response` object as the service sent it, with data of its transport as attributes."""
 
     __slots__ = ("request_id", "transport")
 
@@ -98,7 +98,7 @@ class MeasuredResponse(dict[str, Any]):
 
 @dataclass
 class Usage:
-    """Requests made and tokens used, summed over the model calls of a run."""
+    """Requests and tokens, summed over the model calls of a run."""
 
     requests: int = 0
     input_tokens: int = 0
@@ -108,7 +108,7 @@ class Usage:
     total_tokens: int = 0
     request_usage_entries: list[RequestUsage] = field(default_factory=list)
     transport: TransportUsage | None = field(default=None, compare=False)
-    """What went over WebSockets; None where nothing did. Not compared: what was consumed is the same either way."""
+    """WebSocket traffic; None without any. Not compared, since the tokens are the same over any transport."""
 
     def __post_init__(self) -> None:
         self.input_tokens_details = _input_details(self.input_tokens_details)
@@ -116,7 +116,7 @@ class Usage:
 
     @classmethod
     def from_wire(cls, wire: JSONValue) -> Usage:
-        """Read the `usage` object of a response; an object or number that is missing or none counts as nothing."""
+        """Read the `usage` object of a response; missing or null fields count as 0."""
         count_in, count_out = _count(wire, "input_tokens"), _count(wire, "output_tokens")
         return cls(
             requests=1,
@@ -154,7 +154,7 @@ class Usage:
             )
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the totals as the JSON of the Responses API, with requests and what the transport used beside them."""
+        """Return the totals as JSON of the Responses API, with `requests` and `transport` added."""
         transport = {} if self.transport is None else {"transport": asdict(self.transport)}
         return {
             "requests": self.requests,

@@ -1,4 +1,4 @@
-"""Names for the wire JSON: items, events and responses of the Responses API as plain dicts, decoded once."""
+"""Type aliases of wire JSON: items, events and responses of the Responses API as plain dicts."""
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,23 +13,23 @@ WireEvent: TypeAlias = dict[str, Any]
 
 if TYPE_CHECKING:
     TResponseInputItem: TypeAlias = Any
-    """The Agents SDK's name of an item as input: a dict, or one of the `TypedDict`s of `openai`, in lists of either."""
+    """The Agents SDK's name for an input item: a dict, or one of the `TypedDict`s of `openai`, in lists of either."""
 
     from openai.types.responses import ResponseOutputItem, ResponseStreamEvent
 
     TResponseOutputItem: TypeAlias = ResponseOutputItem
-    """The Agents SDK's name of an output item: an `openai` object."""
+    """The Agents SDK's name for an output item: an `openai` object."""
 
     TResponseStreamEvent: TypeAlias = ResponseStreamEvent
-    """The Agents SDK's name of a streaming event: an `openai` object."""
+    """The Agents SDK's name for a streaming event: an `openai` object."""
 else:
     TResponseInputItem = WireItem
-    TResponseOutputItem = TResponseStreamEvent = Any  # The types need 450 ms.
+    TResponseOutputItem = TResponseStreamEvent = Any  # Importing the types takes 450 ms.
 
 TERMINAL = frozenset({"response.completed", "response.incomplete"})
-"""The events that end a response and carry it whole."""
+"""The events that end a response and contain all of it."""
 
 
 def whole_characters(text: str) -> str:
-    """Return text that UTF-8 can say: names of files, say, may hold halves of characters."""
+    """Return text that UTF-8 can encode: lone surrogates, as in some file names, are replaced."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import typer
 
 from agentctl.errors import ConfigurationError
-from agentctl.profile.keys import KEYS, Key, find, parse_name
+from agentctl.profile.keys import KEYS, SettingKey, find_setting, parse_name
 from agentctl.profile.kinds import Choice, Plain
 
 from .invocation import Invocation
@@ -53,7 +53,7 @@ def profiles(ctx: typer.Context) -> Candidates:
 
     invocation = _invocation(ctx)
     found = load_profiles(find_paths(invocation.environ, invocation.config).profile)
-    return [(name, "In use." if name == found.in_force.name else "") for name in found.names]
+    return [(name, "In use." if name == found.current.name else "") for name in found.names]
 
 
 def sessions(ctx: typer.Context) -> Candidates:
@@ -68,10 +68,9 @@ def sessions(ctx: typer.Context) -> Candidates:
 
 def tickets(ctx: typer.Context) -> Candidates:
     """Return the tickets that a run can go on from, each with the tools that wait."""
-    from agentctl.tickets.store import TicketStore
+    from .approvals.ticket_store import ticket_store
 
-    store = TicketStore.of(_invocation(ctx))
-    found = [ticket for ticket in store.tickets() if store.state_of(ticket) == "open"]
+    found = ticket_store(_invocation(ctx)).tickets("open")
     return [(ticket.id, ", ".join(dict.fromkeys(call.tool for call in ticket.calls))) for ticket in found]
 
 
@@ -82,19 +81,21 @@ def keys() -> Candidates:
 
 def values(ctx: typer.Context) -> Candidates:
     """Return the values of the setting key that stands before, where they can be told."""
-    return _values_of(find(parse_name(ctx.params["key"])), ctx)
+    return _values_of(find_setting(parse_name(ctx.params["key"])), ctx)
 
 
 def values_of(name: str) -> Callable[[], Candidates]:
     """Return a function that returns the words of a setting key."""
-    return lambda: _words_of(find(parse_name(name)))
+    return lambda: _words_of(find_setting(parse_name(name)))
 
 
 def assignments(ctx: typer.Context, incomplete: str) -> Candidates:
     """Return the names of model settings as `NAME=`, and once there is one, its values."""
     name, equals, _ = incomplete.partition("=")
     if equals:
-        return [(f"{name}={value}", meaning) for value, meaning in _words_of(find(parse_name(f"settings.{name}")))]
+        return [
+            (f"{name}={value}", meaning) for value, meaning in _words_of(find_setting(parse_name(f"settings.{name}")))
+        ]
     return [(f"{key.parts[1]}=", key.meaning) for key in KEYS if key.parts[0] == "settings"]
 
 
@@ -116,7 +117,7 @@ def _invocation(ctx: typer.Context) -> Invocation:
     return invocation
 
 
-def _values_of(key: Key, ctx: typer.Context) -> Candidates:
+def _values_of(key: SettingKey, ctx: typer.Context) -> Candidates:
     match key.name:
         case "agent":
             return agents()
@@ -126,7 +127,7 @@ def _values_of(key: Key, ctx: typer.Context) -> Candidates:
             return _words_of(key)
 
 
-def _words_of(key: Key) -> Candidates:
+def _words_of(key: SettingKey) -> Candidates:
     match key.kind:
         case Choice(words):
             return [(word, "") for word in words]

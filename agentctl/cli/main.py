@@ -12,7 +12,7 @@ from typing import TextIO
 import typer
 
 from agentctl.errors import exit_for
-from agentctl.redaction import mask_keys
+from agentctl.redaction import redact_keys
 
 from .app import command
 from .invocation import Invocation
@@ -88,7 +88,7 @@ def _report_usage(error: Exception, invocation: Invocation) -> int:
         invocation.note(message)
         return 2
     path, usage = (context.command_path, f"{context.get_usage()}\n") if context else ("agentctl", "")
-    invocation.note(f"{usage}{path}: {mask_keys(message)}\nTry `{path} --help`.")
+    invocation.note(f"{usage}{path}: {redact_keys(message)}\nTry `{path} --help`.")
     return 2
 
 

@@ -56,13 +56,13 @@ def list_profiles(
     invocation = ctx.ensure_object(Invocation)
     paths = _paths(invocation)
     found = load_profiles(paths.profile, paths.named)
-    if found.in_force.name not in found.names:
-        invocation.note(f"note: {found.in_force.name}, which {found.in_force.origin} names, is not there")
+    if found.current.name not in found.names:
+        invocation.note(f"note: {found.current.name}, which {found.current.origin} names, is not there")
     if as_json:
         rows: list[JSONValue] = [
             {
                 "name": name,
-                "in_use": name == found.in_force.name,
+                "in_use": name == found.current.name,
                 "keys": list(load_credentials(paths.credentials, name).keys),
             }
             for name in found.names
@@ -70,7 +70,7 @@ def list_profiles(
         invocation.print_json({"path": None if paths.profile is None else str(paths.profile), "profiles": rows})
         return
     for name in found.names:
-        invocation.print(f"{'*' if name == found.in_force.name else ' '} {name}")
+        invocation.print(f"{'*' if name == found.current.name else ' '} {name}")
 
 
 @app.command("use", short_help="Choose the profile that is in use.")
@@ -109,9 +109,9 @@ def delete(
     for purpose, key in credentials.keys.items():
         if key.value is None:
             # 12 ms that only the keyring costs.
-            from agentctl.profile.keyring import forget
+            from agentctl.profile.keyring import delete
 
-            forget(keyring_entry(name, purpose))
+            delete(keyring_entry(name, purpose))
     if credentials.keys:
         remove_keys(paths.credentials, name)
     delete_profile(paths.profile, name)

@@ -9,10 +9,10 @@ from collections.abc import AsyncGenerator
 
 from agentctl.agent.events import ModelRequested, RunEvent, RunFinished
 from agentctl.errors import OutputClosed
-from agentctl.launch.perform import GRACE, Stop, not_begun
+from agentctl.launch.perform import GRACE, Cancellation, failed_before_start
 from agentctl.render.chunks import Renderer
 from agentctl.render.select import Format, preload
-from agentctl.render.terminal_info import Facts
+from agentctl.render.terminal_info import TerminalInfo
 from agentctl.threads import wait_for_running
 
 from .invocation import Invocation
@@ -23,28 +23,34 @@ LAST_RESORT = 4 * GRACE
 
 
 async def watch(
-    events: AsyncGenerator[RunEvent], show: Renderer, sink: Sink, stop: Stop, *, facts: Facts, format: Format
+    events: AsyncGenerator[RunEvent],
+    show: Renderer,
+    sink: Sink,
+    stop: Cancellation,
+    *,
+    facts: TerminalInfo,
+    format: Format,
 ) -> RunFinished:
     """Show a run and return its end; once it is to end early, it is waited for only as long as the grace allows."""
     loop = asyncio.get_running_loop()
     pump = loop.create_task(_pump(events, show, sink, facts, format))
-    pressed = loop.create_task(stop.pressed.wait())
+    pressed = loop.create_task(stop.cancelled.wait())
     pump.add_done_callback(_heard)  # It may fail once nobody waits for it any more.
-    broken = loop.create_task(sink.writer.broken())
+    broken = loop.create_task(sink.writer.wait_broken())
     try:
         await asyncio.wait({pump, pressed, broken}, return_when=asyncio.FIRST_COMPLETED)
         if broken.done():
-            stop.press(OutputClosed())
+            stop.cancel(OutputClosed())
         if not pump.done():
             await asyncio.wait({pump}, timeout=GRACE)
         if not pump.done():
             assert stop.reason is not None
-            return not_begun(stop.reason)
+            return failed_before_start(stop.reason)
         return await pump
     except BrokenPipeError:
-        return not_begun(OutputClosed())
+        return failed_before_start(OutputClosed())
     except OSError as error:
-        return not_begun(OSError(error.errno, error.strerror, sink.name))
+        return failed_before_start(OSError(error.errno, error.strerror, sink.name))
     finally:
         for task in (pump, pressed, broken):
             task.cancel()
@@ -79,10 +85,10 @@ async def _end_tasks() -> None:
 
 
 async def _pump(
-    events: AsyncGenerator[RunEvent], show: Renderer, sink: Sink, facts: Facts, format: Format
+    events: AsyncGenerator[RunEvent], show: Renderer, sink: Sink, facts: TerminalInfo, format: Format
 ) -> RunFinished:
     """Feed every event to the renderer, and what it gives to the sink."""
-    end = not_begun(RuntimeError("the run gave no events"))
+    end = failed_before_start(RuntimeError("the run gave no events"))
     async with contextlib.aclosing(events):
         async for event in events:
             for chunk in show.feed(event):

@@ -20,12 +20,12 @@ from agentctl.cli.approvals.options import Case, Wishes, can_ask
 from agentctl.cli.approvals.policy import Decide
 from agentctl.errors import OutputClosed, RunInterrupted, RunTimeoutError, exit_for
 from agentctl.launch.job import Job, prepare
-from agentctl.launch.perform import GRACE, Stop, begin_tracing, close, not_begun, perform, preview
+from agentctl.launch.perform import GRACE, Cancellation, close, failed_before_start, perform, preview, start_tracing
 from agentctl.log import log_to
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact
 from agentctl.render.select import Command, Format, renderer
-from agentctl.render.terminal_info import terminal_facts
+from agentctl.render.terminal_info import detect_terminal
 from agentctl.render.writer import encode
 from agentctl.storage import write_atomic
 
@@ -132,11 +132,11 @@ class _Job:
         self._order = order
         self._invocation = invocation
         self._loop = loop
-        self._stop = Stop()
+        self._stop = Cancellation()
         self._is_signalled = False
         self._is_preparing = False
         self._stdout = take_stdout()
-        facts = terminal_facts(invocation.color, invocation.environ, stdout=self._stdout)
+        facts = detect_terminal(invocation.color, invocation.environ, stdout=self._stdout)
         to_file = order.output is not None
         self._facts = replace(facts, stdout_is_terminal=False, color_stdout=False) if to_file else facts
 
@@ -166,7 +166,7 @@ class _Job:
             try:
                 sink.keep(end, always=order.format == "json")
             except OSError as error:
-                end = not_begun(OSError(error.errno, error.strerror, str(order.output)))
+                end = failed_before_start(OSError(error.errno, error.strerror, str(order.output)))
         finally:
             is_written = await sink.close(GRACE)
             self._invocation.leaves_work_behind |= not is_written
@@ -185,7 +185,7 @@ class _Job:
         show = renderer(
             command=order.command,
             format=order.format,
-            facts=self._facts,
+            terminal=self._facts,
             quiet=order.quiet,
             run_id=f"run_{uuid4().hex}",
         )
@@ -200,13 +200,13 @@ class _Job:
     async def _events_of_run(self, sink: Sink, held: contextlib.ExitStack) -> AsyncGenerator[RunEvent]:
         try:
             job = await self._begun(sink, held)
-            begin_tracing(job)
+            start_tracing(job)
         except UsageError:
             raise
         except KeyboardInterrupt:  # Of the agent's own making.
-            yield not_begun(RunInterrupted(signal.SIGINT))
+            yield failed_before_start(RunInterrupted(signal.SIGINT))
         except Exception as error:
-            yield not_begun(self._stop.reason or error)
+            yield failed_before_start(self._stop.reason or error)
         else:
             if job.timeout is not None:
                 self._leave_in(job.timeout + LAST_RESORT, exit_for(RunTimeoutError(job.timeout)).code)
@@ -272,6 +272,6 @@ class _Job:
         self._leave_in(LAST_RESORT, 128 + number)
         reason = RunInterrupted(number)
         if self._is_preparing:
-            self._stop.press(reason)
+            self._stop.cancel(reason)
             raise _Signalled
-        self._loop.call_soon_threadsafe(self._stop.press, reason)
+        self._loop.call_soon_threadsafe(self._stop.cancel, reason)

@@ -55,7 +55,7 @@ def held_session(wanted: Wanted, invocation: Invocation) -> Iterator[SQLiteSessi
     if name is None:
         yield None
         return
-    with store_of(invocation).held(name) as session:
+    with store_of(invocation).lock_session(name) as session:
         yield session
 
 

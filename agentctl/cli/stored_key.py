@@ -8,14 +8,14 @@ from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 from agentctl.origin import origin_of
 from agentctl.profile.credentials import (
-    LONGEST_KEY,
+    MAX_KEY_LENGTH,
     TRACING,
     KeyFromCommand,
     StoredKey,
     check_key,
-    keep_secret,
     keyring_entry,
     load_credentials,
+    register_key,
     remove_key,
     store_key,
 )
@@ -54,12 +54,12 @@ def set_key(order: KeyOrder, invocation: Invocation) -> None:
         key = check_key(_ask(what, no_input=order.no_input))
     except ValueError as error:
         raise ConfigurationError(f"{error}; nothing was stored") from None
-    keep_secret(key)
+    register_key(key)
     if order.to_keyring:
         # 12 ms that only the keyring costs, here and below.
-        from agentctl.profile.keyring import keep
+        from agentctl.profile.keyring import store
 
-        keep(keyring_entry(profile, purpose), key)
+        store(keyring_entry(profile, purpose), key)
     stored = StoredKey(value=None if order.to_keyring else key, use_for_tracing=order.use_for_tracing)
     store_key(path, profile, purpose, stored)
     if profile not in load_profiles(loaded.paths.profile).names:
@@ -83,9 +83,9 @@ def unset_key(invocation: Invocation, *, is_for_tracing: bool = False) -> None:
     purpose, what = _purpose(loaded, is_for_tracing=is_for_tracing)
     key = load_credentials(path, profile).keys.get(purpose)
     if key is not None and key.value is None:
-        from agentctl.profile.keyring import forget
+        from agentctl.profile.keyring import delete
 
-        forget(keyring_entry(profile, purpose))
+        delete(keyring_entry(profile, purpose))
     found = remove_key(path, profile, purpose)
     invocation.note(f"{'removed the key' if found else 'no key was stored'} for {what}{_of(profile)}")
 
@@ -112,7 +112,7 @@ def _purpose(loaded: Loaded, *, is_for_tracing: bool) -> tuple[str, str]:
 def _ask(what: str, *, no_input: bool) -> str:
     """Return what the user gives as the key: hidden on the terminal, else the first line of stdin."""
     if not sys.stdin.isatty():
-        return sys.stdin.buffer.readline(LONGEST_KEY + 2).decode("utf-8", errors="replace").lstrip("\ufeff")
+        return sys.stdin.buffer.readline(MAX_KEY_LENGTH + 2).decode("utf-8", errors="replace").lstrip("\ufeff")
     if no_input or not sys.stderr.isatty():
         raise ConfigurationError(
             'no key was given, and nobody may be asked; pipe it in: printf %s "$KEY" | agentctl config set-key'
@@ -131,10 +131,10 @@ def _of(profile: str) -> str:
 
 def _forget_former(entry: str, invocation: Invocation) -> None:
     """Remove the key that the keyring had before; the new one is in force, even where that fails."""
-    from agentctl.profile.keyring import forget
+    from agentctl.profile.keyring import delete
 
     try:
-        forget(entry)
+        delete(entry)
     except ConfigurationError as error:
         invocation.note(f"note: the keyring still has the former key, {entry!r} of agentctl: {error}")
 

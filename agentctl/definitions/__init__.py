@@ -1,1 +1,1 @@
-"""Text to Agent: the references of the command line, loaded."""
+"""Loading of agents from the references given on the command line, and inspection of them."""

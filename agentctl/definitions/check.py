@@ -1,4 +1,4 @@
-"""Agents loaded to be looked at: one that does not load is found out about, and stops nobody."""
+"""Checks of agents: a failure to load is reported as a problem and does not stop the other checks."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from .reference import load_agent, load_agents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """An agent and what is wrong with it, or why there is none."""
+class CheckResult:
+    """An agent and its problems; without an agent, the reason why it does not load."""
 
     reference: str
     agent: Agent[Any] | None = None
     problems: tuple[Problem, ...]
 
 
-def check_agent(reference: str, loaded: Loaded) -> Checked:
-    """Return what is wrong with the agent of a reference, under the rules of trust."""
+def check_agent(reference: str, loaded: Loaded) -> CheckResult:
+    """Load and check the agent of a reference, subject to trust."""
     try:
         agent = load_agent(reference, loaded)
     except ConfigurationError as error:
-        return Checked(reference=reference, problems=(Problem(message=error.message),))
-    return _checked(reference, agent)
+        return CheckResult(reference=reference, problems=(Problem(message=error.message),))
+    return _check(reference, agent)
 
 
-def check_agents(place: str) -> Iterator[Checked]:
-    """Yield what is wrong with each agent of a Python file or module that the user named."""
+def check_agents(place: str) -> Iterator[CheckResult]:
+    """Load a Python file or module that the user named, and check each agent in it."""
     try:
         agents = load_agents(place)
         if not agents:
             raise ConfigurationError("it defines no agent", file=Path(place))
     except ConfigurationError as error:
-        yield Checked(reference=place, problems=(Problem(message=str(error)),))
+        yield CheckResult(reference=place, problems=(Problem(message=str(error)),))
         return
     for reference, agent in agents.items():
-        yield _checked(reference, agent)
+        yield _check(reference, agent)
 
 
-def _checked(reference: str, agent: Agent[Any]) -> Checked:
-    return Checked(reference=reference, agent=agent, problems=tuple(problems_of(agent)))
+def _check(reference: str, agent: Agent[Any]) -> CheckResult:
+    return CheckResult(reference=reference, agent=agent, problems=tuple(problems_of(agent)))

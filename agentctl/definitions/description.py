@@ -1,4 +1,4 @@
-"""What an agent is, as JSON: what can be told of it without running it."""
+"""Descriptions of agents as JSON, made without running them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from agentctl.agent.tools.hosted_tools import Tool
 
 
-def describe(agent: Agent[Any]) -> dict[str, JSONValue]:
-    """Return name, instructions, model, settings, tools, MCP servers, handoffs, guardrails and output type of an agent.
+def describe_agent(agent: Agent[Any]) -> dict[str, JSONValue]:
+    """Return the name, instructions, model, settings, tools, servers, handoffs, guardrails and output type of an agent.
 
-    No server is started: which tools it has is known once an agent runs.
+    MCP servers are not started, so their tools are not included.
 
     Raises:
-        UserError: the output type has no JSON schema, or none that strict mode can express.
+        UserError: the output type has no JSON schema, or none that is valid in strict mode.
     """
     instructions = agent.instructions
     schema = output_schema(agent.output_type)
@@ -32,7 +32,7 @@ def describe(agent: Agent[Any]) -> dict[str, JSONValue]:
         "instructions_function": _name_of(instructions) if callable(instructions) else None,
         "model": model_of(agent),
         "model_settings": {name: value for name, value in settings.items() if value is not None},
-        "tools": [shown_tool(tool) for tool in agent.tools],
+        "tools": [describe_tool(tool) for tool in agent.tools],
         "mcp_servers": [server.name for server in agent.mcp_servers],
         "handoffs": [handoff_json(each) for each in handoffs_of(agent)],
         "guardrails": [
@@ -46,22 +46,22 @@ def describe(agent: Agent[Any]) -> dict[str, JSONValue]:
 
 
 def model_of(agent: Agent[Any]) -> str | None:
-    """Return the name of the agent's own model, or its class where it is an object; None where it has none."""
+    """Return the name of the agent's own model, or the class name of a model object; None if it has none."""
     return agent.model if agent.model is None or isinstance(agent.model, str) else type(agent.model).__name__
 
 
-def shown_tool(tool: Tool) -> dict[str, JSONValue]:
-    """Return what the model is told of a tool, and whether its calls need approval, or which function says so."""
-    needed = tool.needs_approval
+def describe_tool(tool: Tool) -> dict[str, JSONValue]:
+    """Return the tool as JSON, with whether its calls need approval or the function that decides it."""
+    needs_approval = tool.needs_approval
     return {
         **tool_json(tool),
-        "needs_approval": needed if isinstance(needed, bool) else None,
-        "needs_approval_function": _name_of(needed) if callable(needed) else None,
+        "needs_approval": needs_approval if isinstance(needs_approval, bool) else None,
+        "needs_approval_function": _name_of(needs_approval) if callable(needs_approval) else None,
     }
 
 
 def tool_json(tool: Tool) -> dict[str, JSONValue]:
-    """Return what the model is told of a tool; one that the API itself knows is as the API has it."""
+    """Return a tool as the model sees it; a hosted tool in its API form."""
     if not isinstance(tool, FunctionTool):
         return {"name": tool.name, **tool.to_wire()}
     return {
@@ -73,26 +73,26 @@ def tool_json(tool: Tool) -> dict[str, JSONValue]:
 
 
 def handoffs_of(agent: Agent[Any]) -> list[Handoff[Any, Any]]:
-    """Return the handoffs of an agent, those that are given as agents too."""
+    """Return the handoffs of an agent, with plain agents converted to handoffs."""
     return [each if isinstance(each, Handoff) else handoff(each) for each in agent.handoffs]
 
 
-def handoff_json(given: Handoff[Any, Any]) -> JSONValue:
-    """Return what the model is told of a handoff, and whom it is to."""
+def handoff_json(target: Handoff[Any, Any]) -> JSONValue:
+    """Return a handoff as the model sees it, with its target agent."""
     return {
-        "name": given.tool_name,
-        "agent": given.agent_name,
-        "description": given.tool_description,
-        "strict": given.strict_json_schema,
-        "parameters": given.input_json_schema,
+        "name": target.tool_name,
+        "agent": target.agent_name,
+        "description": target.tool_description,
+        "strict": target.strict_json_schema,
+        "parameters": target.input_json_schema,
     }
 
 
-def guardrail_name(given: object) -> str:
-    """Return the name of a guardrail, or of what stands in the place of one."""
-    return given.get_name() if isinstance(given, InputGuardrail | OutputGuardrail) else _name_of(given)
+def guardrail_name(guardrail: object) -> str:
+    """Return the name of a guardrail, or of an invalid object in its place."""
+    return guardrail.get_name() if isinstance(guardrail, InputGuardrail | OutputGuardrail) else _name_of(guardrail)
 
 
 def _name_of(function: object) -> str:
-    # A partial or an object that can be called has no name of its own.
+    # A partial or a callable object has no name of its own.
     return str(getattr(function, "__qualname__", type(function).__name__))

@@ -1,67 +1,65 @@
-"""What a suspended run was begun with, as digests: whoever goes on with it sees what has changed since."""
+"""Fingerprints of suspended runs: digests that show at resume what changed since the run was suspended."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper
-from agentctl.agent.handoff import Handoff
-from agentctl.agent.tools.tool import FunctionTool
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 
 from .description import handoffs_of, model_of, tool_json
+from .reachable import reachable_agents
 
 if TYPE_CHECKING:
     from agentctl.agent.tools.hosted_tools import Tool
 
 Parts: TypeAlias = Mapping[str, str]
-"""What an agent is made of, by kind: digests."""
+"""Kind of part -> digest."""
 
 PARTS = ("instructions", "model", "tools", "handoffs")
-"""The kinds of parts."""
+"""The kinds of parts of an agent."""
 
-_NO_CODE = ""
-_NO_PART = ("description", "authorization", "headers")
-"""What may change: the wording, in which a server may put the date, and what a hosted tool shows its server."""
+_NO_SOURCE = ""
+_IGNORED_FIELDS = ("description", "authorization", "headers")
+"""Fields of a tool that may change: a description may contain the date, and credentials for a server may expire."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """Digests of the source and of the agents of a run."""
+    """Digests of the source code and the agents of a run."""
 
     source: str
-    """Of the Python file that defines the agent; empty where none does."""
+    """Digest of the Python file that defines the agent; empty if there is none."""
     agents: Mapping[str, Parts]
-    """Of each agent that the run can come to, by its name."""
+    """Name of a reachable agent -> digests of its parts."""
 
 
 async def fingerprint_of(agent: Agent[Any], *, model: str | None, source: str) -> Fingerprint:
-    """Return the fingerprint of a run that begins with this agent; `model` is the run's own choice for all.
+    """Return the fingerprint of a run that starts with `agent`; `model` overrides the models of all agents.
 
-    MCP servers, which are connected or about to be, are asked for their tools.
+    Lists the tools of MCP servers, connecting them if needed.
 
     Raises:
-        Exception: as a server raised it.
+        Exception: any error of an MCP server.
     """
-    return Fingerprint(source=source, agents={each.name: await _parts(each, model) for each in _reachable(agent)})
+    return Fingerprint(source=source, agents={each.name: await _parts(each, model) for each in reachable_agents(agent)})
 
 
 def source_digest(path: Path | None) -> str:
-    """Return the digest of a Python file, an empty text where there is none to have one.
+    """Return the digest of a Python file, or an empty string for None.
 
     Raises:
-        ConfigurationError: it cannot be read.
+        ConfigurationError: the file cannot be read.
     """
     if path is None:
-        return _NO_CODE
+        return _NO_SOURCE
     try:
         return _digest(path.read_bytes())
     except OSError as error:
@@ -69,7 +67,7 @@ def source_digest(path: Path | None) -> str:
 
 
 def changes(before: Fingerprint, now: Fingerprint) -> list[str]:
-    """Return what differs, for people."""
+    """Return descriptions of the differences, for display."""
     found = [] if before.source == now.source else ["the source of the agent"]
     for name in sorted({*before.agents, *now.agents}):
         old, new = before.agents.get(name), now.agents.get(name)
@@ -88,7 +86,7 @@ async def _parts(agent: Agent[Any], model: str | None) -> Parts:
     parts: dict[str, JSONValue] = {
         "instructions": [instructions, agent.prompt if isinstance(agent.prompt, dict) else None],
         "model": model if model is not None else model_of(agent),
-        "tools": [_what_counts(tool_json(tool)) for tool in (*agent.tools, *await _tools_of_servers(agent))],
+        "tools": [_relevant_fields(tool_json(tool)) for tool in (*agent.tools, *await _tools_of_servers(agent))],
         "handoffs": [handoff.tool_name for handoff in handoffs_of(agent)],
     }
     return {kind: _digest(json.dumps(part, sort_keys=True, default=str).encode()) for kind, part in parts.items()}
@@ -98,22 +96,8 @@ async def _tools_of_servers(agent: Agent[Any]) -> list[Tool]:
     return await agent.get_mcp_tools(RunContextWrapper(None)) if agent.mcp_servers else []
 
 
-def _reachable(agent: Agent[Any]) -> Iterator[Agent[Any]]:
-    """Yield the agent and all that it can hand over to or call as tools."""
-    waiting, seen = deque([agent]), {id(agent)}
-    while waiting:
-        each = waiting.popleft()
-        yield each
-        targets = [given.agent if isinstance(given, Handoff) else given for given in each.handoffs]
-        targets += [tool.agent for tool in each.tools if isinstance(tool, FunctionTool)]
-        for target in targets:
-            if target is not None and id(target) not in seen:
-                seen.add(id(target))
-                waiting.append(target)
-
-
-def _what_counts(tool: JSONValue) -> JSONValue:
-    return {name: value for name, value in tool.items() if name not in _NO_PART}
+def _relevant_fields(tool: JSONValue) -> JSONValue:
+    return {name: value for name, value in tool.items() if name not in _IGNORED_FIELDS}
 
 
 def _digest(data: bytes) -> str:

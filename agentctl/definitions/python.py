@@ -1,4 +1,4 @@
-"""Agents in Python code: a file or module is imported, and its attribute is the agent."""
+"""Import of agents from Python files and modules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def agent_in_file(path: Path, attribute: str) -> Agent[Any]:
     """Import a Python file and return the agent that it defines.
 
     Raises:
-        ConfigurationError: as `import_file`, or the file has no such attribute, or that is no agent.
+        ConfigurationError: the import fails, or the attribute does not exist or is not an agent.
     """
     return _agent(import_file(path), attribute, str(path))
 
@@ -32,46 +32,46 @@ def agent_in_module(module_name: str, attribute: str, *, folder: Path | None) ->
     """Import a module, installed or in `folder`, and return the agent that it defines.
 
     Raises:
-        ConfigurationError: as `import_module`, or the module has no such attribute, or that is no agent.
+        ConfigurationError: the import fails, or the attribute does not exist or is not an agent.
     """
     return _agent(import_module(module_name, folder=folder), attribute, module_name)
 
 
 def agents_in(module: ModuleType) -> dict[str, Agent[Any]]:
-    """Return the agents of a module by the names of its attributes, in the order of the code."""
+    """Return attribute name -> agent for a module, in the order of definition."""
     return {name: value for name, value in vars(module).items() if isinstance(value, Agent)}
 
 
 def import_file(path: Path) -> ModuleType:
-    """Import a Python file; what lies beside it can be imported by it, what it prints meanwhile goes to stderr.
+    """Import a Python file, which may import its siblings; its output goes to stderr.
 
     Raises:
-        ConfigurationError: there is no such file, or it does not import.
+        ConfigurationError: the file does not exist, or importing it fails.
     """
     if not path.is_file():
         raise ConfigurationError("there is no such file" if not path.exists() else "is not a file", file=path)
-    # Under its own name, unless that is taken, so that dataclasses and pickles in it find their module.
+    # Registered under its own name, unless taken, so that dataclasses and pickles in it find their module.
     name = path.stem if path.stem not in sys.modules else f"{path.stem}_{len(sys.modules)}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     _make_importable(path.parent)
-    with _importing(str(path)):
+    with _ImportGuard(str(path)):
         spec.loader.exec_module(module)
     return module
 
 
 def import_module(module_name: str, *, folder: Path | None) -> ModuleType:
-    """Import a module, installed or in `folder`, as `import_file` does.
+    """Import a module, installed or in `folder`; its output goes to stderr.
 
     Raises:
-        ConfigurationError: there is no such module, or it does not import.
+        ConfigurationError: the module does not exist, or importing it fails.
     """
     if folder is not None:
         _make_importable(folder)
     try:
-        with _importing(module_name):
+        with _ImportGuard(module_name):
             return importlib.import_module(module_name)
     except ConfigurationError as error:
         missing = error.__cause__
@@ -80,13 +80,13 @@ def import_module(module_name: str, *, folder: Path | None) -> ModuleType:
             and missing.name
             and f"{module_name}.".startswith(f"{missing.name}.")
         ):
-            beside = "" if folder is None else f" nor in {folder}"
-            raise ConfigurationError(f"there is no module {missing.name!r}: it is not installed{beside}") from missing
+            where = "" if folder is None else f" and not in {folder}"
+            raise ConfigurationError(f"there is no module {missing.name!r}: it is not installed{where}") from missing
         raise
 
 
 def module_file(module_name: str, *, folder: Path) -> Path | None:
-    """Return the file of a module, installed or in `folder`, without importing it or what it is in."""
+    """Return the file of a module, installed or in `folder`, without importing it or its parent packages."""
     places: Iterable[str] | None = [*sys.path, str(folder)]
     spec: ModuleSpec | None = None
     names = module_name.split(".")
@@ -99,13 +99,13 @@ def module_file(module_name: str, *, folder: Path) -> Path | None:
 
 
 def _make_importable(folder: Path) -> None:
-    """Let modules of this folder be imported, after everything that is installed."""
+    """Make the modules of a folder importable, after all installed modules."""
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 
 
-class _importing(contextlib.AbstractContextManager[None]):  # noqa: N801  # reads as a verb
-    """Runs somebody's code: its output goes to stderr, and whatever it raises becomes one message."""
+class _ImportGuard(contextlib.AbstractContextManager[None]):  # reads as a verb
+    """Context for importing user code: redirects its stdout to stderr and converts its errors."""
 
     def __init__(self, place: str) -> None:
         self._place = place
@@ -118,13 +118,13 @@ class _importing(contextlib.AbstractContextManager[None]):  # noqa: N801  # read
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self._stdout.__exit__(kind, error, trace)
         if isinstance(error, SystemExit):
-            raise ConfigurationError(f"importing {self._place} ended with exit({error.code})") from error
+            raise ConfigurationError(f"importing {self._place} called exit({error.code})") from error
         if isinstance(error, Exception):
             raise ConfigurationError(f"importing {self._place} failed: {_last_line(error, self._place)}") from error
 
 
 def _last_line(error: Exception, place: str) -> str:
-    """Return an exception as one line that says where in the imported code it came from."""
+    """Return an exception as one line, with its position in the imported code."""
     text = f"{type(error).__name__}: {error}".rstrip(": ")
     if isinstance(error, SyntaxError):
         return text
@@ -140,8 +140,8 @@ def _agent(module: ModuleType, attribute: str, place: str) -> Agent[Any]:
             found = getattr(found, part)
         except AttributeError:
             agents = sorted(agents_in(module))
-            hint = f"; its agents are {', '.join(agents)}" if agents else "; it defines no agent"
+            hint = f"; its agents: {', '.join(agents)}" if agents else "; it defines no agent"
             raise ConfigurationError(f"{place} has no attribute {attribute!r}{hint}") from None
     if not isinstance(found, Agent):
-        raise ConfigurationError(f"{attribute!r} in {place} is not an Agent but a {type(found).__name__}")
+        raise ConfigurationError(f"{attribute!r} in {place} is of type {type(found).__name__}, not Agent")
     return found

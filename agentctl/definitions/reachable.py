@@ -1,4 +1,4 @@
-"""The agents that a run may come to from its first one, by handoffs and by agents that are tools."""
+"""The agents reachable from the first agent of a run, by handoffs and as tools."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from agentctl.agent.tools.tool import FunctionTool
 
 
 def reachable_agents(first: Agent[Any]) -> list[Agent[Any]]:
-    """Return the first agent and all that it leads to, as far as their definitions tell."""
-    found = [first]
-    waiting, seen = deque(found), {id(first)}
-    while waiting:
-        for agent in _next_to(waiting.popleft()):
+    """Return the first agent and all agents that its definition can reach."""
+    agents = [first]
+    queue, seen = deque(agents), {id(first)}
+    while queue:
+        for agent in _targets(queue.popleft()):
             if id(agent) not in seen:
                 seen.add(id(agent))
-                found.append(agent)
-                waiting.append(agent)
-    return found
+                agents.append(agent)
+                queue.append(agent)
+    return agents
 
 
-def _next_to(agent: Agent[Any]) -> Iterator[Agent[Any]]:
-    for given in agent.handoffs:
-        target = given if isinstance(given, Agent) else given.agent
+def _targets(agent: Agent[Any]) -> Iterator[Agent[Any]]:
+    for handoff in agent.handoffs:
+        target = handoff if isinstance(handoff, Agent) else handoff.agent
         if target is not None:
             yield target
     for tool in agent.tools:

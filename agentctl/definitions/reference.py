@@ -1,4 +1,4 @@
-"""From the reference that the user gave to the agent, under the rules of trust."""
+"""Loading of the agent that a reference names, subject to trust."""
 
 from __future__ import annotations
 
@@ -19,38 +19,36 @@ from agentctl.profile.reference import (
     parse_reference,
 )
 from agentctl.profile.trust import require_trust
-from agentctl.redaction import mask_keys
+from agentctl.redaction import redact_keys
 
 from .python import agent_in_file, agent_in_module, agents_in, import_file, import_module, module_file
 
 
 def load_agent(text: str, loaded: Loaded) -> Agent[Any]:
-    """Return the agent that a reference names; a project file's word counts only where the user trusts it.
+    """Return the agent that a reference names; one from a project file requires trust.
 
     Raises:
-        ConfigurationError: the reference is none, names nothing, may not run code yet, or its code does not load.
+        ConfigurationError: the reference is invalid, unknown or not trusted, or its code does not load.
     """
-    reference, place = _code(text, loaded)
+    reference, place = _resolve(text, loaded)
     folder = _folder(place, loaded)
     match reference:
         case FileReference(path=path, attribute=attribute):
             return agent_in_file(_absolute(path, folder), attribute)
         case ModuleReference(module=module, attribute=attribute):
-            beside = None if place is _Place.PROFILE else folder
-            return agent_in_module(module, attribute, folder=beside)
+            module_folder = None if place is _ReferenceSource.PROFILE else folder
+            return agent_in_module(module, attribute, folder=module_folder)
         case never:
             assert_never(never)
 
 
 def source_of(text: str, loaded: Loaded) -> Path | None:
-    """Return the Python file that defines the agent that a reference names, under the same rules; nothing is imported.
-
-    None is a module that is not found, or is no file.
+    """Return the Python file of the agent that a reference names, without importing it; None if it has no file.
 
     Raises:
-        ConfigurationError: the reference is none, names nothing, or may not run code yet.
+        ConfigurationError: the reference is invalid, unknown or not trusted.
     """
-    reference, place = _code(text, loaded)
+    reference, place = _resolve(text, loaded)
     folder = _folder(place, loaded)
     match reference:
         case FileReference(path=path):
@@ -61,23 +59,23 @@ def source_of(text: str, loaded: Loaded) -> Path | None:
             assert_never(never)
 
 
-def settled(text: str, loaded: Loaded) -> str:
-    """Return a reference as it can be said in another folder: the path of a file is whole, what else stays as it is.
+def absolute_reference(text: str, loaded: Loaded) -> str:
+    """Return a reference that is valid in every folder: with the absolute path of a file, otherwise unchanged.
 
     Raises:
-        ConfigurationError: the reference is none.
+        ConfigurationError: the reference is invalid.
     """
-    reference = _parsed(text)
+    reference = _parse(text)
     if not isinstance(reference, FileReference):
         return text
-    return f"{_absolute(reference.path, _folder(_Place.of(loaded), loaded))}:{reference.attribute}"
+    return f"{_absolute(reference.path, _folder(_ReferenceSource.of(loaded), loaded))}:{reference.attribute}"
 
 
 def load_agents(place: str) -> dict[str, Agent[Any]]:
-    """Return all agents of a Python file or module that the user named, by their references.
+    """Return reference -> agent for all agents of a Python file or module that the user named.
 
     Raises:
-        ConfigurationError: there is no such file or module, or it does not import.
+        ConfigurationError: the file or module does not exist, or importing it fails.
     """
     folder = _current_folder()
     if place.endswith(".py"):
@@ -89,8 +87,8 @@ def load_agents(place: str) -> dict[str, Agent[Any]]:
     return {f"{place}:{attribute}": agent for attribute, agent in agents_in(module).items()}
 
 
-class _Place(Enum):
-    """Who named the code, which decides what a path is relative to and whether trust is asked for."""
+class _ReferenceSource(Enum):
+    """The source of a reference, which determines the base folder of paths and whether trust is required."""
 
     COMMAND_LINE = "flag or variable"
     PROFILE = "profile"
@@ -98,21 +96,21 @@ class _Place(Enum):
 
     @classmethod
     def of(cls, loaded: Loaded) -> Self:
-        """Return who named the agent in force."""
+        """Return the source of the effective agent setting."""
         origin = loaded.settings.agent_origin
         if loaded.project is not None and origin == str(loaded.project.path):
             return cls.PROJECT
         return cls.PROFILE if origin == str(loaded.profile.path) else cls.COMMAND_LINE
 
 
-def _code(text: str, loaded: Loaded) -> tuple[FileReference | ModuleReference, _Place]:
-    """Return the code that a reference names, and who names it."""
-    reference = _parsed(text)
-    place = _Place.of(loaded)
+def _resolve(text: str, loaded: Loaded) -> tuple[FileReference | ModuleReference, _ReferenceSource]:
+    """Return the code that a reference names, and the source of the reference."""
+    reference = _parse(text)
+    place = _ReferenceSource.of(loaded)
     if isinstance(reference, NameReference):
-        reference = _parsed(_named_by_project(reference.name, loaded.project))
-        place = _Place.PROJECT
-    assert not isinstance(reference, NameReference)  # a project file with one is refused when it is read
+        reference = _parse(_named_by_project(reference.name, loaded.project))
+        place = _ReferenceSource.PROJECT
+    assert not isinstance(reference, NameReference)  # rejected when the project file is read
     return reference, place
 
 
@@ -123,25 +121,25 @@ def _absolute(path: str, folder: Path) -> Path:
 def _named_by_project(name: str, project: ProjectFile | None) -> str:
     if project is None:
         raise ConfigurationError(
-            f"there is no agent {mask_keys(name)!r}: no agentctl.toml names one here; write path/to/file.py:attr"
+            f"there is no agent {redact_keys(name)!r}: no agentctl.toml was found; write path/to/file.py:attr"
         )
     if name not in project.agents:
         known = ", ".join(sorted(project.agents)) or "none"
         raise ConfigurationError(
-            f"there is no agent {mask_keys(name)!r}; it names: {known}", file=project.path, key="agents"
+            f"there is no agent {redact_keys(name)!r}; known agents: {known}", file=project.path, key="agents"
         )
     return project.agents[name]
 
 
-def _folder(place: _Place, loaded: Loaded) -> Path:
-    """Return what paths are relative to; a project file that the user does not trust is refused."""
+def _folder(place: _ReferenceSource, loaded: Loaded) -> Path:
+    """Return the base folder of paths; raise `ConfigurationError` for an untrusted project file."""
     match place:
-        case _Place.COMMAND_LINE:
+        case _ReferenceSource.COMMAND_LINE:
             return _current_folder()
-        case _Place.PROFILE:
+        case _ReferenceSource.PROFILE:
             assert loaded.profile.path is not None
             return loaded.profile.path.parent
-        case _Place.PROJECT:
+        case _ReferenceSource.PROJECT:
             assert loaded.project is not None
             require_trust(loaded.project, loaded.paths.trust)
             return loaded.project.root
@@ -153,11 +151,11 @@ def _current_folder() -> Path:
     try:
         return Path.cwd()
     except FileNotFoundError as error:
-        raise ConfigurationError("the current folder, where the agent is looked for, is gone") from error
+        raise ConfigurationError("the current folder no longer exists, so the agent cannot be found in it") from error
 
 
-def _parsed(text: str) -> Reference:
+def _parse(text: str) -> Reference:
     try:
         return parse_reference(text)
     except ValueError as error:
-        raise ConfigurationError(mask_keys(str(error)), key="agent") from error
+        raise ConfigurationError(redact_keys(str(error)), key="agent") from error

@@ -1,4 +1,4 @@
-"""Processors of traces that the user named: made by a function of an installed module when a traced run begins."""
+"""Trace processors that the user configured: created by functions of installed modules when a traced run starts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ KEY = "trace.processors"
 
 
 def load_processors(names: Iterable[str]) -> list[TracingProcessor]:
-    """Return the processor that each of the named functions makes; modules of the current folder do not count.
+    """Call each named function and return the processors; modules in the current folder are not importable.
 
     Raises:
-        ConfigurationError: it names a function that is not there, fails, or makes something else.
+        ConfigurationError: a function does not exist, fails, or returns something else.
     """
     return [_processor(name) for name in names]
 
@@ -32,15 +32,17 @@ def _processor(name: str) -> TracingProcessor:
     except ConfigurationError as error:
         raise ConfigurationError(f"{name!r}: {error}", key=KEY) from error
     except AttributeError as error:
-        raise ConfigurationError(f"{name!r}: {module_name} has no {attribute!r}", key=KEY) from error
+        raise ConfigurationError(f"{name!r}: {module_name} has no attribute {attribute!r}", key=KEY) from error
     if not callable(found):
-        raise ConfigurationError(f"{name!r} is no function, but a {type(found).__name__}", key=KEY)
+        raise ConfigurationError(f"{name!r} is of type {type(found).__name__}, not a function", key=KEY)
     try:
         with redirect_stdout(sys.stderr):
-            made: object = found()
+            created: object = found()
     except Exception as error:
         text = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise ConfigurationError(f"{name!r} made no processor: {text}", key=KEY) from error
-    if not isinstance(made, TracingProcessor):
-        raise ConfigurationError(f"{name!r} made no TracingProcessor, but a {type(made).__name__}", key=KEY)
-    return made
+        raise ConfigurationError(f"{name!r} failed: {text}", key=KEY) from error
+    if not isinstance(created, TracingProcessor):
+        raise ConfigurationError(
+            f"{name!r} returned a value of type {type(created).__name__}, not a TracingProcessor", key=KEY
+        )
+    return created

@@ -1,1 +1,1 @@
-"""Ready-made parts for agents, which the engine does not need: filters and prompts for handoffs."""
+"""Optional components for agents: handoff filters and prompts, a local shell, a workspace editor."""

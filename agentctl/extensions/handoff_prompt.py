@@ -1,15 +1,15 @@
-"""Instructions for agents that hand over to each other."""
+"""Instructions for agents with handoffs."""
 
 from __future__ import annotations
 
 RECOMMENDED_PROMPT_PREFIX = (
-    "You work in a team of agents, each with its own task; one of them talks to the user at a time. If another agent "
-    "fits the request better, call its tool, `transfer_to_` and its name: it goes on with the same conversation. The "
-    "user sees one assistant: say nothing of agents or transfers."
+    "You are part of a team of agents, each with its own task; one of them talks to the user at a time. If another "
+    "agent is better suited to the request, call its tool, `transfer_to_` followed by its name; that agent continues "
+    "the same conversation. The user sees a single assistant: do not mention agents or transfers."
 )
-"""Tells an agent what handoffs are, before its own instructions."""
+"""Explains handoffs to an agent, before its own instructions."""
 
 
 def prompt_with_handoff_instructions(prompt: str) -> str:
-    """Return instructions that begin with `RECOMMENDED_PROMPT_PREFIX`."""
+    """Return the instructions, preceded by `RECOMMENDED_PROMPT_PREFIX`."""
     return f"{RECOMMENDED_PROMPT_PREFIX}\n\n{prompt}"

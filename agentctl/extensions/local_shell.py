@@ -1,6 +1,6 @@
-"""An executor for shell tools: runs a model's commands on this machine, in a folder, with limits of time and output.
+"""An executor for shell tools, which runs a model's commands locally, in a folder, with limits on time and output.
 
-It is no sandbox: a command may do whatever the user may. No tool has an executor unless it is given one.
+It is not a sandbox: commands have all rights of the user. No tool has an executor by default.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from agentctl.run.tools.local import shell_text
 from agentctl.threads import in_daemon_thread
 
 _GRACE = 1.0
-"""Seconds between the request to end and the end."""
-_LAST_WORDS = 0.2
-"""Seconds that the end of the output is waited for once a command has ended: one left behind may hold it open."""
+"""Seconds between SIGTERM and SIGKILL."""
+_OUTPUT_TIMEOUT = 0.2
+"""Seconds to wait for the end of the output after a command has exited, since a child process may keep it open."""
 _MARK = "_COMMAND_OF_AN_AGENT"
-"""The variable by which a process is known that has left the process group of its command."""
-_MOST_SWEEPS = 10
-"""How often they are looked for: one that starts others may be a step ahead."""
+"""Environment variable that marks processes which leave the process group of their command."""
+_MAX_SWEEPS = 10
+"""Maximum number of searches for marked processes, since they may start others meanwhile."""
 
 
 class LocalShell:
-    """Runs commands one after the other, each in a new shell and a process group of its own, which ends with it.
+    """Runs commands in sequence, each in a new shell and process group, which is terminated with the command.
 
-    On Linux that goes for processes that leave the group too, unless they hide.
+    On Linux, processes that leave the group are terminated too, unless they hide.
 
     `ShellTool(executor=LocalShell("."))`; for a `LocalShellTool` the executor is the method `run_command`.
     """
@@ -55,25 +55,27 @@ class LocalShell:
         max_output: int = 32_000,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the folder that commands start in.
+        """Set the folder and the limits of commands.
 
         Args:
-            folder: Where commands start; they may go elsewhere.
-            variables: Which of our environment variables they get, beside those for finding programs and for language.
-            timeout: How many seconds the commands of one call may take, whatever the model asks for.
-            max_output: How many characters the model reads of one call; the middle of what is longer is left out.
-            environ: The environment to take variables from, in place of the process's own.
+            folder: Initial working directory of commands; they can leave it.
+            variables: Environment variables to pass on, besides those for finding programs and for the locale.
+            timeout: Time limit in seconds for the commands of one call, whatever the model requests.
+            max_output: Maximum number of characters of output per call; the middle of longer output is omitted.
+            environ: Environment to take variables from, in place of the process's own.
 
         Raises:
-            UserError: there is no such folder, a limit is none, or a variable is one that no tool gets.
+            UserError: the folder does not exist, a limit is invalid, or a variable must not be passed on.
         """
         self._folder = os.path.realpath(folder)
         if not os.path.isdir(self._folder):
-            raise UserError(f"commands cannot start in {os.fspath(folder)!r}: there is no such folder")
+            raise UserError(f"cannot run commands in {os.fspath(folder)!r}: no such folder")
         if not 0 < timeout < float("inf") or max_output < 1:
             raise UserError("a LocalShell needs a timeout above 0 seconds and a max_output above 0 characters")
-        if ours := [name for name in variables if _is_ours(name)]:
-            raise UserError(f"no command of a model gets {ours[0]}: it holds a key, or belongs to agentctl itself")
+        if private := [name for name in variables if _is_private(name)]:
+            raise UserError(
+                f"{private[0]} cannot be passed to a model's commands: it holds a key or belongs to agentctl"
+            )
         self._variables = frozenset(variables)
         self._timeout = timeout
         self._max_output = max_output
@@ -99,19 +101,19 @@ class LocalShell:
         return ShellResult(output=outputs, max_output_length=action.max_output_length)
 
     async def run_command(self, request: LocalShellCommandRequest) -> str:
-        """Run the command of a call of `LocalShellTool`, and return its output as a text."""
+        """Run the command of a call of `LocalShellTool`, and return its output as text."""
         action = request.data.action
         if action.user:
-            raise UserError(f"commands run as the user that runs this program, not as {action.user!r}")
+            raise UserError(f"commands run as the user of this program; they cannot run as {action.user!r}")
         folder = os.path.join(self._folder, action.working_directory or "")
         output = await self._run(
-            action.command, self._deadline(action.timeout_ms), self._max_output, folder=folder, added=action.env
+            action.command, self._deadline(action.timeout_ms), self._max_output, folder=folder, variables=action.env
         )
         return shell_text([output])
 
     def _deadline(self, timeout_ms: int | None) -> float:
-        wanted = self._timeout if timeout_ms is None else timeout_ms / 1000
-        return asyncio.get_running_loop().time() + min(wanted, self._timeout)
+        requested = self._timeout if timeout_ms is None else timeout_ms / 1000
+        return asyncio.get_running_loop().time() + min(requested, self._timeout)
 
     async def _run(
         self,
@@ -120,19 +122,19 @@ class LocalShell:
         limit: int,
         *,
         folder: str | None = None,
-        added: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> ShellCommandOutput:
         mark = os.urandom(8).hex()
-        environ = self._child_environment() | dict(added or {}) | {_MARK: mark}
-        heard = max(limit, 1)
+        environ = self._child_environment() | dict(variables or {}) | {_MARK: mark}
+        max_bytes = max(limit, 1)
         transport, child = await start_child(
-            lambda: _Command(heard), command, environ=environ, folder=folder or self._folder
+            lambda: _Command(max_bytes), command, environ=environ, folder=folder or self._folder
         )
         try:
             async with asyncio.timeout_at(deadline):
                 await child.has_ended.wait()
             outcome = ShellCallOutcome("exit", _exit_code(transport.get_returncode()))
-            await _within(_LAST_WORDS, child.is_silent)
+            await _within(_OUTPUT_TIMEOUT, child.is_output_closed)
         except TimeoutError:
             outcome = ShellCallOutcome("timeout")
         finally:
@@ -140,29 +142,31 @@ class LocalShell:
         stdout, stderr = child.out.text(), child.err.text()
         room_for_stderr = min(len(stderr), max(limit // 2, limit - len(stdout)))
         return ShellCommandOutput(
-            stdout=shortened(stdout, limit - room_for_stderr),
-            stderr=shortened(stderr, room_for_stderr),
+            stdout=shorten(stdout, limit - room_for_stderr),
+            stderr=shorten(stderr, room_for_stderr),
             outcome=outcome,
         )
 
     def _child_environment(self) -> dict[str, str]:
         environ = os.environ if self._environ is None else self._environ
-        given = child_environment(environ, named=self._variables)
-        return {name: value for name, value in given.items() if name not in self._variables or redact(value) == value}
+        inherited = child_environment(environ, names=self._variables)
+        return {
+            name: value for name, value in inherited.items() if name not in self._variables or redact(value) == value
+        }
 
 
 @dataclass(slots=True)
-class Heard:
-    """The beginning and the end of an output, however long it is."""
+class OutputTail:
+    """The beginning and the end of an output of any length."""
 
     limit: int
-    """How many bytes are kept of each."""
+    """Number of bytes kept of each."""
     beginning: bytearray
     end: bytearray
     length: int = 0
 
     def add(self, data: bytes) -> None:
-        """Take what comes next."""
+        """Append data."""
         self.length += len(data)
         room = self.limit - len(self.beginning)
         self.beginning += data[:room]
@@ -170,19 +174,19 @@ class Heard:
         del self.end[: -self.limit]
 
     def text(self) -> str:
-        """Return what was kept, what was left out named in its middle."""
+        """Return the kept text, with a note in place of omitted bytes."""
         missing = self.length - len(self.beginning) - len(self.end)
         if not missing:
             return bytes(self.beginning + self.end).decode("utf-8", "replace")
         beginning, end = self.beginning.decode("utf-8", "replace"), self.end.decode("utf-8", "replace")
-        return f"{beginning}\n[{missing} bytes left out]\n{end}"
+        return f"{beginning}\n[{missing} bytes omitted]\n{end}"
 
 
-def shortened(text: str, limit: int) -> str:
-    """Return a text of at most `limit` characters: the middle of a longer one is left out, and named."""
+def shorten(text: str, limit: int) -> str:
+    """Return text of at most `limit` characters, with a note in place of the middle of longer text."""
     if len(text) <= limit:
         return text
-    mark = f"\n[{len(text) - limit} characters left out]\n"
+    mark = f"\n[{len(text) - limit} characters omitted]\n"
     room = limit - len(mark)
     if room < 2:
         return text[: max(limit, 0)]
@@ -190,24 +194,24 @@ def shortened(text: str, limit: int) -> str:
 
 
 class _Command(ChildProtocol):
-    """What is heard of a command."""
+    """The protocol of a command, which collects its output."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
-        self.out = Heard(limit, bytearray(), bytearray())
-        self.err = Heard(limit, bytearray(), bytearray())
+        self.out = OutputTail(limit, bytearray(), bytearray())
+        self.err = OutputTail(limit, bytearray(), bytearray())
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         (self.err if fd == 2 else self.out).add(data)
 
 
 async def _end(transport: asyncio.SubprocessTransport, child: _Command, mark: str) -> None:
-    """End what still runs: asked first, and told then, also where who waits for it is cancelled."""
+    """Terminate remaining processes, with SIGTERM and then SIGKILL, even if the caller is cancelled."""
     try:
         if not child.has_ended.is_set() and sys.platform != "win32":
             signal_group(transport, signal.SIGTERM)
             await _within(_GRACE, child.has_ended)
-            await _within(_LAST_WORDS, child.is_silent)
+            await _within(_OUTPUT_TIMEOUT, child.is_output_closed)
     finally:
         await kill_child(transport, child)
         if sys.platform == "linux":
@@ -215,8 +219,8 @@ async def _end(transport: asyncio.SubprocessTransport, child: _Command, mark: st
 
 
 def _kill_marked(mark: bytes) -> None:
-    """End the processes that have left the group of their command, as those do that become daemons."""
-    for _ in range(_MOST_SWEEPS):
+    """Kill processes that have left the process group of their command, as daemons do."""
+    for _ in range(_MAX_SWEEPS):
         found = [int(name) for name in os.listdir("/proc") if name.isdigit() and mark in _environment(name)]
         for process in found:
             with suppress(OSError):
@@ -228,12 +232,12 @@ def _kill_marked(mark: bytes) -> None:
 def _environment(process: str) -> bytes:
     try:
         return Path("/proc", process, "environ").read_bytes()
-    except OSError:  # It is somebody else's, or has ended.
+    except OSError:  # Another user's process, or one that has exited.
         return b""
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:
-    """Wait for an event, but not for long."""
+    """Wait for an event, at most some seconds."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()
@@ -248,7 +252,7 @@ def _shell(command: str) -> tuple[str, ...]:
 
 
 def _exit_code(status: int | None) -> int:
-    """Return an exit status as a shell tells it: that of a process ended by a signal is 128 and the signal's number."""
+    """Return the exit code in a shell's form: 128 plus the signal's number for processes terminated by a signal."""
     if status is None:
         return 0
     return 128 - status if status < 0 else status
@@ -256,8 +260,8 @@ def _exit_code(status: int | None) -> int:
 
 def _not_run(command: str) -> ShellCommandOutput:
     outcome = ShellCallOutcome("timeout")
-    return ShellCommandOutput(stderr="not run: the time was over", outcome=outcome, command=command)
+    return ShellCommandOutput(stderr="not run: the time limit was exceeded", outcome=outcome, command=command)
 
 
-def _is_ours(name: str) -> bool:
+def _is_private(name: str) -> bool:
     return name.upper() == "OPENAI_API_KEY" or name.upper().startswith("AGENTCTL_")

@@ -1,7 +1,7 @@
-"""An editor for the apply-patch tool: changes text files of one folder and below, and nothing outside.
+"""An editor for the apply-patch tool, which changes text files in and below one folder only.
 
-Folders are entered one by one from the workspace down, without following a symbolic link, and held open while the file
-is changed: nothing that is put in their place meanwhile leads out.
+Folders are opened one by one from the workspace down, without following symbolic links, and stay open while the file
+is changed, so that replacing one of them meanwhile cannot redirect the change.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from agentctl.agent.tools.apply_diff import apply_diff
 from agentctl.agent.tools.apply_patch import ApplyPatchOperation, ApplyPatchResult
 from agentctl.errors import UserError
 
-_LARGEST = 16 * 1024 * 1024
-"""How many bytes a file may have that is to be changed."""
+_MAX_SIZE = 16 * 1024 * 1024
+"""Maximum size in bytes of a file to change."""
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -27,26 +27,24 @@ class WorkspaceEditor:
     """Changes files below a folder: `ApplyPatchTool(editor=WorkspaceEditor("."))`."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        """Take the folder that paths are relative to.
+        """Set the folder that paths are relative to.
 
         Raises:
-            UserError: there is no such folder, or the system cannot confine changes to one.
+            UserError: the folder does not exist, or the system cannot confine changes to it.
         """
         if os.open not in os.supports_dir_fd:
-            raise UserError(
-                "on this system changes cannot be confined to a folder: write an ApplyPatchEditor of your own"
-            )
-        self._given = os.path.abspath(folder)
+            raise UserError("this system cannot confine changes to a folder: implement your own ApplyPatchEditor")
+        self._absolute = os.path.abspath(folder)
         self._folder = os.path.realpath(folder)
         if not os.path.isdir(self._folder):
-            raise UserError(f"files cannot be changed in {os.fspath(folder)!r}: there is no such folder")
+            raise UserError(f"cannot change files in {os.fspath(folder)!r}: no such folder")
         self._lock = threading.Lock()
 
     def create_file(self, operation: ApplyPatchOperation) -> ApplyPatchResult:
-        """Create a file, and the folders it is to be in.
+        """Create a file and its missing parent folders.
 
         Raises:
-            UserError: the path leads out, is taken, or cannot be written.
+            UserError: the path is outside the workspace, exists, or cannot be written.
             ValueError: the diff is malformed.
         """
         path = self._path(operation.path)
@@ -56,10 +54,10 @@ class WorkspaceEditor:
         return ApplyPatchResult(output=f"created {path}")
 
     def update_file(self, operation: ApplyPatchOperation) -> ApplyPatchResult:
-        """Change a file, and move it where the operation has a path for that.
+        """Change a file, and move it if the operation has a new path.
 
         Raises:
-            UserError: the path leads out, or is no text file that can be read and written.
+            UserError: the path is outside the workspace, or is not a readable and writable text file.
             ValueError: the diff is malformed, or does not match the file.
         """
         path = self._path(operation.path)
@@ -73,13 +71,13 @@ class WorkspaceEditor:
             with self._parent(new_path, creates=True) as new_place:
                 new_place.write_new(after, status)
             place.delete()
-        return ApplyPatchResult(output=f"updated {path}, now {new_path}")
+        return ApplyPatchResult(output=f"updated {path} and moved it to {new_path}")
 
     def delete_file(self, operation: ApplyPatchOperation) -> ApplyPatchResult:
         """Delete a file.
 
         Raises:
-            UserError: the path leads out, or there is no such file.
+            UserError: the path is outside the workspace, or the file does not exist.
         """
         path = self._path(operation.path)
         with self._lock, self._parent(path) as place:
@@ -87,56 +85,56 @@ class WorkspaceEditor:
         return ApplyPatchResult(output=f"deleted {path}")
 
     def _path(self, path: str) -> str:
-        """Return a path relative to the folder, its form checked."""
-        for folder in (self._given, self._folder):
+        """Validate a path and return it relative to the folder."""
+        for folder in (self._absolute, self._folder):
             if path.startswith(f"{folder.rstrip('/')}/"):
                 path = path[len(folder.rstrip("/")) + 1 :]
         parts = [part for part in path.split("/") if part not in ("", ".")]
         if path.startswith("/") or ".." in parts:
-            raise UserError(f"{path!r} leads out of the workspace: give a path relative to it, without '..'")
+            raise UserError(f"{path!r} is outside the workspace: use a path relative to it, without '..'")
         if not parts or "\0" in path or path.endswith("/"):
-            raise UserError(f"{path!r} is the path of no file")
+            raise UserError(f"{path!r} is not a file path")
         return "/".join(parts)
 
     @contextmanager
     def _parent(self, path: str, *, creates: bool = False) -> Iterator[_Place]:
-        """Hold the folder of a file open; folders that are missing are created where that is wanted."""
+        """Open the parent folder of a file for the duration of the block, and create missing ones if requested."""
         *folders, name = path.split("/")
-        held = os.open(self._folder, _FOLDER)
+        parent = os.open(self._folder, _FOLDER)
         try:
             for depth, folder in enumerate(folders, 1):
-                with _told("/".join(folders[:depth])):
+                with _name_path("/".join(folders[:depth])):
                     if creates:
                         with suppress(FileExistsError):
-                            os.mkdir(folder, dir_fd=held)
-                    entered = os.open(folder, _FOLDER, dir_fd=held)
-                os.close(held)
-                held = entered
-            with _told(path):
-                yield _Place(folder=held, name=name, path=path)
+                            os.mkdir(folder, dir_fd=parent)
+                    child = os.open(folder, _FOLDER, dir_fd=parent)
+                os.close(parent)
+                parent = child
+            with _name_path(path):
+                yield _Place(folder=parent, name=name, path=path)
         finally:
-            os.close(held)
+            os.close(parent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """A file, or where one may be, in a folder that is held open."""
+    """A path of an existing or new file in an open folder."""
 
     folder: int
-    """The open folder."""
+    """Descriptor of the open folder."""
     name: str
     path: str
 
     def read(self) -> tuple[str, os.stat_result]:
-        """Return the text of the file, and what it was read from."""
+        """Return the text of the file and its status."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(self.name, flags, dir_fd=self.folder)
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise UserError(f"{self.path!r} is no file with text")
-            if status.st_size > _LARGEST:
-                raise UserError(f"{self.path!r} is larger than {_LARGEST >> 20} MiB, too large to be changed here")
+                raise UserError(f"{self.path!r} is not a regular file")
+            if status.st_size > _MAX_SIZE:
+                raise UserError(f"{self.path!r} is too large: the limit is {_MAX_SIZE >> 20} MiB")
             with open(descriptor, "rb", closefd=False) as file:
                 data = file.read()
         finally:
@@ -144,33 +142,33 @@ class _Place:
         try:
             return data.decode("utf-8"), status
         except UnicodeDecodeError as error:
-            raise UserError(f"{self.path!r} is no text in UTF-8") from error
+            raise UserError(f"{self.path!r} is not UTF-8 text") from error
 
     def replace(self, text: str, read: os.stat_result) -> None:
-        """Put a text in place of the file that was read, whole or not at all; mode and owner stay."""
-        with self._written(text, read) as temporary:
-            now = self._status()
-            if now is None or _version(now) != _version(read):
-                raise UserError(f"{self.path!r} was changed meanwhile: read it again")
+        """Replace the file that was read atomically, keeping its mode and owner."""
+        with self._temporary(text, read) as temporary:
+            current = self._status()
+            if current is None or _version(current) != _version(read):
+                raise UserError(f"{self.path!r} was changed by another program meanwhile: read it again")
             os.replace(temporary, self.name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
 
     def write_new(self, text: str, like: os.stat_result | None = None) -> None:
-        """Put a text where no file is yet."""
+        """Write a new file."""
         if self._status() is not None:
-            raise UserError(f"{self.path!r} exists already")
-        with self._written(text, like) as temporary:
+            raise UserError(f"{self.path!r} already exists")
+        with self._temporary(text, like) as temporary:
             os.replace(temporary, self.name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
 
     def delete(self) -> None:
         """Delete the file."""
         status = self._status()
         if status is not None and not stat.S_ISREG(status.st_mode):
-            raise UserError(f"{self.path!r} is no file: neither a folder nor a link is deleted")
+            raise UserError(f"{self.path!r} is not a regular file: folders and links are not deleted")
         os.unlink(self.name, dir_fd=self.folder)
 
     @contextmanager
-    def _written(self, text: str, like: os.stat_result | None) -> Iterator[str]:
-        """Be with a temporary file that holds a text; if it is still there at the end, it is deleted."""
+    def _temporary(self, text: str, like: os.stat_result | None) -> Iterator[str]:
+        """Write text to a temporary file and yield its name; the file is deleted unless it was renamed."""
         temporary = f".{os.urandom(8).hex()}.tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         mode = 0o666 if like is None else 0o600
@@ -179,7 +177,7 @@ class _Place:
                 file.write(text.encode("utf-8"))
                 file.flush()
                 if like is not None:
-                    _take_after(file.fileno(), like)
+                    _copy_metadata(file.fileno(), like)
                 os.fsync(file.fileno())
             yield temporary
             os.fsync(self.folder)
@@ -198,8 +196,8 @@ def _version(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _take_after(descriptor: int, like: os.stat_result) -> None:
-    """Give a new file the owner and the mode of the one that it takes the place of."""
+def _copy_metadata(descriptor: int, like: os.stat_result) -> None:
+    """Give a new file the owner and mode of the file that it replaces."""
     if like.st_uid != os.geteuid() or like.st_gid != os.getegid():
         with suppress(OSError):
             os.fchown(descriptor, like.st_uid, like.st_gid)
@@ -207,13 +205,13 @@ def _take_after(descriptor: int, like: os.stat_result) -> None:
 
 
 @contextmanager
-def _told(path: str) -> Iterator[None]:
-    """Say of what the system refuses which path it is about."""
+def _name_path(path: str) -> Iterator[None]:
+    """Translate errors of the system to messages that name the path."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            what = "is, or leads through, a symbolic link or what is no folder; neither is followed"
+            problem = "is, or passes through, a symbolic link or something that is not a folder"
         else:
-            what = f"cannot be changed: {error.strerror}"
-        raise UserError(f"{path!r} {what}") from error
+            problem = f"cannot be changed: {error.strerror}"
+        raise UserError(f"{path!r} {problem}") from error

@@ -1,1 +1,1 @@
-"""The composition root: the one room that joins what the user decided, the definitions and the engine."""
+"""The composition root: the only room that combines settings, agent definitions and the engine."""

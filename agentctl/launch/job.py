@@ -1,4 +1,4 @@
-"""A run, put together: what the user decided becomes an agent, a provider and the configuration of a run."""
+"""Preparation of runs: settings become an agent, a provider and a run configuration."""
 
 from __future__ import annotations
 
@@ -16,48 +16,51 @@ from agentctl.errors import AgentsException
 from agentctl.mcp.attachment import Attachment
 from agentctl.models.default_model import get_default_model
 from agentctl.net.defaults import get_defaults, set_default_ca_file
-from agentctl.profile.load import Loaded, find_key
+from agentctl.profile.credentials import Key
+from agentctl.profile.load import Loaded, find_key, read_credentials
 from agentctl.profile.resolve import BUILT_IN, Settings
 from agentctl.profile.trace_export import TraceExport
-from agentctl.profile.traces import Traces, traces_in_force
+from agentctl.profile.traces import Traces, effective_traces
 from agentctl.run.call import model_name
 from agentctl.tracing.process import set_default_processor, set_tracing_disabled
 
-from .provider import endpoint_in_force, is_of_endpoint, provider_of, set_default_keys
+from .provider import is_endpoint_model, make_endpoint, make_provider, set_default_keys
 
 if TYPE_CHECKING:
     from agentctl.agent.session import Session
     from agentctl.run.state.run_state import RunState
 
 Decide: TypeAlias = "Callable[[RunState], Awaitable[AgentsException | None]]"
-"""Approves or rejects all calls that wait in a state, or returns why the run ends."""
+"""Approves or rejects all pending calls of a state, or returns the error that ends the run."""
 
 LOCAL_MODEL = "local/smollm2"
-"""The model that answers where there is no key and nobody named a model."""
+"""The fallback model without a key and a chosen model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A run, ready to begin."""
+    """A run, ready to start."""
 
     agent: Agent[Any]
     prompt: str | list[WireItem] | RunState
-    """What it begins with, or the state that it goes on from."""
+    """The input of the run, or the state to resume from."""
     config: RunConfig
     max_turns: int
     timeout: float | None
     """Seconds."""
     traces: Traces
     export: TraceExport
-    """The way of its traces to OpenAI."""
+    """The export of its traces to OpenAI."""
+    key: Key | None = None
+    """The key that may be sent to the endpoint, if any."""
     session: Session | None = None
-    """The conversation that it goes on from, and is kept in."""
+    """The session that it continues and is saved in."""
     notes: tuple[str, ...] = ()
-    """What the user should be told before it begins."""
+    """Notes to show before it starts."""
     servers: Attachment = field(default_factory=Attachment)
     """The MCP servers of its agents."""
     decide: Decide | None = None
-    """Decides about calls that need approval; None approves none."""
+    """The callback for calls that need approval; without one, the run ends with `ApprovalMissing`."""
 
 
 def prepare(
@@ -69,17 +72,18 @@ def prepare(
     is_interactive: bool,
     is_conversation: bool = False,
 ) -> Job:
-    """Put a run together; agent code is imported here.
+    """Return the job for a prompt; imports the agent's code.
 
-    `is_interactive`: somebody watches, so that without a key the local model may step in. `is_conversation`: further
-    runs follow over the same connections.
+    `is_interactive` allows the local model as a fallback without a key. `is_conversation` means that more runs follow
+    over the same connections.
 
     Raises:
-        ConfigurationError: the agent does not load, or a file or setting is wrong.
+        ConfigurationError: the agent does not load, or a file or setting is invalid.
     """
     settings = loaded.settings
-    key = find_key(loaded, environ)
-    traces = traces_in_force(loaded, environ)
+    credentials = read_credentials(loaded)
+    key = find_key(loaded, environ, credentials)
+    traces = effective_traces(loaded, environ, credentials)
     export = TraceExport.of(settings.client, has_key=traces.key is not None)
     set_default_processor(export)
     if traces.is_enabled and traces.decided_by != BUILT_IN:
@@ -88,29 +92,29 @@ def prepare(
     set_default_ca_file(settings.client.ca_file)
     agent = _agent(settings, loaded, instructions)
     if not traces.is_enabled:
-        set_tracing_disabled(True)  # Whatever the agent's code says.
+        set_tracing_disabled(True)  # Overrides the agent's code.
     default_model = settings.model
     if key.credential is None and agent.model is None and is_interactive and _local_model_is_ready(environ):
         default_model = LOCAL_MODEL
         agent = agent.clone(model=LOCAL_MODEL)
-        notes.append(f"there is no key, so {LOCAL_MODEL} answers; `agentctl config set-key` stores one")
+        notes.append(f"no key is set, so {LOCAL_MODEL} answers; store a key with `agentctl config set-key`")
     export.default_model = default_model
     can_call = bool(agent.tools or agent.handoffs or agent.mcp_servers)
-    takes_turns = is_conversation or (can_call and settings.max_turns > 1)
+    is_multi_turn = is_conversation or (can_call and settings.max_turns > 1)
     return Job(
         agent=agent,
         prompt=prompt,
         config=RunConfig(
-            model=settings.model if settings.is_said("model") else None,
-            model_provider=provider_of(
+            model=settings.model if settings.is_explicit("model") else None,
+            model_provider=make_provider(
                 settings,
                 key.credential,
                 environ,
                 default_model=default_model,
-                takes_turns=takes_turns,
-                serves_traces=key.credential is not None and key.credential == traces.key,
+                is_multi_turn=is_multi_turn,
+                use_for_tracing=key.credential is not None and key.credential == traces.key,
             ),
-            model_settings=_model_settings(settings, said=True),
+            model_settings=_model_settings(settings, explicit=True),
             tracing_disabled=not traces.is_enabled,
             max_tokens_total=settings.max_tokens_total,
         ),
@@ -118,38 +122,38 @@ def prepare(
         timeout=settings.timeout,
         traces=traces,
         export=export,
+        key=key.credential,
         notes=tuple(notes),
     )
 
 
 def check_conversation(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> None:
-    """Refuse a conversation of which no turn could begin.
+    """Check that the first run of a conversation can start.
 
     Raises:
-        ConfigurationError: nobody serves the model.
-        MissingKeyError: the endpoint has no key, and the model is one of its.
+        ConfigurationError: no provider serves the model.
+        MissingKeyError: the endpoint serves the model, but there is no key for it.
     """
-    model = _wanted_model(job)
+    model = _first_model(job)
     if isinstance(model, Model):
         return
     job.config.model_provider.get_model(model)
-    if is_of_endpoint(model) and get_defaults().openai_client is None:
-        endpoint = endpoint_in_force(loaded, environ)
-        if endpoint.key is None:
-            endpoint.headers_for(endpoint.base_url)
+    if is_endpoint_model(model) and get_defaults().openai_client is None and job.key is None:
+        endpoint = make_endpoint(loaded.settings.client, None, environ)
+        endpoint.headers_for(endpoint.base_url)
 
 
-def model_in_force(job: Job) -> str:
-    """Return the name of the model that answers first."""
-    model = _wanted_model(job)
+def effective_model(job: Job) -> str:
+    """Return the name of the model that the run starts with."""
+    model = _first_model(job)
     return model_name(model) if isinstance(model, Model) else model or get_default_model()
 
 
 def with_model(job: Job, name: str) -> Job:
-    """Return the job with another model for every agent, over the same provider.
+    """Return the job with another model for all agents, over the same provider.
 
     Raises:
-        ConfigurationError: nobody serves it.
+        ConfigurationError: no provider serves it.
     """
     job.config.model_provider.get_model(name)
     return replace(job, config=replace(job.config, model=name))
@@ -162,31 +166,33 @@ def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> Job:
         ConfigurationError: the agent does not load.
     """
     agent = _agent(loaded.settings, loaded, None)
-    if agent.model is None and find_key(loaded, environ).credential is None and _local_model_is_ready(environ):
+    if agent.model is None and job.key is None and _local_model_is_ready(environ):
         agent = agent.clone(model=LOCAL_MODEL)
     return replace(job, agent=agent)
 
 
-def _wanted_model(job: Job) -> str | Model | None:
+def _first_model(job: Job) -> str | Model | None:
     return job.config.model if job.config.model is not None else job.agent.model
 
 
 def _local_model_is_ready(environ: Mapping[str, str]) -> bool:
-    # 10 ms that only a run without key and model costs.
+    # 10 ms, only for a run without key and model.
     from agentctl.models.local.weights import smollm2_ready
 
     return smollm2_ready(environ)
 
 
 def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agent[Any]:
-    """Return the agent to run: the one that was named, with the user's defaults where it says nothing itself."""
+    """Return the agent to run, with the user's settings as defaults for what it leaves open."""
     agent: Agent[Any] = Agent(name="assistant")
     if settings.agent:
-        # 2 ms that only a run of a named agent pays.
+        # 2 ms, only for a named agent.
         from agentctl.definitions.reference import load_agent
 
         agent = load_agent(settings.agent, loaded)
-    changes: dict[str, Any] = {"model_settings": _model_settings(settings, said=False).resolve(agent.model_settings)}
+    changes: dict[str, Any] = {
+        "model_settings": _model_settings(settings, explicit=False).resolve(agent.model_settings)
+    }
     if agent.model is None:
         changes["model"] = settings.model
     if instructions is not None:
@@ -194,11 +200,11 @@ def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agen
     return agent.clone(**changes)
 
 
-def _model_settings(settings: Settings, *, said: bool) -> ModelSettings:
-    """Return the model settings that were given for this run, which go over the agent's, or those that are defaults."""
+def _model_settings(settings: Settings, *, explicit: bool) -> ModelSettings:
+    """Return the model settings that are explicit (and override the agent's), or those that are defaults."""
     names = {
         name.split(".")[1]
         for name in settings.values
-        if name.startswith("settings.") and settings.is_said(name) == said
+        if name.startswith("settings.") and settings.is_explicit(name) == explicit
     }
     return ModelSettings(**{name: value for name, value in settings.model_settings.items() if name in names})

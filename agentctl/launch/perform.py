@@ -1,10 +1,10 @@
-"""A run, performed: read as one stream of events, whatever ends it, with decisions about calls on the way."""
+"""Execution of jobs: one event stream per run, including approvals, cancellation and failures."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
@@ -16,55 +16,55 @@ from agentctl.agent.wire import JSONValue
 from agentctl.definitions.reachable import reachable_agents
 from agentctl.errors import AgentsException, ApprovalMissing, RunTimeoutError
 from agentctl.net.defaults import get_defaults
-from agentctl.profile.traces import is_openais
+from agentctl.profile.traces import is_openai_url
 from agentctl.run.prepare import preview_request
 from agentctl.run.result import RunResultStreaming
 from agentctl.run.runner import Runner
 from agentctl.tracing.process import add_trace_processor
 
 from .job import Job
-from .provider import is_of_endpoint
+from .provider import is_endpoint_model
 
 if TYPE_CHECKING:
     from agentctl.run.state.run_state import RunState
 
 GRACE = 2.0
-"""Seconds that what was cancelled is given to end, before it is abandoned."""
+"""Seconds to wait for cancelled work to end before it is abandoned."""
 
 
 @dataclass(slots=True)
-class Stop:
-    """The one button that ends a run early, whoever presses it: a signal, a timer, a reader that went away."""
+class Cancellation:
+    """A request to end a run early, made by a signal, a timeout or a reader that disconnected."""
 
     reason: AgentsException | None = None
-    pressed: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def press(self, reason: AgentsException) -> None:
-        """End the run for this reason; the first one counts."""
+    def cancel(self, reason: AgentsException) -> None:
+        """Cancel the run for this reason; later calls have no effect."""
         if self.reason is None:
             self.reason = reason
-            self.pressed.set()
+            self.cancelled.set()
 
 
-def begin_tracing(job: Job) -> None:
-    """Make the processors of traces that the user named, once, before the first run of a job.
+def start_tracing(job: Job) -> None:
+    """Register the trace processors that the user configured; call once, before the first run of a job.
 
     Raises:
-        ConfigurationError: one cannot be made.
+        ConfigurationError: a processor cannot be created.
     """
     if job.traces.is_enabled and job.traces.processors:
-        # Only who has named any pays for it.
+        # Imported only if there are any.
         from agentctl.definitions.trace_processors import load_processors
 
         for processor in load_processors(job.traces.processors):
             add_trace_processor(processor)
 
 
-async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
-    """Run a job and yield all that happens; `RunFinished` comes last, whatever ends the run.
+async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEvent]:
+    """Run a job and yield its events; the last one is always `RunFinished`.
 
-    Where calls wait for approval, `job.decide` decides, and what follows is the same run. The connections stay open:
-    `close` is for whoever has the job.
+    If calls need approval, `job.decide` is called, and the same run is resumed. Connections stay open until the caller
+    calls `close`.
     """
     for note in job.notes:
         yield Warned(message=note)
@@ -72,27 +72,29 @@ async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
     try:
         await job.servers.attach(job.agent)
     except Exception as error:
-        yield not_begun(error)
+        yield failed_before_start(error)
         return
     loop = asyncio.get_running_loop()
-    timer = loop.call_later(job.timeout, stop.press, RunTimeoutError(job.timeout)) if job.timeout else None
-    given, goes_on = job.prompt, False
+    timer = loop.call_later(job.timeout, cancellation.cancel, RunTimeoutError(job.timeout)) if job.timeout else None
+    start, is_resumed = job.prompt, False
     try:
-        end = None if isinstance(given, str | list) else await _refused(job, given, stop)
+        end = None if isinstance(start, str | list) else await _await_decision(job, start, cancellation)
         while end is None:
             result = Runner.run_streamed(
-                job.agent, given, max_turns=job.max_turns, run_config=job.config, session=job.session
+                job.agent, start, max_turns=job.max_turns, run_config=job.config, session=job.session
             )
-            async with contextlib.aclosing(_piece(result, stop, goes_on=goes_on)) as events:
+            is_head = is_resumed  # A resumed run does not start again.
+            async with _cancellable(result, cancellation), contextlib.aclosing(result.run_events()) as events:
                 async for event in events:
+                    is_head = is_head and isinstance(event, RunStarted | AgentUpdatedStreamEvent)
                     if isinstance(event, RunFinished):
                         end = event
-                    else:
+                    elif not is_head:
                         yield event
             assert end is not None
             if end.interruptions and end.error is None:
-                given, goes_on = result.to_state(), True
-                end = await _refused(job, given, stop, end)
+                start, is_resumed = result.to_state(), True
+                end = await _await_decision(job, start, cancellation, end)
         yield end
     finally:
         if timer is not None:
@@ -100,14 +102,14 @@ async def perform(job: Job, stop: Stop) -> AsyncGenerator[RunEvent]:
 
 
 async def close(job: Job) -> None:
-    """Let go of the connections of a job, and of all that share its provider or its servers."""
+    """Close the connections of a job, and of all jobs that share its provider or servers."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(GRACE):
             await asyncio.gather(job.config.model_provider.aclose(), job.servers.close())
 
 
 async def preview(job: Job) -> dict[str, JSONValue]:
-    """Return the request that a job would begin with; nothing is sent."""
+    """Return the first request of a job without sending it."""
     assert isinstance(job.prompt, str | list)
     try:
         await job.servers.attach(job.agent)
@@ -116,60 +118,59 @@ async def preview(job: Job) -> dict[str, JSONValue]:
         await close(job)
 
 
-def not_begun(error: Exception) -> RunFinished:
-    """Return the last event of a run that failed before it began."""
+def failed_before_start(error: Exception) -> RunFinished:
+    """Return the last event of a run that failed before it started."""
     return RunFinished(final_output=None, agent=None, usage=Usage(), response_id=None, error=error)
 
 
-async def _piece(result: RunResultStreaming, stop: Stop, *, goes_on: bool) -> AsyncGenerator[RunEvent]:
-    """Yield the events of a run, or of one that goes on, which does not begin again."""
+@contextlib.asynccontextmanager
+async def _cancellable(result: RunResultStreaming, cancellation: Cancellation) -> AsyncIterator[None]:
+    """Cancel a run on request; at the end wait for it, but not for longer than the grace period."""
 
-    async def cancel_when_pressed() -> None:
-        await stop.pressed.wait()
-        result.cancel(reason=stop.reason)
+    async def cancel_on_request() -> None:
+        await cancellation.cancelled.wait()
+        result.cancel(reason=cancellation.reason)
 
-    watcher = asyncio.get_running_loop().create_task(cancel_when_pressed())
-    is_head = goes_on
+    watcher = asyncio.get_running_loop().create_task(cancel_on_request())
     try:
-        async for event in result.run_events():
-            is_head = is_head and isinstance(event, RunStarted | AgentUpdatedStreamEvent)
-            if not is_head:
-                yield event
+        yield
     finally:
         watcher.cancel()
         await asyncio.wait({result.run_loop_task}, timeout=GRACE)
 
 
-async def _refused(job: Job, state: RunState, stop: Stop, end: RunFinished | None = None) -> RunFinished | None:
-    """Have the calls that wait decided about; return the end of a run that does not go on, None of one that does."""
+async def _await_decision(
+    job: Job, state: RunState, cancellation: Cancellation, end: RunFinished | None = None
+) -> RunFinished | None:
+    """Wait for the decision on pending calls; return the last event of a run that ends, None to resume it."""
     error: Exception | None
     loop = asyncio.get_running_loop()
-    deciding = loop.create_task(_decision(job, state))
-    pressed = loop.create_task(stop.pressed.wait())
+    decision = loop.create_task(_decide(job, state))
+    cancelled = loop.create_task(cancellation.cancelled.wait())
     try:
-        await asyncio.wait({deciding, pressed}, return_when=asyncio.FIRST_COMPLETED)
-        error = stop.reason or deciding.result()
-    except Exception as raised:  # A ticket that cannot be written, for instance.
+        await asyncio.wait({decision, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+        error = cancellation.reason or decision.result()
+    except Exception as raised:  # For example, a ticket cannot be written.
         error = raised
     finally:
-        deciding.cancel()
-        pressed.cancel()
-        await asyncio.wait({deciding, pressed}, timeout=GRACE)
+        decision.cancel()
+        cancelled.cancel()
+        await asyncio.wait({decision, cancelled}, timeout=GRACE)
     if error is None:
         return None
-    return not_begun(error) if end is None else replace(end, error=error)
+    return failed_before_start(error) if end is None else replace(end, error=error)
 
 
-async def _decision(job: Job, state: RunState) -> AgentsException | None:
+async def _decide(job: Job, state: RunState) -> AgentsException | None:
     return ApprovalMissing(state.get_interruptions()) if job.decide is None else await job.decide(state)
 
 
 def _is_answered_by_openai(job: Job) -> bool:
-    """Say whether OpenAI's own service answers all of a run, as far as can be told: not for a model made in code."""
-    said = job.config.model
-    models = [said] if said is not None else [agent.model for agent in reachable_agents(job.agent)]
+    """Return whether the OpenAI API serves all agents of a run, as far as known; False for model objects."""
+    override = job.config.model
+    models = [override] if override is not None else [agent.model for agent in reachable_agents(job.agent)]
     default = job.export.default_model
-    if any(isinstance(model, Model) or not is_of_endpoint(model or default) for model in models):
+    if any(isinstance(model, Model) or not is_endpoint_model(model or default) for model in models):
         return False
     client = get_defaults().openai_client
-    return is_openais(job.export.base_url if client is None else str(client.base_url))
+    return is_openai_url(job.export.base_url if client is None else str(client.base_url))

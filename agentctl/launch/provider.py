@@ -1,4 +1,4 @@
-"""Where the models of a run come from: the endpoint that the user chose, how it is reached, and with which key."""
+"""The model provider of a run: endpoint, transport and key, from the settings."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
     from agentctl.net.endpoint import KeySource
 
 
-def provider_of(
+def make_provider(
     settings: Settings,
     key: Key | None,
     environ: Mapping[str, str],
     *,
     default_model: str | None,
-    takes_turns: bool,
-    serves_traces: bool,
+    is_multi_turn: bool,
+    use_for_tracing: bool,
 ) -> MultiProvider:
-    """Return what finds the models of a run. A client or default that the agent's own code has set counts as said."""
+    """Return the model provider of a run; clients and defaults set by the agent's code are respected."""
     client = settings.client
-    transport = _transport(settings, takes_turns=takes_turns)
+    transport = _transport(settings, is_multi_turn=is_multi_turn)
     uses_responses = settings.api == "responses" if settings.is_chosen("api") else None
     if get_defaults().openai_client is not None:
         return _Provider(default_model, openai_use_responses=uses_responses, responses_transport=transport)
     if transport != "http":
         check_websocket_origin(key, base_url=client.base_url, websocket_base_url=client.websocket_base_url)
-    sendable = _sendable(key, environ)
-    if serves_traces and sendable is not None and not isinstance(sendable, str):
-        sendable = _AlsoForTraces(sendable)
+    endpoint_key = _endpoint_key(key, environ)
+    if use_for_tracing and endpoint_key is not None and not isinstance(endpoint_key, str):
+        endpoint_key = _TraceKeySource(endpoint_key)
     return _Provider(
         default_model,
-        openai_api_key=sendable,
+        openai_api_key=endpoint_key,
         openai_base_url=client.base_url,
         openai_organization=client.organization,
         openai_project=client.project,
@@ -55,44 +55,49 @@ def provider_of(
     )
 
 
-def endpoint_in_force(loaded: Loaded, environ: Mapping[str, str]) -> Endpoint:
-    """Return where requests go, with the key that may be sent there, where there is one."""
-    client = loaded.settings.client
+def effective_endpoint(loaded: Loaded, environ: Mapping[str, str]) -> Endpoint:
+    """Return the endpoint of requests, with the key that may be sent to it, if any."""
+    return make_endpoint(loaded.settings.client, find_key(loaded, environ).credential, environ)
+
+
+def make_endpoint(client: ClientSettings, key: Key | None, environ: Mapping[str, str]) -> Endpoint:
+    """Return the endpoint of the settings, with its key, if any."""
     return Endpoint(
         base_url=client.base_url,
-        key=_sendable(find_key(loaded, environ).credential, environ),
+        key=_endpoint_key(key, environ),
         organization=client.organization,
         project=client.project,
     )
 
 
 def http_options(client: ClientSettings) -> HttpOptions:
-    """Return how patient the requests are, and whom they trust, as the user decided."""
+    """Return the timeout, retries and CA file of requests from the settings."""
     return HttpOptions(request_timeout=client.request_timeout, max_retries=client.retries, ca_file=client.ca_file)
 
 
-def is_of_endpoint(model: str | None) -> bool:
-    """Return whether the endpoint of the run serves a model of this name."""
+def is_endpoint_model(model: str | None) -> bool:
+    """Return whether a model name belongs to the endpoint of the run rather than another provider."""
     return model is None or "/" not in model or model.startswith("openai/")
 
 
 def set_default_keys(
     key: Key | None, tracing_key: Key | None, settings: Settings, environ: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Make the user's keys the defaults of the process, and return what the user should be told.
+    """Set the user's keys as defaults of the process, and return notes for the user.
 
-    Code of an agent that sets defaults of its own comes later, and has the last word.
+    Call before the agent's code is imported, so that defaults set there take precedence.
     """
     if isinstance(key, Credential) and key.value != NO_KEY:
-        theirs = {origin_of(url) for url in (OPENAI_BASE_URL, environ.get("OPENAI_BASE_URL", "").strip()) if url}
-        # Where a default key counts, this one must be for: not more than the user said.
-        if theirs <= (key.origins or {origin_of(settings.client.base_url)}):
+        urls = (OPENAI_BASE_URL, environ.get("OPENAI_BASE_URL", "").strip())
+        openai_origins = {origin_of(url) for url in urls if url}
+        # A default key is sent to these origins, so the user must have allowed it for all of them.
+        if openai_origins <= (key.origins or {origin_of(settings.client.base_url)}):
             set_default_openai_key(key.value, use_for_tracing=key == tracing_key)
     match tracing_key:
         case Credential(value=value):
             set_tracing_export_api_key(value)
         case KeyFromKeyring(entry=entry) if tracing_key != key:
-            # Only who has such a key pays for it.
+            # Imported only for such a key.
             from agentctl.profile.keyring import fetch
 
             try:
@@ -102,13 +107,14 @@ def set_default_keys(
     return ()
 
 
-def _transport(settings: Settings, *, takes_turns: bool) -> Transport:
-    """Return the transport of a run: what was chosen, or what is quicker for it where that is left to us."""
+def _transport(settings: Settings, *, is_multi_turn: bool) -> Transport:
+    """Return the transport of a run: the chosen one, or with `auto` the faster one."""
     client, defaults = settings.client, get_defaults()
     if (settings.api if settings.is_chosen("api") else defaults.openai_api) == "chat_completions":
         if settings.transport == "websocket":
             raise ConfigurationError(
-                "chat_completions has no websocket: choose `auto` or `http`, or the API `responses`", key="transport"
+                "chat_completions does not support websocket; use `auto`, `http` or the API `responses`",
+                key="transport",
             )
         return "http"
     if settings.transport != "auto":
@@ -118,19 +124,19 @@ def _transport(settings: Settings, *, takes_turns: bool) -> Transport:
     if defaults.openai_client is not None:
         return "http"
     has_sockets = client.websocket_base_url is not None or origin_of(client.base_url) == origin_of(OPENAI_BASE_URL)
-    # A run that can take only one turn is quicker over HTTP, by a round trip.
-    return "auto" if has_sockets and takes_turns else "http"
+    # A run of a single turn is faster over HTTP, by one round trip.
+    return "auto" if has_sockets and is_multi_turn else "http"
 
 
-def _sendable(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | None:
-    """Return the key as an endpoint takes it; a program is run, and the keyring asked, once a request needs it."""
+def _endpoint_key(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | None:
+    """Return the key for an endpoint; a program or keyring is used only when a request needs the key."""
     match key:
         case None:
             return None
         case Credential(value=value):
             return value
         case KeyFromCommand(command=command):
-            # 2 ms, with what starts programs.
+            # 2 ms, including subprocess support.
             from agentctl.profile.key_command import KeyCommand
 
             return KeyCommand(command, environ)
@@ -143,7 +149,7 @@ def _sendable(key: Key | None, environ: Mapping[str, str]) -> str | KeySource | 
 
 
 class _Provider(MultiProvider):
-    """Finds the models of a run; an agent that names none, whoever hands over to it, has the user's default."""
+    """A provider that uses the user's default model for agents without one."""
 
     def __init__(self, default_model: str | None, **options: Any) -> None:
         super().__init__(**options)
@@ -154,8 +160,8 @@ class _Provider(MultiProvider):
 
 
 @dataclass(frozen=True, slots=True)
-class _AlsoForTraces:
-    """A source of keys with which traces are exported too, once a request has asked for one."""
+class _TraceKeySource:
+    """A key source that also sets each key for exporting traces."""
 
     source: KeySource
 

@@ -1,4 +1,4 @@
-"""MCP servers, over stdio, SSE and streamable HTTP, and their tools: a lazy facade over the `mcp` package."""
+"""MCP servers over stdio, SSE and streamable HTTP, and their tools: a lazy facade over the `mcp` package."""
 
 from typing import TYPE_CHECKING
 

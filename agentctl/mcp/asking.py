@@ -1,4 +1,4 @@
-"""What is asked of a server at the moment, as the two ends of `mcp` see it: who asks, and what carries it."""
+"""Status of the current request, shared by its caller and its transport across the `mcp` package."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from agentctl.errors import ServiceError
 
 
 @dataclass(slots=True)
-class Asking:
-    """What a carrier has heard of a request, and of those that it brought about."""
+class RequestStatus:
+    """The server's responses to the HTTP requests of one MCP request."""
 
-    is_taken: bool = False
-    """The server has taken one."""
-    is_forgotten: bool = False
-    """The server has refused one, as it has forgotten the session."""
-    refusal: ServiceError | None = None
-    """What the carrier says of the last that was refused; `mcp` says only that there was an error."""
+    is_accepted: bool = False
+    """Whether the server has accepted one."""
+    is_session_unknown: bool = False
+    """Whether the server has rejected one because it no longer knows the session."""
+    error: ServiceError | None = None
+    """The transport's error for the last response, since `mcp` reports no details."""
 
 
-ASKING: ContextVar[Asking | None] = ContextVar("asking", default=None)
-"""What is asked at the moment: `mcp` sends each request in the context of who asked."""
+REQUEST_STATUS: ContextVar[RequestStatus | None] = ContextVar("request_status", default=None)
+"""The status of the current request; `mcp` sends each request in its caller's context."""

@@ -1,4 +1,4 @@
-"""The MCP servers of the agents of a program that runs them: begun beside everything else, ended together."""
+"""Automatic connection of agents' MCP servers, in the background, for programs that run agents."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Attachment:
-    """The servers that nobody else has connected, from the first run that has an agent with them to the last."""
+    """The servers that this program connected, from the first run with such an agent until `close`."""
 
-    _begun: list[SessionServer[Any]] = field(default_factory=list)
+    _servers: list[SessionServer[Any]] = field(default_factory=list)
     _managers: list[MCPServerManager] = field(default_factory=list)
-    """Those of other makers."""
+    """Managers of custom server classes."""
     _known: set[int] = field(default_factory=set)
 
     async def attach(self, agent: Agent[Any]) -> None:
-        """Begin to connect the servers of an agent and of all that it may hand over to or call.
+        """Start connecting the servers of an agent and of all agents that it can hand off to or call.
 
-        Whoever needs one waits for it. Those of other makers, for which nobody could wait, are connected.
+        Built-in server classes connect in the background, and calls wait for them. Custom ones cannot be waited for
+        later, so they are connected before this method returns.
 
         Raises:
-            Exception: as a server of another maker raised it.
+            Exception: the error of a custom server class.
         """
         servers = [server for server in servers_of(agent) if id(server) not in self._known]
         if not servers:
             return
-        # Only agents with servers pay for it.
+        # Imported only for agents with servers.
         from .manager import MCPServerManager
         from .session_server import SessionServer
 
@@ -48,34 +49,34 @@ class Attachment:
             if not isinstance(server, SessionServer):
                 others.append(server)
             elif not server.is_connected:
-                self._begun.append(server)
-                server.begin_to_connect()
+                self._servers.append(server)
+                server.start_connecting()
         if others:
             manager = MCPServerManager(others, strict=True, connect_in_parallel=True)
             self._managers.append(manager)
             await manager.connect_all()
 
     async def close(self) -> None:
-        """End what was begun."""
-        begun, managers = self._begun, self._managers
-        self._begun, self._managers, self._known = [], [], set()
+        """Clean up the connected servers."""
+        servers, managers = self._servers, self._managers
+        self._servers, self._managers, self._known = [], [], set()
         await asyncio.gather(
-            *(server.cleanup() for server in begun),
+            *(server.cleanup() for server in servers),
             *(manager.cleanup_all() for manager in managers),
             return_exceptions=True,
         )
 
 
 def servers_of(agent: Agent[Any]) -> Iterator[MCPServer]:
-    """Yield the servers of an agent and of every agent that it may hand over to or call, as far as can be told."""
-    waiting, seen = [agent], {id(agent)}
-    while waiting:
-        each = waiting.pop(0)
-        yield from each.mcp_servers
-        for next_agent in _next_agents(each):
+    """Yield the servers of an agent and of all agents that it is known to hand off to or call."""
+    queue, seen = [agent], {id(agent)}
+    while queue:
+        current = queue.pop(0)
+        yield from current.mcp_servers
+        for next_agent in _next_agents(current):
             if id(next_agent) not in seen:
                 seen.add(id(next_agent))
-                waiting.append(next_agent)
+                queue.append(next_agent)
 
 
 def _next_agents(agent: Agent[Any]) -> Iterator[Agent[Any]]:

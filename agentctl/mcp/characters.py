@@ -1,4 +1,4 @@
-"""Halves of characters, which programs leave that cut a text at a fixed length; JSON can say them, UTF-8 cannot."""
+"""Replacement of lone surrogates, which truncated texts may end with; JSON can express them, UTF-8 cannot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agentctl.agent.wire import JSONValue
 
 
 def whole_characters(value: JSONValue) -> JSONValue:
-    """Return a value of JSON with a question mark in place of each half of a character."""
+    """Return a JSON value with a question mark in place of each lone surrogate."""
     text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode()

@@ -1,4 +1,4 @@
-"""A connection to a server: a session of `mcp`, kept in a task of its own from its beginning to its end."""
+"""A connection to a server: a session of `mcp` that lives in a task of its own."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from mcp.shared.message import SessionMessage
 
 Streams: TypeAlias = tuple[Any, Any]
-"""The two streams of messages that a transport of `mcp` gives: those of the server, and those to it."""
+"""The two message streams of a transport of `mcp`: from the server, and to it."""
 
-_CLOSING_SECONDS = 5.0
-"""How long the end of a connection may take, before it is broken off."""
+_CLOSE_TIMEOUT = 5.0
+"""Seconds for closing a connection before it is cancelled."""
 
 
 class Connection:
-    """A session with a server, from the moment on that it is begun; whoever needs it waits for it.
+    """A session with a server, which starts connecting on creation; `wait_ready` waits for it.
 
-    It is given up if it has not begun within `patience` seconds. It is entered and left in one task, as its cancel
-    scopes have it, and used from any task of the loop.
+    It fails if it is not ready within `connect_timeout` seconds. The session is entered and exited in one task, as its
+    cancel scopes require, and can be used from any task of the loop.
     """
 
     def __init__(
@@ -37,67 +37,67 @@ class Connection:
         name: str,
         open_streams: Callable[[], AbstractAsyncContextManager[Streams]],
         *,
-        patience: float | None,
+        connect_timeout: float | None,
         message_handler: Callable[[IncomingMessage], Awaitable[None]],
         predecessor: Connection | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.failure: Exception | None = None
-        """What ended it, or kept it from beginning."""
+        """The error that ended the connection or prevented it."""
         self._open_streams = open_streams
-        self._patience = patience
+        self._connect_timeout = connect_timeout
         self._message_handler = message_handler
         self._predecessor = predecessor
         self._client: Client | None = None
         self._is_settled = asyncio.Event()
         self._has_ended = asyncio.Event()
-        self._task = self.loop.create_task(self._keep(), name=f"MCP server {name}")
+        self._task = self.loop.create_task(self._run(), name=f"MCP server {name}")
 
     @property
     def is_lost(self) -> bool:
-        """Whether it has ended, or is about to."""
+        """Return whether the connection has ended or is closing."""
         return self._has_ended.is_set() or self._task.done()
 
     @property
     def client(self) -> Client | None:
-        """The session, once it has begun."""
+        """The session, None until it is ready."""
         return self._client
 
-    async def begun(self) -> Client:
-        """Wait until the session has begun, and return it.
+    async def wait_ready(self) -> Client:
+        """Wait until the session is ready, and return it.
 
         Raises:
-            Exception: what kept it from beginning.
+            Exception: the connection failed.
         """
         await self._is_settled.wait()
         if self._client is None:
-            raise self.failure or ConnectionError("the connection was closed before it was made")
+            raise self.failure or ConnectionError("the connection was closed before it was established")
         return self._client
 
     def end(self) -> None:
-        """Let it end: at once where it has not begun, else in good order."""
+        """Close the connection without waiting; a pending connect is cancelled."""
         self._has_ended.set()
         if not self._is_settled.is_set():
             self._task.cancel()
 
-    async def over(self) -> None:
-        """Wait until it has ended, and all that it held was let go of."""
+    async def wait_closed(self) -> None:
+        """Wait until the connection is closed and its resources are released."""
         await asyncio.wait({self._task})
 
-    async def _keep(self) -> None:
+    async def _run(self) -> None:
         try:
             if self._predecessor is not None:
-                await self._predecessor.over()
+                await self._predecessor.wait_closed()
                 self._predecessor = None
-            async with asyncio.timeout(self._patience) as limit, self._session() as client:
+            async with asyncio.timeout(self._connect_timeout) as limit, self._session() as client:
                 limit.reschedule(None)
                 self._client = client
                 self._is_settled.set()
                 await self._has_ended.wait()
-                limit.reschedule(self.loop.time() + _CLOSING_SECONDS)
+                limit.reschedule(self.loop.time() + _CLOSE_TIMEOUT)
         except TimeoutError as error:
-            is_silent = limit.expired() and self._client is None
-            self.failure = TimeoutError(f"it did not answer within {self._patience:g} s") if is_silent else error
+            is_timeout = limit.expired() and self._client is None
+            self.failure = TimeoutError(f"no response within {self._connect_timeout:g} s") if is_timeout else error
         except Exception as error:
             self.failure = error
         finally:
@@ -111,29 +111,29 @@ class Connection:
             from mcp import Client
 
             client = Client(
-                _opened(_Watched(read, self._has_ended), write),
+                _transport(_MonitoredStream(read, self._has_ended), write),
                 cache=None,
-                message_handler=_heard_by(self._message_handler),
+                message_handler=_handler(self._message_handler),
             )
             async with client:
                 yield client
 
 
-def _heard_by(hear: Callable[[IncomingMessage], Awaitable[None]]) -> MessageHandlerFnT:
+def _handler(handle: Callable[[IncomingMessage], Awaitable[None]]) -> MessageHandlerFnT:
     async def handler(message: IncomingMessage) -> None:
-        await hear(message)
+        await handle(message)
 
     return handler
 
 
 @asynccontextmanager
-async def _opened(read: Any, write: Any) -> AsyncIterator[Streams]:
-    """Be a transport of streams that are open."""
+async def _transport(read: Any, write: Any) -> AsyncIterator[Streams]:
+    """Wrap open streams as a transport."""
     yield read, write
 
 
-class _Watched:
-    """A stream of messages that tells when it ends."""
+class _MonitoredStream:
+    """A message stream that sets an event when it ends."""
 
     def __init__(self, stream: Any, has_ended: asyncio.Event) -> None:
         self._stream = stream
@@ -141,7 +141,7 @@ class _Watched:
 
     @property
     def last_context(self) -> Context | None:
-        """The context that the last message was sent in, where the stream knows it."""
+        """The context in which the last message was sent, if the stream provides it."""
         context: Context | None = getattr(self._stream, "last_context", None)
         return context
 

@@ -1,4 +1,4 @@
-"""Which of a server's tools an agent has: lists of names, or a function that says so of each."""
+"""Tool filters, which select the tools of a server for an agent by name or by a function."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class ToolFilterContext:
-    """For whom tools are listed."""
+    """The agent and the run for which tools are listed."""
 
     run_context: RunContextWrapper[Any]
     agent: Agent[Any]
@@ -27,11 +27,11 @@ class ToolFilterContext:
 
 
 ToolFilterCallable: TypeAlias = Callable[[ToolFilterContext, Any], bool | Awaitable[bool]]
-"""Says whether an agent has a tool, the `mcp.types.Tool` of the server."""
+"""Decides whether an agent gets a tool, the `mcp.types.Tool` of the server."""
 
 
 class ToolFilterStatic(TypedDict):
-    """Names of tools: those that are there, where that is said, but for those that are not."""
+    """Names of allowed tools, all by default, and of blocked ones."""
 
     allowed_tool_names: NotRequired[list[str]]
     blocked_tool_names: NotRequired[list[str]]
@@ -43,50 +43,50 @@ ToolFilter: TypeAlias = ToolFilterCallable | ToolFilterStatic | None
 def create_static_tool_filter(
     allowed_tool_names: list[str] | None = None, blocked_tool_names: list[str] | None = None
 ) -> ToolFilterStatic | None:
-    """Return a filter by names; None where neither list is given."""
+    """Return a filter by names, None without either list."""
     if allowed_tool_names is None and blocked_tool_names is None:
         return None
-    wanted: ToolFilterStatic = {}
+    tool_filter: ToolFilterStatic = {}
     if allowed_tool_names is not None:
-        wanted["allowed_tool_names"] = allowed_tool_names
+        tool_filter["allowed_tool_names"] = allowed_tool_names
     if blocked_tool_names is not None:
-        wanted["blocked_tool_names"] = blocked_tool_names
-    return wanted
+        tool_filter["blocked_tool_names"] = blocked_tool_names
+    return tool_filter
 
 
-async def filtered(
+async def filter_tools(
     tools: list[MCPTool],
-    wanted: ToolFilter,
+    tool_filter: ToolFilter,
     *,
     server_name: str,
     run_context: RunContextWrapper[Any] | None,
     agent: Agent[Any] | None,
 ) -> list[MCPTool]:
-    """Return the tools that pass; one for which the function fails does not.
+    """Return the tools that pass the filter; a tool for which the function fails does not.
 
     Raises:
-        UserError: there is a function, and neither context nor agent that it could be told of.
+        UserError: the filter is a function, but context or agent is missing.
     """
-    if wanted is None:
+    if tool_filter is None:
         return tools
-    if isinstance(wanted, dict):
-        allowed, blocked = wanted.get("allowed_tool_names"), wanted.get("blocked_tool_names", ())
+    if isinstance(tool_filter, dict):
+        allowed, blocked = tool_filter.get("allowed_tool_names"), tool_filter.get("blocked_tool_names", ())
         return [tool for tool in tools if (allowed is None or tool.name in allowed) and tool.name not in blocked]
     if run_context is None or agent is None:
         raise UserError(
             f"the tool_filter of MCP server {server_name!r} is a function: list_tools needs run_context and agent"
         )
     context = ToolFilterContext(run_context, agent, server_name)
-    return [tool for tool in tools if await _passes(tool, wanted, context)]
+    return [tool for tool in tools if await _passes(tool, tool_filter, context)]
 
 
-async def _passes(tool: MCPTool, wanted: ToolFilterCallable, context: ToolFilterContext) -> bool:
+async def _passes(tool: MCPTool, tool_filter: ToolFilterCallable, context: ToolFilterContext) -> bool:
     try:
-        answer = wanted(context, tool)
-        return bool(await answer if inspect.isawaitable(answer) else answer)
+        result = tool_filter(context, tool)
+        return bool(await result if inspect.isawaitable(result) else result)
     except Exception as error:
         logger.warning(
-            "tool %s of MCP server %s is left out, as its filter failed: %s: %s",
+            "tool %s of MCP server %s is omitted because the tool_filter failed: %s: %s",
             tool.name,
             context.server_name,
             type(error).__name__,

@@ -1,4 +1,4 @@
-"""Several servers, connected side by side and cleaned up together."""
+"""A manager that connects several servers concurrently and cleans them up together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from agentctl.agent.durations import check_seconds
+from agentctl.agent.durations import validate_seconds
 from agentctl.agent.mcp.server import MCPServer
 from agentctl.log import logger
 
@@ -15,22 +15,22 @@ from .session_server import SessionServer
 
 
 class MCPServerManager:
-    """Connects servers, and cleans them up in the end; a server that fails need not fail the others.
+    """Connects servers and cleans them up at the end; the failure of one does not affect the others unless `strict`.
 
-    Each server is connected and cleaned up in one task of its own. Ours are all started at once; those of other makers
-    one after the other, unless `connect_in_parallel`.
+    Each server is connected and cleaned up in a task of its own. Built-in server classes are connected concurrently,
+    custom ones in sequence unless `connect_in_parallel` is set.
 
     Args:
-        servers: The servers; one that is named twice counts once.
-        connect_timeout_seconds: How long connecting each may take; None is as long as it likes.
-        cleanup_timeout_seconds: How long cleaning up each may take.
-        drop_failed_servers: Whether `active_servers` leaves out those that could not be connected.
-        strict: Whether the first failure is raised, and all are cleaned up.
-        suppress_cancelled_error: Whether a connect that was cancelled from within counts as a failure like any other.
-        connect_in_parallel: Whether servers of other makers are connected side by side, too.
+        servers: The servers; duplicates are ignored.
+        connect_timeout_seconds: Time limit for connecting each server; None is no limit.
+        cleanup_timeout_seconds: Time limit for cleaning up each server; None is no limit.
+        drop_failed_servers: Whether `active_servers` excludes servers that could not be connected.
+        strict: Whether to raise the first failure and clean up all servers.
+        suppress_cancelled_error: Whether a connect that is cancelled from inside counts as an ordinary failure.
+        connect_in_parallel: Whether to connect custom server classes concurrently, too.
 
     Raises:
-        ValueError: a timeout is no positive, finite number of seconds.
+        ValueError: a timeout is not a positive, finite number of seconds.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class MCPServerManager:
         connect_in_parallel: bool = False,
     ) -> None:
         if connect_timeout_seconds is not None:
-            check_seconds("connect_timeout_seconds", connect_timeout_seconds)
+            validate_seconds("connect_timeout_seconds", connect_timeout_seconds)
         if cleanup_timeout_seconds is not None:
-            check_seconds("cleanup_timeout_seconds", cleanup_timeout_seconds)
+            validate_seconds("cleanup_timeout_seconds", cleanup_timeout_seconds)
         self.connect_timeout_seconds = connect_timeout_seconds
         self.cleanup_timeout_seconds = cleanup_timeout_seconds
         self.drop_failed_servers = drop_failed_servers
@@ -55,7 +55,7 @@ class MCPServerManager:
         self.suppress_cancelled_error = suppress_cancelled_error
         self.connect_in_parallel = connect_in_parallel
         self._servers = list(dict.fromkeys(servers))
-        self._keepers: dict[MCPServer, _Keeper] = {}
+        self._tasks: dict[MCPServer, _ServerTask] = {}
         self._errors: dict[MCPServer, BaseException] = {}
         self._has_connected = False
 
@@ -66,10 +66,10 @@ class MCPServerManager:
 
     @property
     def active_servers(self) -> list[MCPServer]:
-        """The servers for an agent: those that are connected, or all of them if failed ones are not dropped."""
+        """The servers for an agent: the connected ones, or all if failed ones are not dropped."""
         if not (self._has_connected and self.drop_failed_servers):
             return list(self._servers)
-        return [server for server in self._servers if server in self._keepers]
+        return [server for server in self._servers if server in self._tasks]
 
     @property
     def failed_servers(self) -> list[MCPServer]:
@@ -78,20 +78,20 @@ class MCPServerManager:
 
     @property
     def errors(self) -> dict[MCPServer, BaseException]:
-        """What went wrong with each server that failed."""
+        """The errors of failed servers."""
         return dict(self._errors)
 
     async def connect_all(self) -> list[MCPServer]:
-        """Connect all servers that are not, and return those that are active.
+        """Connect all servers that are not connected yet, and return the active ones.
 
         Raises:
-            Exception: as the first server that failed raised it, if `strict`.
+            Exception: the error of the first failed server, if `strict`.
         """
         self._errors = {}
-        return await self._connect([server for server in self._servers if server not in self._keepers])
+        return await self._connect([server for server in self._servers if server not in self._tasks])
 
     async def reconnect(self, *, failed_only: bool = True) -> list[MCPServer]:
-        """Connect the servers that failed, or clean up all and connect them anew; return those that are active."""
+        """Connect the failed servers, or clean up and connect all of them; return the active ones."""
         if not failed_only:
             await self.cleanup_all()
             return await self.connect_all()
@@ -101,7 +101,7 @@ class MCPServerManager:
         return await self._connect(failed)
 
     async def cleanup_all(self) -> None:
-        """Clean up all servers, side by side; what goes wrong is logged and kept in `errors`."""
+        """Clean up all servers concurrently; failures are logged and added to `errors`."""
         await self._clean_up(self._servers)
         self._has_connected = False
 
@@ -117,16 +117,16 @@ class MCPServerManager:
     async def _connect(self, servers: list[MCPServer]) -> list[MCPServer]:
         try:
             for server in servers:
-                keeper = self._keepers[server] = _Keeper(server, self.connect_timeout_seconds)
+                task = self._tasks[server] = _ServerTask(server, self.connect_timeout_seconds)
                 if not (self.connect_in_parallel or isinstance(server, SessionServer)):
-                    await keeper.is_settled.wait()
+                    await task.is_settled.wait()
             for server in servers:
-                await self._keepers[server].is_settled.wait()
+                await self._tasks[server].is_settled.wait()
         except BaseException:
             await self._clean_up(servers)
             raise
         for server in servers:
-            await self._note(server)
+            await self._check(server)
         self._has_connected = True
         first = next(iter(self._errors.values()), None)
         if first is not None and self._is_raised(first):
@@ -139,54 +139,54 @@ class MCPServerManager:
             return not self.suppress_cancelled_error
         return self.strict
 
-    async def _note(self, server: MCPServer) -> None:
-        error = self._keepers[server].error
+    async def _check(self, server: MCPServer) -> None:
+        error = self._tasks[server].error
         if error is None:
             return
-        logger.warning("MCP server %s cannot be connected: %s", server.name, error or type(error).__name__)
+        logger.warning("cannot connect to MCP server %s: %s", server.name, error or type(error).__name__)
         self._errors[server] = error
         await self._clean_up([server])
 
     async def _clean_up(self, servers: Iterable[MCPServer]) -> None:
-        keepers = {server: keeper for server in servers if (keeper := self._keepers.pop(server, None)) is not None}
-        for keeper in keepers.values():
-            keeper.end(self.cleanup_timeout_seconds)
-        for server, keeper in keepers.items():
-            was_connected = keeper.error is None
-            await keeper.over()
-            if was_connected and keeper.error is not None:
-                logger.warning("MCP server %s cannot be cleaned up: %s", server.name, keeper.error)
-                self._errors[server] = keeper.error
+        tasks = {server: task for server in servers if (task := self._tasks.pop(server, None)) is not None}
+        for task in tasks.values():
+            task.end(self.cleanup_timeout_seconds)
+        for server, task in tasks.items():
+            was_connected = task.error is None
+            await task.wait()
+            if was_connected and task.error is not None:
+                logger.warning("cannot clean up MCP server %s: %s", server.name, task.error)
+                self._errors[server] = task.error
 
 
-class _Keeper:
-    """Connects a server and cleans it up, in one task."""
+class _ServerTask:
+    """A task that connects a server, waits, and cleans it up."""
 
     def __init__(self, server: MCPServer, timeout: float | None) -> None:
         self.error: BaseException | None = None
         self.is_settled = asyncio.Event()
         self._server = server
         self._cleanup_timeout: float | None = None
-        self._is_asked_to_end = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._keep(timeout), name=f"keeper of {server.name}")
+        self._end_requested = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._run(timeout), name=f"MCP server {server.name}")
 
     def end(self, timeout: float | None) -> None:
-        """Let the server be cleaned up, in this time; connecting is broken off."""
+        """Request cleanup within a time limit; a pending connect is cancelled."""
         self._cleanup_timeout = timeout
-        self._is_asked_to_end.set()
+        self._end_requested.set()
         if not self.is_settled.is_set():
             self._task.cancel()
 
-    async def over(self) -> None:
+    async def wait(self) -> None:
         """Wait until the server is cleaned up."""
         await asyncio.wait({self._task})
 
-    async def _keep(self, timeout: float | None) -> None:
+    async def _run(self, timeout: float | None) -> None:
         try:
             async with asyncio.timeout(timeout):
                 await self._server.connect()
         except (Exception, asyncio.CancelledError) as error:
-            self.error = _timeout(error, "connecting", timeout)
+            self.error = _with_timeout_message(error, "connecting", timeout)
             self.is_settled.set()
             if _is_cancelled():
                 raise
@@ -194,7 +194,7 @@ class _Keeper:
             try:
                 self.is_settled.set()
                 if self.error is None:
-                    await self._is_asked_to_end.wait()
+                    await self._end_requested.wait()
             finally:
                 await self._clean_up()
 
@@ -203,7 +203,7 @@ class _Keeper:
             async with asyncio.timeout(self._cleanup_timeout):
                 await self._server.cleanup()
         except (Exception, asyncio.CancelledError) as error:
-            self.error = self.error or _timeout(error, "cleaning up", self._cleanup_timeout)
+            self.error = self.error or _with_timeout_message(error, "cleaning up", self._cleanup_timeout)
             if _is_cancelled():
                 raise
 
@@ -213,8 +213,8 @@ def _is_cancelled() -> bool:
     return task is not None and bool(task.cancelling())
 
 
-def _timeout(error: BaseException, what: str, seconds: float | None) -> BaseException:
-    """Return an error with words where it is the silent one of a time limit."""
+def _with_timeout_message(error: BaseException, what: str, seconds: float | None) -> BaseException:
+    """Return the error, with a message if it is the empty one of a timeout."""
     if isinstance(error, TimeoutError) and not str(error):
-        return TimeoutError(f"{what} took longer than {seconds:g} s")
+        return TimeoutError(f"{what} timed out after {seconds:g} s")
     return error

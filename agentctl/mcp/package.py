@@ -1,4 +1,4 @@
-"""The `mcp` package, imported when the first server is connected, off the event loop."""
+"""Import of the `mcp` package, in a thread, when the first server is connected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agentctl.threads import in_daemon_thread
 
 
 async def load_mcp() -> None:
-    """Import the package in a thread: it takes half a second, for which nothing else has to wait.
+    """Import the package in a thread, since it takes half a second that would block the event loop.
 
     Raises:
         UserError: it is not installed.
@@ -20,11 +20,11 @@ async def load_mcp() -> None:
     except ModuleNotFoundError as error:
         if error.name != "mcp":
             raise
-        raise UserError("MCP servers need a package that is not installed: pip install 'agentctl[mcp]'") from error
+        raise UserError("MCP servers need the mcp package: pip install 'agentctl[mcp]'") from error
 
 
 def _import() -> None:
     import_module("mcp")
     for name in ("mcp", "client"):
-        # What it logs is for who asks for it: without a handler, warnings would be printed.
+        # Without any handler, logging would print its warnings.
         logging.getLogger(name).addHandler(logging.NullHandler())

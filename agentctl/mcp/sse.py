@@ -1,4 +1,4 @@
-"""A server that is spoken to over HTTP with server-sent events, as the protocol had it before 2025."""
+"""MCP servers over HTTP with server-sent events, the protocol's transport before 2025."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 class MCPServerSseParams(HttpServerParams):
-    """Where a server is, and how it is reached."""
+    """Address of a server, and options of the connection."""
 
 
 class MCPServerSse(HttpServer[MCPServerSseParams]):
-    """A server that is spoken to over HTTP with server-sent events, as the protocol had it before 2025."""
+    """A server over HTTP with server-sent events, the protocol's transport before 2025."""
 
-    _refusal_is_silent = True
+    _ends_on_rejection = True
 
     def _default_name(self) -> str:
         return f"sse: {shown_url(self.params['url'])}"
 
-    def _names_session(self, asked: Mapping[str, str]) -> bool:
-        return True  # In its address.
+    def _has_session(self, request_headers: Mapping[str, str]) -> bool:
+        return True  # The session id is part of the URL.
 
     def create_streams(self) -> AbstractAsyncContextManager[Streams]:
-        """Return what opens the connection."""
+        """Return a context manager that opens the connection and yields its streams."""
         return self._streams()
 
     @asynccontextmanager
@@ -40,8 +40,8 @@ class MCPServerSse(HttpServer[MCPServerSseParams]):
 
         client = self._http_client()
 
-        def made(headers: object = None, timeout: object = None, auth: object = None) -> httpx2.AsyncClient:
+        def client_factory(headers: object = None, timeout: object = None, auth: object = None) -> httpx2.AsyncClient:
             return client
 
-        async with sse_client(self.params["url"], httpx_client_factory=made) as streams:
+        async with sse_client(self.params["url"], httpx_client_factory=client_factory) as streams:
             yield streams

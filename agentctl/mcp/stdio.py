@@ -1,4 +1,4 @@
-"""A server that is a process of its own, spoken to over its stdin and stdout."""
+"""MCP servers that run as a child process, over its stdin and stdout."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from .connection import Streams
 from .package import load_mcp
 from .session_server import SessionServer
 
-_PATIENCE = 1.0
-"""Seconds that a process which was spoken to has to end by itself, once its stdin is closed."""
-_LAST_WORDS = 0.5
-"""Seconds that the process has after SIGTERM or the end of its output, and its output after its end."""
-_LONGEST_LINE = 64 * 1024 * 1024
-_LONGEST_COMPLAINT = 4096
+_EXIT_TIMEOUT = 1.0
+"""Seconds for the process to exit once its stdin is closed, if it has written any output."""
+_GRACE = 0.5
+"""Seconds for the process to exit after SIGTERM or the end of its output, and for its output to end after its exit."""
+_MAX_LINE = 64 * 1024 * 1024
+_MAX_STDERR_LINE = 4096
 _SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
-"""What the names of variables with secrets have in them."""
+"""Words in the names of environment variables with secrets."""
 
 
 class MCPServerStdioParams(TypedDict):
-    """The program that the server is, and what it is started with."""
+    """The program of a server, with its arguments and environment."""
 
     command: str
     args: NotRequired[list[str]]
     env: NotRequired[dict[str, str]]
-    """Variables it gets beside PATH, HOME and the like; of our environment it gets no others."""
+    """Environment variables besides PATH, HOME and the like; no others are inherited."""
     cwd: NotRequired[str | Path]
     encoding: NotRequired[str]
-    """Of the messages; utf-8 unless said."""
+    """Encoding of the messages; utf-8 by default."""
     encoding_error_handler: NotRequired[Literal["strict", "ignore", "replace"]]
 
 
 class MCPServerStdio(SessionServer[MCPServerStdioParams]):
-    """A server that is a process of its own, spoken to over its stdin and stdout.
+    """A server that runs as a child process, over its stdin and stdout.
 
-    It has a process group of its own, which ends with the connection, and gets of our environment only PATH, HOME and
-    the like. What it writes to stderr goes to the log, and its last line into the message when it ends unasked.
+    It has its own process group, which is terminated with the connection, and inherits only PATH, HOME and the like.
+    Its stderr goes to the log, and the last line into the error message if it exits unexpectedly.
     """
 
     _process: _Process | None = None
@@ -58,18 +58,18 @@ class MCPServerStdio(SessionServer[MCPServerStdioParams]):
         return f"stdio: {self.params['command']}"
 
     def create_streams(self) -> AbstractAsyncContextManager[Streams]:
-        """Return what starts the process, and ends it."""
+        """Return a context manager that starts and stops the process and yields its streams."""
         return self._streams()
 
-    def how_it_ended(self) -> str:
-        """Return how the process ended, and its last words."""
+    def describe_ending(self) -> str:
+        """Return the exit status of the process and its last line on stderr."""
         return "its output ended" if self._process is None else self._process.ending
 
-    def explained(self, failure: Exception) -> AgentsException | None:
-        """Return the exception for a process that ended before it could be spoken to."""
-        explained = super().explained(failure)
-        if explained is None and self._process is not None and self._process.ended_unasked:
-            return UserError(f"MCP server {self.name!r} cannot be connected: {self._process.ending}")
+    def explain(self, failure: Exception) -> AgentsException | None:
+        """Return the exception for a process that exited before the session had started."""
+        explained = super().explain(failure)
+        if explained is None and self._process is not None and self._process.exited_unexpectedly:
+            return UserError(f"cannot connect to MCP server {self.name!r}: {self._process.ending}")
         return explained
 
     @asynccontextmanager
@@ -91,11 +91,11 @@ class MCPServerStdio(SessionServer[MCPServerStdioParams]):
                 try:
                     yield from_server, from_session
                 finally:
-                    process.is_asked_to_end = True
+                    process.is_stopping = True
                     for task in tasks:
                         task.cancel()
         finally:
-            process.is_asked_to_end = True
+            process.is_stopping = True
             await _end(transport, process)
 
     async def _start(self) -> tuple[asyncio.SubprocessTransport, _Process]:
@@ -113,19 +113,17 @@ class MCPServerStdio(SessionServer[MCPServerStdioParams]):
             )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise UserError(
-                f"MCP server {self.name!r} cannot be started: {excerpt(params['command'])}: {reason}"
-            ) from error
+            raise UserError(f"cannot start MCP server {self.name!r}: {excerpt(params['command'])}: {reason}") from error
 
     async def _read(self, process: _Process, to_session: Any) -> None:
-        """Pass on each line of the output as a message; what is none is passed on as the error that it is."""
+        """Send each line of the output to the session as a message, or as an error if it is not a valid message."""
         from anyio import BrokenResourceError, ClosedResourceError
 
         with suppress(BrokenResourceError, ClosedResourceError):
             async with to_session:
                 async for line in _lines(process.output):
                     await to_session.send(self._message(line))
-                await _ends_within(process, _LAST_WORDS)  # Who hears of the end of the output is told of how it ended.
+                await _ends_within(process, _GRACE)  # So that the error message can include the exit status.
 
     async def _write(self, to_server: Any, transport: asyncio.SubprocessTransport) -> None:
         encoding = self.params.get("encoding", "utf-8")
@@ -150,24 +148,24 @@ class MCPServerStdio(SessionServer[MCPServerStdioParams]):
                 message = jsonrpc_message_adapter.validate_python(whole_characters(json.loads(text)), by_name=False)
             return SessionMessage(message)
         except ValueError as error:
-            logger.debug("MCP server %s wrote a line that is no message: %s", self.name, excerpt(repr(line)))
+            logger.debug("MCP server %s wrote an invalid message: %s", self.name, excerpt(repr(line)))
             return error
 
 
 class _Process(ChildProtocol):
-    """What is heard of the process."""
+    """The protocol of the process: its output, its stderr and its exit."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.output = asyncio.StreamReader(limit=1024 * 1024)
-        self.has_spoken = False
-        self.is_asked_to_end = False
-        self.ended_unasked = False
+        self.has_output = False
+        self.is_stopping = False
+        self.exited_unexpectedly = False
         self._name = name
-        self._complaint = bytearray()
+        self._stderr = bytearray()
         self._status: int | None = None
         self._transport: asyncio.SubprocessTransport | None = None
-        self._is_silent = False
+        self._has_output_ended = False
         self._last_line = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -180,15 +178,15 @@ class _Process(ChildProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 1:
-            self.has_spoken = True
-            if not self._is_silent:
+            self.has_output = True
+            if not self._has_output_ended:
                 self.output.feed_data(data)
             return
-        self._complaint += data
-        *lines, rest = self._complaint.split(b"\n")
+        self._stderr += data
+        *lines, rest = self._stderr.split(b"\n")
         for line in lines:
-            self._hear(line)
-        self._complaint = rest[-_LONGEST_COMPLAINT:]
+            self._log_line(line)
+        self._stderr = rest[-_MAX_STDERR_LINE:]
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         if fd == 1:
@@ -196,33 +194,33 @@ class _Process(ChildProtocol):
 
     def process_exited(self) -> None:
         super().process_exited()
-        self.ended_unasked = not self.is_asked_to_end
+        self.exited_unexpectedly = not self.is_stopping
         assert self._transport is not None
         self._status = self._transport.get_returncode()
-        # A process that it left behind may hold its output open.
-        asyncio.get_running_loop().call_later(_LAST_WORDS, self._end_output)
+        # A child of the process may keep its output open.
+        asyncio.get_running_loop().call_later(_GRACE, self._end_output)
 
     @property
     def ending(self) -> str:
-        """How the process ended, and the last line that it wrote to stderr."""
+        """The exit status or signal of the process, and its last line on stderr."""
         if self._status is None:
-            how = "it closed its output"
+            ending = "it closed its output"
         elif self._status < 0:
-            how = f"it was ended by {signal.Signals(-self._status).name}"
+            ending = f"it was terminated by {signal.Signals(-self._status).name}"
         else:
-            how = f"it ended with exit status {self._status}"
-        last = excerpt(self._complaint.decode("utf-8", "replace")) or self._last_line
-        return f"{how}: {last}" if last else how
+            ending = f"it exited with status {self._status}"
+        last = excerpt(self._stderr.decode("utf-8", "replace")) or self._last_line
+        return f"{ending}: {last}" if last else ending
 
-    def _hear(self, line: bytearray) -> None:
-        text = excerpt(line[:_LONGEST_COMPLAINT].decode("utf-8", "replace"))
+    def _log_line(self, line: bytearray) -> None:
+        text = excerpt(line[:_MAX_STDERR_LINE].decode("utf-8", "replace"))
         if text:
             self._last_line = text
             logger.debug("MCP server %s: %s", self._name, text)
 
     def _end_output(self) -> None:
-        if not self._is_silent:
-            self._is_silent = True
+        if not self._has_output_ended:
+            self._has_output_ended = True
             self.output.feed_eof()
 
 
@@ -235,20 +233,20 @@ async def _lines(output: asyncio.StreamReader) -> AsyncIterator[bytes]:
             for line in lines:
                 if line.strip():
                     yield bytes(line)
-        elif len(rest) > _LONGEST_LINE:
-            logger.warning("an MCP server wrote a line of more than %d MiB", _LONGEST_LINE >> 20)
+        elif len(rest) > _MAX_LINE:
+            logger.warning("an MCP server wrote a line of more than %d MiB", _MAX_LINE >> 20)
             return
 
 
 async def _end(transport: asyncio.SubprocessTransport, process: _Process) -> None:
-    """Let the process end by itself, then make it; what it left in its group ends too."""
+    """Wait for the process to exit, then terminate it and its process group."""
     try:
         stdin = transport.get_pipe_transport(0)
         if stdin is not None:
             stdin.close()
-        if not await _ends_within(process, _PATIENCE if process.has_spoken else 0):
+        if not await _ends_within(process, _EXIT_TIMEOUT if process.has_output else 0):
             signal_group(transport, signal.SIGTERM)
-            await _ends_within(process, _LAST_WORDS)
+            await _ends_within(process, _GRACE)
     finally:
         await kill_child(transport, process)
 

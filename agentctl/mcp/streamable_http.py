@@ -1,4 +1,4 @@
-"""A server that is spoken to over HTTP, each request answered with JSON or with a stream of events."""
+"""MCP servers over streamable HTTP, which answer each request with JSON or a stream of events."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from .package import load_mcp
 
 
 class MCPServerStreamableHttpParams(HttpServerParams):
-    """Where a server is, and how it is reached."""
+    """Address of a server, and options of the connection."""
 
     terminate_on_close: NotRequired[bool]
-    """Whether the server is told when a session ends; True unless said."""
+    """Whether to notify the server when a session ends; True by default."""
     ignore_initialized_notification_failure: NotRequired[bool]
-    """What only releases of `mcp` before 2 can do: True is refused."""
+    """Supported only by `mcp` before 2: True raises an error."""
 
 
 class MCPServerStreamableHttp(HttpServer[MCPServerStreamableHttpParams]):
-    """A server that is spoken to over HTTP, each request answered with JSON or with a stream of events."""
+    """A server over streamable HTTP, which answers each request with JSON or a stream of events."""
 
     def _default_name(self) -> str:
         return f"streamable_http: {shown_url(self.params['url'])}"
 
     @property
     def session_id(self) -> str | None:
-        """The id that the server gave the session, where it speaks a protocol that has sessions."""
+        """The server's id of the session, if its protocol version has sessions."""
         return self._session_id
 
     def create_streams(self) -> AbstractAsyncContextManager[Streams]:
-        """Return what opens the connection.
+        """Return a context manager that opens the connection and yields its streams.
 
         Raises:
-            UserError: a parameter asks for what there is not.
+            UserError: a parameter is not supported.
         """
         if self.params.get("ignore_initialized_notification_failure", False):
             raise UserError(f"MCP server {self.name!r}: ignore_initialized_notification_failure needs mcp below 2")

@@ -1,4 +1,4 @@
-"""Conversation memory: sessions in SQLite files and in conversations at OpenAI: a lazy facade."""
+"""Conversation memory, in SQLite files and in OpenAI's conversations API: a lazy facade."""
 
 from typing import TYPE_CHECKING
 

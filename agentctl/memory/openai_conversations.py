@@ -1,4 +1,4 @@
-"""The conversations API of OpenAI, spoken through the user's own client or our HTTP pipe."""
+"""A client for OpenAI's conversations API, over the user's own `openai` client or our HTTP pipe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import quote
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import ModelBehaviorError, ServiceError
 from agentctl.net.defaults import get_defaults
-from agentctl.net.openai_endpoint import GivenEndpoint, http_endpoint
+from agentctl.net.openai_endpoint import EndpointOptions, http_endpoint
 from agentctl.net.options import HttpOptions
 from agentctl.net.retry import Retries
 
@@ -21,40 +21,40 @@ if TYPE_CHECKING:
 
     from agentctl.net.http import HttpPipe
 
-_MOST_ADDED = 20
-"""How many items the service takes at a time."""
+_MAX_ITEMS_PER_REQUEST = 20
+"""Maximum number of items that the service accepts per request."""
 
-_LONGEST_PAGE = 100
+_MAX_PAGE_SIZE = 100
 
 
-class Calls(Protocol):
-    """Makes requests of the API."""
+class Requester(Protocol):
+    """Sends requests to the API."""
 
     async def __call__(
         self, method: str, path: str, *, body: JSONValue = None, query: Mapping[str, object] | None = None
     ) -> JSONValue:
-        """Return the JSON that is answered.
+        """Send a request and return the JSON of the response.
 
         Raises:
-            ServiceError: as its subclasses say, from our own pipe.
+            ServiceError: one of its subclasses, from our own pipe.
             openai.OpenAIError: from the user's client.
         """
         ...
 
 
-def default_calls(client: AsyncOpenAI | None) -> Calls:
-    """Return what makes requests: this client, else the default one, else our pipe to where models are asked."""
+def default_requester(client: AsyncOpenAI | None) -> Requester:
+    """Return a requester over this client, else the default client, else our pipe to the model endpoint."""
     client = client or get_defaults().openai_client
     if client is not None:
-        return ClientCalls(client)
-    # 20 ms that only a run with such a session pays.
+        return ClientRequester(client)
+    # 20 ms, spent only for runs with such a session.
     from agentctl.net.http import HttpPipe
 
-    return PipeCalls(HttpPipe(http_endpoint(GivenEndpoint(), get_defaults()), HttpOptions()))
+    return PipeRequester(HttpPipe(http_endpoint(EndpointOptions(), get_defaults()), HttpOptions()))
 
 
-class ClientCalls:
-    """Makes requests through a client of the user: its address, auth, retries and HTTP options hold."""
+class ClientRequester:
+    """Sends requests through a user's client, with its base URL, auth, retries and HTTP options."""
 
     def __init__(self, client: AsyncOpenAI) -> None:
         self._client = client
@@ -62,7 +62,7 @@ class ClientCalls:
     async def __call__(
         self, method: str, path: str, *, body: JSONValue = None, query: Mapping[str, object] | None = None
     ) -> JSONValue:
-        """Return the JSON that is answered."""
+        """Send a request and return the JSON of the response."""
         client, path = self._client, f"/{path}"
         match method:
             case "GET":
@@ -73,8 +73,8 @@ class ClientCalls:
                 return await client.post(path, cast_to=object, body=body)
 
 
-class PipeCalls:
-    """Makes requests through a pipe of ours, and again where that does no harm."""
+class PipeRequester:
+    """Sends requests through our pipe, with retries if they are safe."""
 
     def __init__(self, pipe: HttpPipe) -> None:
         self._pipe = pipe
@@ -82,97 +82,97 @@ class PipeCalls:
     async def __call__(
         self, method: str, path: str, *, body: JSONValue = None, query: Mapping[str, object] | None = None
     ) -> JSONValue:
-        """Return the JSON that is answered."""
+        """Send a request and return the JSON of the response."""
         from agentctl.net.http import HttpCall
 
         content = None if body is None else json.dumps(body).encode()
         call = HttpCall(path=path, body=content, method=method, query=query)
-        # What was appended twice would be said twice.
+        # A replayed POST would append its items twice.
         retries = Retries(max_retries=self._pipe.options.max_retries, is_replayable=method != "POST")
         while True:
             try:
                 return await self._pipe.json(call)
             except ServiceError as error:
-                delay = retries.delay(error, random.random())  # noqa: S311  # spreads waits, and keeps nothing secret
+                delay = retries.delay(error, random.random())  # noqa: S311  # jitter, not a secret
                 if delay is None:
                     raise
                 retries = retries.after(error)
             await asyncio.sleep(delay)
 
 
-class Conversations:
-    """What a session asks of the API."""
+class ConversationsApi:
+    """The operations of the API that a session needs."""
 
-    def __init__(self, call: Calls) -> None:
-        self._call = call
+    def __init__(self, send: Requester) -> None:
+        self._send = send
 
     async def create(self) -> str:
-        """Make a conversation and return its id."""
-        return _field(await self._call("POST", "conversations", body={"items": []}), "id")
+        """Create a conversation and return its id."""
+        return _field(await self._send("POST", "conversations", body={"items": []}), "id")
 
     async def add(self, conversation_id: str, items: list[WireItem]) -> None:
-        """Append items, the output of a tool call always together with the call, whatever ends us in between."""
-        for part in parts_of(items):
-            await self._call("POST", _items(conversation_id), body={"items": part})
+        """Append items in batches; a tool call and its output share a batch, so that no failure separates them."""
+        for batch in batches(items):
+            await self._send("POST", _items(conversation_id), body={"items": batch})
 
-    async def newest(self, conversation_id: str, most: int | None) -> list[WireItem]:
-        """Return so many of the newest items, the oldest of them first; None is all."""
+    async def newest(self, conversation_id: str, limit: int | None) -> list[WireItem]:
+        """Return the most recent items, at most `limit`, oldest first; None is all."""
         found: list[WireItem] = []
         after: str | None = None
-        while most is None or len(found) < most:
-            asked = _LONGEST_PAGE if most is None else min(most - len(found), _LONGEST_PAGE)
-            query: dict[str, object] = {"order": "asc" if most is None else "desc", "limit": asked}
-            page = await self._call("GET", _items(conversation_id), query=query | ({"after": after} if after else {}))
+        while limit is None or len(found) < limit:
+            page_size = _MAX_PAGE_SIZE if limit is None else min(limit - len(found), _MAX_PAGE_SIZE)
+            query: dict[str, object] = {"order": "asc" if limit is None else "desc", "limit": page_size}
+            page = await self._send("GET", _items(conversation_id), query=query | ({"after": after} if after else {}))
             items = page.get("data") if isinstance(page, dict) else None
             if not isinstance(items, list):
-                raise ModelBehaviorError("the service answered with a list of items that is none")
+                raise ModelBehaviorError("the service returned an invalid list of conversation items")
             found += [item for item in items if isinstance(item, dict)]
             if not page.get("has_more") or not items:
                 break
             after = _field(page, "last_id")
-        return found if most is None else found[::-1]
+        return found if limit is None else found[::-1]
 
     async def delete_item(self, conversation_id: str, item_id: str) -> None:
-        """Take an item away."""
-        await self._call("DELETE", f"{_items(conversation_id)}/{quote(item_id, safe='')}")
+        """Delete an item."""
+        await self._send("DELETE", f"{_items(conversation_id)}/{quote(item_id, safe='')}")
 
     async def delete(self, conversation_id: str) -> None:
-        """Take a conversation away."""
-        await self._call("DELETE", f"conversations/{quote(conversation_id, safe='')}")
+        """Delete a conversation."""
+        await self._send("DELETE", f"conversations/{quote(conversation_id, safe='')}")
 
 
-def parts_of(items: list[WireItem]) -> Iterator[list[WireItem]]:
-    """Yield items as many at a time as the service takes, none without what it cannot be without.
+def batches(items: list[WireItem]) -> Iterator[list[WireItem]]:
+    """Yield items in batches of the size that the service accepts, without splitting dependent items.
 
-    An output is where its call is, and reasoning where that is to which it led; within a part the order stays.
+    An output is in the batch of its call, and reasoning in that of the item it precedes. Batches keep the order.
     """
-    part: list[int] = []
+    batch: list[int] = []
     for unit in _units(items):
-        if len(part) + len(unit) > _MOST_ADDED:
-            yield [items[place] for place in sorted(part)]
-            part = []
-        part += unit
-    if part:
-        yield [items[place] for place in sorted(part)]
+        if len(batch) + len(unit) > _MAX_ITEMS_PER_REQUEST:
+            yield [items[index] for index in sorted(batch)]
+            batch = []
+        batch += unit
+    if batch:
+        yield [items[index] for index in sorted(batch)]
 
 
 def _units(items: list[WireItem]) -> list[list[int]]:
-    """Return the places of the items that belong together, none more than the service takes at a time."""
+    """Return the indexes of dependent items as units, none larger than the service accepts."""
     units: list[list[int]] = []
     calls: dict[str, list[int]] = {}
-    is_led_to = False
-    for place, item in enumerate(items):
+    follows_reasoning = False
+    for index, item in enumerate(items):
         kind, call_id = str(item.get("type")), str(item.get("call_id"))
         unit = calls.pop(call_id, None) if kind.endswith("_output") else None
-        if unit is None and is_led_to:
+        if unit is None and follows_reasoning:
             unit = units[-1]
         if unit is None:
             unit = []
             units.append(unit)
-        unit.append(place)
+        unit.append(index)
         if "call_id" in item and not kind.endswith("_output"):
             calls[call_id] = unit
-        is_led_to = kind == "reasoning" and len(unit) < _MOST_ADDED - 1
+        follows_reasoning = kind == "reasoning" and len(unit) < _MAX_ITEMS_PER_REQUEST - 1
     return units
 
 
@@ -183,5 +183,5 @@ def _items(conversation_id: str) -> str:
 def _field(answer: JSONValue, name: str) -> str:
     value: Any = answer.get(name) if isinstance(answer, dict) else None
     if not isinstance(value, str) or not value:
-        raise ModelBehaviorError(f"the service answered about a conversation without {name!r}")
+        raise ModelBehaviorError(f"the service returned a conversation without {name!r}")
     return value

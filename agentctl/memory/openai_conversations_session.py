@@ -1,4 +1,4 @@
-"""A conversation that OpenAI keeps."""
+"""Sessions stored in OpenAI's conversations API."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from agentctl.agent.session import SessionABC, SessionSettings
 from agentctl.agent.session import session_settings as settings_of
 from agentctl.agent.wire import WireItem
 
-from .openai_conversations import Conversations, default_calls
+from .openai_conversations import ConversationsApi, default_requester
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 _ID_IS_OPTIONAL = frozenset({"message", "function_call", "custom_tool_call"})
-"""Items that the service gives an id of its own; beside them outputs of tools, and messages without a type."""
+"""Types of items for which the service assigns ids, in addition to tool outputs and messages without a type."""
 
 
 class OpenAIConversationsSession(SessionABC):
-    """Keeps a conversation at OpenAI; without an id a new one, made when first used.
+    """A session in OpenAI's conversations API; without an id, a new conversation is created on first use.
 
-    It is reached as models are: through the client given, else the default client, else by the default key and the
-    environment.
+    Requests go through the given client, else the default client, else the endpoint and key of the environment, as
+    those of models.
 
     Raises:
-        ServiceError: as its subclasses say; a client of the user raises its own.
+        ServiceError: one of its subclasses; a user's client raises its own errors.
         MissingKeyError: the endpoint has no key.
     """
 
@@ -38,39 +38,39 @@ class OpenAIConversationsSession(SessionABC):
         self.session_settings: SessionSettings | None = settings_of(session_settings)
         self._id = conversation_id
         self._client = openai_client
-        self._opened: Conversations | None = None
+        self._api: ConversationsApi | None = None
 
     @property
     def session_id(self) -> str:
         """The id of the conversation.
 
         Raises:
-            ValueError: there is none yet.
+            ValueError: the conversation has not been created yet.
         """
         if self._id is None:
-            raise ValueError("the conversation has no id yet: it is made by the first get_items() or add_items()")
+            raise ValueError("the conversation has no id yet: it is created by the first get_items() or add_items()")
         return self._id
 
     @session_id.setter
     def session_id(self, conversation_id: str) -> None:
-        """Go on with another conversation."""
+        """Switch to another conversation."""
         self._id = conversation_id
 
     async def get_items(self, limit: int | None = None) -> list[WireItem]:
-        """Return the items, the oldest first; with a limit, or that of the settings, the newest so many."""
+        """Return the items, oldest first; with a limit, by default that of the settings, only the most recent ones."""
         if limit is None and self.session_settings is not None:
             limit = self.session_settings.limit
-        conversation_id = await self._made()
+        conversation_id = await self._ensure_conversation()
         return await self._conversations.newest(conversation_id, None if limit is None or limit < 0 else limit)
 
     async def add_items(self, items: list[WireItem]) -> None:
-        """Append items, as many at a time as the service takes."""
+        """Append items, in batches of the size that the service accepts."""
         if items:
-            await self._conversations.add(await self._made(), [_acceptable(item) for item in items])
+            await self._conversations.add(await self._ensure_conversation(), [_to_request(item) for item in items])
 
     async def pop_item(self) -> WireItem | None:
-        """Take away the newest item and return it; None where there is none."""
-        conversation_id = await self._made()
+        """Remove and return the most recent item; None if there is none."""
+        conversation_id = await self._ensure_conversation()
         newest = await self._conversations.newest(conversation_id, 1)
         if not newest:
             return None
@@ -78,25 +78,25 @@ class OpenAIConversationsSession(SessionABC):
         return newest[0]
 
     async def clear_session(self) -> None:
-        """Take the conversation away; the next use makes another."""
+        """Delete the conversation; the next use creates another one."""
         if self._id is not None:
             await self._conversations.delete(self._id)
             self._id = None
 
     @property
-    def _conversations(self) -> Conversations:
-        if self._opened is None:
-            self._opened = Conversations(default_calls(self._client))
-        return self._opened
+    def _conversations(self) -> ConversationsApi:
+        if self._api is None:
+            self._api = ConversationsApi(default_requester(self._client))
+        return self._api
 
-    async def _made(self) -> str:
+    async def _ensure_conversation(self) -> str:
         if self._id is None:
             self._id = await self._conversations.create()
         return self._id
 
 
-def _acceptable(item: WireItem) -> WireItem:
-    """Return an item as the service takes it: without fields that are null, and with an id only where it needs one."""
+def _to_request(item: WireItem) -> WireItem:
+    """Return an item as the service accepts it: without null fields, and with an id only if required."""
     kind = str(item.get("type", "message"))
     drops_id = kind in _ID_IS_OPTIONAL or kind.endswith("_output")
     return {name: value for name, value in item.items() if value is not None and not (name == "id" and drops_id)}

@@ -1,4 +1,4 @@
-"""What a session of the command line may be called."""
+"""Validation of the command line's session ids."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def check_session_id(text: str) -> str:
-    """Return a session id, or raise `ValueError`: it is part of a file's name, and is typed."""
+    """Return a valid session id, else raise `ValueError`: ids are typed by users and are part of file names."""
     if not _ID.fullmatch(text):
         raise ValueError(
-            f"{text!r} is no session id: up to 64 letters, digits, dots, hyphens and underscores, the first a letter "
-            "or a digit"
+            f"invalid session id {text!r}: use up to 64 letters, digits, dots, hyphens and underscores, starting with "
+            "a letter or digit"
         )
     return text

@@ -1,4 +1,4 @@
-"""The one door to `sqlite3`: a file of conversations, opened when first used, its failures said in words."""
+"""Access to `sqlite3`: a conversation database that is opened on first use, with its errors translated."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ T = TypeVar("T")
 
 IN_MEMORY = ":memory:"
 
-_PATIENCE = 30.0
+_LOCK_TIMEOUT = 30.0
 """Seconds to wait for another process to finish its write."""
 
 
 class SQLiteFile:
-    """A database and the one connection to it; any thread may use it, one at a time.
+    """A database with a single connection; any thread may use it, one at a time.
 
     Raises:
         ConfigurationError: the file cannot be opened or written, or is damaged.
-        SessionInUseError: another process has kept it locked for too long.
+        SessionInUseError: another process kept it locked for too long.
         OSError: the disk is full.
     """
 
     def __init__(self, path: str, schema: str) -> None:
-        """Make no file yet; `schema` is the statements that make what is missing in it."""
+        """Store the path without creating the file; `schema` holds the statements that create missing tables."""
         self.path = path
         self._schema = schema
         self._lock = threading.Lock()
@@ -43,25 +43,25 @@ class SQLiteFile:
         self._is_closed = False
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what `work` reads."""
-        with self._opened() as connection:
+        """Call `work` with the connection and return its result."""
+        with self._connected() as connection:
             return work(connection)
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what `work` gives, once all that it has written is in the file; nothing of it if it fails."""
-        with self._opened() as connection:
+        """Call `work` in a transaction and return its result; if it fails, nothing is written."""
+        with self._connected() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                given = work(connection)
+                result = work(connection)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-            return given
+            return result
 
     def close(self) -> None:
-        """Close the connection, for good."""
+        """Close the connection permanently."""
         with self._lock:
             self._is_closed = True
             if self._connection is not None:
@@ -69,7 +69,7 @@ class SQLiteFile:
                 self._connection = None
 
     @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
+    def _connected(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._failures():
             if self._is_closed:
                 raise RuntimeError(f"the session in {self.path} is closed")
@@ -78,17 +78,17 @@ class SQLiteFile:
             yield self._connection
 
     def _open(self) -> sqlite3.Connection:
-        # 6 ms that only a run with memory pays.
+        # 6 ms, spent only for runs with memory.
         import sqlite3
 
         if self.path != IN_MEMORY:
             self._create()
-        connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
         connection.text_factory = _text
         try:
             if self.path != IN_MEMORY:
-                _write_ahead(connection)
-                connection.execute("PRAGMA secure_delete = ON")  # What was taken away is nowhere in the file.
+                _enable_wal(connection)
+                connection.execute("PRAGMA secure_delete = ON")  # Deleted items do not remain in the file.
             connection.executescript(f"BEGIN IMMEDIATE; {self._schema}; COMMIT")
         except BaseException:
             connection.close()
@@ -96,7 +96,7 @@ class SQLiteFile:
         return connection
 
     def _create(self) -> None:
-        """Make the file where it is missing, for this user alone: SQLite gives its further files the same mode."""
+        """Create a missing file, readable only by this user; SQLite gives its auxiliary files the same mode."""
         path = Path(self.path)
         try:
             make_folder(path.parent)
@@ -105,12 +105,12 @@ class SQLiteFile:
             if error.errno == errno.ENOSPC:
                 raise
             raise ConfigurationError(
-                f"the file of conversations cannot be written: {error.strerror}; give it a place that can", file=path
+                f"cannot write the conversation database: {error.strerror}; choose a writable folder", file=path
             ) from error
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
-        """Make the failures of `sqlite3` ours."""
+        """Translate the errors of `sqlite3`."""
         import sqlite3
 
         try:
@@ -118,40 +118,40 @@ class SQLiteFile:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
                 raise
-            raise self._said(error) from error
+            raise self._translate(error) from error
 
-    def _said(self, error: sqlite3.DatabaseError) -> Exception:
+    def _translate(self, error: sqlite3.DatabaseError) -> Exception:
         import sqlite3
 
         code, path = error.sqlite_errorcode & 0xFF, Path(self.path)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return SessionInUseError(
-                f"{path}: another process has kept the conversations locked for {_PATIENCE:g} s; try again"
+                f"{path}: another process kept the conversation database locked for {_LOCK_TIMEOUT:g} s; try again"
             )
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
             return OSError(
-                errno.ENOSPC, f"the file of conversations cannot be written ({error}): the disk may be full", self.path
+                errno.ENOSPC, f"cannot write the conversation database ({error}): the disk may be full", self.path
             )
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
             return ConfigurationError(
-                f"the file of conversations cannot be written ({error}): see whose it is and where", file=path
+                f"cannot write the conversation database ({error}): check its owner and permissions", file=path
             )
         return ConfigurationError(
-            f"this is no file of conversations, or it is damaged ({error}): move it away, and a new one is made",
+            f"not a conversation database, or damaged ({error}): move it away to start a new one",
             file=path,
         )
 
 
 def _text(data: bytes) -> str:
-    """Return a text, whatever bytes somebody else wrote."""
+    """Return text for any bytes, which other programs may have written."""
     return data.decode("utf-8", "replace")
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Let readers and a writer work side by side; SQLite does not itself wait for others that are about the same."""
+def _enable_wal(connection: sqlite3.Connection) -> None:
+    """Enable write-ahead logging, retrying while the file is busy, since SQLite itself does not wait in this case."""
     import sqlite3
 
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _LOCK_TIMEOUT
     while True:
         try:
             (mode,) = connection.execute("PRAGMA journal_mode").fetchone()

@@ -1,4 +1,4 @@
-"""A conversation in a SQLite file, or in memory."""
+"""Sessions stored in a SQLite file or in memory."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ SESSIONS_TABLE = "agent_sessions"
 MESSAGES_TABLE = "agent_messages"
 
 _STRUCTURE = frozenset({"type", "role", "id", "call_id", "name", "status", "encrypted_content"})
-"""Fields that are no text: a secret that happens to be part of one would break the item."""
+"""Fields that are not redacted, since a change to them would break the item."""
 
 
 class SQLiteSession(SessionABC):
-    """Keeps a conversation in a SQLite file, which may hold many; the default is one in memory, gone with the object.
+    """A session in a SQLite file, which can hold many, or by default in memory for the lifetime of the object.
 
-    What several processes append at once is all kept. Secrets that were resolved as such do not get into a file. The
-    file is made when first used, for this user alone.
+    Several processes can append concurrently. Known secrets are redacted in files. The file is created on first use,
+    readable only by this user.
 
     Raises:
         ConfigurationError: the file cannot be opened or written, or is damaged.
-        SessionInUseError: another process has kept the file locked for too long.
+        SessionInUseError: another process kept the file locked for too long.
         OSError: the disk is full.
     """
 
@@ -52,29 +52,29 @@ class SQLiteSession(SessionABC):
         self.session_id = session_id
         self.session_settings: SessionSettings | None = settings_of(session_settings)
         self.db_path = db_path
-        self._sessions, self._messages = quoted(sessions_table), quoted(messages_table)
+        self._sessions, self._messages = quote_name(sessions_table), quote_name(messages_table)
         self._file = SQLiteFile(str(db_path), schema(sessions_table, messages_table))
-        # A session that nobody closes is closed with the object.
+        # Closes the file with the object if `close` is not called.
         self._close = weakref.finalize(self, self._file.close)
 
     async def get_items(self, limit: int | None = None) -> list[WireItem]:
-        """Return the items, the oldest first; with a limit, or that of the settings, the newest so many."""
+        """Return the items, oldest first; with a limit, by default that of the settings, only the most recent ones."""
         if limit is None and self.session_settings is not None:
             limit = self.session_settings.limit
-        found = f"SELECT message_data FROM {self._messages} WHERE session_id = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
+        query = f"SELECT message_data FROM {self._messages} WHERE session_id = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
 
         def read(connection: sqlite3.Connection) -> list[str]:
-            return [text for (text,) in connection.execute(found, (self.session_id, -1 if limit is None else limit))]
+            return [text for (text,) in connection.execute(query, (self.session_id, -1 if limit is None else limit))]
 
         texts = await self._in_thread(lambda: self._file.read(read))
-        items = [decoded(text) for text in reversed(texts)]
+        items = [decode_item(text) for text in reversed(texts)]
         return [item for item in items if item is not None]
 
     async def add_items(self, items: list[WireItem]) -> None:
-        """Append items: all of them or, if it fails, none."""
+        """Append items, all or none."""
         if not items:
             return
-        texts = [_encoded(item, is_kept=self._file.path != IN_MEMORY) for item in items]
+        texts = [_encode(item, redacts=self._file.path != IN_MEMORY) for item in items]
         sessions, messages, session_id = self._sessions, self._messages, self.session_id
 
         def write(connection: sqlite3.Connection) -> None:
@@ -91,21 +91,21 @@ class SQLiteSession(SessionABC):
         await self._in_thread(lambda: self._file.write(write))
 
     async def pop_item(self) -> WireItem | None:
-        """Take away the newest item and return it; None where there is none."""
+        """Remove and return the most recent item; None if there is none."""
         newest = f"SELECT id, message_data FROM {self._messages} WHERE session_id = ? ORDER BY id DESC LIMIT 1"  # noqa: S608
         delete = f"DELETE FROM {self._messages} WHERE id = ?"  # noqa: S608
 
         def write(connection: sqlite3.Connection) -> WireItem | None:
             while (row := connection.execute(newest, (self.session_id,)).fetchone()) is not None:
                 connection.execute(delete, row[:1])
-                if (item := decoded(row[1])) is not None:
+                if (item := decode_item(row[1])) is not None:
                     return item
             return None
 
         return await self._in_thread(lambda: self._file.write(write))
 
     async def clear_session(self) -> None:
-        """Take away every item."""
+        """Remove all items."""
 
         def write(connection: sqlite3.Connection) -> None:
             for table in (self._messages, self._sessions):
@@ -114,18 +114,18 @@ class SQLiteSession(SessionABC):
         await self._in_thread(lambda: self._file.write(write))
 
     def close(self) -> None:
-        """Close the file; the session cannot be used again, and one in memory is gone."""
+        """Close the file; the session cannot be used again, and one in memory is lost."""
         self._close()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        # A write that was begun ends, whatever becomes of who waits for it.
+        # In a thread of its own, a write completes even if its caller is cancelled.
         return await in_daemon_thread(work, name=f"session {self.session_id}")
 
 
 def schema(sessions_table: str = SESSIONS_TABLE, messages_table: str = MESSAGES_TABLE) -> str:
-    """Return the statements that make the tables: those that files of the Agents SDK have."""
-    sessions, messages = quoted(sessions_table), quoted(messages_table)
-    index = quoted(f"idx_{messages_table}_session_id")
+    """Return the statements that create the tables, with the schema of the Agents SDK."""
+    sessions, messages = quote_name(sessions_table), quote_name(messages_table)
+    index = quote_name(f"idx_{messages_table}_session_id")
     return f"""
         CREATE TABLE IF NOT EXISTS {sessions} (
             session_id TEXT PRIMARY KEY,
@@ -142,33 +142,33 @@ def schema(sessions_table: str = SESSIONS_TABLE, messages_table: str = MESSAGES_
     """
 
 
-def quoted(name: str) -> str:
-    """Return a name as SQL reads it, whatever is in it."""
+def quote_name(name: str) -> str:
+    """Return any name as a quoted SQL identifier."""
     return '"{}"'.format(name.replace('"', '""'))
 
 
-def _encoded(item: WireItem, *, is_kept: bool) -> str:
+def _encode(item: WireItem, *, redacts: bool) -> str:
     try:
-        return json.dumps(without_secrets(item) if is_kept else item)
+        return json.dumps(redact_item(item) if redacts else item)
     except (TypeError, ValueError) as error:
-        raise UserError(f"an item of a session is JSON, and this is none ({error}): {item!r:.200}") from error
+        raise UserError(f"session items must be JSON ({error}): {item!r:.200}") from error
 
 
-def without_secrets(value: JSONValue) -> JSONValue:
-    """Return an item with no secret in its texts."""
+def redact_item(value: JSONValue) -> JSONValue:
+    """Return an item with the secrets in its texts redacted."""
     match value:
         case str():
             return redact(value)
         case dict():
-            return {name: kept if name in _STRUCTURE else without_secrets(kept) for name, kept in value.items()}
+            return {name: field if name in _STRUCTURE else redact_item(field) for name, field in value.items()}
         case list():
-            return [without_secrets(kept) for kept in value]
+            return [redact_item(element) for element in value]
         case _:
             return value
 
 
-def decoded(text: str) -> WireItem | None:
-    """Return an item; None for what is none, which somebody else wrote."""
+def decode_item(text: str) -> WireItem | None:
+    """Parse an item; return None for invalid ones, which other programs may have written."""
     try:
         item = json.loads(text)
     except ValueError:

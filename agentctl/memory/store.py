@@ -1,4 +1,4 @@
-"""The conversations that are kept for a user: found, listed, taken away, and one run's alone while it goes on."""
+"""Storage of a user's conversations: listing, deleting, and locking one for the duration of a run."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Self
 
 from agentctl.agent.wire import WireItem
 from agentctl.errors import ConfigurationError, SessionInUseError
-from agentctl.storage import Folders, held
+from agentctl.storage import Folders, try_lock
 
 from .sqlite_file import SQLiteFile
-from .sqlite_session import MESSAGES_TABLE, SESSIONS_TABLE, SQLiteSession, decoded, schema
+from .sqlite_session import MESSAGES_TABLE, SESSIONS_TABLE, SQLiteSession, decode_item, schema
 
 if TYPE_CHECKING:
     import sqlite3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conversation:
-    """What there is to say of a conversation in a line."""
+class ConversationSummary:
+    """A conversation's entry in a list."""
 
     session_id: str
     created: str
@@ -29,16 +29,16 @@ class Conversation:
     updated: str
     items: int
     begin: str
-    """The first words of the user."""
+    """Beginning of the user's first message."""
 
 
 class ConversationStore:
-    """The conversations in one folder: a SQLite file, and a lock for each.
+    """The conversations in a folder: a SQLite file, and a lock file for each conversation.
 
     Raises:
         ConfigurationError: the file or its folder cannot be opened or written, or the file is damaged.
-        SessionInUseError: somebody else has the conversation, or keeps the file locked.
-        OSError: the disk is full, or there can be no lock.
+        SessionInUseError: another run uses the conversation, or another process keeps the file locked.
+        OSError: the disk is full, or a lock cannot be created.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,17 +47,17 @@ class ConversationStore:
 
     @classmethod
     def of_user(cls, folders: Folders) -> Self:
-        """Return the conversations of the user whose folders these are."""
+        """Return the store in a user's state folder."""
         return cls(folders.state / "sessions")
 
     def session(self, session_id: str) -> SQLiteSession:
-        """Return a conversation, new or not; nothing is made before it is used."""
+        """Return the session of a new or existing conversation, which is created on first use."""
         return SQLiteSession(session_id, self.path)
 
     @contextmanager
-    def held(self, session_id: str) -> Iterator[SQLiteSession]:
-        """Give a conversation that nobody else may hold until the block, or the process, ends."""
-        with self._alone(session_id):
+    def lock_session(self, session_id: str) -> Iterator[SQLiteSession]:
+        """Lock a conversation for the duration of the block and yield its session."""
+        with self._lock(session_id):
             session = self.session(session_id)
             try:
                 yield session
@@ -65,12 +65,12 @@ class ConversationStore:
                 session.close()
 
     def newest(self) -> str | None:
-        """Return the conversation to which something was added last."""
+        """Return the id of the most recently updated conversation."""
         found = self._rows(f"SELECT session_id FROM {MESSAGES_TABLE} ORDER BY id DESC LIMIT 1")  # noqa: S608
         return str(found[0][0]) if found else None
 
-    def conversations(self) -> list[Conversation]:
-        """Return what is kept, the newest first."""
+    def conversations(self) -> list[ConversationSummary]:
+        """Return all conversations, most recently updated first."""
         rows = self._rows(f"""
             SELECT sessions.session_id, sessions.created_at, updated_at, items, message_data
             FROM (
@@ -81,7 +81,7 @@ class ConversationStore:
             ORDER BY last DESC
         """)  # noqa: S608
         return [
-            Conversation(
+            ConversationSummary(
                 session_id=str(session_id),
                 created=_rfc3339(created),
                 updated=_rfc3339(updated),
@@ -92,19 +92,19 @@ class ConversationStore:
         ]
 
     def items(self, session_id: str) -> list[WireItem]:
-        """Return the items of a conversation, the oldest first.
+        """Return the items of a conversation, oldest first.
 
         Raises:
             ConfigurationError: there is no such conversation.
         """
-        asked = f"SELECT message_data FROM {MESSAGES_TABLE} WHERE session_id = ? ORDER BY id"  # noqa: S608
-        texts = [text for (text,) in self._rows(asked, session_id)]
+        query = f"SELECT message_data FROM {MESSAGES_TABLE} WHERE session_id = ? ORDER BY id"  # noqa: S608
+        texts = [text for (text,) in self._rows(query, session_id)]
         if not texts:
             raise self._missing(session_id)
-        return [item for text in texts if (item := decoded(text)) is not None]
+        return [item for text in texts if (item := decode_item(text)) is not None]
 
     def delete(self, session_id: str) -> int:
-        """Take a conversation away, and return how many items it had.
+        """Delete a conversation and return its number of items.
 
         Raises:
             ConfigurationError: there is no such conversation.
@@ -117,7 +117,7 @@ class ConversationStore:
             connection.execute(delete.format(SESSIONS_TABLE), (session_id,))
             return connection.execute(delete.format(MESSAGES_TABLE), (session_id,)).rowcount
 
-        with self._alone(session_id) as lock:
+        with self._lock(session_id) as lock:
             file = self._file()
             try:
                 count = file.write(write)
@@ -129,13 +129,13 @@ class ConversationStore:
         return count
 
     @contextmanager
-    def _alone(self, session_id: str) -> Iterator[Path]:
+    def _lock(self, session_id: str) -> Iterator[Path]:
         lock = self._folder / f"{session_id}.lock"
-        with held(lock) as is_free:
+        with try_lock(lock) as is_free:
             if not is_free:
                 raise SessionInUseError(
-                    f"the session {session_id!r} is in use by another run: try again when that has ended, or name "
-                    "another with --session"
+                    f"session {session_id!r} is in use by another run: try again when it has finished, or choose "
+                    "another session with --session"
                 )
             yield lock
 
@@ -152,7 +152,7 @@ class ConversationStore:
         return SQLiteFile(str(self.path), schema())
 
     def _missing(self, session_id: str) -> ConfigurationError:
-        return ConfigurationError(f"there is no session {session_id!r}; `agentctl sessions list` shows those there are")
+        return ConfigurationError(f"no session {session_id!r}; `agentctl sessions list` lists the sessions")
 
 
 def _rfc3339(text: str) -> str:
@@ -160,8 +160,8 @@ def _rfc3339(text: str) -> str:
 
 
 def _text(data: str) -> str:
-    """Return the first words of an item, in one line."""
-    item = decoded(data) or {}
+    """Return the beginning of an item's text in one line."""
+    item = decode_item(data) or {}
     content = item.get("content")
     if isinstance(content, list):
         content = next((part.get("text") for part in content if isinstance(part, dict) and part.get("text")), "")

@@ -1,4 +1,4 @@
-"""Models and the providers that find them by name: a lazy facade."""
+"""Models, and the providers that create them by name: a lazy facade."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What every model call over a network has: tries, a time that runs out, the user's headers, a log of its data."""
+"""The common parts of model calls over a network: retries, timeouts, extra headers, logging and response reading."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agentctl.agent.usage import MeasuredResponse
 from agentctl.agent.wire import WireEvent
 from agentctl.errors import ModelBehaviorError, ModelTimeoutError, ServiceError, UserError
 from agentctl.log import logger
-from agentctl.net.response_body import AnswerHead
+from agentctl.net.response_body import ResponseHead
 from agentctl.net.retry import Retries
 from agentctl.redaction import register_secret
 
@@ -29,21 +29,21 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
-    """How the wait before another try is made."""
+class RetryTiming:
+    """The clock and the randomness of retries."""
 
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     chance: Callable[[], float] = random.random
-    """Gives a number from 0 to 1, which shortens the wait a little."""
+    """Return a random number from 0 to 1, which shortens the delay a little."""
 
 
-async def tried(
-    attempt: Callable[[], AsyncGenerator[list[WireEvent]]], retries: Retries, pause: Pause
+async def with_retries(
+    attempt: Callable[[], AsyncGenerator[list[WireEvent]]], retries: Retries, timing: RetryTiming
 ) -> AsyncGenerator[Sequence[ModelEvent]]:
-    """Yield the batches of the first attempt that brings any; the wait before another attempt is announced first.
+    """Yield the batches of the first attempt that yields any; each retry is announced before its delay.
 
     Raises:
-        ServiceError: there is no try left, or an attempt failed after its first batch.
+        ServiceError: no retry is left, or an attempt failed after its first batch.
     """
     while True:
         has_begun = False
@@ -54,63 +54,63 @@ async def tried(
                     yield batch
             return
         except ServiceError as error:
-            delay = None if has_begun else retries.delay(error, pause.chance())
+            delay = None if has_begun else retries.delay(error, timing.chance())
             if delay is None:
                 raise
             retries = retries.after(error)
             notice = RetryScheduled(attempt=retries.done, max_retries=retries.max_retries, delay=delay, error=error)
         logger.debug("retry %d of %d in %.1f s: %s", notice.attempt, notice.max_retries, delay, notice.error)
         yield [notice]
-        await pause.sleep(delay)
+        await timing.sleep(delay)
 
 
 class TimeLeft:
-    """What is left of `ModelSettings.timeout`: it passes while we wait, never while the reader of the events works."""
+    """The time left of `ModelSettings.timeout`; only waiting for the service counts, not the work of the consumer."""
 
     def __init__(self, timeout: float | None) -> None:
         self._timeout = timeout
         self._left = timeout
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
-        """Return what `awaitable` gives.
+        """Return the result of `awaitable`.
 
         Raises:
-            ModelTimeoutError: it did not give it in time.
+            ModelTimeoutError: no time is left.
         """
         if self._timeout is None or self._left is None:
             return await awaitable
         clock = asyncio.get_running_loop().time
-        began = clock()
+        start = clock()
         try:
             async with asyncio.timeout(self._left):
                 return await awaitable
         except TimeoutError as error:
             raise ModelTimeoutError(self._timeout) from error
         finally:
-            self._left -= clock() - began
+            self._left -= clock() - start
 
 
 def extra_headers(settings: ModelSettings) -> Mapping[str, str]:
-    """Return the user's own headers, their names in lower case; their values are secrets from now on.
+    """Return the user's extra headers, with names in lower case; their values are registered as secrets.
 
     Raises:
-        UserError: a name or value is none that HTTP can carry.
+        UserError: a name or value is not valid in HTTP.
     """
     headers = {}
-    for name, given in (settings.extra_headers or {}).items():
-        value = str(given).strip()
+    for name, raw in (settings.extra_headers or {}).items():
+        value = str(raw).strip()
         register_secret(value)
         if not _HEADER_NAME.fullmatch(name) or not value.isascii() or not (value.isprintable() or value == ""):
             raise UserError(
-                f"ModelSettings.extra_headers: {name!r} is no name of a header, or its value has line breaks or "
-                "characters beyond ASCII"
+                f"ModelSettings.extra_headers: {name!r} is not a valid header name, or its value contains line breaks "
+                "or non-ASCII characters"
             )
         headers[name.lower()] = value
     return headers
 
 
 def log_data(message: str, data: object) -> None:
-    """Log what goes to a model or comes from it, where OPENAI_AGENTS_DONT_LOG_MODEL_DATA allows it."""
+    """Log the data of a model call, if OPENAI_AGENTS_DONT_LOG_MODEL_DATA allows it."""
     if logger.isEnabledFor(logging.DEBUG) and os.environ.get("OPENAI_AGENTS_DONT_LOG_MODEL_DATA", "1") in (
         "0",
         "false",
@@ -119,46 +119,46 @@ def log_data(message: str, data: object) -> None:
 
 
 _TAIL_SECONDS = 0.25
-"""How long the end of the HTTP body is waited for after the response's: with it the connection can be used again."""
+"""Seconds to wait for the end of the HTTP body after the last event, so that the connection can be reused."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadBatch:
-    """Events to hand on, up to the terminal one or a failure."""
+    """The events to pass on, up to the terminal one or a failure."""
 
     events: list[WireEvent]
     failure: ServiceError | ModelBehaviorError | None = None
 
 
 class Fold(Protocol):
-    """Reads what is received of one response into the events of the Responses API."""
+    """A fold of what is received for one response into events of the Responses API."""
 
     is_complete: bool
-    """Whether the terminal event has been read; nothing after it counts."""
+    """Whether the terminal event has been read; everything after it is ignored."""
 
     def read_batch(self, received: list[WireEvent]) -> ReadBatch:
-        """Return the events to hand on of what came together."""
+        """Return the events to pass on for a batch."""
 
     def end(self) -> list[WireEvent]:
-        """Return the events that were held back: the stream has ended.
+        """Return the buffered events at the end of the stream.
 
         Raises:
-            ServiceUnavailableError: it ended before the response did.
-            ModelBehaviorError: it was no response.
+            ServiceUnavailableError: the stream ended before the response did.
+            ModelBehaviorError: the stream was not a response.
         """
 
 
-async def read_answer(
-    received: AsyncGenerator[list[WireEvent]], fold: Fold, timeout: float | None, head: AnswerHead
+async def read_response(
+    received: AsyncGenerator[list[WireEvent]], fold: Fold, timeout: float | None, head: ResponseHead
 ) -> AsyncGenerator[list[WireEvent]]:
-    """Yield the response's events as they come, never an empty batch; `received` is closed with it.
+    """Yield the events of a response in batches, never an empty one; `received` is closed at the end.
 
-    The last one has what the answer's `head` told by then.
+    The terminal event includes the request id in `head`.
 
     Raises:
-        ServiceError: as its subclasses say.
-        ModelBehaviorError: the stream breaks the protocol.
-        ModelTimeoutError: we waited longer than `timeout` seconds.
+        ServiceError: the request failed; see the subclasses.
+        ModelBehaviorError: the stream violates the protocol.
+        ModelTimeoutError: the response took longer than `timeout` seconds.
     """
     time_left = TimeLeft(timeout)
     async with aclosing(received):
@@ -167,7 +167,7 @@ async def read_answer(
             if fold.is_complete:
                 await _read_tail(received)
                 log_data("response %s", read.events[-1])
-                read.events[-1] = _measured(read.events[-1], head)
+                read.events[-1] = _with_request_id(read.events[-1], head)
             if read.events:
                 yield read.events
             if read.failure is not None:
@@ -176,10 +176,10 @@ async def read_answer(
                 return
         if events := fold.end():
             log_data("response %s", events[-1])
-            yield [*events[:-1], _measured(events[-1], head)]
+            yield [*events[:-1], _with_request_id(events[-1], head)]
 
 
-def _measured(last: WireEvent, head: AnswerHead) -> WireEvent:
+def _with_request_id(last: WireEvent, head: ResponseHead) -> WireEvent:
     if head.request_id is None:
         return last
     return {**last, "response": MeasuredResponse(last["response"], request_id=head.request_id)}

@@ -1,4 +1,4 @@
-"""The models that an endpoint says it has."""
+"""The list of models that an endpoint offers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ async def model_names(endpoint: Endpoint, options: HttpOptions) -> list[str]:
 
     Raises:
         MissingKeyError: the endpoint has no key.
-        ServiceError: as its subclasses say.
-        ModelBehaviorError: the answer is no list of models.
+        ServiceError: the request failed; see the subclasses.
+        ModelBehaviorError: the response is not a list of models.
     """
-    answer = await get_json(endpoint, options, "models")
+    response = await get_json(endpoint, options, "models")
     try:
-        return sorted(str(model["id"]) for model in answer["data"])
+        return sorted(str(model["id"]) for model in response["data"])
     except (KeyError, TypeError) as error:
-        raise ModelBehaviorError(f"{endpoint.host} answered with something that is no list of models") from error
+        raise ModelBehaviorError(f"{endpoint.host} sent a response that is not a list of models") from error

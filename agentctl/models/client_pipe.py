@@ -1,15 +1,15 @@
-"""A user's own `openai` client as what carries model calls: its address, auth, retries and HTTP options hold."""
+"""A user's own `openai` client as a transport of model calls, with its address, auth, retries and HTTP options."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.net.response_body import AnswerHead, answer_events
+from agentctl.net.response_body import OpenBody, ResponseHead, response_events
 
 from .call import extra_headers
 
@@ -18,49 +18,49 @@ if TYPE_CHECKING:
 
 
 class ClientPipe:
-    """Posts through the client's raw request path and reads the stream itself: no typed object per event."""
+    """A transport that posts with the client's raw request method and parses the stream without typed objects."""
 
     def __init__(self, client: AsyncOpenAI) -> None:
         self.client = client
 
     @property
     def base_url(self) -> str:
-        """Where the client's requests go."""
+        """The base URL of the client."""
         return str(self.client.base_url)
 
     @property
     def host(self) -> str:
-        """The host, and the port where one is given: what messages name."""
+        """The host, and the port if the URL has one; used in messages."""
         return urlsplit(self.base_url).netloc
 
     def url(self, path: str) -> str:
         """Return the URL of `path` below the base URL, with the client's own query."""
         base = self.client.base_url
-        own = urlencode(self.client.default_query, doseq=True)
-        return str(base.copy_with(path=f"{base.path.rstrip('/')}/{path}").copy_merge_params(own))
+        query = urlencode(self.client.default_query, doseq=True)
+        return str(base.copy_with(path=f"{base.path.rstrip('/')}/{path}").copy_merge_params(query))
 
     async def events(
-        self, path: str, body: dict[str, JSONValue], request: ModelRequest, head: AnswerHead
+        self, path: str, body: dict[str, JSONValue], request: ModelRequest, head: ResponseHead
     ) -> AsyncGenerator[list[WireEvent]]:
-        """Yield what comes back, as many events at a time as have come; closing early closes the connection.
+        """Yield the events of the response in batches, as they arrive; closing the generator closes the connection.
 
-        What the answer's head tells is noted in `head`.
+        The response's headers are recorded in `head`.
 
         Raises:
-            openai.OpenAIError: as the client raises it, also for an error in the middle of the stream.
-            ModelBehaviorError: the answer is neither a stream of events nor JSON.
-            UserError: an extra header is none that HTTP can carry.
+            openai.OpenAIError: the client's own errors, also for an error event in the stream.
+            ModelBehaviorError: the response is neither an event stream nor JSON.
+            UserError: an extra header is not valid in HTTP.
         """
-        # The user's own client: `openai` is imported already.
+        # The user's query client: `openai` is imported already.
         from openai import APIError, AsyncStream
 
         settings = request.model_settings
-        once: RequestOptions = {} if request.may_retry else {"max_retries": 0}
+        retry_option: RequestOptions = {} if request.may_retry else {"max_retries": 0}
         stream = await self.client.post(
             f"/{path}",
             body=body,
             cast_to=object,
-            options={"headers": dict(extra_headers(settings)), "params": settings.extra_query or {}, **once},
+            options={"headers": dict(extra_headers(settings)), "params": settings.extra_query or {}, **retry_option},
             stream=True,
             stream_cls=AsyncStream[object],
         )
@@ -68,13 +68,14 @@ class ClientPipe:
             response = stream.response
             head.request_id = response.headers.get("x-request-id")
             kind = response.headers.get("content-type", "")
-            async with aclosing(answer_events(kind, response.aiter_bytes(), service=self.host)) as batches:
+            opened = nullcontext(OpenBody(kind, response.aiter_bytes()))
+            async with aclosing(response_events(opened, service=self.host)) as batches:
                 async for batch in batches:
-                    whole = next((place for place, event in enumerate(batch) if event.get("error")), len(batch))
-                    if before := batch[:whole]:
+                    error_index = next((index for index, event in enumerate(batch) if event.get("error")), len(batch))
+                    if before := batch[:error_index]:
                         yield before
-                    if whole < len(batch):
-                        error = batch[whole]["error"]
+                    if error_index < len(batch):
+                        error = batch[error_index]["error"]
                         raise APIError(_message(error), request=response.request, body=error)
         finally:
             await stream.close()
@@ -82,4 +83,4 @@ class ClientPipe:
 
 def _message(error: JSONValue) -> str:
     message = error.get("message") if isinstance(error, dict) else error
-    return message if isinstance(message, str) and message else "the service failed in the middle of the stream"
+    return message if isinstance(message, str) and message else "the service failed during the stream"

@@ -1,4 +1,4 @@
-"""The model that answers where nobody named one."""
+"""The default model."""
 
 from __future__ import annotations
 

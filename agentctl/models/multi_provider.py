@@ -1,4 +1,4 @@
-"""The provider of providers: the prefix of a model's name says who serves it."""
+"""The provider that delegates to other providers by the prefix of a model's name."""
 
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ if TYPE_CHECKING:
     from agentctl.net.endpoint import KeySource
 
 MultiProviderOpenAIPrefixMode: TypeAlias = Literal["alias", "model_id"]
-"""What `openai/x` means: the model `x` of OpenAI, or the model that the endpoint itself calls `openai/x`."""
+"""The meaning of `openai/x`: OpenAI's model `x`, or the endpoint's model with the id `openai/x`."""
 
 MultiProviderUnknownPrefixMode: TypeAlias = Literal["error", "model_id"]
-"""What a prefix that nobody serves means: a mistake, or a part of the name that the endpoint knows."""
+"""The meaning of an unknown prefix: an error, or a part of the endpoint's model id."""
 
 _BUILT_IN = frozenset({"local"})
 
 
 class MultiProviderMap:
-    """The user's own prefixes, each with the provider that serves it."""
+    """A mapping of the user's own prefixes to providers."""
 
     def __init__(self) -> None:
-        self._mapping: dict[str, ModelProvider] = {}
+        self._providers: dict[str, ModelProvider] = {}
 
     def has_prefix(self, prefix: str) -> bool:
         """Return whether `prefix` is mapped."""
-        return prefix in self._mapping
+        return prefix in self._providers
 
     def get_mapping(self) -> dict[str, ModelProvider]:
         """Return a copy of the mapping."""
-        return dict(self._mapping)
+        return dict(self._providers)
 
     def set_mapping(self, mapping: dict[str, ModelProvider]) -> None:
-        """Put `mapping` in place of the one there is."""
-        self._mapping = dict(mapping)
+        """Replace the mapping."""
+        self._providers = dict(mapping)
 
     def get_provider(self, prefix: str) -> ModelProvider | None:
-        """Return the provider of `prefix`, None where there is none."""
-        return self._mapping.get(prefix)
+        """Return the provider of `prefix`, or None."""
+        return self._providers.get(prefix)
 
     def add_provider(self, prefix: str, provider: ModelProvider) -> None:
         """Map `prefix` to `provider`."""
-        self._mapping[prefix] = provider
+        self._providers[prefix] = provider
 
     def remove_provider(self, prefix: str) -> None:
-        """Take `prefix` out of the mapping."""
-        del self._mapping[prefix]
+        """Remove `prefix` from the mapping."""
+        del self._providers[prefix]
 
 
 class MultiProvider(ModelProvider):
-    """Sends `PREFIX/NAME` to the provider of the prefix: the user's map first, then `openai`, then `local`."""
+    """Delegates `PREFIX/NAME` to the provider of the prefix: the user's map first, then `openai`, then `local`."""
 
     def __init__(
         self,
@@ -79,10 +79,10 @@ class MultiProvider(ModelProvider):
         responses_transport: Transport | None = None,
         openai_http_options: HttpOptions | None = None,
     ) -> None:
-        """Take the prefixes of the user, what names mean, and what `OpenAIProvider` is to be told.
+        """Take the user's prefixes, the meaning of names, and the options of `OpenAIProvider`.
 
         Raises:
-            UserError: a mode is none that there is, or what is for `OpenAIProvider` contradicts itself.
+            UserError: a mode is unknown, or the options of `OpenAIProvider` contradict each other.
         """
         _check_mode("openai_prefix_mode", openai_prefix_mode, get_args(MultiProviderOpenAIPrefixMode))
         _check_mode("unknown_prefix_mode", unknown_prefix_mode, get_args(MultiProviderUnknownPrefixMode))
@@ -107,10 +107,10 @@ class MultiProvider(ModelProvider):
         self._built_in: dict[str, ModelProvider] = {}
 
     def get_model(self, model_name: str | None) -> Model:
-        """Return the model of this name from the provider that its prefix names.
+        """Return the model of this name from the provider of its prefix.
 
         Raises:
-            ConfigurationError: nobody serves the prefix.
+            ConfigurationError: no provider has the prefix.
         """
         prefix, slash, name = (model_name or "").partition("/")
         if not slash:
@@ -124,12 +124,12 @@ class MultiProvider(ModelProvider):
         if self._unknown_prefix_mode == "model_id":
             return self.openai_provider.get_model(model_name)
         raise ConfigurationError(
-            f"nobody serves the prefix {prefix!r} of the model {model_name!r}: there are {self._known_prefixes()}; "
-            "unknown_prefix_mode='model_id' sends such a name to the endpoint as it is"
+            f"no provider has the prefix {prefix!r} of the model {model_name!r}: the known prefixes are "
+            f"{self._known_prefixes()}; unknown_prefix_mode='model_id' sends the name to the endpoint unchanged"
         )
 
     async def aclose(self) -> None:
-        """Close every provider, those of the user's map included."""
+        """Close every provider, including those of the user's map."""
         mapped = self.provider_map.get_mapping().values() if self.provider_map is not None else ()
         providers: list[ModelProvider] = [self.openai_provider, *self._built_in.values(), *mapped]
         for provider in {id(provider): provider for provider in providers}.values():
@@ -137,7 +137,7 @@ class MultiProvider(ModelProvider):
 
     def _built_in_provider(self, prefix: str) -> ModelProvider:
         if prefix not in self._built_in:
-            # 10 ms that only a run on the local model pays.
+            # 10 ms, only for a run on the local model.
             from agentctl.models.local.model import LocalProvider
 
             self._built_in[prefix] = LocalProvider()
@@ -150,4 +150,4 @@ class MultiProvider(ModelProvider):
 
 def _check_mode(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise UserError(f"MultiProvider {name} is one of {', '.join(map(repr, allowed))}, not {value!r}")
+        raise UserError(f"MultiProvider {name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")

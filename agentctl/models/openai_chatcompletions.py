@@ -1,4 +1,4 @@
-"""The model that speaks chat completions through a user's own `openai` client."""
+"""The model that uses chat completions through a user's own `openai` client."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireItem
-from agentctl.models.chat.model import left_out, new_fold
+from agentctl.models.chat.model import check_unsupported, new_fold
 from agentctl.models.chat.request import build_request, is_openai_service
-from agentctl.net.response_body import AnswerHead
+from agentctl.net.response_body import ResponseHead
 
-from .call import log_data, read_answer
+from .call import log_data, read_response
 from .client_pipe import ClientPipe
 from .reasoning_content_replay import ShouldReplayReasoningContent, replay_context
 from .service_model import ServiceModel
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class OpenAIChatCompletionsModel(ServiceModel):
-    """A model behind an `AsyncOpenAI` or `AsyncAzureOpenAI`, whose auth, retries, headers and HTTP options hold.
+    """A model behind an `AsyncOpenAI` or `AsyncAzureOpenAI`, with the client's auth, retries, headers and HTTP options.
 
     Args:
-        model: The name of the model as the service knows it.
-        openai_client: The client; it stays its owner's, who closes it.
-        should_replay_reasoning_content: Says of each reasoning item whether it goes along; None lets none.
-        strict_feature_validation: Whether a request that chat completions cannot carry whole is a `UserError`, instead
-            of a warning.
-        buffer_streamed_tool_calls: Whether tool calls are held back until they are whole.
+        model: The name of the model at the service.
+        openai_client: The client; the caller owns it and closes it.
+        should_replay_reasoning_content: Decides for each reasoning item whether it is sent; None sends none.
+        strict_feature_validation: Whether a request that chat completions cannot express is a `UserError` instead of a
+            warning.
+        buffer_streamed_tool_calls: Whether tool calls are buffered until they are complete.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class OpenAIChatCompletionsModel(ServiceModel):
         self._pipe = ClientPipe(openai_client)
         self._should_replay = should_replay_reasoning_content
         self._is_strict = strict_feature_validation
-        self._buffers = buffer_streamed_tool_calls
+        self._buffers_tool_calls = buffer_streamed_tool_calls
 
     @property
     def model_name(self) -> str:
-        """The name of the model as the service knows it."""
+        """The name of the model at the service."""
         return self.model
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
@@ -57,33 +57,33 @@ class OpenAIChatCompletionsModel(ServiceModel):
 
         Raises:
             openai.OpenAIError: the client's own errors, as they are.
-            ServiceError: the stream was cut.
-            ModelBehaviorError: the stream breaks the protocol.
+            ServiceError: the stream was interrupted.
+            ModelBehaviorError: the stream violates the protocol.
             ModelTimeoutError: the call took longer than `ModelSettings.timeout`.
-            UserError: the request cannot be said in chat completions, or an extra header in HTTP.
+            UserError: chat completions cannot express the request, or an extra header is invalid.
         """
-        for warning in left_out(request, is_strict=self._is_strict):
+        for warning in check_unsupported(request, is_strict=self._is_strict):
             yield warning
         body = self._body(request)
         log_data("request %s", body)
-        fold = new_fold(self.model, self._pipe.host, buffers_tool_calls=self._buffers)
-        settings, head = request.model_settings, AnswerHead()
+        fold = new_fold(self.model, self._pipe.host, buffers_tool_calls=self._buffers_tool_calls)
+        settings, head = request.model_settings, ResponseHead()
         received = self._pipe.events("chat/completions", body, request, head)
-        async with aclosing(read_answer(received, fold, settings.timeout, head)) as batches:
+        async with aclosing(read_response(received, fold, settings.timeout, head)) as batches:
             async for batch in batches:
                 for event in batch:
                     yield event
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
-        """Return the request that `stream` has the client send."""
-        left_out(request, is_strict=self._is_strict)
+        """Return the request that `stream` would send."""
+        check_unsupported(request, is_strict=self._is_strict)
         return {"method": "POST", "url": self._pipe.url("chat/completions"), "body": self._body(request)}
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
         is_openai = is_openai_service(self._pipe.base_url)
-        return build_request(request, self.model, is_openai=is_openai, replays=self._replays)
+        return build_request(request, self.model, is_openai=is_openai, should_replay=self._should_replay_item)
 
-    def _replays(self, item: WireItem) -> bool:
+    def _should_replay_item(self, item: WireItem) -> bool:
         if self._should_replay is None:
             return False
         return self._should_replay(replay_context(item, model=self.model, base_url=self._pipe.base_url))

@@ -1,4 +1,4 @@
-"""The provider of models that an OpenAI endpoint serves, or any that speaks one of its APIs."""
+"""The provider of models at an OpenAI endpoint, or any endpoint with one of its APIs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agentctl.agent.ports import ModelProvider, WireModel
 from agentctl.errors import UserError
 from agentctl.net.defaults import OpenAIAPI, get_defaults
 from agentctl.net.endpoint import Endpoint
-from agentctl.net.openai_endpoint import GivenEndpoint, http_endpoint, websocket_endpoint
+from agentctl.net.openai_endpoint import EndpointOptions, http_endpoint, websocket_endpoint
 from agentctl.net.options import HttpOptions
 
 from .default_model import get_default_model
@@ -19,7 +19,7 @@ from .transport import (
     OpenAIResponsesWebSocketOptions,
     Transport,
     check_websocket_options,
-    chosen_transport,
+    choose_transport,
     websocket_options,
 )
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """All that makes a model the one it is."""
+class _ModelKey:
+    """The identity of a model."""
 
     name: str
     is_explicit: bool
@@ -42,12 +42,12 @@ class _Wanted:
     transport: Transport
     client: AsyncOpenAI | None = field(repr=False)
     http: Endpoint | None
-    """None where the client knows."""
+    """None with a client of the user's own."""
     websocket: Endpoint | None
 
 
 class OpenAIProvider(ModelProvider):
-    """Makes models of an OpenAI endpoint; they share its connections, and are kept for the event loop that asked."""
+    """Creates models of an OpenAI endpoint, which share its connections and are cached for each event loop."""
 
     def __init__(
         self,
@@ -66,168 +66,168 @@ class OpenAIProvider(ModelProvider):
         responses_transport: Transport | None = None,
         http_options: HttpOptions | None = None,
     ) -> None:
-        """Take what is given; the process-wide defaults, then the environment, answer for the rest at each `get_model`.
+        """Take the given options; each `get_model` takes the rest from the process-wide defaults, then the environment.
 
-        The default key and OPENAI_API_KEY count for OpenAI's own origin and those of OPENAI_BASE_URL and
-        OPENAI_WEBSOCKET_BASE_URL; any other URL needs its own `api_key`, or `"none"`. The default client counts where
+        The default key and OPENAI_API_KEY are used for OpenAI's own origin and those of OPENAI_BASE_URL and
+        OPENAI_WEBSOCKET_BASE_URL; any other URL needs its own `api_key`, or `"none"`. The default client is used if
         neither key nor URL nor account is given.
 
         Args:
-            api_key: The key, or where it comes from.
-            base_url: Where requests go.
-            websocket_base_url: Where sockets lead, if not to `base_url`.
-            openai_client: The user's own client, which knows all of these itself.
+            api_key: The key, or a source of it.
+            base_url: The base URL of requests.
+            websocket_base_url: The base URL of sockets, if it differs from `base_url`.
+            openai_client: The user's own client, which has all of these itself.
             organization: The organization that is billed.
             project: The project that is billed.
-            use_responses: Whether models speak the Responses API, or chat completions.
-            use_responses_websocket: Whether the Responses API is reached over WebSocket, or HTTP.
-            strict_feature_validation: Whether what chat completions cannot carry is an error instead of a warning.
+            use_responses: Whether models use the Responses API instead of chat completions.
+            use_responses_websocket: Whether the Responses API is used over WebSocket instead of HTTP.
+            strict_feature_validation: Whether features missing in chat completions are an error instead of a warning.
             responses_websocket_options: Keep-alive and limits of the sockets.
-            buffer_streamed_tool_calls: Whether chat completions hold back tool calls until they are whole.
-            responses_transport: `http`, `websocket`, or `auto`: a WebSocket where one opens, else HTTP.
+            buffer_streamed_tool_calls: Whether chat completions buffer tool calls until they are complete.
+            responses_transport: `http`, `websocket`, or `auto`: a WebSocket if it can be opened, else HTTP.
             http_options: Timeouts, retries and trust.
 
         Raises:
-            UserError: two of these contradict each other.
+            UserError: two options contradict each other.
         """
-        self._given = GivenEndpoint(
+        self._endpoint_options = EndpointOptions(
             api_key=api_key,
             base_url=base_url,
             websocket_base_url=websocket_base_url,
             organization=organization,
             project=project,
         )
-        if openai_client is not None and not (self._given.is_empty and http_options is None):
+        if openai_client is not None and not (self._endpoint_options.is_empty and http_options is None):
             raise UserError(
-                "OpenAIProvider: openai_client has its own key, URLs, organization, project and HTTP options: give it, "
-                "or these"
+                "OpenAIProvider: openai_client has its own key, URLs, organization, project and HTTP options: give "
+                "either the client or these"
             )
         check_websocket_options(responses_websocket_options)
         self._client = openai_client
         self._use_responses = use_responses
-        self._transport = chosen_transport(responses_transport, use_responses_websocket)
+        self._transport = choose_transport(responses_transport, use_responses_websocket)
         self._is_strict = strict_feature_validation
         self._websocket_options = responses_websocket_options
-        self._buffers = buffer_streamed_tool_calls
+        self._buffers_tool_calls = buffer_streamed_tool_calls
         self._http_options = http_options or HttpOptions()
         self._pipes: dict[Endpoint, HttpPipe] = {}
         self._pools: dict[Endpoint, WebSocketPool] = {}
-        self._models: dict[asyncio.AbstractEventLoop | None, dict[_Wanted, WireModel]] = {}
+        self._models: dict[asyncio.AbstractEventLoop | None, dict[_ModelKey, WireModel]] = {}
 
     def get_model(self, model_name: str | None) -> WireModel:
-        """Return the model of this name, None meaning OPENAI_DEFAULT_MODEL, then the default of this library.
+        """Return the model of this name; None stands for OPENAI_DEFAULT_MODEL, then the default of this library.
 
         Raises:
-            ConfigurationError: the endpoint or a proxy is not usable.
+            ConfigurationError: the endpoint or the proxy is invalid.
         """
-        wanted = self._wanted(model_name)
+        key = self._model_key(model_name)
         models = self._models_of_this_loop()
-        if wanted not in models:
-            models[wanted] = self._make(wanted)
-        return models[wanted]
+        if key not in models:
+            models[key] = self._make(key)
+        return models[key]
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop; the models may be used again."""
+        """Close the connections of the running event loop; the models can be used again."""
         for loop in (asyncio.get_running_loop(), None):
             for model in self._models.get(loop, {}).values():
                 await model.close()
 
-    def _wanted(self, model_name: str | None) -> _Wanted:
+    def _model_key(self, model_name: str | None) -> _ModelKey:
         defaults = get_defaults()
-        client = self._client or (defaults.openai_client if self._given.is_empty else None)
+        client = self._client or (defaults.openai_client if self._endpoint_options.is_empty else None)
         uses_responses = defaults.openai_api == "responses" if self._use_responses is None else self._use_responses
         transport = self._transport or defaults.responses_transport
         has_sockets = uses_responses and transport != "http"
-        return _Wanted(
+        return _ModelKey(
             name=get_default_model() if model_name is None else model_name,
             is_explicit=model_name is not None,
             api="responses" if uses_responses else "chat_completions",
             transport=transport if uses_responses else "http",
             client=client,
-            http=None if client else http_endpoint(self._given, defaults),
-            websocket=websocket_endpoint(self._given, defaults) if has_sockets and not client else None,
+            http=None if client else http_endpoint(self._endpoint_options, defaults),
+            websocket=websocket_endpoint(self._endpoint_options, defaults) if has_sockets and not client else None,
         )
 
-    def _make(self, wanted: _Wanted) -> WireModel:
-        if wanted.api == "chat_completions":
-            return self._chat_model(wanted)
-        match wanted.transport:
+    def _make(self, key: _ModelKey) -> WireModel:
+        if key.api == "chat_completions":
+            return self._chat_model(key)
+        match key.transport:
             case "http":
-                return self._http_model(wanted)
+                return self._http_model(key)
             case "websocket":
-                return self._websocket_model(wanted)
+                return self._websocket_model(key)
             case "auto":
-                # 20 ms that only a run over WebSocket costs.
+                # 20 ms, only for a run over WebSocket.
                 from agentctl.models.responses.auto import AutoTransportModel
 
-                return AutoTransportModel(self._websocket_model(wanted), self._http_model(wanted))
+                return AutoTransportModel(self._websocket_model(key), self._http_model(key))
             case never:
                 assert_never(never)
 
-    def _chat_model(self, wanted: _Wanted) -> WireModel:
-        # Each API and transport is imported by who speaks it: 5 to 20 ms.
-        if wanted.client is not None:
+    def _chat_model(self, key: _ModelKey) -> WireModel:
+        # Each API and transport is imported on first use: 5 to 20 ms.
+        if key.client is not None:
             from .openai_chatcompletions import OpenAIChatCompletionsModel
 
             return OpenAIChatCompletionsModel(
-                wanted.name,
-                wanted.client,
+                key.name,
+                key.client,
                 strict_feature_validation=self._is_strict,
-                buffer_streamed_tool_calls=self._buffers,
+                buffer_streamed_tool_calls=self._buffers_tool_calls,
             )
         from agentctl.models.chat.model import ChatHTTPModel
 
         return ChatHTTPModel(
-            wanted.name,
-            self._pipe(wanted),
+            key.name,
+            self._pipe(key),
             strict_feature_validation=self._is_strict,
-            buffer_streamed_tool_calls=self._buffers,
+            buffer_streamed_tool_calls=self._buffers_tool_calls,
         )
 
-    def _http_model(self, wanted: _Wanted) -> WireModel:
-        if wanted.client is not None:
+    def _http_model(self, key: _ModelKey) -> WireModel:
+        if key.client is not None:
             from .openai_responses import OpenAIResponsesModel
 
-            return OpenAIResponsesModel(wanted.name, wanted.client, model_is_explicit=wanted.is_explicit)
+            return OpenAIResponsesModel(key.name, key.client, model_is_explicit=key.is_explicit)
         from agentctl.models.responses.http import ResponsesHTTPModel
 
-        return ResponsesHTTPModel(wanted.name, self._pipe(wanted), model_is_explicit=wanted.is_explicit)
+        return ResponsesHTTPModel(key.name, self._pipe(key), model_is_explicit=key.is_explicit)
 
-    def _websocket_model(self, wanted: _Wanted) -> ResponsesWebSocketModel:
-        if wanted.client is not None:
+    def _websocket_model(self, key: _ModelKey) -> ResponsesWebSocketModel:
+        if key.client is not None:
             from .openai_responses_ws import OpenAIResponsesWSModel
 
             return OpenAIResponsesWSModel(
-                wanted.name,
-                wanted.client,
-                model_is_explicit=wanted.is_explicit,
+                key.name,
+                key.client,
+                model_is_explicit=key.is_explicit,
                 websocket_options=self._websocket_options,
             )
         from agentctl.models.responses.websocket import ResponsesWebSocketModel
 
-        return ResponsesWebSocketModel(wanted.name, self._pool(wanted), model_is_explicit=wanted.is_explicit)
+        return ResponsesWebSocketModel(key.name, self._pool(key), model_is_explicit=key.is_explicit)
 
-    def _pipe(self, wanted: _Wanted) -> HttpPipe:
+    def _pipe(self, key: _ModelKey) -> HttpPipe:
         from agentctl.net.http import HttpPipe
 
-        assert wanted.http is not None
-        if wanted.http not in self._pipes:
-            self._pipes[wanted.http] = HttpPipe(wanted.http, self._http_options)
-        return self._pipes[wanted.http]
+        assert key.http is not None
+        if key.http not in self._pipes:
+            self._pipes[key.http] = HttpPipe(key.http, self._http_options)
+        return self._pipes[key.http]
 
-    def _pool(self, wanted: _Wanted) -> WebSocketPool:
+    def _pool(self, key: _ModelKey) -> WebSocketPool:
         from agentctl.models.responses.pool import WebSocketPool
         from agentctl.net.websocket import WebSocketPipe
 
-        assert wanted.websocket is not None
-        if wanted.websocket not in self._pools:
+        assert key.websocket is not None
+        if key.websocket not in self._pools:
             options = websocket_options(self._websocket_options)
-            self._pools[wanted.websocket] = WebSocketPool(
-                WebSocketPipe(wanted.websocket, self._http_options, websocket=options)
+            self._pools[key.websocket] = WebSocketPool(
+                WebSocketPipe(key.websocket, self._http_options, websocket=options)
             )
-        return self._pools[wanted.websocket]
+        return self._pools[key.websocket]
 
-    def _models_of_this_loop(self) -> dict[_Wanted, WireModel]:
+    def _models_of_this_loop(self) -> dict[_ModelKey, WireModel]:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

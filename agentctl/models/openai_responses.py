@@ -1,4 +1,4 @@
-"""The model that speaks the Responses API through a user's own `openai` client."""
+"""The model that uses the Responses API through a user's own `openai` client."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.models.responses.fold import ResponseFold
 from agentctl.models.responses.request import build_request
-from agentctl.net.response_body import AnswerHead
+from agentctl.net.response_body import ResponseHead
 
-from .call import log_data, read_answer
+from .call import log_data, read_response
 from .client_pipe import ClientPipe
 from .service_model import ServiceModel
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class OpenAIResponsesModel(ServiceModel):
-    """A model behind an `AsyncOpenAI` or `AsyncAzureOpenAI`, whose auth, retries, headers and HTTP options hold.
+    """A model behind an `AsyncOpenAI` or `AsyncAzureOpenAI`, with the client's auth, retries, headers and HTTP options.
 
     Args:
-        model: The name of the model as the service knows it.
-        openai_client: The client; it stays its owner's, who closes it.
-        model_is_explicit: Whether the user chose the model; else a prompt object's own model goes before it.
+        model: The name of the model at the service.
+        openai_client: The client; the caller owns it and closes it.
+        model_is_explicit: Whether the user chose the model; if not, the model of a prompt object takes precedence.
     """
 
     traced_as = "response"
@@ -38,7 +38,7 @@ class OpenAIResponsesModel(ServiceModel):
 
     @property
     def model_name(self) -> str:
-        """The name of the model as the service knows it."""
+        """The name of the model at the service."""
         return self.model
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
@@ -46,22 +46,22 @@ class OpenAIResponsesModel(ServiceModel):
 
         Raises:
             openai.OpenAIError: the client's own errors, as they are.
-            ServiceError: the service says in an event that the response failed.
-            ModelBehaviorError: the stream breaks the protocol.
+            ServiceError: an event reports that the response failed.
+            ModelBehaviorError: the stream violates the protocol.
             ModelTimeoutError: the call took longer than `ModelSettings.timeout`.
-            UserError: an extra header is none that HTTP can carry.
+            UserError: an extra header is not valid in HTTP.
         """
         body = self._body(request)
         log_data("request %s", body)
-        settings, head, fold = request.model_settings, AnswerHead(), ResponseFold(self._pipe.host)
+        settings, head, fold = request.model_settings, ResponseHead(), ResponseFold(self._pipe.host)
         received: AsyncGenerator[list[WireEvent]] = self._pipe.events("responses", body, request, head)
-        async with aclosing(read_answer(received, fold, settings.timeout, head)) as batches:
+        async with aclosing(read_response(received, fold, settings.timeout, head)) as batches:
             async for batch in batches:
                 for event in batch:
                     yield event
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
-        """Return the request that `stream` has the client send."""
+        """Return the request that `stream` would send."""
         return {"method": "POST", "url": self._pipe.url("responses"), "body": self._body(request)}
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:

@@ -1,4 +1,4 @@
-"""The model that speaks the Responses API over WebSocket, to where a user's own `openai` client leads."""
+"""The model that uses the Responses API over WebSocket, with the URL and auth of a user's own `openai` client."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from .transport import OpenAIResponsesWebSocketOptions, check_websocket_options,
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-_OF_HTTP = frozenset(
+_TRANSPORT_HEADERS = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
 )
-_OF_THE_CLIENT = "x-stainless-"
-_KEYS = ("authorization", "api-key")
+_SDK_HEADER_PREFIX = "x-stainless-"
+_KEY_HEADERS = ("authorization", "api-key")
 
 
 class OpenAIResponsesWSModel(ResponsesWebSocketModel):
-    """A model behind the WebSocket of an `AsyncOpenAI` or `AsyncAzureOpenAI`, whose URLs, auth and headers hold.
+    """A model behind the WebSocket of an `AsyncOpenAI` or `AsyncAzureOpenAI`, with the client's URLs, auth and headers.
 
-    The connection is ours, and so are its errors: the client's own HTTP transport has no part in it.
+    The connection and its errors are this library's; the client's own HTTP transport is not used.
 
     Args:
-        model: The name of the model as the service knows it.
-        openai_client: The client; it stays its owner's, who closes it.
-        model_is_explicit: Whether the user chose the model; else a prompt object's own model goes before it.
+        model: The name of the model at the service.
+        openai_client: The client; the caller owns it and closes it.
+        model_is_explicit: Whether the user chose the model; if not, the model of a prompt object takes precedence.
         websocket_options: Keep-alive and limits of the sockets.
 
     Raises:
-        UserError: there is no such option.
+        UserError: an option is unknown.
     """
 
     def __init__(
@@ -54,8 +54,10 @@ class OpenAIResponsesWSModel(ResponsesWebSocketModel):
         super().__init__(model, _pool(openai_client, websocket_options), model_is_explicit=model_is_explicit)
         self._client = openai_client
 
-    async def _upgrade(self, settings: ModelSettings) -> tuple[Mapping[str, str], Mapping[str, object] | None]:
-        """Return the headers and the query that the client would send, its key asked for anew."""
+    async def _upgrade_parameters(
+        self, settings: ModelSettings
+    ) -> tuple[Mapping[str, str], Mapping[str, object] | None]:
+        """Return the headers and query that the client would send, with its key fetched again."""
         # The user's own client: `openai` is imported already.
         from openai._models import FinalRequestOptions
 
@@ -63,15 +65,15 @@ class OpenAIResponsesWSModel(ResponsesWebSocketModel):
             method="get", url="/responses", headers=dict(extra_headers(settings)), params=settings.extra_query or {}
         )
         request = self._client._build_request(await self._client._prepare_options(options))
-        headers = {name: value for name, value in request.headers.items() if _is_for_the_service(name)}
-        for name in _KEYS:
+        headers = {name: value for name, value in request.headers.items() if _is_forwarded(name)}
+        for name in _KEY_HEADERS:
             register_secret(headers.get(name, "").removeprefix("Bearer "))
         params = request.url.params
         return headers, {name: params.get_list(name) for name in params}
 
 
-def _is_for_the_service(header: str) -> bool:
-    return header not in _OF_HTTP and not header.startswith(_OF_THE_CLIENT)
+def _is_forwarded(header: str) -> bool:
+    return header not in _TRANSPORT_HEADERS and not header.startswith(_SDK_HEADER_PREFIX)
 
 
 def _pool(client: AsyncOpenAI, options: OpenAIResponsesWebSocketOptions | None) -> WebSocketPool:
@@ -81,12 +83,12 @@ def _pool(client: AsyncOpenAI, options: OpenAIResponsesWebSocketOptions | None) 
 
 
 def _http_options(client: AsyncOpenAI) -> HttpOptions:
-    ours, theirs = HttpOptions(), client.timeout
-    if theirs is None:
+    defaults, timeout = HttpOptions(), client.timeout
+    if timeout is None:
         return HttpOptions(max_retries=client.max_retries)
-    connect, request = (theirs, theirs) if isinstance(theirs, int | float) else (theirs.connect, theirs.read)
+    connect, request = (timeout, timeout) if isinstance(timeout, int | float) else (timeout.connect, timeout.read)
     return HttpOptions(
-        connect_timeout=ours.connect_timeout if connect is None else connect,
-        request_timeout=ours.request_timeout if request is None else request,
+        connect_timeout=defaults.connect_timeout if connect is None else connect,
+        request_timeout=defaults.request_timeout if request is None else request,
         max_retries=client.max_retries,
     )

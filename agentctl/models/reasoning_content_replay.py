@@ -1,4 +1,4 @@
-"""What is asked before reasoning goes back to a chat completions server, a few of which want it."""
+"""The hook that decides whether reasoning is sent back to a chat completions server, as a few servers require."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class ReasoningContentSource:
 
     item: WireItem
     origin_model: str | None
-    """The model that thought it, where the item says."""
+    """The model that produced it, if the item names it."""
     provider_data: Mapping[str, Any]
-    """What the item says of its origin; empty where nothing."""
+    """The provider data of the item; empty if it has none."""
 
 
 @dataclass
 class ReasoningContentReplayContext:
-    """A reasoning item, and where it would be sent."""
+    """A reasoning item, and the model and server it would be sent to."""
 
     model: str
     base_url: str | None
@@ -30,11 +30,11 @@ class ReasoningContentReplayContext:
 
 
 ShouldReplayReasoningContent: TypeAlias = Callable[[ReasoningContentReplayContext], bool]
-"""Says whether the item goes along as `reasoning_content` of the assistant's message."""
+"""Return whether the item is sent as `reasoning_content` of the assistant's message."""
 
 
 def replay_context(item: WireItem, *, model: str, base_url: str | None) -> ReasoningContentReplayContext:
-    """Return what a hook is asked about a reasoning item."""
+    """Return the context of the hook for a reasoning item."""
     data = item.get("provider_data")
     data = data if isinstance(data, dict) else {}
     source = ReasoningContentSource(item=item, origin_model=data.get("model"), provider_data=data)

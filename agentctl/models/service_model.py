@@ -1,4 +1,4 @@
-"""What the models behind a service have in common: they know which of their failures are worth another try."""
+"""The base class of models behind a service, which give retry advice."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class ServiceModel(WireModel):
     """A model behind a service."""
 
     def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
-        """Return what is known of a failure of the service, or of a user's own client."""
-        # 5 ms that only a run with retries of its own pays.
+        """Return the advice for an error of the service, or of a user's own client; None if there is none."""
+        # 5 ms, only for a run with a retry policy.
         from .retry_advice import advice
 
         return advice(request)

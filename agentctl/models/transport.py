@@ -1,4 +1,4 @@
-"""How the Responses API is reached, and what a user may say of its sockets."""
+"""The transports of the Responses API, and the options of its sockets."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ if TYPE_CHECKING:
     from agentctl.net.options import WebSocketOptions
 
 Transport: TypeAlias = Literal["http", "websocket", "auto"]
-"""`auto` is a WebSocket where one opens, else HTTP."""
+"""`auto` is a WebSocket if it can be opened, else HTTP."""
 
 
 class OpenAIResponsesWebSocketOptions(TypedDict, total=False):
-    """Keep-alive and limits of the sockets; what is left out is this library's default."""
+    """Keep-alive and limits of the sockets; omitted options have this library's defaults."""
 
     ping_interval: float | None
-    """Seconds of silence after which the service is pinged; None never pings."""
+    """Seconds without data after which a ping is sent; None sends none."""
     ping_timeout: float | None
-    """Seconds after a ping in which something must come; None waits without end."""
+    """Seconds to wait for data after a ping; None waits forever."""
     max_size: int | None
-    """The longest message that is taken, in bytes; None takes any."""
+    """The size limit of a message, in bytes; None for no limit."""
 
 
-def check_websocket_options(given: OpenAIResponsesWebSocketOptions | None) -> None:
+def check_websocket_options(options: OpenAIResponsesWebSocketOptions | None) -> None:
     """Check the names of the options.
 
     Raises:
-        UserError: there is no such option.
+        UserError: an option is unknown.
     """
     known = OpenAIResponsesWebSocketOptions.__annotations__
-    if unknown := sorted(set(given or ()) - set(known)):
-        raise UserError(f"responses_websocket_options has no {unknown[0]!r}; there are {', '.join(known)}")
+    if unknown := sorted(set(options or ()) - set(known)):
+        raise UserError(f"responses_websocket_options has no {unknown[0]!r}; its options are {', '.join(known)}")
 
 
-def websocket_options(given: OpenAIResponsesWebSocketOptions | None) -> WebSocketOptions:
-    """Return the options as the WebSocket pipe takes them."""
+def websocket_options(options: OpenAIResponsesWebSocketOptions | None) -> WebSocketOptions:
+    """Return the options in the form of the WebSocket transport."""
     from agentctl.net.options import WebSocketOptions
 
-    return WebSocketOptions(**(given or {}))
+    return WebSocketOptions(**(options or {}))
 
 
-def chosen_transport(responses_transport: Transport | None, use_websocket: bool | None) -> Transport | None:
-    """Return the transport that a user's two ways of saying it choose, None where neither does.
+def choose_transport(responses_transport: Transport | None, use_websocket: bool | None) -> Transport | None:
+    """Return the transport chosen by either of the two options, None if neither is given.
 
     Raises:
-        UserError: the transport is none that there is, or the two contradict each other.
+        UserError: the transport is unknown, or the options contradict each other.
     """
     if responses_transport is not None and responses_transport not in get_args(Transport):
         allowed = ", ".join(map(repr, get_args(Transport)))
-        raise UserError(f"responses_transport is one of {allowed}, not {responses_transport!r}")
+        raise UserError(f"responses_transport must be one of {allowed}, not {responses_transport!r}")
     if use_websocket is None:
         return responses_transport
     chosen: Transport = "websocket" if use_websocket else "http"

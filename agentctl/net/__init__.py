@@ -1,1 +1,1 @@
-"""How a service is reached: endpoint, proxy, TLS, the HTTP pipe, error and retry tables; the only sockets we open."""
+"""The network layer: endpoints, proxies, TLS, HTTP, WebSocket, errors and retries; all sockets are opened here."""

@@ -1,4 +1,4 @@
-"""A client of `httpx2` as every request of ours goes through, async or not: our proxy, our trust, our patience."""
+"""The `httpx2` clients, async or not, of every request: with the configured proxy, trust and timeouts."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 _IDLE_CONNECTION_SECONDS = 30.0
-"""Longer than `httpx2` keeps one by itself: tools take their time between two turns."""
+"""Longer than the default of `httpx2`: tools may run for a while between two turns."""
 
 
 class Trust:
-    """The TLS contexts of one client; the files of certificates are read once, when first needed."""
+    """The TLS contexts of one client; certificate files are read once, on first use."""
 
     def __init__(self, options: HttpOptions, environ: Mapping[str, str]) -> None:
         self._ca_file = options.ca_file
@@ -33,12 +33,12 @@ class Trust:
         self._tls: ssl.SSLContext | None = None
 
     def context(self, scheme: str) -> ssl.SSLContext:
-        """Return the context for a scheme; raise `ConfigurationError` where a file of certificates is not usable."""
+        """Return the context for a scheme; raise `ConfigurationError` if a certificate file cannot be used."""
         # 14 ms: imported for the first request.
         import ssl
 
         if scheme != "https":
-            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # Never used, trusts nobody, and costs nothing to make.
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # Never used, trusts no authority, and is cheap to create.
         if self._tls is None:
             self._tls = tls_context(self._ca_file, self._environ)
         return self._tls
@@ -48,18 +48,18 @@ def make_client(kind: type[Client], scheme: str, options: HttpOptions, *, proxy:
     """Return a client for URLs of one scheme.
 
     Raises:
-        ConfigurationError: a file of certificates or the proxy is not usable.
+        ConfigurationError: the proxy or a certificate file cannot be used.
     """
     # 80 ms: imported for the first request.
     import httpx2
 
-    way = None
+    client_proxy = None
     if proxy is not None:
-        way = httpx2.Proxy(proxy.url, ssl_context=trust.context("https") if proxy.scheme == "https" else None)
+        client_proxy = httpx2.Proxy(proxy.url, ssl_context=trust.context("https") if proxy.scheme == "https" else None)
     try:
         return kind(
             verify=trust.context(scheme),
-            proxy=way,
+            proxy=client_proxy,
             timeout=httpx2.Timeout(options.request_timeout, connect=options.connect_timeout, pool=None),
             limits=httpx2.Limits(
                 max_connections=None, max_keepalive_connections=100, keepalive_expiry=_IDLE_CONNECTION_SECONDS
@@ -74,35 +74,35 @@ def make_client(kind: type[Client], scheme: str, options: HttpOptions, *, proxy:
 
 
 class LoopClients:
-    """Keeps one client per event loop: connections belong to the loop that opened them."""
+    """A cache of one client per event loop: connections belong to the loop that opened them."""
 
     def __init__(self, build: Callable[[], httpx2.AsyncClient]) -> None:
         self._build = build
         self._clients: dict[asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncGenerator[None]]] = {}
 
     async def get(self) -> httpx2.AsyncClient:
-        """Return the client of the running loop; a loop that ends closes its client."""
+        """Return the client of the running loop; the end of the loop closes it."""
         loop = asyncio.get_running_loop()
         known = self._clients.get(loop)
         if known is not None and not known[0].is_closed:
             return known[0]
         self._clients = {loop: kept for loop, kept in self._clients.items() if not loop.is_closed()}
         client = self._build()
-        # `asyncio.run` closes the generators that its loop has seen: the one moment at which a client that nobody
-        # closed can still be closed in its own loop.
-        guard = _until_closed(client)
+        # `asyncio.run` closes the async generators of its loop: the last moment at which an unclosed client can still
+        # be closed in its own loop.
+        guard = _close_at_exit(client)
         self._clients[loop] = client, guard
         await anext(guard)
         return client
 
     async def aclose(self) -> None:
-        """Close the client of the running loop; the next `get` makes another."""
+        """Close the client of the running loop; the next `get` creates another."""
         _, guard = self._clients.pop(asyncio.get_running_loop(), (None, None))
         if guard is not None:
             await guard.aclose()
 
 
-async def _until_closed(client: httpx2.AsyncClient) -> AsyncGenerator[None]:
+async def _close_at_exit(client: httpx2.AsyncClient) -> AsyncGenerator[None]:
     try:
         yield
     finally:

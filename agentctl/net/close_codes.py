@@ -1,4 +1,4 @@
-"""The one table of how a WebSocket closes: a close code in, an exception of ours out (RFC 6455, section 7.4)."""
+"""The table of WebSocket close codes: the exception that each becomes (RFC 6455, section 7.4)."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ if TYPE_CHECKING:
     from websockets.exceptions import ConnectionClosed
 
 ABNORMAL = 1006
-"""The code where none came: the connection broke."""
+"""The code of a connection that was lost without a close frame."""
 TOO_BIG = 1009
 
-_ON_PURPOSE = {
-    1000: "it may not offer the Responses API over WebSocket: take the transport `http`",
-    1003: "it may not offer the Responses API over WebSocket: take the transport `http`",
-    1008: "see what the key may do, or take the transport `http`",
-    TOO_BIG: "the request is longer than it takes: send less",
+_REMEDIES = {
+    1000: "it may not support the Responses API over WebSocket: use the transport `http`",
+    1003: "it may not support the Responses API over WebSocket: use the transport `http`",
+    1008: "check the permissions of the key, or use the transport `http`",
+    TOO_BIG: "the request is longer than it accepts: shorten the input",
 }
-"""What to do where the service closed for a reason that stays, and would close again."""
+"""The remedies for close codes with a lasting cause, after which a retry would fail in the same way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Closing:
-    """How a socket came to its end."""
+class CloseInfo:
+    """The code and reason with which a socket was closed."""
 
     code: int
     reason: str = ""
     is_ours: bool = False
-    """Whether our side closed it, because of what it received."""
+    """Whether this side closed it, because of data it received."""
 
 
-def closing_of(closed: ConnectionClosed) -> Closing:
-    """Return how a socket closed from what `websockets` raises."""
+def close_info(closed: ConnectionClosed) -> CloseInfo:
+    """Return the close code and reason in an exception of `websockets`."""
     if closed.sent is not None and not (closed.rcvd and closed.rcvd_then_sent):
-        return Closing(code=closed.sent.code, reason=closed.sent.reason, is_ours=True)
+        return CloseInfo(code=closed.sent.code, reason=closed.sent.reason, is_ours=True)
     if closed.rcvd is not None:
-        return Closing(code=closed.rcvd.code, reason=closed.rcvd.reason)
-    return Closing(code=ABNORMAL)
+        return CloseInfo(code=closed.rcvd.code, reason=closed.rcvd.reason)
+    return CloseInfo(code=ABNORMAL)
 
 
-def closing_error(
-    closing: Closing, *, host: str, has_answered: bool, options: WebSocketOptions
+def close_error(
+    closing: CloseInfo, *, host: str, has_responded: bool, options: WebSocketOptions
 ) -> ServiceUnavailableError | ModelBehaviorError:
-    """Return the exception for a response that a closed socket cut, or kept from beginning."""
-    when = "in the middle of the answer" if has_answered else "before it answered"
+    """Return the exception for a response that was not received, or not completely, because its socket was closed."""
+    when = "during the response" if has_responded else "before it responded"
     if closing.is_ours:
         if closing.code == TOO_BIG:
             return ServiceUnavailableError(
@@ -58,12 +58,14 @@ def closing_error(
                 "WebSocket options",
                 code=ANSWER_TOO_LARGE,
             )
-        return ModelBehaviorError(f"{host} broke the WebSocket protocol {when}: {excerpt(closing.reason)}; try again")
+        return ModelBehaviorError(
+            f"{host} violated the WebSocket protocol {when}: {excerpt(closing.reason)}; try again"
+        )
     if closing.code == ABNORMAL:
-        return ServiceUnavailableError(f"the connection to {host} broke {when}; try again", code=CONNECTION_LOST)
-    remedy = None if has_answered and closing.code == 1000 else _ON_PURPOSE.get(closing.code)
-    said = f"{closing.code} {excerpt(closing.reason)}".rstrip()
+        return ServiceUnavailableError(f"the connection to {host} was lost {when}; try again", code=CONNECTION_LOST)
+    remedy = None if has_responded and closing.code == 1000 else _REMEDIES.get(closing.code)
+    shown = f"{closing.code} {excerpt(closing.reason)}".rstrip()
     return ServiceUnavailableError(
-        f"{host} closed the connection {when} ({said}); {remedy or 'try again'}",
+        f"{host} closed the connection {when} ({shown}); {remedy or 'try again'}",
         code=CLOSED_ON_PURPOSE if remedy else CONNECTION_LOST,
     )

@@ -1,4 +1,4 @@
-"""The process-wide defaults: what a provider takes where nobody told it better, and the key that traces go out with."""
+"""The process-wide defaults: the settings of providers that were given none, and the key for trace export."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 OpenAIAPI: TypeAlias = Literal["chat_completions", "responses"]
-"""The API that a provider's models speak."""
+"""The API of a provider's models."""
 
 ResponsesTransport: TypeAlias = Literal["http", "websocket"]
-"""How the Responses API is reached."""
+"""The transport of the Responses API."""
 
 _lock = threading.Lock()
 
@@ -30,36 +30,36 @@ class Defaults:
     """All process-wide defaults at one moment."""
 
     openai_key: str | None = field(default=None, repr=False)
-    """Used instead of OPENAI_API_KEY, for the same origins."""
+    """A key used instead of OPENAI_API_KEY, for the same origins."""
     openai_client: AsyncOpenAI | None = field(default=None, repr=False)
     openai_api: OpenAIAPI = "responses"
     responses_transport: ResponsesTransport = "http"
     tracing_key: str | None = field(default=None, repr=False)
-    """What traces are exported with, where that was said."""
+    """The key for trace export, if one was set for it."""
     ca_file: Path | None = None
-    """A PEM file of authorities that clients of other libraries trust, beside the system's."""
+    """A PEM file of authorities that the clients of other libraries trust, in addition to the system's."""
 
 
 _defaults = Defaults()
 
 
 def get_defaults() -> Defaults:
-    """Return the defaults in force."""
+    """Return the current defaults."""
     return _defaults
 
 
 def restore_defaults(defaults: Defaults) -> None:
-    """Put all defaults back to what they were: for who changed them and leaves the process as it was found."""
+    """Replace all defaults by an earlier copy of them."""
     global _defaults
     with _lock:
         _defaults = defaults
 
 
 def set_default_openai_key(key: str, use_for_tracing: bool = True) -> None:
-    """Use `key` instead of OPENAI_API_KEY, and for exporting traces too unless told otherwise.
+    """Use `key` instead of OPENAI_API_KEY, and for trace export unless `use_for_tracing` is false.
 
-    As OPENAI_API_KEY it counts for OpenAI's own origin and that of OPENAI_BASE_URL; an endpoint that is given elsewhere
-    is given its own key.
+    Like OPENAI_API_KEY, it applies to OpenAI's own origin and that of OPENAI_BASE_URL; any other endpoint needs a
+    key of its own.
     """
     register_secret(key)
     _change(openai_key=key)
@@ -68,15 +68,15 @@ def set_default_openai_key(key: str, use_for_tracing: bool = True) -> None:
 
 
 def set_default_ca_file(file: Path | None) -> None:
-    """Have the clients that other libraries speak through trust the authorities in a PEM file."""
+    """Have the clients of other libraries trust the authorities in a PEM file."""
     _change(ca_file=file)
 
 
 def set_default_openai_client(client: AsyncOpenAI, use_for_tracing: bool = True) -> None:
-    """Use `client` for the models of every provider that was given no endpoint, key or client of its own.
+    """Use `client` for the models of every provider without an endpoint, key or client of its own.
 
-    Its key serves for exporting traces too unless told otherwise; a client of another service than OpenAI's keeps its
-    key to that, and one that fetches its key at each request has none to give.
+    Its key is used for trace export too, unless `use_for_tracing` is false, the client belongs to another service than
+    OpenAI, or it fetches its key for each request.
     """
     register_secret(client.api_key)
     _change(openai_client=client)
@@ -85,7 +85,7 @@ def set_default_openai_client(client: AsyncOpenAI, use_for_tracing: bool = True)
 
 
 def set_default_openai_api(api: OpenAIAPI) -> None:
-    """Choose the API that providers speak where they were not told; `responses` until this is called.
+    """Set the API of providers without one of their own; the initial default is `responses`.
 
     Raises:
         ValueError: there is no such API.
@@ -95,7 +95,7 @@ def set_default_openai_api(api: OpenAIAPI) -> None:
 
 
 def set_default_openai_responses_transport(transport: ResponsesTransport) -> None:
-    """Choose how providers reach the Responses API where they were not told; `http` until this is called.
+    """Set the transport of providers without one of their own; the initial default is `http`.
 
     Raises:
         ValueError: there is no such transport.
@@ -111,9 +111,9 @@ def set_tracing_export_api_key(api_key: str) -> None:
 
 
 def tracing_export_key(url: str, environ: Mapping[str, str]) -> str | None:
-    """Return the key that traces may be sent to `url` with: the one set for that, else OPENAI_API_KEY.
+    """Return the key for trace export to `url`: the one set for it, else OPENAI_API_KEY.
 
-    The latter is the key of the service that OPENAI_BASE_URL names, of OpenAI where it names none, and of no other.
+    The latter is sent only to the service of OPENAI_BASE_URL, or to OpenAI if that is not set.
     """
     if _defaults.tracing_key:
         return _defaults.tracing_key
@@ -131,9 +131,9 @@ def _is_same_service(url: str, other: str) -> bool:
         return False
 
 
-def _check(what: str, given: object, allowed: tuple[str, ...]) -> None:
-    if given not in allowed:
-        raise ValueError(f"the default {what} is one of {', '.join(map(repr, allowed))}, not {given!r}")
+def _check(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"the default {name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
 
 
 def _change(**changes: object) -> None:

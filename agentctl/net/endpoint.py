@@ -1,4 +1,4 @@
-"""Where a service is, and the key for it, which goes to its origin and nowhere else."""
+"""The address of a service and its key, which is sent to the service's origin only."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from agentctl.origin import origin_of
 from agentctl.redaction import register_secret
 
 NO_KEY = "none"
-"""The key that means: send no key."""
+"""The key that stands for sending none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """The base URL of a service, and who we are there.
+    """The base URL of a service, with the credentials for it.
 
     Raises:
-        ConfigurationError: the base URL is not usable, or the key cannot be sent as a header.
+        ConfigurationError: the base URL is invalid, or the key cannot be sent as a header.
     """
 
     base_url: str
     key: str | KeySource | None = field(default=None, repr=False)
-    """None where there is none, which fails the first request; `NO_KEY` where the service wants none."""
+    """None if there is none, which fails the first request; `NO_KEY` if the service needs none."""
     organization: str | None = None
     project: str | None = None
 
     def __post_init__(self) -> None:
         key = self.key if isinstance(self.key, str) else None
         register_secret(None if key == NO_KEY else key)
-        origin = self.origin  # Raises where the base URL is not usable.
+        origin = self.origin  # Raises if the base URL is invalid.
         for name, value in (("key", key), ("organization", self.organization), ("project", self.project)):
             if value is not None and not (value.isascii() and value.isprintable() and value and " " not in value):
                 raise ConfigurationError(
-                    f"the {name} for {origin} is empty or has spaces, line breaks or characters beyond ASCII: "
-                    "it was probably not copied whole"
+                    f"the {name} for {origin} is empty or contains spaces, line breaks or non-ASCII characters: "
+                    "it may not have been copied completely"
                 )
 
     @property
@@ -49,35 +49,35 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        """The host, and the port where it is not the scheme's own: what messages name."""
+        """The host, and the port unless it is the default of the scheme; used in messages."""
         return self.origin.partition("://")[2]
 
     def url(self, path: str, query: Mapping[str, object] | None = None) -> str:
-        """Return the URL of `path` below the base URL, whose own query stays; `query` goes over it."""
+        """Return the URL of `path` below the base URL; parameters of `query` override those of the base URL."""
         if not query:
-            return _below(self.base_url, path)
+            return _join_path(self.base_url, path)
         base = urlsplit(self.base_url)
-        kept = [pair for pair in parse_qsl(base.query, keep_blank_values=True) if pair[0] not in query]
+        own = [pair for pair in parse_qsl(base.query, keep_blank_values=True) if pair[0] not in query]
         return base._replace(
             path=f"{base.path.rstrip('/')}/{path}",
-            query=urlencode([*kept, *query.items()], doseq=True),
+            query=urlencode([*own, *query.items()], doseq=True),
             fragment="",
         ).geturl()
 
     def headers_for(self, url: str) -> dict[str, str]:
-        """Return the headers that say who we are; none where `url` is of another origin.
+        """Return the headers with the credentials; none if `url` has another origin.
 
-        A key from a source is asked for first: see `key_source.with_key`.
+        A key source must be resolved first; see `with_key`.
 
         Raises:
-            MissingKeyError: there is no key.
+            MissingKeyError: the endpoint has no key.
         """
         if origin_of(url) != self.origin:
             return {}
         if self.key is None:
             raise MissingKeyError(
                 f"there is no key for {self.origin}: store one with `agentctl config set-key`, set OPENAI_API_KEY "
-                "(which counts for OpenAI and for OPENAI_BASE_URL), or use a local model: `-m local/smollm2`"
+                "(used for OpenAI and for OPENAI_BASE_URL), or use a local model: `-m local/smollm2`"
             )
         assert isinstance(self.key, str)
         headers = {} if self.key == NO_KEY else {"authorization": f"Bearer {self.key}"}
@@ -89,7 +89,7 @@ class Endpoint:
 
 
 @lru_cache
-def _below(base_url: str, path: str) -> str:
+def _join_path(base_url: str, path: str) -> str:
     base = urlsplit(base_url)
     return base._replace(path=f"{base.path.rstrip('/')}/{path}", fragment="").geturl()
 
@@ -98,18 +98,18 @@ T = TypeVar("T")
 
 
 class KeySource(Protocol):
-    """Where a key comes from: the `key` of an `Endpoint` in place of a text."""
+    """A source of keys, as the `key` of an `Endpoint` instead of a text."""
 
     async def key(self) -> str:
         """Return the key.
 
         Raises:
-            ConfigurationError: there is none to be had.
+            ConfigurationError: the source has no key.
         """
         ...
 
     async def refresh(self, refused: str) -> str | None:
-        """Return another key than the one that was refused, or None where there is no other.
+        """Return a replacement for the key that was rejected, or None if there is no other.
 
         Raises:
             ConfigurationError: the source failed.
@@ -118,9 +118,9 @@ class KeySource(Protocol):
 
 
 async def with_key(endpoint: Endpoint, attempt: Callable[[Endpoint], Awaitable[T]]) -> T:
-    """Return what `attempt` makes of the endpoint, its key known; once more with another key after a 401.
+    """Return the result of `attempt` with the key resolved; after a 401 it is repeated once with a refreshed key.
 
-    A request that the service refuses with 401 has had no effect, so that it may be sent again, whatever it is.
+    A request that the service rejects with 401 has had no effect, so it can be repeated.
     """
     source = endpoint.key
     if source is None or isinstance(source, str):

@@ -1,4 +1,4 @@
-"""The one table of what a service says when it fails: a status or an error event in, an exception of ours out."""
+"""The table of a service's failures: the exception for each status code, error code and error event."""
 
 from __future__ import annotations
 
@@ -46,41 +46,41 @@ _BY_TYPE: dict[str, Kind] = {
     "not_found_error": RequestRejectedError,
 }
 
-_SAYS: dict[Kind, str] = {
+_PREDICATES: dict[Kind, str] = {
     AuthenticationError: "does not accept the key",
-    RequestRejectedError: "refused the request",
-    ServiceUnavailableError: "cannot answer now",
+    RequestRejectedError: "rejected the request",
+    ServiceUnavailableError: "cannot respond now",
 }
 
 _REMEDY_OF_CODE = {
-    "billing_hard_limit_reached": "see the limits and billing of the account",
-    "billing_not_active": "see the plan and billing of the account",
-    "context_length_exceeded": "send less, or take a model with a longer context",
-    "insufficient_quota": "see the plan and billing of the account",
-    "model_not_found": "name another model with `-m`, or see what there is with `agentctl models list`",
+    "billing_hard_limit_reached": "check the limits and billing of the account",
+    "billing_not_active": "check the plan and billing of the account",
+    "context_length_exceeded": "shorten the input, or use a model with a longer context",
+    "insufficient_quota": "check the plan and billing of the account",
+    "model_not_found": "choose another model with `-m`; `agentctl models list` shows the available ones",
 }
 
 _REMEDY_OF_STATUS = {
     401: "store another with `agentctl config set-key`, or set OPENAI_API_KEY",
-    403: "see what the key, its project and its region may do",
-    407: "give the proxy's user name and password in HTTPS_PROXY or HTTP_PROXY",
-    413: "send less",
+    403: "check what the key, its project and its region allow",
+    407: "set the proxy's user name and password in HTTPS_PROXY or HTTP_PROXY",
+    413: "shorten the input",
 }
 
 _REMEDY: dict[Kind, str] = {
     AuthenticationError: "store another with `agentctl config set-key`, or set OPENAI_API_KEY",
-    RequestRejectedError: "the same request would be refused again",
+    RequestRejectedError: "the same request would be rejected again",
     ServiceUnavailableError: "try again later",
 }
 
 
-_LONGEST_NUMBER = 20
-"""Digits of a wait that is read; what is longer is no wait."""
+_MAX_DIGITS = 20
+"""The longest number of a `retry-after` header; a longer one is ignored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What a service said of a failure, whichever way it came."""
+    """A failure as the service describes it, in whatever format."""
 
     message: str = ""
     status: int | None = None
@@ -91,30 +91,31 @@ class Failure:
     """Seconds."""
 
 
-def answer_error(
+def response_error(
     status: int, headers: Mapping[str, str], body: bytes, *, url: str, service: str, model: str | None = None
 ) -> ServiceError:
-    """Return the exception for an HTTP answer that is no success; `headers` are found by their names in lower case."""
+    """Return the exception for an HTTP response that is not a success; `headers` must look up names in lower case."""
     content = _json_or_text(body)
-    said = _parse(content, status=status, headers=headers)
+    failure = _parse(content, status=status, headers=headers)
     shown_url = url.partition("?")[0]
     if 300 <= status < 400:
         message = (
-            f"{service} redirects {shown_url} to {_origin(headers.get('location', ''))} ({status}), and a "
-            "key is not carried elsewhere: set the base URL to a place you trust (`agentctl config client --base-url`)"
+            f"{service} redirects {shown_url} to {_origin(headers.get('location', ''))} ({status}), and "
+            "redirects are not followed with a key: if you trust the new address, set it as the base URL "
+            "(`agentctl config client --base-url`)"
         )
-        return RequestRejectedError(message, status=status, request_id=said.request_id)
+        return RequestRejectedError(message, status=status, request_id=failure.request_id)
     if status == 404 and not (isinstance(content, dict) and content.get("error")):
         message = (
-            f"there is nothing at {shown_url} (404): the endpoint may not speak this API, or its "
+            f"there is nothing at {shown_url} (404): the endpoint may not support this API, or its "
             "base URL is wrong (`agentctl config client --base-url`, OPENAI_BASE_URL)"
         )
-        return RequestRejectedError(message, status=status, request_id=said.request_id)
-    return service_error(said, service=service, model=model if status == 404 else None)
+        return RequestRejectedError(message, status=status, request_id=failure.request_id)
+    return service_error(failure, service=service, model=model if status == 404 else None)
 
 
 def event_error(event: Mapping[str, object], *, service: str = "the service") -> ServiceError:
-    """Return the exception for an `error`, `response.error` or `response.failed` event, in any of the shapes seen."""
+    """Return the exception for an `error`, `response.error` or `response.failed` event, in any known shape."""
     response = event.get("response")
     body = response if isinstance(response, dict) and response.get("error") else event
     status = event.get("status", event.get("status_code"))
@@ -132,34 +133,34 @@ def event_error(event: Mapping[str, object], *, service: str = "the service") ->
     )
 
 
-def service_error(said: Failure, *, service: str, model: str | None = None) -> ServiceError:
-    """Return the exception for a failure, its message with a next step; `model` is named where it is to blame."""
-    kind = _kind(said)
-    marks = ", ".join(str(mark) for mark in (said.status, said.code or said.type) if mark is not None)
-    text = excerpt(said.message, 500).rstrip(".")
+def service_error(failure: Failure, *, service: str, model: str | None = None) -> ServiceError:
+    """Return the exception for a failure, with a remedy in its message; `model` is named if it is the cause."""
+    kind = _kind(failure)
+    details = ", ".join(str(part) for part in (failure.status, failure.code or failure.type) if part is not None)
+    text = excerpt(failure.message, 500).rstrip(".")
     about = f" for the model {model!r}" if model is not None else ""
-    message = f"{service} {_SAYS[kind]}{about}"
-    message += f" ({marks})" if marks else ""
+    message = f"{service} {_PREDICATES[kind]}{about}"
+    message += f" ({details})" if details else ""
     message += f": {text}" if text else ""
     return kind(
-        f"{message}; {_remedy(said, kind, model)}",
-        status=said.status,
-        code=said.code,
-        request_id=said.request_id,
-        retry_after=said.retry_after,
+        f"{message}; {_remedy(failure, kind, model)}",
+        status=failure.status,
+        code=failure.code,
+        request_id=failure.request_id,
+        retry_after=failure.retry_after,
     )
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Return the seconds that a service asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date."""
+    """Return the requested delay in seconds: `retry-after-ms`, or `retry-after` in seconds or as a date."""
     value, unit = headers.get("retry-after", "").strip(), 1.0
     if "retry-after-ms" in headers:
         value, unit = headers["retry-after-ms"].strip(), 0.001
-    if len(value) <= _LONGEST_NUMBER and value.replace(".", "", 1).isdecimal():
+    if len(value) <= _MAX_DIGITS and value.replace(".", "", 1).isdecimal():
         return float(value) * unit
     if not value.endswith("GMT"):
         return None
-    # 19 ms: imported for a service that sends a date.
+    # 19 ms, only for a service that sends a date.
     from email.utils import parsedate_to_datetime
 
     try:
@@ -168,27 +169,27 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
         return None
 
 
-def _kind(said: Failure) -> Kind:
-    if said.code in _BY_CODE:
-        return _BY_CODE[said.code]
-    if said.status is not None and said.status >= 400:
-        return _BY_STATUS.get(said.status, RequestRejectedError if said.status < 500 else ServiceUnavailableError)
-    if said.type in _BY_TYPE:
-        return _BY_TYPE[said.type]
-    # The codes of a bad request are many and grow: `invalid_image_format`, `image_too_large`, `unsupported_…`.
-    code = said.code or ""
+def _kind(failure: Failure) -> Kind:
+    if failure.code in _BY_CODE:
+        return _BY_CODE[failure.code]
+    if failure.status is not None and failure.status >= 400:
+        return _BY_STATUS.get(failure.status, RequestRejectedError if failure.status < 500 else ServiceUnavailableError)
+    if failure.type in _BY_TYPE:
+        return _BY_TYPE[failure.type]
+    # The list of codes for bad requests is long and grows: `invalid_image_format`, `image_too_large`, `unsupported_…`.
+    code = failure.code or ""
     is_request = code.startswith(("invalid_", "unsupported_")) or "image" in code
     return RequestRejectedError if is_request else ServiceUnavailableError
 
 
-def _remedy(said: Failure, kind: Kind, model: str | None) -> str:
-    if kind is ServiceUnavailableError and said.retry_after:
-        return f"try again in {said.retry_after:.0f} s, as it asks" if said.retry_after >= 1 else "try again"
-    if said.code in _REMEDY_OF_CODE:
-        return _REMEDY_OF_CODE[said.code]
+def _remedy(failure: Failure, kind: Kind, model: str | None) -> str:
+    if kind is ServiceUnavailableError and failure.retry_after:
+        return f"try again in {failure.retry_after:.0f} s, as it requests" if failure.retry_after >= 1 else "try again"
+    if failure.code in _REMEDY_OF_CODE:
+        return _REMEDY_OF_CODE[failure.code]
     if model is not None:
         return _REMEDY_OF_CODE["model_not_found"]
-    return _REMEDY_OF_STATUS.get(said.status or 0, _REMEDY[kind])
+    return _REMEDY_OF_STATUS.get(failure.status or 0, _REMEDY[kind])
 
 
 def _json_or_text(body: bytes) -> object:
@@ -196,11 +197,11 @@ def _json_or_text(body: bytes) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return "" if text.lstrip().startswith("<") else text  # A page of HTML says nothing to anybody.
+        return "" if text.lstrip().startswith("<") else text  # An HTML page does not help in a message.
 
 
 def _parse(body: object, *, status: int | None, headers: Mapping[str, str]) -> Failure:
-    """Read an error body: `{"error": {…}}`, `{"error": "…"}`, flat, `{"detail": …}` or text."""
+    """Parse an error body: `{"error": {…}}`, `{"error": "…"}`, flat, `{"detail": …}` or text."""
     fields = body if isinstance(body, dict) else {"message": body if isinstance(body, str) else ""}
     nested = fields.get("error")
     if isinstance(nested, dict):
@@ -224,4 +225,4 @@ def _parse(body: object, *, status: int | None, headers: Mapping[str, str]) -> F
 def _origin(location: str) -> str:
     scheme, separator, rest = location.partition("://")
     host = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
-    return excerpt(f"{scheme}://{host}") if separator else "another place of its own"
+    return excerpt(f"{scheme}://{host}") if separator else "another path"

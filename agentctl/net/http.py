@@ -1,4 +1,4 @@
-"""The HTTP pipe: one request in, the events of its answer out, as JSON objects; through `httpx2`, without `openai`."""
+"""The HTTP transport: sends a request and yields the response's events as JSON; through `httpx2`, without `openai`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +18,17 @@ from agentctl.version import __version__
 
 from .client import LoopClients, Trust, make_client
 from .endpoint import Endpoint, with_key
-from .failures import answer_error
+from .failures import response_error
 from .options import HttpOptions
 from .proxy import proxy_for
-from .response_body import AnswerHead, answer_events, read_body
+from .response_body import OpenBody, ResponseHead, read_body, response_events
 from .sse import MAX_EVENT_BYTES
 from .unreachable import transport_error
 
 if TYPE_CHECKING:
     import httpx2
 
-_LONGEST_ERROR_BODY = 1024 * 1024
+_MAX_ERROR_BODY = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,21 +37,21 @@ class HttpCall:
 
     path: str
     body: bytes | None = field(default=None, repr=False)
-    """JSON, which makes it a POST; None is a GET."""
+    """JSON, sent as a POST; None sends a GET."""
     method: str | None = None
-    """What it is in place of these."""
+    """A method that overrides these."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Further headers, over our own of the same name in lower case."""
+    """Further headers, with names in lower case; they override our own."""
     query: Mapping[str, object] | None = None
     model: str | None = None
-    """The model that is asked, for messages."""
+    """The requested model, for messages."""
 
 
 class HttpPipe:
-    """The connections to one endpoint, shared by all who call it; proxy and trust are resolved once.
+    """A connection pool for one endpoint, shared by its callers; proxy and trust are resolved once.
 
     Raises:
-        ConfigurationError: the environment names a proxy that is none.
+        ConfigurationError: the environment names an invalid proxy.
     """
 
     def __init__(self, endpoint: Endpoint, options: HttpOptions, *, environ: Mapping[str, str] = os.environ) -> None:
@@ -61,60 +61,60 @@ class HttpPipe:
         self._trust = Trust(options, environ)
         self._clients = LoopClients(self._client)
 
-    async def events(self, call: HttpCall, head: AnswerHead | None = None) -> AsyncGenerator[list[dict[str, Any]]]:
-        """Yield the events of the answer, as many at a time as have come; closing early closes the connection.
+    def events(self, call: HttpCall, head: ResponseHead | None = None) -> AsyncGenerator[list[dict[str, Any]]]:
+        """Return the events of the response in batches, as they arrive; closing the generator closes the connection.
 
-        What the answer's head tells is noted in `head`. A service that answers with one JSON object instead of a stream
-        gives that object.
+        The request is sent when the first batch is asked for. The response's headers are recorded in `head`. A single
+        JSON object instead of a stream is yielded as it is.
 
         Raises:
-            ServiceError: as its subclasses say.
-            ModelBehaviorError: the answer is neither a stream of events nor JSON.
-            ConfigurationError: a file of certificates is not usable.
+            ServiceError: the request failed; see the subclasses.
+            ModelBehaviorError: the response is neither an event stream nor JSON.
+            ConfigurationError: a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
-        async with self._answer(call, accept="text/event-stream") as answer:
-            kind = answer.headers.get("content-type", "")
-            if head is not None:
-                head.request_id = answer.headers.get("x-request-id")
-            async with aclosing(answer_events(kind, _chunks(answer), service=self.endpoint.host)) as batches:
-                async for batch in batches:
-                    yield batch
+        return response_events(self._open_events(call, head), service=self.endpoint.host)
 
     async def json(self, call: HttpCall) -> Any:
-        """Return the JSON that is answered.
+        """Return the JSON of the response.
 
         Raises:
-            ServiceError: as its subclasses say.
-            ModelBehaviorError: the answer is not JSON.
-            ConfigurationError: a file of certificates is not usable.
+            ServiceError: the request failed; see the subclasses.
+            ModelBehaviorError: the response is not JSON.
+            ConfigurationError: a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
-        async with self._answer(call, accept="application/json") as answer:
-            body = await read_body(_chunks(answer), MAX_EVENT_BYTES)
+        async with self._open(call, accept="application/json") as response:
+            body = await read_body(_chunks(response), MAX_EVENT_BYTES)
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
             raise ModelBehaviorError(
-                f"{self.endpoint.host} answered with something that is not JSON: "
-                f"{excerpt(body.decode('utf-8', 'replace'))}"
+                f"{self.endpoint.host} sent a response that is not JSON: {excerpt(body.decode('utf-8', 'replace'))}"
             ) from error
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop; the pipe may be used again."""
+        """Close the connections of the running event loop; the pipe can be used again."""
         await self._clients.aclose()
 
     @asynccontextmanager
-    async def _answer(self, call: HttpCall, *, accept: str) -> AsyncIterator[httpx2.Response]:
-        answer = await with_key(self.endpoint, lambda endpoint: self._send(endpoint, call, accept))
+    async def _open_events(self, call: HttpCall, head: ResponseHead | None) -> AsyncIterator[OpenBody]:
+        async with self._open(call, accept="text/event-stream") as response:
+            if head is not None:
+                head.request_id = response.headers.get("x-request-id")
+            yield OpenBody(response.headers.get("content-type", ""), _chunks(response))
+
+    @asynccontextmanager
+    async def _open(self, call: HttpCall, *, accept: str) -> AsyncIterator[httpx2.Response]:
+        response = await with_key(self.endpoint, lambda endpoint: self._send(endpoint, call, accept))
         try:
-            with self._failures(has_answered=True):
-                yield answer
+            with self._translate_errors(has_responded=True):
+                yield response
         finally:
-            await answer.aclose()
+            await response.aclose()
 
     async def _send(self, endpoint: Endpoint, call: HttpCall, accept: str) -> httpx2.Response:
-        """Send the request and return the answer, its body unread; a refusal is raised."""
+        """Send the request and return the response, its body unread; raise the error for an unsuccessful one."""
         url = endpoint.url(call.path, call.query)
         headers = {"accept": accept, "accept-encoding": "identity", "user-agent": f"agentctl/{__version__}"}
         headers |= endpoint.headers_for(url)
@@ -122,42 +122,44 @@ class HttpPipe:
             headers["content-type"] = "application/json"
         headers |= call.headers
         method = call.method or ("GET" if call.body is None else "POST")
-        with self._failures(has_answered=False):
+        with self._translate_errors(has_responded=False):
             client = await self._clients.get()
-            began = time.monotonic()
+            start = time.monotonic()
             logger.debug("%s %s", method, url.partition("?")[0])  # A query may hold a key.
             request = client.build_request(method, url, headers=headers, content=call.body)
-            answer = await client.send(request, stream=True)
+            response = await client.send(request, stream=True)
         logger.debug(
-            "answered %s in %.0f ms, request id %s",
-            answer.status_code,
-            (time.monotonic() - began) * 1000,
-            answer.headers.get("x-request-id"),
+            "status %s in %.0f ms, request id %s",
+            response.status_code,
+            (time.monotonic() - start) * 1000,
+            response.headers.get("x-request-id"),
         )
-        if answer.is_success:
-            return answer
+        if response.is_success:
+            return response
         body = b""
         try:
-            # What a refusal says may be cut; that it is one is known.
-            with suppress(ServiceError), self._failures(has_answered=True):
-                body = await read_body(_chunks(answer), _LONGEST_ERROR_BODY)
+            # The body of an error may be incomplete; the status alone tells that it is one.
+            with suppress(ServiceError), self._translate_errors(has_responded=True):
+                body = await read_body(_chunks(response), _MAX_ERROR_BODY)
         finally:
-            await answer.aclose()
-        raise answer_error(answer.status_code, answer.headers, body, url=url, service=endpoint.host, model=call.model)
+            await response.aclose()
+        raise response_error(
+            response.status_code, response.headers, body, url=url, service=endpoint.host, model=call.model
+        )
 
     @contextmanager
-    def _failures(self, *, has_answered: bool) -> Iterator[None]:
-        """Make the failures of `httpx2` ours."""
+    def _translate_errors(self, *, has_responded: bool) -> Iterator[None]:
+        """Translate the exceptions of `httpx2`."""
         # 80 ms: imported for the first request.
         import httpx2
 
         try:
             yield
         except httpx2.InvalidURL as error:
-            raise ConfigurationError(f"{self.endpoint.origin} is not a URL that can be called: {error}") from error
+            raise ConfigurationError(f"{self.endpoint.origin} is not a valid URL: {error}") from error
         except httpx2.RequestError as error:
             raise transport_error(
-                error, host=self.endpoint.host, options=self.options, proxy=self._proxy, has_answered=has_answered
+                error, host=self.endpoint.host, options=self.options, proxy=self._proxy, has_responded=has_responded
             ) from error
 
     def _client(self) -> httpx2.AsyncClient:
@@ -168,12 +170,12 @@ class HttpPipe:
 
 
 async def get_json(endpoint: Endpoint, options: HttpOptions, path: str) -> Any:
-    """Return the JSON that `path` of an endpoint answers to a GET, over a connection of its own.
+    """Return the JSON at `path` of an endpoint, over a connection of its own.
 
     Raises:
-        ServiceError: as its subclasses say.
-        ModelBehaviorError: the answer is not JSON.
-        ConfigurationError: a proxy or a file of certificates is not usable.
+        ServiceError: the request failed; see the subclasses.
+        ModelBehaviorError: the response is not JSON.
+        ConfigurationError: the proxy or a certificate file cannot be used.
         MissingKeyError: the endpoint has no key.
     """
     pipe = HttpPipe(endpoint, options)
@@ -183,6 +185,6 @@ async def get_json(endpoint: Endpoint, options: HttpOptions, path: str) -> Any:
         await pipe.aclose()
 
 
-def _chunks(answer: httpx2.Response) -> AsyncGenerator[bytes]:
-    # A service that compresses though it was asked not to is still understood.
-    return answer.aiter_bytes() if "content-encoding" in answer.headers else answer.aiter_raw()
+def _chunks(response: httpx2.Response) -> AsyncGenerator[bytes]:
+    # Decompresses the response of a service that ignores `accept-encoding`.
+    return response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()

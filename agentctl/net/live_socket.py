@@ -1,4 +1,4 @@
-"""One open WebSocket: frames out, events in, read by a task that never pauses and kept alive by pings of our own."""
+"""One open WebSocket, read by a task that never pauses and kept alive by pings."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl.errors import AgentsException, ModelBehaviorError, ServiceUnavailableError
 
-from .close_codes import ABNORMAL, Closing, closing_error, closing_of
+from .close_codes import ABNORMAL, CloseInfo, close_error, close_info
 from .options import MIB, HttpOptions, WebSocketOptions
 from .proxy import Proxy
 from .sse import decode_event
-from .unreachable import ANSWER_TOO_LARGE, CLOSED_ON_PURPOSE, NO_ANSWER, silence_error
+from .unreachable import ANSWER_TOO_LARGE, CLOSED_ON_PURPOSE, NO_ANSWER, timeout_error
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-_MOST_AT_ONCE = 256
-"""How many messages are decoded before the event loop has its turn again."""
+_MAX_BATCH = 256
+"""The number of messages decoded before control returns to the event loop."""
 
 
 class NotSent(Exception):
-    """The socket was found closed, so that nothing was sent; `error` says how it closed."""
+    """The socket was already closed, so nothing was sent; `error` describes the cause."""
 
     def __init__(self, error: AgentsException) -> None:
         super().__init__(str(error))
@@ -31,7 +31,7 @@ class NotSent(Exception):
 
 
 class LiveSocket:
-    """An open socket to a service, one response at a time: `send` a request, `receive` until its response is over."""
+    """An open socket to a service, for one response at a time: `send` a request, then `receive` until it ends."""
 
     def __init__(
         self,
@@ -49,33 +49,33 @@ class LiveSocket:
         self._websocket = websocket
         self._messages: deque[str] = deque()
         self._waiting_bytes = 0
-        self._heard = 0
-        self._has_answered = False
-        self._closing: Closing | None = None
+        self._received_count = 0
+        self._has_responded = False
+        self._close_info: CloseInfo | None = None
         self._failure: AgentsException | None = None
-        self._awaited: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._reader = self._loop.create_task(self._read(), name=f"reader of the WebSocket to {host}")
         self._pinger = self._loop.create_task(self._keep_alive(), name=f"keep-alive of the WebSocket to {host}")
 
     @property
     def is_ready(self) -> bool:
-        """Whether another request may be sent: it is open, and nothing of an older response has come."""
+        """True if another request can be sent: the socket is open, and no event of an earlier response is queued."""
         return self._is_open() and not (self._messages and any(map(_belongs_to_a_response, self._messages)))
 
     async def send(self, frame: bytes) -> None:
-        """Send a request, the JSON of a client event; what the service said before it is dropped.
+        """Send a request, the JSON of a client event; queued messages are dropped.
 
         Raises:
             NotSent: the socket is closed.
-            ServiceError: it closed, or the service took nothing in, while the frame was sent.
+            ServiceError: the socket was closed, or the service stopped reading, while the frame was sent.
         """
         self._messages.clear()
         self._waiting_bytes = 0
-        self._has_answered = False
+        self._has_responded = False
         if not self._is_open():
             self._connection.transport.abort()
-            await asyncio.wait([self._reader])  # It knows how the socket closed.
+            await asyncio.wait([self._reader])  # It records how the socket was closed.
             raise NotSent(self._error())
         from websockets.exceptions import ConnectionClosed
 
@@ -83,42 +83,42 @@ class LiveSocket:
         try:
             await self._connection.send(frame, text=True)
         except ConnectionClosed as closed:
-            self._closing = self._closing or closing_of(closed)
+            self._close_info = self._close_info or close_info(closed)
             raise self._error() from closed
         finally:
             timer.cancel()
 
     async def receive(self) -> list[dict[str, Any]]:
-        """Return the events that have come, in order; wait for one if there is none.
+        """Return the events that have arrived, in order; wait for one if there is none.
 
         Raises:
-            ServiceError: the socket closed, the service fell silent, or more waits than may.
-            ModelBehaviorError: what came is no JSON object in a text frame.
+            ServiceError: the socket was closed, the service sent no data in time, or too much data is queued.
+            ModelBehaviorError: a message is not a JSON object in a text frame.
         """
         events: list[dict[str, Any]] = []
         while not events:
             if not self._messages:
                 await self._wait()
             events = self._decode()
-        self._has_answered = True
+        self._has_responded = True
         return events
 
     def abort(self) -> None:
-        """Break the connection off, without a closing handshake; a response under way fails."""
+        """Close the connection at once, without a closing handshake; a response in progress fails."""
         self._failure = self._failure or ServiceUnavailableError(
-            f"the connection to {self._host} was closed on this side; run it again", code=CLOSED_ON_PURPOSE
+            f"the connection to {self._host} was closed by this program; run it again", code=CLOSED_ON_PURPOSE
         )
         self._pinger.cancel()
         self._connection.transport.abort()
 
     async def close(self) -> None:
-        """Close the connection as the protocol wants it."""
+        """Close the connection with the closing handshake."""
         self._pinger.cancel()
         await self._connection.close()
         await asyncio.wait([self._reader, self._pinger])
 
     def _is_open(self) -> bool:
-        # A close frame that has come already counts, also before the reader has had its turn.
+        # A received close frame counts even before the reader task has run.
         return self._failure is None and not self._reader.done() and self._connection.state.name == "OPEN"
 
     async def _read(self) -> None:
@@ -126,25 +126,25 @@ class LiveSocket:
 
         try:
             while self._failure is None:
-                self._take(await self._connection.recv())
+                self._enqueue(await self._connection.recv())
         except ConnectionClosed as closed:
-            self._closing = self._closing or closing_of(closed)
+            self._close_info = self._close_info or close_info(closed)
         finally:
-            # Also where the event loop ends and cancels its tasks: the connection goes with its reader.
+            # Also when the event loop ends and cancels its tasks: the connection ends with its reader.
             self._connection.transport.abort()
             self._pinger.cancel()
             self._wake()
 
-    def _take(self, message: str | bytes) -> None:
-        self._heard += 1
+    def _enqueue(self, message: str | bytes) -> None:
+        self._received_count += 1
         if not isinstance(message, str):
-            self._failure = ModelBehaviorError(f"{self._host} sent a binary frame, where every event is text")
+            self._failure = ModelBehaviorError(f"{self._host} sent a binary frame instead of a text event")
             return
         size = getsizeof(message)
         if self._messages and self._waiting_bytes + size > self._websocket.max_waiting:
             self._failure = ServiceUnavailableError(
-                f"more than {self._websocket.max_waiting / MIB:g} MiB of the answer of {self._host} waited for its "
-                "reader; read faster, or ask for less",
+                f"more than {self._websocket.max_waiting / MIB:g} MiB of the response of {self._host} were queued "
+                "unread; read faster, or request less",
                 code=ANSWER_TOO_LARGE,
             )
             return
@@ -153,28 +153,28 @@ class LiveSocket:
         self._wake()
 
     def _wake(self) -> None:
-        if self._awaited is not None and not self._awaited.done():
-            self._awaited.set_result(None)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def _wait(self) -> None:
         if self._failure is not None or self._reader.done():
             raise self._error()
-        self._awaited = self._loop.create_future()
+        self._waiter = self._loop.create_future()
         timer = self._start_timer()
         try:
-            await self._awaited
+            await self._waiter
         finally:
             timer.cancel()
-            self._awaited = None
+            self._waiter = None
 
     def _decode(self) -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = []
-        for _ in range(min(len(self._messages), _MOST_AT_ONCE)):
+        for _ in range(min(len(self._messages), _MAX_BATCH)):
             try:
                 event = decode_event(self._messages[0])
             except ModelBehaviorError:
                 if events:
-                    break  # What came before it is whole, and comes out first.
+                    break  # The events before it are valid, and are returned first.
                 raise
             self._waiting_bytes -= getsizeof(self._messages.popleft())
             if event is not None:
@@ -184,50 +184,50 @@ class LiveSocket:
     async def _keep_alive(self) -> None:
         from websockets.exceptions import ConnectionClosed
 
-        interval, patience = self._websocket.ping_interval, self._websocket.ping_timeout
+        interval, timeout = self._websocket.ping_interval, self._websocket.ping_timeout
         while interval is not None:
-            heard = self._heard
+            count = self._received_count
             await asyncio.sleep(interval)
-            if self._heard != heard:
+            if self._received_count != count:
                 continue
             try:
                 pong = await self._connection.ping()
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(timeout):
                     await pong
             except ConnectionClosed:
                 return
             except TimeoutError:
-                if self._heard != heard:
-                    continue  # Some services answer no pings; one that sends events is alive.
+                if self._received_count != count:
+                    continue  # Some services do not answer pings; one that sends events is alive.
                 self._failure = ServiceUnavailableError(
-                    f"{self._host} answers no more: nothing came within {patience:g} s of a ping; try again",
+                    f"{self._host} stopped responding: nothing was received within {timeout:g} s of a ping; try again",
                     code=NO_ANSWER,
                 )
                 self._connection.transport.abort()
                 return
 
     def _start_timer(self) -> asyncio.TimerHandle:
-        """Break the connection off after the longest silence, unless the timer is cancelled."""
-        # A third of the price of `asyncio.timeout`, twice in every response.
-        return self._loop.call_later(self._options.request_timeout, self._give_up)
+        """Start the timer that aborts the connection after `request_timeout`, unless it is cancelled."""
+        # A third of the cost of `asyncio.timeout`, twice in every response.
+        return self._loop.call_later(self._options.request_timeout, self._on_timeout)
 
-    def _give_up(self) -> None:
-        self._failure = self._failure or silence_error(host=self._host, options=self._options, proxy=self._proxy)
+    def _on_timeout(self) -> None:
+        self._failure = self._failure or timeout_error(host=self._host, options=self._options, proxy=self._proxy)
         self.abort()
 
     def _error(self) -> AgentsException:
         if self._failure is not None:
             return self._failure
-        return closing_error(
-            self._closing or Closing(code=ABNORMAL),
+        return close_error(
+            self._close_info or CloseInfo(code=ABNORMAL),
             host=self._host,
-            has_answered=self._has_answered,
+            has_responded=self._has_responded,
             options=self._websocket,
         )
 
 
 def _belongs_to_a_response(message: str) -> bool:
-    """Return whether a message is more than a service's own remark between two responses."""
+    """Return whether a message is part of a response, not a notice between two responses."""
     try:
         kind = str((decode_event(message) or {}).get("type", ""))
     except ModelBehaviorError:

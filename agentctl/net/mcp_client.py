@@ -1,4 +1,4 @@
-"""A client of `httpx2` for a library that speaks through one, with our proxy and our trust, and what it tells of it."""
+"""The `httpx2` client that the MCP library uses, with our proxy and trust, and the translation of its errors."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .unreachable import transport_error
 if TYPE_CHECKING:
     import httpx2
 
-Answered = Callable[[str, int, Mapping[str, str], Mapping[str, str]], None]
-"""Told of each answer: the method of the request, the status, the headers of the request and those of the answer."""
+ResponseCallback = Callable[[str, int, Mapping[str, str], Mapping[str, str]], None]
+"""A callback for each response: its request's method, its status, the request's headers and its own."""
 
 
 class ClientFactory(Protocol):
-    """Makes a client in place of ours."""
+    """A factory for a client that replaces ours."""
 
     def __call__(
         self, headers: dict[str, str] | None = None, timeout: Any = None, auth: Any = None
     ) -> httpx2.AsyncClient:
-        """Return a client of `httpx2` with these headers, timeouts and authentication."""
+        """Return an `httpx2` client with these headers, timeouts and authentication."""
 
 
-def guest_client(
+def make_mcp_client(
     url: str,
     options: HttpOptions,
     *,
@@ -39,11 +39,11 @@ def guest_client(
     make: ClientFactory | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> httpx2.AsyncClient:
-    """Return a client for one URL, with headers that every request has: one of ours, or one that `make` makes.
+    """Return a client for one URL that sends `headers` with every request: one of ours, or the one from `make`.
 
     Raises:
-        UserError: what `make` made is no client.
-        ConfigurationError: a proxy or a file of certificates is not usable.
+        UserError: `make` did not return a client.
+        ConfigurationError: the proxy or a certificate file cannot be used.
     """
     # 80 ms: imported for the first request.
     import httpx2
@@ -52,7 +52,7 @@ def guest_client(
         timeout = httpx2.Timeout(options.connect_timeout, read=options.request_timeout)
         made = make(headers=headers or None, timeout=timeout, auth=auth)
         if not isinstance(made, httpx2.AsyncClient):
-            raise UserError(f"a factory of clients makes an httpx2.AsyncClient, not {type(made).__name__}")
+            raise UserError(f"a client factory must return an httpx2.AsyncClient, not {type(made).__name__}")
         return made
     scheme = urlsplit(url).scheme
     client = make_client(
@@ -64,38 +64,38 @@ def guest_client(
     return client
 
 
-def tell_of_answers(client: httpx2.AsyncClient, answered: Answered) -> None:
-    """Have `answered` told of every answer that a client gets."""
+def add_response_hook(client: httpx2.AsyncClient, callback: ResponseCallback) -> None:
+    """Have `callback` called for every response that a client receives."""
 
-    async def tell(answer: httpx2.Response) -> None:
-        answered(answer.request.method, answer.status_code, answer.request.headers, answer.headers)
+    async def call(response: httpx2.Response) -> None:
+        callback(response.request.method, response.status_code, response.request.headers, response.headers)
 
-    client.event_hooks = {**client.event_hooks, "response": [*client.event_hooks["response"], tell]}
+    client.event_hooks = {**client.event_hooks, "response": [*client.event_hooks["response"], call]}
 
 
-def guest_failure(
+def mcp_error(
     error: BaseException, *, url: str, options: HttpOptions, environ: Mapping[str, str] = os.environ
 ) -> ServiceError | None:
-    """Return the exception for what `httpx2` raised, if that is what `error` is or has in it."""
+    """Return the exception for an error of `httpx2`, alone or in an exception group; None for any other error."""
     import httpx2
 
     for each in _leaves(error):
         if isinstance(each, httpx2.HTTPStatusError):
-            return refusal(each.response.status_code, host=urlsplit(url).netloc.rpartition("@")[2])
+            return status_error(each.response.status_code, host=urlsplit(url).netloc.rpartition("@")[2])
         if isinstance(each, httpx2.RequestError):
             host = urlsplit(url).netloc.rpartition("@")[2]
-            return transport_error(each, host=host, options=options, proxy=proxy_for(url, environ), has_answered=False)
+            return transport_error(each, host=host, options=options, proxy=proxy_for(url, environ), has_responded=False)
     return None
 
 
-def refusal(status: int, *, host: str) -> ServiceError:
-    """Return the exception for an answer that is a refusal."""
+def status_error(status: int, *, host: str) -> ServiceError:
+    """Return the exception for an unsuccessful HTTP status."""
     kind: type[ServiceError] = RequestRejectedError
     if status in (401, 403):
         kind = AuthenticationError
     elif status in (408, 425, 429) or status >= 500:
         kind = ServiceUnavailableError
-    return kind(f"{host} answered with HTTP status {status}", status=status)
+    return kind(f"{host} responded with HTTP status {status}", status=status)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

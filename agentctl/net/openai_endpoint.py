@@ -1,4 +1,4 @@
-"""Where an OpenAI provider sends requests, and with which key: as told, else by default, else by the environment."""
+"""The endpoint of an OpenAI provider: from its own options, else the defaults, else the environment."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GivenEndpoint:
-    """What a provider was told of its endpoint; None is what it was not told."""
+class EndpointOptions:
+    """The options of a provider's endpoint; None if not given."""
 
     api_key: str | KeySource | None = field(default=None, repr=False)
     base_url: str | None = None
@@ -29,54 +29,56 @@ class GivenEndpoint:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it was told nothing at all."""
-        return self == GivenEndpoint()
+        """True if no option was given."""
+        return self == EndpointOptions()
 
 
-def http_endpoint(given: GivenEndpoint, defaults: Defaults, environ: Mapping[str, str] = os.environ) -> Endpoint:
-    """Return where HTTP requests go.
-
-    Raises:
-        ConfigurationError: the base URL is not usable, or the key cannot be sent.
-    """
-    return _endpoint(given, given.base_url or _base_url(environ), defaults, environ)
-
-
-def websocket_endpoint(given: GivenEndpoint, defaults: Defaults, environ: Mapping[str, str] = os.environ) -> Endpoint:
-    """Return where sockets lead, in http form; OPENAI_WEBSOCKET_BASE_URL never overrides a base URL that was given.
+def http_endpoint(options: EndpointOptions, defaults: Defaults, environ: Mapping[str, str] = os.environ) -> Endpoint:
+    """Return the endpoint of HTTP requests.
 
     Raises:
-        ConfigurationError: the base URL is not usable, or the key cannot be sent.
+        ConfigurationError: the base URL is invalid, or the key cannot be sent.
     """
-    base_url = given.websocket_base_url or given.base_url or _websocket_base_url(environ) or _base_url(environ)
-    return _endpoint(given, http_form(base_url), defaults, environ)
+    return _endpoint(options, options.base_url or _base_url(environ), defaults, environ)
 
 
-def _endpoint(given: GivenEndpoint, base_url: str, defaults: Defaults, environ: Mapping[str, str]) -> Endpoint:
-    key = given.api_key
-    if key is None and origin_of(base_url) in _homes(environ):
-        key = defaults.openai_key or _said(environ, "OPENAI_API_KEY")
+def websocket_endpoint(
+    options: EndpointOptions, defaults: Defaults, environ: Mapping[str, str] = os.environ
+) -> Endpoint:
+    """Return the endpoint of sockets, in http form; OPENAI_WEBSOCKET_BASE_URL never overrides a given base URL.
+
+    Raises:
+        ConfigurationError: the base URL is invalid, or the key cannot be sent.
+    """
+    base_url = options.websocket_base_url or options.base_url or _websocket_base_url(environ) or _base_url(environ)
+    return _endpoint(options, http_form(base_url), defaults, environ)
+
+
+def _endpoint(options: EndpointOptions, base_url: str, defaults: Defaults, environ: Mapping[str, str]) -> Endpoint:
+    key = options.api_key
+    if key is None and origin_of(base_url) in _default_origins(environ):
+        key = defaults.openai_key or _variable(environ, "OPENAI_API_KEY")
     return Endpoint(
         base_url=base_url,
         key=key,
-        organization=given.organization or _said(environ, "OPENAI_ORG_ID"),
-        project=given.project or _said(environ, "OPENAI_PROJECT_ID"),
+        organization=options.organization or _variable(environ, "OPENAI_ORG_ID"),
+        project=options.project or _variable(environ, "OPENAI_PROJECT_ID"),
     )
 
 
-def _homes(environ: Mapping[str, str]) -> set[str]:
-    """Return the origins that a key without an endpoint of its own counts for."""
+def _default_origins(environ: Mapping[str, str]) -> set[str]:
+    """Return the origins for which a key without an endpoint of its own is valid."""
     urls = (OPENAI_BASE_URL, _base_url(environ), http_form(_websocket_base_url(environ) or OPENAI_BASE_URL))
     return {origin_of(url) for url in urls}
 
 
 def _base_url(environ: Mapping[str, str]) -> str:
-    return _said(environ, "OPENAI_BASE_URL") or OPENAI_BASE_URL
+    return _variable(environ, "OPENAI_BASE_URL") or OPENAI_BASE_URL
 
 
 def _websocket_base_url(environ: Mapping[str, str]) -> str | None:
-    return _said(environ, "OPENAI_WEBSOCKET_BASE_URL")
+    return _variable(environ, "OPENAI_WEBSOCKET_BASE_URL")
 
 
-def _said(environ: Mapping[str, str], name: str) -> str | None:
+def _variable(environ: Mapping[str, str], name: str) -> str | None:
     return environ.get(name, "").strip() or None

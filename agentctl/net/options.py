@@ -1,4 +1,4 @@
-"""How patient an HTTP client is, and whom it trusts."""
+"""The timeouts, retries and trust of HTTP clients and sockets."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from agentctl._dataclass import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpOptions:
-    """Timeouts by phase, retries and trust of the requests to a service."""
+    """The timeouts, retries and additional authorities of the requests to a service."""
 
     connect_timeout: float = 15
     """Seconds that connecting, and then the TLS handshake, may take."""
     request_timeout: float = 600
-    """The longest silence, in seconds, while the service is expected to read or write."""
+    """Seconds to wait without data."""
     max_retries: int = 2
-    """How often a request that failed before its first event is sent again."""
+    """The number of retries of a request that failed before its first event."""
     ca_file: Path | None = None
-    """A PEM file of certificate authorities that are trusted beside the system's."""
+    """A PEM file of authorities that are trusted in addition to the system's."""
 
 
 MIB = 1024 * 1024
@@ -26,13 +26,13 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSocketOptions:
-    """Keep-alive and limits of the sockets to a service."""
+    """The keep-alive and limits of the sockets to a service."""
 
     ping_interval: float | None = 20
-    """Seconds of silence after which the service is pinged; None never pings."""
+    """Seconds without data after which a ping is sent; None sends none."""
     ping_timeout: float | None = 60
-    """Seconds after a ping in which something must come, else the connection is dead; None waits without end."""
+    """Seconds to wait for data after a ping before the connection counts as lost; None waits forever."""
     max_size: int | None = 64 * MIB
-    """The longest message that is taken, in bytes; None takes any."""
+    """The size limit of a message, in bytes; None for no limit."""
     max_waiting: int = 64 * MIB
-    """How much of one response may wait for its reader, in bytes of memory."""
+    """The size limit of a response's unread messages, in bytes of memory."""

@@ -1,4 +1,4 @@
-"""Posts from a thread of ours that is in no event loop: proxy, trust and patience as everywhere, and no redirects."""
+"""POST requests from a thread without an event loop, with the same proxy, trust and timeouts, and without redirects."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .options import HttpOptions
 from .proxy import proxy_for
 from .unreachable import transport_error
 
-_LONGEST_ANSWER = 64 * 1024
-"""Bytes that are read so that the connection can be used again."""
+_MAX_RESPONSE = 64 * 1024
+"""The number of bytes that are read so that the connection can be reused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Posted:
-    """What a service answered."""
+class PostResult:
+    """The status of a response, and the delay it requests."""
 
     status: int
     retry_after: float | None
@@ -31,10 +31,10 @@ class Posted:
 
 
 class PostPipe:
-    """The connection to one URL; one thread at a time uses it.
+    """A connection to one URL, for one thread at a time.
 
     Raises:
-        ConfigurationError: the URL is not usable, or the environment names a proxy that is none.
+        ConfigurationError: the URL is invalid, or the environment names an invalid proxy.
     """
 
     def __init__(self, url: str, options: HttpOptions, *, environ: Mapping[str, str] = os.environ) -> None:
@@ -49,31 +49,31 @@ class PostPipe:
         trust = Trust(options, environ)
         self._client = make_client(httpx2.Client, scheme, options, proxy=self._proxy, trust=trust)
 
-    def post(self, body: bytes, headers: Mapping[str, str]) -> Posted:
-        """Send JSON and return what came back, whatever its status.
+    def post(self, body: bytes, headers: Mapping[str, str]) -> PostResult:
+        """Send JSON and return the result, whatever its status.
 
         Raises:
-            ServiceUnavailableError: there was no answer.
-            ConfigurationError: the URL is not usable.
+            ServiceUnavailableError: there was no response.
+            ConfigurationError: the URL is invalid.
         """
         import httpx2
 
         sent = {"content-type": "application/json", "user-agent": f"agentctl/{__version__}", **headers}
         try:
-            with self._client.stream("POST", self._url, content=body, headers=sent) as answer:
+            with self._client.stream("POST", self._url, content=body, headers=sent) as response:
                 read = 0
-                for chunk in answer.iter_raw():
+                for chunk in response.iter_raw():
                     read += len(chunk)
-                    if read > _LONGEST_ANSWER:
+                    if read > _MAX_RESPONSE:
                         break
         except httpx2.InvalidURL as error:
-            raise ConfigurationError(f"{self._url} is not a URL that can be called: {error}") from error
+            raise ConfigurationError(f"{self._url} is not a valid URL: {error}") from error
         except httpx2.RequestError as error:
             host = origin_of(self._url).partition("://")[2]
             raise transport_error(
-                error, host=host, options=self._options, proxy=self._proxy, has_answered=False
+                error, host=host, options=self._options, proxy=self._proxy, has_responded=False
             ) from error
-        return Posted(status=answer.status_code, retry_after=retry_after(answer.headers))
+        return PostResult(status=response.status_code, retry_after=retry_after(response.headers))
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,4 +1,4 @@
-"""Probes: how far the way to a service goes, step by step and timed, without a request that would cost anything."""
+"""Probes of the connection to a service, each step timed, without a request that would cost anything."""
 
 from __future__ import annotations
 
@@ -23,37 +23,39 @@ if TYPE_CHECKING:
     import ssl
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
-_FIRST_PATIENCE = 1.0
-"""Seconds that an address is given while there is another one to try."""
+_ATTEMPT_TIMEOUT = 1.0
+"""Seconds to wait for an address if there is another one to try."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
-    """A connection that was made, each step in seconds."""
+class ConnectTimings:
+    """The durations of the steps of a connection, in seconds."""
 
     proxy: Proxy | None
-    """What the connection leads to, where it is not the service itself."""
+    """The proxy that the connection was made to, if any."""
     lookup: float
     connect: float
     handshake: float | None
     """None without TLS."""
     tls: str | None
-    """The version of TLS."""
+    """The TLS version."""
 
 
-async def reach(endpoint: Endpoint, options: HttpOptions, *, environ: Mapping[str, str] = os.environ) -> Reach:
-    """Connect to the service, or to the proxy before it, and hang up again; nothing is sent.
+async def probe_connection(
+    endpoint: Endpoint, options: HttpOptions, *, environ: Mapping[str, str] = os.environ
+) -> ConnectTimings:
+    """Connect to the service, or to its proxy, and disconnect; nothing is sent.
 
     Raises:
-        ServiceUnavailableError: its name is not known, nobody answers, or its certificate is not trusted.
-        ConfigurationError: a proxy or a file of certificates is not usable.
+        ServiceUnavailableError: the name cannot be resolved, nothing responds, or the certificate is not trusted.
+        ConfigurationError: the proxy or a certificate file cannot be used.
     """
     proxy = proxy_for(endpoint.base_url, environ)
     url = urlsplit(endpoint.base_url if proxy is None else proxy.url)
     host, port = url.hostname or "", url.port or _DEFAULT_PORTS[url.scheme]
     context = tls_context(options.ca_file, environ) if url.scheme == "https" else None
     try:
-        began = time.perf_counter()
+        start = time.perf_counter()
         addresses = await _addresses(host, port)
         found = time.perf_counter()
         writer = await _connect(addresses, port)
@@ -65,39 +67,39 @@ async def reach(endpoint: Endpoint, options: HttpOptions, *, environ: Mapping[st
     except (OSError, UnicodeError) as error:
         raise connect_error(error, host=endpoint.host, options=options, proxy=proxy) from error
     handshake = None if tls is None else time.perf_counter() - connected
-    return Reach(proxy=proxy, lookup=found - began, connect=connected - found, handshake=handshake, tls=tls)
+    return ConnectTimings(proxy=proxy, lookup=found - start, connect=connected - found, handshake=handshake, tls=tls)
 
 
-async def upgrade(
+async def probe_websocket(
     endpoint: Endpoint, options: HttpOptions, *, listen: float, environ: Mapping[str, str] = os.environ
 ) -> float:
-    """Open a WebSocket, send nothing, and return the seconds that took, once it has stayed open for `listen` seconds.
+    """Open a WebSocket, send nothing, and return the seconds to open it, if it then stays open for `listen` seconds.
 
     Raises:
-        ServiceError: the upgrade was refused or did not come, or the socket was closed again: the message says how.
-        ModelBehaviorError: what came does not belong to the protocol.
+        ServiceError: the upgrade failed, or the socket was closed again; the message has the details.
+        ModelBehaviorError: a message violates the protocol.
         MissingKeyError: the endpoint has no key.
-        ConfigurationError: a proxy or a file of certificates is not usable.
+        ConfigurationError: the proxy or a certificate file cannot be used.
     """
     pipe = WebSocketPipe(endpoint, options, environ=environ)
-    began = time.perf_counter()
+    start = time.perf_counter()
     try:
-        socket = await with_key(endpoint, lambda known: pipe.open(address_at(known, {}, None)))
+        socket = await with_key(endpoint, lambda resolved: pipe.open(address_at(resolved, {}, None)))
     except UpgradeFailed as failed:
         raise failed.error from failed
-    took = time.perf_counter() - began
+    elapsed = time.perf_counter() - start
     try:
         async with asyncio.timeout(listen):
             await socket.receive()
     except TimeoutError:
-        pass  # Silence is what an open socket is expected to keep.
+        pass  # An open socket is expected to stay silent.
     finally:
         socket.abort()
-    return took
+    return elapsed
 
 
 async def _addresses(host: str, port: int) -> list[str]:
-    # Not the event loop's own look-up, whose thread would hold up the end of the process.
+    # Not the event loop's own look-up, whose thread would delay the exit of the process.
     import socket
 
     def look_up() -> list[str]:
@@ -108,11 +110,11 @@ async def _addresses(host: str, port: int) -> list[str]:
 
 
 async def _connect(addresses: list[str], port: int) -> asyncio.StreamWriter:
-    """Return a connection to the first address that answers."""
+    """Return a connection to the first address that responds."""
     *others, last = addresses
     for address in others:
         try:
-            async with asyncio.timeout(_FIRST_PATIENCE):
+            async with asyncio.timeout(_ATTEMPT_TIMEOUT):
                 return (await asyncio.open_connection(address, port))[1]
         except OSError:
             continue

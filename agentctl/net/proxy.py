@@ -1,4 +1,4 @@
-"""The proxy between us and a service, as the environment names it, for every transport."""
+"""The proxy for a service, from the environment, for every transport."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from agentctl.errors import ConfigurationError
 from agentctl.redaction import register_secret
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
-"""The kinds of proxy that can be named; the SOCKS kinds need a package of their own."""
+"""The supported kinds of proxy; the SOCKS kinds need an additional package."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
-    """A proxy, and the variable that named it."""
+    """A proxy, and the variable that names it."""
 
     url: str = field(repr=False)
-    """With the user name and password, where there are any."""
+    """The URL, with the user name and password if there are any."""
     variable: str
 
     @property
@@ -31,8 +31,8 @@ class Proxy:
         return urlsplit(self.url).scheme
 
     @property
-    def shown(self) -> str:
-        """The URL without user name and password: what messages name."""
+    def display_url(self) -> str:
+        """The URL without user name and password, for messages."""
         return f"{self.scheme}://{self.url.partition('://')[2].rpartition('@')[2]}"
 
 
@@ -43,7 +43,7 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
     program, where a request's `Proxy` header could set it.
 
     Raises:
-        ConfigurationError: the variable holds no URL of a proxy.
+        ConfigurationError: the variable is not the URL of a proxy.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -67,12 +67,12 @@ def _proxy(variable: str, value: str) -> Proxy:
     _register_userinfo(url)
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in SCHEMES and parts.hostname and (parts.port is None or parts.port)
+        is_valid = parts.scheme in SCHEMES and parts.hostname and (parts.port is None or parts.port)
     except ValueError:
-        usable = False
-    if not usable:
+        is_valid = False
+    if not is_valid:
         raise ConfigurationError(
-            f"it names no proxy: expected {', '.join(SCHEMES)} and a host, such as http://proxy.example:3128",
+            f"not the URL of a proxy: expected {', '.join(SCHEMES)} and a host, such as http://proxy.example:3128",
             key=variable,
         )
     return Proxy(url=url, variable=variable)
@@ -83,7 +83,7 @@ def _register_userinfo(url: str) -> None:
     if not at:
         return
     user, _, password = userinfo.partition(":")
-    # A user name beside a password is no secret, and often an ordinary word.
+    # A user name with a password is not a secret, and often an ordinary word.
     for secret in (userinfo, unquote(userinfo), password or user, unquote(password or user)):
         register_secret(secret)
 
@@ -100,7 +100,7 @@ def _matches(host: str, port: int | None, entry: str) -> bool:
     try:
         return ip_address(host) in ip_network(entry.strip("[]"), strict=False)
     except ValueError:
-        pass  # A name, not an address: compared as text.
+        pass  # A host name, compared as text.
     name, _, its_port = entry.rpartition(":") if entry.rpartition(":")[2].isdigit() else (entry, "", "")
     name = name.removeprefix("*").removeprefix(".").strip("[]")
     if its_port and int(its_port) != port:

@@ -1,11 +1,11 @@
-"""The body of an answer as events: a stream of them, or the one object that a service sends instead."""
+"""The body of an HTTP response as events: an event stream, or a single JSON object."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import Any
 
 from agentctl._dataclass import dataclass
@@ -15,35 +15,43 @@ from agentctl.redaction import excerpt
 from .sse import MAX_EVENT_BYTES, SSESplitter, decode_event
 
 _TAIL_SECONDS = 0.25
-"""How long the end of the body is waited for after the end of the stream: with it the connection can be used again."""
+"""Seconds to wait for the end of the body after the last event, so that the connection can be reused."""
 
 
 @dataclass(slots=True)
-class AnswerHead:
-    """What the head of an answer told, noted when it has come: the newest, where more than one request was needed."""
+class ResponseHead:
+    """The headers of the response, recorded on arrival; after several requests those of the last."""
 
     request_id: str | None = None
 
 
-async def answer_events(
-    content_type: str, chunks: AsyncGenerator[bytes], *, service: str
-) -> AsyncGenerator[list[dict[str, Any]]]:
-    """Yield the events in a body, as many at a time as have come; the `chunks` are closed with it.
+@dataclass(frozen=True, slots=True)
+class OpenBody:
+    """A body that is ready to be read."""
 
-    A service that answers with one JSON object instead of a stream gives that object.
+    content_type: str
+    chunks: AsyncGenerator[bytes]
+
+
+async def response_events(
+    opened: AbstractAsyncContextManager[OpenBody], *, service: str
+) -> AsyncGenerator[list[dict[str, Any]]]:
+    """Yield the events of a body in batches, as they arrive; it is opened first, and closed at the end.
+
+    A single JSON object instead of a stream is yielded as it is.
 
     Raises:
-        ModelBehaviorError: it is neither.
+        ModelBehaviorError: the body is neither.
     """
-    kind = content_type.partition(";")[0].strip().lower()
-    async with aclosing(chunks):
+    async with opened as body, aclosing(body.chunks) as chunks:
+        kind = body.content_type.partition(";")[0].strip().lower()
         if kind not in ("text/event-stream", ""):
-            yield [_whole(await read_body(chunks, MAX_EVENT_BYTES), kind, service)]
+            yield [_parse_object(await read_body(chunks, MAX_EVENT_BYTES), kind, service)]
             return
         splitter = SSESplitter()
         async for chunk in chunks:
             batch: list[dict[str, Any]] = []
-            broken: ModelBehaviorError | None = None
+            failure: ModelBehaviorError | None = None
             is_over = False
             try:
                 for data in splitter.feed(chunk):
@@ -52,18 +60,18 @@ async def answer_events(
                         break
                     batch.append(event)
             except ModelBehaviorError as error:
-                broken = error  # What came before it is whole, and comes out first.
+                failure = error  # The events before it are valid, and are yielded first.
             if batch:
                 yield batch
-            if broken is not None:
-                raise broken
+            if failure is not None:
+                raise failure
             if is_over:
                 await _read_tail(chunks)
                 return
 
 
 async def read_body(chunks: AsyncGenerator[bytes], limit: int) -> bytes:
-    """Return the body as far as `limit`, and close it; more is not fetched."""
+    """Return up to `limit` bytes of the body, and close it."""
     body = bytearray()
     async with aclosing(chunks):
         async for chunk in chunks:
@@ -74,22 +82,22 @@ async def read_body(chunks: AsyncGenerator[bytes], limit: int) -> bytes:
 
 
 async def _read_tail(chunks: AsyncGenerator[bytes]) -> None:
-    # The stream is whole; how its connection ends is no failure of it.
+    # The stream is complete; an error at the end of its connection does not matter.
     with suppress(Exception):
         async with asyncio.timeout(_TAIL_SECONDS):
             async for _ in chunks:
                 pass
 
 
-def _whole(body: bytes, content_type: str, service: str) -> dict[str, Any]:
+def _parse_object(body: bytes, content_type: str, service: str) -> dict[str, Any]:
     try:
-        answer = json.loads(body) if content_type == "application/json" else None
+        value = json.loads(body) if content_type == "application/json" else None
     except (ValueError, RecursionError):
-        answer = None
-    if isinstance(answer, dict):
-        return answer
+        value = None
+    if isinstance(value, dict):
+        return value
     raise ModelBehaviorError(
-        f"{service} answered with {content_type} instead of a stream of events: "
-        f"{excerpt(body.decode('utf-8', 'replace'))!r}; a proxy or sign-in page may be in the way, or the endpoint "
-        "does not speak this API"
+        f"{service} sent {content_type} instead of an event stream: "
+        f"{excerpt(body.decode('utf-8', 'replace'))!r}; a proxy or sign-in page may have intercepted the request, or "
+        "the endpoint does not support this API"
     )

@@ -1,4 +1,4 @@
-"""Whether a failed request gets another try, and after what wait; values in, values out."""
+"""The retry policy of requests: whether a failed one is retried, and after which delay; pure."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from agentctl.errors import ServiceUnavailableError
 
 from .unreachable import CONNECTION_LOST, FINAL, NO_ANSWER
 
-FIRST_DELAY = 0.5
-LONGEST_DELAY = 8.0
-LONGEST_RETRY_AFTER = 60.0
-"""Seconds: a service that asks for a longer wait is not waited for."""
+INITIAL_DELAY = 0.5
+MAX_DELAY = 8.0
+MAX_RETRY_AFTER = 60.0
+"""Seconds; if a service requests a longer delay, the request is not retried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retries:
-    """The tries that are left to one request, none of which has brought an event yet."""
+    """The retries left for a request that has not received an event yet."""
 
     max_retries: int
     is_replayable: bool
-    """Whether the request may be sent again though the service may have got it; see `is_replayable`."""
+    """Whether the request can be sent again though the service may have received it; see `is_replayable`."""
     done: int = 0
     replayed: int = 0
-    """How many of the tries followed a connection that broke after the request was sent."""
+    """The number of retries after a connection that was lost once the request was sent."""
 
     def delay(self, error: Exception, chance: float) -> float | None:
-        """Return the seconds to wait before the next try, None if there is none; `chance` is random, from 0 to 1."""
+        """Return the seconds until the next retry, or None for no retry; `chance` is a random number from 0 to 1."""
         if not isinstance(error, ServiceUnavailableError) or self.done >= self.max_retries:
             return None
         if error.code in FINAL and error.status is None:
@@ -36,17 +36,17 @@ class Retries:
         if may_have_been_sent(error) and (self.replayed or not self.is_replayable):
             return None
         if error.retry_after:
-            return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else None
-        backoff = min(FIRST_DELAY * 2.0**self.done, LONGEST_DELAY)
+            return error.retry_after if error.retry_after <= MAX_RETRY_AFTER else None
+        backoff = min(INITIAL_DELAY * 2.0**self.done, MAX_DELAY)
         return backoff * (1 - 0.25 * chance)
 
     def after(self, error: Exception) -> Retries:
-        """Return what is left once `error` has led to another try."""
+        """Return the retries left after the one that `error` causes."""
         return replace(self, done=self.done + 1, replayed=self.replayed + may_have_been_sent(error))
 
 
 def may_have_been_sent(error: Exception) -> bool:
-    """Return whether the service may be at work on a request that failed like this."""
+    """Return whether the service may be processing a request that failed with this error."""
     return (
         isinstance(error, ServiceUnavailableError)
         and error.status is None
@@ -59,9 +59,9 @@ def may_have_been_sent(error: Exception) -> bool:
 
 
 def is_replayable(body: Mapping[str, object]) -> bool:
-    """Return whether a Responses request does no harm when the service gets it twice.
+    """Return whether a Responses request is harmless if the service receives it twice.
 
-    It does where the service keeps a conversation that would hold the turn twice, or runs tools of its own.
+    It is not if the service would record the turn twice in a conversation, or runs hosted tools.
     """
     tools = body.get("tools")
     hosted = isinstance(tools, list) and any(

@@ -1,4 +1,4 @@
-"""Server-sent events, split: bytes in, the data of whole events out; no I/O (HTML standard, section 9.2.6)."""
+"""A parser of server-sent events, without I/O (HTML standard, section 9.2.6)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from agentctl.errors import ModelBehaviorError
 from agentctl.redaction import excerpt
 
 MAX_EVENT_BYTES = 64 * 1024 * 1024
-"""The longest event that is waited for."""
+"""The size limit of an event."""
 
 _BOM = "\ufeff"
 
 
 class SSESplitter:
-    """Takes a stream in chunks cut anywhere, and gives the data of each event once its blank line has come.
+    """Splits a stream, fed in arbitrary chunks, into the data of its events.
 
-    An event that the end of the stream leaves without its blank line is dropped, as the standard says.
+    An event without a blank line at the end of the stream is dropped, as the standard requires.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class SSESplitter:
         self._at_start = True
 
     def feed(self, chunk: bytes) -> list[str]:
-        """Return the data of the events that `chunk` completes; an event without data, such as a comment, is none.
+        """Return the data of the events that `chunk` completes; events without data, such as comments, are skipped.
 
         Raises:
             ModelBehaviorError: an event is longer than `MAX_EVENT_BYTES`.
@@ -40,7 +40,7 @@ class SSESplitter:
             if self._searched > MAX_EVENT_BYTES:
                 raise ModelBehaviorError(f"an event of the stream is longer than {MAX_EVENT_BYTES >> 20} MiB")
             return []
-        # Only whole lines are decoded, so no character is cut in two.
+        # Only whole lines are decoded, so no character is split.
         text = self._pending[:blank].decode("utf-8", "replace")
         del self._pending[: blank + 2]
         self._searched = 0
@@ -51,7 +51,7 @@ class SSESplitter:
 
     def _with_plain_newlines(self, chunk: bytes) -> bytes:
         if self._after_cr and chunk.startswith(b"\n"):
-            chunk = chunk[1:]  # The second half of a CRLF whose first half already ended the line.
+            chunk = chunk[1:]  # The LF of a CRLF whose CR already ended the line.
             self._after_cr = False
         if chunk:
             self._after_cr = chunk.endswith(b"\r")
@@ -62,7 +62,7 @@ def decode_event(data: str) -> dict[str, object] | None:
     """Return the JSON object in the data of an event; None for `[DONE]`, with which some services end a stream.
 
     Raises:
-        ModelBehaviorError: it is no JSON object.
+        ModelBehaviorError: the data is not a JSON object.
     """
     try:
         event = json.loads(data)
@@ -71,19 +71,19 @@ def decode_event(data: str) -> dict[str, object] | None:
             return None
         raise ModelBehaviorError(
             f"the service sent an event that is not JSON ({error}): {excerpt(data)}; "
-            "if it stays, the endpoint does not speak this API"
+            "if the error persists, the endpoint does not support this API"
         ) from error
     except RecursionError as error:
-        raise ModelBehaviorError(f"the service sent JSON nested too deep to read: {excerpt(data)}") from error
+        raise ModelBehaviorError(f"the service sent JSON that is nested too deeply: {excerpt(data)}") from error
     if not isinstance(event, dict):
-        raise ModelBehaviorError(f"the service sent an event that is no JSON object: {excerpt(data)}")
+        raise ModelBehaviorError(f"the service sent an event that is not a JSON object: {excerpt(data)}")
     return event
 
 
 def _data(frame: str) -> str:
     head, newline, data = frame.partition("\ndata: ")
     if newline and head.startswith("event:") and "\n" not in head and "\n" not in data:
-        return data  # `event: …`, `data: …`: how the service itself writes nearly all of them.
+        return data  # `event: …`, `data: …`: the form of nearly all events.
     values = []
     for line in frame.split("\n"):
         name, _, value = line.partition(":")

@@ -1,4 +1,4 @@
-"""The TLS context of every transport: what the system trusts, or SSL_CERT_FILE and SSL_CERT_DIR, and a file of ours."""
+"""The TLS context of every transport: the system's authorities, or SSL_CERT_FILE and SSL_CERT_DIR, and `ca_file`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _SYSTEM_BUNDLES = (
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )
-"""Where Linux and BSD systems keep their authorities; OpenSSL builds that look elsewhere are common."""
+"""The usual locations of the authorities on Linux and BSD; many builds of OpenSSL look elsewhere."""
 
 
 def tls_context(ca_file: Path | None, environ: Mapping[str, str]) -> ssl.SSLContext:
     """Return a context that verifies the peer against the trusted authorities.
 
-    SSL_CERT_FILE and SSL_CERT_DIR take the place of the system's authorities; `ca_file` is added to either.
+    SSL_CERT_FILE and SSL_CERT_DIR replace the system's authorities; `ca_file` is added to either.
 
     Raises:
-        ConfigurationError: a file or folder that was named is missing, or holds no certificates.
+        ConfigurationError: a named file or folder is missing, or contains no certificates.
     """
     # 14 ms: imported for https only.
     import ssl
@@ -50,7 +50,7 @@ def _system_context() -> ssl.SSLContext:
     import ssl
 
     if sys.platform in ("darwin", "win32"):
-        # The keychain and the certificate store are no files; httpx2 depends on this package for the same reason.
+        # The keychain and the certificate store are not files; httpx2 depends on this package for the same reason.
         import truststore
 
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -60,7 +60,7 @@ def _system_context() -> ssl.SSLContext:
     if Path(paths.openssl_cafile).is_file():
         context.load_verify_locations(paths.openssl_cafile)
     elif folder.is_dir() and any(folder.glob("*.0")):
-        context.load_verify_locations(capath=folder)  # Read by and by as a handshake needs it: nothing to load now.
+        context.load_verify_locations(capath=folder)  # Read on demand during handshakes.
     else:
         for bundle in filter(lambda path: Path(path).is_file(), _SYSTEM_BUNDLES):
             context.load_verify_locations(bundle)
@@ -72,15 +72,15 @@ def _trust_file(context: ssl.SSLContext, file: Path, key: str) -> None:
     import ssl
 
     if not file.is_file():
-        raise ConfigurationError("there is no such file of certificates", file=file, key=key)
+        raise ConfigurationError("no such certificate file", file=file, key=key)
     try:
         context.load_verify_locations(cafile=file)
     except (ssl.SSLError, OSError) as error:
-        reason = error.strerror if isinstance(error, PermissionError) else "it holds no PEM certificates"
+        reason = error.strerror if isinstance(error, PermissionError) else "it contains no PEM certificates"
         raise ConfigurationError(f"the certificates cannot be read: {reason}", file=file, key=key) from error
 
 
 def _trust_folder(context: ssl.SSLContext, folder: Path, key: str) -> None:
     if not folder.is_dir():
-        raise ConfigurationError("there is no such folder of certificates", file=folder, key=key)
+        raise ConfigurationError("no such certificate folder", file=folder, key=key)
     context.load_verify_locations(capath=folder)

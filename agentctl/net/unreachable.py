@@ -1,6 +1,6 @@
-"""Why a service cannot be reached: which phase failed, whether the request may have been sent, and the words.
+"""The errors of services that cannot be reached: the phase that failed, and whether the request may have been sent.
 
-One table for what `httpx2` raises; what fails in the same way on a WebSocket is said in the same words.
+One table covers the exceptions of `httpx2`; a WebSocket that fails in the same way gives the same message.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     import httpx2
 
 CONNECT_FAILED = "connect_failed"
-"""Code: no connection, so nothing was sent."""
+"""Code: no connection was made, so nothing was sent."""
 CERTIFICATE_REFUSED = "certificate_refused"
-"""Code: the service's certificate is not trusted; nothing was sent, and trying again changes nothing."""
+"""Code: the service's certificate is not trusted, so nothing was sent; a retry would not help."""
 NO_ANSWER = "no_answer"
-"""Code: the service fell silent; it may have got the request."""
+"""Code: the service stopped sending data; it may have received the request."""
 CONNECTION_LOST = "connection_lost"
-"""Code: the connection broke; the service may have got the request."""
+"""Code: the connection was lost; the service may have received the request."""
 
 CLOSED_ON_PURPOSE = "connection_closed"
-"""Code: the service closed the connection for a reason that stays, so trying again changes nothing."""
+"""Code: the service closed the connection for a lasting reason; a retry would not help."""
 ANSWER_TOO_LARGE = "answer_too_large"
-"""Code: more came than we keep; trying again changes nothing."""
+"""Code: the response exceeds a size limit; a retry would not help."""
 
 FINAL = frozenset({CERTIFICATE_REFUSED, CLOSED_ON_PURPOSE, ANSWER_TOO_LARGE})
-"""The codes after which trying again changes nothing."""
+"""The codes after which a retry would not help."""
 
 CODE_OF = {
     "ConnectError": CONNECT_FAILED,
@@ -58,68 +58,68 @@ CODE_OF = {
     "TooManyRedirects": CONNECTION_LOST,
     "RequestError": CONNECTION_LOST,
 }
-"""The code of each exception of `httpx2` that a request can raise, by the name of its class."""
+"""The code of each exception of `httpx2` that a request can raise, by class name."""
 
 
 def transport_error(
-    error: httpx2.RequestError, *, host: str, options: HttpOptions, proxy: Proxy | None, has_answered: bool
+    error: httpx2.RequestError, *, host: str, options: HttpOptions, proxy: Proxy | None, has_responded: bool
 ) -> ServiceUnavailableError:
-    """Return the exception for a request that `httpx2` could not bring to its end."""
+    """Return the exception for a request that `httpx2` could not complete."""
     code = next((CODE_OF[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in CODE_OF), CONNECTION_LOST)
-    if code == CONNECT_FAILED or _untrusted_certificate(error) is not None:
+    if code == CONNECT_FAILED or _certificate_error(error) is not None:
         return connect_error(error, host=host, options=options, proxy=proxy)
     if code == NO_ANSWER:
-        return silence_error(host=host, options=options, proxy=proxy)
-    when = "in the middle of the answer" if has_answered else "before it answered"
+        return timeout_error(host=host, options=options, proxy=proxy)
+    when = "during the response" if has_responded else "before it responded"
     return ServiceUnavailableError(
-        f"the connection to {host}{_way(proxy)} broke {when}: {_reason(error, options)}; try again", code=code
+        f"the connection to {host}{_via_proxy(proxy)} was lost {when}: {_reason(error, options)}; try again", code=code
     )
 
 
 def connect_error(error: Exception, *, host: str, options: HttpOptions, proxy: Proxy | None) -> ServiceUnavailableError:
-    """Return the exception for a connection that could not be made, whatever raised `error`."""
-    refused = _untrusted_certificate(error)
-    if refused is not None:
-        return ServiceUnavailableError(_untrusted(host, str(refused)), code=CERTIFICATE_REFUSED)
+    """Return the exception for a connection that could not be made, whatever library raised `error`."""
+    certificate_error = _certificate_error(error)
+    if certificate_error is not None:
+        return ServiceUnavailableError(_untrusted_message(host, str(certificate_error)), code=CERTIFICATE_REFUSED)
     return ServiceUnavailableError(
-        f"cannot connect to {host}{_way(proxy)}: {_reason(error, options)}; check the network"
+        f"cannot connect to {host}{_via_proxy(proxy)}: {_reason(error, options)}; check the network"
         f"{f', {proxy.variable}' if proxy is not None else ''} and the base URL",
         code=CONNECT_FAILED,
     )
 
 
-def silence_error(*, host: str, options: HttpOptions, proxy: Proxy | None) -> ServiceUnavailableError:
-    """Return the exception for a service that fell silent for longer than `HttpOptions.request_timeout`."""
+def timeout_error(*, host: str, options: HttpOptions, proxy: Proxy | None) -> ServiceUnavailableError:
+    """Return the exception for a service that sent no data for `HttpOptions.request_timeout`."""
     return ServiceUnavailableError(
-        f"{host} fell silent for {options.request_timeout:g} s{_way(proxy)}; try again later, or wait longer with "
-        "`agentctl config client --request-timeout`",
+        f"{host} sent no data for {options.request_timeout:g} s{_via_proxy(proxy)}; try again later, or raise the "
+        "timeout with `agentctl config client --request-timeout`",
         code=NO_ANSWER,
     )
 
 
-def _way(proxy: Proxy | None) -> str:
-    return f" through the proxy {proxy.shown}" if proxy is not None else ""
+def _via_proxy(proxy: Proxy | None) -> str:
+    return f" through the proxy {proxy.display_url}" if proxy is not None else ""
 
 
-def _untrusted_certificate(error: BaseException) -> BaseException | None:
+def _certificate_error(error: BaseException) -> BaseException | None:
     return next((cause for cause in _causes(error) if type(cause).__name__ == "SSLCertVerificationError"), None)
 
 
-def _untrusted(host: str, said: str) -> str:
-    reason = excerpt(said.rpartition("certificate verify failed:")[2].partition(" (_ssl")[0])
+def _untrusted_message(host: str, error: str) -> str:
+    reason = excerpt(error.rpartition("certificate verify failed:")[2].partition(" (_ssl")[0])
     return (
-        f"the certificate of {host} is not trusted ({reason}); if an authority of yours signed it, name its PEM file "
-        "with `agentctl config client --ca-file` (client.ca_file) or SSL_CERT_FILE; a slim image may lack the package "
+        f"the certificate of {host} is not trusted ({reason}); if your own authority signed it, set its PEM file with "
+        "`agentctl config client --ca-file` (client.ca_file) or SSL_CERT_FILE; a minimal image may lack the package "
         "`ca-certificates`"
     )
 
 
 def _reason(error: Exception, options: HttpOptions) -> str:
     if isinstance(error, TimeoutError) or type(error).__name__ == "ConnectTimeout":
-        return f"no answer within {options.connect_timeout:g} s"
+        return f"no response within {options.connect_timeout:g} s"
     for cause in _causes(error):
         if type(cause).__name__ == "gaierror":
-            return "its name cannot be resolved"
+            return "the host name cannot be resolved"
         if isinstance(cause, OSError) and cause.errno is not None and cause.errno in errno.errorcode:
             return os.strerror(cause.errno).lower()
     return excerpt(str(error)) or type(error).__name__

@@ -1,4 +1,4 @@
-"""The WebSocket pipe: how sockets to one endpoint are opened, through `websockets`, without `openai`."""
+"""The WebSocket transport: opens sockets to one endpoint, through `websockets`, without `openai`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agentctl.redaction import excerpt
 from agentctl.version import __version__
 
 from .endpoint import Endpoint
-from .failures import answer_error
+from .failures import response_error
 from .live_socket import LiveSocket
 from .options import HttpOptions, WebSocketOptions
 from .proxy import proxy_for
@@ -34,20 +34,20 @@ _PATH = "responses"
 _SCHEMES = {"http": "ws", "https": "wss"}
 _CLOSE_SECONDS = 1
 
-_quiet = logging.Logger("agentctl.websockets")  # outside the tree: it would log keys and frames
+_quiet = logging.Logger("agentctl.websockets")  # Outside the logger tree: it would log keys and frames.
 _quiet.disabled = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a socket leads, and who we are there: sockets of equal addresses are alike."""
+    """The URL and headers of a socket; sockets with equal addresses are interchangeable."""
 
     url: str
     headers: tuple[tuple[str, str], ...] = field(repr=False)
 
 
 def address_at(endpoint: Endpoint, headers: Mapping[str, str], query: Mapping[str, object] | None) -> Address:
-    """Return the address of an endpoint, with further headers over its own of the same name in lower case, and a query.
+    """Return the address of an endpoint; `headers`, with names in lower case, override the endpoint's own.
 
     Raises:
         MissingKeyError: the endpoint has no key.
@@ -57,22 +57,22 @@ def address_at(endpoint: Endpoint, headers: Mapping[str, str], query: Mapping[st
 
 
 def socket_url(endpoint: Endpoint, query: Mapping[str, object] | None) -> str:
-    """Return where the sockets of an endpoint lead."""
+    """Return the URL of the sockets of an endpoint."""
     return _socket_form(endpoint.url(_PATH, query))
 
 
 @lru_cache
 def _socket_form(http_url: str) -> str:
     url = urlsplit(http_url)
-    # A base URL that ends where requests go is what some services tell their users.
+    # Some services document a base URL that already ends with the path.
     path = url.path.replace(f"/{_PATH}/{_PATH}", f"/{_PATH}")
     return url._replace(scheme=_SCHEMES[url.scheme], path=path).geturl()
 
 
 class UpgradeFailed(Exception):
-    """There is no socket: the upgrade was refused, or did not come; nothing of a request has been sent.
+    """The upgrade failed, so nothing was sent.
 
-    `error` is what that means to a caller who has no other way.
+    `error` is the exception for a caller without another transport.
     """
 
     def __init__(self, error: ServiceError) -> None:
@@ -81,10 +81,10 @@ class UpgradeFailed(Exception):
 
 
 class WebSocketPipe:
-    """Opens sockets to one endpoint, whose base URL is that of the WebSocket in its http or https form.
+    """A factory of sockets to one endpoint, whose base URL is the WebSocket's in http or https form.
 
     Raises:
-        ConfigurationError: the environment names a proxy that is none.
+        ConfigurationError: the environment names an invalid proxy.
     """
 
     def __init__(
@@ -102,17 +102,17 @@ class WebSocketPipe:
         self._proxy = proxy_for(endpoint.base_url, environ)
         self._tls: ssl.SSLContext | None = None
 
-    async def open(self, address: Address, *, patience: float | None = None) -> LiveSocket:
-        """Return a new socket; `patience` is the seconds this may take, where that is less than for any connection.
+    async def open(self, address: Address, *, open_timeout: float | None = None) -> LiveSocket:
+        """Return a new socket; `open_timeout` shortens the connect timeout, in seconds.
 
         Raises:
-            UpgradeFailed: there is none to be had.
-            AuthenticationError: the key was refused (401), as it would be anywhere else.
-            ConfigurationError: a proxy or a file of certificates is not usable.
+            UpgradeFailed: no socket could be opened.
+            AuthenticationError: the key was rejected (401), as it would be over any transport.
+            ConfigurationError: the proxy or a certificate file cannot be used.
         """
         options = self.options
-        if patience is not None and patience < options.connect_timeout:
-            options = replace(options, connect_timeout=patience)
+        if open_timeout is not None and open_timeout < options.connect_timeout:
+            options = replace(options, connect_timeout=open_timeout)
         logger.debug("opening a WebSocket to %s", address.url.partition("?")[0])
         connection = await self._connect(address, options)
         return LiveSocket(
@@ -124,7 +124,7 @@ class WebSocketPipe:
         )
 
     async def _connect(self, address: Address, options: HttpOptions) -> ClientConnection:
-        # 40 ms beside asyncio: imported for the first socket.
+        # 40 ms in addition to asyncio: imported for the first socket.
         from websockets.asyncio.client import connect
         from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidProxy, InvalidStatus, ProxyError
 
@@ -142,14 +142,16 @@ class WebSocketPipe:
             logger=_quiet,
             **self._trust(address.url),
         )
-        opening.process_redirect = _refuse_redirect  # type: ignore[method-assign, assignment]  # a key stays where it is
+        opening.process_redirect = _reject_redirect  # type: ignore[method-assign, assignment]  # a key stays at its origin
         try:
             return await opening
         except InvalidStatus as error:
             refusal = self._refusal(error, address)
             raise refusal if refusal.status == 401 else UpgradeFailed(refusal) from error
         except InvalidProxy as error:
-            raise ConfigurationError(f"it is not usable: {excerpt(error.msg)}", key=self._proxy_variable()) from error
+            raise ConfigurationError(
+                f"the proxy cannot be used: {excerpt(error.msg)}", key=self._proxy_variable()
+            ) from error
         except ImportError as error:
             raise ConfigurationError(
                 "a SOCKS proxy needs a package that is not installed: pip install 'python-socks[asyncio]'",
@@ -159,25 +161,27 @@ class WebSocketPipe:
             unreachable = connect_error(error, host=self.endpoint.host, options=options, proxy=self._proxy)
             raise UpgradeFailed(unreachable) from error
         except InvalidHandshake as error:
-            raise UpgradeFailed(self._no_websocket(f"its answer is none ({excerpt(str(error))})")) from error
+            raise UpgradeFailed(
+                self._no_websocket(f"its response is not an upgrade ({excerpt(str(error))})")
+            ) from error
 
     def _refusal(self, error: InvalidStatus, address: Address) -> ServiceError:
-        answer = error.response
-        if answer.status_code < 300:
-            return self._no_websocket(f"it answered with {answer.status_code} instead of 101")
-        headers = {name.lower(): value for name, value in answer.headers.raw_items()}
-        return answer_error(
-            answer.status_code, headers, bytes(answer.body or b""), url=address.url, service=self.endpoint.host
+        response = error.response
+        if response.status_code < 300:
+            return self._no_websocket(f"it responded with {response.status_code} instead of 101")
+        headers = {name.lower(): value for name, value in response.headers.raw_items()}
+        return response_error(
+            response.status_code, headers, bytes(response.body or b""), url=address.url, service=self.endpoint.host
         )
 
-    def _no_websocket(self, why: str) -> RequestRejectedError:
-        return RequestRejectedError(f"{self.endpoint.host} does not open a WebSocket: {why}; see the base URL")
+    def _no_websocket(self, reason: str) -> RequestRejectedError:
+        return RequestRejectedError(f"{self.endpoint.host} did not open a WebSocket: {reason}; check the base URL")
 
     def _proxy_variable(self) -> str | None:
         return self._proxy.variable if self._proxy is not None else None
 
     def _trust(self, url: str) -> dict[str, Any]:
-        """Return the TLS contexts, of the service and of the proxy, as `websockets` names them."""
+        """Return the TLS contexts of the service and of the proxy, as keyword arguments of `websockets`."""
         trust: dict[str, Any] = {}
         if url.startswith("wss:"):
             trust["ssl"] = self._context()
@@ -191,5 +195,5 @@ class WebSocketPipe:
         return self._tls
 
 
-def _refuse_redirect(error: Exception) -> Exception:
+def _reject_redirect(error: Exception) -> Exception:
     return error

@@ -1,1 +1,1 @@
-"""What the user decided: the TOML profile, secrets, trust, and their resolution to Settings."""
+"""User configuration: TOML profiles, keys, project files and trust, resolved to `Settings`."""

@@ -1,4 +1,4 @@
-"""Keys, each bound to a profile and to the origin of its endpoint, and the choice of the one that a run may send."""
+"""API keys, each bound to a profile and an endpoint origin, and the selection of the key that a run may send."""
 
 from __future__ import annotations
 
@@ -20,48 +20,48 @@ from agentctl.redaction import register_secret
 from .document import Document, read_document, rewrite
 from .dotted import Parts, drop, join, put
 
-LONGEST_KEY = 8192
+MAX_KEY_LENGTH = 8192
 
 TRACING = "tracing"
-"""What the key that traces are exported with is stored for, in the place of an origin."""
+"""The purpose under which the key for exporting traces is stored, in place of an origin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """The key to send, or `NO_KEY`."""
+    """A key to send, or `NO_KEY`."""
 
     value: str = field(repr=False)
     source: str
-    """Where it comes from, for people."""
+    """The source of the key, for display."""
     origins: frozenset[str] | None = None
-    """Where it may be sent; None: to the endpoint of the run, whichever that is."""
+    """Origins it may be sent to; None means the endpoint of the run, whichever it is."""
     use_for_tracing: bool = True
-    """Whether traces may be exported with it, where there is no key for that."""
+    """Whether traces may be exported with it if no key is stored for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFromKeyring:
-    """The key to send, which the system's keyring has."""
+    """A key stored in the system keyring."""
 
     entry: str
-    """What the keyring knows it by."""
+    """The name of its keyring entry."""
     source: str = "the keyring"
-    """Where it is, for people."""
+    """The source of the key, for display."""
     origins: frozenset[str] | None = None
-    """As those of a `Credential`."""
+    """See `Credential`."""
     use_for_tracing: bool = True
-    """As that of a `Credential`."""
+    """See `Credential`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFromCommand:
-    """The key to send, which a program prints once it is run."""
+    """A key printed by a program that the user configured."""
 
     command: tuple[str, ...]
     source: str
-    """Who named the program, for people."""
+    """The setting source that names the program, for display."""
     origins: frozenset[str] | None = None
-    """As those of a `Credential`."""
+    """See `Credential`."""
 
 
 Key: TypeAlias = Credential | KeyFromCommand | KeyFromKeyring
@@ -69,26 +69,26 @@ Key: TypeAlias = Credential | KeyFromCommand | KeyFromKeyring
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredKey:
-    """A key as the file has it."""
+    """A key as stored in the file."""
 
     value: str | None = field(repr=False)
-    """None where the system's keyring has it."""
+    """None if the key is in the system keyring."""
     use_for_tracing: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """The keys stored for one profile of this user."""
+    """The keys stored for one profile."""
 
     path: Path | None
     profile: str
     keys: Mapping[str, StoredKey]
-    """What it is for, an origin or `TRACING` -> key."""
+    """Purpose (an origin or `TRACING`) -> key."""
     notes: tuple[str, ...] = ()
-    """What the user should know about the file."""
+    """Notes about the file, for stderr."""
 
-    def stored(self, purpose: str) -> Credential | KeyFromKeyring | None:
-        """Return the key stored for an origin, or for `TRACING`."""
+    def find(self, purpose: str) -> Credential | KeyFromKeyring | None:
+        """Return the key stored for an origin or `TRACING`, or None."""
         key = self.keys.get(purpose)
         if key is None:
             return None
@@ -107,23 +107,24 @@ class Credentials:
 
 
 def load_credentials(path: Path | None, profile: str) -> Credentials:
-    """Return the keys stored for a profile, each registered as a secret.
+    """Read the keys stored for a profile and register each as a secret.
 
-    Raises `ConfigurationError` where the file is wrong.
+    Raises:
+        ConfigurationError: the file is invalid.
     """
     document = None if path is None else read_document(path)
     if document is None or path is None:
         return Credentials(path=path, profile=profile, keys={})
     keys = _keys(document, path).get(profile, {})
-    return Credentials(path=path, profile=profile, keys=keys, notes=_exposure(path))
+    return Credentials(path=path, profile=profile, keys=keys, notes=_permission_notes(path))
 
 
 def store_key(path: Path | None, profile: str, purpose: str, key: StoredKey) -> None:
-    """Store a checked key for an origin, or for `TRACING`, in place of the one it had.
+    """Store a valid key for an origin or `TRACING`, replacing any earlier one.
 
-    The file becomes readable by its user alone.
+    The file becomes readable only by its owner.
     """
-    keep_secret(key.value)
+    register_key(key.value)
     entry: Document = {"keyring": True} if key.value is None else {"api_key": key.value}
     if not key.use_for_tracing:
         entry["use_for_tracing"] = False
@@ -137,34 +138,34 @@ def store_key(path: Path | None, profile: str, purpose: str, key: StoredKey) -> 
 
 
 def remove_key(path: Path | None, profile: str, purpose: str) -> bool:
-    """Remove the key of an origin, or of `TRACING`, from the file; say whether there was one."""
+    """Remove the key of an origin or `TRACING` from the file; return whether there was one."""
     return _remove(path, ("keys", profile, purpose))
 
 
 def remove_keys(path: Path | None, profile: str) -> bool:
-    """Remove all keys of a profile from the file; say whether there were any."""
+    """Remove all keys of a profile from the file; return whether there were any."""
     return _remove(path, ("keys", profile))
 
 
 def keyring_entry(profile: str, purpose: str) -> str:
-    """Return what the system's keyring knows a key of ours by."""
+    """Return the name of the keyring entry for a key."""
     return f"{profile} {purpose}"
 
 
 def check_key(text: str) -> str:
-    """Return a key without the space around it; raise `ValueError`, which never shows it, where it can be none."""
+    """Return a key without surrounding whitespace; raise `ValueError`, never showing the key, if it is invalid."""
     key = text.strip()
     if not key:
         raise ValueError("the key is empty")
-    if len(key) > LONGEST_KEY:
-        raise ValueError(f"the key is longer than {LONGEST_KEY} characters; it is probably something else")
+    if len(key) > MAX_KEY_LENGTH:
+        raise ValueError(f"the key is longer than {MAX_KEY_LENGTH} characters; this is probably not a key")
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise ValueError("the key is not one line of printable ASCII without spaces; was it copied whole?")
+        raise ValueError("the key must be one line of printable ASCII without spaces; check that it was copied whole")
     return key
 
 
-def keep_secret(key: str | None) -> None:
-    """Register a key as a secret, unless it is the word that stands for none."""
+def register_key(key: str | None) -> None:
+    """Register a key as a secret, unless it is `NO_KEY`."""
     if key != NO_KEY:
         register_secret(key)
 
@@ -177,55 +178,57 @@ def key_for(
     command: KeyFromCommand | None = None,
     no_key: bool = False,
 ) -> Key | None:
-    """Return the key that may be sent to `base_url`, or None where there is none; no program is run.
+    """Return the key that may be sent to `base_url`, or None; runs no program.
 
-    `AGENTCTL_API_KEY` is for the endpoint of the run, whichever it is; that of a `command` for where it says; a stored
-    key for its own origin; `OPENAI_API_KEY` for OpenAI's and those that OpenAI's variables name. `no_key`: the endpoint
-    needs none.
+    In order: `AGENTCTL_API_KEY`, for any endpoint; `command`, for its origins; a stored key, for its own origin;
+    `OPENAI_API_KEY`, for OpenAI and the endpoints that the `OPENAI_*` variables name. `no_key` means that
+    none is needed.
     """
     if no_key:
         return Credential(value=NO_KEY, source="client.key")
     origin = origin_of(base_url)
-    return next((key for key in _keys_at_hand(origin, environ, credentials, command) if may_go_to(key, origin)), None)
+    return next(
+        (key for key in _candidate_keys(origin, environ, credentials, command) if is_sendable_to(key, origin)), None
+    )
 
 
-def may_go_to(key: Key, origin: str) -> bool:
-    """Say whether a key may be sent to an origin that the user named for the run."""
+def is_sendable_to(key: Key, origin: str) -> bool:
+    """Return whether a key may be sent to an origin that the user chose for the run."""
     return key.origins is None or origin in key.origins
 
 
 def check_websocket_origin(key: Key | None, *, base_url: str, websocket_base_url: str | None) -> None:
-    """Refuse to open WebSockets at another origin than that of `base_url`, unless its key may go there too.
+    """Check that the key of `base_url` may also be sent to the origin of the WebSocket URL.
 
     Raises:
-        ConfigurationError: it may not.
+        ConfigurationError: the origins differ, and the key is not for both.
     """
     if key is None or websocket_base_url is None:
         return
     origin, other = origin_of(base_url), origin_of(http_form(websocket_base_url))
-    if other != origin and not may_go_to(key, other):
+    if other != origin and not is_sendable_to(key, other):
         raise ConfigurationError(
-            f"{websocket_base_url} is of another origin ({other}) than client.base_url ({origin}), and the key from "
-            f"{key.source} is not for it: store one for both, with AGENTCTL_CLIENT_BASE_URL={other} and `agentctl "
-            "config set-key`, or give it for this run in AGENTCTL_API_KEY",
+            f"{websocket_base_url} has a different origin ({other}) than client.base_url ({origin}), and the key from "
+            f"{key.source} may not be sent to it; store the key for that origin too, with "
+            f"AGENTCTL_CLIENT_BASE_URL={other} `agentctl config set-key`, or set AGENTCTL_API_KEY for this run",
             key="client.websocket_base_url",
         )
 
 
-def _keys_at_hand(
+def _candidate_keys(
     origin: str, environ: Mapping[str, str], credentials: Credentials, command: KeyFromCommand | None
 ) -> Iterator[Key]:
-    """Yield the keys that there are, the one that goes first first."""
+    """Yield the available keys in order of precedence."""
     if key := _from_environment(environ, "AGENTCTL_API_KEY"):
         yield Credential(value=key, source="AGENTCTL_API_KEY")
     if command is not None:
         yield command
-    if stored := credentials.stored(origin):
+    if stored := credentials.find(origin):
         yield stored
     named = (environ.get(name, "").strip() for name in ("OPENAI_BASE_URL", "OPENAI_WEBSOCKET_BASE_URL"))
-    theirs = frozenset(origin_of(http_form(url)) for url in (OPENAI_BASE_URL, *named) if url)
-    if origin in theirs and (key := _from_environment(environ, "OPENAI_API_KEY")):
-        yield Credential(value=key, source="OPENAI_API_KEY", origins=theirs)
+    openai_origins = frozenset(origin_of(http_form(url)) for url in (OPENAI_BASE_URL, *named) if url)
+    if origin in openai_origins and (key := _from_environment(environ, "OPENAI_API_KEY")):
+        yield Credential(value=key, source="OPENAI_API_KEY", origins=openai_origins)
 
 
 def _from_environment(environ: Mapping[str, str], name: str) -> str | None:
@@ -236,7 +239,7 @@ def _from_environment(environ: Mapping[str, str], name: str) -> str | None:
         key = check_key(text)
     except ValueError as error:
         raise ConfigurationError(str(error), key=name) from None
-    keep_secret(key)
+    register_key(key)
     return key
 
 
@@ -258,10 +261,10 @@ def _remove(path: Path | None, parts: Parts) -> bool:
 
 
 def _keys(document: Document, path: Path | None) -> dict[str, dict[str, StoredKey]]:
-    """Return profile -> what it is for -> key; messages name no value."""
+    """Return profile -> purpose -> key; error messages never show a value."""
     table = document.get("keys", {})
     if not _is_table_of_tables(table) or document.keys() - {"keys"}:
-        raise ConfigurationError('holds more than tables such as [keys.default."https://api.openai.com"]', file=path)
+        raise ConfigurationError('must contain only tables such as [keys.default."https://api.openai.com"]', file=path)
     return {
         profile: {purpose: _key(entry, path, join(("keys", profile, purpose))) for purpose, entry in entries.items()}
         for profile, entries in table.items()
@@ -275,7 +278,7 @@ def _is_table_of_tables(table: JSONValue) -> bool:
 def _key(entry: JSONValue, path: Path | None, place: str) -> StoredKey:
     use_for_tracing = entry.get("use_for_tracing", True) if isinstance(entry, dict) else None
     if not isinstance(use_for_tracing, bool):
-        raise _no_key(path, place)
+        raise _invalid_entry(path, place)
     match {**entry, "use_for_tracing": True}:
         case {"keyring": True, "use_for_tracing": True, **rest} if not rest:
             return StoredKey(value=None, use_for_tracing=use_for_tracing)
@@ -284,24 +287,24 @@ def _key(entry: JSONValue, path: Path | None, place: str) -> StoredKey:
                 value = check_key(text)
             except ValueError as error:
                 raise ConfigurationError(str(error), file=path, key=f"{place}.api_key") from None
-            keep_secret(value)
+            register_key(value)
             return StoredKey(value=value, use_for_tracing=use_for_tracing)
         case _:
-            raise _no_key(path, place)
+            raise _invalid_entry(path, place)
 
 
-def _no_key(path: Path | None, place: str) -> ConfigurationError:
+def _invalid_entry(path: Path | None, place: str) -> ConfigurationError:
     return ConfigurationError(
-        "wants a table with a text, api_key, or keyring = true; and use_for_tracing = false, where that is so",
+        "must be a table with api_key (a string) or keyring = true, and optionally use_for_tracing = false",
         file=path,
         key=place,
     )
 
 
-def _exposure(path: Path) -> tuple[str, ...]:
+def _permission_notes(path: Path) -> tuple[str, ...]:
     if sys.platform == "win32":
         return ()
     mode = stat.S_IMODE(os.stat(path).st_mode)
     if not mode & 0o077:
         return ()
-    return (f"{path} is open to other users (mode {mode:o}); `chmod 600` it: it holds your keys",)
+    return (f"{path} contains your keys and is accessible to other users (mode {mode:o}); run `chmod 600` on it",)

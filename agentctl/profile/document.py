@@ -1,4 +1,4 @@
-"""TOML files of the user: read with errors that name the place, changed under a lock without losing a word."""
+"""TOML files of the user: parsing with error positions, and locked, atomic updates."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TypeAlias
 
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.storage import locked, write_atomic
+from agentctl.storage import lock_file, write_atomic
 
-from .kinds import DEEPEST
+from .kinds import MAX_DEPTH
 
 Document: TypeAlias = dict[str, JSONValue]
 
-LARGEST = 1 << 20
-"""The most bytes that a file of settings may have."""
+MAX_BYTES = 1 << 20
+"""Maximum size of a settings file."""
 
 PRIVATE = 0o600
 
@@ -24,77 +24,78 @@ _PLACE = r" \(at (?:line (\d+), column (\d+)|end of document)\)$"
 
 
 def read_document(path: Path) -> Document | None:
-    """Return what a TOML file says, or None where there is no such file; raise `ConfigurationError`."""
+    """Return the parsed TOML file, or None if it does not exist; raise `ConfigurationError` if it is invalid."""
     try:
         with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None
     except IsADirectoryError as error:
-        raise ConfigurationError("is a folder where a file should be", file=path) from error
+        raise ConfigurationError("is a folder, not a file", file=path) from error
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}", file=path) from error
     return parse_document(data, path)
 
 
 def parse_document(data: bytes, path: Path) -> Document:
-    """Return what the TOML in `data` says; `path` is for the message of the `ConfigurationError`."""
-    import tomllib  # 3 ms that only a file costs
+    """Return `data` parsed as TOML; raise `ConfigurationError` naming `path` if it is invalid."""
+    import tomllib  # 3 ms, only if there is a file
 
-    if len(data) > LARGEST:
-        raise ConfigurationError(f"is larger than {LARGEST >> 20} MiB; it cannot be a file of settings", file=path)
+    if len(data) > MAX_BYTES:
+        raise ConfigurationError(f"is larger than {MAX_BYTES >> 20} MiB; this is not a settings file", file=path)
     try:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigurationError("is not UTF-8; save it in that encoding", file=path, line=line) from error
+        raise ConfigurationError("is not UTF-8; save it as UTF-8", file=path, line=line) from error
     try:
         document = tomllib.loads(text)
     except RecursionError as error:
         raise ConfigurationError("is nested too deeply", file=path) from error
     except ValueError as error:
-        raise _located(error, text, path) from error
+        raise _syntax_error(error, text, path) from error
     _check_depth(document, path)
     return document
 
 
 def rewrite(path: Path | None, edit: Callable[[Document], Document | None], *, private: bool = False) -> None:
-    """Put what `edit` makes of a file in its place, under its lock; None leaves the file as it is.
+    """Replace a file by the result of `edit`, under its lock; None leaves the file unchanged.
 
-    A new file is the user's alone; a `private` one becomes so with every write.
+    A new file is accessible only to its owner; a `private` file becomes so with every write.
 
-    Raises `ConfigurationError`, the file untouched: it cannot be parsed, read or written, or there is no home for it.
+    Raises:
+        ConfigurationError: the file cannot be parsed, read or written, or there is no home folder; it is unchanged.
     """
     if path is None:
         raise ConfigurationError(
-            "there is no usable home folder to keep this in; set AGENTCTL_HOME to a folder that you can write to"
+            "there is no usable home folder to store this in; set AGENTCTL_HOME to a writable folder"
         )
     try:
-        with locked(path):
+        with lock_file(path):
             before = read_document(path)
             after = edit(before or {})
             if after is not None:
-                write_atomic(path, _encoded(after, path), mode=PRIVATE if private or before is None else None)
+                write_atomic(path, _encode(after, path), mode=PRIVATE if private or before is None else None)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot be written: {error.strerror}; AGENTCTL_HOME can name another folder", file=path
+            f"cannot be written: {error.strerror}; set AGENTCTL_HOME to use another folder", file=path
         ) from error
 
 
-def _located(error: ValueError, text: str, path: Path) -> ConfigurationError:
-    """Return the parser's message with the place it names in front."""
+def _syntax_error(error: ValueError, text: str, path: Path) -> ConfigurationError:
+    """Return the parser error with its position moved to the front."""
     message = str(error)
     place = re.search(_PLACE, message)
     if place is None:
-        return ConfigurationError(f"is not TOML: {message}", file=path)
+        return ConfigurationError(f"is not valid TOML: {message}", file=path)
     lines = text.split("\n")
     line, column = (int(place[1]), int(place[2])) if place[1] else (len(lines), len(lines[-1]) + 1)
-    return ConfigurationError(f"column {column}: is not TOML: {message[: place.start()]}", file=path, line=line)
+    return ConfigurationError(f"column {column}: is not valid TOML: {message[: place.start()]}", file=path, line=line)
 
 
 def _check_depth(document: Document, path: Path) -> None:
     level: list[JSONValue] = [document]
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         level = [
             inner
             for item in level
@@ -106,13 +107,13 @@ def _check_depth(document: Document, path: Path) -> None:
     raise ConfigurationError("is nested too deeply", file=path)
 
 
-def _encoded(document: Document, path: Path) -> bytes:
-    import tomli_w  # only a write needs it
+def _encode(document: Document, path: Path) -> bytes:
+    import tomli_w  # only for writing
 
     try:
         data = tomli_w.dumps(document).encode()
     except TypeError as error:
-        raise ConfigurationError("TOML has no null: leave the key out instead", file=path) from error
-    if len(data) > LARGEST:
-        raise ConfigurationError(f"would grow beyond {LARGEST >> 20} MiB", file=path)
+        raise ConfigurationError("TOML has no null; leave the key out instead", file=path) from error
+    if len(data) > MAX_BYTES:
+        raise ConfigurationError(f"would become larger than {MAX_BYTES >> 20} MiB", file=path)
     return data

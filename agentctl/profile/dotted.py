@@ -1,4 +1,4 @@
-"""Dotted names of settings, and the nested tables that they name."""
+"""Dotted names of settings, and access to nested tables by them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TypeAlias
 from agentctl.agent.wire import JSONValue
 
 Parts: TypeAlias = tuple[str, ...]
-"""A dotted name, taken apart: `settings.reasoning.effort` is `("settings", "reasoning", "effort")`."""
+"""The parts of a dotted name: `settings.reasoning.effort` is `("settings", "reasoning", "effort")`."""
 
 _PART = r'"(?:[^"\\]|\\.)*"|[^."]+'
 
 
 def split(name: str) -> Parts:
-    """Take a dotted name apart; a part in double quotes may hold anything. Raises `ValueError`."""
+    """Split a dotted name; a part in double quotes may contain any character. Raises `ValueError` if invalid."""
     texts = re.findall(_PART, name) if '"' in name else name.split(".")
     try:
         parts = tuple(json.loads(text, strict=False) if text.startswith('"') else text for text in texts)
@@ -28,12 +28,12 @@ def split(name: str) -> Parts:
 
 
 def join(parts: Iterable[str]) -> str:
-    """Return the dotted name of `parts`, quoted where a part needs it."""
+    """Return the dotted name of `parts`, with quotes around parts that need them."""
     return ".".join(part if _is_bare(part) else json.dumps(part, ensure_ascii=False) for part in parts)
 
 
 def leaves(table: Mapping[str, JSONValue], above: Parts = ()) -> Iterator[tuple[Parts, JSONValue]]:
-    """Yield every value of nested tables with its name; a list is one value, and so is an empty table."""
+    """Yield the values of nested tables with their names; a list or an empty table is one value."""
     for name, value in table.items():
         if isinstance(value, dict) and value:
             yield from leaves(value, (*above, name))
@@ -42,7 +42,7 @@ def leaves(table: Mapping[str, JSONValue], above: Parts = ()) -> Iterator[tuple[
 
 
 def put(table: dict[str, JSONValue], parts: Parts, value: JSONValue) -> None:
-    """Set the value that `parts` name, creating the tables on the way, in place of anything that is no table."""
+    """Set the value that `parts` name; creates missing tables and replaces non-tables on the way."""
     *tables, last = parts
     for part in tables:
         inner = table.get(part)
@@ -53,7 +53,7 @@ def put(table: dict[str, JSONValue], parts: Parts, value: JSONValue) -> None:
 
 
 def drop(table: dict[str, JSONValue], parts: Parts) -> bool:
-    """Remove the value or table that `parts` name, and tables that this empties; say whether it was there."""
+    """Remove the value or table that `parts` name, and tables left empty; return whether it existed."""
     first, *rest = parts
     if first not in table:
         return False
@@ -67,7 +67,7 @@ def drop(table: dict[str, JSONValue], parts: Parts) -> bool:
     return found
 
 
-def nested(values: Iterable[tuple[Parts, JSONValue]]) -> dict[str, JSONValue]:
+def nest(values: Iterable[tuple[Parts, JSONValue]]) -> dict[str, JSONValue]:
     """Return named values as nested tables."""
     table: dict[str, JSONValue] = {}
     for parts, value in values:

@@ -1,6 +1,6 @@
-"""The system's keyring, for keys that are not to lie in a file of ours; its package is imported where it is asked.
+"""The system keyring, for keys that should not be stored in a file; its package is imported on first use.
 
-Each question is put on a thread of its own: a keyring may wait for somebody who never comes.
+Each query runs in its own thread, since a keyring may wait indefinitely for the user to unlock it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from agentctl.errors import ConfigurationError
 from agentctl.redaction import excerpt
 from agentctl.threads import in_daemon_thread
 
-from .credentials import check_key, keep_secret
+from .credentials import check_key, register_key
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SERVICE = "agentctl"
-"""The name that the keyring shows our keys under."""
+"""The service name of our entries in the keyring."""
 
-PATIENCE = 30.0
-"""Seconds that the keyring may take: somebody may have to unlock it."""
+TIMEOUT = 30.0
+"""Time limit of a query, in seconds: the user may have to unlock the keyring."""
 
-_IN_A_FILE = "or keep the key in a file: `agentctl config set-key` without --keyring"
+_IN_A_FILE = "or store the key in a file: `agentctl config set-key` without --keyring"
 
 
 class KeyringKey:
-    """A source of keys: asks the keyring once."""
+    """A key source that queries the keyring once."""
 
-    def __init__(self, entry: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, entry: str, *, timeout: float = TIMEOUT) -> None:
         self._entry = entry
-        self._patience = patience
+        self._timeout = timeout
         self._lock = asyncio.Lock()
         self._key: str | None = None
 
     async def key(self) -> str:
-        """Return the key, which the first call asks the keyring for.
+        """Return the key; the first call queries the keyring.
 
         Raises:
             ConfigurationError: as `fetch`.
@@ -48,113 +48,113 @@ class KeyringKey:
         async with self._lock:
             if self._key is None:
                 try:
-                    async with asyncio.timeout(self._patience):
+                    async with asyncio.timeout(self._timeout):
                         self._key = await in_daemon_thread(lambda: _fetch(self._entry), name="the keyring")
                 except TimeoutError:
-                    raise _too_slow(self._patience) from None
+                    raise _timeout_error(self._timeout) from None
             return self._key
 
     async def refresh(self, refused: str) -> None:
-        """Return None: the keyring has no other key."""
+        """Return None: there is no other key."""
 
 
-def fetch(entry: str, *, patience: float = PATIENCE) -> str:
-    """Return the key that the keyring has by this name.
+def fetch(entry: str, *, timeout: float = TIMEOUT) -> str:
+    """Return the key of a keyring entry.
 
     Raises:
-        ConfigurationError: it has none, is locked or fails, or its package is not installed.
+        ConfigurationError: there is no such entry, the keyring is locked or fails, or its package is not installed.
     """
-    return _waited(lambda: _fetch(entry), patience)
+    return _run_in_thread(lambda: _fetch(entry), timeout)
 
 
-def keep(entry: str, key: str, *, patience: float = PATIENCE) -> None:
-    """Give the keyring a key, in place of what it has by this name.
+def store(entry: str, key: str, *, timeout: float = TIMEOUT) -> None:
+    """Store a key in a keyring entry, replacing any earlier one.
 
     Raises:
         ConfigurationError: as `fetch`.
     """
-    _waited(lambda: _keep(entry, key), patience)
+    _run_in_thread(lambda: _store(entry, key), timeout)
 
 
-def forget(entry: str, *, patience: float = PATIENCE) -> None:
-    """Remove what the keyring has by this name, where it has something.
+def delete(entry: str, *, timeout: float = TIMEOUT) -> None:
+    """Delete a keyring entry, if it exists.
 
     Raises:
-        ConfigurationError: it is locked or fails, or its package is not installed.
+        ConfigurationError: the keyring is locked or fails, or its package is not installed.
     """
-    _waited(lambda: _forget(entry), patience)
+    _run_in_thread(lambda: _delete(entry), timeout)
 
 
 def _fetch(entry: str) -> str:
-    key = _answer(lambda keyring: keyring.get_password(SERVICE, entry))
+    key = _query(lambda keyring: keyring.get_password(SERVICE, entry))
     if key is None:
         raise ConfigurationError(
-            f"the keyring has no key {entry!r} of {SERVICE}; `agentctl config set-key --keyring` stores one"
+            f"the keyring has no entry {entry!r} for {SERVICE}; `agentctl config set-key --keyring` stores one"
         )
     try:
         checked = check_key(key)
     except ValueError as error:
-        raise ConfigurationError(f"the keyring's key {entry!r} of {SERVICE} is none: {error}") from None
-    keep_secret(checked)
+        raise ConfigurationError(f"the keyring entry {entry!r} for {SERVICE} is not a key: {error}") from None
+    register_key(checked)
     return checked
 
 
-def _keep(entry: str, key: str) -> None:
-    _answer(lambda keyring: keyring.set_password(SERVICE, entry, key))
-    if _answer(lambda keyring: keyring.get_password(SERVICE, entry)) != key:
-        raise ConfigurationError(f"the keyring did not keep the key; choose another one, {_IN_A_FILE}")
+def _store(entry: str, key: str) -> None:
+    _query(lambda keyring: keyring.set_password(SERVICE, entry, key))
+    if _query(lambda keyring: keyring.get_password(SERVICE, entry)) != key:
+        raise ConfigurationError(f"the keyring did not store the key; use another keyring, {_IN_A_FILE}")
 
 
-def _forget(entry: str) -> None:
+def _delete(entry: str) -> None:
     def remove(keyring: KeyringBackend) -> None:
         if keyring.get_password(SERVICE, entry) is not None:
             keyring.delete_password(SERVICE, entry)
 
-    _answer(remove)
+    _query(remove)
 
 
-def _answer(question: Callable[[KeyringBackend], T]) -> T:
-    """Return what the keyring of this machine answers; raise `ConfigurationError` where it does not."""
+def _query(query: Callable[[KeyringBackend], T]) -> T:
+    """Return the result of a query to the system keyring; raise `ConfigurationError` if it fails."""
     try:
-        # 80 ms that only a key in the keyring costs.
+        # 80 ms, only for a key in the keyring.
         import keyring
         from keyring.errors import KeyringLocked, NoKeyringError
     except ImportError as error:
         raise ConfigurationError(
-            "the system's keyring needs the extra `keyring`: pip install 'agentctl[keyring]'"
+            "the system keyring needs the extra `keyring`: pip install 'agentctl[keyring]'"
         ) from error
     try:
-        return question(keyring.get_keyring())
+        return query(keyring.get_keyring())
     except NoKeyringError as error:
-        raise ConfigurationError(f"there is no keyring that works here; start one, {_IN_A_FILE}") from error
+        raise ConfigurationError(f"there is no working keyring; start one, {_IN_A_FILE}") from error
     except KeyringLocked as error:
         raise ConfigurationError(f"the keyring is locked; unlock it, {_IN_A_FILE}") from error
-    except Exception as error:  # Each kind of keyring fails in its own way.
+    except Exception as error:  # Keyring backends raise arbitrary errors.
         raise ConfigurationError(
-            f"the keyring failed: {excerpt(str(error)) or type(error).__name__}; mend it, {_IN_A_FILE}"
+            f"the keyring failed: {excerpt(str(error)) or type(error).__name__}; fix it, {_IN_A_FILE}"
         ) from error
 
 
-def _waited(work: Callable[[], T], patience: float) -> T:
-    """Return what comes of the work, done on a thread that is left behind once patience is at its end."""
+def _run_in_thread(work: Callable[[], T], timeout: float) -> T:
+    """Return the result of `work`, run in a thread that is abandoned after `timeout` seconds."""
     done: list[T] = []
     failed: list[BaseException] = []
 
-    def do() -> None:
+    def run() -> None:
         try:
             done.append(work())
         except BaseException as error:
             failed.append(error)
 
-    thread = threading.Thread(target=do, name="the keyring", daemon=True)
+    thread = threading.Thread(target=run, name="the keyring", daemon=True)
     thread.start()
-    thread.join(patience)
+    thread.join(timeout)
     for error in failed:
         raise error
     if not done:
-        raise _too_slow(patience)
+        raise _timeout_error(timeout)
     return done[0]
 
 
-def _too_slow(patience: float) -> ConfigurationError:
-    return ConfigurationError(f"the keyring did not answer within {patience:g} s; unlock it, {_IN_A_FILE}")
+def _timeout_error(timeout: float) -> ConfigurationError:
+    return ConfigurationError(f"the keyring did not answer within {timeout:g} s; unlock it, {_IN_A_FILE}")

@@ -1,4 +1,4 @@
-"""What a setting may hold: one checker for values of every source, and one reader of those that come as text."""
+"""Kinds of setting values: validation of values from every source, and parsing of values given as text."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from agentctl.origin import http_form, origin_of
 
 from .reference import is_dotted
 
-DEEPEST = 32
-"""The most levels of tables and lists in one value."""
+MAX_DEPTH = 32
+"""Maximum nesting depth of tables and lists in one value."""
 
-LARGEST = 1e300
-"""The limit of numbers: beyond it arithmetic overflows."""
+MAX_NUMBER = 1e300
+"""Limit of numbers, to prevent overflow in arithmetic."""
 
-LONGEST = 1e9
-"""The limit of durations, in seconds."""
+MAX_SECONDS = 1e9
+"""Limit of durations, in seconds."""
 
 
 class Plain(Enum):
-    """The kinds that need no more than a name."""
+    """Kinds without parameters."""
 
     TEXT = auto()
     """One line of text."""
     PATH = auto()
     """The path of a file."""
     URL = auto()
-    """An http or https URL that holds no credentials."""
+    """An http or https URL without credentials."""
     WEBSOCKET_URL = auto()
-    """The same, or a ws or wss URL."""
+    """An http, https, ws or wss URL without credentials."""
     FACTORY = auto()
     """A function in an installed module, as `package.module:function`."""
     COMMAND = auto()
-    """A program, by its name or whole path, and its arguments: a list of texts."""
+    """A program, by name or absolute path, and its arguments: a list of strings."""
     NUMBER = auto()
     BOOLEAN = auto()
     DURATION = auto()
-    """A time above 0: seconds as a number, or text with a unit."""
+    """A positive duration: seconds as a number, or text with a unit."""
     ANY = auto()
     """Any JSON value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """A whole number within limits, both included."""
+    """An integer within inclusive limits."""
 
     low: int
     high: int | None = None
@@ -56,11 +56,11 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of a few words."""
+    """One of several words."""
 
     words: tuple[str, ...]
     hint: str = ""
-    """What to say to another value, which is then not shown: it may be a secret in the wrong place."""
+    """The error message for any other value, which is not shown then: it may be a misplaced secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class ListOf:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An open table: the user chooses the names."""
+    """A table with arbitrary names."""
 
     value: Kind
 
@@ -84,11 +84,11 @@ _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 
 
 def check(kind: Kind, value: JSONValue) -> None:
-    """Raise `ValueError`, saying what is wanted, unless `value` is of this kind."""
+    """Raise `ValueError`, naming the expected kind, unless `value` is of this kind."""
     if not _fits(kind, value):
         if isinstance(kind, Choice) and kind.hint:
             raise ValueError(kind.hint)
-        raise ValueError(f"wants {describe(kind)}, not {_shown(value)}")
+        raise ValueError(f"must be {describe(kind)}, not {_format_value(value)}")
     if kind is Plain.URL:
         _check_url(value)
     elif kind is Plain.WEBSOCKET_URL:
@@ -96,7 +96,7 @@ def check(kind: Kind, value: JSONValue) -> None:
 
 
 def from_text(kind: Kind, text: str) -> JSONValue:
-    """Return what a text from a flag, a variable or an argument means for this kind; `check` judges it."""
+    """Return text from a flag, variable or argument as a value of this kind; the value is not checked."""
     text = text.strip()
     match kind:
         case Plain.TEXT | Plain.PATH | Plain.URL | Plain.WEBSOCKET_URL | Plain.FACTORY | Choice():
@@ -116,7 +116,7 @@ def from_text(kind: Kind, text: str) -> JSONValue:
 
 
 def seconds(value: JSONValue) -> float:
-    """Return a checked duration in seconds."""
+    """Return a valid duration in seconds."""
     if not isinstance(value, str):
         return float(value)
     number, unit = (value[:-1], value[-1]) if value[-1:] in _SECONDS else (value, "s")
@@ -124,7 +124,7 @@ def seconds(value: JSONValue) -> float:
 
 
 def describe(kind: Kind) -> str:
-    """Return in words what a kind wants."""
+    """Return a description of a kind for error messages."""
     match kind:
         case Plain.TEXT:
             return "a line of text"
@@ -137,39 +137,39 @@ def describe(kind: Kind) -> str:
         case Plain.FACTORY:
             return "a name such as package.module:function"
         case Plain.COMMAND:
-            return 'a list such as ["op", "read", "op://vault/item/key"], the program by its name or whole path'
+            return 'a list such as ["op", "read", "op://vault/item/key"], with the program as a name or absolute path'
         case Integer(low, None):
-            return f"a whole number from {low}"
+            return f"an integer of at least {low}"
         case Integer(low, high):
-            return f"a whole number from {low} to {high}"
+            return f"an integer from {low} to {high}"
         case Plain.NUMBER:
             return "a number"
         case Plain.BOOLEAN:
             return "true or false"
         case Plain.DURATION:
-            return "a time above 0 such as 90, 90s, 5m or 1h"
+            return "a positive duration such as 90, 90s, 5m or 1h"
         case Choice(words):
             return " or ".join(f'"{word}"' for word in words)
         case Plain.ANY:
-            return "a value that JSON can hold"
+            return "a JSON value"
         case ListOf(item):
-            return f"a list, each item {describe(item)}"
+            return f"a list in which each item is {describe(item)}"
         case Table(item):
-            return f"a table, each value {describe(item)}"
+            return f"a table in which each value is {describe(item)}"
         case _:
             assert_never(kind)
 
 
 def is_factory(text: str) -> bool:
-    """Say whether a text can name a function in a module."""
+    """Return whether a text has the form `package.module:function`."""
     module, colon, attribute = text.partition(":")
     return colon == ":" and is_dotted(module) and is_dotted(attribute) and not module.endswith(".py")
 
 
 def is_plain(value: JSONValue) -> bool:
-    """Say whether JSON can hold a value, and whether it is nested less than `DEEPEST` levels."""
+    """Return whether a value is valid JSON nested less than `MAX_DEPTH` levels."""
     level = [value]
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         inner: list[JSONValue] = []
         for item in level:
             if isinstance(item, dict):
@@ -216,7 +216,7 @@ def _fits(kind: Kind, value: JSONValue) -> bool:
 
 
 def _is_command(words: list[JSONValue]) -> bool:
-    """Say whether these can be run: the program not by a path that means another one in each folder."""
+    """Return whether the words are a command whose program is not a path relative to the current folder."""
     if not words or not all(isinstance(word, str) and _is_encodable(word) and "\0" not in word for word in words):
         return False
     program: str = words[0]
@@ -231,14 +231,14 @@ def _check_url(value: str) -> None:
 
 
 def _is_number(value: JSONValue) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
+    return isinstance(value, int | float) and not isinstance(value, bool) and -MAX_NUMBER < value < MAX_NUMBER
 
 
 def _is_duration(value: JSONValue) -> bool:
     if not isinstance(value, str):
-        return _is_number(value) and 0 < value < LONGEST
+        return _is_number(value) and 0 < value < MAX_SECONDS
     try:
-        return 0 < seconds(value) < LONGEST
+        return 0 < seconds(value) < MAX_SECONDS
     except ValueError:
         return False
 
@@ -254,7 +254,7 @@ def _is_encodable(text: str) -> bool:
 
 
 def _json(text: str) -> JSONValue:
-    """Return `text` read as JSON where it is JSON that TOML could say too, else as it is."""
+    """Return `text` parsed as JSON, or unchanged if it is not JSON."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -262,7 +262,7 @@ def _json(text: str) -> JSONValue:
     return value if is_plain(value) else text
 
 
-def _shown(value: JSONValue) -> str:
+def _format_value(value: JSONValue) -> str:
     match value:
         case dict():
             return "a table"

@@ -1,4 +1,4 @@
-"""The edge of the room: reads the files and the environment, and returns everything that the user decided."""
+"""Loading of all user configuration from files and the environment."""
 
 from __future__ import annotations
 
@@ -11,29 +11,38 @@ from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 from agentctl.net.endpoint import NO_KEY
 from agentctl.origin import OPENAI_BASE_URL, http_form, origin_of
-from agentctl.redaction import mask_keys, register_secret
+from agentctl.redaction import redact_keys, register_secret
 from agentctl.storage import Folders, folders
 
-from .credentials import TRACING, Credential, Key, KeyFromCommand, KeyFromKeyring, key_for, load_credentials
-from .project import ProjectFile, Search, find_project
+from .credentials import (
+    TRACING,
+    Credential,
+    Credentials,
+    Key,
+    KeyFromCommand,
+    KeyFromKeyring,
+    key_for,
+    load_credentials,
+)
+from .project import ProjectFile, ProjectSearch, find_project
 from .resolve import Settings, resolve, unknown_variables
-from .store import Named, Profile, check_profile_name, load_profile
+from .store import Profile, ProfileSelection, check_profile_name, load_profile
 
-NO_HOME = "there is no usable home folder: nothing is kept; AGENTCTL_HOME can name one"
+NO_HOME = "there is no usable home folder, so nothing is saved; set AGENTCTL_HOME to a writable folder"
 
 _OPTION = "--profile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
-    """Where this user's files are; None where there is no home folder."""
+    """The paths of the user's files; None if there is no home folder."""
 
     folders: Folders | None
     profile: Path | None
     is_explicit: bool
-    """Whether the user named the profile file."""
-    named: Named | None = None
-    """The profile in it that the user named, where they did."""
+    """Whether the user specified the path of the profile file."""
+    named: ProfileSelection | None = None
+    """The profile that the user selected, if any."""
 
     @property
     def credentials(self) -> Path | None:
@@ -42,39 +51,40 @@ class Paths:
 
     @property
     def trust(self) -> Path | None:
-        """The file that remembers which projects may run code."""
+        """The file that lists the projects trusted to run code."""
         return None if self.folders is None else self.folders.state / "trust.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """Everything that the user decided, and the files that say so."""
+    """The effective settings and the files that they come from."""
 
     settings: Settings
     project: ProjectFile | None
     profile: Profile
     paths: Paths
     notes: tuple[str, ...]
-    """What the user should be told once, on stderr."""
+    """Notes to print once on stderr."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyInForce:
-    """The key that the run may send, if any, and what the user should be told about it."""
+class EffectiveKey:
+    """The key that the run may send, if any, and notes about it for stderr."""
 
     credential: Key | None
     notes: tuple[str, ...]
 
 
 def find_paths(environ: Mapping[str, str], config: Path | None, profile: str | None = None) -> Paths:
-    """Return where the files are, and which profile was named.
+    """Return the paths of the files and the selected profile.
 
-    `--config` goes before `AGENTCTL_CONFIG`, and both before the default; so does `--profile` before
-    `AGENTCTL_PROFILE`, and both before what the file says is in use.
+    `--config` takes precedence over `AGENTCTL_CONFIG`, and both over the default path; `--profile` over
+    `AGENTCTL_PROFILE`, and both over the profile set in the file.
 
-    Raises `ConfigurationError`: the variable holds what is no name of a profile.
+    Raises:
+        ConfigurationError: the variable is not a valid profile name.
     """
-    found, named = folders(environ), _named(environ, profile)
+    found, named = folders(environ), _selected_profile(environ, profile)
     file = config or (Path(environ["AGENTCTL_CONFIG"]) if environ.get("AGENTCTL_CONFIG") else None)
     if file is not None:
         path = Path(os.path.expanduser(file)).absolute()
@@ -92,11 +102,12 @@ def load_settings(
     cwd: Path | None = None,
     may_be_new: bool = False,
 ) -> Loaded:
-    """Return what is in force for `flags`, checked values by dotted key, in the folder `cwd` (the process's own).
+    """Return the effective settings for `flags` (dotted key -> value) in `cwd`, by default the current folder.
 
-    `config` and `profile` are those of `find_paths`; a profile that `may_be_new` says nothing where it is missing.
+    `config` and `profile` are those of `find_paths`; a missing profile is empty if it `may_be_new`.
 
-    Raises `ConfigurationError` where a file, a variable or a flag is wrong, or a profile is missing.
+    Raises:
+        ConfigurationError: a file, variable or flag is invalid, or the profile does not exist.
     """
     paths = find_paths(environ, config, profile)
     in_force = load_profile(paths.profile, paths.named, required=paths.is_explicit, may_be_new=may_be_new)
@@ -115,38 +126,47 @@ def load_settings(
     )
 
 
-def search_project(cwd: Path | None = None) -> Search:
-    """Return the project file for `cwd`, by default the process's own folder, which may be gone."""
+def search_project(cwd: Path | None = None) -> ProjectSearch:
+    """Return the project file for `cwd`, by default the current folder, which may no longer exist."""
     if cwd is None:
         try:
             cwd = Path.cwd()
         except OSError:
-            return Search()
+            return ProjectSearch()
     return find_project(cwd)
 
 
-def find_key(loaded: Loaded, environ: Mapping[str, str]) -> KeyInForce:
-    """Return the key that may be sent to the endpoint in force; a program that prints it is not run."""
-    credentials = load_credentials(loaded.paths.credentials, loaded.profile.name)
+def read_credentials(loaded: Loaded) -> Credentials:
+    """Read the stored keys of the selected profile; raise `ConfigurationError` if the file is invalid."""
+    return load_credentials(loaded.paths.credentials, loaded.profile.name)
+
+
+def find_key(loaded: Loaded, environ: Mapping[str, str], credentials: Credentials | None = None) -> EffectiveKey:
+    """Return the key that may be sent to the current endpoint; runs no program.
+
+    Reads the stored keys unless `credentials` are given.
+    """
+    if credentials is None:
+        credentials = read_credentials(loaded)
     client = loaded.settings.client
     command = _key_command(loaded)
     credential = key_for(client.base_url, environ, credentials, command=command, no_key=client.key is not None)
-    missing = () if credential is not None else tuple(_why_none(loaded, command))
-    return KeyInForce(credential=credential, notes=(*credentials.notes, *missing))
+    missing = () if credential is not None else tuple(_missing_key_notes(loaded, command))
+    return EffectiveKey(credential=credential, notes=(*credentials.notes, *missing))
 
 
-def find_tracing_key(loaded: Loaded, environ: Mapping[str, str]) -> Key | None:
-    """Return the key to export traces to OpenAI with: the one stored for that, else that of the endpoint.
+def find_tracing_key(loaded: Loaded, environ: Mapping[str, str], credentials: Credentials) -> Key | None:
+    """Return the key for exporting traces to OpenAI: the one stored for tracing, else that of the endpoint.
 
-    The latter only where the endpoint is OpenAI's and the user does not keep its key from traces.
+    The latter is used only if the endpoint is OpenAI and the user allows its key for tracing.
     """
-    stored = load_credentials(loaded.paths.credentials, loaded.profile.name).stored(TRACING)
+    stored = credentials.find(TRACING)
     if stored is not None:
         return stored
     origin = origin_of(OPENAI_BASE_URL)
     if origin_of(loaded.settings.client.base_url) != origin:
         return None
-    match find_key(loaded, environ).credential:
+    match find_key(loaded, environ, credentials).credential:
         case Credential(value=value) if value == NO_KEY:
             return None
         case Credential(use_for_tracing=False) | KeyFromKeyring(use_for_tracing=False):
@@ -155,20 +175,20 @@ def find_tracing_key(loaded: Loaded, environ: Mapping[str, str]) -> Key | None:
             return key
 
 
-def _named(environ: Mapping[str, str], profile: str | None) -> Named | None:
+def _selected_profile(environ: Mapping[str, str], profile: str | None) -> ProfileSelection | None:
     if profile is not None:
-        return Named(name=profile, origin=_OPTION)
+        return ProfileSelection(name=profile, origin=_OPTION)
     name = environ.get("AGENTCTL_PROFILE", "").strip()
     if not name:
         return None
     try:
-        return Named(name=check_profile_name(name), origin="AGENTCTL_PROFILE")
+        return ProfileSelection(name=check_profile_name(name), origin="AGENTCTL_PROFILE")
     except ValueError as error:
-        raise ConfigurationError(mask_keys(str(error)), key="AGENTCTL_PROFILE") from error
+        raise ConfigurationError(redact_keys(str(error)), key="AGENTCTL_PROFILE") from error
 
 
 def _key_command(loaded: Loaded) -> KeyFromCommand | None:
-    """Return the program that prints the key; one that the profile names is for the endpoint that it names, too."""
+    """Return the program that prints the key; one set in the profile is limited to the endpoint set in the profile."""
     command = loaded.settings.key_command
     if command is None:
         return None
@@ -181,12 +201,12 @@ def _key_command(loaded: Loaded) -> KeyFromCommand | None:
     return KeyFromCommand(command=command, source=source, origins=origins)
 
 
-def _why_none(loaded: Loaded, command: KeyFromCommand | None) -> Iterator[str]:
+def _missing_key_notes(loaded: Loaded, command: KeyFromCommand | None) -> Iterator[str]:
     origin, profile = origin_of(loaded.settings.client.base_url), loaded.profile
     if command is not None:
         yield (
-            f"key_command is not run for {origin}: {command.source} names another endpoint beside it; "
-            "AGENTCTL_KEY_COMMAND is for the endpoint of the run, whichever it is"
+            f"key_command is not run for {origin}, because {command.source} sets it for another endpoint; "
+            "AGENTCTL_KEY_COMMAND applies to every endpoint"
         )
     if profile.origin == _OPTION:
         yield (

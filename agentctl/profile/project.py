@@ -1,4 +1,4 @@
-"""The project file `agentctl.toml`: written by people, found from the current folder upwards, never rewritten."""
+"""The project file `agentctl.toml`: searched from the current folder upwards, and never written."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.redaction import mask_keys
+from agentctl.redaction import redact_keys
 
-from .document import LARGEST, Document, parse_document
+from .document import MAX_BYTES, Document, parse_document
 from .dotted import join, leaves
 from .keys import check_entry, suggestion
 from .reference import FileReference, ModuleReference, NameReference, is_name, parse_reference
@@ -25,43 +25,45 @@ AGENTS = "agents"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectFile:
-    """What a project file says."""
+    """A parsed project file."""
 
     path: Path
     values: Mapping[str, JSONValue]
-    """Dotted key -> value, as the file has it."""
+    """Dotted key -> value, as in the file."""
     agents: Mapping[str, str]
     """Name -> `file.py:attr`, relative to `root`, or `module:attr`."""
     content: bytes = field(repr=False)
-    """The file itself, as it was when it was checked."""
+    """The content of the file when it was checked."""
 
     @property
     def root(self) -> Path:
-        """The folder of the file: the project."""
+        """The project folder, which contains the file."""
         return self.path.parent
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Every reference to Python code in the file."""
+        """All references to Python code in the file."""
         default = self.values.get("agent")
         own = () if default is None or default in self.agents else (str(default),)
         return (*self.agents.values(), *own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """What the search for a project file came to."""
+class ProjectSearch:
+    """The result of the search for a project file."""
 
     project: ProjectFile | None = None
     notes: tuple[str, ...] = ()
-    """Which files were passed over, and why."""
+    """Notes on files that were skipped, with the reason."""
 
 
-def find_project(cwd: Path, *, user: int | None = None) -> Search:
-    """Return the nearest project file from `cwd` up to the root of its repository; outside one, that of `cwd` alone.
+def find_project(cwd: Path, *, user: int | None = None) -> ProjectSearch:
+    """Return the nearest project file from `cwd` up to the repository root; outside a repository, only that of `cwd`.
 
-    A file that belongs to neither `user` (this one by default) nor root is passed over with a note. Raises
-    `ConfigurationError` where the file is wrong or tries what a project file may not.
+    A file owned by neither `user` (by default the current one) nor root is skipped with a note.
+
+    Raises:
+        ConfigurationError: the file is invalid or sets what a project file may not.
     """
     notes: list[str] = []
     folders = _folders(cwd)
@@ -69,19 +71,19 @@ def find_project(cwd: Path, *, user: int | None = None) -> Search:
         path = folder / FILE_NAME
         try:
             content = _read(path, folders[-1], _this_user() if user is None else user)
-        except _PassedOver as reason:
+        except _FileSkipped as reason:
             notes.append(f"{path} is not used: {reason}")
         else:
             if content is not None:
-                return Search(project=parse_project(content, path), notes=tuple(notes))
-    return Search(notes=tuple(notes))
+                return ProjectSearch(project=parse_project(content, path), notes=tuple(notes))
+    return ProjectSearch(notes=tuple(notes))
 
 
 def read_project(path: Path, *, user: int | None = None) -> ProjectFile:
-    """Return what the project file at `path` says; raise `ConfigurationError` where it cannot be used."""
+    """Return the project file at `path`; raise `ConfigurationError` if it cannot be used."""
     try:
         content = _read(path, _folders(path.parent)[-1], _this_user() if user is None else user)
-    except _PassedOver as reason:
+    except _FileSkipped as reason:
         raise ConfigurationError(f"cannot be used: {reason}", file=path) from None
     if content is None:
         raise ConfigurationError("there is no such file", file=path)
@@ -89,7 +91,7 @@ def read_project(path: Path, *, user: int | None = None) -> ProjectFile:
 
 
 def parse_project(content: bytes, path: Path) -> ProjectFile:
-    """Return what the text of a project file says, checked; raise `ConfigurationError`."""
+    """Return a project file parsed from its content; raise `ConfigurationError` if it is invalid."""
     document = parse_document(content, path)
     agents = _agents(document.pop(AGENTS, {}), path)
     values = dict(_values(document, path))
@@ -98,12 +100,12 @@ def parse_project(content: bytes, path: Path) -> ProjectFile:
     return ProjectFile(path=path, values=values, agents=agents, content=content)
 
 
-class _PassedOver(Exception):
-    """The file is there, and must not be used; the text says why."""
+class _FileSkipped(Exception):
+    """Raised for a file that exists but must not be used; the message is the reason."""
 
 
 def _folders(cwd: Path) -> list[Path]:
-    """Return `cwd` and the folders above it up to the root of the repository; without a repository `cwd` alone."""
+    """Return `cwd` and its parents up to the repository root; outside a repository, only `cwd`."""
     folders: list[Path] = []
     for folder in (cwd, *cwd.parents):
         folders.append(folder)
@@ -113,12 +115,12 @@ def _folders(cwd: Path) -> list[Path]:
 
 
 def _read(path: Path, boundary: Path, user: int | None) -> bytes | None:
-    """Return the content of a file that may be used, None where there is none.
+    """Return the content of a usable file, None if it does not exist.
 
-    The open file is asked, not its name: nobody can swap it between question and use.
+    Checks the open file, not its path, so that it cannot be replaced between check and use.
     """
     try:
-        # Without waiting: a named pipe in its place must not stop us.
+        # Non-blocking: opening a named pipe would wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | (0 if sys.platform == "win32" else os.O_NONBLOCK))
     except FileNotFoundError:
         return None
@@ -127,13 +129,13 @@ def _read(path: Path, boundary: Path, user: int | None) -> bytes | None:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise _PassedOver("it is no regular file")
+            raise _FileSkipped("it is not a regular file")
         if user is not None and status.st_uid not in (user, 0):
-            raise _PassedOver(f"it belongs to user {status.st_uid}, not to you ({user}) or root")
+            raise _FileSkipped(f"it is owned by user {status.st_uid}, not by you ({user}) or root")
         if not _lies_in(path, boundary):
-            raise _PassedOver(f"it is a link that leads out of {boundary}")
+            raise _FileSkipped(f"it is a link to a file outside {boundary}")
         with open(descriptor, "rb", closefd=False) as file:
-            return file.read(LARGEST + 1)
+            return file.read(MAX_BYTES + 1)
     finally:
         os.close(descriptor)
 
@@ -152,12 +154,12 @@ def _values(document: Document, path: Path) -> Iterator[tuple[str, JSONValue]]:
         try:
             key = check_entry(parts, value)
         except ValueError as error:
-            raise ConfigurationError(mask_keys(str(error)), file=path, key=mask_keys(name)) from error
+            raise ConfigurationError(redact_keys(str(error)), file=path, key=redact_keys(name)) from error
         if key is None:
             continue
         if not key.in_project:
             raise ConfigurationError(
-                f"a project file may not set this, only you may: by an option, by {key.env}, or in your profile with "
+                f"a project file may not set this; set it by an option, by {key.env}, or in your profile with "
                 f"`agentctl config set {key.name}`",
                 file=path,
                 key=name,
@@ -168,15 +170,15 @@ def _values(document: Document, path: Path) -> Iterator[tuple[str, JSONValue]]:
 def _agents(table: JSONValue, path: Path) -> dict[str, str]:
     if not isinstance(table, dict):
         raise ConfigurationError(
-            'wants a table, with lines such as reviewer = "agents.py:reviewer"', file=path, key=AGENTS
+            'must be a table, with lines such as reviewer = "agents.py:reviewer"', file=path, key=AGENTS
         )
     agents: dict[str, str] = {}
     for name, text in table.items():
         key = join((AGENTS, name))
         if not is_name(name):
-            raise ConfigurationError("wants a name of letters, digits, - and _", file=path, key=key)
+            raise ConfigurationError("must be a name of letters, digits, - and _", file=path, key=key)
         if not isinstance(text, str):
-            raise ConfigurationError('wants a reference such as "agents.py:reviewer"', file=path, key=key)
+            raise ConfigurationError('must be a reference such as "agents.py:reviewer"', file=path, key=key)
         _check_reference(text, key, path)
         agents[name] = text
     return agents
@@ -187,7 +189,7 @@ def _check_default_agent(text: str, agents: Mapping[str, str], path: Path) -> No
         return
     if is_name(text):
         raise ConfigurationError(
-            f"there is no agent {mask_keys(text)!r} in the table [{AGENTS}]{suggestion(text, agents)}",
+            f"there is no agent {redact_keys(text)!r} in the table [{AGENTS}]{suggestion(text, agents)}",
             file=path,
             key="agent",
         )
@@ -195,12 +197,12 @@ def _check_default_agent(text: str, agents: Mapping[str, str], path: Path) -> No
 
 
 def _check_reference(text: str, key: str, path: Path) -> None:
-    """Refuse what names no code, and code outside of the project."""
+    """Reject a reference that names no code, or code outside the project."""
     try:
         reference = parse_reference(text)
         match reference:
             case FileReference(path=place) if not _lies_in(path.parent / place, path.parent):
-                raise ValueError(f"{place!r} lies outside of the project; a project file may only name files inside it")
+                raise ValueError(f"{place!r} is outside the project; a project file may only name files inside it")
             case NameReference():
                 raise ValueError(f"{text!r} is a name; write path/to/file.py:attr or package.module:attr")
             case FileReference() | ModuleReference():

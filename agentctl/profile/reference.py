@@ -1,4 +1,4 @@
-"""How an agent is named: `file.py:attr`, `module:attr`, or a bare name that a project file explains."""
+"""References to agents: `file.py:attr`, `module:attr`, or a name defined in a project file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FileReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleReference:
-    """An attribute of a module that Python can import."""
+    """An attribute of an importable module."""
 
     module: str
     attribute: str
@@ -36,18 +36,18 @@ _FORMS = "write path/to/file.py:attr, package.module:attr, or a name from agentc
 
 
 def parse_reference(text: str) -> Reference:
-    """Take the reference of an agent apart; raise `ValueError` where it is none."""
+    """Parse a reference to an agent; raise `ValueError` if it is invalid."""
     place, colon, attribute = text.rpartition(":")
     if not colon:
         if is_name(text):
             return NameReference(name=text)
         if text.endswith(".py"):
             raise ValueError(
-                f"{text!r} does not say which attribute of the file is the agent: {text}:agent, for example"
+                f"{text!r} does not name the attribute of the file that is the agent; write {text}:agent, for example"
             )
-        raise ValueError(f"{text!r} names no agent; {_FORMS}")
+        raise ValueError(f"{text!r} is not a reference to an agent; {_FORMS}")
     if not is_dotted(attribute):
-        raise ValueError(f"{attribute!r} in {text!r} is not the name of an attribute; {_FORMS}")
+        raise ValueError(f"{attribute!r} in {text!r} is not an attribute name; {_FORMS}")
     if place.endswith(".py"):
         return FileReference(path=place, attribute=attribute)
     if is_dotted(place):
@@ -56,10 +56,10 @@ def parse_reference(text: str) -> Reference:
 
 
 def is_name(text: str) -> bool:
-    """Say whether `text` can be the name of an agent in a project file."""
+    """Return whether `text` is a valid name of an agent in a project file."""
     return text.isascii() and text.replace("-", "").replace("_", "").isalnum() and not text.startswith("-")
 
 
 def is_dotted(text: str) -> bool:
-    """Say whether `text` can be the dotted name of a module or attribute."""
+    """Return whether `text` is a valid dotted name of a module or attribute."""
     return all(part.isidentifier() for part in text.split("."))

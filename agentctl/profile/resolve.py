@@ -1,4 +1,4 @@
-"""Settings: every source laid over the one below it, each value with where it comes from."""
+"""Resolution of settings: sources merged by precedence, each value with its origin."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, Literal, TypeAlias
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.redaction import mask_keys
+from agentctl.redaction import redact_keys
 
-from .dotted import Parts, drop, join, leaves, nested, split
-from .keys import KEYS, check_entry, find, nearest, parse_value
+from .dotted import Parts, drop, join, leaves, nest, split
+from .keys import KEYS, check_entry, find_setting, nearest, parse_value
 from .kinds import Plain, Table, seconds
 from .project import ProjectFile
 from .store import Profile
@@ -22,7 +22,7 @@ FLAG = "flag"
 BUILT_IN = "built-in"
 
 Tree: TypeAlias = dict[str, Any]
-"""Tables in tables, whose leaves are `Value`s."""
+"""Nested tables whose leaves are `Value`s."""
 
 _ENV = "AGENTCTL_"
 _OTHER_VARIABLES = ("AGENTCTL_HOME", "AGENTCTL_CONFIG", "AGENTCTL_PROFILE", "AGENTCTL_API_KEY")
@@ -31,7 +31,7 @@ _BY_ENV = {key.env: key.parts for key in KEYS}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """A value and who decided it."""
+    """A value and its origin."""
 
     value: JSONValue
     origin: str
@@ -43,11 +43,11 @@ _Entry: TypeAlias = tuple[Parts, Value]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """Where the service is, and how to reach it."""
+    """The endpoint and the HTTP options."""
 
     base_url: str
     websocket_base_url: str | None
-    """Where the service takes WebSockets, where that is said apart: a ws, wss, http or https URL."""
+    """The base URL for WebSockets if set separately: a ws, wss, http or https URL."""
     organization: str | None
     project: str | None
     request_timeout: float
@@ -55,30 +55,30 @@ class ClientSettings:
     retries: int
     ca_file: Path | None
     key: str | None
-    """`none` where the endpoint needs no key."""
+    """`none` if the endpoint needs no key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceSettings:
-    """Whether runs are traced, and who is told beside OpenAI."""
+    """Trace settings: on or off, and the processors besides the export to OpenAI."""
 
     is_enabled: bool
     processors: tuple[str, ...]
-    """The functions that make them, as `package.module:function`."""
+    """Functions that return the processors, as `package.module:function`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What is in force."""
+    """The effective settings."""
 
     values: Mapping[str, Value]
     """Dotted key -> value, in the order of the table of keys; unset keys are absent."""
     model: str | None
-    """The model, where anybody chose one."""
+    """The chosen model, if any."""
     agent: str | None
     """The reference of the agent to run."""
     agent_origin: str | None
-    """Who named the agent, as in `Value.origin`."""
+    """The origin of `agent`, as in `Value.origin`."""
     max_turns: int
     max_tokens_total: int | None
     timeout: float | None
@@ -87,7 +87,7 @@ class Settings:
     ticket_lifetime: float
     """Seconds."""
     model_settings: Mapping[str, Any]
-    """The model settings by their names; durations are seconds."""
+    """Model settings by name; durations in seconds."""
     transport: Literal["auto", "http", "websocket"]
     api: Literal["responses", "chat_completions"]
     key_command: tuple[str, ...] | None
@@ -96,11 +96,11 @@ class Settings:
     trace: TraceSettings
 
     def is_chosen(self, key: str) -> bool:
-        """Return whether the user decided a value, anywhere."""
+        """Return whether the user set a value in any source."""
         return self.values[key].origin != BUILT_IN
 
-    def is_said(self, key: str) -> bool:
-        """Return whether a value was given for this run, by a flag or an `AGENTCTL_*` variable, and is no default."""
+    def is_explicit(self, key: str) -> bool:
+        """Return whether a flag or an `AGENTCTL_*` variable set a value for this run."""
         value = self.values.get(key)
         return value is not None and (value.origin == FLAG or value.origin.startswith(_ENV))
 
@@ -108,54 +108,56 @@ class Settings:
 def resolve(
     flags: Mapping[str, JSONValue], environ: Mapping[str, str], project: ProjectFile | None, profile: Profile
 ) -> Settings:
-    """Lay flags over `AGENTCTL_*` over the project file over the profile over `OPENAI_*` over what is built in.
+    """Merge the sources; precedence: flags, `AGENTCTL_*`, project file, profile, `OPENAI_*`, built-in defaults.
 
-    A flag that is None was not given. Tables are merged value by value. Who gives a base URL gives the endpoint whole:
-    a WebSocket URL from further below is for another one. Raises `ConfigurationError` naming the variable or flag whose
-    value is wrong.
+    A flag of None is unset. Tables are merged value by value. A base URL replaces the whole endpoint: a WebSocket URL
+    of lower precedence belongs to another one.
+
+    Raises:
+        ConfigurationError: a variable or flag, which the error names, has an invalid value.
     """
     merged: Tree = {}
     for layer in (
-        _built_in(),
+        _defaults(),
         _openai(environ),
         _file(profile.values, profile.path),
         _file(project.values, project.path) if project is not None else (),
         _environment(environ),
         _flags(flags),
     ):
-        above = nested(layer)
-        if "base_url" in above.get("client", {}):
+        upper = nest(layer)
+        if "base_url" in upper.get("client", {}):
             drop(merged, ("client", "websocket_base_url"))
-        merged = _over(merged, above)
-    found = sorted(leaves(merged), key=lambda leaf: (_place(leaf[0]), leaf[0]))
+        merged = _merge(merged, upper)
+    found = sorted(leaves(merged), key=lambda leaf: (_position(leaf[0]), leaf[0]))
     return _settings({join(parts): value for parts, value in found})
 
 
 def unknown_variables(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return a note for each variable of ours that nothing reads, where it looks like a mistake."""
+    """Return a note for each unknown `AGENTCTL_*` variable that resembles a known one."""
     known = [*_OTHER_VARIABLES, *_BY_ENV]
-    strange = sorted(
+    unknown = sorted(
         name
         for name, text in environ.items()
-        if name.startswith(_ENV) and text and name not in known and _setting_named(name) is None
+        if name.startswith(_ENV) and text and name not in known and _open_table_setting(name) is None
     )
-    ours = [name.removeprefix(_ENV) for name in known]
-    meant = ((name, nearest(name.removeprefix(_ENV), ours)) for name in strange)
+    names = [name.removeprefix(_ENV) for name in known]
+    guesses = ((name, nearest(name.removeprefix(_ENV), names)) for name in unknown)
     return tuple(
-        f"the variable {name} means nothing to agentctl; did you mean {_ENV}{found}?" for name, found in meant if found
+        f"unknown environment variable {name}; did you mean {_ENV}{found}?" for name, found in guesses if found
     )
 
 
 def _setting_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, Parts]]:
-    """Yield the variables of ours that are set and the keys that they set, a table before the values in it."""
+    """Yield each `AGENTCTL_*` setting variable with its key; a table comes before its values."""
     for name in sorted(environ):
         if name.startswith(_ENV) and environ[name].strip():
-            parts = _BY_ENV.get(name) or _setting_named(name)
+            parts = _BY_ENV.get(name) or _open_table_setting(name)
             if parts is not None:
                 yield name, parts
 
 
-def _built_in() -> Iterator[_Entry]:
+def _defaults() -> Iterator[_Entry]:
     for key in KEYS:
         if key.default is not None:
             yield key.parts, Value(value=key.default, origin=BUILT_IN)
@@ -170,7 +172,7 @@ def _openai(environ: Mapping[str, str]) -> Iterator[_Entry]:
 def _file(values: Mapping[str, JSONValue], path: Path | None) -> Iterator[_Entry]:
     for name, value in values.items():
         parts = split(name)
-        if path is not None and find(parts).kind is Plain.PATH:
+        if path is not None and find_setting(parts).kind is Plain.PATH:
             value = str(path.parent / os.path.expanduser(value))
         yield parts, Value(value=value, origin=str(path))
 
@@ -184,7 +186,7 @@ def _from_variable(variable: str, parts: Parts, environ: Mapping[str, str]) -> I
     try:
         value = parse_value(join(parts), environ[variable])
     except ValueError as error:
-        raise ConfigurationError(mask_keys(str(error)), key=variable) from error
+        raise ConfigurationError(redact_keys(str(error)), key=variable) from error
     yield from _entries(parts, value, variable)
 
 
@@ -196,36 +198,36 @@ def _flags(flags: Mapping[str, JSONValue]) -> Iterator[_Entry]:
         try:
             check_entry(parts, value)
         except ValueError as error:
-            raise ConfigurationError(mask_keys(str(error)), key=name) from error
+            raise ConfigurationError(redact_keys(str(error)), key=name) from error
         yield from _entries(parts, value, FLAG)
 
 
 def _entries(parts: Parts, value: JSONValue, origin: str) -> Iterator[_Entry]:
-    """Yield a value that came whole as the values in it, so that tables merge."""
-    if find(parts).kind is Plain.PATH:
+    """Yield a value split into its leaves, so that tables merge."""
+    if find_setting(parts).kind is Plain.PATH:
         value = os.path.expanduser(value)
-    for inner, leaf in leaves(nested([(parts, value)])):
+    for inner, leaf in leaves(nest([(parts, value)])):
         yield inner, Value(value=leaf, origin=origin)
 
 
-def _setting_named(variable: str) -> Parts | None:
-    """Return the value inside an open table that a variable such as AGENTCTL_SETTINGS_REASONING_EFFORT names."""
+def _open_table_setting(variable: str) -> Parts | None:
+    """Return the key inside an open table that a variable such as AGENTCTL_SETTINGS_REASONING_EFFORT names."""
     for key in KEYS:
         if isinstance(key.kind, Table) and variable.startswith(f"{key.env}_"):
             return (*key.parts, variable.removeprefix(f"{key.env}_").lower())
     return None
 
 
-def _over(low: Tree, high: Tree) -> Tree:
+def _merge(low: Tree, high: Tree) -> Tree:
     merged = dict(low)
     for name, value in high.items():
         below = merged.get(name)
-        merged[name] = _over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        merged[name] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
 
 
-def _place(parts: Parts) -> int:
-    return KEYS.index(find(parts))
+def _position(parts: Parts) -> int:
+    return KEYS.index(find_setting(parts))
 
 
 def _settings(values: Mapping[str, Value]) -> Settings:
@@ -236,7 +238,7 @@ def _settings(values: Mapping[str, Value]) -> Settings:
         return seconds(get(name)) if name in values else None
 
     named = ((split(name), value.value) for name, value in values.items())
-    model_settings = nested((parts[1:], value) for parts, value in named if parts[0] == "settings")
+    model_settings = nest((parts[1:], value) for parts, value in named if parts[0] == "settings")
     if "timeout" in model_settings:
         model_settings["timeout"] = duration("settings.timeout")
     ca_file = get("client.ca_file")

@@ -1,4 +1,4 @@
-"""The profiles in `config.toml`: one is read whole and checked, and changed one key at a time."""
+"""The profiles in `config.toml`: reading with validation, and changes of single keys."""
 
 from __future__ import annotations
 
@@ -9,100 +9,106 @@ from pathlib import Path
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.redaction import mask_keys
+from agentctl.redaction import redact_keys
 
 from .document import Document, read_document, rewrite
 from .dotted import drop, join, leaves, put, split
 from .keys import check_entry, suggestion
 
 DEFAULT_PROFILE = "default"
-"""The profile where nobody names one; it is always there."""
+"""The profile used by default; it always exists."""
 
 _PROFILES = "profiles"
-_IN_USE = "profile"
+_DEFAULT_KEY = "profile"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """A profile's name, and who said it."""
+class ProfileSelection:
+    """The name of the selected profile, and its origin."""
 
     name: str
     origin: str | None
-    """`--profile`, a variable or the path of the file; None where nobody did."""
+    """`--profile`, a variable or the path of the file; None for the default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What one profile says."""
+    """A profile and its values."""
 
     path: Path | None
-    """None where there is no home folder to hold it."""
+    """None if there is no home folder."""
     name: str
     values: Mapping[str, JSONValue]
-    """Dotted key -> value, as the file has it; an open table has a key for each value."""
+    """Dotted key -> value, as in the file; an open table has one key for each value."""
     origin: str | None = None
-    """Who chose it, as in `Named`."""
+    """The origin of the selection, as in `ProfileSelection`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profiles:
-    """The profiles that there are."""
+    """The existing profiles."""
 
     names: tuple[str, ...]
-    """The default one first."""
-    in_force: Named
-    """The one that commands read and change; it may be missing."""
+    """All names, the default first."""
+    current: ProfileSelection
+    """The selected profile; it may not exist."""
 
 
 def check_profile_name(text: str) -> str:
-    """Return what can be the name of a profile; raise `ValueError` where it cannot."""
+    """Return `text` if it is a valid profile name; raise `ValueError` otherwise."""
     if not re.fullmatch(_NAME, text):
-        raise ValueError(f"{text!r} is no name of a profile: up to 64 letters, digits, - and _, the first not - or _")
+        raise ValueError(
+            f"{text!r} is not a profile name; use up to 64 letters, digits, - and _, not starting with - or _"
+        )
     return text
 
 
 def load_profile(
-    path: Path | None, named: Named | None = None, *, required: bool = False, may_be_new: bool = False
+    path: Path | None, named: ProfileSelection | None = None, *, required: bool = False, may_be_new: bool = False
 ) -> Profile:
-    """Return the profile that was named, or else the one in use; a missing file says nothing unless it is `required`.
+    """Return the selected profile, by default the one set in the file; a missing file is empty unless `required`.
 
-    Raises `ConfigurationError`: the file is missing, or it cannot be parsed, or there is no such profile, unless one
-    that was named `may_be_new`, or a key or value in it is wrong.
+    Raises:
+        ConfigurationError: the file is missing or invalid, a key or value of the profile is invalid, or the profile
+            does not exist, unless it was selected and `may_be_new`.
     """
     document = None if path is None else read_document(path)
     if document is None and required:
-        raise ConfigurationError("there is no such file; `config set` with the same path creates it", file=path)
+        raise ConfigurationError("there is no such file; create it with `config set` and the same path", file=path)
     document = document or {}
-    _check_frame(document, path)
-    found = _in_force(document, path, named)
+    _check_structure(document, path)
+    found = _select_profile(document, path, named)
     if named is None or not may_be_new:
-        _check_there(document, path, found)
+        _check_exists(document, path, found)
     return Profile(path=path, name=found.name, origin=found.origin, values=_values(document, path, found.name))
 
 
-def load_profiles(path: Path | None, named: Named | None = None) -> Profiles:
-    """Return the profiles that there are; raise `ConfigurationError` where the file is wrong."""
+def load_profiles(path: Path | None, named: ProfileSelection | None = None) -> Profiles:
+    """Return the existing profiles; raise `ConfigurationError` if the file is invalid."""
     document = {} if path is None else read_document(path) or {}
-    _check_frame(document, path)
-    return Profiles(names=_names(document), in_force=_in_force(document, path, named))
+    _check_structure(document, path)
+    return Profiles(names=_names(document), current=_select_profile(document, path, named))
 
 
-def set_values(path: Path | None, changes: Mapping[str, JSONValue], named: Named | None = None) -> str | None:
-    """Store checked values by their dotted keys, in a new profile where it is not there; return its name if it is new.
+def set_values(
+    path: Path | None, changes: Mapping[str, JSONValue], named: ProfileSelection | None = None
+) -> str | None:
+    """Store valid values by their dotted keys, creating the profile if needed; return its name if it is new.
 
-    Raises `ConfigurationError`, nothing changed, where that fails.
+    Raises:
+        ConfigurationError: the file is invalid or cannot be written; it is unchanged.
     """
-    made: str | None = None
+    created: str | None = None
 
     def edit(document: Document) -> Document:
-        nonlocal made
-        _check_frame(document, path)
-        found = _in_force(document, path, named)
+        nonlocal created
+        _check_structure(document, path)
+        found = _select_profile(document, path, named)
         if found.name not in _names(document):
             if named is None:
-                _check_there(document, path, found)
-            made = found.name
+                _check_exists(document, path, found)
+            created = found.name
         document.setdefault(_PROFILES, {}).setdefault(found.name, {})
         for name, value in changes.items():
             put(document, (_PROFILES, found.name, *split(name)), value)
@@ -110,21 +116,24 @@ def set_values(path: Path | None, changes: Mapping[str, JSONValue], named: Named
         return document
 
     rewrite(path, edit)
-    return made
+    return created
 
 
 def change_list(
-    path: Path | None, name: str, change: Callable[[list[JSONValue]], list[JSONValue]], named: Named | None = None
+    path: Path | None,
+    name: str,
+    change: Callable[[list[JSONValue]], list[JSONValue]],
+    named: ProfileSelection | None = None,
 ) -> None:
-    """Store what `change` makes of the list that a key has in the profile; an empty one is no value at all.
+    """Replace a list in the profile by the result of `change`; an empty list removes the key.
 
-    What it raises comes out, and nothing is changed then.
+    Errors of `change` propagate, and nothing is stored then.
     """
 
     def edit(document: Document) -> Document:
-        _check_frame(document, path)
-        profile = _in_force(document, path, named)
-        _check_there(document, path, profile)
+        _check_structure(document, path)
+        profile = _select_profile(document, path, named)
+        _check_exists(document, path, profile)
         before = _values(document, path, profile.name).get(name)
         after = change(list(before) if isinstance(before, list) else [])
         parts = (_PROFILES, profile.name, *split(name))
@@ -138,17 +147,17 @@ def change_list(
     rewrite(path, edit)
 
 
-def unset_value(path: Path | None, name: str, named: Named | None = None) -> bool:
-    """Remove a value, or a whole table, from the profile; say whether it was there."""
+def unset_value(path: Path | None, name: str, named: ProfileSelection | None = None) -> bool:
+    """Remove a value or a whole table from the profile; return whether it existed."""
     found = False
 
     def edit(document: Document) -> Document | None:
         nonlocal found
-        _check_frame(document, path)
-        profile = _in_force(document, path, named)
-        _check_there(document, path, profile)
+        _check_structure(document, path)
+        profile = _select_profile(document, path, named)
+        _check_exists(document, path, profile)
         table = document.get(_PROFILES, {}).get(profile.name, {})
-        # The profile itself stays, even if it says nothing now.
+        # The profile itself stays, even if it is empty now.
         found = drop(table, split(name))
         return document if found else None
 
@@ -157,24 +166,24 @@ def unset_value(path: Path | None, name: str, named: Named | None = None) -> boo
 
 
 def use_profile(path: Path | None, name: str) -> None:
-    """Make a profile the one that holds where nobody names another; raise `ConfigurationError` where there is none."""
+    """Set the default profile; raise `ConfigurationError` if it does not exist."""
 
     def edit(document: Document) -> Document | None:
-        _check_frame(document, path)
-        _check_there(document, path, Named(name=name, origin=None))
+        _check_structure(document, path)
+        _check_exists(document, path, ProfileSelection(name=name, origin=None))
         if name == DEFAULT_PROFILE:
-            return document if drop(document, (_IN_USE,)) else None
-        return {_IN_USE: name, **{key: value for key, value in document.items() if key != _IN_USE}}
+            return document if drop(document, (_DEFAULT_KEY,)) else None
+        return {_DEFAULT_KEY: name, **{key: value for key, value in document.items() if key != _DEFAULT_KEY}}
 
     rewrite(path, edit)
 
 
 def delete_profile(path: Path | None, name: str) -> None:
-    """Remove a profile with all it says; raise `ConfigurationError` where there is none, or it is in use."""
+    """Delete a profile; raise `ConfigurationError` if it does not exist or is in use."""
 
     def edit(document: Document) -> Document:
-        _check_frame(document, path)
-        check_deletable(Profiles(names=_names(document), in_force=_in_force(document, path, None)), name, path)
+        _check_structure(document, path)
+        check_deletable(Profiles(names=_names(document), current=_select_profile(document, path, None)), name, path)
         drop(document, (_PROFILES, name))
         return document
 
@@ -182,34 +191,34 @@ def delete_profile(path: Path | None, name: str) -> None:
 
 
 def check_deletable(profiles: Profiles, name: str, path: Path | None) -> None:
-    """Raise `ConfigurationError`, saying why, where a profile cannot be deleted."""
+    """Raise `ConfigurationError`, with the reason, if a profile cannot be deleted."""
     if name == DEFAULT_PROFILE:
         raise ConfigurationError(
-            f"the profile {name!r} is always there; `agentctl config unset KEY` and `unset-key` empty it"
+            f"the profile {name!r} cannot be deleted; use `agentctl config unset KEY` and `unset-key` to empty it"
         )
     if name not in profiles.names:
-        raise _unknown(Named(name=name, origin=None), profiles.names, path)
-    if name == profiles.in_force.name:
+        raise _unknown_profile(ProfileSelection(name=name, origin=None), profiles.names, path)
+    if name == profiles.current.name:
         raise ConfigurationError(
-            f"the profile {name!r} is in use, as {profiles.in_force.origin} says; use another one first: "
+            f"the profile {name!r} is in use, set by {profiles.current.origin}; use another one first: "
             f"`agentctl config profiles use {DEFAULT_PROFILE}`"
         )
 
 
-def _check_frame(document: Document, path: Path | None) -> None:
-    """Refuse a file that holds anything but tables of profiles, and the name of one."""
+def _check_structure(document: Document, path: Path | None) -> None:
+    """Reject a file that contains anything but tables of profiles and the name of the default profile."""
     for name in document:
-        if name not in (_PROFILES, _IN_USE):
+        if name not in (_PROFILES, _DEFAULT_KEY):
             raise ConfigurationError("unknown key; settings belong below [profiles.default]", file=path, key=name)
     profiles = document.get(_PROFILES, {})
     if not isinstance(profiles, dict):
-        raise ConfigurationError("wants a table of profiles", file=path, key=_PROFILES)
+        raise ConfigurationError("must be a table of profiles", file=path, key=_PROFILES)
     for name, table in profiles.items():
         _check_name(name, path, join((_PROFILES, name)))
         if not isinstance(table, dict):
-            raise ConfigurationError("wants a table of settings", file=path, key=join((_PROFILES, name)))
-    if _IN_USE in document:
-        _check_name(document[_IN_USE], path, _IN_USE)
+            raise ConfigurationError("must be a table of settings", file=path, key=join((_PROFILES, name)))
+    if _DEFAULT_KEY in document:
+        _check_name(document[_DEFAULT_KEY], path, _DEFAULT_KEY)
 
 
 def _check_name(name: JSONValue, path: Path | None, key: str) -> None:
@@ -223,42 +232,42 @@ def _names(document: Document) -> tuple[str, ...]:
     return tuple(dict.fromkeys((DEFAULT_PROFILE, *document.get(_PROFILES, {}))))
 
 
-def _in_force(document: Document, path: Path | None, named: Named | None) -> Named:
+def _select_profile(document: Document, path: Path | None, named: ProfileSelection | None) -> ProfileSelection:
     if named is not None:
         return named
-    if _IN_USE in document:
-        return Named(name=document[_IN_USE], origin=str(path))
-    return Named(name=DEFAULT_PROFILE, origin=None)
+    if _DEFAULT_KEY in document:
+        return ProfileSelection(name=document[_DEFAULT_KEY], origin=str(path))
+    return ProfileSelection(name=DEFAULT_PROFILE, origin=None)
 
 
-def _check_there(document: Document, path: Path | None, named: Named) -> None:
+def _check_exists(document: Document, path: Path | None, named: ProfileSelection) -> None:
     names = _names(document)
     if named.name not in names:
-        raise _unknown(named, names, path)
+        raise _unknown_profile(named, names, path)
 
 
-def _unknown(named: Named, names: tuple[str, ...], path: Path | None) -> ConfigurationError:
-    name = mask_keys(named.name)
-    said = "" if named.origin is None else f", which {named.origin} names"
+def _unknown_profile(named: ProfileSelection, names: tuple[str, ...], path: Path | None) -> ConfigurationError:
+    name = redact_keys(named.name)
+    source = "" if named.origin is None else f" (set by {named.origin})"
     if path is None:
         return ConfigurationError(
-            f"there is no profile {name!r}{said}: there is no usable home folder; AGENTCTL_HOME can name one"
+            f"there is no profile {name!r}{source}, and no usable home folder; set AGENTCTL_HOME to a writable folder"
         )
     return ConfigurationError(
-        f"there is no profile {name!r}{said}{suggestion(named.name, names)}; there are: {', '.join(names)}; "
-        f"`agentctl --profile {name} config set KEY VALUE` makes one"
+        f"there is no profile {name!r}{source}{suggestion(named.name, names)}; known profiles: {', '.join(names)}; "
+        f"`agentctl --profile {name} config set KEY VALUE` creates it"
     )
 
 
 def _values(document: Document, path: Path | None, profile: str) -> dict[str, JSONValue]:
-    """Return the values of a profile by their dotted keys, each checked."""
+    """Return the values of a profile by dotted key; raise `ConfigurationError` if one is invalid."""
     values: dict[str, JSONValue] = {}
     for parts, value in leaves(document.get(_PROFILES, {}).get(profile, {})):
         try:
             key = check_entry(parts, value)
         except ValueError as error:
-            where = mask_keys(join((_PROFILES, profile, *parts)))
-            raise ConfigurationError(mask_keys(str(error)), file=path, key=where) from error
+            where = redact_keys(join((_PROFILES, profile, *parts)))
+            raise ConfigurationError(redact_keys(str(error)), file=path, key=where) from error
         if key is not None:
             values[join(parts)] = value
     return values

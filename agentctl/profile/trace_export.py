@@ -1,4 +1,4 @@
-"""The export of traces to OpenAI as the command line does it: only of runs that OpenAI answers."""
+"""The command line's export of traces to OpenAI, limited to runs that OpenAI serves."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class TraceExport:
-    """What a process of the command line tells of its traces by itself: OpenAI, where OpenAI answers the run."""
+    """The default trace processor of the command line: exports to OpenAI the traces of runs that OpenAI serves."""
 
     base_url: str
-    """Of the service that answers where nobody says otherwise."""
+    """The base URL of the endpoint, unless the agent's code sets another client."""
     organization: str | None
     project: str | None
     ca_file: Path | None
     has_key: bool
-    """Whether the user has a key for it, even if it is not known yet."""
+    """Whether the user has a key for it, even if not fetched yet."""
     default_model: str | None = None
-    """What answers for an agent that names no model, where the user chose one."""
+    """The user's model for agents without one, if any."""
     is_open: bool = False
-    """Whether the runs that begin now are answered by OpenAI, and their traces wanted."""
+    """Whether runs that start now are served by OpenAI and traced."""
 
     @classmethod
     def of(cls, client: ClientSettings, *, has_key: bool) -> Self:
-        """Return the way of traces to OpenAI, closed for now."""
+        """Return the export for the endpoint, not open yet."""
         return cls(
             base_url=client.base_url,
             organization=client.organization,
@@ -42,12 +42,12 @@ class TraceExport:
         )
 
     def is_wanted(self) -> bool:
-        """Return whether a trace that begins now is exported."""
+        """Return whether a trace that starts now is exported."""
         return self.is_open and (self.has_key or _tracing_key() is not None)
 
     def make(self) -> TracingProcessor:
-        """Return what exports it, with the key for traces that the process has by then."""
-        # 5 ms that a run without tracing does not pay.
+        """Return the processor, which uses the tracing key that the process has at export time."""
+        # 5 ms, only for a traced run.
         from agentctl.tracing.processors import openai_processor
 
         return openai_processor(

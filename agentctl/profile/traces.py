@@ -1,4 +1,4 @@
-"""Where the traces of a run go: to OpenAI only where OpenAI answers the run, and to the user's own processors."""
+"""The destinations of traces: OpenAI, if it serves the run, and the user's own processors."""
 
 from __future__ import annotations
 
@@ -8,56 +8,59 @@ from agentctl._dataclass import dataclass
 from agentctl.origin import OPENAI_BASE_URL, origin_of
 from agentctl.tracing.environment import DISABLE, is_disabled_by
 
-from .credentials import Key
-from .load import Loaded, find_tracing_key
+from .credentials import Credentials, Key
+from .load import Loaded, find_tracing_key, read_credentials
 from .resolve import BUILT_IN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traces:
-    """What is traced, and where it goes, as the user decided."""
+    """The effective trace configuration."""
 
     is_enabled: bool
     decided_by: str
-    """Who said whether: as `Value.origin`."""
+    """The origin of `is_enabled`, as in `Value.origin`."""
     key: Key | None
-    """What they are exported to OpenAI with; None where they are not."""
-    why_not: str | None
-    """Why they are not exported to OpenAI, in words."""
+    """The key for the export to OpenAI; None if traces are not exported."""
+    no_export_reason: str | None
+    """The reason why traces are not exported to OpenAI; None if they are."""
     processors: tuple[str, ...]
     processors_origin: str | None
-    """Who named them; None where there are none."""
+    """The origin of `processors`; None if there are none."""
 
 
-def traces_in_force(loaded: Loaded, environ: Mapping[str, str]) -> Traces:
-    """Return what the user decided about traces; a program that prints a key is not run."""
+def effective_traces(loaded: Loaded, environ: Mapping[str, str], credentials: Credentials | None = None) -> Traces:
+    """Return the effective trace configuration; runs no program.
+
+    Reads the stored keys, if they matter, unless `credentials` are given.
+    """
     settings = loaded.settings
     enabled = settings.values["trace.enabled"]
     is_enabled, decided_by = settings.trace.is_enabled, enabled.origin
     if enabled.origin == BUILT_IN and is_disabled_by(environ):
         is_enabled, decided_by = False, DISABLE
-    key, why_not = None, "tracing is disabled"
+    key, no_export_reason = None, "tracing is disabled"
     if is_enabled:
-        key, why_not = _export_key(loaded, environ)
+        key, no_export_reason = _export_key(loaded, environ, credentials)
     named = settings.values.get("trace.processors")
     return Traces(
         is_enabled=is_enabled,
         decided_by=decided_by,
         key=key,
-        why_not=why_not if key is None else None,
+        no_export_reason=no_export_reason if key is None else None,
         processors=settings.trace.processors,
         processors_origin=named.origin if named is not None and settings.trace.processors else None,
     )
 
 
-def is_openais(url: str) -> bool:
-    """Say whether a base URL is of OpenAI's own service."""
+def is_openai_url(url: str) -> bool:
+    """Return whether a base URL is on the origin of the OpenAI API."""
     return origin_of(url) == origin_of(OPENAI_BASE_URL)
 
 
-def _export_key(loaded: Loaded, environ: Mapping[str, str]) -> tuple[Key | None, str]:
+def _export_key(loaded: Loaded, environ: Mapping[str, str], credentials: Credentials | None) -> tuple[Key | None, str]:
     base_url = loaded.settings.client.base_url
-    if not is_openais(base_url):
+    if not is_openai_url(base_url):
         return None, f"the service is {origin_of(base_url)}, not OpenAI"
-    key = find_tracing_key(loaded, environ)
+    key = find_tracing_key(loaded, environ, read_credentials(loaded) if credentials is None else credentials)
     return key, "there is no key for it"

@@ -1,1 +1,1 @@
-"""Event to text or bytes, and the writer that owns stdout; the only room that knows Rich."""
+"""Renderers that turn events into text, and the writer that owns stdout; the only room that imports Rich."""

@@ -1,4 +1,4 @@
-"""Blocks of Markdown as lines of a terminal: of a block that still grows, only the lines that are settled."""
+"""Markdown blocks as terminal lines; of a block that is still growing, only the lines that can no longer change."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from .code import CodeLines
-from .inline import OPEN, inline_text, mark_open_delimiters, settled_text
+from .inline import OPEN, inline_text, mark_open_delimiters, stable_text
 from .theme import Painter
 
 LONGEST_RULE = 60
 NARROWEST = 10
-"""Columns that text gets however deep it is nested; the terminal wraps what does not fit."""
+"""Minimum columns for text at any nesting depth; the terminal wraps the rest."""
 
 _BLANK = re.compile(r"[>\s]*")
 
@@ -32,8 +32,8 @@ def parse(source: str) -> list[SyntaxTreeNode]:
 
 @cache
 def _parser() -> MarkdownIt:
-    # Off is what would change lines that were shown before (underlined headings, references), and HTML, whose tags
-    # would be swallowed.
+    # Disabled: rules that would change lines already shown (underlined headings, references), and HTML, whose tags
+    # would be dropped.
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.disable(["lheading", "reference", "html_block", "html_inline", "text_join"])
     parser.inline.ruler2.before("fragments_join", OPEN, mark_open_delimiters)
@@ -42,43 +42,43 @@ def _parser() -> MarkdownIt:
 
 
 def _table_with_edges(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Find a table whose header begins with a bar; else every line would have to wait for the next one to be known."""
+    """Match only tables whose header begins with a bar; otherwise each line would have to wait for the next."""
     return state.src.startswith("|", state.bMarks[start] + state.tShift[start]) and table(state, start, end, silent)
 
 
-class Blocks:
-    """Lays out the blocks of one piece of source."""
+class BlockLayout:
+    """Lays out the blocks of one source text."""
 
     def __init__(self, source: str, painter: Painter, *, is_cut: bool) -> None:
-        """Take source that ends in the middle of a line if `is_cut`."""
+        """Take the source; `is_cut` means that it ends in the middle of a line."""
         self._lines = source.split("\n")
         self._end = len(self._lines) - (0 if self._lines[-1] else 1)
         self._is_cut = is_cut
         self._painter = painter
 
     def block(self, node: SyntaxTreeNode, width: int, *, grows: bool) -> list[str]:
-        """Return the lines of a block, each painted; of one that grows, those that no further source can change."""
+        """Return the styled lines of a block; of a growing block, those that later source cannot change."""
         width = max(width, NARROWEST)
         match node.type:
             case "paragraph":
-                return self._paragraph(node.children[0], width, grows and self._touches_end(node))
+                return self._paragraph(node.children[0], width, grows and self._reaches_end(node))
             case "heading":
                 return self._heading(node, width)
             case "fence" | "code_block":
-                return self._code(node, grows and self._touches_end(node))
+                return self._code(node, grows and self._reaches_end(node))
             case "blockquote":
                 return self._quote(node, width, grows)
             case "bullet_list" | "ordered_list":
                 return self._list(node, width, grows)
             case "table":
-                return [] if grows and self._touches_end(node) else self._table(node, width)
+                return [] if grows and self._reaches_end(node) else self._table(node, width)
             case "hr":
                 return [self._painter.mark("─" * min(width, LONGEST_RULE), "border")]
             case _:
-                return self._wrapped(Text(node.content), width)
+                return self._wrap(Text(node.content), width)
 
     def item(self, node: SyntaxTreeNode, marker: str, width: int, *, grows: bool) -> list[str]:
-        """Return the lines of an item of a list, its marker before the first; of one that grows, the settled ones."""
+        """Return the lines of a list item with its marker; of a growing item, those that later source cannot change."""
         lines = self._children(node.children, width - len(marker), grows)
         if not lines:
             return [] if grows else [self._painter.mark(marker.rstrip(), "marker")]
@@ -91,14 +91,14 @@ class Blocks:
         start = _span(node)[0]
         return start > 0 and _BLANK.fullmatch(self._lines[start - 1]) is not None
 
-    def _touches_end(self, node: SyntaxTreeNode) -> bool:
+    def _reaches_end(self, node: SyntaxTreeNode) -> bool:
         return _span(node)[1] >= self._end
 
     def _paragraph(self, inline: SyntaxTreeNode, width: int, grows: bool) -> list[str]:
         if not grows:
-            return self._wrapped(inline_text(inline.children, self._painter), width)
-        # What a line of the terminal has room for is known only when the next word did not fit.
-        return self._wrapped(settled_text(inline, self._painter), width)[:-1]
+            return self._wrap(inline_text(inline.children, self._painter), width)
+        # A terminal line is complete only once the next word does not fit.
+        return self._wrap(stable_text(inline, self._painter), width)[:-1]
 
     def _heading(self, node: SyntaxTreeNode, width: int) -> list[str]:
         text = inline_text(node.children[0].children, self._painter)
@@ -106,9 +106,9 @@ class Blocks:
             text.stylize_before(self._painter.style(node.tag))
         else:
             text = Text(f"{node.markup} ") + text
-        return self._wrapped(text, width)
+        return self._wrap(text, width)
 
-    def _wrapped(self, text: Text, width: int) -> list[str]:
+    def _wrap(self, text: Text, width: int) -> list[str]:
         return [
             self._painter.text(line) for line in text.wrap(self._painter.console, width, overflow="fold", tab_size=4)
         ]
@@ -158,7 +158,7 @@ class Blocks:
 
 
 def items(node: SyntaxTreeNode, first: int | None = None) -> Iterator[tuple[SyntaxTreeNode, str, int | None]]:
-    """Yield the items of a list, each with its marker and its number; `first` is the number to go on with."""
+    """Yield the items of a list with marker and number; `first` overrides the number of the first item."""
     if node.type == "bullet_list":
         yield from ((item, "• ", None) for item in node.children)
         return

@@ -1,4 +1,4 @@
-"""What a call that waits for a yes would do, as people read it: nothing left out, active or unseen."""
+"""Readable text of a tool call that needs approval: complete, with control and invisible characters escaped."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import shlex
 
 from agentctl.agent.wire import JSONValue, WireItem
 
-from .escape import escape, escape_unseen, one_line
+from .escape import escape, escape_invisible, one_line
 
 
 def command_lines(call: WireItem) -> list[str]:
-    """Return the command lines that a call of a shell would run; none for any other call."""
+    """Return the command lines that a shell call would run; an empty list for any other call."""
     action = call.get("action")
     if not isinstance(action, dict):
         return []
@@ -22,11 +22,11 @@ def command_lines(call: WireItem) -> list[str]:
 
 
 def call_text(name: str, agent: str, call: WireItem) -> str:
-    """Return a call as a line that names it, and lines that say what it would do, indented."""
+    """Return a heading that names the call, followed by indented lines with its contents."""
     server = call.get("server_label")
     where = f" of server {server}" if isinstance(server, str) else ""
     head = one_line(f"{name}{where}, called by agent {agent}")
-    return escape_unseen("\n".join([head, *(f"  {line}" for line in _lines(call))]))
+    return escape_invisible("\n".join([head, *(f"  {line}" for line in _lines(call))]))
 
 
 def _lines(call: WireItem) -> list[str]:
@@ -74,5 +74,5 @@ def _fields(values: dict[str, JSONValue]) -> list[str]:
 
 
 def _split(text: str) -> list[str]:
-    """Return the lines of a text, safe to show; a carriage return does not hide what stands before it."""
+    """Return the lines of a text, escaped; a carriage return does not hide the text before it."""
     return escape(text).split("\n")

@@ -1,4 +1,4 @@
-"""What a renderer gives for an event: pieces of text, each with the stream it belongs to."""
+"""The output of a renderer: chunks of text, each for one stream."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Err:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The live line that says what is being waited for; None takes it away."""
+    """The text of the live status line; None removes the line."""
 
     text: str | None
 
@@ -35,10 +35,10 @@ Chunk: TypeAlias = Out | Err | Status
 
 
 class Renderer(Protocol):
-    """Turns the events of one run, in order, into text; it does no I/O and raises nothing of its own."""
+    """Turns the events of one run, in order, into text; does no I/O and raises no errors of its own."""
 
     def feed(self, event: RunEvent) -> list[Chunk]:
-        """Return what the event shows; the last event is `RunFinished`."""
+        """Return the output for an event; the last event is `RunFinished`."""
 
 
 TEXT = "response.output_text.delta"

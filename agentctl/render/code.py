@@ -1,4 +1,4 @@
-"""Code, line by line: each is coloured by what came before it alone, so that it can be shown as soon as it ends."""
+"""Syntax highlighting line by line: a line depends only on earlier lines, so it can be shown as soon as it ends."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from .theme import STYLES, Painter
 INDENT = "  "
 
 _SECTION = 40
-"""Lines after which a blank line starts a new section, coloured on its own: a long block stays cheap."""
-
+"""Lines after which a blank line starts a new section, highlighted on its own: keeps long blocks cheap."""
 
 _TOKENS = {("Keyword",): "code.keyword", ("Literal", "String"): "code.string", ("Comment",): "code.comment"}
-"""Token types of Pygments, with the style of each."""
+"""Pygments token types and their styles."""
 
 
 @lru_cache(maxsize=64)
@@ -30,21 +29,21 @@ def _syntax(language: str) -> Syntax:
 def _last_line(language: str, code: str) -> Text:
     plain = code.rpartition("\n")[2]
     lines = _syntax(language).highlight(code).split("\n")
-    # A lexer may have its own idea of what a line is; what the model wrote counts.
+    # A lexer may split lines differently; the text of the model takes precedence.
     return lines[-1] if lines and lines[-1].plain == plain else Text(plain)
 
 
 class CodeLines:
-    """Colours the lines of one block of code, in order."""
+    """Highlights the lines of one code block, in order."""
 
     def __init__(self, info: str, painter: Painter) -> None:
-        """Take what stands beside the opening fence: its first word is the language."""
+        """Take the info string of the opening fence; its first word is the language."""
         self._language = info.split()[0] if info.split() else ""
         self._painter = painter
         self._section: list[str] = []
 
     def line(self, source: str) -> str:
-        """Return the next line as it is shown; never folded, so that it can be copied whole."""
+        """Return the next line, highlighted; never wrapped, so that it can be copied whole."""
         source = source.expandtabs(4)
         if not source.strip():
             if len(self._section) >= _SECTION:
@@ -55,5 +54,5 @@ class CodeLines:
         self._section.append(source)
         if not self._painter.color or not self._language:
             return INDENT + source.rstrip()
-        shown = _last_line(self._language, "\n".join(self._section))
-        return INDENT + self._painter.text(shown)
+        highlighted = _last_line(self._language, "\n".join(self._section))
+        return INDENT + self._painter.text(highlighted)

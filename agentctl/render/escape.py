@@ -1,4 +1,4 @@
-"""Text made safe to show on a terminal: control characters escaped, and cut to a number of columns."""
+"""Terminal-safe text: control characters are escaped, and lines can be cut to a number of columns."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ import unicodedata
 
 _ABOVE_SPACE = (
     "\x7f-\x9f"  # DEL, C1: cursor, title and clipboard sequences
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi controls: what is shown is not what is there
-    "\u2028\u2029"  # separators that terminals treat in their own ways
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi controls: the text shown differs from the actual text
+    "\u2028\u2029"  # separators that terminals treat differently
 )
-# C0 without tab and newline; halves of characters.
-_ACTIVE = re.compile(f"[\x00-\x08\x0b-\x1f{_ABOVE_SPACE}\ud800-\udfff]")
-_ACTIVE_IN_JSON = re.compile(f"[{_ABOVE_SPACE}]")
+# C0 without tab and newline; lone surrogates.
+_CONTROL = re.compile(f"[\x00-\x08\x0b-\x1f{_ABOVE_SPACE}\ud800-\udfff]")
+_CONTROL_IN_JSON = re.compile(f"[{_ABOVE_SPACE}]")
 
-# What shows nothing at all: joiners, fillers, soft hyphens, tags.
-_UNSEEN = re.compile(
+# Characters with no visible glyph: joiners, fillers, soft hyphens, tags.
+_INVISIBLE = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0"
     "\ufff0-\ufffb\U000e0000-\U000e0fff]"
 )
 
 
 def escape(text: str) -> str:
-    """Return text with every character that a terminal would act on shown by its number; CRLF becomes LF."""
+    """Return text with each control character replaced by its escape sequence; CRLF becomes LF."""
     if "\r" in text:
         text = text.replace("\r\n", "\n")
-    return _ACTIVE.sub(_shown, text)
+    return _CONTROL.sub(_code_point, text)
 
 
-def escape_unseen(text: str) -> str:
-    """Return text with every character that shows nothing by its number: for what somebody is to agree to."""
-    return _UNSEEN.sub(_shown, text)
+def escape_invisible(text: str) -> str:
+    """Return text with each invisible character replaced by its escape sequence: for text that the user approves."""
+    return _INVISIBLE.sub(_code_point, text)
 
 
 def escape_json(document: str) -> str:
-    """Return a JSON document that means the same, with what a terminal would act on in it as JSON's own escapes."""
-    return _ACTIVE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
+    """Return an equivalent JSON document with control characters as JSON escapes."""
+    return _CONTROL_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
 
 
 def one_line(text: str) -> str:
-    """Return text as one line, its line breaks and tabs shown as spaces, the rest escaped."""
+    """Return text as a single line: whitespace runs become one space, control characters are escaped."""
     return escape(" ".join(text.split()))
 
 
 def shorten(text: str, width: int) -> str:
-    """Return text cut to at most `width` columns, with an ellipsis where something is missing."""
+    """Return text cut to at most `width` columns, ending in an ellipsis if it was cut."""
     if len(text) * 2 <= width or columns(text) <= width:
         return text
     room = width - 1
@@ -56,7 +56,7 @@ def shorten(text: str, width: int) -> str:
 
 
 def columns(text: str) -> int:
-    """Return how many columns a terminal needs for one line of text."""
+    """Return the number of terminal columns that one line of text takes."""
     return len(text) if text.isascii() else sum(map(_columns_of, text))
 
 
@@ -68,7 +68,7 @@ def _columns_of(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _shown(match: re.Match[str]) -> str:
+def _code_point(match: re.Match[str]) -> str:
     code = ord(match[0])
     if code > 0xFFFF:
         return f"\\U{code:08x}"

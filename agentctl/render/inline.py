@@ -1,4 +1,4 @@
-"""The text of one paragraph: emphasis, code and links, and how much of it no further text can change."""
+"""The inline text of one paragraph: emphasis, code and links, and the prefix that later text cannot change."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from .escape import escape
 from .theme import Painter
 
 OPEN = "open_delimiter"
-"""The type of a token that is shown as text, and may yet begin emphasis."""
+"""The type of a text token that may still begin emphasis."""
 
 _BREAKS = ("softbreak", "hardbreak")
 
 _MARKS = re.compile(r"`|!?\[|\]")
-"""What code, links and images are made of; still in the text where it has not become one of them."""
+"""Delimiters of code, links and images that are still plain text, because they have no match yet."""
 
 
 def mark_open_delimiters(state: StateInline) -> None:
-    """Mark what may begin emphasis once more text comes: a rule for the parser, run after emphasis is matched."""
+    """Mark delimiters that may begin emphasis once more text arrives; a parser rule that runs after emphasis."""
     for delimiter in state.delimiters:
         if delimiter.open and delimiter.end < 0 and state.tokens[delimiter.token].type == "text":
             state.tokens[delimiter.token].type = OPEN
 
 
 def inline_text(nodes: Sequence[SyntaxTreeNode], painter: Painter) -> Text:
-    """Return inline nodes as one text; without colour, emphasis and code keep their marks."""
+    """Return inline nodes as one text; without colour, emphasis and code keep their delimiters."""
     text = Text()
     for node in nodes:
         _append(text, node, Style.null(), painter)
     return text
 
 
-def settled_text(inline: SyntaxTreeNode, painter: Painter) -> Text:
-    """Return the beginning of a growing paragraph that no further text can change."""
+def stable_text(inline: SyntaxTreeNode, painter: Painter) -> Text:
+    """Return the prefix of a growing paragraph that later text cannot change."""
     nodes = inline.children
-    index, offset = min(_unsettled(nodes), _table_header(inline))
+    index, offset = min(_first_unstable(nodes), _table_header(inline))
     text = inline_text(nodes[:index], painter)
     if index < len(nodes) and offset:
         text.append(escape(nodes[index].content[:offset]))
     if text.plain.endswith("\\"):
-        # A line break after it would make it disappear, and the word before it shorter.
+        # A line break after the backslash would remove it and shorten the word before it.
         text.right_crop(len(text) - max(text.plain.rfind(" "), text.plain.rfind("\n")) - 1)
     return text
 
@@ -79,24 +79,24 @@ def _append_emphasis(text: Text, node: SyntaxTreeNode, style: Style, painter: Pa
 
 
 def _append_link(text: Text, node: SyntaxTreeNode, style: Style, painter: Painter) -> None:
-    shown = Text()
+    label = Text()
     for child in node.children:
-        _append(shown, child, style + painter.style("link"), painter)
+        _append(label, child, style + painter.style("link"), painter)
     target = str(node.attrs.get("href", ""))
-    if target.removeprefix("mailto:") == shown.plain:
-        text.append_text(shown)
+    if target.removeprefix("mailto:") == label.plain:
+        text.append_text(label)
     else:
-        _append_target(text, shown, target, style, painter)
+        _append_target(text, label, target, style, painter)
 
 
-def _append_target(text: Text, shown: Text | str, target: str, style: Style, painter: Painter) -> None:
-    text.append(shown, style if isinstance(shown, str) else None)
+def _append_target(text: Text, label: Text | str, target: str, style: Style, painter: Painter) -> None:
+    text.append(label, style if isinstance(label, str) else None)
     if target:
         text.append(f" ({escape(target)})", style + painter.style("url"))
 
 
 def _table_header(inline: SyntaxTreeNode) -> tuple[int, int]:
-    """Return where the last source line begins, if it may be the header of a table; else the end."""
+    """Return the position of the last source line if it may be a table header; otherwise the end."""
     nodes = inline.children
     if not inline.content.rpartition("\n")[2].lstrip().startswith("|"):
         return len(nodes), 0
@@ -104,8 +104,8 @@ def _table_header(inline: SyntaxTreeNode) -> tuple[int, int]:
     return (breaks[-1] if breaks else 0), 0
 
 
-def _unsettled(nodes: Sequence[SyntaxTreeNode]) -> tuple[int, int]:
-    """Return the first top-level node that further text may change, and how many characters of it stay."""
+def _first_unstable(nodes: Sequence[SyntaxTreeNode]) -> tuple[int, int]:
+    """Return the index of the first top-level node that later text may change, and its number of stable characters."""
     found: list[tuple[int, int]] = [(len(nodes), 0)]
     brackets: list[tuple[int, int]] = []
     for index, part in ((index, part) for index, node in enumerate(nodes) for part in node.walk()):

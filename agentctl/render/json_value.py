@@ -1,4 +1,4 @@
-"""Any Python value as JSON: what agents and tools return, put into machine documents."""
+"""Conversion of any Python value to JSON: the results of agents and tools in machine output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
-    """Return a value as JSON, one line without `indent`; what JSON has no word for is put as `to_json_value` says."""
+    """Return a value as JSON text, on one line without `indent`; converts other types with `to_json_value`."""
     encode = _encode if indent is None else json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=indent).encode
     try:
         text = encode(value)
@@ -27,7 +27,7 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
 
 
 def to_json_value(value: Any) -> JSONValue:
-    """Return a value as what JSON can say: objects by their fields, NaN and infinities as null, the rest as text."""
+    """Return the JSON equivalent of a value: objects by their fields, NaN and infinity as null, the rest as text."""
     if isinstance(value, Enum):
         return to_json_value(value.value)
     if value is None or isinstance(value, (bool, int, str)):
@@ -40,7 +40,7 @@ def to_json_value(value: Any) -> JSONValue:
         return _list(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json_value(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    # A pydantic object knows its JSON; its class cannot be named without importing pydantic.
+    # A pydantic model, recognized by its method: naming its class would import pydantic.
     dump = getattr(value, "model_dump", None)
     if dump is not None and not isinstance(value, type):
         return to_json_value(dump(mode="json", warnings=False))

@@ -1,4 +1,4 @@
-"""The live line: one line on a terminal that says what is being waited for, drawn again and again, and erased."""
+"""The live line: an animated status line on a terminal, redrawn in place and erased before other output."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from contextlib import suppress
 from .escape import shorten
 
 INTERVAL = 0.1
-"""Seconds between two frames, and before the first: what takes less is not worth a flicker."""
+"""Seconds between two frames, and before the first: shorter waits show no flicker."""
 
 LONGEST = 60
-"""Columns; a short line is not wrapped when the window gets narrower."""
+"""Maximum columns; a short line does not wrap when the window gets narrower."""
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class LiveLine:
-    """Draws the line; every method but setting `text` belongs to the one thread that writes to the terminal."""
+    """Draws the line; only the thread that writes to the terminal may call its methods, any thread may set `text`."""
 
     def __init__(self, descriptor: int) -> None:
         self.text: str | None = None
@@ -29,7 +29,7 @@ class LiveLine:
         self._is_line_start = True
 
     def draw(self) -> float | None:
-        """Draw or erase the line as is due; return in how many seconds to call again, None for not before a change."""
+        """Draw or erase the line when due; return the seconds until the next call, or None to wait for a change."""
         text = self.text
         if text is None:
             self.erase()
@@ -43,13 +43,13 @@ class LiveLine:
             self._paint(text)
         return self._due - now
 
-    def give_way(self, data: bytes) -> None:
-        """Erase the line, for this data is about to be written; a line of text that has not ended is not drawn over."""
+    def make_room(self, data: bytes) -> None:
+        """Erase the line before `data` is written; an unfinished line of text is never drawn over."""
         self.erase()
         self._is_line_start = data.endswith(b"\n")
 
     def erase(self) -> None:
-        """Take the line away, if it is there."""
+        """Erase the line if it is drawn."""
         if self._is_drawn:
             self._is_drawn = False
             self._write("\r\x1b[K")
@@ -58,9 +58,9 @@ class LiveLine:
         if not self._is_line_start:
             return
         self._frame = (self._frame + 1) % len(_FRAMES)
-        shown = shorten(text, min(LONGEST, self._columns() - 3))
+        line = shorten(text, min(LONGEST, self._columns() - 3))
         self._is_drawn = True
-        self._write(f"\r\x1b[2m{_FRAMES[self._frame]} {shown}\x1b[0m\x1b[K")
+        self._write(f"\r\x1b[2m{_FRAMES[self._frame]} {line}\x1b[0m\x1b[K")
 
     def _columns(self) -> int:
         try:
@@ -69,5 +69,5 @@ class LiveLine:
             return 80
 
     def _write(self, text: str) -> None:
-        with suppress(OSError):  # A frame that is lost is drawn again; a terminal that is gone is not ours to report.
+        with suppress(OSError):  # A lost frame is redrawn; a closed terminal is reported elsewhere.
             os.write(self._descriptor, text.encode())

@@ -1,4 +1,4 @@
-"""Machine output: `--format jsonl`, one event a line, and `--format json`, one document at the end."""
+"""Machine output: `--format jsonl`, one event per line, and `--format json`, one document at the end."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def error_body(error: Exception) -> dict[str, JSONValue]:
-    """Return an exception as the `error` of a machine document; its message holds no secret."""
+    """Return an exception as the `error` object of a machine document, with secrets redacted."""
     body: dict[str, JSONValue] = {
         "type": type(error).__name__,
         "message": redact(str(error)) or type(error).__name__,
@@ -61,9 +61,9 @@ def error_body(error: Exception) -> dict[str, JSONValue]:
 
 
 def finished_body(event: RunFinished, *, model: str | None) -> dict[str, JSONValue]:
-    """Return how a run ended: the body that `run.finished` and the document of `--format json` share.
+    """Return the outcome of a run: the fields that `run.finished` and the document of `--format json` share.
 
-    `model` is the one asked last, None where the run failed before there was one.
+    `model` is the last model requested, None if the run failed before any request.
     """
     row = exit_for(event.error)
     return {
@@ -81,7 +81,7 @@ def finished_body(event: RunFinished, *, model: str | None) -> dict[str, JSONVal
 
 
 def timestamp(seconds: float) -> str:
-    """Return seconds since 1970 as UTC in RFC 3339, to the millisecond."""
+    """Return a Unix time as RFC 3339 text in UTC, with milliseconds."""
     whole, milliseconds = divmod(round(seconds * 1000), 1000)
     return f"{_whole_second(whole)}.{milliseconds:03d}Z"
 
@@ -92,7 +92,7 @@ def _whole_second(seconds: int) -> str:
 
 
 class JsonDocument:
-    """`--format json`: nothing until the end, then one document; notes go to stderr as they come."""
+    """The renderer of `--format json`: one document at the end; notes go to stderr immediately."""
 
     def __init__(self, *, run_id: str, notes: Notes) -> None:
         self._run_id = run_id
@@ -100,7 +100,7 @@ class JsonDocument:
         self._model: str | None = None
 
     def feed(self, event: RunEvent) -> list[Chunk]:
-        """Return what the event shows."""
+        """Return the output for an event."""
         chunks = self._notes.feed(event)
         if isinstance(event, ModelRequested):
             self._model = event.model
@@ -111,7 +111,7 @@ class JsonDocument:
 
 
 class JsonLines:
-    """`--format jsonl`: one event a line, each with its number and time; notes go to stderr as they come."""
+    """The renderer of `--format jsonl`: one event per line, numbered and timed; notes go to stderr immediately."""
 
     def __init__(self, *, run_id: str, notes: Notes, now: Callable[[], float]) -> None:
         self._run_id = to_json(run_id)
@@ -122,10 +122,10 @@ class JsonLines:
         self._tools = ToolNames()
 
     def feed(self, event: RunEvent) -> list[Chunk]:
-        """Return what the event shows."""
+        """Return the output for an event."""
         if isinstance(event, RawResponsesStreamEvent):
             line = self._delta(event.wire)
-            return [*self._notes.answered(), line] if line is not None else []
+            return [*self._notes.clear_status(), line] if line is not None else []
         chunks = self._notes.feed(event)
         line = self._event(event)
         if line is not None:
@@ -143,7 +143,7 @@ class JsonLines:
     def _event(self, event: RunEvent) -> Out | None:
         match event:
             case RunStarted(agent=agent, max_turns=max_turns, calls=calls):
-                self._tools.know(calls)
+                self._tools.remember(calls)
                 return self._line("run.started", {"agent": agent.name, "max_turns": max_turns})
             case AgentUpdatedStreamEvent(new_agent=agent):
                 return self._line("agent.started", {"agent": agent.name})
@@ -175,10 +175,10 @@ class JsonLines:
             case MessageOutputItem():
                 return self._line("message", body | {"item": item.wire})
             case ToolCallItem() | HandoffCallItem():
-                return self._line("tool.called", body | {"tool": self._tools.of_call(item), "item": item.wire})
+                return self._line("tool.called", body | {"tool": self._tools.call_name(item), "item": item.wire})
             case ToolCallOutputItem():
-                facts = {"tool": self._tools.of_output(item), "failed": item.failed, "item": item.wire}
-                return self._line("tool.output", body | facts)
+                result = {"tool": self._tools.output_name(item), "failed": item.failed, "item": item.wire}
+                return self._line("tool.output", body | result)
             case HandoffOutputItem(source_agent=source, target_agent=target):
                 return self._line("handoff", {"from": source.name, "to": target.name, "item": item.wire})
             case _:

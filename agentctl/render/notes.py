@@ -1,4 +1,4 @@
-"""What every format says beside the answer, on stderr: what is being waited for, retries, warnings, progress."""
+"""Notes on stderr, the same for every format: status, retries, warnings and progress."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from agentctl.agent.items.run_items import ToolCallItem, ToolCallOutputItem
 
 from .chunks import Chunk, Err, Status
 from .escape import one_line, shorten
-from .terminal_info import Facts
+from .terminal_info import TerminalInfo
 from .tools import ToolNames
 
 _NUMBER = re.compile(r"\d+")
-_RUN_HERE = frozenset({"function_call", "shell_call", "local_shell_call", "apply_patch_call"})
+_LOCAL_CALLS = frozenset({"function_call", "shell_call", "local_shell_call", "apply_patch_call"})
 
 
 class Notes:
-    """Turns the events of a run into notes and the live line; quiet, it says nothing."""
+    """Turns the events of a run into notes and the live line; `quiet` disables both."""
 
-    def __init__(self, facts: Facts, *, quiet: bool) -> None:
-        self._facts = facts
+    def __init__(self, terminal: TerminalInfo, *, quiet: bool) -> None:
+        self._terminal = terminal
         self._quiet = quiet
         self._model = ""
         self._tools = ToolNames()
@@ -41,15 +41,15 @@ class Notes:
         self._last_progress = ""
 
     def feed(self, event: RunEvent) -> list[Chunk]:
-        """Return what the event says; the list is the caller's to add to."""
+        """Return the notes for an event; the caller may extend the list."""
         if self._quiet or isinstance(event, RawResponsesStreamEvent):
             return []
         match event:
             case ModelRequested(model=model):
                 self._model = model
                 return self._status(f"waiting for {model}")
-            case RunItemStreamEvent(item=ToolCallItem() as item) if item.wire.get("type") in _RUN_HERE:
-                self._running[item.call_id or ""] = self._tools.of_call(item)
+            case RunItemStreamEvent(item=ToolCallItem() as item) if item.wire.get("type") in _LOCAL_CALLS:
+                self._running[item.call_id or ""] = self._tools.call_name(item)
                 return self._tool_status()
             case RunItemStreamEvent(item=ToolCallOutputItem() as item):
                 self._running.pop(item.call_id or "", None)
@@ -64,30 +64,30 @@ class Notes:
             case Progressed(message=message):
                 return self._progress(message)
             case RunFinished():
-                return self.answered()
+                return self.clear_status()
             case _:
                 return []
 
-    def answered(self) -> list[Chunk]:
-        """Return what takes the live line away, where there is one: what was waited for has come."""
+    def clear_status(self) -> list[Chunk]:
+        """Return the chunk that removes the live line, if it is shown."""
         if not self._has_status:
             return []
         self._has_status = False
         return [Status(None)]
 
     def _tool_status(self) -> list[Chunk]:
-        return self._status(f"running {', '.join(self._running.values())}") if self._running else self.answered()
+        return self._status(f"running {', '.join(self._running.values())}") if self._running else self.clear_status()
 
     def _status(self, text: str) -> list[Chunk]:
-        if not self._facts.live:
+        if not self._terminal.live:
             return []
         self._has_status = True
         return [Status(one_line(text))]
 
     def _progress(self, message: str) -> list[Chunk]:
-        if self._facts.live:
+        if self._terminal.live:
             return self._status(message)
-        # A log gets each kind of progress once: "12 of 90 MB" differs from "13 of 90 MB" only in its numbers.
+        # A log gets each kind of progress once: "12 of 90 MB" and "13 of 90 MB" differ only in their numbers.
         kind = _NUMBER.sub("", message)
         if kind == self._last_progress:
             return []
@@ -95,31 +95,31 @@ class Notes:
         return self._note(message)
 
     def _note(self, text: str) -> list[Chunk]:
-        return [Err(f"{dim('note:', self._facts.color_stderr)} {one_line(text)}\n")]
+        return [Err(f"{dim('note:', self._terminal.color_stderr)} {one_line(text)}\n")]
 
 
 def dim(text: str, color: bool) -> str:
-    """Return text as less important, where there is colour."""
+    """Return text dimmed if `color`."""
     return f"\x1b[2m{text}\x1b[0m" if color else text
 
 
-class Clock:
-    """Knows the closing line of a run: the model, the tokens, the seconds."""
+class RunSummary:
+    """Builds the closing line of a run: model, tokens, seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._started = clock()
         self._model = ""
 
-    def see(self, event: RunEvent) -> None:
-        """Take note of when the run began, and of the model."""
+    def observe(self, event: RunEvent) -> None:
+        """Record the start time and the model."""
         if isinstance(event, RunStarted):
             self._started = self._clock()
         elif isinstance(event, ModelRequested):
             self._model = event.model
 
     def closing_line(self, event: RunFinished, width: int) -> str:
-        """Return `gpt-5-mini · 12 in, 48 out · 1.3 s`."""
+        """Return a line such as `gpt-5-mini · 12 in, 48 out · 1.3 s`."""
         usage = event.usage
         tokens = f"{usage.input_tokens:,} in, {usage.output_tokens:,} out"
         line = f"{self._model} · {tokens} · {self._clock() - self._started:.1f} s"
@@ -128,4 +128,4 @@ class Clock:
 
 def _retry_text(event: RetryScheduled) -> str:
     attempt = f"{event.attempt} of {event.max_retries}"
-    return f"{str(event.error) or type(event.error).__name__}; trying again in {event.delay:.3g} s ({attempt})"
+    return f"{str(event.error) or type(event.error).__name__}; retrying in {event.delay:.3g} s ({attempt})"

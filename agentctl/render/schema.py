@@ -1,4 +1,4 @@
-"""The JSON Schema of the machine output: of each event of `--format jsonl`, and of the document of `--format json`."""
+"""The JSON Schema of machine output: the events of `--format jsonl` and the document of `--format json`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ _TEXT: JSONValue = {"type": "string"}
 _TEXT_OR_NULL: JSONValue = {"type": ["string", "null"]}
 _COUNT: JSONValue = {"type": "integer", "minimum": 0}
 _SECONDS: JSONValue = {"type": "number", "minimum": 0}
-_ITEM: JSONValue = {"type": "object", "description": "An item as the Responses API gives it.", "required": ["type"]}
+_ITEM: JSONValue = {"type": "object", "description": "An item as the Responses API returns it.", "required": ["type"]}
 
 _ERROR: JSONValue = {
     "type": "object",
     "properties": {
         "type": _TEXT,
         "message": _TEXT,
-        "status": {"type": ["integer", "null"], "description": "The HTTP status, where there was one."},
+        "status": {"type": ["integer", "null"], "description": "The HTTP status; null if there was no response."},
         "code": _TEXT_OR_NULL,
         "request_id": _TEXT_OR_NULL,
-        "retry_after": {"type": ["number", "null"], "description": "Seconds, where the service said."},
+        "retry_after": {
+            "type": ["number", "null"],
+            "description": "Seconds to wait, as the service requested; else null.",
+        },
     },
     "required": ["type", "message", "status", "code", "request_id", "retry_after"],
 }
@@ -43,13 +46,16 @@ _USAGE: JSONValue = {
         "total_tokens": _COUNT,
         "transport": {
             "type": "object",
-            "description": "What went over WebSockets; absent where nothing did.",
+            "description": "WebSocket statistics; absent if no WebSocket was used.",
             "properties": {
                 "full": {**_COUNT, "description": "Requests with the whole input."},
-                "delta": {**_COUNT, "description": "Requests with only what the service did not have."},
+                "delta": {**_COUNT, "description": "Requests with only the new input."},
                 "opened": {**_COUNT, "description": "Sockets opened."},
-                "reused": {**_COUNT, "description": "Times that an open socket was at hand."},
-                "recovered": {**_COUNT, "description": "Times that a loss was made up for by the whole input."},
+                "reused": {**_COUNT, "description": "Requests that used an open socket."},
+                "recovered": {
+                    **_COUNT,
+                    "description": "Requests repeated with the whole input after lost server state.",
+                },
                 "bytes_sent": {**_COUNT, "description": "Bytes of all requests, as JSON."},
             },
         },
@@ -60,60 +66,66 @@ _USAGE: JSONValue = {
 FINISHED: Fields = {
     "outcome": {"enum": sorted({row.outcome.value for row in EXITS})},
     "exit_code": {"enum": [row.code for row in EXITS]},
-    "final_output": {"description": "Text, or JSON where the agent has an output type; null where there is none."},
-    "agent": {**_TEXT_OR_NULL, "description": "The agent that had the last word."},
-    "model": {**_TEXT_OR_NULL, "description": "The model that was asked last."},
+    "final_output": {"description": "Text, or JSON if the agent has an output type; null if there is no output."},
+    "agent": {**_TEXT_OR_NULL, "description": "The agent that ran last."},
+    "model": {**_TEXT_OR_NULL, "description": "The model of the last request."},
     "usage": {"$ref": "#/$defs/usage"},
     "response_id": _TEXT_OR_NULL,
-    "ticket": {**_TEXT_OR_NULL, "description": "What a suspended run goes on from: an id or a file; else null."},
-    "session_id": {**_TEXT_OR_NULL, "description": "The session in which the run is kept; null where it is not."},
+    "ticket": {
+        **_TEXT_OR_NULL,
+        "description": "The ticket from which a suspended run can be resumed: an id or a file; else null.",
+    },
+    "session_id": {**_TEXT_OR_NULL, "description": "The session in which the run is saved; null if it is not saved."},
     "error": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/error"}]},
 }
-"""How a run ended: what `run.finished` and the document of `--format json` share."""
+"""The outcome of a run: the fields that `run.finished` and the document of `--format json` share."""
 
 EVENTS: dict[str, tuple[str, Fields]] = {
     "run.started": (
         "The run began.",
-        {"agent": _TEXT, "max_turns": {"type": ["integer", "null"], "description": "The turn limit; null is none."}},
+        {
+            "agent": _TEXT,
+            "max_turns": {"type": ["integer", "null"], "description": "The turn limit; null means no limit."},
+        },
     ),
-    "agent.started": ("An agent took over: the first one at the start.", {"agent": _TEXT}),
+    "agent.started": ("An agent took over; the first one does so when the run starts.", {"agent": _TEXT}),
     "model.requested": (
         "A model call is about to be made.",
         {"agent": _TEXT, "model": _TEXT, "turn": {"type": "integer", "minimum": 1}},
     ),
-    "text.delta": ("A piece of the text of a message.", {"item_id": _TEXT_OR_NULL, "delta": _TEXT}),
-    "reasoning.delta": ("A piece of the model's reasoning.", {"item_id": _TEXT_OR_NULL, "delta": _TEXT}),
-    "message": ("A whole message of the model.", {"agent": _TEXT, "item": _ITEM}),
+    "text.delta": ("Part of the text of a message.", {"item_id": _TEXT_OR_NULL, "delta": _TEXT}),
+    "reasoning.delta": ("Part of the model's reasoning.", {"item_id": _TEXT_OR_NULL, "delta": _TEXT}),
+    "message": ("A complete message from the model.", {"agent": _TEXT, "item": _ITEM}),
     "tool.called": (
-        "The model called a tool, or asked for a handoff, which is called as one.",
+        "The model called a tool, or requested a handoff, which is also a tool call.",
         {"agent": _TEXT, "tool": _TEXT, "item": _ITEM},
     ),
     "tool.output": (
-        "A tool gave its output, or what the model is told of its failure.",
+        "A tool returned its output, or failed and returned the error text for the model.",
         {"agent": _TEXT, "tool": _TEXT_OR_NULL, "failed": {"type": "boolean"}, "item": _ITEM},
     ),
     "handoff": (
-        "The conversation went from one agent to another.",
-        {"from": _TEXT, "to": _TEXT, "item": {**_ITEM, "description": "The output of the call that asked for it."}},
+        "The conversation was handed off to another agent.",
+        {"from": _TEXT, "to": _TEXT, "item": {**_ITEM, "description": "The output of the handoff call."}},
     ),
     "guardrail": (
-        "A guardrail came to its verdict.",
+        "A guardrail finished its check.",
         {
             "agent": _TEXT,
             "stage": {
                 "enum": ["input", "output", "tool_input", "tool_output"],
-                "description": "What it checked: the run's input or final output, or what goes into or out of a tool.",
+                "description": "The checked value: the input or final output of the run, or that of a tool.",
             },
             "name": _TEXT,
             "tripwire_triggered": {"type": "boolean", "description": "Whether it stops the run."},
         },
     ),
     "approval.required": (
-        "A call waits for somebody's yes; whether it gets one, `tool.output` or `run.finished` says.",
+        "A tool call needs approval; `tool.output` or `run.finished` shows the outcome.",
         {"agent": _TEXT, "tool": _TEXT, "call_id": _TEXT, "item": _ITEM},
     ),
     "retry": (
-        "A model call failed, and is made again after a wait.",
+        "A model call failed and will be retried after a delay.",
         {
             "attempt": {"type": "integer", "minimum": 1},
             "max_retries": _COUNT,
@@ -121,14 +133,14 @@ EVENTS: dict[str, tuple[str, Fields]] = {
             "error": {"$ref": "#/$defs/error"},
         },
     ),
-    "warning": ("Something to know that does not stop the run.", {"message": _TEXT}),
-    "run.finished": ("The run ended, in whatever way: always the last event, and exactly one.", FINISHED),
+    "warning": ("A problem that does not stop the run.", {"message": _TEXT}),
+    "run.finished": ("The run ended, successfully or not: always exactly one, and the last event.", FINISHED),
 }
-"""Event type -> (what it says, the fields that it has beside those of every event)."""
+"""Event type -> (description, fields besides those that all events have)."""
 
 
 def schema() -> dict[str, JSONValue]:
-    """Return the schema of one machine document: an event, or the document at the end. Unknown fields are allowed."""
+    """Return the schema of one machine document: an event or the final document. Unknown fields are allowed."""
     version = {"const": SCHEMA_VERSION}
     document = {"schema_version": version, "run_id": _TEXT, **FINISHED}
     return {
@@ -140,7 +152,7 @@ def schema() -> dict[str, JSONValue]:
         "$defs": {
             "document": {
                 **_object(document),
-                "description": "How a run ended.",
+                "description": "The outcome of a run.",
                 "not": {"required": ["type"]},
             },
             **{name: _event(name) for name in EVENTS},
@@ -155,7 +167,7 @@ def _event(name: str) -> dict[str, JSONValue]:
     common: Fields = {
         "type": {"const": name},
         "schema_version": {"const": SCHEMA_VERSION},
-        "seq": {**_COUNT, "description": "Counts the events of the run from 0."},
+        "seq": {**_COUNT, "description": "The number of the event in the run, from 0."},
         "time": {"type": "string", "format": "date-time", "description": "UTC."},
         "run_id": _TEXT,
     }

@@ -1,4 +1,4 @@
-"""Chooses the renderer of a run: by command, format, and what the streams are."""
+"""Selection of the renderer of a run by command, format and terminal."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from .chunks import Renderer
-from .notes import Clock, Notes
-from .terminal_info import Facts
+from .notes import Notes, RunSummary
+from .terminal_info import TerminalInfo
 
 Command: TypeAlias = Literal["run", "stream"]
 Format: TypeAlias = Literal["text", "json", "jsonl"]
@@ -18,16 +18,16 @@ def renderer(
     *,
     command: Command,
     format: Format,
-    facts: Facts,
+    terminal: TerminalInfo,
     quiet: bool,
     run_id: str,
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> Renderer:
-    """Return a renderer for one run; `clock` measures its seconds, `now` dates its events."""
-    notes = Notes(facts, quiet=quiet)
+    """Return a renderer for one run; `clock` measures its duration, `now` timestamps its events."""
+    notes = Notes(terminal, quiet=quiet)
     if format == "json":
-        # Each format is imported where it is asked for: a run in one never pays for the other.
+        # Each format is imported on demand, so that a run loads only its own.
         from .machine import JsonDocument
 
         return JsonDocument(run_id=run_id, notes=notes)
@@ -37,13 +37,13 @@ def renderer(
         return JsonLines(run_id=run_id, notes=notes, now=now)
     from .text import RunText, StreamText
 
-    return (RunText if command == "run" else StreamText)(facts, notes, Clock(clock), quiet=quiet)
+    return (RunText if command == "run" else StreamText)(terminal, notes, RunSummary(clock), quiet=quiet)
 
 
-def preload(facts: Facts, format: Format) -> None:
-    """Import what the first shown block will need; for a thread, while the first token is waited for."""
-    if format == "text" and facts.stdout_is_terminal:
+def preload(terminal: TerminalInfo, format: Format) -> None:
+    """Import what the first rendered block needs; called in a thread while waiting for the first token."""
+    if format == "text" and terminal.stdout_is_terminal:
         # Rich and the Markdown parser, 130 ms.
-        from .markdown import MarkdownFlow
+        from .markdown import MarkdownStream
 
-        MarkdownFlow(width=facts.width, color=facts.color_stdout).close()
+        MarkdownStream(width=terminal.width, color=terminal.color_stdout).close()

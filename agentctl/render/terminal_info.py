@@ -1,4 +1,4 @@
-"""Finds out what stdout and stderr are: terminals or not, with colour or not, how wide."""
+"""Detection of terminals on stdout and stderr, their colour support and width."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ NARROWEST = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What is known of the streams that a renderer writes for."""
+class TerminalInfo:
+    """Properties of the streams that a renderer writes to."""
 
     stdout_is_terminal: bool
     stderr_is_terminal: bool
     color_stdout: bool
     color_stderr: bool
     live: bool
-    """Whether stderr can show a live line: a terminal that can go back to the start of a line."""
+    """Whether stderr can show a live line: a terminal that can return to the start of a line."""
     width: Callable[[], int]
-    """Gives the columns of the terminal at this moment; asked for each block, so a resized window does no harm."""
+    """Returns the current columns of the terminal; called for each block, so that resizing takes effect."""
 
 
 def wants_color(choice: ColorChoice, environ: Mapping[str, str], *, is_terminal: bool) -> bool:
-    """Return whether a stream gets colour: as `--color`, NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE and TERM say."""
+    """Return whether a stream gets colour, based on `--color`, NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE and TERM."""
     if choice != "auto":
         return choice == "always"
     if environ.get("NO_COLOR"):
@@ -41,11 +41,13 @@ def wants_color(choice: ColorChoice, environ: Mapping[str, str], *, is_terminal:
     return is_terminal and environ.get("TERM") != "dumb"
 
 
-def terminal_facts(color: ColorChoice, environ: Mapping[str, str], *, stdout: int = 1, stderr: int = 2) -> Facts:
-    """Return the facts of two file descriptors."""
+def detect_terminal(
+    color: ColorChoice, environ: Mapping[str, str], *, stdout: int = 1, stderr: int = 2
+) -> TerminalInfo:
+    """Return the terminal info of two file descriptors."""
     stdout_is_terminal = os.isatty(stdout)
     stderr_is_terminal = os.isatty(stderr)
-    return Facts(
+    return TerminalInfo(
         stdout_is_terminal=stdout_is_terminal,
         stderr_is_terminal=stderr_is_terminal,
         color_stdout=wants_color(color, environ, is_terminal=stdout_is_terminal),
@@ -56,17 +58,17 @@ def terminal_facts(color: ColorChoice, environ: Mapping[str, str], *, stdout: in
 
 
 def width_of(descriptor: int, environ: Mapping[str, str]) -> Callable[[], int]:
-    """Return a function that gives the columns of a terminal now: COLUMNS where it is set, then the terminal's own."""
-    told = environ.get("COLUMNS", "")
-    columns = int(told) if told.isascii() and told.isdigit() else 0
+    """Return a function that returns the current columns: COLUMNS if set, else those of the terminal."""
+    value = environ.get("COLUMNS", "")
+    columns = int(value) if value.isascii() and value.isdigit() else 0
 
     def width() -> int:
         if columns:
             return max(columns, NARROWEST)
         try:
-            found = os.get_terminal_size(descriptor).columns
+            size = os.get_terminal_size(descriptor).columns
         except OSError:
-            found = 0
-        return max(found or FALLBACK_WIDTH, NARROWEST)
+            size = 0
+        return max(size or FALLBACK_WIDTH, NARROWEST)
 
     return width

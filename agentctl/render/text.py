@@ -1,4 +1,4 @@
-"""`--format text`: the final output of `run`, and the answer of `stream` as it comes with what happens beside it."""
+"""The renderers of `--format text`: the final output of `run`, and the live answer and progress of `stream`."""
 
 from __future__ import annotations
 
@@ -26,81 +26,83 @@ from agentctl.agent.output import output_schema
 
 from .chunks import REASONING, TEXT, Chunk, Err, Out
 from .json_value import to_json
-from .notes import Clock, Notes, dim
-from .terminal_info import Facts
-from .text_stream import Escaped, Flow, Verbatim
-from .tools import FAILED, ToolNames, call_line, handoff_line, output_line, waiting_line
+from .notes import Notes, RunSummary, dim
+from .terminal_info import TerminalInfo
+from .text_stream import EscapedStream, TextStream, VerbatimStream
+from .tools import FAILED, ToolNames, approval_line, call_line, handoff_line, output_line
 
 if TYPE_CHECKING:
     from agentctl.agent.agent import Agent
 
 LOG_WIDTH = 200
-"""Where a tool line is cut when stderr is no terminal."""
+"""Maximum columns of a tool line when stderr is not a terminal."""
 
 
 class RunText:
-    """`run`: nothing but the live line until the end, then the final output."""
+    """The renderer of `run`: only the live line until the end, then the final output."""
 
-    def __init__(self, facts: Facts, notes: Notes, clock: Clock, *, quiet: bool) -> None:
-        self._facts = facts
+    def __init__(self, terminal: TerminalInfo, notes: Notes, summary: RunSummary, *, quiet: bool) -> None:
+        self._terminal = terminal
         self._notes = notes
-        self._clock = clock
-        self._closes = facts.stderr_is_terminal and not quiet
+        self._summary = summary
+        self._shows_summary = terminal.stderr_is_terminal and not quiet
 
     def feed(self, event: RunEvent) -> list[Chunk]:
-        """Return what the event shows."""
+        """Return the output for an event."""
         chunks = self._notes.feed(event)
-        self._clock.see(event)
+        self._summary.observe(event)
         if isinstance(event, RunFinished) and event.error is None:
             chunks.append(Out(self._output(event.final_output)))
-            if self._closes:
-                chunks.append(Err(_closing(event, self._clock, self._facts, blank=self._facts.stdout_is_terminal)))
+            if self._shows_summary:
+                chunks.append(
+                    Err(_closing(event, self._summary, self._terminal, blank=self._terminal.stdout_is_terminal))
+                )
         return chunks
 
     def _output(self, value: Any) -> str:
-        flow = answer_flow(self._facts, is_markdown=isinstance(value, str))
-        text = final_text(value, indent=2 if self._facts.stdout_is_terminal else None)
-        return flow.feed(text) + flow.close()
+        stream = answer_stream(self._terminal, is_markdown=isinstance(value, str))
+        text = final_text(value, indent=2 if self._terminal.stdout_is_terminal else None)
+        return stream.feed(text) + stream.close()
 
 
 class StreamText:
-    """`stream`: text as it comes on stdout; reasoning, tool calls, their outputs and handoffs on stderr."""
+    """The renderer of `stream`: text deltas on stdout; reasoning, tool calls, outputs and handoffs on stderr."""
 
-    def __init__(self, facts: Facts, notes: Notes, clock: Clock, *, quiet: bool) -> None:
-        self._facts = facts
+    def __init__(self, terminal: TerminalInfo, notes: Notes, summary: RunSummary, *, quiet: bool) -> None:
+        self._terminal = terminal
         self._notes = notes
-        self._clock = clock
+        self._summary = summary
         self._quiet = quiet
         self._tools = ToolNames()
         self._handoffs: dict[str | None, str] = {}
-        """The arguments of the handoffs that were asked for, by their call."""
+        """Call id -> arguments of a requested handoff."""
         self._is_markdown = True
-        self._said: list[str] = []
-        """The text of the response at hand."""
-        self._answer: Flow | None = None
+        self._answer_text: list[str] = []
+        """The text of the current response."""
+        self._answer: TextStream | None = None
         self._answer_key: Any = None
-        self._thoughts: Flow | None = None
-        self._thoughts_key: Any = None
-        self._page = _Page(shares_screen=facts.stdout_is_terminal and facts.stderr_is_terminal)
+        self._reasoning: TextStream | None = None
+        self._reasoning_key: Any = None
+        self._page = _PageLayout(shares_screen=terminal.stdout_is_terminal and terminal.stderr_is_terminal)
 
     def feed(self, event: RunEvent) -> list[Chunk]:
-        """Return what the event shows."""
+        """Return the output for an event."""
         if isinstance(event, RawResponsesStreamEvent):
             return self._wire(event.wire)
-        self._clock.see(event)
+        self._summary.observe(event)
         chunks = self._page.notes(self._notes.feed(event))
         match event:
             case ModelRequested(agent=agent):
-                self._said.clear()
+                self._answer_text.clear()
                 self._is_markdown = _answers_in_text(agent)
             case RunStarted(calls=calls):
-                self._tools.know(calls)
+                self._tools.remember(calls)
             case ModelResponded():
-                chunks += self._end_flows()
+                chunks += self._end_streams()
             case RunItemStreamEvent():
                 chunks += self._item(event)
-            case ApprovalRequired(item=item) if not self._facts.stderr_is_terminal:
-                chunks += self._aside(waiting_line(item, LOG_WIDTH))
+            case ApprovalRequired(item=item) if not self._terminal.stderr_is_terminal:
+                chunks += self._note_line(approval_line(item, LOG_WIDTH))
             case RunFinished():
                 chunks += self._finish(event)
             case _:
@@ -110,99 +112,99 @@ class StreamText:
     def _wire(self, wire: dict[str, Any]) -> list[Chunk]:
         kind = wire.get("type")
         if kind == TEXT:
-            return self._say(wire.get("delta") or "", wire.get("item_id"))
+            return self._add_text(wire.get("delta") or "", wire.get("item_id"))
         if kind in REASONING and not self._quiet:
             key = (wire.get("item_id"), wire.get("summary_index"), wire.get("content_index"))
-            return self._think(wire.get("delta") or "", key)
+            return self._add_reasoning(wire.get("delta") or "", key)
         return []
 
-    def _say(self, text: str, key: Any) -> list[Chunk]:
+    def _add_text(self, text: str, key: Any) -> list[Chunk]:
         ended: list[Chunk] = []
-        if self._answer is None or key != self._answer_key or self._thoughts is not None:
-            ended = self._end_flows()
-            self._answer = answer_flow(self._facts, is_markdown=self._is_markdown)
+        if self._answer is None or key != self._answer_key or self._reasoning is not None:
+            ended = self._end_streams()
+            self._answer = answer_stream(self._terminal, is_markdown=self._is_markdown)
             self._answer_key = key
-            self._page.opens = True
-        self._said.append(text)
-        return ended + self._shown(self._answer.feed(text))
+            self._page.starts_message = True
+        self._answer_text.append(text)
+        return ended + self._answer_chunks(self._answer.feed(text))
 
-    def _shown(self, text: str) -> list[Chunk]:
-        return [*self._notes.answered(), *self._page.out(text)] if text else []
+    def _answer_chunks(self, text: str) -> list[Chunk]:
+        return [*self._notes.clear_status(), *self._page.out(text)] if text else []
 
-    def _think(self, text: str, key: Any) -> list[Chunk]:
+    def _add_reasoning(self, text: str, key: Any) -> list[Chunk]:
         ended: list[Chunk] = []
-        if self._thoughts is None or key != self._thoughts_key:
-            ended = self._end_flows()
-            self._thoughts = thought_flow(self._facts)
-            self._thoughts_key = key
-            self._page.opens = True
-        text = self._thoughts.feed(text)
-        return ended + ([*self._notes.answered(), *self._page.err(text)] if text else [])
+        if self._reasoning is None or key != self._reasoning_key:
+            ended = self._end_streams()
+            self._reasoning = reasoning_stream(self._terminal)
+            self._reasoning_key = key
+            self._page.starts_message = True
+        text = self._reasoning.feed(text)
+        return ended + ([*self._notes.clear_status(), *self._page.err(text)] if text else [])
 
-    def _end_flows(self) -> list[Chunk]:
+    def _end_streams(self) -> list[Chunk]:
         chunks: list[Chunk] = []
-        if self._thoughts is not None:
-            chunks += self._page.err(self._thoughts.close())
-            self._thoughts = None
+        if self._reasoning is not None:
+            chunks += self._page.err(self._reasoning.close())
+            self._reasoning = None
         if self._answer is not None:
-            chunks += self._shown(self._answer.close())
+            chunks += self._answer_chunks(self._answer.close())
             self._answer = None
         return chunks
 
     def _item(self, event: RunItemStreamEvent) -> list[Chunk]:
-        width = self._facts.width() if self._facts.stderr_is_terminal else LOG_WIDTH
+        width = self._terminal.width() if self._terminal.stderr_is_terminal else LOG_WIDTH
         match event.item:
             case MessageOutputItem(wire=wire):
                 text = message_text(wire)
-                if text in "".join(self._said):
+                if text in "".join(self._answer_text):
                     return []
-                return self._say(text, None) + self._end_flows()
+                return self._add_text(text, None) + self._end_streams()
             case ToolCallItem() as item:
-                return self._aside(call_line(self._tools.of_call(item), item, width))
+                return self._note_line(call_line(self._tools.call_name(item), item, width))
             case ToolCallOutputItem() as item:
-                return self._aside(output_line(self._tools.of_output(item), item, width))
+                return self._note_line(output_line(self._tools.output_name(item), item, width))
             case HandoffCallItem(wire=wire) as item:
-                self._tools.of_call(item)
+                self._tools.call_name(item)
                 self._handoffs[item.call_id] = str(wire.get("arguments") or "")
                 return []
             case HandoffOutputItem() as item:
-                return self._aside(handoff_line(self._handoffs.get(item.call_id, ""), item, width))
+                return self._note_line(handoff_line(self._handoffs.get(item.call_id, ""), item, width))
             case _:
                 return []
 
-    def _aside(self, line: str) -> list[Chunk]:
+    def _note_line(self, line: str) -> list[Chunk]:
         if self._quiet:
             return []
-        shown = dim(line, self._facts.color_stderr and not line.startswith(FAILED))
-        return self._page.err(f"{shown}\n")
+        text = dim(line, self._terminal.color_stderr and not line.startswith(FAILED))
+        return self._page.err(f"{text}\n")
 
     def _finish(self, event: RunFinished) -> list[Chunk]:
-        chunks = self._end_flows()
+        chunks = self._end_streams()
         if event.error is not None:
             return chunks
-        if not self._said:
-            # A model that does not stream, or an output that is no message.
-            chunks += self._say(final_text(event.final_output, indent=None), None) + self._end_flows()
-        if self._facts.stderr_is_terminal and not self._quiet:
-            chunks += self._aside(self._clock.closing_line(event, self._facts.width()))
+        if not self._answer_text:
+            # A model that does not stream, or an output that is not a message.
+            chunks += self._add_text(final_text(event.final_output, indent=None), None) + self._end_streams()
+        if self._terminal.stderr_is_terminal and not self._quiet:
+            chunks += self._note_line(self._summary.closing_line(event, self._terminal.width()))
         return chunks
 
 
-class _Page:
-    """Knows what was shown last, so that the two streams read as one page where a terminal shows both."""
+class _PageLayout:
+    """Tracks which stream was written last, so that stdout and stderr read as one page on a shared terminal."""
 
     def __init__(self, *, shares_screen: bool) -> None:
         self._shares_screen = shares_screen
         self._last: Literal["", "out", "err"] = ""
         self._has_out = False
-        self.opens = False
+        self.starts_message = False
         """Whether the next text begins a new message."""
 
     def out(self, text: str) -> list[Chunk]:
-        """Return text for stdout, after a blank line where it begins a new message."""
+        """Return text for stdout, preceded by a blank line if it begins a new message."""
         chunks: list[Chunk] = []
-        if self.opens:
-            self.opens = False
+        if self.starts_message:
+            self.starts_message = False
             if self._last == "err" and self._shares_screen:
                 chunks.append(Err("\n"))
             elif self._has_out:
@@ -213,46 +215,46 @@ class _Page:
         return chunks
 
     def err(self, text: str) -> list[Chunk]:
-        """Return text for stderr, after a blank line where it follows an answer on the same screen."""
+        """Return text for stderr, preceded by a blank line if it follows an answer on the same screen."""
         if not text:
             return []
-        parted = self._shares_screen and (self._last == "out" or (self._last == "err" and self.opens))
-        self._last, self.opens = "err", False
-        return [Err("\n"), Err(text)] if parted else [Err(text)]
+        needs_gap = self._shares_screen and (self._last == "out" or (self._last == "err" and self.starts_message))
+        self._last, self.starts_message = "err", False
+        return [Err("\n"), Err(text)] if needs_gap else [Err(text)]
 
     def notes(self, chunks: list[Chunk]) -> list[Chunk]:
-        """Return notes, after a blank line where they follow an answer on the same screen."""
-        is_said = any(isinstance(chunk, Err) for chunk in chunks)
-        parted = is_said and self._shares_screen and self._last == "out"
-        if is_said:
+        """Return notes, preceded by a blank line if they follow an answer on the same screen."""
+        has_note = any(isinstance(chunk, Err) for chunk in chunks)
+        needs_gap = has_note and self._shares_screen and self._last == "out"
+        if has_note:
             self._last = "err"
-        return [Err("\n"), *chunks] if parted else chunks
+        return [Err("\n"), *chunks] if needs_gap else chunks
 
 
-def answer_flow(facts: Facts, *, is_markdown: bool) -> Flow:
-    """Return the flow for the text of one answer: as it is in a pipe, rendered or at least safe on a terminal."""
-    if not facts.stdout_is_terminal:
-        return Verbatim()
+def answer_stream(terminal: TerminalInfo, *, is_markdown: bool) -> TextStream:
+    """Return the stream for one answer: unchanged text for a pipe, rendered or escaped text for a terminal."""
+    if not terminal.stdout_is_terminal:
+        return VerbatimStream()
     if not is_markdown:
-        return Escaped()
-    # Rich and the Markdown parser, 130 ms: imported where a terminal shows Markdown.
-    from .markdown import MarkdownFlow
+        return EscapedStream()
+    # Rich and the Markdown parser, 130 ms: imported only to show Markdown on a terminal.
+    from .markdown import MarkdownStream
 
-    return MarkdownFlow(width=facts.width, color=facts.color_stdout)
+    return MarkdownStream(width=terminal.width, color=terminal.color_stdout)
 
 
-def thought_flow(facts: Facts) -> Flow:
-    """Return the flow for one summary of the model's reasoning."""
-    if not facts.stderr_is_terminal:
-        return Verbatim()
-    # Rich and the Markdown parser, 130 ms: imported where a terminal shows Markdown.
-    from .markdown import MarkdownFlow
+def reasoning_stream(terminal: TerminalInfo) -> TextStream:
+    """Return the stream for one part of the model's reasoning."""
+    if not terminal.stderr_is_terminal:
+        return VerbatimStream()
+    # Rich and the Markdown parser, 130 ms: imported only to show Markdown on a terminal.
+    from .markdown import MarkdownStream
 
-    return MarkdownFlow(width=facts.width, color=facts.color_stderr, base="dim")
+    return MarkdownStream(width=terminal.width, color=terminal.color_stderr, base="dim")
 
 
 def final_text(value: Any, *, indent: int | None) -> str:
-    """Return the final output of a run as text: text as it is, anything else as JSON."""
+    """Return the final output of a run as text: strings unchanged, other values as JSON."""
     return value if isinstance(value, str) else to_json(value, indent=indent)
 
 
@@ -261,6 +263,6 @@ def _answers_in_text(agent: Agent[Any]) -> bool:
     return schema is None or schema.is_plain_text()
 
 
-def _closing(event: RunFinished, clock: Clock, facts: Facts, *, blank: bool) -> str:
-    line = dim(clock.closing_line(event, facts.width()), facts.color_stderr)
+def _closing(event: RunFinished, summary: RunSummary, terminal: TerminalInfo, *, blank: bool) -> str:
+    line = dim(summary.closing_line(event, terminal.width()), terminal.color_stderr)
     return f"\n{line}\n" if blank else f"{line}\n"

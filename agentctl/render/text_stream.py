@@ -1,4 +1,4 @@
-"""Text as it flows: one message's text in pieces in, what is shown of it out."""
+"""Streams of text: deltas of one message in, text to show out."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from typing import Protocol
 from .escape import escape
 
 
-class Flow(Protocol):
-    """The text of one message on its way to a stream."""
+class TextStream(Protocol):
+    """Converts the text of one message as it arrives."""
 
     def feed(self, text: str) -> str:
-        """Return what can be shown now that this much more has come."""
+        """Return the text to show after another delta."""
 
     def close(self) -> str:
-        """Return what is left to show; all that was shown ends with a line break."""
+        """Return the remaining text; the whole output then ends with a line break, unless it is empty."""
 
 
-class Verbatim:
-    """Text as it is: data for a pipe."""
+class VerbatimStream:
+    """Unchanged text, for a pipe."""
 
     def __init__(self) -> None:
         self._last = ""
 
     def feed(self, text: str) -> str:
-        """Return the text."""
+        """Return the text unchanged."""
         if text:
             self._last = text
         return text
 
     def close(self) -> str:
-        """Return a line break where the text has none at its end."""
+        """Return a line break if the text does not end with one."""
         return "\n" if self._last and not self._last.endswith("\n") else ""
 
 
-class Escaped:
-    """Text as it is, made safe for a terminal."""
+class EscapedStream:
+    """Plain text with control characters escaped, for a terminal."""
 
     def __init__(self) -> None:
-        self._held = ""
-        self._verbatim = Verbatim()
+        self._pending_cr = ""
+        self._verbatim = VerbatimStream()
 
     def feed(self, text: str) -> str:
-        """Return the text with control characters escaped; a CR waits until it is known whether LF follows."""
-        text = self._held + text
-        self._held = "\r" if text.endswith("\r") else ""
+        """Return the escaped text; a final CR is delayed until the next character is known to be LF or not."""
+        text = self._pending_cr + text
+        self._pending_cr = "\r" if text.endswith("\r") else ""
         return self._verbatim.feed(escape(text.removesuffix("\r")))
 
     def close(self) -> str:
-        """Return what was held, and a line break where the text has none at its end."""
-        return self._verbatim.feed(escape(self._held)) + self._verbatim.close()
+        """Return a delayed CR, and a line break if the text does not end with one."""
+        return self._verbatim.feed(escape(self._pending_cr)) + self._verbatim.close()

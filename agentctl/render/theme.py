@@ -1,4 +1,4 @@
-"""How things look: one accent colour and the attributes of a terminal, no backgrounds: light and dark both work."""
+"""Styles: one accent colour and terminal attributes, no backgrounds, for light and dark terminals alike."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ STYLES = {
 
 
 class Painter:
-    """Turns styled text into what a terminal shows; without colour, into plain text."""
+    """Converts styled text to terminal escape sequences, or to plain text without colour."""
 
     def __init__(self, *, color: bool, base: str = "") -> None:
-        """Take whether the terminal has colour, and a style that lies beneath everything."""
+        """Take whether to use colour, and a base style below all others."""
         self.color = color
         self._base = Style.parse(base)
         self._styles = {name: Style.parse(style) for name, style in STYLES.items()}
@@ -50,7 +50,7 @@ class Painter:
         return self._styles[name]
 
     def text(self, text: Text) -> str:
-        """Return one line of text; no spaces at its end, which would do harm when the window is resized."""
+        """Return one line of text without trailing spaces, which would wrap when the window is resized."""
         if not self.color:
             return text.plain.rstrip()
         line = text.copy()
@@ -58,21 +58,21 @@ class Painter:
         return self.segments(line.render(self.console))
 
     def mark(self, text: str, style: str) -> str:
-        """Return a piece of text in one style, spaces included."""
-        return self._painted(text, self._styles[style])
+        """Return text in one style; keeps spaces."""
+        return self._paint(text, self._styles[style])
 
     def line(self, segments: list[Segment]) -> str:
-        """Return a line that Rich laid out, without the spaces at its end."""
-        kept = list(segments)
-        while kept and not kept[-1].text.strip():
-            kept.pop()
-        if kept:
-            kept[-1] = Segment(kept[-1].text.rstrip(), kept[-1].style)
-        return self.segments(kept)
+        """Return a line rendered by Rich, without trailing spaces."""
+        trimmed = list(segments)
+        while trimmed and not trimmed[-1].text.strip():
+            trimmed.pop()
+        if trimmed:
+            trimmed[-1] = Segment(trimmed[-1].text.rstrip(), trimmed[-1].style)
+        return self.segments(trimmed)
 
     def segments(self, segments: Iterable[Segment]) -> str:
-        """Return segments of Rich as text with the codes of their styles."""
-        return "".join(self._painted(segment.text, segment.style or Style.null()) for segment in segments)
+        """Return Rich segments as text with their style codes."""
+        return "".join(self._paint(segment.text, segment.style or Style.null()) for segment in segments)
 
-    def _painted(self, text: str, style: Style) -> str:
+    def _paint(self, text: str, style: Style) -> str:
         return (self._base + style).render(text) if self.color else text

@@ -1,4 +1,4 @@
-"""Tool calls, their outputs and handoffs, each as one compact line."""
+"""One-line summaries of tool calls, tool outputs and handoffs."""
 
 from __future__ import annotations
 
@@ -15,68 +15,68 @@ from .escape import one_line, shorten
 from .json_value import to_json
 
 FAILED = "✗"
-"""What the line of a failed call begins with."""
+"""The first character of the line of a failed call."""
 
-_ASKED = ("action", "operation", "queries", "code", "input")
-"""Where calls of tools other than functions say what is asked for."""
+_ARGUMENT_FIELDS = ("action", "operation", "queries", "code", "input")
+"""The fields that hold the arguments of calls to tools other than functions."""
 
 
 class ToolNames:
-    """Remembers which tool each call is of, since an output names only the call."""
+    """Maps call ids to tool names, since an output names only its call."""
 
     def __init__(self) -> None:
         self._by_call: dict[str, str] = {}
 
-    def know(self, calls: list[ToolCallItem]) -> None:
-        """Remember calls that were shown before, by another process."""
+    def remember(self, calls: list[ToolCallItem]) -> None:
+        """Remember calls that an earlier process has shown."""
         for call in calls:
-            self.of_call(call)
+            self.call_name(call)
 
-    def of_call(self, item: ToolCallItem | HandoffCallItem) -> str:
-        """Return the name of the tool that is called: its own, or the kind of a tool that the service runs."""
+    def call_name(self, item: ToolCallItem | HandoffCallItem) -> str:
+        """Return the name of the called tool, or the type of a tool that the service runs; remembers it by call id."""
         name = item.tool_name or str(item.wire.get("type") or "").removesuffix("_call") or "tool"
         if item.call_id:
             self._by_call[item.call_id] = name
         return name
 
-    def of_output(self, item: ToolCallOutputItem) -> str | None:
-        """Return the name of the tool that gave the output; None where its call was not seen."""
+    def output_name(self, item: ToolCallOutputItem) -> str | None:
+        """Return the name of the tool that returned an output; None if its call is unknown."""
         return self._by_call.get(item.call_id or "")
 
 
 def call_line(name: str, item: ToolCallItem, width: int) -> str:
     """Return a call as `→ name arguments`."""
-    return _fitted(f"→ {name} {_call_arguments(item.wire)}", width)
+    return _fit(f"→ {name} {_call_arguments(item.wire)}", width)
 
 
 def output_line(name: str | None, item: ToolCallOutputItem, width: int) -> str:
-    """Return an output as `← name text`, and as `✗ name …` what a tool says of its failure."""
+    """Return an output as `← name text`, or as `✗ name …` if the call failed."""
     text = _output_text(item.wire.get("output"))
     mark = FAILED if item.failed else "←"
-    return _fitted(f"{mark} {name or 'tool'} {text}", width)
+    return _fit(f"{mark} {name or 'tool'} {text}", width)
 
 
-def waiting_line(item: ToolApprovalItem, width: int) -> str:
-    """Return a call that waits for a yes as `? name waits for approval`."""
-    return _fitted(f"? {item.name} waits for approval", width)
+def approval_line(item: ToolApprovalItem, width: int) -> str:
+    """Return a call that needs approval as `? name waits for approval`."""
+    return _fit(f"? {item.name} waits for approval", width)
 
 
 def handoff_line(arguments: str, item: HandoffOutputItem, width: int) -> str:
-    """Return a handoff as `⇒ agent takes over`, and what it was given with its call, where that is anything."""
-    given = "" if arguments.strip() in ("", "{}") else f" {arguments}"
-    return _fitted(f"⇒ {item.target_agent.name} takes over{given}", width)
+    """Return a handoff as `⇒ agent takes over`, followed by its arguments unless they are empty."""
+    arguments_text = "" if arguments.strip() in ("", "{}") else f" {arguments}"
+    return _fit(f"⇒ {item.target_agent.name} takes over{arguments_text}", width)
 
 
-def _fitted(line: str, width: int) -> str:
-    # What lies beyond the width is not worth escaping; escapes only make text longer.
+def _fit(line: str, width: int) -> str:
+    # Text beyond the width need not be escaped; escaping only makes it longer.
     return shorten(one_line(line[: 4 * width]), width)
 
 
 def _call_arguments(wire: WireItem) -> str:
     if "arguments" in wire:
         return str(wire["arguments"] or "")
-    asked = next((wire[name] for name in _ASKED if wire.get(name)), "")
-    return asked if isinstance(asked, str) else to_json(asked)
+    arguments = next((wire[name] for name in _ARGUMENT_FIELDS if wire.get(name)), "")
+    return arguments if isinstance(arguments, str) else to_json(arguments)
 
 
 def _output_text(output: JSONValue) -> str:
@@ -98,7 +98,7 @@ def _part_text(part: JSONValue) -> str:
 
 
 def _command_text(part: dict[str, JSONValue]) -> str:
-    """Return what a command of a shell tool gave, and how it ended where that was not well."""
+    """Return the output of a shell command, and its exit code or timeout if it failed."""
     outcome = part.get("outcome")
     match outcome:
         case {"type": "timeout"}:

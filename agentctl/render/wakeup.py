@@ -1,4 +1,4 @@
-"""What the writer's thread sleeps on: a bell that others ring, and the news that the reader of stdout went away."""
+"""The wait of the writer's thread: until another thread wakes it, or until the reader of stdout disconnects."""
 
 from __future__ import annotations
 
@@ -12,68 +12,71 @@ from contextlib import suppress
 
 if sys.platform == "win32":
 
-    class Alarm:
-        """A bell; the reader's leaving is only noticed by writing."""
+    class Wakeup:
+        """A wake-up event; a reader that disconnects is noticed only by the next write."""
 
         def __init__(self, *, watched: int) -> None:
-            self._bell = threading.Event()
+            self._event = threading.Event()
 
-        def ring(self) -> None:
-            """Wake the sleeper; ringing before it sleeps is not lost."""
-            self._bell.set()
+        def wake(self) -> None:
+            """Wake the waiting thread, or make its next wait return at once."""
+            self._event.set()
 
         def wait(self, timeout: float | None) -> bool:
-            """Sleep until the bell rings or `timeout` seconds passed; return False."""
-            self._bell.wait(timeout)
-            self._bell.clear()
+            """Wait for `wake`, at most `timeout` seconds; return False."""
+            self._event.wait(timeout)
+            self._event.clear()
             return False
 
         def close(self) -> None:
             """Do nothing."""
 
     def wait_writable(descriptor: int) -> None:
-        """Sleep a moment: there is nothing to ask."""
+        """Sleep briefly: Windows cannot poll the descriptor."""
         time.sleep(0.01)
 
 else:
 
-    class Alarm:
-        """A bell, and an eye on a pipe whose reader may leave."""
+    class Wakeup:
+        """A self-pipe that wakes the waiting thread, polled together with a pipe whose reader may disconnect."""
 
         def __init__(self, *, watched: int) -> None:
-            self._bell, self._rope = os.pipe()
-            os.set_blocking(self._bell, False)
-            os.set_blocking(self._rope, False)
+            self._read_fd, self._write_fd = os.pipe()
+            os.set_blocking(self._read_fd, False)
+            os.set_blocking(self._write_fd, False)
             self._watched = watched
             self._poll = select.poll()
-            self._poll.register(self._bell, select.POLLIN)
+            self._poll.register(self._read_fd, select.POLLIN)
             if _has_reader(watched):
                 self._poll.register(watched, 0)
 
-        def ring(self) -> None:
-            """Wake the sleeper; ringing before it sleeps is not lost."""
-            with suppress(BlockingIOError):  # It rings already.
-                os.write(self._rope, b"\0")
+        def wake(self) -> None:
+            """Wake the waiting thread, or make its next wait return at once."""
+            with suppress(BlockingIOError):  # The pipe is full: a wake-up is pending already.
+                os.write(self._write_fd, b"\0")
 
         def wait(self, timeout: float | None) -> bool:
-            """Sleep until the bell rings, `timeout` seconds passed or the reader left; return whether it left, once."""
-            found = {descriptor for descriptor, _ in self._poll.poll(None if timeout is None else timeout * 1000)}
-            if self._bell in found:
-                os.read(self._bell, 4096)
-            if self._watched not in found:
+            """Wait for `wake` or a disconnect, at most `timeout` seconds.
+
+            Return whether the reader disconnected; this is reported once.
+            """
+            ready = {descriptor for descriptor, _ in self._poll.poll(None if timeout is None else timeout * 1000)}
+            if self._read_fd in ready:
+                os.read(self._read_fd, 4096)
+            if self._watched not in ready:
                 return False
             self._poll.unregister(self._watched)
             return True
 
         def close(self) -> None:
-            """Let go of the bell; it must not be rung again."""
-            if self._bell != -1:
-                os.close(self._bell)
-                os.close(self._rope)
-                self._bell = self._rope = -1
+            """Close the pipe; `wake` must not be called afterwards."""
+            if self._read_fd != -1:
+                os.close(self._read_fd)
+                os.close(self._write_fd)
+                self._read_fd = self._write_fd = -1
 
     def wait_writable(descriptor: int) -> None:
-        """Sleep until a descriptor takes bytes or fails; at most a second, so that the sleeper can be called off."""
+        """Wait until a descriptor accepts bytes or fails; at most a second, so that the caller can be cancelled."""
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT)
         poll.poll(1000)

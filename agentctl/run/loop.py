@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Literal, assert_never
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.events import (
@@ -61,101 +61,113 @@ from .prepare import prepare
 from .result import error_details, finish
 from .steps import FinalOutput, HandOver, Interrupted, NextStep, Plan, decide, final_output_of, plan
 
+if TYPE_CHECKING:
+    from types import TracebackType
+
 
 async def run_loop(
     run: ActiveRun, *, streamed: bool, between_turns: Callable[[], Awaitable[None]] | None = None
 ) -> AsyncGenerator[RunEvent]:
     """Yield the events of a run; the last one is `RunFinished`, which carries the error of a failed run.
 
-    `between_turns` is awaited before each turn but the first: the reader may cancel because of what a turn has shown.
+    `between_turns` is awaited before each turn but the first, so that a reader can cancel because of the last one.
 
     Cancelling the reader cancels the work in progress and raises `CancelledError`, without a last event.
     """
     calls = [item for item in run.history.new_items if isinstance(item, ToolCallItem)]
     yield RunStarted(agent=run.agent, max_turns=run.spec.max_turns, calls=calls)
+    is_stopped = run.stops_after_turn  # A run that is cancelled while its first event is read still has a turn.
     yield AgentUpdatedStreamEvent(run.agent)
-    error: Exception | None = None
-    try:
-        with run.spans.run(run):
-            async with aclosing(_turns(run, streamed=streamed, between_turns=between_turns)) as turns:
-                async for event in turns:
+    failure = _FailureGuard(run)
+    with failure, run.spans.run(run):
+        models, memory = Models(run.config), run.spec.memory
+        if memory is not None:
+            await memory.begin(run)
+        async with aclosing(check_before(run)) as verdicts:
+            async for verdict in verdicts:
+                yield verdict
+        step: NextStep | None = None
+        while not isinstance(step, FinalOutput | Interrupted):
+            if step is not None:
+                if between_turns is not None:
+                    await between_turns()
+                is_stopped = run.stops_after_turn
+            if run.turn.interruptions:
+                answer = await _pending_answer(run)
+            elif is_stopped:
+                raise RunCancelled
+            elif run.spec.max_turns is not None and run.turn.number >= run.spec.max_turns:
+                step = await _handle(MaxTurnsExceeded(f"the run needs more than {run.spec.max_turns} turns"), run)
+                break
+            else:
+                async with aclosing(_begin_turn(run, is_new_agent=step is None or isinstance(step, HandOver))) as begun:
+                    async for event in begun:
+                        yield event
+                call = await _prepare_call(models, run, streamed=streamed)
+                yield ModelRequested(agent=run.agent, model=call.model_name, turn=run.turn.number)
+                # Read here, and not in a generator of its own: each level costs every delta.
+                async with aclosing(call.events) as call_events:
+                    async for call_event in call_events:
+                        if isinstance(call_event, ModelResponse):
+                            call.record(call_event, run)
+                        else:
+                            yield call_event
+                response = call.response
+                await run.hook_calls.llm_end(response)
+                yield ModelResponded(response=response, model=call.model_name, turn=run.turn.number)
+                answer = _read_answer(response, call.request, run)
+                for event in _add_answer(answer, run):
                     yield event
-    except AgentsException as raised:
-        raised.run_data = error_details(run)
-        error = raised
-    except Exception as raised:
-        error = raised
-    except (asyncio.CancelledError, GeneratorExit) as cancelled:
-        if isinstance(cancelled, GeneratorExit) or not is_stray_cancellation():
-            if run.spec.memory is not None:
-                run.abort()
-            raise
-        error = _stray_cancellation(cancelled, run)
-    if run.spec.memory is not None and error is not None:
+            async with aclosing(_follow(answer, run)) as following:
+                async for outcome in following:
+                    if isinstance(outcome, NextStep):
+                        step = outcome
+                    else:
+                        yield outcome
+            if memory is not None and not isinstance(step, FinalOutput | Interrupted):
+                await memory.save(run)
+        async with aclosing(_conclude(step, run)) as events:
+            async for event in events:
+                yield event
+    error = failure.error
+    if error is not None and run.spec.memory is not None:
         error = await run.spec.memory.end(run, error)
     yield finish(run, error)
 
 
-def _stray_cancellation(cancelled: asyncio.CancelledError, run: ActiveRun) -> UserError:
-    """Return the error of a run whose task was not cancelled, but something that it awaited was."""
-    error = UserError("a hook, model or tool function cancelled the run from inside")
-    error.run_data, error.__cause__ = error_details(run), cancelled
-    return error
+class _FailureGuard:
+    """Catches the error that ends a run; lets its cancellation through, and leaves the run ready to be saved."""
 
+    def __init__(self, run: ActiveRun) -> None:
+        self._run = run
+        self.error: Exception | None = None
 
-async def _turns(
-    run: ActiveRun, *, streamed: bool, between_turns: Callable[[], Awaitable[None]] | None
-) -> AsyncGenerator[RunEvent]:
-    models, memory = Models(run.config), run.spec.memory
-    is_stopped = run.stops_after_turn  # A run that is cancelled while its first event is read still has a turn.
-    if memory is not None:
-        await memory.begin(run)
-    async with aclosing(check_before(run)) as verdicts:
-        async for verdict in verdicts:
-            yield verdict
-    step: NextStep | None = None
-    while not isinstance(step, FinalOutput | Interrupted):
-        if step is not None:
-            if between_turns is not None:
-                await between_turns()
-            is_stopped = run.stops_after_turn
-        if run.turn.interruptions:
-            answer = await _pending_answer(run)
-        elif is_stopped:
-            raise RunCancelled
-        elif run.spec.max_turns is not None and run.turn.number >= run.spec.max_turns:
-            step = await _handle(MaxTurnsExceeded(f"the run needs more than {run.spec.max_turns} turns"), run)
-            break
-        else:
-            async with aclosing(_begin_turn(run, is_new_agent=step is None or isinstance(step, HandOver))) as begun:
-                async for event in begun:
-                    yield event
-            call = await _prepare_call(models, run, streamed=streamed)
-            yield ModelRequested(agent=run.agent, model=call.model_name, turn=run.turn.number)
-            # Read here, and not in a generator of its own: each level costs every delta.
-            async with aclosing(call.events) as call_events:
-                async for call_event in call_events:
-                    if isinstance(call_event, ModelResponse):
-                        call.record(call_event, run)
-                    else:
-                        yield call_event
-            response = call.response
-            await run.hook_calls.llm_end(response)
-            yield ModelResponded(response=response, model=call.model_name, turn=run.turn.number)
-            answer = _read_answer(response, call.request, run)
-            for event in _add_answer(answer, run):
-                yield event
-        async with aclosing(_follow(answer, run)) as following:
-            async for outcome in following:
-                if isinstance(outcome, NextStep):
-                    step = outcome
-                else:
-                    yield outcome
-        if memory is not None and not isinstance(step, FinalOutput | Interrupted):
-            await memory.save(run)
-    async with aclosing(_conclude(step, run)) as events:
-        async for event in events:
-            yield event
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        match raised:
+            case None:
+                return False
+            case AgentsException():
+                raised.run_data = error_details(self._run)
+                self.error = raised
+            case Exception():
+                self.error = raised
+            case asyncio.CancelledError() if is_stray_cancellation():
+                self.error = self._stray_cancellation(raised)
+            case asyncio.CancelledError() | GeneratorExit():
+                if self._run.spec.memory is not None:
+                    self._run.abort()
+        return self.error is not None
+
+    def _stray_cancellation(self, raised: asyncio.CancelledError) -> UserError:
+        """Return the error of a run whose task was not cancelled, but something that it awaited was."""
+        error = UserError("a hook, model or tool function cancelled the run from inside")
+        error.run_data, error.__cause__ = error_details(self._run), raised
+        return error
 
 
 async def _conclude(step: FinalOutput | Interrupted, run: ActiveRun) -> AsyncGenerator[RunEvent]:

@@ -195,8 +195,8 @@ async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
     if paused is not None:
         active = paused.copy().attach_to(active)
     try:
-        async with aclosing(run_loop(active, streamed=run.hear is not None)) as events:
-            end = await (_read_to_end(events) if run.hear is None else _read_with_listener(events, run))
+        async with aclosing(run_loop(active, streamed=run.on_event is not None)) as events:
+            end = await (_read_to_end(events) if run.on_event is None else _read_with_listener(events, run))
         if end is not None and end.error is not None:
             raise end.error
     finally:
@@ -234,7 +234,7 @@ async def _read_to_end(events: AsyncGenerator[RunEvent]) -> RunFinished | None:
 async def _read_with_listener(events: AsyncGenerator[RunEvent], run: NestedRun) -> RunFinished | None:
     """Read the run to its end; a task beside it passes the events to the listener, one after the other."""
     end: RunFinished | None = None
-    waiting: asyncio.Queue[tuple[StreamEvent, Agent[Any]] | None] = asyncio.Queue(run.most_unheard or 0)
+    waiting: asyncio.Queue[tuple[StreamEvent, Agent[Any]] | None] = asyncio.Queue(run.max_pending_events or 0)
     agent = run.agent
     async with asyncio.TaskGroup() as group:
         group.create_task(_notify(waiting, run), name=f"events of {agent.name}")
@@ -251,9 +251,9 @@ async def _read_with_listener(events: AsyncGenerator[RunEvent], run: NestedRun) 
 
 
 async def _notify(waiting: asyncio.Queue[tuple[StreamEvent, Agent[Any]] | None], run: NestedRun) -> None:
-    assert run.hear is not None
+    assert run.on_event is not None
     while (event := await waiting.get()) is not None:
-        await run.hear(*event)
+        await run.on_event(*event)
 
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""Test doubles that ship: a model that follows a script, for tests without keys and network."""
+"""Test doubles for users: a scripted model, for tests without keys and network."""
 
 from typing import TYPE_CHECKING
 

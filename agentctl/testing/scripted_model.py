@@ -1,4 +1,4 @@
-"""A model that follows a script, and remembers how it was called."""
+"""A model that plays a script and records its calls."""
 
 from __future__ import annotations
 
@@ -20,48 +20,48 @@ if TYPE_CHECKING:
     from agentctl.agent.retry import ModelRetryAdvice, ModelRetryAdviceRequest
 
 ModelCall: TypeAlias = ModelRequest
-"""What the model was called with."""
+"""The request of one call."""
 
 
 class ModelScriptError(Exception):
-    """The script and the run do not fit each other."""
+    """Base class for mismatches between the script and the run."""
 
 
 class InvalidModelStep(ModelScriptError):
-    """A step of the script is of no kind that can be played."""
+    """A step of the script is invalid."""
 
 
 class UnexpectedModelCall(ModelScriptError):
-    """The model was called more often than the script has steps."""
+    """The model was called more often than the script allows."""
 
 
 class UnconsumedModelSteps(ModelScriptError):
-    """The script has steps that no call has used."""
+    """The script has unused steps."""
 
 
 @dataclass
 class ModelStep:
-    """What one call gives: an output, or an error, or whatever a function of the call says."""
+    """The result of one call: an output, an error, or the step that a responder returns."""
 
     output: Sequence[Any] | str | None = None
-    """The items of the response, as JSON or as `openai` objects; a text is one message."""
+    """Items of the response, as JSON or as `openai` objects; a string is one message."""
     usage: Usage | None = None
     """None is the default of the model."""
     response_id: str | None = None
-    """None is one of its own for each call."""
+    """None generates one for each call."""
     request_id: str | None = None
     raw_usage: dict[str, Any] | None = None
-    """The usage as the service words it, over that of `usage`."""
+    """Usage in the service's form, which overrides fields of `usage`."""
     error: Exception | None = None
     """Raised in place of a response, or after `stream_events`."""
     responder: ModelResponder | None = None
-    """Called with the call, may be async: returns the step to play in place of this one."""
+    """Called with the request, may be async: returns the step to play instead."""
     stream_events: Sequence[Any] | ModelStreamFactory | None = None
-    """The events to stream, in place of those that fit `output`, or a function of the call that streams them."""
+    """Events to stream instead of those for `output`, or a function of the request that streams them."""
     retry_advice: ModelRetryAdvice | None = None
-    """What the model knows of the error."""
+    """The model's retry advice for the error."""
     incomplete: str | None = None
-    """Makes the response an incomplete one, for this reason."""
+    """Makes the response incomplete with this reason."""
 
 
 class ModelStepSpec(TypedDict, total=False):
@@ -82,14 +82,14 @@ class ModelStepSpec(TypedDict, total=False):
 ModelScriptItem: TypeAlias = (
     "ModelStep | ModelStepSpec | ModelResponse | str | Sequence[Any] | Exception | ModelResponder"
 )
-"""A step, or short for one: a whole response, a text, a list of items, an error to raise, a responder."""
+"""A step, or a shorthand for one: a response, a string, a list of items, an error to raise, a responder."""
 
 ModelResponder: TypeAlias = "Callable[[ModelCall], ModelScriptItem | Awaitable[ModelScriptItem]]"
 ModelStreamFactory: TypeAlias = Callable[[ModelCall], AsyncIterator[Any]]
 
 
 class ScriptedModel(WireModel):
-    """Plays one step of its script for each call, over the wire form that real models use.
+    """Plays one step of its script per call, in the wire format of real models.
 
     With `emit_traces` its calls have spans.
     """
@@ -114,27 +114,27 @@ class ScriptedModel(WireModel):
 
     @property
     def traced_as(self) -> Literal["generation"] | None:
-        """What a call is in a trace: a generation, or nothing."""
+        """The kind of a call's span: a generation, or none."""
         return "generation" if self._emits_traces else None
 
     @property
     def calls(self) -> tuple[ModelCall, ...]:
-        """What the model was called with, call by call."""
+        """The requests so far, in order."""
         return tuple(self._calls)
 
     @property
     def first_call(self) -> ModelCall | None:
-        """The first call, if there was one."""
+        """The first request, None without any."""
         return self._calls[0] if self._calls else None
 
     @property
     def last_call(self) -> ModelCall | None:
-        """The newest call, if there was one."""
+        """The most recent request, None without any."""
         return self._calls[-1] if self._calls else None
 
     @property
     def remaining_steps(self) -> int:
-        """How many steps no call has used."""
+        """Number of unused steps."""
         return len(self._steps)
 
     def enqueue(self, step: ModelScriptItem) -> None:
@@ -146,13 +146,14 @@ class ScriptedModel(WireModel):
         self._steps.extend(_step(item) for item in steps)
 
     def set_default_usage(self, usage: Usage | None) -> None:
-        """Give every further response that names no usage this one."""
+        """Set the usage of further steps without one of their own."""
         self._usage = usage
 
     def assert_complete(self) -> None:
-        """Raise `UnconsumedModelSteps` if a step of the script was not used."""
+        """Raise `UnconsumedModelSteps` if the script has unused steps."""
         if self._steps:
-            raise UnconsumedModelSteps(f"{len(self._steps)} steps of the script were not used")
+            steps = "1 step" if len(self._steps) == 1 else f"{len(self._steps)} steps"
+            raise UnconsumedModelSteps(f"the script has {steps} left")
 
     def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
         """Return the advice of the step that failed."""
@@ -163,19 +164,19 @@ class ScriptedModel(WireModel):
         """Yield the events of the next step.
 
         Raises:
-            UnexpectedModelCall: the script is at its end.
+            UnexpectedModelCall: the script has no steps left.
         """
         self._calls.append(request)
         if not self._steps:
-            raise UnexpectedModelCall(f"call {len(self._calls)} of the model, and the script has no step for it")
+            raise UnexpectedModelCall(f"the script has no step for model call {len(self._calls)}")
         step = self._steps.popleft()
         while step.responder is not None:
-            answer = step.responder(request)
-            step = _step(await answer if isinstance(answer, Awaitable) else answer)
+            result = step.responder(request)
+            step = _step(await result if isinstance(result, Awaitable) else result)
         if callable(step.stream_events):
-            given = step.stream_events(request)
-            async with aclosing(given) if isinstance(given, AsyncGenerator) else nullcontext():
-                async for event in given:
+            events = step.stream_events(request)
+            async with aclosing(events) if isinstance(events, AsyncGenerator) else nullcontext():
+                async for event in events:
                     yield to_wire(event)
         else:
             for event in self._events(step):
@@ -197,10 +198,10 @@ class ScriptedModel(WireModel):
             usage={**usage.to_wire(), **(step.raw_usage or {})},
             incomplete=step.incomplete,
         )
-        return (_measured(event, step) if event["type"] in TERMINAL else event for event in events)
+        return (_with_request_id(event, step) if event["type"] in TERMINAL else event for event in events)
 
 
-def _measured(event: WireEvent, step: ModelStep) -> WireEvent:
+def _with_request_id(event: WireEvent, step: ModelStep) -> WireEvent:
     return {**event, "response": MeasuredResponse(event["response"], request_id=step.request_id)}
 
 
@@ -217,17 +218,17 @@ def _step(item: object) -> ModelStep:
         case dict():
             known = {field.name for field in fields(ModelStep)}
             if unknown := sorted(set(item) - known):
-                raise InvalidModelStep(f"a step has no field {unknown[0]!r}; a list of items is one step")
+                raise InvalidModelStep(f"a step has no field {unknown[0]!r}; pass items in a list")
             step = ModelStep(**item)
         case _ if callable(item):
             step = ModelStep(responder=item)
         case _:
             raise InvalidModelStep(
-                f"a step is a ModelStep or a dict of one, a ModelResponse, a text, a list of items, an error or a "
-                f"function, not {item!r}"
+                "a step must be a ModelStep, a dict with its fields, a ModelResponse, a string, a list of items, an "
+                f"exception or a function, not {item!r}"
             )
     if step.retry_advice is not None and step.error is None:
-        raise InvalidModelStep("a step with retry_advice has an error that it is about")
+        raise InvalidModelStep("a step with retry_advice needs an error")
     return step
 
 

@@ -1,4 +1,4 @@
-"""Output items as the service writes them, and the events that a response made of them streams."""
+"""Output items in the service's format, and the event stream of a response that contains them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def function_call(
     item_id: str | None = None,
     namespace: str | None = None,
 ) -> WireItem:
-    """Return a call of a function tool; arguments given as text are taken as they are, JSON or not."""
+    """Return a call of a function tool; string arguments are passed unchanged, even if they are not JSON."""
     in_namespace = {} if namespace is None else {"namespace": namespace}
     return {
         "type": "function_call",
@@ -46,7 +46,7 @@ def function_call(
 def response_events(
     output: list[WireItem], *, response_id: str, usage: dict[str, Any], incomplete: str | None = None
 ) -> Iterator[WireEvent]:
-    """Yield the events of a response with this output: text word by word, anything else whole."""
+    """Yield the events of a response with this output, with messages streamed word by word."""
     response: dict[str, Any] = {"id": response_id, "object": "response", "status": "in_progress", "output": []}
     number = count()
 

@@ -1,4 +1,4 @@
-"""Rules of `--allow` and `--deny`: which calls are decided about before anybody is asked."""
+"""Rules of `--allow` and `--deny`, which decide about tool calls before anything else does."""
 
 from __future__ import annotations
 
@@ -11,82 +11,82 @@ from agentctl.agent.items.run_items import ToolApprovalItem
 from agentctl.render.calls import command_lines
 
 _CHAINING = frozenset(";&|<>`$()\n\r")
-"""What makes one command line of several, or of another one."""
+"""Characters that let one command line run several commands, or another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`TOOL[:PATTERN]`: a shell-style pattern for the name of the tool, and one for what it is called with."""
+    """`TOOL[:PATTERN]`: a shell-style pattern for the tool's name, and one for the call."""
 
     tool: str
     pattern: str | None
 
     @classmethod
     def of(cls, text: str) -> Rule:
-        """Return the rule that a text spells.
+        """Parse a rule.
 
         Raises:
-            ValueError: it names no tool, or its pattern is empty.
+            ValueError: the text names no tool, or its pattern is empty.
         """
         tool, colon, pattern = text.partition(":")
         if not tool or (colon and not pattern):
             raise ValueError(f"{text!r} is not TOOL or TOOL:PATTERN, as in 'read_*' or 'shell:git status*'")
         return cls(tool, pattern if colon else None)
 
-    def names(self, item: ToolApprovalItem) -> bool:
-        """Return whether the rule is about the tool of a call; one of an MCP server is `server.tool`, too."""
+    def matches_tool(self, item: ToolApprovalItem) -> bool:
+        """Return whether the rule applies to the tool of a call; a tool of an MCP server is also `server.tool`."""
         server = item.wire.get("server_label")
         names = (item.name or "", *((f"{server}.{item.name}",) if isinstance(server, str) else ()))
         return any(fnmatchcase(name, self.tool) for name in names)
 
-    def fits(self, text: str) -> bool:
-        """Return whether the pattern fits what is asked for."""
+    def matches(self, text: str) -> bool:
+        """Return whether the pattern matches a call's text."""
         return self.pattern is None or fnmatchcase(text, self.pattern)
 
-    def fits_alone(self, command: str) -> bool:
-        """Return whether the pattern fits a command line that runs nothing else beside what the pattern spells."""
+    def matches_command(self, command: str) -> bool:
+        """Return whether the pattern matches a command line that runs no other command than the pattern spells."""
         if self.pattern is None or self.pattern == "*":
             return True
-        return self.fits(command) and not (_CHAINING & set(command)) - set(self.pattern)
+        return self.matches(command) and not (_CHAINING & set(command)) - set(self.pattern)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """All rules of a run; where one allows and one denies, the call is denied."""
+    """All rules of a run; a call that is both allowed and denied is denied."""
 
     allow: tuple[Rule, ...] = ()
     deny: tuple[Rule, ...] = ()
 
     @classmethod
     def of(cls, *, allow: Iterable[str], deny: Iterable[str]) -> Rules:
-        """Return the rules that texts spell.
+        """Parse rules.
 
         Raises:
-            ValueError: one spells none.
+            ValueError: a text is not a rule.
         """
         return cls(allow=tuple(map(Rule.of, allow)), deny=tuple(map(Rule.of, deny)))
 
     def verdict(self, item: ToolApprovalItem) -> bool | None:
-        """Return whether a call may run; None where no rule says.
+        """Return whether a call is allowed; None if no rule applies.
 
-        Of a shell's several command lines each must be allowed, and none denied.
+        Of several command lines in one call, all must be allowed and none denied.
         """
         commands = command_lines(item.wire)
-        texts = commands or [_asked(item)]
-        if any(rule.names(item) and any(map(rule.fits, texts)) for rule in self.deny):
+        texts = commands or [_call_text(item)]
+        if any(rule.matches_tool(item) and any(map(rule.matches, texts)) for rule in self.deny):
             return False
-        rules = [rule for rule in self.allow if rule.names(item)]
+        rules = [rule for rule in self.allow if rule.matches_tool(item)]
         if commands:
-            allowed = all(any(rule.fits_alone(text) for rule in rules) for text in commands)
+            allowed = all(any(rule.matches_command(text) for rule in rules) for text in commands)
         else:
-            allowed = any(rule.fits(texts[0]) for rule in rules)
+            allowed = any(rule.matches(texts[0]) for rule in rules)
         return True if allowed else None
 
 
-def _asked(item: ToolApprovalItem) -> str:
-    """Return what a call asks for as the patterns see it: JSON in one form, whatever spaces the model wrote.
+def _call_text(item: ToolApprovalItem) -> str:
+    """Return the text of a call that patterns match: its arguments as JSON with uniform spacing.
 
-    A patch is its operation and path: `update_file docs/index.md`.
+    The text of a patch is its operation and path: `update_file docs/index.md`.
     """
     operation = item.wire.get("operation")
     if isinstance(operation, dict):

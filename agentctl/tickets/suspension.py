@@ -1,131 +1,102 @@
-"""A run put aside in a ticket, and taken up again: with what was said for it, and only if it is still the same."""
+"""A run suspended in a ticket, and restored from it if neither its agents nor its source have changed."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import Any
 
-from agentctl._dataclass import dataclass
-from agentctl.agent.wire import JSONValue
-from agentctl.definitions.fingerprint import Fingerprint, changes, fingerprint_of, source_digest
-from agentctl.definitions.reference import settled, source_of
-from agentctl.errors import ConfigurationError, RunSuspended
-from agentctl.launch.job import Job
-from agentctl.profile.load import Loaded
-from agentctl.profile.reference import NameReference, parse_reference
-from agentctl.profile.resolve import FLAG
+from agentctl.agent.agent import Agent
+from agentctl.definitions.fingerprint import Fingerprint, changes, fingerprint_of
+from agentctl.errors import ConfigurationError, UserError
+from agentctl.run.state.document import ContextDeserializer, ContextSerializer
 from agentctl.run.state.run_state import RunState
 
-from .approver import Decision, Key, key_of
-from .store import TicketStore
-from .ticket import Call, Ticket, may_keep
-
-_LIMITS = ("max_turns", "max_tokens_total")
-"""Limits hold for the whole run, whoever set them."""
+from .ticket import CallDecision, CallKey, Ticket, TicketCall, call_key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspension:
-    """Puts a run aside."""
+async def suspend_run(
+    state: RunState,
+    agent: Agent[Any],
+    *,
+    lifetime: timedelta,
+    model: str | None,
+    source: str,
+    decisions: Mapping[CallKey, CallDecision],
+    context_serializer: ContextSerializer | None = None,
+    strict_context: bool = False,
+) -> Ticket:
+    """Return a new ticket for a run that waits for approval.
 
-    store: TicketStore
-    also: Path | None
-    """A file for the ticket, beside the state folder."""
-    loaded: Loaded
-    job: Job
-    instructions: str | None
-    session: str | None
-
-    async def __call__(self, state: RunState, decided: dict[Key, Decision]) -> RunSuspended:
-        """Write the ticket, and return how the run ended.
-
-        Raises:
-            ConfigurationError: there is no place for the ticket.
-            OSError: it cannot be written.
-        """
-        waiting = state.get_interruptions()
-        reference, now = self.loaded.settings.agent, datetime.now(UTC)
-        ticket = Ticket(
-            id=f"tk_{os.urandom(8).hex()}",
-            created=now,
-            expires=now + timedelta(seconds=self.loaded.settings.ticket_lifetime),
-            agent=None if reference is None else settled(reference, self.loaded),
-            instructions=self.instructions,
-            session=self.session,
-            settings=_said(self.loaded),
-            fingerprint=await _fingerprint(self.job, self.loaded),
-            calls=tuple(Call.of(item, decided.get(key_of(item))) for item in waiting),
-            state=state.to_json(),
-        )
-        name = self.store.add(ticket, also=self.also)
-        return RunSuspended(name, [item for item in waiting if key_of(item) not in decided])
-
-
-def check_code(ticket: Ticket, loaded: Loaded, store: TicketStore, *, is_named: bool) -> None:
-    """See, before any code is imported, that it is the code of the ticket, and that the user wants it to run.
-
-    `is_named`: the command line names the agent. A ticket that was written elsewhere names no code by itself.
+    `agent` is the first agent of the run, its MCP servers connected; `model` overrides the models of all agents;
+    `source` is the digest of the Python file that defines them, empty without one.
 
     Raises:
-        ConfigurationError: the source has changed, or the ticket is not one of ours and nobody named the agent.
+        UserError: no call of the run waits for approval, or `RunState.to_json` refuses its context or input.
+        Exception: an MCP server failed to list its tools.
     """
-    reference = loaded.settings.agent
-    names_code = reference is not None and not isinstance(parse_reference(reference), NameReference)
-    if names_code and not is_named and not store.is_own(ticket):
-        raise ConfigurationError(
-            f"ticket {ticket.id} was not written here, and names code: name it yourself, with `-a {reference}`"
-        )
-    if _source(loaded) != ticket.fingerprint.source:
-        raise _misfit(ticket, ["the source of the agent"])
+    waiting = state.get_interruptions()
+    if not waiting:
+        raise UserError("no call of this run waits for approval: only an interrupted run can be suspended")
+    now = datetime.now(UTC)
+    return Ticket(
+        id=f"tk_{os.urandom(8).hex()}",
+        created=now,
+        expires=now + lifetime,
+        fingerprint=await fingerprint_of(agent, model=model, source=source),
+        calls=tuple(TicketCall.of(item, decisions.get(call_key(item))) for item in waiting),
+        state=state.to_json(context_serializer=context_serializer, strict_context=strict_context),
+    )
 
 
-async def taken_up(job: Job, ticket: Ticket, loaded: Loaded) -> Job:
-    """Return the job that goes on with the run of a ticket; its prompt joins it.
+async def restore_run(
+    ticket: Ticket,
+    agent: Agent[Any],
+    *,
+    model: str | None,
+    source: str,
+    context_override: Any = None,
+    context_deserializer: ContextDeserializer | None = None,
+    strict_context: bool = False,
+) -> RunState:
+    """Return the run of a ticket, without the ticket's decisions; the parameters are those of `suspend_run`.
 
     Raises:
-        ConfigurationError: what the run was begun with has changed, or the ticket shows other calls than its run has.
-        UserError: somebody tampered with the run.
+        ConfigurationError: the agents or their source have changed, or the ticket lists other calls than its run.
+        UserError: the state was tampered with, or its context cannot be restored.
+        Exception: an MCP server failed to list its tools.
     """
-    await job.servers.attach(job.agent)
-    if changed := changes(ticket.fingerprint, await _fingerprint(job, loaded)):
-        raise _misfit(ticket, changed)
-    state = await RunState.from_json(job.agent, {**ticket.state, "max_turns": job.max_turns})
-    waiting = [Call.of(item, None) for item in state.get_interruptions()]
-    if waiting != list(ticket.undecided().calls):
+    check_fingerprint(ticket, await fingerprint_of(agent, model=model, source=source))
+    state = await RunState.from_json(
+        agent,
+        ticket.state,
+        context_override=context_override,
+        context_deserializer=context_deserializer,
+        strict_context=strict_context,
+    )
+    waiting = [TicketCall.of(item, None) for item in state.get_interruptions()]
+    if waiting != list(ticket.without_decisions().calls):
         raise ConfigurationError(f"ticket {ticket.id} shows other calls than its run would make: it was tampered with")
-    if job.prompt:
-        assert isinstance(job.prompt, str)
-        state.add_input(job.prompt)
-    return replace(job, prompt=state)
+    return state
 
 
-def decisions_of(ticket: Ticket) -> dict[Key, Decision]:
-    """Return what was decided about the calls of a ticket."""
-    return {call.key: call.decision for call in ticket.calls if call.decision is not None}
+async def check_restorable(ticket: Ticket, agent: Agent[Any]) -> None:
+    """Check that the run of a new ticket can be restored from this agent.
+
+    Raises:
+        UserError: it leads to no agent, or to several, of a name in the run.
+    """
+    await RunState.from_json(agent, ticket.state)
 
 
-def _said(loaded: Loaded) -> Mapping[str, JSONValue]:
-    """Return what was said for this run, by a flag or a variable, and the limits."""
-    return {
-        name: value.value
-        for name, value in loaded.settings.values.items()
-        if (name in _LIMITS or value.origin == FLAG or value.origin.startswith("AGENTCTL_"))
-        and may_keep(name, value.value)
-    }
+def check_fingerprint(ticket: Ticket, now: Fingerprint) -> None:
+    """Compare the fingerprint of a ticket with the current one.
 
-
-async def _fingerprint(job: Job, loaded: Loaded) -> Fingerprint:
-    model = job.config.model
-    return await fingerprint_of(job.agent, model=model if isinstance(model, str) else None, source=_source(loaded))
-
-
-def _source(loaded: Loaded) -> str:
-    reference = loaded.settings.agent
-    return source_digest(None if reference is None else source_of(reference, loaded))
-
-
-def _misfit(ticket: Ticket, changed: list[str]) -> ConfigurationError:
-    return ConfigurationError(f"ticket {ticket.id} no longer fits; changed since: {', '.join(changed)}")
+    Raises:
+        ConfigurationError: they differ; the message says in what.
+    """
+    if changed := changes(ticket.fingerprint, now):
+        raise ConfigurationError(
+            f"ticket {ticket.id} no longer matches the agent; changed since it was written: {', '.join(changed)}"
+        )

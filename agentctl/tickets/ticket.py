@@ -1,54 +1,92 @@
-"""The ticket of a suspended run: all that it takes to go on with it elsewhere, and what was decided meanwhile."""
+"""The ticket of a suspended run: its state, the calls that wait for approval, and the decisions about them."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.agent import Agent
 from agentctl.agent.items.run_items import ToolApprovalItem
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.definitions.fingerprint import PARTS, Fingerprint
 from agentctl.errors import ConfigurationError, UserError
 from agentctl.profile.dotted import split
-from agentctl.profile.keys import check_entry, find
+from agentctl.profile.keys import check_entry, find_setting
 from agentctl.redaction import redact
 from agentctl.run.state.reader import Fields
 
-from .approver import Decision, Key, key_of
+if TYPE_CHECKING:
+    from agentctl.run.state.run_state import RunState
 
 VERSION = 1
+"""The version of the file format."""
 
 _ID = re.compile("tk_[0-9a-f]{16}")
 
 _ALSO_KEPT = ("transport", "api")
-"""Settings that a project file may not have, and a ticket may: they choose neither endpoint nor key."""
+"""Settings that a project file cannot have, and a ticket can: they choose neither endpoint nor key."""
+
+CallKey: TypeAlias = tuple[str, str, str]
+"""Names of agent and tool, and the id of the call."""
+
+
+def call_key(item: ToolApprovalItem) -> CallKey:
+    """Return the key that identifies a call within its run."""
+    return item.agent.name, item.name or "", item.call_id or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A call that waits, and what was decided about it."""
+class CallDecision:
+    """The approval or rejection of a tool call."""
+
+    approved: bool
+    always: bool = False
+    """Whether the decision also applies to all further calls of the tool by this agent in this run."""
+    message: str | None = None
+    """The output that the model gets for a rejected call; None for the default one."""
+
+    def apply(self, item: ToolApprovalItem, state: RunState) -> None:
+        """Approve or reject a call that waits in a state."""
+        if self.approved:
+            state.approve(item, self.always)
+        else:
+            state.reject(item, self.always, rejection_message=self.message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketCall:
+    """A tool call that waits for approval, and the decision about it."""
 
     agent: str
+    """The name of the agent that makes the call."""
     tool: str
+    """The name of the tool."""
     call_id: str
     item: WireItem
-    """The call as the API has it."""
-    decision: Decision | None = None
+    """The call, in the form of the API."""
+    decision: CallDecision | None = None
+    """None while the call is undecided."""
 
     @classmethod
-    def of(cls, item: ToolApprovalItem, decision: Decision | None) -> Call:
-        """Return a call that waits in a run."""
-        agent, tool, call_id = key_of(item)
+    def of(cls, item: ToolApprovalItem, decision: CallDecision | None) -> TicketCall:
+        """Return the call of an interruption."""
+        agent, tool, call_id = call_key(item)
         return cls(agent=agent, tool=tool, call_id=call_id, item=item.wire, decision=decision)
 
     @property
-    def key(self) -> Key:
-        """What names it among the calls of a run."""
+    def key(self) -> CallKey:
+        """The key that identifies the call within its run."""
         return self.agent, self.tool, self.call_id
+
+    @property
+    def arguments(self) -> str | None:
+        """The arguments as JSON text; for a shell its action, for a patch its operation."""
+        return ToolApprovalItem(Agent(name=self.agent), self.item, self.tool).arguments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,86 +94,85 @@ class Ticket:
     """A suspended run."""
 
     id: str
+    """`tk_` and 16 hexadecimal digits."""
     created: datetime
     expires: datetime
-    agent: str | None
-    """The reference of the agent; None is the plain assistant."""
-    instructions: str | None
-    """Those that the command line gave."""
-    session: str | None
-    """The conversation that it is part of."""
-    settings: Mapping[str, JSONValue]
-    """What was said for the run, by dotted key."""
+    """The end of its lifetime, with a time zone."""
+    agent: str | None = None
+    """The agent's reference on the command line, such as `deploy.py:agent`; None if it has none."""
+    instructions: str | None = None
+    """The instructions given on the command line."""
+    session: str | None = None
+    """The id of the command line's session."""
+    settings: Mapping[str, JSONValue] = field(default_factory=dict)
+    """The command line's settings for this run, by dotted key."""
     fingerprint: Fingerprint
-    calls: tuple[Call, ...]
+    """Digests of the agents and of their source."""
+    calls: tuple[TicketCall, ...]
+    """All calls that wait for approval, decided or not."""
     state: dict[str, JSONValue]
-    """The run, as `RunState.to_json` gives it."""
+    """The run, in the form of `RunState.to_json`."""
 
     @property
-    def waits_for(self) -> tuple[Call, ...]:
-        """The calls about which nobody has decided."""
+    def agent_name(self) -> str:
+        """The name of the run's first agent."""
+        return next(iter(self.fingerprint.agents), "")
+
+    @property
+    def undecided_calls(self) -> tuple[TicketCall, ...]:
+        """The calls without a decision."""
         return tuple(call for call in self.calls if call.decision is None)
 
-    def decided(self, keys: Iterable[Key], decision: Decision) -> Ticket:
-        """Return the ticket with a decision about some of its calls."""
-        wanted = set(keys)
-        calls = (replace(call, decision=decision) if call.key in wanted else call for call in self.calls)
+    @property
+    def decisions(self) -> dict[CallKey, CallDecision]:
+        """The decisions, by call."""
+        return {call.key: call.decision for call in self.calls if call.decision is not None}
+
+    def find_call(self, call: TicketCall | str) -> TicketCall:
+        """Return a call of the ticket, given its id or the call itself, which may be of an older copy of the ticket.
+
+        Raises:
+            UserError: no call of the ticket matches, or calls of several agents have this id.
+        """
+        if isinstance(call, TicketCall):
+            found = [each for each in self.calls if each.key == call.key]
+        else:
+            found = [each for each in self.calls if each.call_id == call]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UserError(f"ticket {self.id} has {len(found)} calls with the id {call!r}: pass one of Ticket.calls")
+        known = ", ".join(repr(each.call_id) for each in self.calls)
+        unknown = call.call_id if isinstance(call, TicketCall) else call
+        raise UserError(f"ticket {self.id} has no call {unknown!r}; its calls: {known}")
+
+    def with_decision(self, keys: Iterable[CallKey], decision: CallDecision) -> Ticket:
+        """Return a copy with a decision about some of its calls."""
+        decided = set(keys)
+        calls = (replace(call, decision=decision) if call.key in decided else call for call in self.calls)
         return replace(self, calls=tuple(calls))
 
-    def undecided(self) -> Ticket:
-        """Return the ticket as it is without any decision."""
+    def without_decisions(self) -> Ticket:
+        """Return a copy in which every call is undecided."""
         return replace(self, calls=tuple(replace(call, decision=None) for call in self.calls))
 
     def has_expired(self, now: datetime) -> bool:
-        """Return whether it is too late to go on."""
+        """Return whether the lifetime has ended."""
         return now >= self.expires
 
-    def encoded(self) -> bytes:
-        """Return the content of its file, without any secret."""
-        return json.dumps(_redacted(_json(self)), ensure_ascii=False, indent=1).encode(errors="surrogatepass") + b"\n"
+    def to_bytes(self) -> bytes:
+        """Return the content of the ticket's file, with secrets redacted."""
+        return json.dumps(_redact(_to_json(self)), ensure_ascii=False, indent=1).encode(errors="surrogatepass") + b"\n"
 
 
-def may_keep(name: str, value: JSONValue) -> bool:
-    """Return whether a ticket may hold a setting: none that chooses an endpoint, a key, or who approves.
+def can_keep(name: str, value: JSONValue) -> bool:
+    """Return whether a ticket can contain a setting: none that chooses an endpoint, a key or the approval policy.
 
-    That a run is not traced is kept, and that it is, never.
+    A ticket can turn tracing off, but not on.
     """
     if name == "trace.enabled":
         return value is False
-    return name in _ALSO_KEPT or (name != "agent" and find(split(name)).in_project)
-
-
-def read_ticket(data: bytes, place: str) -> Ticket:
-    """Return the ticket in a file's content.
-
-    Raises:
-        ConfigurationError: it is none, of another version, or somebody tampered with it.
-    """
-    try:
-        fields = Fields(json.loads(data), "the ticket")
-        version = fields.value("version")
-        if version != VERSION or isinstance(version, bool):
-            raise ConfigurationError(f"{place}: is a ticket of version {version!r}; this agentctl reads {VERSION}")
-        return _ticket(fields)
-    except ConfigurationError:
-        raise
-    except (UserError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{place}: is no ticket, or was tampered with: {error}") from error
-
-
-def _ticket(fields: Fields) -> Ticket:
-    return Ticket(
-        id=_checked_id(fields.text("id")),
-        created=_time(fields.text("created")),
-        expires=_time(fields.text("expires")),
-        agent=fields.optional("agent", str),
-        instructions=fields.optional("instructions", str),
-        session=fields.optional("session", str),
-        settings=_settings(fields.optional("settings", dict) or {}),
-        fingerprint=_fingerprint(fields.inner("fingerprint")),
-        calls=tuple(map(_call, fields.inners("calls"))),
-        state=fields.optional("state", dict) or {},
-    )
+    return name in _ALSO_KEPT or (name != "agent" and find_setting(split(name)).in_project)
 
 
 def is_id(text: str) -> bool:
@@ -143,48 +180,95 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def _checked_id(text: str) -> str:
+def read_ticket(data: bytes, place: str) -> Ticket:
+    """Return the ticket in the content of a file; `place` names the file in messages.
+
+    Raises:
+        ConfigurationError: the content is not a ticket, has another version, or was tampered with.
+    """
+    try:
+        fields = Fields(json.loads(data), "the ticket")
+        version = fields.value("version")
+        if version != VERSION or isinstance(version, bool):
+            raise ConfigurationError(
+                f"{place}: is a ticket of version {version!r}; this agentctl reads version {VERSION}"
+            )
+        return _read_ticket(fields)
+    except ConfigurationError:
+        raise
+    except (UserError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{place}: is not a ticket, or was tampered with: {error}") from error
+
+
+def call_json(call: TicketCall) -> dict[str, JSONValue]:
+    """Return a call as JSON, as in the file of the ticket."""
+    return {
+        "agent": call.agent,
+        "tool": call.tool,
+        "call_id": call.call_id,
+        "item": call.item,
+        "decision": None if call.decision is None else asdict(call.decision),
+    }
+
+
+def _read_ticket(fields: Fields) -> Ticket:
+    return Ticket(
+        id=_check_id(fields.text("id")),
+        created=_read_time(fields.text("created")),
+        expires=_read_time(fields.text("expires")),
+        agent=fields.optional("agent", str),
+        instructions=fields.optional("instructions", str),
+        session=fields.optional("session", str),
+        settings=_check_settings(fields.optional("settings", dict) or {}),
+        fingerprint=_read_fingerprint(fields.inner("fingerprint")),
+        calls=tuple(map(_read_call, fields.inners("calls"))),
+        state=fields.optional("state", dict) or {},
+    )
+
+
+def _check_id(text: str) -> str:
     if not is_id(text):
-        raise ValueError(f"{text!r} is no id of a ticket")
+        raise ValueError(f"{text!r} is not the id of a ticket")
     return text
 
 
-def _time(text: str) -> datetime:
+def _read_time(text: str) -> datetime:
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
     return time
 
 
-def _settings(given: dict[str, JSONValue]) -> dict[str, JSONValue]:
-    for name, value in given.items():
-        if not may_keep(name, value):
+def _check_settings(settings: dict[str, JSONValue]) -> dict[str, JSONValue]:
+    for name, value in settings.items():
+        if not can_keep(name, value):
             raise ValueError(f"a ticket may not set {name!r}")
         check_entry(split(name), value)
-    return given
+    return settings
 
 
-def _fingerprint(fields: Fields) -> Fingerprint:
+def _read_fingerprint(fields: Fields) -> Fingerprint:
     agents = {name: {kind: inner.text(kind) for kind in PARTS} for name, inner in fields.inner("agents").inner_items()}
     return Fingerprint(source=fields.text("source"), agents=agents)
 
 
-def _call(fields: Fields) -> Call:
-    decided = fields.inner("decision") if fields.optional("decision", dict) is not None else None
-    return Call(
+def _read_call(fields: Fields) -> TicketCall:
+    return TicketCall(
         agent=fields.text("agent"),
         tool=fields.text("tool"),
         call_id=fields.text("call_id"),
         item=fields.optional("item", dict) or {},
-        decision=None
-        if decided is None
-        else Decision(
-            approved=decided.flag("approved"), always=decided.flag("always"), message=decided.optional("message", str)
-        ),
+        decision=None if fields.optional("decision", dict) is None else _read_decision(fields.inner("decision")),
     )
 
 
-def _json(ticket: Ticket) -> dict[str, JSONValue]:
+def _read_decision(fields: Fields) -> CallDecision:
+    return CallDecision(
+        approved=fields.flag("approved"), always=fields.flag("always"), message=fields.optional("message", str)
+    )
+
+
+def _to_json(ticket: Ticket) -> dict[str, JSONValue]:
     return {
         "version": VERSION,
         "id": ticket.id,
@@ -203,24 +287,13 @@ def _json(ticket: Ticket) -> dict[str, JSONValue]:
     }
 
 
-def call_json(call: Call) -> dict[str, JSONValue]:
-    """Return a call as a ticket, and what is printed of one, have it."""
-    return {
-        "agent": call.agent,
-        "tool": call.tool,
-        "call_id": call.call_id,
-        "item": call.item,
-        "decision": None if call.decision is None else asdict(call.decision),
-    }
-
-
-def _redacted(value: JSONValue) -> JSONValue:
+def _redact(value: JSONValue) -> JSONValue:
     match value:
         case str():
             return redact(value)
         case list():
-            return [_redacted(each) for each in value]
+            return [_redact(each) for each in value]
         case dict():
-            return {name: _redacted(each) for name, each in value.items()}
+            return {name: _redact(each) for name, each in value.items()}
         case _:
             return value

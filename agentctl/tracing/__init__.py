@@ -1,4 +1,4 @@
-"""Tracing: what a run did, as a tree of spans, told to processors as it happens: a lazy facade."""
+"""Tracing: runs as trees of spans, delivered to processors as they happen: a lazy facade."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Handing traces and spans to an exporter in batches, from a thread of our own: the run never waits for it."""
+"""Export of traces and spans in batches, in a background thread, so that runs never wait for it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .processor_interface import TracingExporter, TracingProcessor
 if TYPE_CHECKING:
     from .spans import Span, Trace
 
-_SHORTEST_DELAY = 0.01
-"""Seconds between two looks at the queue, at least: without a pause a thread would keep a whole core busy."""
+_MIN_DELAY = 0.01
+"""Minimum seconds between two checks of the queue, so that the thread does not spin."""
 
 
 class BatchTraceProcessor(TracingProcessor):
-    """Keeps traces that begin and spans that end, and exports them now and then; beyond its limit it drops them.
+    """A processor that queues started traces and ended spans and exports them in batches; a full queue drops them.
 
-    Its thread begins with the first of them, and ends with the process, however much an exporter hangs.
+    Its thread starts with the first item, and never keeps the process from exiting, even if an exporter hangs.
     """
 
     def __init__(
@@ -36,68 +36,69 @@ class BatchTraceProcessor(TracingProcessor):
         schedule_delay: float = 5.0,
         export_trigger_ratio: float = 0.7,
     ) -> None:
-        """Export after `schedule_delay` seconds, or sooner: once the queue is filled to `export_trigger_ratio`."""
+        """Export every `schedule_delay` seconds, or as soon as the queue is filled to `export_trigger_ratio`."""
         self.dropped = 0
-        """How many traces and spans came to a full queue, were kept at the end, or met an exporter that failed."""
+        """Number of traces and spans lost to a full queue, the end of the process, or a failed exporter."""
         self._exporter = exporter
         self._limit = max_queue_size
         self._batch_size = max_batch_size
-        self._delay = max(schedule_delay, _SHORTEST_DELAY)
+        self._delay = max(schedule_delay, _MIN_DELAY)
         self._trigger = max(1, int(max_queue_size * export_trigger_ratio))
-        self._begin()
+        self._reset()
         _processors.add(self)
 
     def on_trace_start(self, trace: Trace) -> None:
-        """Keep the trace."""
+        """Queue the trace."""
         self.take(trace)
 
     def on_trace_end(self, trace: Trace) -> None:
-        """Do nothing: the trace was kept when it began."""
+        """Do nothing: the trace was queued at its start."""
 
     def on_span_start(self, span: Span[Any]) -> None:
-        """Do nothing: a span is kept when it has ended."""
+        """Do nothing: the span is queued at its end."""
 
     def on_span_end(self, span: Span[Any]) -> None:
-        """Keep the span."""
+        """Queue the span."""
         self.take(span)
 
     def take(self, item: Trace | Span[Any]) -> None:
-        """Keep a trace or span that is to be exported."""
-        kept = len(self._queue)
-        if kept >= self._limit or self._has_ended:
-            self._drop(1, "it has ended" if self._has_ended else f"its queue is full ({self._limit})")
+        """Queue a trace or span for export."""
+        queued = len(self._queue)
+        if queued >= self._limit or self._has_ended:
+            reason = "the processor was shut down" if self._has_ended else f"the queue of {self._limit} is full"
+            self._drop(1, reason)
             return
         self._queue.append(item)
         if self._thread is None:
             self._start()
-        elif kept + 1 == self._trigger:
+        elif queued + 1 == self._trigger:
             self._wake.set()
 
     def force_flush(self) -> None:
-        """Export in the caller's thread all that is kept, after what is being exported now."""
+        """Export the queue in the caller's thread, after any export in progress."""
         self._export_all()
 
     def shutdown(self, timeout: float | None = None) -> None:
-        """Export all that is kept and take no more; what is not sent after so many seconds is given up."""
+        """Stop accepting items and export the queue; after `timeout` seconds the rest is dropped."""
         self.begin_shutdown()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
             if thread.is_alive():
-                self._drop(len(self._queue) + self._in_hand, "the process ends before they were exported")
+                self._drop(len(self._queue) + self._exporting_count, "the process exited before they were exported")
 
     def begin_shutdown(self) -> None:
-        """Begin to export all that is kept, and take no more."""
+        """Stop accepting items and start exporting the queue."""
         self._has_ended = True
         self._wake.set()
 
     def forget(self) -> None:
-        """Begin anew in a forked process: thread and traces are those of the other."""
-        self._begin()
+        """Reset in a forked process, since thread and queue belong to the parent."""
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self._queue: deque[Trace | Span[Any]] = deque()
-        self._in_hand = 0
+        self._exporting_count = 0
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._counting = threading.Lock()
@@ -108,8 +109,8 @@ class BatchTraceProcessor(TracingProcessor):
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                thread = threading.Thread(target=self._work, name="export of traces", daemon=True)
-                with suppress(RuntimeError):  # The process ends.
+                thread = threading.Thread(target=self._work, name="trace export", daemon=True)
+                with suppress(RuntimeError):  # The interpreter is shutting down.
                     thread.start()
                     self._thread = thread
 
@@ -118,18 +119,18 @@ class BatchTraceProcessor(TracingProcessor):
             self._wake.wait(self._delay)
             self._wake.clear()
             self._export_all()
-        self._export_all()  # What was taken just before the end.
+        self._export_all()  # Items that were queued just before the end.
         self._exporter.close()
 
     def _export_all(self) -> None:
         with self._exporting:
             while batch := self._next_batch():
-                self._in_hand = len(batch)
+                self._exporting_count = len(batch)
                 try:
                     self._exporter.export(batch)
                 except Exception as error:
                     self._drop(len(batch), f"the exporter failed: {type(error).__name__}: {error}")
-                self._in_hand = 0
+                self._exporting_count = 0
 
     def _next_batch(self) -> list[Trace | Span[Any]]:
         batch: list[Trace | Span[Any]] = []
@@ -137,13 +138,13 @@ class BatchTraceProcessor(TracingProcessor):
             batch.append(self._queue.popleft())
         return batch
 
-    def _drop(self, count: int, why: str) -> None:
-        """Count what is lost, and say why the first time."""
+    def _drop(self, count: int, reason: str) -> None:
+        """Count lost items, and log the reason the first time."""
         with self._counting:
             is_first = not self.dropped
             self.dropped += count
         if is_first and count:
-            logger.warning("traces and spans are dropped: %s", redact(why))
+            logger.warning("traces and spans are dropped: %s", redact(reason))
 
 
 _processors: weakref.WeakSet[BatchTraceProcessor] = weakref.WeakSet()

@@ -1,4 +1,4 @@
-"""Traces and spans as users make them: `with trace("my workflow"):`, `with custom_span("my work"):`."""
+"""Functions that create traces and spans: `with trace("my workflow"):`, `with custom_span("my work"):`."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def trace(
     tracing: TracingConfig | None = None,
     disabled: bool = False,
 ) -> Trace:
-    """Return a new trace, to be used in a `with` statement, or begun and ended by hand.
+    """Return a new trace, for use in a `with` statement or with explicit `start` and `finish`.
 
-    `group_id` is what several traces have in common, a conversation for instance.
+    `group_id` is shared by related traces, for instance those of one conversation.
     """
     provider = get_trace_provider()
     if provider.get_current_trace() is not None:
-        logger.warning("the trace %r begins inside another trace; a span is what divides a trace", workflow_name)
+        logger.warning("trace %r starts inside another trace; use a span to structure a trace", workflow_name)
     return provider.create_trace(workflow_name, trace_id, group_id, metadata, disabled, tracing)
 
 
 class TraceCtxManager:
-    """Is in a new trace while it is entered, unless there is a current one: what every run does."""
+    """A context manager that starts a new trace unless there is a current one; every run uses it."""
 
     def __init__(
         self,
@@ -60,13 +60,13 @@ class TraceCtxManager:
         tracing: TracingConfig | None,
         disabled: bool,
     ) -> None:
-        self._given = (workflow_name, trace_id, group_id, metadata, disabled, tracing)
+        self._arguments = (workflow_name, trace_id, group_id, metadata, disabled, tracing)
         self._trace: Trace | None = None
 
     def __enter__(self) -> Self:
         provider = get_trace_provider()
         if provider.get_current_trace() is None:
-            self._trace = provider.create_trace(*self._given)
+            self._trace = provider.create_trace(*self._arguments)
             self._trace.start(mark_as_current=True)
         return self
 
@@ -86,7 +86,7 @@ def agent_span(
     parent: Trace | Span[Any] | None = None,
     disabled: bool = False,
 ) -> Span[AgentSpanData]:
-    """Return a new span of an agent that has the word."""
+    """Return a new span for an agent."""
     data = AgentSpanData(name, handoffs, tools, output_type)
     return get_trace_provider().create_span(data, span_id, parent, disabled)
 
@@ -99,7 +99,7 @@ def function_span(
     parent: Trace | Span[Any] | None = None,
     disabled: bool = False,
 ) -> Span[FunctionSpanData]:
-    """Return a new span of a tool call."""
+    """Return a new span for a tool call."""
     return get_trace_provider().create_span(FunctionSpanData(name, input, output), span_id, parent, disabled)
 
 
@@ -113,7 +113,7 @@ def generation_span(
     parent: Trace | Span[Any] | None = None,
     disabled: bool = False,
 ) -> Span[GenerationSpanData]:
-    """Return a new span of a model that generates."""
+    """Return a new span for a model call."""
     data = GenerationSpanData(input, output, model, model_config, usage)
     return get_trace_provider().create_span(data, span_id, parent, disabled)
 
@@ -124,7 +124,7 @@ def response_span(
     parent: Trace | Span[Any] | None = None,
     disabled: bool = False,
 ) -> Span[ResponseSpanData]:
-    """Return a new span of a model of the Responses API that answers."""
+    """Return a new span for a model call to the Responses API."""
     return get_trace_provider().create_span(ResponseSpanData(response), span_id, parent, disabled)
 
 
@@ -135,7 +135,7 @@ def handoff_span(
     parent: Trace | Span[Any] | None = None,
     disabled: bool = False,
 ) -> Span[HandoffSpanData]:
-    """Return a new span of a handoff."""
+    """Return a new span for a handoff."""
     return get_trace_provider().create_span(HandoffSpanData(from_agent, to_agent), span_id, parent, disabled)
 
 
@@ -146,7 +146,7 @@ def guardrail_span(
     parent: Trace | Span[Any] | None = None,
     disabled: bool = False,
 ) -> Span[GuardrailSpanData]:
-    """Return a new span of a guardrail that checks."""
+    """Return a new span for a guardrail."""
     return get_trace_provider().create_span(GuardrailSpanData(name, triggered), span_id, parent, disabled)
 
 
@@ -157,7 +157,7 @@ def custom_span(
     parent: Trace | Span[Any] | None = None,
     disabled: bool = False,
 ) -> Span[CustomSpanData]:
-    """Return a new span of work of your own."""
+    """Return a new span for custom work."""
     return get_trace_provider().create_span(CustomSpanData(name, data or {}), span_id, parent, disabled)
 
 
@@ -168,7 +168,7 @@ def mcp_tools_span(
     parent: Trace | Span[Any] | None = None,
     disabled: bool = False,
 ) -> Span[MCPListToolsSpanData]:
-    """Return a new span of an MCP server that lists its tools."""
+    """Return a new span for listing the tools of an MCP server."""
     return get_trace_provider().create_span(MCPListToolsSpanData(server, result), span_id, parent, disabled)
 
 
@@ -183,7 +183,7 @@ def speech_span(
     parent: Trace | Span[Any] | None = None,
     disabled: bool = False,
 ) -> Span[SpeechSpanData]:
-    """Return a new span of text that becomes speech."""
+    """Return a new span for text-to-speech."""
     data = SpeechSpanData(input, output, output_format, model, model_config, first_content_at)
     return get_trace_provider().create_span(data, span_id, parent, disabled)
 
@@ -194,7 +194,7 @@ def speech_group_span(
     parent: Trace | Span[Any] | None = None,
     disabled: bool = False,
 ) -> Span[SpeechGroupSpanData]:
-    """Return a new span of several pieces of speech."""
+    """Return a new span that groups spans of speech."""
     return get_trace_provider().create_span(SpeechGroupSpanData(input), span_id, parent, disabled)
 
 
@@ -208,7 +208,7 @@ def transcription_span(
     parent: Trace | Span[Any] | None = None,
     disabled: bool = False,
 ) -> Span[TranscriptionSpanData]:
-    """Return a new span of speech that becomes text."""
+    """Return a new span for speech-to-text."""
     data = TranscriptionSpanData(input, input_format, output, model, model_config)
     return get_trace_provider().create_span(data, span_id, parent, disabled)
 
@@ -220,22 +220,22 @@ def turn_span(
     parent: Trace | Span[Any] | None = None,
     disabled: bool = False,
 ) -> Span[TurnSpanData]:
-    """Return a new span of a turn."""
+    """Return a new span for a turn."""
     return get_trace_provider().create_span(TurnSpanData(turn, agent_name), span_id, parent, disabled)
 
 
 def task_span(
     name: str, span_id: str | None = None, parent: Trace | Span[Any] | None = None, disabled: bool = False
 ) -> Span[TaskSpanData]:
-    """Return a new span of a whole run."""
+    """Return a new span for a run."""
     return get_trace_provider().create_span(TaskSpanData(name), span_id, parent, disabled)
 
 
 def gen_trace_id() -> str:
-    """Return a new id for a trace."""
+    """Return a new trace id."""
     return get_trace_provider().gen_trace_id()
 
 
 def gen_span_id() -> str:
-    """Return a new id for a span."""
+    """Return a new span id."""
     return get_trace_provider().gen_span_id()

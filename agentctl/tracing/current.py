@@ -1,4 +1,4 @@
-"""The trace and the span that work is part of: each task and thread has its own."""
+"""The current trace and span, in context variables of the task or thread."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ current_span: ContextVar[Span[Any] | None] = ContextVar("current_span", default=
 
 
 def get_current_trace() -> Trace | None:
-    """Return the trace that we are in, None outside any."""
+    """Return the current trace, None outside any."""
     return current_trace.get()
 
 
 def get_current_span() -> Span[Any] | None:
-    """Return the span that we are in, None outside any."""
+    """Return the current span, None outside any."""
     return current_span.get()

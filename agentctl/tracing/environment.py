@@ -1,4 +1,4 @@
-"""The endpoint of OpenAI's traces, and the environment variable that disables tracing."""
+"""The endpoint of OpenAI's traces API, and the environment variable that disables tracing."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ ENDPOINT = "https://api.openai.com/v1/traces/ingest"
 """The traces API of OpenAI."""
 
 DISABLE = "OPENAI_AGENTS_DISABLE_TRACING"
-"""The variable that disables tracing in a process."""
+"""Environment variable that disables tracing."""
 
 
 def is_disabled_by(environ: Mapping[str, str]) -> bool:

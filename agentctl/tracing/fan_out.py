@@ -1,4 +1,4 @@
-"""Telling several processors: each in a thread of its own, so that none of them harms what is traced."""
+"""Delivery of trace events to several processors, each in a thread of its own, isolated from the traced code."""
 
 from __future__ import annotations
 
@@ -17,147 +17,148 @@ from .processor_interface import TracingProcessor
 if TYPE_CHECKING:
     from .spans import Span, Trace
 
-News: TypeAlias = Callable[[TracingProcessor], None]
+Notification: TypeAlias = Callable[[TracingProcessor], None]
+"""Calls a method of a processor."""
 
-PATIENCE = 0.25
-"""Seconds that the work waits for a processor, once: after that it is told of everything later."""
+DELIVERY_TIMEOUT = 0.25
+"""Seconds that the traced code waits for a processor; after one timeout, deliveries to it are asynchronous."""
 
-SHUTDOWN = 2.0
-"""Seconds that the end of the process waits for all processors together."""
+SHUTDOWN_TIMEOUT = 2.0
+"""Seconds that the exit of the process waits for all processors together."""
 
-_LONGEST_QUEUE = 8192
+_MAX_QUEUE = 8192
 
 
 class FanOut(TracingProcessor):
-    """Tells several processors, in order; none of them hears of the failure of another."""
+    """Delivers to several processors, in order; a failure of one does not affect the others."""
 
     def __init__(self) -> None:
-        self._all: tuple[Told, ...] = ()
+        self._all: tuple[Delivery, ...] = ()
         self._batches: tuple[BatchTraceProcessor, ...] = ()
-        """Those that only take note, and only of what they export: told without detours."""
-        self._others: tuple[ToldInThread, ...] = ()
+        """Batch processors, which only queue items, and are called directly."""
+        self._threaded: tuple[ThreadedDelivery, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self._all)
 
-    def set(self, *told: Told) -> None:
-        """Tell these from now on, and nobody else."""
-        self._all = told
-        self._batches = tuple(one.processor for one in told if isinstance(one, ToldAtOnce))
-        self._others = tuple(one for one in told if isinstance(one, ToldInThread))
+    def set(self, *deliveries: Delivery) -> None:
+        """Replace the processors."""
+        self._all = deliveries
+        self._batches = tuple(each.processor for each in deliveries if isinstance(each, DirectDelivery))
+        self._threaded = tuple(each for each in deliveries if isinstance(each, ThreadedDelivery))
 
     def on_trace_start(self, trace: Trace) -> None:
-        """Tell every processor."""
+        """Deliver the event to every processor."""
         for batch in self._batches:
             batch.take(trace)
-        for one in self._others:
-            one.tell(lambda processor: processor.on_trace_start(trace))
+        for each in self._threaded:
+            each.deliver(lambda processor: processor.on_trace_start(trace))
 
     def on_trace_end(self, trace: Trace) -> None:
-        """Tell every processor that wants to know."""
-        for one in self._others:
-            one.tell(lambda processor: processor.on_trace_end(trace))
+        """Deliver the event to every processor except batch processors, which ignore it."""
+        for each in self._threaded:
+            each.deliver(lambda processor: processor.on_trace_end(trace))
 
     def on_span_start(self, span: Span[Any]) -> None:
-        """Tell every processor that wants to know."""
-        for one in self._others:
-            one.tell(lambda processor: processor.on_span_start(span))
+        """Deliver the event to every processor except batch processors, which ignore it."""
+        for each in self._threaded:
+            each.deliver(lambda processor: processor.on_span_start(span))
 
     def on_span_end(self, span: Span[Any]) -> None:
-        """Tell every processor."""
+        """Deliver the event to every processor."""
         for batch in self._batches:
             batch.take(span)
-        for one in self._others:
-            one.tell(lambda processor: processor.on_span_end(span))
+        for each in self._threaded:
+            each.deliver(lambda processor: processor.on_span_end(span))
 
     def shutdown(self) -> None:
-        """Have every processor finish, and wait no longer than `SHUTDOWN`."""
-        deadline = time.monotonic() + SHUTDOWN
-        ended = self._all
+        """Shut down every processor, and wait at most `SHUTDOWN_TIMEOUT` seconds."""
+        deadline = time.monotonic() + SHUTDOWN_TIMEOUT
+        deliveries = self._all
         self.set()
-        for one in ended:
-            one.begin_shutdown()
-        for one in ended:
-            one.wait(deadline)
+        for each in deliveries:
+            each.begin_shutdown()
+        for each in deliveries:
+            each.wait(deadline)
 
     def force_flush(self) -> None:
-        """Have every processor pass on what it keeps, and wait for it."""
-        for one in self._all:
-            one.flush()
+        """Flush every processor, and wait for it."""
+        for each in self._all:
+            each.flush()
 
 
-class ToldAtOnce:
-    """A batch processor, which only takes note: told in the thread that does the work."""
+class DirectDelivery:
+    """Delivery to a batch processor, which only queues items: in the thread of the traced code."""
 
     def __init__(self, processor: BatchTraceProcessor) -> None:
         self.processor = processor
 
     def flush(self) -> None:
-        """Have it export what it keeps, and wait for that."""
+        """Flush the processor, and wait for it."""
         self.processor.force_flush()
 
     def begin_shutdown(self) -> None:
-        """Have it finish."""
+        """Start the shutdown of the processor."""
         self.processor.begin_shutdown()
 
     def wait(self, deadline: float) -> None:
-        """Wait until it has finished, or it is too late."""
+        """Wait until the shutdown is complete, at most until the deadline."""
         self.processor.shutdown(max(0.0, deadline - time.monotonic()))
 
 
-class ToldInThread:
-    """A processor of the user's: told in a daemon thread, and waited for as long as it is quick."""
+class ThreadedDelivery:
+    """Delivery to a user's processor: in a daemon thread, synchronous as long as the processor is fast."""
 
     def __init__(self, processor: TracingProcessor) -> None:
         self._processor = processor
-        self._news: SimpleQueue[tuple[News, threading.Lock]] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Notification, threading.Lock]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._is_slow = False
         self._has_failed = False
         self._end: threading.Lock | None = None
         self.dropped = 0
-        """How much it was never told, since it was too slow."""
+        """Number of notifications that were dropped because the processor was too slow."""
 
-    def tell(self, news: News) -> None:
-        """Tell the processor; wait for it unless it has been slow before."""
-        if self._is_slow and self._news.qsize() >= _LONGEST_QUEUE:
+    def deliver(self, notification: Notification) -> None:
+        """Notify the processor, and wait for it unless it has been slow before."""
+        if self._is_slow and self._queue.qsize() >= _MAX_QUEUE:
             if not self.dropped:
-                self._log("is too slow: some of what is traced, it is not told")
+                self._log("is too slow and misses some traces and spans")
             self.dropped += 1
             return
-        done = self._hand_over(news)
-        if not self._is_slow and not done.acquire(timeout=PATIENCE):
+        done = self._enqueue(notification)
+        if not self._is_slow and not done.acquire(timeout=DELIVERY_TIMEOUT):
             self._is_slow = True
-            self._log(f"took longer than {PATIENCE:g} s; the run goes on, and it is told later")
+            self._log(f"took longer than {DELIVERY_TIMEOUT:g} s; the run no longer waits for it")
 
     def flush(self) -> None:
-        """Have it pass on what it keeps, and wait for that."""
-        self._hand_over(lambda processor: processor.force_flush()).acquire()
+        """Flush the processor, and wait for it."""
+        self._enqueue(lambda processor: processor.force_flush()).acquire()
 
     def begin_shutdown(self) -> None:
-        """Have it finish."""
-        self._end = self._hand_over(lambda processor: processor.shutdown())
+        """Start the shutdown of the processor."""
+        self._end = self._enqueue(lambda processor: processor.shutdown())
 
     def wait(self, deadline: float) -> None:
-        """Wait until it has finished, or it is too late."""
+        """Wait until the shutdown is complete, at most until the deadline."""
         assert self._end is not None
         if not self._end.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            self._log("has not finished; the process ends without it")
+            self._log("did not finish in time; the process exits without it")
 
-    def _hand_over(self, news: News) -> threading.Lock:
-        """Queue news, and return a lock that opens once the processor was told."""
+    def _enqueue(self, notification: Notification) -> threading.Lock:
+        """Queue a notification, and return a lock that is released once it was delivered."""
         done = threading.Lock()
-        is_its_own = threading.current_thread() is self._thread  # It traces something itself.
-        if is_its_own or not (self._has_thread() or self._start()):
-            self._tell_now(news)
+        is_own_thread = threading.current_thread() is self._thread  # The processor traces something itself.
+        if is_own_thread or not (self._has_thread() or self._start()):
+            self._notify(notification)
             return done
         done.acquire()
-        self._news.put((news, done))
+        self._queue.put((notification, done))
         return done
 
     def _has_thread(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()  # In a forked process it is not.
+        return self._thread is not None and self._thread.is_alive()  # It is not in a forked process.
 
     def _start(self) -> bool:
         with self._starting:
@@ -166,34 +167,34 @@ class ToldInThread:
                 self._thread = threading.Thread(target=self._work, name=name, daemon=True)
                 try:
                     self._thread.start()
-                except RuntimeError:  # The process ends.
+                except RuntimeError:  # The interpreter is shutting down.
                     return False
         return True
 
     def _work(self) -> None:
         while True:
-            news, done = self._news.get()
-            self._tell_now(news)
+            notification, done = self._queue.get()
+            self._notify(notification)
             done.release()
-            del news
+            del notification
 
-    def _tell_now(self, news: News) -> None:
-        """Tell the processor; what it raises is logged the first time."""
+    def _notify(self, notification: Notification) -> None:
+        """Call the processor; its first exception is logged."""
         try:
-            news(self._processor)
+            notification(self._processor)
         except Exception as error:
             if not self._has_failed:
                 self._has_failed = True
-                self._log(f"failed; the run goes on: {type(error).__name__}: {redact(str(error))}")
-                logger.debug("where it failed", exc_info=error)
+                self._log(f"failed; the run continues: {type(error).__name__}: {redact(str(error))}")
+                logger.debug("traceback of the failure", exc_info=error)
 
-    def _log(self, what: str) -> None:
-        logger.error("trace processor %s %s", type(self._processor).__name__, what)
-
-
-Told: TypeAlias = ToldAtOnce | ToldInThread
+    def _log(self, problem: str) -> None:
+        logger.error("trace processor %s %s", type(self._processor).__name__, problem)
 
 
-def told(processor: TracingProcessor) -> Told:
-    """Return a processor as it is told."""
-    return ToldAtOnce(processor) if type(processor) is BatchTraceProcessor else ToldInThread(processor)
+Delivery: TypeAlias = DirectDelivery | ThreadedDelivery
+
+
+def delivery_to(processor: TracingProcessor) -> Delivery:
+    """Return the kind of delivery for a processor."""
+    return DirectDelivery(processor) if type(processor) is BatchTraceProcessor else ThreadedDelivery(processor)

@@ -1,4 +1,4 @@
-"""What is told of traces and spans: the seam where they are kept, shown or sent."""
+"""Interfaces of trace processors and exporters, which store, show or send traces and spans."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ if TYPE_CHECKING:
 
 
 class TracingProcessor(abc.ABC):
-    """Is told of every trace and span as it begins and ends, of one thing after the other, in a thread of its own.
+    """Receives every start and end of a trace or span, one at a time, in a thread of its own.
 
-    What it raises is logged, and harms nothing. The work waits for it, but not for one that takes its time: that one is
-    told later.
+    Its exceptions are logged and affect nothing else. The traced code waits for each delivery, but not for a slow
+    processor, which receives them later.
     """
 
     @abc.abstractmethod
     def on_trace_start(self, trace: Trace) -> None:
-        """Take note that a trace begins."""
+        """Handle the start of a trace."""
 
     @abc.abstractmethod
     def on_trace_end(self, trace: Trace) -> None:
-        """Take note that a trace has ended."""
+        """Handle the end of a trace."""
 
     @abc.abstractmethod
     def on_span_start(self, span: Span[Any]) -> None:
-        """Take note that a span begins."""
+        """Handle the start of a span."""
 
     @abc.abstractmethod
     def on_span_end(self, span: Span[Any]) -> None:
-        """Take note that a span has ended, and its data is whole."""
+        """Handle the end of a span, whose data is now complete."""
 
     @abc.abstractmethod
     def shutdown(self) -> None:
-        """Finish what is under way: the process ends."""
+        """Finish pending work, since the process exits."""
 
     @abc.abstractmethod
     def force_flush(self) -> None:
-        """Pass on now what was kept for later."""
+        """Process buffered items immediately."""
 
 
 class TracingExporter(abc.ABC):
-    """Takes traces and spans out of the process: a `BatchTraceProcessor` calls it in a thread of its own."""
+    """Sends or writes traces and spans; a `BatchTraceProcessor` calls it in its own thread."""
 
     @abc.abstractmethod
     def export(self, items: list[Trace | Span[Any]]) -> None:
-        """Send, write or keep what has been traced."""
+        """Send, write or store traces and spans."""
 
     def close(self) -> None:  # noqa: B027  # optional to override
-        """Let go of connections and files: nothing more is exported."""
+        """Close connections and files; nothing more is exported."""

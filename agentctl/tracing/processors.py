@@ -1,4 +1,4 @@
-"""Processors and exporters that ship, under the SDK's path, and the one that a process has from the start."""
+"""The built-in processors and exporters, under the SDK's path, and the default processor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from agentctl.net.options import HttpOptions
 
 from .batch import BatchTraceProcessor
-from .export import PATIENCE, BackendSpanExporter, ConsoleSpanExporter
+from .export import EXPORT_OPTIONS, BackendSpanExporter, ConsoleSpanExporter
 from .processor_interface import TracingExporter, TracingProcessor
 
 __all__ = [
@@ -23,29 +23,29 @@ __all__ = [
     "default_processor",
 ]
 
-_SOON = 1.0
-"""Seconds after which a run is exported for the first time, so that its connection stands when the process ends."""
+_FIRST_EXPORT_DELAY = 1.0
+"""Seconds until a run's first export, early enough to have a connection when the process exits."""
 
 
 @cache
 def default_exporter() -> BackendSpanExporter:
-    """Return the exporter of `default_processor`, which sends to OpenAI with the process's key for traces."""
+    """Return the exporter of `default_processor`, which sends to OpenAI with the process's tracing key."""
     return BackendSpanExporter()
 
 
 @cache
 def default_processor() -> BatchTraceProcessor:
-    """Return the processor that hears of every trace where `set_trace_processors` was not called."""
+    """Return the processor of every trace unless `set_trace_processors` was called."""
     return BatchTraceProcessor(default_exporter())
 
 
 def openai_processor(
     key: Callable[[], str | None], *, organization: str | None, project: str | None, ca_file: Path | None
 ) -> BatchTraceProcessor:
-    """Return a processor that exports to OpenAI with the key that there is at the time, and no other."""
-    options = replace(PATIENCE, ca_file=ca_file)
+    """Return a processor that exports to OpenAI with the current result of `key` only."""
+    options = replace(EXPORT_OPTIONS, ca_file=ca_file)
     exporter = _ExporterWithKey(key, organization=organization, project=project, options=options)
-    return BatchTraceProcessor(exporter, schedule_delay=_SOON)
+    return BatchTraceProcessor(exporter, schedule_delay=_FIRST_EXPORT_DELAY)
 
 
 class _ExporterWithKey(BackendSpanExporter):

@@ -1,4 +1,4 @@
-"""The provider of traces and spans: who makes them, and knows who is told."""
+"""Trace providers, which create traces and spans for registered processors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agentctl.redaction import register_secret
 
 from .current import current_span, current_trace, get_current_span, get_current_trace
 from .environment import is_disabled_by
-from .fan_out import FanOut, Told, told
+from .fan_out import Delivery, FanOut, delivery_to
 from .processor_interface import TracingProcessor
 from .spans import (
     Span,
@@ -27,62 +27,62 @@ from .spans import (
 
 
 class DefaultProcessor(Protocol):
-    """What a process tells of its traces where nobody said otherwise."""
+    """The processor of a process without registered ones, created on demand."""
 
     def is_wanted(self) -> bool:
-        """Return whether it is to hear of a trace that begins now."""
+        """Return whether it should receive a trace that starts now."""
         ...
 
     def make(self) -> TracingProcessor:
-        """Return the processor: asked for once, when it is first wanted."""
+        """Create the processor; called once, when it is first wanted."""
         ...
 
 
 class TraceProvider(abc.ABC):
-    """Makes traces and spans, and knows who is told of them."""
+    """Creates traces and spans for its processors."""
 
     def is_heard(self, api_key: str | None = None) -> bool:
-        """Return whether anybody would be told of a trace: where nobody would, the engine makes none.
+        """Return whether a trace would have any processor; if not, the engine creates none.
 
-        `api_key` is the trace's own.
+        `api_key` is the trace's own export key.
         """
         return True
 
     @abc.abstractmethod
     def register_processor(self, processor: TracingProcessor) -> None:
-        """Tell this processor, too."""
+        """Add a processor."""
 
     @abc.abstractmethod
     def set_processors(self, processors: list[TracingProcessor]) -> None:
-        """Tell these processors, and no other."""
+        """Replace all processors."""
 
     @abc.abstractmethod
     def get_current_trace(self) -> Trace | None:
-        """Return the trace that we are in."""
+        """Return the current trace."""
 
     @abc.abstractmethod
     def get_current_span(self) -> Span[Any] | None:
-        """Return the span that we are in."""
+        """Return the current span."""
 
     @abc.abstractmethod
     def set_disabled(self, disabled: bool) -> None:
-        """Stop recording, or begin again."""
+        """Disable or enable recording."""
 
     @abc.abstractmethod
     def time_iso(self) -> str:
-        """Return the time in ISO form."""
+        """Return the current time in ISO format."""
 
     @abc.abstractmethod
     def gen_trace_id(self) -> str:
-        """Return a new id for a trace."""
+        """Return a new trace id."""
 
     @abc.abstractmethod
     def gen_span_id(self) -> str:
-        """Return a new id for a span."""
+        """Return a new span id."""
 
     @abc.abstractmethod
     def gen_group_id(self) -> str:
-        """Return a new id for what several traces have in common."""
+        """Return a new group id."""
 
     @abc.abstractmethod
     def create_trace(
@@ -94,7 +94,7 @@ class TraceProvider(abc.ABC):
         disabled: bool = False,
         tracing: TracingConfig | None = None,
     ) -> Trace:
-        """Return a new trace that has not begun."""
+        """Return a new trace that has not started."""
 
     @abc.abstractmethod
     def create_span(
@@ -104,84 +104,84 @@ class TraceProvider(abc.ABC):
         parent: Trace | Span[Any] | None = None,
         disabled: bool = False,
     ) -> Span[TSpanData]:
-        """Return a new span that has not begun, below `parent`, else the current span, else the current trace."""
+        """Return a new span that has not started, below `parent`, else the current span, else the current trace."""
 
     def force_flush(self) -> None:  # noqa: B027  # optional to override
-        """Have every processor pass on what it keeps."""
+        """Flush every processor."""
 
     def shutdown(self) -> None:  # noqa: B027  # optional to override
-        """Have every processor finish: the process ends."""
+        """Shut down every processor when the process exits."""
 
 
 class _SpanIds:
-    """What ids of spans are made of: chance for each process, and a number, since chance for each span takes longer."""
+    """A random prefix per process and a counter for span ids, which is faster than random ids."""
 
     def __init__(self) -> None:
-        self.begin()
+        self.reset()
 
-    def begin(self) -> None:
-        """Begin anew: in a forked process the others are taken."""
+    def reset(self) -> None:
+        """Choose a new prefix, also in a forked process to avoid duplicates."""
         self.prefix = os.urandom(8).hex()
         self.numbers = itertools.count(int.from_bytes(os.urandom(3), "big"))
 
 
 _span_ids = _SpanIds()
 if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_span_ids.begin)
+    os.register_at_fork(after_in_child=_span_ids.reset)
 
 
 class DefaultTraceProvider(TraceProvider):
-    """Makes traces and spans that registered processors are told of, and the default one where it wants to be."""
+    """Creates traces and spans for the registered processors, and for the default one if it is wanted."""
 
     def __init__(self, default: DefaultProcessor | None = None, *, disabled: bool | None = None) -> None:
-        self._own: tuple[Told, ...] = ()
+        self._own: tuple[Delivery, ...] = ()
         self._default = default
-        self._told_default: Told | None = None
+        self._default_delivery: Delivery | None = None
         self._without_default, self._with_default = FanOut(), FanOut()
         self._is_disabled = disabled
-        # A third of the time that a span takes is saying the time in ISO form.
-        is_ours = type(self).time_iso is DefaultTraceProvider.time_iso
-        self._clock: Callable[[], float | str] = time.time if is_ours else self.time_iso
+        # Formatting the time takes a third of a span's time, so it is deferred unless `time_iso` is overridden.
+        is_default = type(self).time_iso is DefaultTraceProvider.time_iso
+        self._clock: Callable[[], float | str] = time.time if is_default else self.time_iso
 
     def is_heard(self, api_key: str | None = None) -> bool:
         """Return whether there is a processor, and tracing is not disabled."""
-        return (bool(self._own) or self._wants_default(api_key)) and not self._disabled()
+        return (bool(self._own) or self._wants_default(api_key)) and not self._is_off()
 
     def register_processor(self, processor: TracingProcessor) -> None:
-        """Tell this processor, too."""
-        self._tell(*self._own, told(processor))
+        """Add a processor."""
+        self._set_own(*self._own, delivery_to(processor))
 
     def set_processors(self, processors: list[TracingProcessor]) -> None:
-        """Tell these processors, and no other."""
-        self._default = self._told_default = None
-        self._tell(*map(told, processors))
+        """Replace all processors."""
+        self._default = self._default_delivery = None
+        self._set_own(*map(delivery_to, processors))
 
     def get_current_trace(self) -> Trace | None:
-        """Return the trace that we are in."""
+        """Return the current trace."""
         return get_current_trace()
 
     def get_current_span(self) -> Span[Any] | None:
-        """Return the span that we are in."""
+        """Return the current span."""
         return get_current_span()
 
     def set_disabled(self, disabled: bool) -> None:
-        """Stop recording, or begin again, whatever OPENAI_AGENTS_DISABLE_TRACING says."""
+        """Disable or enable recording, overriding OPENAI_AGENTS_DISABLE_TRACING."""
         self._is_disabled = disabled
 
     def time_iso(self) -> str:
-        """Return the time in ISO form, in UTC."""
+        """Return the current time in ISO format, in UTC."""
         return datetime.now(UTC).isoformat()
 
     def gen_trace_id(self) -> str:
-        """Return a new id for a trace."""
+        """Return a new trace id."""
         return f"trace_{os.urandom(16).hex()}"
 
     def gen_span_id(self) -> str:
-        """Return a new id for a span."""
+        """Return a new span id."""
         return f"span_{_span_ids.prefix}{next(_span_ids.numbers):08x}"
 
     def gen_group_id(self) -> str:
-        """Return a new id for what several traces have in common."""
+        """Return a new group id."""
         return f"group_{os.urandom(12).hex()}"
 
     def create_trace(
@@ -193,8 +193,8 @@ class DefaultTraceProvider(TraceProvider):
         disabled: bool = False,
         tracing: TracingConfig | None = None,
     ) -> Trace:
-        """Return a new trace that has not begun; a silent one if it, or tracing, is disabled."""
-        if disabled or self._disabled():
+        """Return a new trace that has not started; it is not recorded if it or tracing is disabled."""
+        if disabled or self._is_off():
             return Trace()
         key = (tracing or {}).get("api_key")
         register_secret(key)
@@ -204,7 +204,7 @@ class DefaultTraceProvider(TraceProvider):
             group_id=group_id,
             metadata=metadata,
             tracing_api_key=key,
-            processor=self._hearers(key),
+            processor=self._processors_for(key),
         )
 
     def create_span(
@@ -214,13 +214,13 @@ class DefaultTraceProvider(TraceProvider):
         parent: Trace | Span[Any] | None = None,
         disabled: bool = False,
     ) -> Span[TSpanData]:
-        """Return a new span that has not begun; a silent one if it, what it is in, or tracing is disabled."""
+        """Return a new span that has not started; it is not recorded if it, its parent or tracing is disabled."""
         if disabled or self._is_disabled:
             return Span(span_data)
         if parent is None:
             parent = current_span.get() or current_trace.get()
         if parent is None:
-            logger.debug("a span of kind %s is outside any trace: it is not recorded", span_data.type)
+            logger.debug("a %s span outside any trace is not recorded", span_data.type)
             return Span(span_data)
         if parent.processor is None:
             return Span(span_data)
@@ -240,31 +240,31 @@ class DefaultTraceProvider(TraceProvider):
         )
 
     def force_flush(self) -> None:
-        """Have every processor pass on what it keeps."""
+        """Flush every processor."""
         self._with_default.force_flush()
 
     def shutdown(self) -> None:
-        """Have every processor finish, for at most two seconds; nothing is told of what comes after."""
+        """Shut down every processor within two seconds; later traces and spans are not recorded."""
         self._without_default.set()
         self._with_default.shutdown()
         self._default, self._own = None, ()
 
-    def _tell(self, *own: Told) -> None:
+    def _set_own(self, *own: Delivery) -> None:
         self._own = own
         self._without_default.set(*own)
-        self._with_default.set(*([self._told_default] if self._told_default else []), *own)
+        self._with_default.set(*([self._default_delivery] if self._default_delivery else []), *own)
 
-    def _hearers(self, api_key: str | None) -> FanOut:
-        """Return who is told of a new trace."""
+    def _processors_for(self, api_key: str | None) -> FanOut:
+        """Return the processors of a new trace."""
         if self._default is None or not self._wants_default(api_key):
             return self._without_default
-        if self._told_default is None:
-            self._told_default = told(self._default.make())
-            self._tell(*self._own)
+        if self._default_delivery is None:
+            self._default_delivery = delivery_to(self._default.make())
+            self._set_own(*self._own)
         return self._with_default
 
     def _wants_default(self, api_key: str | None) -> bool:
         return self._default is not None and (api_key is not None or self._default.is_wanted())
 
-    def _disabled(self) -> bool:
+    def _is_off(self) -> bool:
         return is_disabled_by(os.environ) if self._is_disabled is None else self._is_disabled

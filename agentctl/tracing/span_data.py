@@ -1,4 +1,4 @@
-"""What a span is about: one kind of data for each kind of work, with its form in the traces API."""
+"""Data of spans: a class for each kind of work, with its JSON for the traces API."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class SpanData(abc.ABC):
-    """What one kind of span knows of its work; it may be filled in until the span ends."""
+    """Base class for the data of a span, which can be filled in until the span ends."""
 
     type: ClassVar[str]
-    """The name of the kind."""
+    """Name of the kind."""
 
     @abc.abstractmethod
     def export(self) -> dict[str, Any]:
@@ -22,7 +22,7 @@ class SpanData(abc.ABC):
 
 
 class AgentSpanData(SpanData):
-    """An agent has the word."""
+    """Data of an agent's span."""
 
     type: ClassVar[str] = "agent"
 
@@ -36,7 +36,7 @@ class AgentSpanData(SpanData):
     ) -> None:
         self.name = name
         self.handoffs = handoffs
-        """The names of the agents that it may hand over to."""
+        """Names of the agents that it can hand off to."""
         self.tools = tools
         self.output_type = output_type
         self.metadata = metadata
@@ -54,7 +54,7 @@ class AgentSpanData(SpanData):
 
 
 class FunctionSpanData(SpanData):
-    """A tool is called; input and output are None where they are not to be traced."""
+    """Data of a tool call; input and output are None if they are not traced."""
 
     type: ClassVar[str] = "function"
 
@@ -76,7 +76,7 @@ class FunctionSpanData(SpanData):
 
 
 class GenerationSpanData(SpanData):
-    """A model generates; input and output are None where they are not to be traced."""
+    """Data of a model call; input and output are None if they are not traced."""
 
     type: ClassVar[str] = "generation"
 
@@ -107,7 +107,7 @@ class GenerationSpanData(SpanData):
 
 
 class ResponseSpanData(SpanData):
-    """A model of the Responses API answers; what is exported names the response, which the service keeps."""
+    """Data of a model call to the Responses API; the export refers to the response stored by the service."""
 
     type: ClassVar[str] = "response"
 
@@ -117,16 +117,16 @@ class ResponseSpanData(SpanData):
         input: str | list[Any] | None = None,
         usage: dict[str, Any] | None = None,
     ) -> None:
-        """Take the response as an `openai` object or as its JSON."""
+        """Store the response, an `openai` object or its JSON."""
         self._response = response
         self.input = input
         self.usage = usage
 
     @property
     def response(self) -> Response | None:
-        """The response as an `openai` object, built from its JSON when first touched."""
+        """The response as an `openai` object, built from its JSON on first access."""
         if isinstance(self._response, dict):
-            # 450 ms of types: imported when a processor asks for one.
+            # 450 ms: imported only if a processor accesses it.
             from openai.types.responses import Response
 
             self._response = Response.construct(**self._response)
@@ -149,7 +149,7 @@ class ResponseSpanData(SpanData):
 
 
 class HandoffSpanData(SpanData):
-    """An agent hands over to another."""
+    """Data of a handoff."""
 
     type: ClassVar[str] = "handoff"
 
@@ -163,7 +163,7 @@ class HandoffSpanData(SpanData):
 
 
 class GuardrailSpanData(SpanData):
-    """A guardrail checks."""
+    """Data of a guardrail's check."""
 
     type: ClassVar[str] = "guardrail"
 
@@ -177,7 +177,7 @@ class GuardrailSpanData(SpanData):
 
 
 class CustomSpanData(SpanData):
-    """Work of the user's own."""
+    """Data of a user's own work."""
 
     type: ClassVar[str] = "custom"
 
@@ -191,7 +191,7 @@ class CustomSpanData(SpanData):
 
 
 class MCPListToolsSpanData(SpanData):
-    """An MCP server lists its tools."""
+    """Data of listing an MCP server's tools."""
 
     type: ClassVar[str] = "mcp_tools"
 
@@ -205,7 +205,7 @@ class MCPListToolsSpanData(SpanData):
 
 
 class SpeechSpanData(SpanData):
-    """Text becomes speech: work of the user's own, as there is no voice here."""
+    """Data of text-to-speech, for users' own code, since this package has no voice features."""
 
     type: ClassVar[str] = "speech"
 
@@ -220,12 +220,12 @@ class SpeechSpanData(SpanData):
     ) -> None:
         self.input = input
         self.output = output
-        """The audio, in base64."""
+        """The audio in base64."""
         self.output_format = output_format
         self.model = model
         self.model_config = model_config
         self.first_content_at = first_content_at
-        """When the first audio came, in ISO form."""
+        """Time of the first audio, in ISO format."""
 
     def export(self) -> dict[str, Any]:
         """Return the data as JSON."""
@@ -240,7 +240,7 @@ class SpeechSpanData(SpanData):
 
 
 class SpeechGroupSpanData(SpanData):
-    """What several spans of speech belong to."""
+    """Data of a group of speech spans."""
 
     type: ClassVar[str] = "speech_group"
 
@@ -253,7 +253,7 @@ class SpeechGroupSpanData(SpanData):
 
 
 class TranscriptionSpanData(SpanData):
-    """Speech becomes text: work of the user's own, as there is no voice here."""
+    """Data of speech-to-text, for users' own code, since this package has no voice features."""
 
     type: ClassVar[str] = "transcription"
 
@@ -266,7 +266,7 @@ class TranscriptionSpanData(SpanData):
         model_config: Mapping[str, Any] | None = None,
     ) -> None:
         self.input = input
-        """The audio, in base64."""
+        """The audio in base64."""
         self.input_format = input_format
         self.output = output
         self.model = model
@@ -284,7 +284,7 @@ class TranscriptionSpanData(SpanData):
 
 
 class TurnSpanData(SpanData):
-    """A turn of a run; the traces API knows no such kind, and takes it as a custom span."""
+    """Data of a turn, exported as a custom span, since the traces API has no such kind."""
 
     type: ClassVar[str] = "turn"
 
@@ -299,11 +299,11 @@ class TurnSpanData(SpanData):
     def export(self) -> dict[str, Any]:
         """Return the data as JSON."""
         data = {"turn": self.turn, "agent_name": self.agent_name, "usage": self.usage, "metadata": self.metadata}
-        return _custom(self.type, {"sdk_span_type": self.type, **_set(data)})
+        return _custom(self.type, {"sdk_span_type": self.type, **_without_none(data)})
 
 
 class TaskSpanData(SpanData):
-    """A whole run; the traces API knows no such kind, and takes it as a custom span."""
+    """Data of a run, exported as a custom span, since the traces API has no such kind."""
 
     type: ClassVar[str] = "task"
 
@@ -315,12 +315,12 @@ class TaskSpanData(SpanData):
     def export(self) -> dict[str, Any]:
         """Return the data as JSON."""
         data = {"name": self.name, "usage": self.usage, "metadata": self.metadata}
-        return _custom(self.type, {"sdk_span_type": self.type, **_set(data)})
+        return _custom(self.type, {"sdk_span_type": self.type, **_without_none(data)})
 
 
 def _custom(name: str, data: dict[str, Any]) -> dict[str, Any]:
     return {"type": CustomSpanData.type, "name": name, "data": data}
 
 
-def _set(data: dict[str, Any]) -> dict[str, Any]:
+def _without_none(data: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in data.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Spans: pieces of work in a trace, each with its parent, its times, its data and its error."""
+"""Traces and spans; a span has a parent, start and end times, data and possibly an error."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ TSpanData = TypeVar("TSpanData", bound="SpanData")
 
 
 NO_ID = "no-op"
-"""The id of a trace or span that is not recorded."""
+"""Id of traces and spans that are not recorded."""
 
 
 class SpanError(TypedDict):
-    """What went wrong in a span."""
+    """An error in a span."""
 
     message: str
     data: dict[str, Any] | None
 
 
 class Span(Generic[TSpanData]):
-    """A span; as a context manager it begins, is the current one, and ends.
+    """A span; as a context manager it starts, is the current span, and finishes.
 
-    One without a processor is the same to who uses it, and nobody is told of it or of what is below it.
+    Without a processor it behaves the same, but neither it nor its children are recorded.
     """
 
     _started_at: float | str | None = None
@@ -51,41 +51,41 @@ class Span(Generic[TSpanData]):
         processor: TracingProcessor | None = None,
         clock: Callable[[], float | str] = str,
     ) -> None:
-        """Take what it is about and where it belongs; the `clock` tells seconds since 1970, or the time in ISO form."""
+        """Store data and position in the trace; `clock` returns seconds since 1970, or the time in ISO format."""
         self.span_data = span_data
-        """What it is about; to be filled in until it ends."""
+        """Data of the span, which can be filled in until it finishes."""
         self.trace_id = trace_id
         self.span_id = span_id
         self.parent_id = parent_id
-        """The span that it is part of; None at the top of the trace."""
+        """Id of the parent span; None at the top of the trace."""
         self.tracing_api_key = tracing_api_key
-        """What its trace is exported with, if not with the process's key."""
+        """Export key of its trace, if different from the process's."""
         self.trace_metadata = trace_metadata
         self.processor = processor
-        """Who is told of it; None where nobody is."""
+        """Receives its events; None if it is not recorded."""
         self._clock = clock
 
     @property
     def error(self) -> SpanError | None:
-        """What went wrong."""
+        """The error of the span, None without one."""
         return self._error
 
     @property
     def started_at(self) -> str | None:
-        """When it began, in ISO form; None before that."""
+        """Start time in ISO format; None before the start."""
         return _iso(self._started_at)
 
     @property
     def ended_at(self) -> str | None:
-        """When it ended, in ISO form; None before that."""
+        """End time in ISO format; None before the end."""
         return _iso(self._ended_at)
 
     def set_error(self, error: SpanError) -> None:
-        """Say what went wrong."""
+        """Set the error of the span."""
         self._error = error
 
     def start(self, mark_as_current: bool = False) -> None:
-        """Begin it; beginning it twice is beginning it once."""
+        """Start; further calls have no effect."""
         processor = self.processor
         if processor is not None and self._started_at is None:
             self._started_at = self._clock()
@@ -95,7 +95,7 @@ class Span(Generic[TSpanData]):
             current_span.set(self)
 
     def finish(self, reset_current: bool = False) -> None:
-        """End it; ending it twice is ending it once."""
+        """Finish; further calls have no effect."""
         processor = self.processor
         if processor is not None and self._ended_at is None and self._started_at is not None:
             self._ended_at = self._clock()
@@ -104,7 +104,7 @@ class Span(Generic[TSpanData]):
             current_span.set(self._outer)
 
     def export(self) -> dict[str, Any] | None:
-        """Return it as JSON, None where it is not recorded."""
+        """Return the JSON for the traces API, None if it is not recorded."""
         if self.processor is None:
             return None
         return {
@@ -129,23 +129,23 @@ class Span(Generic[TSpanData]):
 
 
 def _iso(time: float | str | None) -> str | None:
-    """Return a time in ISO form: said when somebody asks, since it takes longer than telling the time."""
+    """Return a time in ISO format; deferred until needed, since formatting takes longer than reading the clock."""
     return datetime.fromtimestamp(time, UTC).isoformat() if isinstance(time, float) else time
 
 
 class TracingConfig(TypedDict, total=False):
-    """How one trace differs from the process's."""
+    """Overrides of the process's tracing settings for one trace."""
 
     api_key: str
-    """What this trace is exported with."""
+    """Export key of this trace."""
     include_task_and_turn_spans: bool
-    """Whether a run has spans for itself and for each turn, beside those of agents, models and tools."""
+    """Whether to record spans for the run and each turn, in addition to those of agents, models and tools."""
 
 
 class Trace:
-    """A trace; as a context manager it begins, is the current one, and ends.
+    """A trace; as a context manager it starts, is the current trace, and finishes.
 
-    One without a processor is the same to who uses it, and nobody is told of it or of what is below it.
+    Without a processor it behaves the same, but neither it nor its spans are recorded.
     """
 
     def __init__(
@@ -164,32 +164,32 @@ class Trace:
         self.group_id = group_id
         self.metadata = metadata
         self.tracing_api_key = tracing_api_key
-        """What it is exported with, if not with the process's key."""
+        """Its export key, if different from the process's."""
         self.processor = processor
-        """Who is told of it; None where nobody is."""
-        self._has_begun = False
+        """Receives its events; None if it is not recorded."""
+        self._has_started = False
         self._has_ended = False
         self._outer: Trace | None = None
 
     def start(self, mark_as_current: bool = False) -> None:
-        """Begin it; beginning it twice is beginning it once."""
-        if self.processor is not None and not self._has_begun:
-            self._has_begun = True
+        """Start; further calls have no effect."""
+        if self.processor is not None and not self._has_started:
+            self._has_started = True
             self.processor.on_trace_start(self)
         if mark_as_current and current_trace.get() is not self:
             self._outer = current_trace.get()
             current_trace.set(self)
 
     def finish(self, reset_current: bool = False) -> None:
-        """End it; ending it twice is ending it once."""
-        if self.processor is not None and self._has_begun and not self._has_ended:
+        """Finish; further calls have no effect."""
+        if self.processor is not None and self._has_started and not self._has_ended:
             self._has_ended = True
             self.processor.on_trace_end(self)
         if reset_current and current_trace.get() is self:
             current_trace.set(self._outer)
 
     def export(self) -> dict[str, Any] | None:
-        """Return it as JSON, None where it is not recorded."""
+        """Return the JSON for the traces API, None if it is not recorded."""
         if self.processor is None:
             return None
         return {
@@ -201,7 +201,7 @@ class Trace:
         }
 
     def to_json(self, *, include_tracing_api_key: bool = False) -> dict[str, Any] | None:
-        """Return it as JSON, with its key only if that is asked for."""
+        """Return the JSON of `export`, with the trace's key only if requested."""
         exported = self.export()
         if exported is None or not include_tracing_api_key or self.tracing_api_key is None:
             return exported

@@ -15,12 +15,15 @@ def look(place: str) -> str:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"tools": [look]}, "Agent.tools of 'a' has a function 'look', which is no tool: @function_tool makes one"),
-        ({"tools": [Agent(name="b")]}, "has a Agent 'b', which is no tool: as_tool makes one of an agent"),
-        ({"tools": ["look"]}, "has a str, which is no tool"),
-        ({"tools": look}, "Agent.tools is a list, not function"),
+        (
+            {"tools": [look]},
+            "Agent.tools of 'a' has a function 'look', which is not a tool: decorate it with @function_tool",
+        ),
+        ({"tools": [Agent(name="b")]}, "has an Agent 'b', which is not a tool: use as_tool to turn an agent into one"),
+        ({"tools": ["look"]}, "has a str, which is not a tool"),
+        ({"tools": look}, "Agent.tools must be a list, not function"),
         ({"handoffs": ["b"]}, "Agent.handoffs of 'a' has a str; it takes agents and handoffs"),
-        ({"model": 5}, "Agent.model is a name or a Model, not int"),
+        ({"model": 5}, "Agent.model must be a name or a Model, not int"),
     ],
 )
 def test_what_is_no_part_of_an_agent_is_named(fields: dict[str, Any], message: str) -> None:
@@ -36,5 +39,5 @@ def test_every_kind_of_tool_and_handoff_is_taken() -> None:
 
 def test_a_run_configuration_with_no_model_for_a_model_is_refused() -> None:
     model: Any = 5
-    with pytest.raises(TypeError, match=r"RunConfig\.model is a name or a Model, not int"):
+    with pytest.raises(TypeError, match=r"RunConfig\.model must be a name or a Model, not int"):
         RunConfig(model=model)

@@ -97,11 +97,11 @@ def test_a_guardrail_that_gives_something_else_is_an_error_that_names_it() -> No
     def sloppy(*_: Any) -> Any:
         return True
 
-    with pytest.raises(UserError, match="input guardrail 'sloppy' gave a bool"):
+    with pytest.raises(UserError, match="input guardrail 'sloppy' must return a GuardrailFunctionOutput, not bool"):
         asyncio.run(sloppy.run(AGENT, "x", CONTEXT))
 
 
 def test_a_guardrail_that_is_no_function_is_an_error() -> None:
     guardrail: OutputGuardrail[Any] = OutputGuardrail("no function")  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="an output guardrail is a function, not str"):
+    with pytest.raises(UserError, match="an output guardrail must be a function, not str"):
         asyncio.run(guardrail.run(CONTEXT, AGENT, "x"))

@@ -129,8 +129,8 @@ def two_arguments(context: Any, given: Any) -> None:
         ({"on_handoff": no_argument}, "one argument"),
         ({"on_handoff": two_arguments}, "one argument"),
         ({"on_handoff": lambda context: None, "input_type": Reason}, "two arguments"),
-        ({"on_handoff": "text"}, "on_handoff is a function, not str"),
-        ({"on_handoff": two_arguments, "input_type": dict[str, int]}, r"handoff to 'Billing.*free keys"),
+        ({"on_handoff": "text"}, "on_handoff must be a function, not str"),
+        ({"on_handoff": two_arguments, "input_type": dict[str, int]}, r"handoff to 'Billing.*arbitrary keys"),
         ({"on_handoff": two_arguments, "input_type": 5}, "no JSON schema"),
     ],
 )

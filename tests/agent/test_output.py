@@ -128,8 +128,8 @@ def test_a_type_is_named_as_it_is_written(kind: Any, name: str) -> None:
     [
         ('{"name": "Oslo", "people": "many"}', "not valid for City: people: Input should be a valid integer"),
         ("{}", "not valid for City: name: Field required"),
-        ('{"name": "Os', "not valid for City: the whole: Invalid JSON"),
-        ("", "not valid for City: the whole: Invalid JSON"),
+        ('{"name": "Os', "not valid for City: the value: Invalid JSON"),
+        ("", "not valid for City: the value: Invalid JSON"),
     ],
 )
 def test_text_that_does_not_fit_is_the_models_fault(text: str, message: str) -> None:
@@ -146,12 +146,12 @@ class Opaque:
     [
         (
             dict[str, int],
-            r"dict\[str, int\]: the whole is an object with free keys.*strict_json_schema=False",
+            r"dict\[str, int\]: the schema is an object with arbitrary keys.*strict_json_schema=False",
         ),
-        (dict[int, int], "free keys"),
-        (Box[dict[str, int]], "content is an object with free keys"),
-        (list[Any], r"output type list\[Any\]: response\[\] may be anything"),
-        (Any, "response may be anything"),
+        (dict[int, int], "arbitrary keys"),
+        (Box[dict[str, int]], "content is an object with arbitrary keys"),
+        (list[Any], r"output type list\[Any\]: response\[\] accepts anything"),
+        (Any, "response accepts anything"),
         (tuple[int, str], "response is a tuple"),
         (Opaque, "output type Opaque has no JSON schema"),
     ],

@@ -53,14 +53,14 @@ def test_settings_take_a_backoff_as_a_dict() -> None:
 
 @pytest.mark.parametrize("retries", [-1, True, 1.5, "3"])
 def test_a_number_of_retries_that_is_none_says_so(retries: Any) -> None:
-    with pytest.raises(ValueError, match="max_retries is a whole number from 0 on, not"):
+    with pytest.raises(ValueError, match="max_retries must be an integer of at least 0, not"):
         ModelRetrySettings(max_retries=retries)
 
 
 @pytest.mark.parametrize("field", ["initial_delay", "max_delay", "multiplier"])
 @pytest.mark.parametrize("value", [-1, float("inf"), float("nan"), True, "1"])
 def test_a_delay_that_is_none_says_so(field: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"ModelRetryBackoffSettings.{field} is a finite number from 0 on"):
+    with pytest.raises(ValueError, match=f"ModelRetryBackoffSettings.{field} must be a finite number of at least 0"):
         ModelRetryBackoffSettings(**{field: value})
 
 
@@ -72,11 +72,11 @@ def test_a_field_that_is_not_there_says_which_there_are() -> None:
 
 
 def test_what_is_no_backoff_policy_or_settings_says_so() -> None:
-    with pytest.raises(TypeError, match="backoff is a ModelRetryBackoffSettings or a dict, not int"):
+    with pytest.raises(TypeError, match="backoff must be a ModelRetryBackoffSettings or a dict, not int"):
         ModelRetrySettings(backoff=5)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="policy is a function, not int"):
+    with pytest.raises(TypeError, match="policy must be a function, not int"):
         ModelRetrySettings(policy=5)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"ModelSettings\.retry is a ModelRetrySettings or a dict, not int"):
+    with pytest.raises(TypeError, match=r"ModelSettings\.retry must be a ModelRetrySettings or a dict, not int"):
         ModelSettings(retry=5)  # type: ignore[arg-type]
 
 

@@ -179,16 +179,16 @@ class Holder(BaseModel):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (Box[dict[str, int]], "content is an object with free keys"),
-        (Box[dict[int, int]], "content is an object with free keys"),
-        (Box[list[dict[str, Any]]], r"content\[\] is an object with free keys"),
-        (Box[dict], "content is an object with free keys"),
-        (Holder, r"Box_dict_str__int__\.content is an object with free keys"),
-        (Open, "the whole is an object with free keys"),
-        (Box[Any], "content may be anything"),
-        (Box[object], "content may be anything"),
-        (Box[list[Any]], r"content\[\] may be anything"),
-        (Box[list], r"content\[\] may be anything"),
+        (Box[dict[str, int]], "content is an object with arbitrary keys"),
+        (Box[dict[int, int]], "content is an object with arbitrary keys"),
+        (Box[list[dict[str, Any]]], r"content\[\] is an object with arbitrary keys"),
+        (Box[dict], "content is an object with arbitrary keys"),
+        (Holder, r"Box_dict_str__int__\.content is an object with arbitrary keys"),
+        (Open, "the schema is an object with arbitrary keys"),
+        (Box[Any], "content accepts anything"),
+        (Box[object], "content accepts anything"),
+        (Box[list[Any]], r"content\[\] accepts anything"),
+        (Box[list], r"content\[\] accepts anything"),
         (Box[tuple[int, str]], "content is a tuple"),
         (Box[Pair], "Pair is a tuple"),
     ],
@@ -201,16 +201,16 @@ def test_what_strict_mode_cannot_say_is_refused_with_its_place(kind: Any, messag
 @pytest.mark.parametrize(
     ("part", "message"),
     [
-        ({"type": "object", "patternProperties": {"^x": {"type": "string"}}}, "free keys"),
-        ({"type": "object", "propertyNames": {"pattern": "^x"}}, "free keys"),
+        ({"type": "object", "patternProperties": {"^x": {"type": "string"}}}, "arbitrary keys"),
+        ({"type": "object", "propertyNames": {"pattern": "^x"}}, "arbitrary keys"),
         ({"allOf": [{"type": "string"}, {"minLength": 3}]}, "allOf"),
         ({"type": "string", "not": {"const": "x"}}, r"condition \(not\)"),
         ({"type": "object", "properties": {}, "if": {}, "then": {}}, r"condition \(if\)"),
         ({"type": "array", "prefixItems": [{"type": "string"}]}, "tuple"),
-        ({"type": "array"}, r"x\[\] may be anything"),
+        ({"type": "array"}, r"x\[\] accepts anything"),
         ({"$ref": "#/$defs/Gone"}, None),
         ({"$ref": "#/$defs/Gone", "description": "d"}, "'#/\\$defs/Gone', which it does not define"),
-        (True, "may be anything"),
+        (True, "accepts anything"),
     ],
 )
 def test_what_was_written_by_hand_is_refused_likewise(part: Any, message: str | None) -> None:
@@ -248,10 +248,10 @@ def wide(properties: int, **each: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        (nested(strict_schema.MOST_LEVELS + 2), "11 levels.*at most 10"),
-        (wide(strict_schema.MOST_PROPERTIES + 1), "5001 properties.*at most 5000"),
+        (nested(strict_schema.MAX_LEVELS + 2), "11 levels.*at most 10"),
+        (wide(strict_schema.MAX_PROPERTIES + 1), "5001 properties.*at most 5000"),
         (wide(1, enum=[str(number) for number in range(1_001)]), "1001 values in enums"),
-        (wide(1, enum=["x" * 100 + str(number) for number in range(251)]), "characters in an enum of over 250"),
+        (wide(1, enum=["x" * 100 + str(number) for number in range(251)]), "characters in an enum with more than 250"),
         (wide(1, enum=["x" * 120_000]), "characters in names and values"),
     ],
 )
@@ -261,8 +261,8 @@ def test_a_schema_larger_than_the_service_takes_is_refused(schema: dict[str, Any
 
 
 def test_a_schema_at_the_limits_is_taken() -> None:
-    ensure_strict_json_schema(nested(strict_schema.MOST_LEVELS + 1))
-    ensure_strict_json_schema(wide(strict_schema.MOST_PROPERTIES))
+    ensure_strict_json_schema(nested(strict_schema.MAX_LEVELS + 1))
+    ensure_strict_json_schema(wide(strict_schema.MAX_PROPERTIES))
 
 
 def test_models_that_hold_each_other_in_many_ways_are_counted_in_no_time() -> None:

@@ -280,12 +280,15 @@ def test_what_would_fail_a_run_is_a_failure_and_the_rest_a_warning(agentctl: Age
     assert (checked["name"], len(checked["tools"])) == ("bad", 3)
     said = [(problem["state"], problem["message"].partition(";")[0]) for problem in checked["problems"]]
     assert said == [
-        ("failure", "nobody serves the prefix 'nobody' of the model 'nobody/x': there are local/, openai/"),
+        (
+            "failure",
+            "no provider has the prefix 'nobody' of the model 'nobody/x': the known prefixes are local/, openai/",
+        ),
         ("failure", "tool_choice names 'missing', and the agent has no such tool"),
-        ("warning", "2 tools are called 'bare'"),
+        ("warning", "2 tools are named 'bare'"),
         ("warning", "tool 'bare' has no description"),
-        ("warning", "tool 'bare' does not say what is meant by a"),
-        ("failure", "tool 'is loose': a name has letters, digits, - and _, 128 at most"),
+        ("warning", "tool 'bare' does not describe a;"),
+        ("failure", "tool 'is loose': the name must be up to 128 letters, digits, - and _"),
         ("failure", f"output type dict[str, int]: {FREE_KEYS}"),
     ]
     lines = agentctl("agents", "check", "bad.py:agent").stdout.splitlines()
@@ -297,7 +300,7 @@ def test_what_would_fail_a_run_is_a_failure_and_the_rest_a_warning(agentctl: Age
     [
         ("1 / 0\n", "agents.py", "ZeroDivisionError: division by zero"),
         ("x = 1\n", "agents.py", "it defines no agent"),
-        ("x = 1\n", "agents.py:x", "is not an Agent but a int"),
+        ("x = 1\n", "agents.py:x", "is of type int, not Agent"),
         ("x = 1\n", "nowhere.py", "there is no such file"),
         ("x = 1\n", "not.there", "no module 'not'"),
         (

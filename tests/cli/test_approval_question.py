@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from agentctl.cli.approvals.question import parse_answer
+from agentctl.tickets.ticket import CallDecision
 from tests.cli.terminal import Terminal
 from tests.conftest import Agentctl
 from tests.service.client import Service
@@ -95,7 +97,7 @@ def test_ctrl_c_at_the_question_cancels_the_run(pair: str, env: dict[str, str], 
         answer(terminal, CTRL_C)
         assert terminal.end() == 130
     assert words(notes) == []
-    assert "interrupted by SIGINT" in terminal.text
+    assert "cancelled" in terminal.text
 
 
 def test_closing_the_input_is_no_yes(pair: str, env: dict[str, str], notes: Path) -> None:
@@ -177,3 +179,22 @@ def test_ctrl_c_at_the_question_of_a_conversation_cancels_the_turn(
     assert words(notes) == []
     calls = [item for item in service.requests()[-1]["body"]["input"] if "call_id" in item]
     assert [item["type"] for item in calls].count("function_call_output") == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("y\n", CallDecision(approved=True)),
+        ("Yes\n", CallDecision(approved=True)),
+        ("a\n", CallDecision(approved=True, always=True)),
+        ("n\n", CallDecision(approved=False)),
+        ("no: not now\n", CallDecision(approved=False, message="not now")),
+        ("n  too loud \n", CallDecision(approved=False, message="too loud")),
+        ("\n", None),
+        ("yes but no\n", None),
+        ("always not\n", None),
+        ("nope\n", None),
+    ],
+)
+def test_an_answer_is_yes_no_always_or_no_with_a_message(line: str, expected: CallDecision | None) -> None:
+    assert parse_answer(line) == expected

@@ -30,7 +30,7 @@ def test_where_nobody_can_be_asked_the_run_fails(
 ) -> None:
     done = agentctl(command, "-a", pair, "hi", env=env)
     assert (done.returncode, done.stdout) == (83, "")
-    assert "needs approval: note (agent scribe); run it on a terminal to be asked" in done.stderr
+    assert "needs approval: note (agent scribe); run it in a terminal to be prompted" in done.stderr
 
 
 def test_a_failed_run_has_made_no_call(agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path) -> None:
@@ -115,7 +115,7 @@ def test_tokens_count_on_over_a_ticket(service: Service, agentctl: Agentctl, pai
     ticket = suspended(agentctl, pair, env, "--max-tokens-total", "20")
     done = agentctl("run", "--resume", ticket, "--on-approval", "allow", env=env)
     assert done.returncode == 82
-    assert "of the 20 tokens" in done.stderr
+    assert "of its budget of 20" in done.stderr
     assert len(service.requests()) == 1
 
 

@@ -275,7 +275,7 @@ def test_another_agent_takes_over_the_conversation(service: Service, env: dict[s
         chat.send("second")
         chat.read_until("Two.")
         chat.send("/model nowhere/x")
-        chat.read_until("nobody serves the prefix 'nowhere'")
+        chat.read_until("no provider has the prefix 'nowhere'")
         assert chat.leave() == 0
     body = bodies(service)[1]
     assert (body["model"], body.get("tools") or [], said(body)) == ("gpt-other", [], ["first", "One.", "second"])
@@ -355,7 +355,7 @@ def test_where_there_is_no_websocket_that_is_said_once(service: Service, env: di
         chat.send("second")
         chat.read_until("Two.")
         assert chat.leave() == 0
-        assert chat.text.count("goes on over HTTP") == 1
+        assert chat.text.count("falling back to HTTP") == 1
 
 
 def test_a_resized_window_does_no_harm(service: Service, env: dict[str, str]) -> None:

@@ -60,25 +60,25 @@ def test_unsetting_removes_and_says_where_there_was_nothing(agentctl: Agentctl) 
     ("arguments", "message"),
     [
         (["set", "modle", "m"], "did you mean 'model'?"),
-        (["set", "max_turns", "many"], "max_turns: wants a whole number from 1, not 'many'"),
-        (["set", "client", "x"], "wants a table"),
+        (["set", "max_turns", "many"], "max_turns: must be an integer of at least 1, not 'many'"),
+        (["set", "client", "x"], "must be a table"),
         (["get", "modle"], "did you mean 'model'?"),
         (["get", "a..b"], "is not a dotted name"),
         (["unset", "modle"], "did you mean 'model'?"),
-        (["client", "--retries", "99"], "client.retries: wants a whole number from 0 to 10, not 99"),
+        (["client", "--retries", "99"], "client.retries: must be an integer from 0 to 10, not 99"),
         (["client", "--base-url", "localhost"], "client.base_url: "),
         (["client", "--websocket-base-url", "ftp://h/"], "client.websocket_base_url: "),
-        (["model", ""], "model: wants a line of text"),
-        (["transport", "carrier-pigeon"], 'transport: wants "auto" or "http" or "websocket", not \'carrier-pigeon\''),
-        (["api", "chat"], 'api: wants "responses" or "chat_completions", not \'chat\''),
-        (["set", "key_command", "op read"], 'key_command: wants a list such as ["op", '),
+        (["model", ""], "model: must be a line of text"),
+        (["transport", "carrier-pigeon"], 'transport: must be "auto" or "http" or "websocket", not \'carrier-pigeon\''),
+        (["api", "chat"], 'api: must be "responses" or "chat_completions", not \'chat\''),
+        (["set", "key_command", "op read"], 'key_command: must be a list such as ["op", '),
         (["set", "client.api_key", SECRET], "set-key"),
         (["set-key", SECRET], "every user of this machine"),
-        (["set", "max_turns", SECRET], "wants a whole number from 1, not 'sk-[redacted]'"),
+        (["set", "max_turns", SECRET], "must be an integer of at least 1, not 'sk-[redacted]'"),
         (["set", SECRET, "1"], "unknown key 'sk-[redacted]'"),
         (["get", SECRET], "unknown key 'sk-[redacted]'"),
         (["model", "m", SECRET], "sk-[redacted]"),
-        (["profiles", "use", f"{SECRET}!"], "'sk-[redacted]!' is no name of a profile"),
+        (["profiles", "use", f"{SECRET}!"], "'sk-[redacted]!' is not a profile name"),
         (["show", "--set-key", SECRET], "No such option"),
         ([SECRET], "No such command 'sk-[redacted]'"),
         (["nonsense"], "nonsense"),
@@ -211,7 +211,7 @@ def test_a_broken_profile_is_exit_78_with_its_place_and_stays(agentctl: Agentctl
     for arguments in (["show"], ["get", "model"], ["set", "model", "m"], ["unset", "model"], ["set-key"]):
         done = agentctl("config", *arguments, input=SECRET)
         assert (done.returncode, done.stdout) == (78, "")
-        assert f"{path}:1: column 18: is not TOML" in done.stderr
+        assert f"{path}:1: column 18: is not valid TOML" in done.stderr
         assert "Traceback" not in done.stderr
     assert path.read_text() == "[profiles.default\n"
     assert agentctl("config", "path").returncode == 0
@@ -220,7 +220,7 @@ def test_a_broken_profile_is_exit_78_with_its_place_and_stays(agentctl: Agentctl
 def test_a_wrong_variable_is_exit_78(agentctl: Agentctl) -> None:
     done = agentctl("config", "show", env={"AGENTCTL_MAX_TURNS": "many"})
     assert done.returncode == 78
-    assert "AGENTCTL_MAX_TURNS: wants" in done.stderr
+    assert "AGENTCTL_MAX_TURNS: must be" in done.stderr
 
 
 def test_a_key_in_the_wrong_place_is_not_shown(agentctl: Agentctl, home: Path) -> None:

@@ -146,7 +146,7 @@ def test_the_profile_in_force_is_named(agentctl: Agentctl, env: dict[str, str], 
     _, found = checks(agentctl, {**env, "AGENTCTL_PROFILE": "work"})
     assert found["profile"]["message"] == f"work, of {home / '.agentctl' / 'config.toml'}, 1 value"
     assert "profile work: keys for http" in found["credentials"]["message"]
-    for name, message in (("wrok", "there is no profile 'wrok'"), ("a b", "'a b' is no name of a profile")):
+    for name, message in (("wrok", "there is no profile 'wrok'"), ("a b", "'a b' is not a profile name")):
         code, found = checks(agentctl, {**env, "AGENTCTL_PROFILE": name})
         assert (code, found["profile"]["state"], found["endpoint"]["state"]) == (78, "failure", "warning")
         assert message in found["profile"]["message"]

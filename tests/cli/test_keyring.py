@@ -107,8 +107,8 @@ def test_where_the_former_key_cannot_be_removed_it_is_said(agentctl: Agentctl, e
 @pytest.mark.parametrize(
     ("backend", "message"),
     [
-        ("keyring.backends.fail.Keyring", "there is no keyring that works here"),
-        ("keyring.backends.null.Keyring", "the keyring did not keep the key"),
+        ("keyring.backends.fail.Keyring", "there is no working keyring"),
+        ("keyring.backends.null.Keyring", "the keyring did not store the key"),
         ("tests.keyrings.LockedKeyring", "the keyring is locked"),
         ("tests.keyrings.BrokenKeyring", "the keyring failed: the bus did not take [redacted]"),
         ("no.such.Backend", "the keyring failed: No module named"),
@@ -145,4 +145,4 @@ def test_without_the_extra_one_line_names_it(agentctl: Agentctl, env: dict[str, 
     (absent / "keyring.py").write_text("raise ImportError('there is no keyring')\n")
     done = agentctl("config", "set-key", "--keyring", input=KEY, env={**env, "PYTHONPATH": str(absent)})
     assert done.returncode == 78
-    assert done.stderr == "agentctl: the system's keyring needs the extra `keyring`: pip install 'agentctl[keyring]'\n"
+    assert done.stderr == "agentctl: the system keyring needs the extra `keyring`: pip install 'agentctl[keyring]'\n"

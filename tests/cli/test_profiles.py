@@ -137,8 +137,8 @@ def test_a_profile_that_is_not_there_is_exit_78_and_names_those_that_are(
 ) -> None:
     done = agentctl(*arguments, "--profile", "wrok")
     assert done.returncode == 78
-    assert "there is no profile 'wrok', which --profile names; did you mean 'work'?" in done.stderr
-    assert "there are: default, work; `agentctl --profile wrok config set KEY VALUE` makes one" in done.stderr
+    assert "there is no profile 'wrok' (set by --profile); did you mean 'work'?" in done.stderr
+    assert "known profiles: default, work; `agentctl --profile wrok config set KEY VALUE` creates it" in done.stderr
 
 
 @pytest.mark.usefixtures("work")
@@ -146,7 +146,7 @@ def test_only_what_is_there_can_be_used(agentctl: Agentctl, home: Path) -> None:
     before = config(home)
     done = agentctl("config", "profiles", "use", "other")
     assert done.returncode == 78
-    assert "`agentctl --profile other config set KEY VALUE` makes one" in done.stderr
+    assert "`agentctl --profile other config set KEY VALUE` creates it" in done.stderr
     assert config(home) == before
     assert agentctl("config", "show", env={"AGENTCTL_PROFILE": "other"}).returncode == 78
 
@@ -159,7 +159,7 @@ def test_a_profile_that_the_file_names_and_lacks_is_said_and_can_be_mended(agent
         done = agentctl("config", *arguments, input="sk-of-nobody")
         assert done.returncode == 78
         assert not (home / ".agentctl" / "credentials.toml").exists()
-        assert f"there is no profile 'gone', which {path} names" in done.stderr
+        assert f"there is no profile 'gone' (set by {path})" in done.stderr
     listed = agentctl("config", "profiles", "list")
     assert (listed.returncode, listed.stdout) == (0, "  default\n")
     assert "gone" in listed.stderr
@@ -171,7 +171,7 @@ def test_a_profile_that_the_file_names_and_lacks_is_said_and_can_be_mended(agent
 def test_a_name_that_is_none_is_refused_and_makes_nothing(agentctl: Agentctl, home: Path, name: str) -> None:
     done = agentctl("config", "set", "model", "m", f"--profile={name}")
     assert done.returncode == 2
-    assert "is no name of a profile" in done.stderr
+    assert "is not a profile name" in done.stderr
     if name.strip():
         done = agentctl("config", "set", "model", "m", env={"AGENTCTL_PROFILE": name})
         assert done.returncode == 78
@@ -182,10 +182,10 @@ def test_a_name_that_is_none_is_refused_and_makes_nothing(agentctl: Agentctl, ho
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[profiles.default\n", "column 18: is not TOML"),
-        ("profile = 3\n", "profile: '' is no name of a profile"),
-        ('[profiles."a b"]\n', "profiles.\"a b\": 'a b' is no name of a profile"),
-        ("[profiles]\nwork = 3\n", "profiles.work: wants a table of settings"),
+        ("[profiles.default\n", "column 18: is not valid TOML"),
+        ("profile = 3\n", "profile: '' is not a profile name"),
+        ('[profiles."a b"]\n', "profiles.\"a b\": 'a b' is not a profile name"),
+        ("[profiles]\nwork = 3\n", "profiles.work: must be a table of settings"),
     ],
 )
 def test_a_broken_file_is_exit_78_and_stays(agentctl: Agentctl, home: Path, text: str, message: str) -> None:
@@ -292,7 +292,7 @@ def test_where_nothing_can_be_written_it_is_said_at_once(agentctl: Agentctl, fol
     for arguments in (["set", "model", "m", "--profile", "work"], ["set-key"], ["profiles", "use", "default"]):
         done = agentctl("config", *arguments, env=env, input="sk-nowhere")
         assert done.returncode == 78
-        assert "AGENTCTL_HOME can name another folder" in done.stderr or "cannot be read" in done.stderr
+        assert "set AGENTCTL_HOME to use another folder" in done.stderr or "cannot be read" in done.stderr
         assert "another process" not in done.stderr
 
 

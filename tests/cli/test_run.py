@@ -220,7 +220,7 @@ ERRORS: list[tuple[str, list[dict[str, Any]], int, str]] = [
     ),
     ("429", [http_error(429, {"error": {"message": "Slow down"}}, {"Retry-After": "0"})] * 3, 75, "Slow down"),
     ("503", [http_error(503, "oops", {"Retry-After": "0"})] * 3, 75, "503"),
-    ("cut", [cut(after=5)], 75, "in the middle of the answer"),
+    ("cut", [cut(after=5)], 75, "during the response"),
     ("failed", [failed("server_error", "It broke")], 75, "It broke"),
     ("error event", [error_event("invalid_request_error", "No such thing")], 69, "No such thing"),
     ("invalid json", [raw(b"data: {not json}\n\n")], 65, "JSON"),
@@ -446,7 +446,7 @@ def test_a_signal_that_an_agent_swallows_while_it_is_imported_ends_the_run(home:
 def test_an_agent_that_interrupts_itself_is_interrupted(home: Path, agentctl: Agentctl) -> None:
     (home / "own.py").write_text("raise KeyboardInterrupt")
     done = agentctl("run", "-a", "own.py:agent", "--format", "json", "hi")
-    assert (done.returncode, done.stderr) == (130, "agentctl: interrupted by SIGINT\n")
+    assert (done.returncode, done.stderr) == (130, "agentctl: cancelled\n")
     assert json.loads(done.stdout)["outcome"] == "interrupted"
 
 

@@ -118,7 +118,7 @@ def test_the_agents_of_a_project(env: dict[str, str]) -> None:
     )
     assert seen("agents", "check", env=env, width=80) == (
         "ok       guide  loads as 'Guide', its tools: look_up, fail\n"
-        "warning  guide  tool 'look_up' does not say what is meant by unit; the docstring\n"
+        "warning  guide  tool 'look_up' does not describe unit; document arguments in the\n"
         "                can (`Args:`)\n"
         "ok       poet   loads as 'Poet', its tools: none\n"
     )
@@ -176,20 +176,20 @@ client.key                 -
 
 
 def test_a_table_on_a_narrow_terminal(env: dict[str, str]) -> None:
-    assert seen("explain-exit", env=env, width=60).splitlines()[4:9] == [
-        "  65  invalid_output  What came back breaks the protocol, or",
-        "                      is not what the run asked for.",
-        "  69  rejected        The service refused the request, and",
-        "                      would refuse it again: an unknown",
-        "                      model, a bad setting, a prompt longer",
+    assert seen("explain-exit", env=env, width=60).splitlines()[3:8] == [
+        "  65  invalid_output  The response violates the protocol, or",
+        "                      does not match the output type of the",
+        "                      run.",
+        "  69  rejected        The service rejected the request, and",
+        "                      would reject it again: unknown model,",
     ]
     assert seen("explain-exit", "75", env=env, width=40) == (
         "75 unavailable\n"
-        "Rate limit, overload, network, server\n"
-        "error or a cut stream, after the\n"
+        "Rate limit, overload, network or server\n"
+        "error, or a broken stream, after all\n"
         "retries; or the session is in use.\n"
-        "Try again later; `--retries` tries more\n"
-        "often.\n"
+        "Try again later; `--retries` sets the\n"
+        "number of retries.\n"
     )
     assert seen("models", "list", "--local", env=env, width=40) == (
         "local/smollm2  98 MB  missing\n    agentctl models pull smollm2\n"
@@ -319,7 +319,7 @@ def test_nothing_that_was_shown_is_drawn_again(service: Service, env: dict[str, 
 def test_who_stopped_a_run_is_one_line(service: Service, env: dict[str, str]) -> None:
     service.script(text("Well, well."))
     assert seen("run", "-a", "rivers.py:guide", "rude", env=env, width=120, code=80) == (
-        "agentctl: input guardrail 'polite' stopped the run: change the input, or what the guardrail lets through\n"
+        "agentctl: input guardrail 'polite' stopped the run: change the input, or what the guardrail allows\n"
     )
 
 

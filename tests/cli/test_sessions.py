@@ -102,10 +102,10 @@ def test_a_run_without_a_session_keeps_nothing(service: Service, agentctl: Agent
     [
         (["--continue"], "no session to continue"),
         (["--continue", "--session", "x"], "give one of them"),
-        (["--session", "../x"], "no session id"),
-        (["--session", ""], "no session id"),
-        (["--session", "a b"], "no session id"),
-        (["--session", "x" * 65], "no session id"),
+        (["--session", "../x"], "invalid session id"),
+        (["--session", ""], "invalid session id"),
+        (["--session", "a b"], "invalid session id"),
+        (["--session", "x" * 65], "invalid session id"),
     ],
 )
 def test_a_session_that_cannot_be_is_a_usage_error(agentctl: Agentctl, options: list[str], words: str) -> None:
@@ -197,7 +197,7 @@ def test_sessions_are_listed_shown_and_deleted(
     for command in (["show", "tools"], ["delete", "tools", "--yes"]):
         missing = agentctl("sessions", *command)
         assert missing.returncode == 78
-        assert "there is no session 'tools'" in missing.stderr
+        assert "no session 'tools'" in missing.stderr
 
 
 def test_without_sessions_the_list_is_empty_and_says_how_to_begin_one(agentctl: Agentctl, home: Path) -> None:

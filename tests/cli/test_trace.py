@@ -315,7 +315,7 @@ def test_a_service_that_hangs_holds_up_neither_the_answer_nor_the_end(
     done = agentctl("run", *flags, "--no-input", "Hi", env=openai)
     assert done.returncode == 0
     assert "ok" in done.stdout
-    assert "the process ends before they were exported" in done.stderr + done.stdout
+    assert "the process exited before they were exported" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
 
 
@@ -324,8 +324,8 @@ def test_a_service_that_refuses_is_one_line(agentctl: Agentctl, service: Service
     done = agentctl("run", "Hi", env=openai)
     assert (done.returncode, done.stdout) == (0, "ok\n")
     assert done.stderr == (
-        "the service refused traces: https://api.openai.com/v1/traces/ingest answered 403; "
-        "the run goes on, its traces are dropped\n"
+        "the service rejected traces: https://api.openai.com/v1/traces/ingest answered 403; "
+        "the run continues, and its traces are dropped\n"
     )
 
 
@@ -383,9 +383,9 @@ def test_a_processor_that_hangs_does_not_hold_up_the_run(
     [
         ("nowhere.at.all:make", "there is no module 'nowhere': it is not installed"),
         ("noting:nothing", "noting has no 'nothing'"),
-        ("noting:failing", "made no processor: ValueError: no such database"),
-        ("noting:wrong", "made no TracingProcessor, but a int"),
-        ("noting:number", "is no function, but a int"),
+        ("noting:failing", "failed: ValueError: no such database"),
+        ("noting:wrong", "returned a value of type int, not a TracingProcessor"),
+        ("noting:number", "is of type int, not a function"),
     ],
 )
 def test_a_broken_processor_is_misconfigured_and_named(

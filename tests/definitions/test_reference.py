@@ -71,15 +71,15 @@ def test_an_installed_module_wins_over_one_of_the_current_folder(project: Path, 
         (None, "nowhere.py:agent", "nowhere.py: there is no such file"),
         (AGENT, "agents.py:critic", "no attribute 'critic'; its agents are reviewer"),
         ("x = 1\n", "agents.py:agent", "no attribute 'agent'; it defines no agent"),
-        ("agent = 'no'\n", "agents.py:agent", "'agent' in .*agents.py is not an Agent but a str"),
+        ("agent = 'no'\n", "agents.py:agent", "'agent' in .*agents.py is of type str, not Agent"),
         ("import nonexistent_thing\n", "agents.py:agent", "ModuleNotFoundError: No module named 'nonexistent_thing'"),
         ("1 / 0\n", "agents.py:agent", r"ZeroDivisionError: division by zero \(line 1 of .*agents.py\)"),
         ("def f(:\n", "agents.py:agent", r"SyntaxError: .*agents.py, line 1"),
-        ("raise SystemExit(3)\n", "agents.py:agent", r"ended with exit\(3\)"),
+        ("raise SystemExit(3)\n", "agents.py:agent", r"called exit\(3\)"),
         (AGENT, "agents.py", "agents.py:agent, for example"),
-        (AGENT, "not_there.at.all:agent", r"no module 'not_there'.*nor in "),
-        (AGENT, "reviewer", "no agentctl.toml names one"),
-        (AGENT, "a b", "names no agent"),
+        (AGENT, "not_there.at.all:agent", r"no module 'not_there'.*and not in "),
+        (AGENT, "reviewer", "no agentctl.toml was found"),
+        (AGENT, "a b", "is not a reference to an agent"),
     ],
 )
 def test_what_does_not_load_says_why(
@@ -111,7 +111,7 @@ def test_a_name_is_what_the_project_file_says_once_it_is_trusted(
     assert loaded.project is not None
     trust(loaded.project, loaded.paths.trust)
     assert load("critic") == "reviewer"
-    with pytest.raises(ConfigurationError, match="no agent 'crit'; it names: critic"):
+    with pytest.raises(ConfigurationError, match="no agent 'crit'; known agents: critic"):
         load("crit")
 
 

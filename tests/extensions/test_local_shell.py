@@ -19,7 +19,7 @@ from agentctl import (
     ShellResult,
     UserError,
 )
-from agentctl.extensions.local_shell import Heard, LocalShell, shortened
+from agentctl.extensions.local_shell import LocalShell, OutputTail, shorten
 from agentctl.redaction import register_secret
 
 
@@ -99,7 +99,7 @@ def test_a_key_of_ours_cannot_be_named(tmp_path: Path, name: str) -> None:
 
 def test_what_is_no_folder_or_no_limit_is_an_error(tmp_path: Path) -> None:
     for wrong in (tmp_path / "none", __file__):
-        with pytest.raises(UserError, match="there is no such folder"):
+        with pytest.raises(UserError, match="no such folder"):
             LocalShell(wrong)
     for limits in ({"timeout": 0}, {"timeout": float("inf")}, {"max_output": 0}):
         with pytest.raises(UserError, match="above 0"):
@@ -112,8 +112,8 @@ def test_the_output_is_bounded_however_much_is_said_and_its_ends_are_kept(tmp_pa
     assert len(said.stdout) + len(said.stderr) <= 1000
     assert said.stdout.startswith("first\n")
     assert said.stdout.endswith("last\n")
-    assert "left out]" in said.stdout
-    assert "left out]" in said.stderr
+    assert "omitted]" in said.stdout
+    assert "omitted]" in said.stderr
     assert said.exit_code == 0
 
 
@@ -136,7 +136,7 @@ def test_the_time_of_a_call_is_limited_and_what_is_left_is_not_run(tmp_path: Pat
         os.set_blocking(reader.fileno(), True)
         assert reader.read() == b""
     assert (first.status, second.status, third.status) == ("completed", "timeout", "timeout")
-    assert third.stderr == "not run: the time was over"
+    assert third.stderr == "not run: the time limit was exceeded"
     assert not (tmp_path / "ran").exists()
 
 
@@ -236,24 +236,24 @@ def test_the_older_tool_gets_one_command_as_it_is_and_a_text(tmp_path: Path) -> 
 
 
 def test_the_older_tool_cannot_be_another_user(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not as 'root'"):
+    with pytest.raises(UserError, match="they cannot run as 'root'"):
         run_command(LocalShell(tmp_path), command=["true"], user="root")
 
 
 def test_of_an_output_the_beginning_and_the_end_are_kept() -> None:
-    heard = Heard(4, bytearray(), bytearray())
+    heard = OutputTail(4, bytearray(), bytearray())
     for part in (b"ab", b"cdef", b"gh"):
         heard.add(part)
     assert heard.text() == "abcdefgh"
     heard.add(b"ij")
-    assert heard.text() == "abcd\n[2 bytes left out]\nghij"
+    assert heard.text() == "abcd\n[2 bytes omitted]\nghij"
 
 
 def test_a_text_that_is_too_long_loses_its_middle() -> None:
-    assert shortened("x" * 50, 50) == "x" * 50
-    short = shortened("a" * 50 + "b" * 50, 60)
+    assert shorten("x" * 50, 50) == "x" * 50
+    short = shorten("a" * 50 + "b" * 50, 60)
     assert len(short) <= 60
     assert short.startswith("a")
     assert short.endswith("b")
-    assert "40 characters left out" in short
-    assert shortened("abc", 2) == "ab"
+    assert "40 characters omitted" in short
+    assert shorten("abc", 2) == "ab"

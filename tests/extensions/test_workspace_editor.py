@@ -63,14 +63,14 @@ def test_files_are_created_with_their_folders_updated_and_deleted(folder: Path, 
 def test_a_file_is_moved(folder: Path, editor: WorkspaceEditor) -> None:
     (folder / "a").write_text("old\n")
     os.chmod(folder / "a", 0o750)
-    assert editor.update_file(update("a", move_to="to/b")).output == "updated a, now to/b"
+    assert editor.update_file(update("a", move_to="to/b")).output == "updated a and moved it to to/b"
     assert names(folder) == ["to", "to/b"]
     assert (folder / "to/b").read_text() == "new\n"
     assert stat.S_IMODE((folder / "to/b").stat().st_mode) == 0o750
     (folder / "c").write_text("old\n")
-    with pytest.raises(UserError, match="exists already"):
+    with pytest.raises(UserError, match="already exists"):
         editor.update_file(update("c", move_to="to/b"))
-    with pytest.raises(UserError, match="leads out"):
+    with pytest.raises(UserError, match="is outside the workspace"):
         editor.update_file(update("c", move_to="../c"))
     assert (folder / "c").read_text() == "old\n"
 
@@ -87,7 +87,7 @@ def test_a_path_below_the_folder_may_be_absolute(folder: Path, tmp_path: Path) -
 def test_a_path_that_leads_out_is_refused(folder: Path, outside: Path, editor: WorkspaceEditor, path: str) -> None:
     path = path.format(outside=outside, folder=folder)
     for act, operation in ((editor.create_file, create), (editor.update_file, update), (editor.delete_file, delete)):
-        with pytest.raises(UserError, match="leads out of the workspace"):
+        with pytest.raises(UserError, match="is outside the workspace"):
             act(operation(path))
     assert names(folder) == []
     assert names(outside) == ["secret"]
@@ -118,9 +118,9 @@ def test_no_symbolic_link_is_followed(folder: Path, outside: Path, editor: Works
     with pytest.raises(UserError, match="symbolic link"):
         editor.delete_file(delete("dir/secret"))
     for path in ("file", "dangling"):
-        with pytest.raises(UserError, match="exists already"):
+        with pytest.raises(UserError, match="already exists"):
             editor.create_file(create(path))
-        with pytest.raises(UserError, match="neither a folder nor a link"):
+        with pytest.raises(UserError, match="folders and links are not deleted"):
             editor.delete_file(delete(path))
     assert names(target) == before
     assert (target / "secret").read_text() == "old\n"
@@ -192,10 +192,10 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(folder: Path, editor: W
     for path, said in (
         ("none", "'none' cannot be changed: No such file"),
         ("no/ne", "'no' cannot be changed: No such file"),
-        ("dir", "no file with text"),
-        ("pipe", "no file with text"),
-        ("bytes", "no text in UTF-8"),
-        ("file/x", "what is no folder"),
+        ("dir", "not a regular file"),
+        ("pipe", "not a regular file"),
+        ("bytes", "not UTF-8 text"),
+        ("file/x", "something that is not a folder"),
     ):
         with pytest.raises(UserError, match=said):
             editor.update_file(update(path))
@@ -203,11 +203,11 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(folder: Path, editor: W
         editor.update_file(update("file"))
     with pytest.raises(ValueError, match="does not begin with"):
         editor.create_file(create("new/file", "no plus"))
-    with pytest.raises(UserError, match="exists already"):
+    with pytest.raises(UserError, match="already exists"):
         editor.create_file(create("file"))
     with pytest.raises(UserError, match="'none' cannot be changed: No such file"):
         editor.delete_file(delete("none"))
-    with pytest.raises(UserError, match="neither a folder nor a link"):
+    with pytest.raises(UserError, match="folders and links are not deleted"):
         editor.delete_file(delete("dir"))
     assert names(folder) == before
     assert (folder / "file").read_text() == "other\n"
@@ -216,7 +216,7 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(folder: Path, editor: W
 def test_a_file_that_is_too_large_is_not_read(folder: Path, editor: WorkspaceEditor) -> None:
     with (folder / "large").open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(UserError, match="larger than 16 MiB"):
+    with pytest.raises(UserError, match="too large: the limit is 16 MiB"):
         editor.update_file(update("large"))
 
 
@@ -234,7 +234,7 @@ def test_changes_of_one_file_at_the_same_time_are_all_made(folder: Path, editor:
 
 
 def test_there_must_be_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no such folder"):
+    with pytest.raises(UserError, match="no such folder"):
         WorkspaceEditor(tmp_path / "none")
 
 

@@ -104,7 +104,7 @@ def test_strictly_the_first_failure_is_raised_and_the_others_are_cleaned_up() ->
     async def scenario() -> None:
         good = small()
         manager = MCPServerManager([good, small("broken", name="bad")], strict=True)
-        with pytest.raises(UserError, match="'bad' cannot be connected"):
+        with pytest.raises(UserError, match="cannot connect to MCP server 'bad'"):
             await manager.connect_all()
         assert not good.is_connected
 
@@ -141,14 +141,14 @@ def test_connecting_that_takes_too_long_is_a_failure() -> None:
         slow = Own("slow")
         async with MCPServerManager([slow], connect_timeout_seconds=0.01) as manager:
             assert manager.active_servers == []
-            assert str(manager.errors[slow]) == "connecting took longer than 0.01 s"
+            assert str(manager.errors[slow]) == "connecting timed out after 0.01 s"
 
     finish(scenario())
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
 def test_a_timeout_is_a_positive_number_of_seconds(seconds: float) -> None:
-    with pytest.raises(ValueError, match="connect_timeout_seconds is a finite number"):
+    with pytest.raises(ValueError, match="connect_timeout_seconds must be a finite number"):
         MCPServerManager([], connect_timeout_seconds=seconds)
-    with pytest.raises(ValueError, match="cleanup_timeout_seconds is a finite number"):
+    with pytest.raises(ValueError, match="cleanup_timeout_seconds must be a finite number"):
         MCPServerManager([], cleanup_timeout_seconds=seconds)

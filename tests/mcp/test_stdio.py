@@ -76,8 +76,8 @@ def test_it_ends_with_the_connection() -> None:
 
 
 def test_one_that_does_not_heed_the_end_of_its_input_is_made_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentctl.mcp.stdio._PATIENCE", 0.1)
-    monkeypatch.setattr("agentctl.mcp.stdio._LAST_WORDS", 0.1)
+    monkeypatch.setattr("agentctl.mcp.stdio._EXIT_TIMEOUT", 0.1)
+    monkeypatch.setattr("agentctl.mcp.stdio._GRACE", 0.1)
 
     async def scenario() -> int:
         async with small("deaf") as server:
@@ -89,7 +89,7 @@ def test_one_that_does_not_heed_the_end_of_its_input_is_made_to_end(monkeypatch:
 def test_what_it_left_behind_ends_with_it(lifeline: Path) -> None:
     async def scenario() -> None:
         server = small("grandchild", params={"env": {"LIFELINE": str(lifeline)}})
-        server.begin_to_connect()
+        server.start_connecting()
         with await asyncio.to_thread(lifeline.open, "rb") as reader:
             with pytest.raises(ServiceUnavailableError):
                 await text(server, "die")
@@ -171,7 +171,7 @@ def test_one_that_ends_in_a_call_fails_it_with_its_last_words_and_is_started_ane
             first = await text(server, "who")
             with pytest.raises(
                 ServiceUnavailableError,
-                match=r"'small' was to call 'die', and it ended with exit status 3: what it did",
+                match=r"'small' failed when asked to call 'die': it exited with status 3; whether the request was",
             ):
                 await text(server, "die")
             assert await text(server, "who") != first
@@ -214,18 +214,20 @@ def test_calls_are_repeated_as_often_as_is_said() -> None:
 
 
 def test_a_program_that_is_not_there_and_one_that_fails_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentctl.mcp.session_server.CONNECT_PATIENCE", 0.5)
+    monkeypatch.setattr("agentctl.mcp.session_server.MIN_CONNECT_TIMEOUT", 0.5)
 
     async def scenario() -> None:
-        with pytest.raises(UserError, match="'small' cannot be started: no-such-program: No such file or directory"):
+        with pytest.raises(
+            UserError, match="cannot start MCP server 'small': no-such-program: No such file or directory"
+        ):
             await small(params={"command": "no-such-program"}).connect()
-        ended = "'small' cannot be connected: it ended with exit status 7: the licence has run out"
+        ended = "cannot connect to MCP server 'small': it exited with status 7: the licence has run out"
         with pytest.raises(UserError, match=ended):
             await small("broken").connect()
-        with pytest.raises(ServiceUnavailableError, match="'small' cannot be connected: no more seats"):
+        with pytest.raises(ServiceUnavailableError, match="cannot connect to MCP server 'small': no more seats"):
             await small("refusing").connect()
         with pytest.raises(
-            ServiceUnavailableError, match=r"'small' cannot be connected: it did not answer within 0\.5 s"
+            ServiceUnavailableError, match=r"cannot connect to MCP server 'small': it did not answer within 0\.5 s"
         ):
             await small("silent", client_session_timeout_seconds=0.5).connect()
 
@@ -245,7 +247,7 @@ def test_what_is_no_message_is_told_to_the_handler_and_to_the_log(caplog: pytest
     with caplog.at_level(logging.DEBUG, "openai.agents"):
         finish(scenario())
     assert isinstance(heard[0], ValueError)
-    assert "MCP server small wrote a line that is no message: b'Welcome!'" in caplog.text
+    assert "MCP server small wrote an invalid message: b'Welcome!'" in caplog.text
 
 
 def test_a_call_that_is_cancelled_is_cancelled_in_the_server(caplog: pytest.LogCaptureFixture) -> None:
@@ -278,7 +280,7 @@ def test_a_list_of_several_pages_is_read_to_its_end() -> None:
         async with small("pages") as server:
             assert [tool.name for tool in await server.list_tools()][-1] == "flaky"
             server.max_list_pages = 1
-            with pytest.raises(UserError, match="more than 1 pages to list its tools: max_list_pages"):
+            with pytest.raises(UserError, match="exceeded the limit max_list_pages=1 when asked to list its tools"):
                 await server.list_tools()
         async with small("looping") as server:
             with pytest.raises(UserError, match="the same page twice"):
@@ -291,11 +293,11 @@ def test_a_server_that_refuses_or_answers_with_nonsense_is_named() -> None:
     async def scenario() -> None:
         async with small("strict") as server:
             with pytest.raises(
-                RequestRejectedError, match="'small' was to list its tools, and refused: no tools today"
+                RequestRejectedError, match="'small' rejected the request to list its tools: no tools today"
             ):
                 await server.list_tools()
         async with small("sloppy") as server:
-            words = r"'small' was to list its tools, and its answer is not valid: tools\.0\.inputSchema: Input should"
+            words = r"'small' returned an invalid response when asked to list its tools: tools\.0\.inputSchema: Inp"
             with pytest.raises(ModelBehaviorError, match=words):
                 await server.list_tools()
 
@@ -316,7 +318,7 @@ def test_half_a_character_keeps_nobody_from_being_understood() -> None:
 
 def test_who_is_not_connected_says_how_to_connect() -> None:
     server = small()
-    with pytest.raises(UserError, match="'small' is not connected: `async with server:`"):
+    with pytest.raises(UserError, match="'small' is not connected: wrap the run in `async with server:`"):
         finish(server.list_tools())
 
 
@@ -346,4 +348,4 @@ from tests.mcp.servers import small
 asyncio.run(small().connect())
 """
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert outcome.stderr.splitlines()[-1].endswith("a package that is not installed: pip install 'agentctl[mcp]'")
+    assert outcome.stderr.splitlines()[-1].endswith("the mcp package: pip install 'agentctl[mcp]'")

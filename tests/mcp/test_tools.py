@@ -52,7 +52,7 @@ def ran(way: Way, *given: MCPServerStdio, calls: list[Any] | None = None, **fiel
 
     async def scenario() -> Any:
         for server in given:
-            server.begin_to_connect()
+            server.start_connecting()
         try:
             return await way(agent_of(*given, calls=calls, **fields), "hi")
         finally:
@@ -294,14 +294,14 @@ def test_a_failure_is_worded_by_the_server_then_the_agent_or_ends_the_run(way: W
     assert outputs(ran(way, small(), calls=call, mcp_config=config))[0].output == "agent: not yet"
     result = ran(way, small(), calls=[*call, function_call("die", {}, call_id="c2")])
     assert outputs(result)[0].output == "Error: MCPError: not yet"
-    assert "it ended with exit status 3" in outputs(result)[1].output
+    assert "it exited with status 3" in outputs(result)[1].output
     with pytest.raises(UserError, match="tool 'flaky' failed: MCPError: not yet"):
         ran(way, small(failure_error_function=None), calls=call, mcp_config=config)
 
 
 def test_arguments_that_are_no_object_are_told_to_the_model(way: Way) -> None:
     result = ran(way, small(), calls=[function_call("echo", "[1]", call_id="c1")])
-    assert "no JSON object" in outputs(result)[0].output
+    assert "not a JSON object" in outputs(result)[0].output
 
 
 def test_cancelling_a_run_cancels_its_calls() -> None:

@@ -52,7 +52,7 @@ def assert_all_was_given(result: Any) -> None:
     assert shown.wire["output"] == [
         {"type": "input_text", "text": "here"},
         {"type": "input_image", "image_url": f"data:image/png;base64,{DATA}"},
-        {"type": "input_text", "text": '{"type": "audio", "mimeType": "audio/wav", "note": "6 bytes, left out"}'},
+        {"type": "input_text", "text": '{"type": "audio", "mimeType": "audio/wav", "note": "6 bytes, omitted"}'},
         {"type": "input_file", "file_data": f"data:application/pdf;base64,{DATA}", "filename": "paper.pdf"},
     ]
     assert failed.output["text"].endswith("the disk is full")
@@ -122,7 +122,7 @@ def test_headers_are_sent_and_a_refusal_is_told(reach: Any, path: str, web_port:
     async def scenario() -> None:
         async with reach(web_port, locked | {"headers": {"authorization": "Bearer canary"}}) as server:
             assert (await server.call_tool("add", {"a": 1, "b": 1})).structured_content == {"value": 2}
-        with pytest.raises(AuthenticationError, match=r"'whole': 127\.0\.0\.1:\d+ answered with HTTP status 401"):
+        with pytest.raises(AuthenticationError, match=r"'whole': 127\.0\.0\.1:\d+ responded with HTTP status 401"):
             await reach(web_port, locked).connect()
 
     finish(scenario())
@@ -143,7 +143,7 @@ def test_a_session_that_the_server_has_forgotten_is_made_anew_and_no_call_is_mad
             assert server.server_initialize_result is not None
             assert server.server_initialize_result.server_info.name == "old"
             assert (await server.call_tool("count", {})).content[0].text == "1"  # type: ignore[union-attr]
-            with pytest.raises(ServiceUnavailableError, match="what it did is unknown"):
+            with pytest.raises(ServiceUnavailableError, match="whether the request was carried out is unknown"):
                 await server.call_tool("forget", {})  # It is not listed, so that `mcp` asks once more after the call.
             assert (await server.call_tool("count", {})).content[0].text == "3"  # type: ignore[union-attr]
             assert server.session_id == "session-2"
@@ -151,7 +151,7 @@ def test_a_session_that_the_server_has_forgotten_is_made_anew_and_no_call_is_mad
             assert (await server.call_tool("count", {})).content[0].text == "5"  # type: ignore[union-attr]
             assert server.session_id == "session-3"
             with pytest.raises(
-                ServiceUnavailableError, match=r"'whole': 127\.0\.0\.1:\d+ answered with HTTP status 503"
+                ServiceUnavailableError, match=r"'whole': 127\.0\.0\.1:\d+ responded with HTTP status 503"
             ):
                 await server.call_tool("overload", {})
             assert (await server.call_tool("count", {})).content[0].text == "6"  # type: ignore[union-attr]
@@ -174,7 +174,7 @@ def test_the_users_own_client_is_used_as_theirs(web_port: int) -> None:
         (client,) = made
         assert (client.headers["x-own"], client.timeout.connect, client.timeout.read) == ("1", 7, 8)
         assert client.is_closed
-        with pytest.raises(UserError, match=r"makes an httpx2\.AsyncClient, not object"):
+        with pytest.raises(UserError, match=r"must return an httpx2\.AsyncClient, not object"):
             await servers.http(web_port, {"httpx_client_factory": lambda **_: object()}).connect()
         with pytest.raises(UserError, match="ignore_initialized_notification_failure needs mcp below 2"):
             await servers.http(web_port, {"ignore_initialized_notification_failure": True}).connect()

@@ -18,7 +18,7 @@ from agentctl import (
     function_tool,
     set_default_openai_client,
 )
-from agentctl.memory.openai_conversations import parts_of
+from agentctl.memory.openai_conversations import batches
 from agentctl.net import defaults
 from agentctl.run.open_calls import halves
 from agentctl.testing import ScriptedModel, function_call
@@ -174,14 +174,14 @@ def test_a_call_is_added_together_with_its_output_and_with_the_reasoning_before_
     calls: list[Any] = [{"type": "function_call", "call_id": f"c{number}"} for number in range(23)]
     given = [{"type": "function_call_output", "call_id": call["call_id"]} for call in calls]
     items = [user("hi"), led, *calls, *given, user("bye"), *([led] * 25), user("end")]
-    parts = list(parts_of(items))
+    parts = list(batches(items))
     assert [len(part) for part in parts] == [20, 20, 9, 19, 7]
     assert parts[0] == [user("hi"), led, *calls[:9], *given[:9]]
     assert sorted(map(repr, items)) == sorted(repr(item) for part in parts for item in part)
     for part in parts:
         assert halves(part) == set()
-    assert list(parts_of(items[:20])) == [items[:20]]
-    assert list(parts_of([])) == []
+    assert list(batches(items[:20])) == [items[:20]]
+    assert list(batches([])) == []
 
 
 def test_a_service_that_stays_away_is_unavailable(service: Conversations) -> None:

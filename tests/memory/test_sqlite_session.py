@@ -273,13 +273,13 @@ def test_a_page_that_was_overwritten_is_damage_too(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_the_place_of_the_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"cannot be written"):
+    with pytest.raises(ConfigurationError, match=r"cannot write the conversation database"):
         items_of(tmp_path)
 
 
 def test_a_place_that_is_no_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match=r"cannot be written"):
+    with pytest.raises(ConfigurationError, match=r"cannot write the conversation database"):
         items_of(tmp_path / "file" / "s.db")
 
 
@@ -288,7 +288,7 @@ def test_a_file_that_may_not_be_written_is_said(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     add(path, user("a"))
     path.chmod(0o400)
-    with pytest.raises(ConfigurationError, match=r"cannot be written"):
+    with pytest.raises(ConfigurationError, match=r"cannot write the conversation database"):
         add(path, user("b"))
 
 
@@ -316,7 +316,7 @@ except OSError as error:
 def test_a_file_that_another_keeps_locked_is_waited_for_and_then_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_file, "_PATIENCE", 0.01)
+    monkeypatch.setattr(sqlite_file, "_LOCK_TIMEOUT", 0.01)
     path = tmp_path / "s.db"
     add(path, user("a"))
     other = sqlite3.connect(path, isolation_level=None)

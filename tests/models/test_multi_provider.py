@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 
 class Recording(ModelProvider):
-    """A provider that remembers what it was asked for."""
+    """A provider that records the requested names."""
 
     def __init__(self) -> None:
         self.asked: list[str | None] = []

@@ -1,4 +1,4 @@
-"""The WebSocket model over a user's own `openai` client: its URLs, auth and headers hold."""
+"""The WebSocket model with the URLs, auth and headers of a user's own `openai` client."""
 
 import asyncio
 from typing import Any

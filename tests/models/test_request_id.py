@@ -1,4 +1,4 @@
-"""The service's name for a request, in the response that it answered with."""
+"""The service's request id in the response."""
 
 import asyncio
 

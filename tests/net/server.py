@@ -20,7 +20,7 @@ STREAM = (
 
 @dataclass
 class Recorder:
-    """A running server, and what it was asked: (request line's target, headers)."""
+    """A running server, and its requests as (target, headers)."""
 
     origin: str
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The process-wide defaults: each function with the meaning that the design gives it."""
+"""The process-wide defaults and the functions that set them."""
 
 import asyncio
 import inspect
@@ -34,7 +34,7 @@ from tests.service.client import Service
 
 @pytest.fixture(autouse=True)
 def defaults(home: Path) -> Iterator[None]:
-    """The process as it starts, and as it was found afterwards."""
+    """The defaults of a fresh process, restored afterwards."""
     before = get_defaults()
     restore_defaults(Defaults())
     yield

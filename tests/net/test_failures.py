@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentctl.errors import AuthenticationError, RequestRejectedError, ServiceError, ServiceUnavailableError
-from agentctl.net.failures import answer_error, event_error, retry_after
+from agentctl.net.failures import event_error, response_error, retry_after
 from agentctl.redaction import register_secret
 
 
@@ -14,7 +14,7 @@ def answer(
     status: int, body: Any = "", headers: dict[str, str] | None = None, model: str | None = None
 ) -> ServiceError:
     encoded = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    return answer_error(status, headers or {}, encoded, url="https://h/v1/responses?a=b", service="h", model=model)
+    return response_error(status, headers or {}, encoded, url="https://h/v1/responses?a=b", service="h", model=model)
 
 
 def error(**fields: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ JSON = st.recursive(
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()), st.integers(300, 599))
 def test_no_body_is_too_strange(body: bytes, status: int) -> None:
-    failure = answer_error(status, {}, body, url="https://h/v1/responses", service="h")
+    failure = response_error(status, {}, body, url="https://h/v1/responses", service="h")
     assert failure.status == status
     assert len(str(failure)) < 1200
 
@@ -99,7 +99,7 @@ def test_a_404_without_an_error_says_that_the_endpoint_may_be_another_kind(body:
     failure = answer(404, body, model="m")
     assert isinstance(failure, RequestRejectedError)
     assert "https://h/v1/responses (404)" in str(failure)
-    assert "may not speak this API" in str(failure)
+    assert "may not support this API" in str(failure)
 
 
 def test_a_redirect_names_where_it_leads_and_no_more() -> None:

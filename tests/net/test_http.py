@@ -161,14 +161,14 @@ def test_what_came_before_a_broken_frame_comes_out_first(service: Service) -> No
 
 def test_a_connection_that_breaks_in_the_middle_is_said(service: Service) -> None:
     service.script(steps.cut(after=3))
-    with pytest.raises(ServiceUnavailableError, match="broke in the middle") as caught:
+    with pytest.raises(ServiceUnavailableError, match="was lost during") as caught:
         events_of(pipe_to(service.base_url))
     assert caught.value.code == CONNECTION_LOST
 
 
 def test_a_service_that_hangs_up_without_an_answer_is_said(service: Service) -> None:
     service.script(steps.drop_before_events())
-    with pytest.raises(ServiceUnavailableError, match="broke before it answered") as caught:
+    with pytest.raises(ServiceUnavailableError, match="was lost before it responded") as caught:
         events_of(pipe_to(service.base_url))
     assert caught.value.code == CONNECTION_LOST
 
@@ -176,7 +176,7 @@ def test_a_service_that_hangs_up_without_an_answer_is_said(service: Service) -> 
 @pytest.mark.parametrize("after", [None, 2])
 def test_silence_ends_after_the_request_timeout(service: Service, after: int | None) -> None:
     service.script(steps.hang(after))
-    with pytest.raises(ServiceUnavailableError, match=r"fell silent for 0\.2 s") as caught:
+    with pytest.raises(ServiceUnavailableError, match=r"sent no data for 0\.2 s") as caught:
         events_of(pipe_to(service.base_url, request_timeout=0.2))
     assert caught.value.code == NO_ANSWER
 
@@ -194,13 +194,13 @@ def test_a_host_that_never_finishes_the_handshake_is_given_up_after_the_connect_
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(8)  # Accepts TCP, and never says a word of TLS.
-        with pytest.raises(ServiceUnavailableError, match=r"no answer within 0\.2 s") as caught:
+        with pytest.raises(ServiceUnavailableError, match=r"no response within 0\.2 s") as caught:
             events_of(pipe_to(f"https://127.0.0.1:{server.getsockname()[1]}/v1", connect_timeout=0.2))
     assert caught.value.code == CONNECT_FAILED
 
 
 def test_a_host_that_no_name_can_be_is_a_configuration_error() -> None:
-    with pytest.raises(ConfigurationError, match="not a URL that can be called"):
+    with pytest.raises(ConfigurationError, match="not a valid URL"):
         events_of(pipe_to("https://xn--a\u0300.example/v1"))
 
 
@@ -317,7 +317,7 @@ def test_the_log_has_the_request_the_status_and_no_key(service: Service, caplog:
         events_of(pipe_to(service.base_url, key="sk-pipe-4"))
     text = "\n".join(record.getMessage() for record in caplog.records if record.name == "openai.agents")
     assert f"POST {service.base_url}/responses" in text
-    assert "answered 200" in text
+    assert "status 200" in text
     assert "sk-pipe-4" not in caplog.text
     assert "secret answer" not in text
 

@@ -1,4 +1,4 @@
-"""Keys that are asked for when a request needs one, against the fake service."""
+"""Keys from a key source, resolved by `net.endpoint.with_key`, against the fake service."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ CALL = HttpCall(path="responses", body=b'{"model": "m", "input": "hi", "stream":
 
 
 class Keys:
-    """A source that has these keys, one after the other."""
+    """A source with these keys, one after the other."""
 
     def __init__(self, *keys: str) -> None:
         self._keys = list(keys)
@@ -108,5 +108,5 @@ def test_a_key_that_no_header_can_carry_is_refused() -> None:
     async def attempt(endpoint: Endpoint) -> None:
         raise AssertionError("the request was sent")
 
-    with pytest.raises(ConfigurationError, match="not copied whole"):
+    with pytest.raises(ConfigurationError, match="not have been copied completely"):
         asyncio.run(with_key(Endpoint(base_url="http://h/v1", key=Keys("two words")), attempt))

@@ -1,4 +1,4 @@
-"""Where an OpenAI provider sends requests and opens sockets, and which key goes there: pure."""
+"""The endpoints of an OpenAI provider for requests and sockets, and their keys."""
 
 from typing import Any
 
@@ -6,19 +6,19 @@ import pytest
 
 from agentctl.errors import ConfigurationError
 from agentctl.net.defaults import Defaults
-from agentctl.net.openai_endpoint import GivenEndpoint, http_endpoint, websocket_endpoint
+from agentctl.net.openai_endpoint import EndpointOptions, http_endpoint, websocket_endpoint
 
 OPENAI = "https://api.openai.com/v1"
 KEY = {"OPENAI_API_KEY": "sk-env"}
 
 
 def urls(environ: dict[str, str], **given: Any) -> tuple[str, str]:
-    told = GivenEndpoint(**given)
+    told = EndpointOptions(**given)
     return http_endpoint(told, Defaults(), environ).base_url, websocket_endpoint(told, Defaults(), environ).base_url
 
 
 def keys(environ: dict[str, str], defaults: Defaults | None = None, **given: Any) -> tuple[Any, Any]:
-    told, defaults = GivenEndpoint(**given), defaults or Defaults()
+    told, defaults = EndpointOptions(**given), defaults or Defaults()
     return http_endpoint(told, defaults, environ).key, websocket_endpoint(told, defaults, environ).key
 
 
@@ -78,10 +78,10 @@ def test_a_key_that_is_given_goes_where_it_was_given_for() -> None:
 @pytest.mark.parametrize("url", ["ftp://host", "mine.example", "ws://user:secret@host"])
 def test_a_websocket_url_that_is_none_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError):
-        websocket_endpoint(GivenEndpoint(websocket_base_url=url), Defaults(), {})
+        websocket_endpoint(EndpointOptions(websocket_base_url=url), Defaults(), {})
 
 
 def test_organization_and_project_are_the_given_ones_else_the_environments() -> None:
     environ = {"OPENAI_ORG_ID": " org-env ", "OPENAI_PROJECT_ID": "proj-env"}
-    told = websocket_endpoint(GivenEndpoint(organization="org-mine"), Defaults(), environ)
+    told = websocket_endpoint(EndpointOptions(organization="org-mine"), Defaults(), environ)
     assert (told.organization, told.project) == ("org-mine", "proj-env")

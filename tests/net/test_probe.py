@@ -9,7 +9,7 @@ import pytest
 from agentctl.errors import AgentsException, AuthenticationError, ConfigurationError, ServiceUnavailableError
 from agentctl.net.endpoint import Endpoint
 from agentctl.net.options import HttpOptions
-from agentctl.net.probe import Reach, reach, upgrade
+from agentctl.net.probe import ConnectTimings, probe_connection, probe_websocket
 from agentctl.net.unreachable import CERTIFICATE_REFUSED, CONNECT_FAILED
 from tests.net.server import AUTHORITY, answering
 from tests.service.client import Service
@@ -17,14 +17,14 @@ from tests.service.steps import closed, http_error, text
 from tests.service.steps import upgrade as accepted
 
 
-def reached(base_url: str, *, ca_file: Path | None = None, environ: Mapping[str, str] | None = None) -> Reach:
+def reached(base_url: str, *, ca_file: Path | None = None, environ: Mapping[str, str] | None = None) -> ConnectTimings:
     endpoint = Endpoint(base_url=base_url, key="k-probe")
-    return asyncio.run(reach(endpoint, HttpOptions(ca_file=ca_file), environ=environ or {}))
+    return asyncio.run(probe_connection(endpoint, HttpOptions(ca_file=ca_file), environ=environ or {}))
 
 
 def upgraded(service: Service, *, listen: float = 20) -> float:
     endpoint = Endpoint(base_url=service.base_url, key="k-probe")
-    return asyncio.run(upgrade(endpoint, HttpOptions(), listen=listen, environ={}))
+    return asyncio.run(probe_websocket(endpoint, HttpOptions(), listen=listen, environ={}))
 
 
 def free_port() -> int:
@@ -73,7 +73,7 @@ def test_a_proxy_is_what_is_reached() -> None:
     with answering() as proxy:
         found = reached("https://service.example/v1", environ={"https_proxy": proxy.origin})
     assert found.proxy is not None
-    assert found.proxy.shown == proxy.origin
+    assert found.proxy.display_url == proxy.origin
     assert found.tls is None
     gone = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(ServiceUnavailableError, match=f"through the proxy {gone}"):

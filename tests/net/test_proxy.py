@@ -79,6 +79,6 @@ def test_what_is_no_proxy_is_refused_by_the_name_of_the_variable_alone(value: st
 def test_the_password_of_a_proxy_is_a_secret() -> None:
     proxy = proxy_for(URL, {"HTTPS_PROXY": "http://alice:s3cr%40t-word@proxy:3128"})
     assert proxy is not None
-    assert proxy.shown == "http://proxy:3128"
+    assert proxy.display_url == "http://proxy:3128"
     assert "s3cr" not in repr(proxy)
     assert redact("s3cr@t-word s3cr%40t-word alice") == f"{MASK} {MASK} alice"

@@ -100,7 +100,7 @@ def test_what_is_not_json_is_an_error_that_shows_it(data: str) -> None:
 
 @pytest.mark.parametrize("data", ["[]", "3", '"text"', "null"])
 def test_json_that_is_no_object_is_an_error_that_shows_it(data: str) -> None:
-    with pytest.raises(ModelBehaviorError, match="no JSON object") as caught:
+    with pytest.raises(ModelBehaviorError, match="not a JSON object") as caught:
         decode_event(data)
     assert data in str(caught.value)
 

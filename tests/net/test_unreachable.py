@@ -15,9 +15,9 @@ def every_kind(kind: type[httpx2.RequestError] = httpx2.RequestError) -> set[typ
 
 
 def words(
-    error: httpx2.RequestError, *, proxy: Proxy | None = None, has_answered: bool = False
+    error: httpx2.RequestError, *, proxy: Proxy | None = None, has_responded: bool = False
 ) -> tuple[str, str | None]:
-    translated = transport_error(error, host="h.example", options=OPTIONS, proxy=proxy, has_answered=has_answered)
+    translated = transport_error(error, host="h.example", options=OPTIONS, proxy=proxy, has_responded=has_responded)
     return str(translated), translated.code
 
 
@@ -36,9 +36,9 @@ def test_every_message_names_the_host_and_a_next_step(kind: type[httpx2.RequestE
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
-        (httpx2.ConnectTimeout(""), CONNECT_FAILED, "no answer within 3 s"),
-        (httpx2.ReadTimeout(""), NO_ANSWER, "fell silent for 7 s"),
-        (httpx2.ReadError(""), CONNECTION_LOST, "before it answered: ReadError"),
+        (httpx2.ConnectTimeout(""), CONNECT_FAILED, "no response within 3 s"),
+        (httpx2.ReadTimeout(""), NO_ANSWER, "sent no data for 7 s"),
+        (httpx2.ReadError(""), CONNECTION_LOST, "before it responded: ReadError"),
     ],
 )
 def test_the_message_says_which_phase_failed(error: httpx2.RequestError, code: str, said: str) -> None:
@@ -48,7 +48,7 @@ def test_the_message_says_which_phase_failed(error: httpx2.RequestError, code: s
 
 
 def test_a_cut_in_the_middle_is_told_from_one_before_the_answer() -> None:
-    assert "in the middle of the answer" in words(httpx2.ReadError("x"), has_answered=True)[0]
+    assert "during the response" in words(httpx2.ReadError("x"), has_responded=True)[0]
 
 
 def test_the_reason_is_looked_for_in_the_causes() -> None:
@@ -60,7 +60,7 @@ def test_the_reason_is_looked_for_in_the_causes() -> None:
 def test_a_name_that_cannot_be_resolved_is_said() -> None:
     error = httpx2.ConnectError("[Errno -2] Name or service not known")
     error.__cause__ = socket.gaierror(-2, "Name or service not known")
-    assert "its name cannot be resolved" in words(error)[0]
+    assert "the host name cannot be resolved" in words(error)[0]
 
 
 def test_a_proxy_on_the_way_is_named() -> None:

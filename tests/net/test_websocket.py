@@ -77,7 +77,7 @@ def answer(pipe: WebSocketPipe) -> list[Any]:
 
 
 def failure(pipe: WebSocketPipe) -> tuple[list[Any], AgentsException]:
-    """Return what came before a response failed, and how it failed."""
+    """Return the events before a response failed, and its error."""
     seen: list[Any] = []
 
     async def scenario() -> None:
@@ -97,7 +97,7 @@ def refusal(pipe: WebSocketPipe) -> Any:
 
 @contextlib.asynccontextmanager
 async def serving(handler: Handler, **options: Any) -> AsyncIterator[str]:
-    """Serve WebSockets from this process, where the fake service would be too well behaved."""
+    """Serve WebSockets from this process, for misbehaviour that the fake service does not have."""
     quiet = logging.Logger("quiet")
     quiet.disabled = True
     async with serve(handler, "127.0.0.1", 0, logger=quiet, **options) as server:
@@ -225,19 +225,19 @@ def test_an_upgrade_that_gets_no_http_answer_is_a_failed_connection(step: steps.
 
 def test_a_handshake_that_is_wrong_is_no_websocket(service: Service) -> None:
     service.script_upgrades(steps.raw(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", end=False))
-    assert "does not open a WebSocket" in refusal(pipe_at(service.base_url)).message
+    assert "did not open a WebSocket" in refusal(pipe_at(service.base_url)).message
 
 
 def test_an_upgrade_that_does_not_come_is_waited_for_as_long_as_a_connection(service: Service) -> None:
     service.script_upgrades(steps.hang(), steps.hang())
     error = refusal(pipe_at(service.base_url, connect_timeout=0.2))
-    assert (error.code, "no answer within 0.2 s" in error.message) == (CONNECT_FAILED, True)
+    assert (error.code, "no response within 0.2 s" in error.message) == (CONNECT_FAILED, True)
 
     async def impatient() -> None:
         pipe = pipe_at(service.base_url)
-        await pipe.open(address_at(pipe.endpoint, {}, None), patience=0.1)
+        await pipe.open(address_at(pipe.endpoint, {}, None), open_timeout=0.1)
 
-    with pytest.raises(UpgradeFailed, match=r"no answer within 0\.1 s"):
+    with pytest.raises(UpgradeFailed, match=r"no response within 0\.1 s"):
         asyncio.run(impatient())
 
 
@@ -247,7 +247,7 @@ def test_nobody_listening_is_a_failed_connection() -> None:
 
 
 async def hear_proxied(target: int, asked: list[bytes], answer: bytes) -> asyncio.Server:
-    """Start an HTTP proxy that answers CONNECT with `answer`, and joins the two sides where that is a success."""
+    """Start an HTTP proxy that responds to CONNECT with `answer`, and connects both sides if that is a success."""
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
@@ -324,9 +324,9 @@ def test_tls_trusts_the_authority_that_the_user_names(tmp_path: Path) -> None:
     [
         (1000, CLOSED_ON_PURPOSE, CONNECTION_LOST, "(1000 the reason)"),
         (1001, CONNECTION_LOST, CONNECTION_LOST, "(1001 the reason)"),
-        (1006, CONNECTION_LOST, CONNECTION_LOST, "broke"),
+        (1006, CONNECTION_LOST, CONNECTION_LOST, "was lost"),
         (1008, CLOSED_ON_PURPOSE, CLOSED_ON_PURPOSE, "(1008 the reason)"),
-        (1009, CLOSED_ON_PURPOSE, CLOSED_ON_PURPOSE, "send less"),
+        (1009, CLOSED_ON_PURPOSE, CLOSED_ON_PURPOSE, "shorten the input"),
         (1011, CONNECTION_LOST, CONNECTION_LOST, "(1011 the reason)"),
         (1012, CONNECTION_LOST, CONNECTION_LOST, "(1012 the reason)"),
         (1013, CONNECTION_LOST, CONNECTION_LOST, "(1013 the reason)"),
@@ -336,7 +336,7 @@ def test_each_close_code_has_its_words_before_the_answer_and_in_it(
     code: int, before: str, after: str, said: str, service: Service
 ) -> None:
     service.script(steps.closed(code, "the reason"), steps.closed(code, "the reason", after=2))
-    for its_code, when, count in ((before, "before it answered", 0), (after, "in the middle of the answer", 2)):
+    for its_code, when, count in ((before, "before it responded", 0), (after, "during the response", 2)):
         seen, error = failure(pipe_at(service.base_url))
         assert len(seen) == count
         assert isinstance(error, ServiceUnavailableError)
@@ -356,7 +356,7 @@ def test_a_close_without_a_code_is_one_that_may_pass(service: Service) -> None:
     [
         (steps.with_frames(steps.text(), 2, b"\x00\x01"), "binary frame"),
         (steps.raw(b'{"type": "response.created"}', b'{"type": "response.in_progress"}', b"{broken"), "not JSON"),
-        (steps.raw(b'{"type": "response.created"}', b'{"type": "response.in_progress"}', b"[1]"), "no JSON object"),
+        (steps.raw(b'{"type": "response.created"}', b'{"type": "response.in_progress"}', b"[1]"), "not a JSON object"),
     ],
 )
 def test_a_frame_that_is_no_event_breaks_the_protocol_after_what_came_before_it(
@@ -377,7 +377,7 @@ def test_text_that_is_no_unicode_breaks_the_protocol() -> None:
 
     async def scenario() -> None:
         async with serving(babble) as base_url:
-            with pytest.raises(ModelBehaviorError, match="broke the WebSocket protocol before it answered"):
+            with pytest.raises(ModelBehaviorError, match="violated the WebSocket protocol before it responded"):
                 await received(await opened(pipe_at(base_url)), [])
 
     asyncio.run(scenario())
@@ -415,7 +415,7 @@ def test_more_than_may_wait_for_the_reader_ends_the_response_and_names_the_limit
             assert not socket.is_ready
             kept = await socket.receive()
             assert 0 < len(json.dumps(kept)) < 1024 * 1024
-            with pytest.raises(ServiceUnavailableError, match=r"more than 1 MiB .* waited for its reader") as caught:
+            with pytest.raises(ServiceUnavailableError, match=r"more than 1 MiB .* were queued unread") as caught:
                 await socket.receive()
             assert caught.value.code == ANSWER_TOO_LARGE
 
@@ -480,7 +480,7 @@ def test_a_silence_that_is_too_long_breaks_the_connection_off(service: Service) 
     seen, error = failure(pipe_at(service.base_url, request_timeout=0.2))
     assert len(seen) == 2
     assert isinstance(error, ServiceUnavailableError)
-    assert (error.code, "fell silent for 0.2 s" in error.message) == (NO_ANSWER, True)
+    assert (error.code, "sent no data for 0.2 s" in error.message) == (NO_ANSWER, True)
     (connection,) = service.wait_for_connections(1, ended=1)
     assert (connection["ended"]["by"], connection["ended"]["code"]) == ("client", 1006)
 
@@ -493,7 +493,7 @@ def test_abort_leaves_without_a_word_and_fails_what_is_under_way(service: Servic
         response = asyncio.create_task(received(socket, []))
         await asyncio.to_thread(service.wait_for_requests, 1)
         socket.abort()
-        with pytest.raises(ServiceUnavailableError, match="closed on this side") as caught:
+        with pytest.raises(ServiceUnavailableError, match="closed by this program") as caught:
             await response
         assert caught.value.code == CLOSED_ON_PURPOSE
         with pytest.raises(NotSent):

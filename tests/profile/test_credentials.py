@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agentctl.errors import ConfigurationError
 from agentctl.net.endpoint import NO_KEY
-from agentctl.origin import OPENAI_BASE_URL
+from agentctl.origin import OPENAI_BASE_URL, origin_of
 from agentctl.profile.credentials import (
     Credential,
     Credentials,
@@ -25,6 +25,7 @@ from agentctl.profile.credentials import (
     store_key,
 )
 from agentctl.redaction import redact
+from tests.conftest import Agentctl
 
 OPENAI = "https://api.openai.com"
 OTHER = "https://llm.example"
@@ -239,3 +240,39 @@ def test_without_a_home_no_key_can_be_kept() -> None:
     assert load_credentials(None, HERE).keys == {}
     with pytest.raises(ConfigurationError, match="AGENTCTL_HOME"):
         store_key(None, HERE, OPENAI, StoredKey(value="sk-nowhere"))
+
+
+COUNT_OPENS = """
+import os, sys
+
+def count(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("credentials.toml"):
+        os.write(counted, b"1")
+
+counted = os.open(os.environ["OPENS"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+sys.addaudithook(count)
+"""
+"""A module `sitecustomize`, which writes a byte to a file whenever the process opens the stored keys."""
+
+
+@pytest.mark.parametrize(
+    ("key", "base_url"),
+    [
+        pytest.param("sk-stored", OPENAI_BASE_URL, id="openai-stored"),
+        pytest.param("sk-stored", "https://llm.example/v1", id="elsewhere-stored"),
+        pytest.param(None, OPENAI_BASE_URL, id="openai-variable"),
+    ],
+)
+def test_a_run_reads_the_stored_keys_once(agentctl: Agentctl, home: Path, key: str | None, base_url: str) -> None:
+    (home / "sitecustomize.py").write_text(COUNT_OPENS, encoding="utf-8")
+    path = home / ".agentctl" / "credentials.toml"
+    store_key(path, "default", origin_of(base_url), StoredKey(value=key or "sk-other"))
+    env = {
+        "PYTHONPATH": str(home),
+        "OPENS": str(home / "opens"),
+        "AGENTCTL_CLIENT_BASE_URL": base_url,
+        "AGENTCTL_API_KEY": None if key else "sk-variable",
+    }
+    done = agentctl("run", "--dry-run", "Hi", env=env)
+    assert done.returncode == 0, done.stderr
+    assert (home / "opens").read_text() == "1"

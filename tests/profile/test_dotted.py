@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agentctl.profile.dotted import drop, join, leaves, nested, put, split
+from agentctl.profile.dotted import drop, join, leaves, nest, put, split
 
 NAMES = st.lists(st.text(), min_size=1, max_size=4)
 TABLES = st.recursive(
@@ -36,7 +36,7 @@ def test_a_quoted_part_may_hold_dots() -> None:
 @hypothesis_settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=3), TABLES, max_size=3))
 def test_leaves_nest_into_the_table_they_came_from(table: dict[str, Any]) -> None:
-    assert nested(leaves(table)) == table
+    assert nest(leaves(table)) == table
 
 
 def test_a_value_replaces_what_is_no_table_on_its_way() -> None:

@@ -13,7 +13,7 @@ from keyring.backends.fail import Keyring as NoKeyring
 from keyring.backends.null import Keyring as ForgetfulKeyring
 
 from agentctl.errors import ConfigurationError
-from agentctl.profile.keyring import KeyringKey, fetch, forget, keep
+from agentctl.profile.keyring import KeyringKey, delete, fetch, store
 from agentctl.redaction import redact
 from tests.keyrings import BrokenKeyring, FileKeyring, LockedKeyring, SilentKeyring
 
@@ -31,24 +31,24 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_key_comes_back_and_is_a_secret(file: Path) -> None:
-    keep(ENTRY, "sk-in-the-keyring")
+    store(ENTRY, "sk-in-the-keyring")
     assert fetch(ENTRY) == "sk-in-the-keyring"
     assert "agentctl: default https://api.openai.com" in file.read_text()
     assert "sk-in" not in redact("sk-in-the-keyring")
 
 
 def test_a_key_is_forgotten_and_there_need_be_none() -> None:
-    keep(ENTRY, "sk-forgotten")
-    forget(ENTRY)
-    forget(ENTRY)
+    store(ENTRY, "sk-forgotten")
+    delete(ENTRY)
+    delete(ENTRY)
     with pytest.raises(
-        ConfigurationError, match=r"has no key 'default https://api\.openai\.com' of agentctl; .*set-key"
+        ConfigurationError, match=r"has no entry 'default https://api\.openai\.com' for agentctl; .*set-key"
     ):
         fetch(ENTRY)
 
 
 def test_a_source_asks_the_keyring_once_and_has_no_other_key(file: Path) -> None:
-    keep(ENTRY, "sk-of-source")
+    store(ENTRY, "sk-of-source")
     source = KeyringKey(ENTRY)
     assert asyncio.run(source.key()) == "sk-of-source"
     file.unlink()
@@ -58,7 +58,7 @@ def test_a_source_asks_the_keyring_once_and_has_no_other_key(file: Path) -> None
 
 def test_what_is_no_key_is_refused_without_showing_it() -> None:
     keyring.set_password("agentctl", ENTRY, "two words")
-    with pytest.raises(ConfigurationError, match="is none: the key is not one line") as caught:
+    with pytest.raises(ConfigurationError, match="is not a key: the key must be one line") as caught:
         fetch(ENTRY)
     assert "two words" not in str(caught.value)
 
@@ -66,7 +66,7 @@ def test_what_is_no_key_is_refused_without_showing_it() -> None:
 @pytest.mark.parametrize(
     ("backend", "message"),
     [
-        (NoKeyring(), "there is no keyring that works here"),
+        (NoKeyring(), "there is no working keyring"),
         (LockedKeyring(), "the keyring is locked; unlock it"),
         (BrokenKeyring(), "the keyring failed: the bus"),
     ],
@@ -77,7 +77,7 @@ def test_a_keyring_that_fails_is_a_configuration_error_that_says_what_to_do(
     keyring.set_keyring(backend)
     for use in (
         lambda: fetch(ENTRY),
-        lambda: keep(ENTRY, "sk-kept-nowhere"),
+        lambda: store(ENTRY, "sk-kept-nowhere"),
         lambda: asyncio.run(KeyringKey(ENTRY).key()),
     ):
         with pytest.raises(ConfigurationError, match=message) as caught:
@@ -88,17 +88,17 @@ def test_a_keyring_that_fails_is_a_configuration_error_that_says_what_to_do(
 
 def test_a_keyring_that_keeps_nothing_is_noticed() -> None:
     keyring.set_keyring(ForgetfulKeyring())
-    with pytest.raises(ConfigurationError, match="did not keep the key"):
-        keep(ENTRY, "sk-kept-nowhere")
+    with pytest.raises(ConfigurationError, match="did not store the key"):
+        store(ENTRY, "sk-kept-nowhere")
 
 
 def test_a_keyring_that_never_answers_is_left() -> None:
     silent = SilentKeyring()
     keyring.set_keyring(silent)
     with pytest.raises(ConfigurationError, match=r"did not answer within 0\.1 s"):
-        fetch(ENTRY, patience=0.1)
+        fetch(ENTRY, timeout=0.1)
     with pytest.raises(ConfigurationError, match=r"did not answer within 0\.1 s"):
-        asyncio.run(KeyringKey(ENTRY, patience=0.1).key())
+        asyncio.run(KeyringKey(ENTRY, timeout=0.1).key())
     asking = [thread for thread in threading.enumerate() if thread.name == "the keyring"]
     assert asking
     assert all(thread.daemon for thread in asking)
@@ -114,6 +114,6 @@ def test_a_backend_that_cannot_be_loaded_is_said(monkeypatch: pytest.MonkeyPatch
 
 def test_without_the_extra_its_name_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
-    for use in (lambda: fetch(ENTRY), lambda: forget(ENTRY)):
+    for use in (lambda: fetch(ENTRY), lambda: delete(ENTRY)):
         with pytest.raises(ConfigurationError, match=r"pip install 'agentctl\[keyring\]'"):
             use()

@@ -9,7 +9,7 @@ from agentctl.agent.model_settings import ModelSettings
 from agentctl.profile.keys import (
     KEYS,
     check_entry,
-    find,
+    find_setting,
     keys_table,
     parse_assignment,
     parse_name,
@@ -24,7 +24,7 @@ def test_every_model_setting_has_a_key_and_no_other() -> None:
 
 
 def test_the_variable_of_a_key_is_its_name_in_capitals() -> None:
-    assert find(("client", "base_url")).env == "AGENTCTL_CLIENT_BASE_URL"
+    assert find_setting(("client", "base_url")).env == "AGENTCTL_CLIENT_BASE_URL"
     assert len({key.env for key in KEYS}) == len(KEYS)
 
 
@@ -77,12 +77,12 @@ def test_an_assignment_names_a_model_setting(text: str, expected: tuple[str, Any
     [
         ("temperature", "NAME=VALUE"),
         ("=1", "NAME=VALUE"),
-        ("temperature=hot", "wants a number, not 'hot'"),
+        ("temperature=hot", "must be a number, not 'hot'"),
         ("temprature=1", "did you mean 'settings.temperature'"),
-        ("temperature.x=1", "nothing below it"),
-        ("metadata.a.b=1", "nothing below it"),
+        ("temperature.x=1", "no nested keys"),
+        ("metadata.a.b=1", "no nested keys"),
         ("verbosity=loud", '"low" or "medium" or "high"'),
-        ("temperature=", "wants a number"),
+        ("temperature=", "must be a number"),
     ],
 )
 def test_a_wrong_assignment_says_what_is_wrong(text: str, message: str) -> None:
@@ -91,7 +91,7 @@ def test_a_wrong_assignment_says_what_is_wrong(text: str, message: str) -> None:
 
 
 def test_a_table_is_no_value() -> None:
-    with pytest.raises(ValueError, match=r"wants a table, with names such as client\.base_url"):
+    with pytest.raises(ValueError, match=r"must be a table, with names such as client\.base_url"):
         parse_value("client", "x")
 
 

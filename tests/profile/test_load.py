@@ -7,7 +7,7 @@ import pytest
 
 from agentctl.errors import ConfigurationError
 from agentctl.profile.credentials import Credential, KeyFromCommand, StoredKey, store_key
-from agentctl.profile.load import NO_HOME, KeyInForce, find_key, find_paths, load_settings
+from agentctl.profile.load import NO_HOME, EffectiveKey, find_key, find_paths, load_settings
 from agentctl.profile.store import set_values
 from agentctl.redaction import redact
 
@@ -70,14 +70,14 @@ def test_the_profiles_key_command_is_for_the_endpoints_that_the_profile_names(ho
     assert profile is not None
     set_values(profile, {"key_command": ["no-such-program", "--never-run"]})
 
-    def key(**environ: str) -> KeyInForce:
+    def key(**environ: str) -> EffectiveKey:
         both = {**os.environ, **environ}
         return find_key(load_settings({}, environ=both, config=None, cwd=home), both)
 
     here = KeyFromCommand(
         command=("no-such-program", "--never-run"), source=str(profile), origins=frozenset({"https://api.openai.com"})
     )
-    assert key() == KeyInForce(credential=here, notes=())
+    assert key() == EffectiveKey(credential=here, notes=())
     elsewhere = key(AGENTCTL_CLIENT_BASE_URL="https://llm.example/v1")
     assert elsewhere.credential is None
     assert "key_command is not run for https://llm.example" in elsewhere.notes[0]

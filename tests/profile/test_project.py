@@ -63,7 +63,7 @@ def test_a_file_of_somebody_else_is_passed_over_with_a_note(repository: Path) ->
     else:
         search = find_project(repository / "a", user=NOBODY)
     assert search.project is None
-    assert "belongs to user" in search.notes[0]
+    assert "owned by user" in search.notes[0]
     assert str(path) in search.notes[0]
 
 
@@ -76,7 +76,7 @@ def test_a_link_out_of_the_repository_is_passed_over(repository: Path) -> None:
     search = find_project(repository / "a")
     assert search.project is not None
     assert search.project.values == {"model": "inside"}
-    assert "leads out of" in search.notes[0]
+    assert "a file outside" in search.notes[0]
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
@@ -85,8 +85,8 @@ def test_what_is_no_regular_file_is_passed_over(repository: Path, kind: str) -> 
     path.mkdir() if kind == "folder" else os.mkfifo(path)
     search = find_project(repository)
     assert search.project is None
-    assert "no regular file" in search.notes[0]
-    with pytest.raises(ConfigurationError, match="no regular file"):
+    assert "not a regular file" in search.notes[0]
+    with pytest.raises(ConfigurationError, match="not a regular file"):
         read_project(path)
 
 
@@ -153,19 +153,22 @@ def test_what_only_the_user_may_decide_is_refused(text: str, key: str) -> None:
     ("text", "message"),
     [
         ('modle = "m"', "/p/agentctl.toml: modle: unknown key 'modle'; did you mean 'model'?"),
-        ('api_key = "sk-very-secret"', "/p/agentctl.toml: api_key: unknown key 'api_key'; `agentctl config set-key`"),
-        ("max_turns = 0", "max_turns: wants a whole number from 1, not 0"),
-        ("model = ", "/p/agentctl.toml:1: column 9: is not TOML"),
-        ('agents = "x"', "agents: wants a table"),
-        ('[agents]\n"a b" = "x.py:a"', 'agents."a b": wants a name'),
-        ("[agents]\na = 5", "agents.a: wants a reference"),
-        ('[agents]\na = "x.py"', "agents.a: 'x.py' does not say which attribute"),
+        (
+            'api_key = "sk-very-secret"',
+            "/p/agentctl.toml: api_key: unknown key 'api_key'; use `agentctl config set-key`",
+        ),
+        ("max_turns = 0", "max_turns: must be an integer of at least 1, not 0"),
+        ("model = ", "/p/agentctl.toml:1: column 9: is not valid TOML"),
+        ('agents = "x"', "agents: must be a table"),
+        ('[agents]\n"a b" = "x.py:a"', 'agents."a b": must be a name'),
+        ("[agents]\na = 5", "agents.a: must be a reference"),
+        ('[agents]\na = "x.py"', "agents.a: 'x.py' does not name the attribute"),
         ('[agents]\na = "y/x.sh:run"', "agents.a: "),
-        ('[agents]\na = "x.py:1"', "agents.a: '1' in 'x.py:1' is not the name of an attribute"),
+        ('[agents]\na = "x.py:1"', "agents.a: '1' in 'x.py:1' is not an attribute name"),
         ('[agents]\na = "b"', "agents.a: 'b' is a name"),
-        ('[agents]\na = "../x.py:a"', "agents.a: '../x.py' lies outside of the project"),
-        ('[agents]\na = "/etc/x.py:a"', "agents.a: '/etc/x.py' lies outside of the project"),
-        ('agent = "../x.py:a"', "agent: '../x.py' lies outside"),
+        ('[agents]\na = "../x.py:a"', "agents.a: '../x.py' is outside the project"),
+        ('[agents]\na = "/etc/x.py:a"', "agents.a: '/etc/x.py' is outside the project"),
+        ('agent = "../x.py:a"', "agent: '../x.py' is outside"),
         ('agent = "reviewr"\n[agents]\nreviewer = "x.py:a"', "did you mean 'reviewer'?"),
         ('[agents]\na = "\\u0000.py:a"', "agents.a: "),
     ],
@@ -180,7 +183,7 @@ def test_a_wrong_project_names_file_key_and_remedy(text: str, message: str) -> N
 def test_a_reference_through_a_link_out_of_the_project_is_refused(repository: Path) -> None:
     (repository.parent / "outside").mkdir()
     (repository / "link").symlink_to(repository.parent / "outside")
-    with pytest.raises(ConfigurationError, match="outside of the project"):
+    with pytest.raises(ConfigurationError, match="is outside the project"):
         project_of('[agents]\na = "link/x.py:a"', repository / "agentctl.toml")
 
 

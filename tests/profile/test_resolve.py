@@ -156,16 +156,16 @@ def test_the_agent_says_who_named_it() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("AGENTCTL_MAX_TURNS", "many", "AGENTCTL_MAX_TURNS: wants a whole number from 1, not 'many'"),
-        ("AGENTCTL_TIMEOUT", "5 weeks", "AGENTCTL_TIMEOUT: wants a time above 0"),
+        ("AGENTCTL_MAX_TURNS", "many", "AGENTCTL_MAX_TURNS: must be an integer of at least 1, not 'many'"),
+        ("AGENTCTL_TIMEOUT", "5 weeks", "AGENTCTL_TIMEOUT: must be a positive duration"),
         ("AGENTCTL_CLIENT_BASE_URL", "localhost", "AGENTCTL_CLIENT_BASE_URL: "),
-        ("AGENTCTL_CLIENT_KEY", "sk-very-secret", "AGENTCTL_CLIENT_KEY: may only be"),
-        ("AGENTCTL_SETTINGS_TEMPERATURE", "hot", "AGENTCTL_SETTINGS_TEMPERATURE: wants a number, not 'hot'"),
-        ("AGENTCTL_SETTINGS_METADATA", "x", "AGENTCTL_SETTINGS_METADATA: wants a table"),
+        ("AGENTCTL_CLIENT_KEY", "sk-very-secret", 'AGENTCTL_CLIENT_KEY: must be "none"'),
+        ("AGENTCTL_SETTINGS_TEMPERATURE", "hot", "AGENTCTL_SETTINGS_TEMPERATURE: must be a number, not 'hot'"),
+        ("AGENTCTL_SETTINGS_METADATA", "x", "AGENTCTL_SETTINGS_METADATA: must be a table"),
         ("OPENAI_BASE_URL", "nonsense", "OPENAI_BASE_URL: "),
         ("OPENAI_WEBSOCKET_BASE_URL", "nonsense", "OPENAI_WEBSOCKET_BASE_URL: "),
-        ("AGENTCTL_TRANSPORT", "ws", 'AGENTCTL_TRANSPORT: wants "auto" or "http" or "websocket", not \'ws\''),
-        ("AGENTCTL_KEY_COMMAND", "op read", 'AGENTCTL_KEY_COMMAND: wants a list such as ["op", "read"'),
+        ("AGENTCTL_TRANSPORT", "ws", 'AGENTCTL_TRANSPORT: must be "auto" or "http" or "websocket", not \'ws\''),
+        ("AGENTCTL_KEY_COMMAND", "op read", 'AGENTCTL_KEY_COMMAND: must be a list such as ["op", "read"'),
     ],
 )
 def test_a_wrong_variable_is_named(name: str, text: str, message: str) -> None:
@@ -176,7 +176,7 @@ def test_a_wrong_variable_is_named(name: str, text: str, message: str) -> None:
 
 
 def test_a_wrong_flag_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="max_turns: wants"):
+    with pytest.raises(ConfigurationError, match="max_turns: must be"):
         settings(flags={"max_turns": 0})
 
 
@@ -198,7 +198,7 @@ def test_a_variable_that_looks_like_a_mistake_is_noted() -> None:
             "MODLE": "m",
         }
     )
-    assert notes == ("the variable AGENTCTL_MODLE means nothing to agentctl; did you mean AGENTCTL_MODEL?",)
+    assert notes == ("unknown environment variable AGENTCTL_MODLE; did you mean AGENTCTL_MODEL?",)
 
 
 @hypothesis_settings(deadline=None)

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agentctl.errors import ConfigurationError
-from agentctl.profile.document import LARGEST, parse_document
+from agentctl.profile.document import MAX_BYTES, parse_document
 from agentctl.profile.store import load_profile, set_values, unset_value
 
 IS_ROOT = sys.platform != "win32" and os.geteuid() == 0
@@ -91,7 +91,7 @@ def test_an_unknown_key_can_be_unset(path: Path) -> None:
 def test_what_cannot_be_parsed_names_line_and_column_and_stays(path: Path) -> None:
     text = '[profiles.default]\nmodel = "m"\nmax_turns = = 3\n'
     write(path, text)
-    assert message_of(path).startswith(":3: column 13: is not TOML: Invalid value")
+    assert message_of(path).startswith(":3: column 13: is not valid TOML: Invalid value")
     for change in (lambda: set_values(path, {"model": "n"}), lambda: unset_value(path, "model")):
         with pytest.raises(ConfigurationError, match="column 13"):
             change()
@@ -109,21 +109,24 @@ def test_a_file_that_ends_too_early_names_its_last_line(path: Path) -> None:
         ('[profiles.default]\nmodle = "m"\n', ": profiles.default.modle: unknown key 'modle'; did you mean 'model'?"),
         (
             '[profiles.default]\nmax_turns = "ten"\n',
-            ": profiles.default.max_turns: wants a whole number from 1, not 'ten'",
+            ": profiles.default.max_turns: must be an integer of at least 1, not 'ten'",
         ),
-        ("[profiles.default]\nclient = 3\n", ": profiles.default.client: wants a table, with names such as"),
+        ("[profiles.default]\nclient = 3\n", ": profiles.default.client: must be a table, with names such as"),
         (
             "[profiles.default.model]\nx = 3\n",
-            ": profiles.default.model.x: model wants a line of text, and has nothing",
+            ": profiles.default.model.x: model must be a line of text, and has no nested",
         ),
-        ("[profiles.default.settings.metadata]\nx = 1979-05-27\n", ": profiles.default.settings.metadata.x: wants a"),
-        ("[profiles.default.settings]\ntemperature = {}\n", ": profiles.default.settings.temperature: wants a number"),
+        ("[profiles.default.settings.metadata]\nx = 1979-05-27\n", ": profiles.default.settings.metadata.x: must be a"),
+        (
+            "[profiles.default.settings]\ntemperature = {}\n",
+            ": profiles.default.settings.temperature: must be a number",
+        ),
         ('model = "m"\n', ": model: unknown key; settings belong below [profiles.default]"),
-        ("profiles = 3\n", ": profiles: wants a table"),
-        ("[profiles]\ndefault = 3\n", ": profiles.default: wants a table"),
+        ("profiles = 3\n", ": profiles: must be a table"),
+        ("[profiles]\ndefault = 3\n", ": profiles.default: must be a table"),
         ("x = " + "[" * 50_000, " is nested too deeply"),
         ("a." * 5000 + "b = 1\n", " is nested too deeply"),
-        ("x = " + "9" * 5000 + "\n", " is not TOML"),
+        ("x = " + "9" * 5000 + "\n", " is not valid TOML"),
     ],
 )
 def test_a_wrong_profile_names_file_key_and_remedy(path: Path, text: str, message: str) -> None:
@@ -177,14 +180,14 @@ def test_a_byte_order_mark_and_windows_lines_are_fine(path: Path) -> None:
 
 
 def test_a_huge_file_is_refused_unread(path: Path) -> None:
-    write(path, "#" * (LARGEST + 1))
+    write(path, "#" * (MAX_BYTES + 1))
     assert "larger than 1 MiB" in message_of(path)
 
 
 def test_a_value_that_would_make_the_file_unreadable_is_not_written(path: Path) -> None:
     set_values(path, {"model": "m"})
-    with pytest.raises(ConfigurationError, match="would grow beyond"):
-        set_values(path, {"agent": "a" * LARGEST})
+    with pytest.raises(ConfigurationError, match="would become larger than"):
+        set_values(path, {"agent": "a" * MAX_BYTES})
     with pytest.raises(ConfigurationError, match="no null"):
         set_values(path, {"settings.extra_body.x": None})
     assert load_profile(path).values == {"model": "m"}

@@ -104,5 +104,5 @@ def test_a_named_pipe_in_the_place_of_code_holds_nothing_up(root: Path, store: P
     path = root / "agents" / "a.py"
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(ConfigurationError, match="no regular file"):
+    with pytest.raises(ConfigurationError, match="not a regular file"):
         trust(project_in(root), store)

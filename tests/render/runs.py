@@ -33,7 +33,7 @@ from agentctl.agent.usage import Usage
 from agentctl.errors import ServiceUnavailableError
 from agentctl.render.chunks import Chunk, Err, Out, Renderer, Status
 from agentctl.render.select import Command, Format, renderer
-from agentctl.render.terminal_info import Facts
+from agentctl.render.terminal_info import TerminalInfo
 
 AGENT: Agent[Any] = Agent(name="Weather")
 MODEL = "gpt-5-mini"
@@ -140,8 +140,8 @@ WHOLE: list[RunEvent] = [
 """A run with everything in it."""
 
 
-def facts(*, out: bool = False, err: bool = False, color: bool = False, width: int = 40) -> Facts:
-    return Facts(
+def terminal(*, out: bool = False, err: bool = False, color: bool = False, width: int = 40) -> TerminalInfo:
+    return TerminalInfo(
         stdout_is_terminal=out,
         stderr_is_terminal=err,
         color_stdout=color,
@@ -151,7 +151,7 @@ def facts(*, out: bool = False, err: bool = False, color: bool = False, width: i
     )
 
 
-PIPES = facts()
+PIPES = terminal()
 
 
 def shown(
@@ -159,14 +159,14 @@ def shown(
     *,
     command: Command = "stream",
     format: Format = "text",
-    facts: Facts = PIPES,
+    terminal: TerminalInfo = PIPES,
     quiet: bool = False,
 ) -> list[Chunk]:
     seconds = iter(range(1000))
     show: Renderer = renderer(
         command=command,
         format=format,
-        facts=facts,
+        terminal=terminal,
         quiet=quiet,
         run_id="run_1",
         clock=lambda: 1.3 * next(seconds),

@@ -1,4 +1,4 @@
-"""Calls that wait for a yes, as people read them: golden text."""
+"""The text of calls that need approval, compared whole."""
 
 from typing import Any
 

@@ -33,13 +33,13 @@ from tests.render.runs import (
     checked,
     delta,
     err,
-    facts,
     finished,
     handed_over,
     out,
     shown,
     started,
     statuses,
+    terminal,
     unavailable,
     waiting,
 )
@@ -150,7 +150,7 @@ def test_run_and_stream_write_the_same_jsonl() -> None:
 
 
 def test_json_is_one_document_at_the_end() -> None:
-    chunks = shown(WHOLE, format="json", facts=facts(err=True))
+    chunks = shown(WHOLE, format="json", terminal=terminal(err=True))
     assert [chunk for chunk in chunks if isinstance(chunk, Out)] == [chunks[-1]]
     assert json.loads(out(chunks)) == {
         "schema_version": "1-draft",
@@ -170,10 +170,10 @@ def test_json_is_one_document_at_the_end() -> None:
 
 @pytest.mark.parametrize("format", ["json", "jsonl"])
 def test_notes_go_to_stderr_beside_machine_output(format: Any) -> None:
-    chunks = shown(WHOLE, format=format, facts=facts(err=True))
-    assert "trying again" in err(chunks)
+    chunks = shown(WHOLE, format=format, terminal=terminal(err=True))
+    assert "retrying" in err(chunks)
     assert "waiting for gpt-5-mini" in statuses(chunks)
-    quiet = shown(WHOLE, format=format, facts=facts(err=True), quiet=True)
+    quiet = shown(WHOLE, format=format, terminal=terminal(err=True), quiet=True)
     assert not [chunk for chunk in quiet if isinstance(chunk, (Err, Status))]
 
 

@@ -1,4 +1,4 @@
-"""Markdown as it streams: however it is cut into pieces, what is shown is the same, and only ever grows."""
+"""Markdown as it streams: any split into deltas gives the same output, which only grows."""
 
 import re
 from collections.abc import Iterable
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentctl.render.blocks import Blocks, parse
-from agentctl.render.markdown import MarkdownFlow
-from agentctl.render.text_stream import Escaped
+from agentctl.render.blocks import BlockLayout, parse
+from agentctl.render.markdown import MarkdownStream
+from agentctl.render.text_stream import EscapedStream
 from agentctl.render.theme import Painter
 
 RIVERS = """# Rivers of *Europe*
@@ -97,15 +97,15 @@ FRAGMENTS = [
 
 def one_shot(source: str, *, width: int = 40, color: bool = False) -> str:
     """Render the whole at once, block by block, each of them whole."""
-    escaped = Escaped()
+    escaped = EscapedStream()
     source = escaped.feed(source) + escaped.close()
-    blocks = Blocks(source, Painter(color=color), is_cut=False)
+    blocks = BlockLayout(source, Painter(color=color), is_cut=False)
     shown = ["\n".join(lines) for node in parse(source) if (lines := blocks.block(node, width, grows=False))]
     return "\n\n".join(shown) + "\n" if shown else ""
 
 
 def streamed(pieces: Iterable[str], *, width: int = 40, color: bool = False) -> str:
-    flow = MarkdownFlow(width=lambda: width, color=color)
+    flow = MarkdownStream(width=lambda: width, color=color)
     return "".join(flow.feed(piece) for piece in pieces) + flow.close()
 
 
@@ -135,14 +135,14 @@ def test_how_the_text_is_cut_changes_nothing(source: str, sizes: list[int]) -> N
 
 
 def test_a_list_item_is_shown_line_by_line() -> None:
-    flow = MarkdownFlow(width=lambda: 20, color=False)
+    flow = MarkdownStream(width=lambda: 20, color=False)
     assert flow.feed("1. one two three four five six") == "1. one two three\n"
     assert flow.feed(" seven\n2. next") == "   four five six\n"
     assert flow.close() == "   seven\n2. next\n"
 
 
 def test_code_is_shown_line_by_line_and_never_folded() -> None:
-    flow = MarkdownFlow(width=lambda: 20, color=False)
+    flow = MarkdownStream(width=lambda: 20, color=False)
     assert flow.feed("```py\nif True:\n    pri") == "  if True:\n"
     assert flow.feed("nt('a line that is longer than the terminal')\n") == (
         "      print('a line that is longer than the terminal')\n"
@@ -152,7 +152,7 @@ def test_code_is_shown_line_by_line_and_never_folded() -> None:
 
 
 def test_text_waits_for_emphasis_and_links_to_close() -> None:
-    flow = MarkdownFlow(width=lambda: 20, color=True)
+    flow = MarkdownStream(width=lambda: 20, color=True)
     assert flow.feed("some **bold text that goes on and on ") == ""
     assert flow.feed("and ends** here and goes on ") == (
         "some \x1b[1mbold text that\x1b[0m\n\x1b[1mgoes on and on and\x1b[0m\n\x1b[1mends\x1b[0m here and goes\n"
@@ -160,19 +160,19 @@ def test_text_waits_for_emphasis_and_links_to_close() -> None:
 
 
 def test_a_star_that_is_no_emphasis_holds_nothing_back() -> None:
-    flow = MarkdownFlow(width=lambda: 20, color=True)
+    flow = MarkdownStream(width=lambda: 20, color=True)
     assert flow.feed("5 * 3 = 15 and snake_case [1] goes on and on ") == "5 * 3 = 15 and\nsnake_case [1] goes\n"
 
 
 def test_a_table_waits_until_it_is_whole() -> None:
-    flow = MarkdownFlow(width=lambda: 40, color=False)
+    flow = MarkdownStream(width=lambda: 40, color=False)
     assert flow.feed("| a | b |\n|---|---|\n| 1 | 2 |\n") == ""
     assert flow.feed("\n") == "a   b\n─────\n1   2\n"
 
 
 def test_a_window_that_is_resized_loses_and_repeats_nothing() -> None:
     widths = iter([20, 60, 60, 30, 30, 80, 80, 80])
-    flow = MarkdownFlow(width=lambda: next(widths), color=False)
+    flow = MarkdownStream(width=lambda: next(widths), color=False)
     words = [f"w{number}" for number in range(100)]
     source = " ".join(words[:50]) + "\n\n" + " ".join(words[50:])
     text = "".join(flow.feed(piece) for piece in cut(source, [9])) + flow.close()

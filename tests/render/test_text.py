@@ -17,7 +17,6 @@ from tests.render.runs import (
     called,
     delta,
     err,
-    facts,
     finished,
     gave,
     handed_over,
@@ -28,11 +27,12 @@ from tests.render.runs import (
     shown,
     started,
     statuses,
+    terminal,
     thought,
     unavailable,
 )
 
-TERMINALS = facts(out=True, err=True)
+TERMINALS = terminal(out=True, err=True)
 
 
 @dataclass
@@ -50,14 +50,14 @@ def test_run_adds_no_second_line_break() -> None:
 
 
 def test_run_renders_markdown_on_a_terminal_and_closes_with_a_line() -> None:
-    chunks = shown([*started(), asked(), finished("# Hi\n\n- a\n- b")], command="run", facts=TERMINALS)
+    chunks = shown([*started(), asked(), finished("# Hi\n\n- a\n- b")], command="run", terminal=TERMINALS)
     assert screen(chunks) == "# Hi\n\n• a\n• b\n\ngpt-5-mini · 1,012 in, 48 out · 1.3 s\n"
 
 
 def test_run_prints_a_structured_output_as_json() -> None:
     events = [*started(), finished(City("Oslo", 720_000))]
     assert out(shown(events, command="run")) == '{"name": "Oslo", "population": 720000}\n'
-    assert out(shown(events, command="run", facts=TERMINALS)) == '{\n  "name": "Oslo",\n  "population": 720000\n}\n'
+    assert out(shown(events, command="run", terminal=TERMINALS)) == '{\n  "name": "Oslo",\n  "population": 720000\n}\n'
 
 
 def test_run_says_nothing_on_stdout_where_it_fails() -> None:
@@ -68,18 +68,20 @@ def test_run_says_nothing_on_stdout_where_it_fails() -> None:
 def test_run_says_what_it_waits_for_on_a_live_terminal_only() -> None:
     waits = ["waiting for gpt-5-mini", "waiting for gpt-5-mini", "loading"]
     after = ["running get_weather", None, "waiting for gpt-5-mini", None]
-    assert statuses(shown(WHOLE, command="run", facts=TERMINALS)) == waits + after
-    assert statuses(shown(WHOLE, command="run", facts=facts(out=True))) == []
+    assert statuses(shown(WHOLE, command="run", terminal=TERMINALS)) == waits + after
+    assert statuses(shown(WHOLE, command="run", terminal=terminal(out=True))) == []
 
 
 def test_stream_passes_text_through_a_pipe_as_it_comes() -> None:
-    chunks = shown([*started(), asked(), delta("a **b"), delta("** \x1b[0m"), responded(), finished("…")], facts=PIPES)
+    chunks = shown(
+        [*started(), asked(), delta("a **b"), delta("** \x1b[0m"), responded(), finished("…")], terminal=PIPES
+    )
     assert [chunk.text for chunk in chunks] == ["a **b", "** \x1b[0m", "\n"]
 
 
 def test_stream_shows_the_whole_run_on_a_terminal() -> None:
-    assert screen(shown(WHOLE, facts=TERMINALS)) == (
-        "note: too many requests; trying again in 2 s (1 of 2)\n"
+    assert screen(shown(WHOLE, terminal=TERMINALS)) == (
+        "note: too many requests; retrying in 2 s (1 of 2)\n"
         "\n"
         "**Looking** up the weather.\n"
         '→ get_weather {"city": "Oslo"}\n'
@@ -93,10 +95,10 @@ def test_stream_shows_the_whole_run_on_a_terminal() -> None:
 
 
 def test_stream_keeps_the_streams_apart_in_pipes() -> None:
-    chunks = shown(WHOLE, facts=PIPES)
+    chunks = shown(WHOLE, terminal=PIPES)
     assert out(chunks) == "It is **sunny** in Oslo.\n"
     assert err(chunks) == (
-        "note: too many requests; trying again in 2 s (1 of 2)\n"
+        "note: too many requests; retrying in 2 s (1 of 2)\n"
         "note: loading\n"
         "**Looking** up the weather.\n"
         '→ get_weather {"city": "Oslo"}\n'
@@ -106,21 +108,21 @@ def test_stream_keeps_the_streams_apart_in_pipes() -> None:
 
 
 def test_quiet_leaves_the_answer_alone() -> None:
-    chunks = shown(WHOLE, facts=TERMINALS, quiet=True)
+    chunks = shown(WHOLE, terminal=TERMINALS, quiet=True)
     assert screen(chunks) == "It is **sunny** in Oslo.\n"
     assert statuses(chunks) == []
 
 
 def test_the_spinner_goes_when_the_first_line_is_there() -> None:
-    chunks = shown([*started(), asked(), delta("word " * 6), delta("word " * 6)], facts=TERMINALS)
+    chunks = shown([*started(), asked(), delta("word " * 6), delta("word " * 6)], terminal=TERMINALS)
     assert statuses(chunks) == ["waiting for gpt-5-mini", None]
     assert screen(chunks) == "word word word word word word word word\n"
 
 
 def test_two_messages_are_parted_by_a_blank_line() -> None:
     events = [*started(), asked(), delta("one"), delta("two", item="msg_2"), responded(), finished("two")]
-    assert out(shown(events, facts=PIPES)) == "one\n\ntwo\n"
-    assert out(shown(events, facts=TERMINALS)) == "one\n\ntwo\n"
+    assert out(shown(events, terminal=PIPES)) == "one\n\ntwo\n"
+    assert out(shown(events, terminal=TERMINALS)) == "one\n\ntwo\n"
 
 
 def test_text_after_a_tool_is_parted_from_what_is_on_the_same_screen() -> None:
@@ -137,8 +139,8 @@ def test_text_after_a_tool_is_parted_from_what_is_on_the_same_screen() -> None:
         responded(2),
         message("Found it.", item="msg_2"),
     ]
-    assert out(shown(events, facts=PIPES)) == "Let me look.\n\nFound it.\n"
-    assert screen(shown(events, facts=TERMINALS)) == ("Let me look.\n\n→ look {}\n← look done\n\nFound it.\n")
+    assert out(shown(events, terminal=PIPES)) == "Let me look.\n\nFound it.\n"
+    assert screen(shown(events, terminal=TERMINALS)) == ("Let me look.\n\n→ look {}\n← look done\n\nFound it.\n")
 
 
 def test_a_message_that_was_not_streamed_is_shown_once_it_is_there() -> None:
@@ -153,14 +155,14 @@ def test_a_final_output_that_no_message_said_is_shown() -> None:
 
 def test_a_run_that_fails_midway_keeps_its_text_and_ends_the_line() -> None:
     events = [*started(), asked(), delta("The weather is **un"), finished(error=unavailable())]
-    assert out(shown(events, facts=PIPES)) == "The weather is **un\n"
-    assert screen(shown(events, facts=TERMINALS)) == "The weather is **un\n"
+    assert out(shown(events, terminal=PIPES)) == "The weather is **un\n"
+    assert screen(shown(events, terminal=TERMINALS)) == "The weather is **un\n"
 
 
 def test_structured_text_is_never_taken_for_markdown() -> None:
     agent = Agent(name="Cities", output_type=City)
     events = [*started(agent), asked(agent=agent), delta('{"name": "*A*",'), delta(' "population": 1}'), responded()]
-    assert out(shown(events, facts=TERMINALS)) == '{"name": "*A*", "population": 1}\n'
+    assert out(shown(events, terminal=TERMINALS)) == '{"name": "*A*", "population": 1}\n'
 
 
 @pytest.mark.parametrize("output_type", [None, City])
@@ -168,18 +170,18 @@ def test_control_characters_are_shown_escaped_on_a_terminal(output_type: type | 
     agent = Agent(name="Evil", output_type=output_type)
     text = "a\x1b]52;c;x\x07 \u202eb \x9b2J"
     events = [*started(agent), asked(agent=agent), delta(text), responded()]
-    assert out(shown(events, facts=TERMINALS)) == "a\\x1b]52;c;x\\x07 \\u202eb \\x9b2J\n"
-    assert out(shown(events, facts=PIPES)) == text + "\n"
+    assert out(shown(events, terminal=TERMINALS)) == "a\\x1b]52;c;x\\x07 \\u202eb \\x9b2J\n"
+    assert out(shown(events, terminal=PIPES)) == text + "\n"
 
 
 def test_characters_written_as_entities_are_escaped_too() -> None:
     events = [*started(), asked(), delta("a &#27;[2J &#x202e; b"), responded()]
-    assert out(shown(events, facts=TERMINALS)) == "a \ufffd[2J \\u202e b\n"
+    assert out(shown(events, terminal=TERMINALS)) == "a \ufffd[2J \\u202e b\n"
 
 
 def test_tool_lines_are_cut_to_the_terminal_and_escaped() -> None:
     events = [*started(), called("write", '{"text": "' + "世" * 50 + '"}'), gave("line\nanother\x1b[2J")]
-    lines = err(shown(events, facts=TERMINALS)).splitlines()
+    lines = err(shown(events, terminal=TERMINALS)).splitlines()
     assert lines == ['→ write {"text": "' + "世" * 10 + "…", "← write line another\\x1b[2J"]
 
 
@@ -190,7 +192,7 @@ def test_an_output_of_several_parts_is_one_line() -> None:
 
 def test_the_failure_of_a_tool_is_marked() -> None:
     events = [called("look", "{}"), gave("no such place", failed=True), called("look", "{}"), gave("Error: it says")]
-    chunks = shown(events, facts=facts(err=True, color=True, width=80))
+    chunks = shown(events, terminal=terminal(err=True, color=True, width=80))
     assert err(chunks) == (
         "\x1b[2m→ look {}\x1b[0m\n✗ look no such place\n\x1b[2m→ look {}\x1b[0m\n\x1b[2m← look Error: it says\x1b[0m\n"
     )
@@ -236,27 +238,27 @@ def test_a_handoff_is_one_line_that_names_who_takes_over_and_what_it_was_given()
     assert err(shown(events)) == (
         '⇒ Refunds takes over\n⇒ Re\\x1bfunds takes over {"reason": "it came late, and broken"}\n'
     )
-    assert err(shown(events, facts=TERMINALS)).splitlines()[1] == '⇒ Re\\x1bfunds takes over {"reason": "it…'
+    assert err(shown(events, terminal=TERMINALS)).splitlines()[1] == '⇒ Re\\x1bfunds takes over {"reason": "it…'
     assert shown(handed_over(), quiet=True) == []
 
 
 def test_asides_are_dim_where_there_is_colour() -> None:
-    chunks = shown([*started(), called("f", "{}"), Warned(message="hm")], facts=facts(err=True, color=True))
+    chunks = shown([*started(), called("f", "{}"), Warned(message="hm")], terminal=terminal(err=True, color=True))
     assert err(chunks) == "\x1b[2m→ f {}\x1b[0m\n\x1b[2mnote:\x1b[0m hm\n"
 
 
 def test_each_kind_of_progress_is_noted_once_in_a_log() -> None:
     events = [Progressed(message=f"{number} of 90 MB") for number in range(3)] + [Progressed(message="checking")]
     assert err(shown(events)) == "note: 0 of 90 MB\nnote: checking\n"
-    assert statuses(shown(events, facts=TERMINALS)) == ["0 of 90 MB", "1 of 90 MB", "2 of 90 MB", "checking"]
+    assert statuses(shown(events, terminal=TERMINALS)) == ["0 of 90 MB", "1 of 90 MB", "2 of 90 MB", "checking"]
 
 
 def test_parts_of_reasoning_are_parted() -> None:
     events = [*started(), thought("one"), thought("two", part=1), responded()]
-    assert err(shown(events, facts=PIPES)) == "one\ntwo\n"
-    assert err(shown(events, facts=TERMINALS)) == "one\n\ntwo\n"
+    assert err(shown(events, terminal=PIPES)) == "one\ntwo\n"
+    assert err(shown(events, terminal=TERMINALS)) == "one\n\ntwo\n"
 
 
 def test_a_retry_names_the_error_and_the_wait() -> None:
     event = RetryScheduled(attempt=2, max_retries=3, delay=0.75, error=unavailable())
-    assert err(shown([asked(), event])) == "note: too many requests; trying again in 0.75 s (2 of 3)\n"
+    assert err(shown([asked(), event])) == "note: too many requests; retrying in 0.75 s (2 of 3)\n"

@@ -130,7 +130,7 @@ def test_a_reader_that_leaves_raises_broken_pipe_from_then_on(pipe: tuple[int, i
             await writer.out("first\n")
             await writer.drain()
             os.close(read)
-            await writer.broken()
+            await writer.wait_broken()
             for _ in range(2):
                 with pytest.raises(BrokenPipeError):
                     await writer.out("third\n")
@@ -145,7 +145,7 @@ def test_a_reader_that_leaves_is_noticed_although_nothing_is_written(pipe: tuple
 
     async def scenario() -> None:
         async with Writer(stdout=write, stderr=null) as writer:
-            watch = asyncio.create_task(writer.broken())
+            watch = asyncio.create_task(writer.wait_broken())
             await writer.out("first\n")
             await writer.drain()
             assert not watch.done()

@@ -144,7 +144,7 @@ def asked(request: ModelRequest) -> tuple[Any, ...]:
 
 
 def spans(recorder: Recorder) -> list[Any]:
-    """Return every trace as a tree of its spans, without ids and times: each with what is below it, in order of start."""
+    """Return every trace as a tree of its spans, without ids and times; siblings are in order of start."""
     below: dict[str | None, list[Span[Any]]] = {}
     # Calls made together start in order, and end in any.
     for span in sorted(recorder.spans, key=lambda span: span.started_at or ""):

@@ -173,7 +173,7 @@ def test_typed_arguments_that_do_not_fit_are_told_to_the_model(run: Run) -> None
     agent, model = inner()
     main, asked = outer(agent.as_tool("ask", "", parameters=Plain), {"text": "x", "number": "many"})
     run(main)
-    assert "do not fit: number: " in output(asked)
+    assert "the arguments of tool 'ask' are invalid: number: " in output(asked)
     assert model.calls == ()
 
 
@@ -204,7 +204,7 @@ def test_the_schema_may_go_with_the_arguments(run: Run) -> None:
     main, _ = outer(tool, {"text": "x", "language": "en"})
     run(main)
     text = given(model)
-    assert json.loads(text[text.index("schema:\n") + 8 :]) == tool.params_json_schema
+    assert json.loads(text.partition("JSON schema of the arguments:\n")[2]) == tool.params_json_schema
 
 
 @pytest.mark.parametrize("made", ["built", [{"role": "user", "content": "built"}]])
@@ -254,7 +254,7 @@ def test_an_input_builder_that_gives_no_input_is_told_to_the_model(run: Run) -> 
     agent, _ = inner()
     main, asked = outer(agent.as_tool("ask", "", input_builder=lambda options: 3))  # type: ignore[arg-type,return-value]
     run(main)
-    assert "input_builder returns a text or a list of items, not int" in output(asked)
+    assert "input_builder must return a string or a list of items, not int" in output(asked)
 
 
 @pytest.mark.parametrize("kind", [int, dict[str, int], "text"])
@@ -267,9 +267,9 @@ def test_parameters_need_a_strict_schema() -> None:
     class Free(BaseModel):
         values: dict[str, int]
 
-    with pytest.raises(UserError, match=r"agent tool 'ask'.*free keys"):
+    with pytest.raises(UserError, match=r"agent tool 'ask'.*arbitrary keys"):
         Agent(name="a").as_tool("ask", "", parameters=Free)
-    with pytest.raises(UserError, match="parameters has fields"):
+    with pytest.raises(UserError, match="parameters must be a type with fields"):
         Agent(name="a").as_tool("ask", "", parameters=RootModel[list[int]])
 
 
@@ -277,7 +277,7 @@ def test_parameters_need_a_strict_schema() -> None:
     ("options", "message"),
     [
         ({"max_turns": 0}, "max_turns"),
-        ({"previous_response_id": "r", "conversation_id": "c"}, "exclude each other"),
+        ({"previous_response_id": "r", "conversation_id": "c"}, "cannot be combined"),
         ({"on_stream_max_pending_events": 0}, "on_stream_max_pending_events"),
         ({"on_stream_max_pending_events": "x"}, "on_stream_max_pending_events"),
     ],

@@ -59,7 +59,7 @@ def test_each_output_is_limited_to_what_is_left(streamed: bool) -> None:
 @pytest.mark.parametrize("streamed", [False, True])
 def test_no_call_begins_once_the_budget_is_reached(streamed: bool) -> None:
     model = ScriptedModel([looking(), looking(), answer()])
-    with pytest.raises(BudgetExceeded, match="has used 80 of the 80 tokens") as raised:
+    with pytest.raises(BudgetExceeded, match="has used 80 tokens of its budget of 80") as raised:
         run(Agent(name="a", model=model, tools=[look]), 80, streamed=streamed)
     assert len(model.calls) == 2
     assert raised.value.run_data is not None
@@ -68,14 +68,14 @@ def test_no_call_begins_once_the_budget_is_reached(streamed: bool) -> None:
 
 def test_with_fewer_left_than_the_service_takes_no_call_begins() -> None:
     model = ScriptedModel([looking(), answer()])
-    with pytest.raises(BudgetExceeded, match="40 of the 50"):
+    with pytest.raises(BudgetExceeded, match="40 tokens of its budget of 50"):
         run(Agent(name="a", model=model, tools=[look]), 50)
     assert len(model.calls) == 1
 
 
 def test_a_budget_below_what_the_service_takes_lets_no_call_begin() -> None:
     model = ScriptedModel([answer()])
-    with pytest.raises(BudgetExceeded, match="0 of the 15"):
+    with pytest.raises(BudgetExceeded, match="0 tokens of its budget of 15"):
         run(Agent(name="a", model=model), 15)
     assert not model.calls
 
@@ -132,7 +132,7 @@ def test_the_usage_is_always_asked_for() -> None:
 
 def test_where_usage_is_not_told_no_second_call_begins() -> None:
     model = ScriptedModel([looking(usage=Usage()), answer()])
-    with pytest.raises(BudgetExceeded, match="did not say what it used"):
+    with pytest.raises(BudgetExceeded, match="reported no token usage"):
         run(Agent(name="a", model=model, tools=[look]), 1000)
 
 
@@ -184,7 +184,7 @@ def test_it_counts_on_over_an_interruption() -> None:
         state.approve(state.get_interruptions()[0])
         await Runner.run(agent, state, run_config=config)
 
-    with pytest.raises(BudgetExceeded, match="80 of the 80"):
+    with pytest.raises(BudgetExceeded, match="80 tokens of its budget of 80"):
         asyncio.run(scenario())
     assert limits(model) == [80, 40]
 

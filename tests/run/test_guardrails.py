@@ -355,7 +355,7 @@ def test_the_message_in_place_of_a_withheld_output_may_be_a_text_or_a_function(r
 
 @pytest.mark.parametrize("message", ["", 3])
 def test_the_message_is_a_text_or_a_function(message: Any) -> None:
-    with pytest.raises(ValueError, match="output_guardrail_blocked_message is a text or a function"):
+    with pytest.raises(ValueError, match="output_guardrail_blocked_message must be a non-empty string or a function"):
         RunConfig(output_guardrail_blocked_message=message)
 
 
@@ -373,7 +373,7 @@ def test_a_guardrail_that_gives_no_verdict_is_an_error(run: Run) -> None:
     def sloppy(*_: Any) -> Any:
         return False
 
-    with pytest.raises(UserError, match="'sloppy' gave a bool"):
+    with pytest.raises(UserError, match="'sloppy' must return a GuardrailFunctionOutput, not bool"):
         run(Agent(name="a", model=ScriptedModel(["x"]), input_guardrails=[InputGuardrail(sloppy)]))
 
 

@@ -422,7 +422,7 @@ def test_a_history_that_the_service_keeps_is_not_nested_and_a_warning_says_so(ke
 def test_a_mapper_that_gives_no_list_ends_the_run(run: Run) -> None:
     mapper: Any = lambda transcript: None  # noqa: E731
     config = RunConfig(nest_handoff_history=True, handoff_history_mapper=mapper)
-    with pytest.raises(UserError, match="returns a list of items, not NoneType"):
+    with pytest.raises(UserError, match="must return a list of items, not NoneType"):
         run(chain(ScriptedModel(steps())), run_config=config)
 
 

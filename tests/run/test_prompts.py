@@ -74,7 +74,9 @@ def test_it_is_asked_for_at_every_turn(run: Run) -> None:
 
 @pytest.mark.parametrize("prompt", [lambda data: None, lambda data: "pmpt_1"])
 def test_a_function_that_gives_no_prompt_says_so(run: Run, prompt: Any) -> None:
-    with pytest.raises(UserError, match=r"Agent\.prompt of 'a' is a dict with an `id`, or a function that gives one"):
+    with pytest.raises(
+        UserError, match=r"Agent\.prompt of 'a' must be a dict with an `id`, or a function that returns one"
+    ):
         sent(run, prompt)
 
 

@@ -340,7 +340,7 @@ def test_the_context_reaches_the_tools_and_not_the_model(run: Run) -> None:
         (Agent(name="a"), {"run_config": {"modle": "x"}}, "no field 'modle'"),
         (Agent(name="a"), {"run_config": "gpt-5"}, "a RunConfig or a dict, not str"),
         (Agent(name="a"), {"input": ["hi"]}, r"input\[0\] of the run must be a dict, not str"),
-        (Agent(name="a", instructions=lambda context, agent: 3), {}, "'a' returned a int, not a text"),
+        (Agent(name="a", instructions=lambda context, agent: 3), {}, "'a' must return a string, not int"),
     ],
 )
 def test_a_run_that_cannot_be_is_refused(run: Run, agent: Any, options: dict[str, Any], message: str) -> None:

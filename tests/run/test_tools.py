@@ -249,7 +249,7 @@ def test_a_cancellation_of_the_tools_own_making_is_a_failure_like_any_other(run:
 
     agent = calling(gives_up, one)
     run(agent)
-    assert read(agent) == ["Error: RuntimeError: what the tool waited for was cancelled", "1"]
+    assert read(agent) == ["Error: RuntimeError: the tool was cancelled from inside", "1"]
 
     async def invoke(context: ToolContext[Any], arguments: str) -> str:
         raise asyncio.CancelledError
@@ -398,11 +398,11 @@ def test_the_settings_of_a_run_are_checked() -> None:
     assert RunConfig(tool_execution={"max_function_tool_concurrency": 2}).tool_execution == ToolExecutionConfig(2)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="max_function_tool_concurrency"):
         ToolExecutionConfig(max_function_tool_concurrency=0)
-    with pytest.raises(ValueError, match="tool_name_collision_policy is warn or error, not 'shrug'"):
+    with pytest.raises(ValueError, match="tool_name_collision_policy must be warn or error, not 'shrug'"):
         RunConfig(tool_name_collision_policy="shrug")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="tool_not_found_behavior is raise_error or return_error_to_model"):
+    with pytest.raises(ValueError, match="tool_not_found_behavior must be raise_error or return_error_to_model"):
         RunConfig(tool_not_found_behavior="shrug")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="tool_use_behavior is run_llm_again, stop_on_first_tool, StopAtTools"):
+    with pytest.raises(TypeError, match="tool_use_behavior must be run_llm_again, stop_on_first_tool, StopAtTools"):
         Agent(name="a", tool_use_behavior="shrug")  # type: ignore[arg-type]
 
 
@@ -547,7 +547,7 @@ def test_a_guardrail_may_end_the_run_at_what_a_tool_gave(run: Run) -> None:
 
 def test_a_guardrail_that_says_nothing_ends_the_run(run: Run) -> None:
     mute = tool_input_guardrail(lambda data: None)  # type: ignore[arg-type, return-value]
-    with pytest.raises(UserError, match="returned a NoneType, not a ToolGuardrailFunctionOutput"):
+    with pytest.raises(UserError, match="must return a ToolGuardrailFunctionOutput, not NoneType"):
         run(calling(guarded([], tool_input_guardrails=[mute]), calls={"look": {"at": "sky"}}))
 
 

@@ -225,7 +225,7 @@ def test_an_option_that_there_is_not_is_an_error_that_names_those_there_are() ->
         async with responses_websocket_session(responses_websocket_options={"pings": 3}):  # type: ignore[typeddict-unknown-key]
             raise AssertionError
 
-    with pytest.raises(UserError, match="no 'pings'; there are ping_interval, ping_timeout, max_size"):
+    with pytest.raises(UserError, match="no 'pings'; its options are ping_interval, ping_timeout, max_size"):
         asyncio.run(scenario())
 
 

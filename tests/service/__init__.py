@@ -1,4 +1,4 @@
-"""The fake service: a process of its own on loopback that answers as the real service does, or fails as told.
+"""The fake service: a process of its own on loopback that answers as the real service does, or fails on request.
 
     def test_an_answer(service):                         # the fixture of tests/conftest.py
         service.script(tool_calls(("get_weather", {"city": "Oslo"})), text("Cold."))

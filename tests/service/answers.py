@@ -1,4 +1,4 @@
-"""Response events, from a step and a request; what carries them is somebody else's."""
+"""Response events for a step and a request, independent of the transport."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the real service would refuse, where telling is cheap."""
+"""Checks of requests that the real service would reject, where they are cheap."""
 
 import json
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ def check_request(body: Any, models: list[str] | None, *, fields: frozenset[str]
 
 
 def check_traces(headers: dict[str, str], body: Any) -> Refusal | None:
-    """Refuse what is no list of traces and spans, and spans with more than the traces API takes."""
+    """Reject anything but a list of traces and spans, and spans larger than the traces API accepts."""
     if headers.get("openai-beta") != "traces=v1":
         return Refusal(status=400, message="Missing header: OpenAI-Beta: traces=v1.")
     if not isinstance(body, dict) or not isinstance(body.get("data"), list) or body.keys() != {"data"}:
@@ -95,7 +95,7 @@ def check_model(model: str | None, models: list[str] | None) -> Refusal | None:
 
 
 def not_found(previous: str) -> Refusal:
-    """Refuse to continue a response that nobody knows."""
+    """Reject the continuation of an unknown response."""
     message = f"Previous response with id '{previous}' not found."
     code, param = "previous_response_not_found", "previous_response_id"
     return Refusal(status=400, message=message, code=code, param=param)

@@ -1,4 +1,4 @@
-"""The test's side of the fake service: starts it, scripts it, and sees what it was asked."""
+"""The test's side of the fake service: starts it, scripts it, and reads its requests."""
 
 import contextlib
 import http.client
@@ -45,7 +45,7 @@ class Service:
 
     @property
     def stores(self) -> bool:
-        """Whether responses are stored where `store` is true or unset; False is what zero data retention means."""
+        """Whether responses are stored where `store` is true or unset; False is zero data retention."""
         return bool(self._settings.get("stores", True))
 
     @stores.setter
@@ -54,7 +54,7 @@ class Service:
 
     @property
     def warm_up(self) -> WarmUp:
-        """What becomes of `generate: false`; `ignored` takes a step of the script and generates."""
+        """The handling of `generate: false`; `ignored` takes a step of the script and generates."""
         warm_up: WarmUp = self._settings.get("warm_up", "accepted")
         return warm_up
 

@@ -1,4 +1,4 @@
-"""The door through which a test scripts the service and sees what came."""
+"""The control interface through which a test scripts the service and reads its requests."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ Wire = dict[str, Any]
 
 
 async def answer(name: str, body: Any, state: State) -> bytes:
-    """Do what the test wants and return what it asked to see."""
+    """Execute the test's command and return its result."""
     match name:
         case "script":
             state.script.extend(body)

@@ -1,4 +1,4 @@
-"""What is served at each address: how a request is checked, and the events that a step makes of it."""
+"""The endpoints: the checks of a request, and the events of a step for it."""
 
 import json
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ class Responses:
         return checks.check_items(new_items(body), state.stored.get(previous))
 
     def events(self, step: Wire, body: Wire, state: State) -> Iterator[Wire]:
-        """Yield the events of a response, and store it before its end is told."""
+        """Yield the events of a response, and store it before its terminal event."""
         parent = state.stored.get(body.get("previous_response_id") or "")
         known = reads(body) + (0 if parent is None else parent.characters)
         output: list[Wire] = []

@@ -1,4 +1,4 @@
-"""What a response can be built on: the turns before it, each kept once and linked to the one before."""
+"""The history of a response: the turns before it, each stored once and linked to the one before."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ def characters(item: Wire) -> int:
 
 
 def tokens(count: int) -> int:
-    """Return how many tokens so many characters are said to be."""
+    """Return the token count reported for a number of characters."""
     return max(1, count // 4) if count else 0
 
 

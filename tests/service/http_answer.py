@@ -37,7 +37,7 @@ class Answer:
         await self.send(status, json.dumps(body).encode(), {"content-type": "application/json"})
 
     async def play(self, step: Wire, endpoint: Endpoint, body: Wire) -> None:
-        """Do what the step says."""
+        """Execute the step."""
         match step["answer"]:
             case "drop":
                 raise Hangup
@@ -114,7 +114,7 @@ class EventStream:
         self._begun = True
 
     async def frames(self, frames: list[Wire]) -> None:
-        """Send events that nobody knows, or bytes as they are."""
+        """Send unknown events, or bytes as they are."""
         for frame in frames:
             event = f"data: {encode(frame['event'])}\n\n".encode() if "event" in frame else b""
             await self.send(event or base64.b64decode(frame["bytes"]))
@@ -163,7 +163,7 @@ def _identity(state: State) -> dict[str, str]:
 
 
 def _deltas(step: Wire, event: Wire, dress: Dress) -> bytes:
-    """Return the frames of all deltas, encoded once for each size; ids in them are not looked at by anybody."""
+    """Return the frames of all deltas, encoded once for each size; no test reads the ids in them."""
     n_deltas, delta = step["n_deltas"], step["delta"]
     key = (n_deltas, delta, "type" in event)
     if key not in _BIG_TEXTS:

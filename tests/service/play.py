@@ -1,4 +1,4 @@
-"""How a step is played, whatever carries it: event after event, and the step's fault where it says."""
+"""The execution of a step over any transport: event after event, and the step's fault."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ Wire = dict[str, Any]
 
 
 class Outlet(Protocol):
-    """What carries events to the client."""
+    """The transport of events to the client."""
 
     async def event(self, event: Wire) -> None:
         """Send an event."""
@@ -17,7 +17,7 @@ class Outlet(Protocol):
         """Send frames that are no events of the response."""
 
     async def ping(self) -> None:
-        """Send a sign of life that is no event."""
+        """Send a keep-alive that is not an event."""
 
     async def flush(self) -> None:
         """Return when everything is on its way."""

@@ -1,4 +1,4 @@
-"""What a client sends, and that it has hung up."""
+"""The data that a client sends, and its disconnection."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -1,4 +1,4 @@
-"""How events look as server-sent events."""
+"""The format of events as server-sent events."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.fa
 
 
 class Dress:
-    """How events look as SSE."""
+    """The format of events as SSE."""
 
     def __init__(self, frame: Wire) -> None:
         self._newline: str = frame.get("newline", "\n")

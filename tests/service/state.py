@@ -1,4 +1,4 @@
-"""What one test sees and settles: the script, the requests and connections so far, what is kept, what is allowed."""
+"""The state of one test: the script, the requests and connections so far, stored responses and settings."""
 
 import asyncio
 import json
@@ -98,7 +98,7 @@ class Connection:
 
 @dataclass(slots=True, kw_only=True)
 class Settings:
-    """What the service allows: which key and models are good, whether it stores, and what it makes of a warm-up."""
+    """The settings of the service: valid key and models, whether it stores, and the handling of a warm-up."""
 
     key: str | None = None
     models: list[str] | None = None

@@ -113,7 +113,7 @@ def framed(
 
 
 def with_frames(of: Step, at: int, *frames: bytes | Mapping[str, Any]) -> Step:
-    """Send frames before event number `at`: events (that nobody knows, say), or bytes.
+    """Send frames before event number `at`: events (of unknown types, say), or bytes.
 
     Bytes are part of the event stream as they are over HTTP, and a binary frame over WebSocket.
     """

@@ -1,4 +1,4 @@
-"""The fake service over WebSocket is a faithful one: official clients get along with it, and state is kept as told."""
+"""The fake service over WebSocket: official clients work with it, and it keeps state on request."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""How a WebSocket begins: the upgrade, which is accepted, refused or left waiting as the next upgrade step says."""
+"""The upgrade to a WebSocket, which is accepted, rejected or left waiting as the next upgrade step says."""
 
 import asyncio
 import base64

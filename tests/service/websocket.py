@@ -90,7 +90,7 @@ class Socket:
 
     @property
     def is_open(self) -> bool:
-        """Whether no side has said that it leaves."""
+        """Whether neither side has started to close."""
         return self._protocol.state is OPEN
 
     @property
@@ -190,7 +190,7 @@ class Socket:
             request.closed_early = True
 
     def _take_out(self) -> None:
-        """Move what the protocol wants to send to the buffer; its empty word is the end of the connection."""
+        """Move what the protocol wants to send to the buffer; empty data is the end of the connection."""
         for data in self._protocol.data_to_send():
             if data and not (data[0] == _PONG and not self._step.get("pongs", True)):
                 self._buffer.append(data)
@@ -240,7 +240,7 @@ class Response:
         self._socket.send(encode(event).encode())
 
     async def frames(self, frames: list[Wire]) -> None:
-        """Send events that nobody knows, or binary frames."""
+        """Send unknown events, or binary frames."""
         for frame in frames:
             if "bytes" in frame:
                 self._socket.send(base64.b64decode(frame["bytes"]), Opcode.BINARY)
@@ -288,7 +288,7 @@ class Response:
         return self._kept(found, forgotten=bool(step.get("forgotten")))
 
     def _kept(self, events: Iterable[Wire], *, forgotten: bool = False) -> Iterator[Wire]:
-        """Yield the events in the lane's name, keeping the response before its end is told."""
+        """Yield the events in the lane's name, storing the response before its terminal event."""
         parent = self._parent()
         output: list[Wire] = []
         for event in events:
@@ -373,7 +373,7 @@ def _told(step: Wire) -> Wire:
 
 
 def _deltas(step: Wire, event: Wire) -> bytes:
-    """Return the frames of all deltas, encoded once for each size; their item's id is not looked at by anybody."""
+    """Return the frames of all deltas, encoded once for each size; no test reads their item's id."""
     key = (step["n_deltas"], step["delta"])
     if key not in _BIG_TEXTS:
         before, _, after = encode(answers.with_delta(event, step["delta"])).partition('"NUMBER"')

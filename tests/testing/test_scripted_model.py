@@ -63,7 +63,7 @@ def test_usage_and_response_id_are_those_of_the_step() -> None:
 
 
 def test_a_call_too_many_says_so() -> None:
-    with pytest.raises(UnexpectedModelCall, match="call 1 of the model"):
+    with pytest.raises(UnexpectedModelCall, match="no step for model call 1"):
         run(ScriptedModel())
 
 
@@ -88,7 +88,7 @@ def test_a_step_as_a_dict_with_a_field_that_is_not_there_says_so() -> None:
 
 
 def test_advice_without_an_error_says_so() -> None:
-    with pytest.raises(InvalidModelStep, match="retry_advice has an error that it is about"):
+    with pytest.raises(InvalidModelStep, match="retry_advice needs an error"):
         ScriptedModel([ModelStep(output="x", retry_advice=ModelRetryAdvice(suggested=True))])
 
 

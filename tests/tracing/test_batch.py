@@ -77,7 +77,7 @@ def test_after_the_delay_a_thread_of_its_own_exports() -> None:
     work("a")
     assert exporter.has_come.acquire(timeout=10)
     batch.shutdown()
-    assert exporter.threads == {"export of traces"}
+    assert exporter.threads == {"trace export"}
     assert [name for names in exporter.batches for name in names] == ["work", "a"]
 
 
@@ -95,7 +95,7 @@ def test_what_comes_to_a_full_queue_is_dropped_counted_and_logged_once(caplog: p
     with caplog.at_level(logging.WARNING, logger="openai.agents"):
         work("a", "b", "c", "d")
     assert batch.dropped == 2
-    assert [record.message for record in caplog.records] == ["traces and spans are dropped: its queue is full (3)"]
+    assert [record.message for record in caplog.records] == ["traces and spans are dropped: the queue of 3 is full"]
     batch.force_flush()
     assert exporter.batches == [["work", "a", "b"]]
 
@@ -132,7 +132,7 @@ def test_shutdown_gives_up_an_exporter_that_hangs_and_counts_what_is_lost(caplog
     work("a", "b")
     batch.shutdown(timeout=0.05)
     assert batch.dropped == 3
-    assert "the process ends before they were exported" in caplog.text
+    assert "the process exited before they were exported" in caplog.text
     never.set()
 
 

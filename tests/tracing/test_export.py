@@ -141,7 +141,7 @@ def test_after_the_last_attempt_it_is_dropped_counted_and_logged_once(
     [record] = caplog.records
     assert record.message == (
         f"traces were not exported in 3 attempts: {sender.endpoint} answered 500; "
-        "the run goes on, its traces are dropped"
+        "the run continues, and its traces are dropped"
     )
 
 
@@ -153,7 +153,7 @@ def test_what_will_not_pass_is_dropped_at_once(
     sender = exporter()
     sender.export(traced())
     assert (len(service.traced()), sender.dropped, slept) == (1, 3, [])
-    assert "refused traces" in caplog.text
+    assert "rejected traces" in caplog.text
     assert "sk-export" not in caplog.text
 
 

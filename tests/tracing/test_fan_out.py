@@ -62,7 +62,7 @@ def test_a_processor_that_hangs_is_left_behind_and_told_later_in_order(
     assert len(recorder.spans) == 100
     assert hanging.spans == []
     assert [record.message for record in caplog.records] == [
-        "trace processor Hanging took longer than 0.25 s; the run goes on, and it is told later"
+        "trace processor Hanging took longer than 0.25 s; the run no longer waits for it"
     ]
     hanging.let_go.set()
     flush_traces()
@@ -72,7 +72,7 @@ def test_a_processor_that_hangs_is_left_behind_and_told_later_in_order(
 def test_a_processor_that_never_comes_back_is_not_kept_news_for_forever(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("agentctl.tracing.fan_out._LONGEST_QUEUE", 10)
+    monkeypatch.setattr("agentctl.tracing.fan_out._MAX_QUEUE", 10)
     hanging = Hanging()
     set_trace_processors([hanging])
     for _ in range(20):
@@ -87,13 +87,13 @@ def test_a_processor_that_never_comes_back_is_not_kept_news_for_forever(
 def test_the_end_does_not_wait_for_a_processor_that_hangs(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("agentctl.tracing.fan_out.SHUTDOWN", 0.1)
+    monkeypatch.setattr("agentctl.tracing.fan_out.SHUTDOWN_TIMEOUT", 0.1)
     hanging, other = Hanging(), Recorder()
     set_trace_processors([hanging, other])
     with trace("work"), custom_span("a"):
         pass
     get_trace_provider().shutdown()
-    assert "Hanging has not finished; the process ends without it" in caplog.text
+    assert "Hanging did not finish in time; the process exits without it" in caplog.text
     assert other.heard[-1] == "shutdown"
     hanging.let_go.set()
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentctl.tracing.ingest import LARGEST, as_json, fitting, ingestable
+from agentctl.tracing.ingest import MAX_BYTES, as_json, fit, prepare_for_ingest
 
 
 class Odd:
@@ -29,7 +29,7 @@ def span(**data: Any) -> dict[str, Any]:
 
 
 def data(exported: dict[str, Any]) -> dict[str, Any]:
-    result: dict[str, Any] = ingestable(exported)["span_data"]
+    result: dict[str, Any] = prepare_for_ingest(exported)["span_data"]
     return result
 
 
@@ -57,8 +57,8 @@ def test_halves_of_characters_go_out_escaped() -> None:
 
 
 def test_a_trace_is_as_it_was() -> None:
-    trace = {"object": "trace", "id": "trace_1", "metadata": {"a": "b" * 2 * LARGEST}}
-    assert ingestable(trace) is trace
+    trace = {"object": "trace", "id": "trace_1", "metadata": {"a": "b" * 2 * MAX_BYTES}}
+    assert prepare_for_ingest(trace) is trace
 
 
 def test_what_fits_is_as_it_was() -> None:
@@ -70,7 +70,7 @@ def test_what_fits_is_as_it_was() -> None:
 def test_a_long_text_is_cut_where_it_still_fits(letter: str) -> None:
     cut = data(span(type="function", input=letter * 300_000))["input"]
     assert cut.endswith("... [truncated]")
-    assert LARGEST * 0.8 < size(cut) <= LARGEST
+    assert MAX_BYTES * 0.8 < size(cut) <= MAX_BYTES
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,12 @@ def test_a_long_text_is_cut_where_it_still_fits(letter: str) -> None:
 )
 def test_messages_stay_messages(value: list[dict[str, Any]]) -> None:
     cut = data(span(type="generation", input=value))["input"]
-    assert size(cut) <= LARGEST
+    assert size(cut) <= MAX_BYTES
     assert all(item["role"] == "user" for item in cut)
 
 
 def test_only_input_and_output_are_cut() -> None:
-    big = {"v": "z" * 3 * LARGEST}
+    big = {"v": "z" * 3 * MAX_BYTES}
     assert data(span(type="custom", name="c", data=big))["data"] == big
 
 
@@ -126,4 +126,4 @@ def test_every_value_becomes_json(value: Any) -> None:
 @given(st.lists(st.text(min_size=1).map(lambda text: text * 5_000)), st.booleans())
 def test_every_value_fits(texts: list[str], is_table: bool) -> None:
     value = dict(enumerate(texts)) if is_table else texts
-    assert size(json.loads(as_json(fitting(value)))) <= LARGEST
+    assert size(json.loads(as_json(fit(value)))) <= MAX_BYTES

@@ -128,7 +128,7 @@ def test_a_service_that_hangs_holds_up_neither_the_run_nor_the_end(service: Serv
     service.script_ingests(hang())
     stdout, stderr = play(RUN, openai)
     assert stdout == "ok\n"
-    assert stderr == "traces and spans are dropped: the process ends before they were exported\n"
+    assert stderr == "traces and spans are dropped: the process exited before they were exported\n"
 
 
 def test_a_service_that_refuses_is_one_line_on_stderr(service: Service, openai: dict[str, str]) -> None:

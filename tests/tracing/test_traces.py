@@ -283,7 +283,7 @@ def test_a_processor_that_raises_harms_nobody_and_is_logged_once(
         pass
     flush_traces()
     assert [record.message for record in caplog.records] == [
-        "trace processor Broken failed; the run goes on: RuntimeError: the disk is full"
+        "trace processor Broken failed; the run continues: RuntimeError: the disk is full"
     ]
     assert recorder.heard[-3:] == ["work ends", "trace workflow ends", "flush"]
 

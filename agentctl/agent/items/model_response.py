@@ -1,4 +1,4 @@
-"""The whole response of a model: its items over the wire JSON they came as, and what the call consumed."""
+"""Complete responses of a model: their items, stored as wire JSON, and the usage of the call."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Output:
-    """The field `output`: holds wire items, or objects that a custom model made, and gives `openai` objects."""
+    """Descriptor of the field `output`: stores wire items or a custom model's objects, and returns `openai` objects."""
 
     def __get__(self, response: Any, kind: type | None = None) -> list[ResponseOutputItem]:
-        """Return the items as `openai` objects, built from the wire JSON when first touched."""
+        """Return the items as `openai` objects, built from the wire JSON on first access."""
         if response is None:
             raise AttributeError("output")  # So that dataclass sees a field without a default.
         if response._views is None:
@@ -30,27 +30,27 @@ class Output:
                 response._views = [item_view(item) if isinstance(item, dict) else item for item in items]
                 response._wires = {id(view): item for view, item in zip(response._views, items, strict=True)}
             else:
-                response._views = items  # The list of whoever made the response stays theirs.
+                response._views = items  # The caller's own list, not a copy.
         views: list[ResponseOutputItem] = response._views
         return views
 
     def __set__(self, response: Any, value: Sequence[ResponseOutputItem | WireItem]) -> None:
-        """Take wire items, objects, or both."""
+        """Store wire items, objects, or both."""
         response._items, response._views, response._wires = value, None, {}
 
 
 @dataclass(eq=False, repr=False)
 class ModelResponse:
-    """A whole response of a model; `wire_output` is its items as JSON, `output` the typed view of them."""
+    """A complete response of a model; `wire_output` is its items as JSON, `output` the typed view of them."""
 
     output: Output = Output()  # a descriptor, not a shared default
     usage: Usage = field(default_factory=Usage)
     response_id: str | None = None
     request_id: str | None = None
-    """The service's name for the request, for its support to find it by; None where the transport has none."""
+    """The service's id of the request, for its support; None if the transport has none."""
     raw_usage: dict[str, Any] | None = None
     incomplete: str | None = None
-    """Why the service stopped before the end (`max_output_tokens`, `content_filter`); None for a whole response."""
+    """Reason of an incomplete response (`max_output_tokens`, `content_filter`); None for a complete one."""
 
     _items: ClassVar[list[Any]]
     _views: ClassVar[list[Any] | None]
@@ -61,11 +61,13 @@ class ModelResponse:
         """Read the `response` object of a terminal event.
 
         Raises:
-            ModelBehaviorError: its output is no list of items.
+            ModelBehaviorError: its output is not a list of items.
         """
         output, raw_usage = response.get("output") or [], response.get("usage")
         if not isinstance(output, list) or not all(isinstance(item, dict) for item in output):
-            raise ModelBehaviorError("the output of the response is no list of items: the endpoint is not compatible")
+            raise ModelBehaviorError(
+                "the output of the response is not a list of items: the endpoint does not implement the Responses API"
+            )
         usage, request_id = Usage.from_wire(raw_usage), None
         if isinstance(response, MeasuredResponse):
             usage.transport, request_id = response.transport, response.request_id
@@ -80,24 +82,24 @@ class ModelResponse:
 
     @property
     def raw_output(self) -> list[Any]:
-        """The items as they came: dicts from our models, objects from a custom one or where a view was changed."""
+        """The items as received: dicts from built-in models, objects from custom ones and for changed views."""
         if self._views is None:
             return self._items
-        return [self._unchanged(view) or view for view in self._views]
+        return [self._original(view) or view for view in self._views]
 
     @property
     def wire_output(self) -> list[WireItem]:
         """The items as JSON."""
         if self._views is None:
             return [to_wire(item) for item in self._items]
-        return [self._unchanged(view) or to_wire(view) for view in self._views]
+        return [self._original(view) or to_wire(view) for view in self._views]
 
     def to_input_items(self) -> list[WireItem]:
         """Return the items as input for a later model call."""
         return self.wire_output
 
-    def _unchanged(self, view: Any) -> WireItem | None:
-        """Return the wire JSON that a view was made of, None if there is none or the view has been changed since."""
+    def _original(self, view: Any) -> WireItem | None:
+        """Return the wire JSON that a view was built from, None if there is none or the view has changed since."""
         wire = self._wires.get(id(view))
         return wire if isinstance(wire, dict) and wire_of(wire, view) is wire else None
 
@@ -113,7 +115,7 @@ class ModelResponse:
         return self.__dict__ | {"_items": self.raw_output, "_views": None, "_wires": {}}
 
     def _values(self) -> dict[str, Any]:
-        """Return the fields by name, the output as JSON: no view is needed for them."""
+        """Return the fields by name, the output as JSON, without building views."""
         return {
             "output": self.wire_output,
             "usage": self.usage,
@@ -129,7 +131,7 @@ def _incomplete(response: dict[str, Any]) -> str | None:
         return None
     details = response.get("incomplete_details")
     reason = details.get("reason") if isinstance(details, dict) else None
-    return _text_or_none(reason) or "for no reason given"
+    return _text_or_none(reason) or "unknown reason"
 
 
 def _text_or_none(value: JSONValue) -> str | None:

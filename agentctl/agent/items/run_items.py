@@ -1,6 +1,6 @@
-"""Items: what a run produces, one object each, over the wire JSON they came as.
+"""Run items: the messages, calls and outputs of a run, stored as wire JSON.
 
-`ModelResponse` is at hand here too: this is where the Agents SDK has it.
+`ModelResponse` is exported here too, as in the Agents SDK.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, repr=False)
 class RunItemBase:
-    """An item of a run, with the agent it belongs to; `wire` is its JSON, `raw_item` the typed view of it."""
+    """An item of a run and its agent; `wire` is its JSON, `raw_item` the typed view of it."""
 
     agent: Agent[Any]
     raw_item: Any
-    if not TYPE_CHECKING:  # A type checker sees what the descriptors give and take.
+    if not TYPE_CHECKING:  # Type checkers see the types that the descriptors return and accept.
         agent, raw_item = AgentField(), RawItem()
 
     _wire: ClassVar[WireItem | None]
@@ -51,7 +51,7 @@ class RunItemBase:
         return self.wire
 
     def release_agent(self) -> None:
-        """Hold the agents of the item weakly from now on, so that they can go while the item is kept."""
+        """Keep only weak references to the agents of the item, so that they can be garbage collected."""
         release(self, "agent")
 
     def __eq__(self, other: object) -> bool:
@@ -60,8 +60,8 @@ class RunItemBase:
     __hash__ = None  # type: ignore[assignment]  # as any dataclass with a mutable field
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in item_values(self).items())
-        return f"{type(self).__name__}({shown})"
+        fields = ", ".join(f"{name}={value!r}" for name, value in item_values(self).items())
+        return f"{type(self).__name__}({fields})"
 
     def __getstate__(self) -> dict[str, Any]:
         return item_state(self)
@@ -85,7 +85,7 @@ class ReasoningItem(RunItemBase):
 
 @dataclass(eq=False, repr=False)
 class ToolCallItem(RunItemBase):
-    """A tool call of the model: of a function here, or of a tool that the service ran."""
+    """A tool call of the model, executed locally or by the service."""
 
     type: Literal["tool_call_item"] = "tool_call_item"
     description: str | None = None
@@ -94,36 +94,36 @@ class ToolCallItem(RunItemBase):
 
     @property
     def tool_name(self) -> str | None:
-        """The name of the tool that is called."""
+        """The name of the called tool."""
         return _text_or_none(self.wire.get("name"))
 
     @property
     def call_id(self) -> str | None:
-        """What joins the call and its output."""
+        """The id that links the call and its output."""
         return _text_or_none(self.wire.get("call_id") or self.wire.get("id"))
 
 
 @dataclass(eq=False, repr=False)
 class ToolCallOutputItem(RunItemBase):
-    """What a tool call gave; `output` is the tool's own return value."""
+    """The output of a tool call; `output` is the tool's own return value."""
 
     output: Any
     type: Literal["tool_call_output_item"] = "tool_call_output_item"
     tool_origin: ToolOrigin | None = None
     custom_data: dict[str, Any] | None = None
-    """What the tool's `custom_data_extractor` gave: for the program, never for the model."""
+    """Data of the tool's `custom_data_extractor`, which the model never sees."""
     failed: bool = field(default=False, kw_only=True)
-    """Whether this is what the model is told of a failure, in place of an output."""
+    """Whether this is an error text for the model in place of an output."""
 
     @property
     def call_id(self) -> str | None:
-        """What joins the call and its output."""
+        """The id that links the call and its output."""
         return _text_or_none(self.wire.get("call_id"))
 
 
 @dataclass(eq=False, repr=False)
 class HandoffCallItem(RunItemBase):
-    """A call of the model that hands the conversation to another agent."""
+    """A call of the model that hands the conversation off to another agent."""
 
     raw_item: ResponseFunctionToolCall
     type: Literal["handoff_call_item"] = "handoff_call_item"
@@ -135,13 +135,13 @@ class HandoffCallItem(RunItemBase):
 
     @property
     def call_id(self) -> str | None:
-        """What joins the call and its output."""
+        """The id that links the call and its output."""
         return _text_or_none(self.wire.get("call_id") or self.wire.get("id"))
 
 
 @dataclass(eq=False, repr=False)
 class HandoffOutputItem(RunItemBase):
-    """The answer to a handoff call: the conversation has gone from one agent to the other."""
+    """The output of a handoff call, with the source and target agents."""
 
     raw_item: WireItem
     source_agent: Agent[Any]
@@ -152,38 +152,38 @@ class HandoffOutputItem(RunItemBase):
 
     @property
     def call_id(self) -> str | None:
-        """What joins the call and its output."""
+        """The id that links the call and its output."""
         return _text_or_none(self.wire.get("call_id"))
 
     def release_agent(self) -> None:
-        """Hold the agents of the item weakly from now on, so that they can go while the item is kept."""
+        """Keep only weak references to the agents of the item, so that they can be garbage collected."""
         release(self, "agent", "source_agent", "target_agent")
 
 
 @dataclass(eq=False, repr=False)
 class ToolApprovalItem(RunItemBase):
-    """A call that waits for somebody's yes; it is no part of the history."""
+    """A call that waits for approval; not part of the history."""
 
     raw_item: Any
     tool_name: str | None = None
-    """The name of the tool, where the call does not say it."""
+    """The name of the tool, if the call does not include it."""
     type: Literal["tool_approval_item"] = "tool_approval_item"
     tool_origin: ToolOrigin | None = None
 
     @property
     def name(self) -> str | None:
-        """The name of the tool that is to be called."""
+        """The name of the tool to call."""
         return self.tool_name or _text_or_none(self.wire.get("name"))
 
     @property
     def qualified_name(self) -> str | None:
-        """The name of the tool, with its namespace if it has one."""
+        """The tool's name, prefixed with its namespace if it has one."""
         namespace = _text_or_none(self.wire.get("namespace"))
         return f"{namespace}.{self.name}" if namespace and self.name else self.name
 
     @property
     def arguments(self) -> str | None:
-        """What the tool is to be called with, a JSON text."""
+        """The arguments of the call as JSON text."""
         for field_name in ("arguments", "action", "operation"):
             value = self.wire.get(field_name)
             if value is not None:
@@ -192,13 +192,13 @@ class ToolApprovalItem(RunItemBase):
 
     @property
     def call_id(self) -> str | None:
-        """What joins the call and its output."""
+        """The id that links the call and its output."""
         return _text_or_none(self.wire.get("call_id") or self.wire.get("id"))
 
 
 @dataclass(eq=False, repr=False)
 class InputItem(RunItemBase):
-    """Input that joined a run while it waited."""
+    """Input that was added to a run while it was suspended."""
 
     raw_item: WireItem
     type: Literal["input_item"] = "input_item"
@@ -214,7 +214,7 @@ class MCPListToolsItem(RunItemBase):
 
 @dataclass(eq=False, repr=False)
 class MCPApprovalRequestItem(RunItemBase):
-    """The service asks whether it may call a tool of an MCP server."""
+    """The service's request for approval of a call to a tool of an MCP server."""
 
     raw_item: McpApprovalRequest
     type: Literal["mcp_approval_request_item"] = "mcp_approval_request_item"
@@ -222,7 +222,7 @@ class MCPApprovalRequestItem(RunItemBase):
 
 @dataclass(eq=False, repr=False)
 class MCPApprovalResponseItem(RunItemBase):
-    """The answer to the request for a call of an MCP server's tool."""
+    """The answer to an approval request for a call to a tool of an MCP server."""
 
     raw_item: McpApprovalResponse
     type: Literal["mcp_approval_response_item"] = "mcp_approval_response_item"
@@ -230,7 +230,7 @@ class MCPApprovalResponseItem(RunItemBase):
 
 @dataclass(eq=False, repr=False)
 class UnrecognizedItem(RunItemBase):
-    """An output item of a type that this version does not know; it stays in the history as it came."""
+    """An output item of an unknown type; it stays in the history unchanged."""
 
     type: Literal["unrecognized_item"] = "unrecognized_item"
 
@@ -264,58 +264,58 @@ _TOOL_CALLS = frozenset(
         "mcp_call",
     }
 )
-"""The types of items that call a tool: one that runs here, or one that the service ran."""
+"""Types of items that call a tool, executed locally or by the service."""
 
 
 def run_item(wire: WireItem, agent: Agent[Any], *, raw: Any = None) -> RunItem:
-    """Return an output item of a response as the run item of its type; `raw` is the object it came as, if any.
+    """Return an output item of a response as the run item of its type; `raw` is the original object, if any.
 
-    A function call comes out as a tool call: whether it is a handoff, the agent's handoffs tell.
+    Function calls become tool calls; the caller recognizes handoffs among them.
     """
     kind = _text_or_none(wire.get("type")) or ""
-    held: Any = wire if raw is None else raw
+    value: Any = wire if raw is None else raw
     if kind in _TOOL_CALLS:
-        return ToolCallItem(agent, held)
+        return ToolCallItem(agent, value)
     match kind:
         case "message":
-            return MessageOutputItem(agent, held)
+            return MessageOutputItem(agent, value)
         case "reasoning":
-            return ReasoningItem(agent, held)
+            return ReasoningItem(agent, value)
         case "shell_call_output":
-            return ToolCallOutputItem(agent, held, output=wire.get("output"))
+            return ToolCallOutputItem(agent, value, output=wire.get("output"))
         case "mcp_list_tools":
-            return MCPListToolsItem(agent, held)
+            return MCPListToolsItem(agent, value)
         case "mcp_approval_request":
-            return MCPApprovalRequestItem(agent, held)
+            return MCPApprovalRequestItem(agent, value)
         case "mcp_approval_response":
-            return MCPApprovalResponseItem(agent, held)
+            return MCPApprovalResponseItem(agent, value)
         case _:
-            return UnrecognizedItem(agent, held)
+            return UnrecognizedItem(agent, value)
 
 
 class ItemHelpers:
-    """Short ways to the text of items."""
+    """Functions that extract text from items."""
 
     @classmethod
     def extract_text(cls, message: Any) -> str | None:
-        """Return the text of a message, all its parts joined; None if it is no message or has none."""
+        """Return the text of a message, all parts joined; None if it is not a message or has no text."""
         return message_text(to_wire(message)) or None
 
     @classmethod
     def extract_last_text(cls, message: Any) -> str | None:
-        """Return the text of the last part of a message, if that is text."""
+        """Return the text of a message's last part, None if that is not text."""
         parts = _parts(to_wire(message))
         return parts[-1].get("text") if parts and parts[-1].get("type") == "output_text" else None
 
     @classmethod
     def extract_last_content(cls, message: Any) -> str:
-        """Return the last part of a message: its text, or its refusal."""
+        """Return the text or refusal of a message's last part."""
         parts = _parts(to_wire(message))
         return (parts[-1].get("text") or parts[-1].get("refusal") or "") if parts else ""
 
     @classmethod
     def extract_refusal(cls, message: Any) -> str | None:
-        """Return why the model refused, if it did."""
+        """Return the refusal in a message, None without one."""
         return message_refusal(to_wire(message))
 
     @classmethod
@@ -335,22 +335,22 @@ class ItemHelpers:
 
     @classmethod
     def tool_call_output_item(cls, tool_call: ResponseFunctionToolCall | WireItem, output: Any) -> WireItem:
-        """Return the item that answers a tool call: what the tool gave as the model reads it."""
+        """Return the output item of a tool call, with the output as the model reads it."""
         call_id = to_wire(tool_call).get("call_id")
         return {"type": "function_call_output", "call_id": call_id, "output": output_wire(output)}
 
 
 def message_text(wire: WireItem) -> str:
     """Return the text parts of a message, joined."""
-    return _joined(wire, "output_text", "text")
+    return _join(wire, "output_text", "text")
 
 
 def message_refusal(wire: WireItem) -> str | None:
-    """Return the refusal in a message, None where there is none."""
-    return _joined(wire, "refusal", "refusal") or None
+    """Return the refusal in a message, None without one."""
+    return _join(wire, "refusal", "refusal") or None
 
 
-def _joined(wire: WireItem, kind: str, field: str) -> str:
+def _join(wire: WireItem, kind: str, field: str) -> str:
     return "".join(_text_or_none(part.get(field)) or "" for part in _parts(wire) if part.get("type") == kind)
 
 

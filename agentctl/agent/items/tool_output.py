@@ -1,4 +1,4 @@
-"""How what a tool returned is put to the model."""
+"""Conversion of tools' return values to the text or parts that the model reads."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .views import fields_of
 
 
 def output_wire(output: Any) -> JSONValue:
-    """Return what a tool gave as the `output` of its item: parts as a list, anything else as a text.
+    """Return a tool's return value as the `output` of its item: parts as a list, anything else as text.
 
-    A text is itself, data is JSON, what JSON cannot say is its `str`.
+    Strings stay as they are, data becomes JSON, and values that JSON cannot express become their `str`.
     """
     if isinstance(output, str):
         return whole_characters(output)
@@ -22,12 +22,12 @@ def output_wire(output: Any) -> JSONValue:
 
 
 def output_text(output: Any) -> str:
-    """Return what a tool gave as one text."""
+    """Return a tool's return value as text."""
     return wire_text(output_wire(output))
 
 
 def wire_text(wire: JSONValue) -> str:
-    """Return the `output` of an item as one text: texts joined, parts of other kinds as JSON."""
+    """Return the `output` of an item as text: text parts joined, or all parts as JSON if there are others."""
     if isinstance(wire, str):
         return wire
     if all(part["type"] == "input_text" for part in wire):
@@ -36,10 +36,10 @@ def wire_text(wire: JSONValue) -> str:
 
 
 def _parts(output: Any) -> list[JSONValue] | None:
-    """Return an output that is a part, or nothing but parts, as the API has them."""
+    """Return an output that consists of parts only in the form of the API, None for other outputs."""
     if output is None or isinstance(output, bool | int | float):
         return None
-    # A millisecond that tools which return texts and numbers do not pay.
+    # 1 ms, saved for tools that return only strings and numbers.
     from .tool_output_parts import parts_wire
 
     return parts_wire(output)

@@ -1,4 +1,4 @@
-"""The parts of an output: what a tool returns so that the model is given texts, images and files as such."""
+"""Parts of a tool output, which give the model texts, images and files."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Detail: TypeAlias = Literal["low", "high", "auto"]
 
 @dataclass(kw_only=True)
 class ToolOutputText:
-    """A text, as one of several parts of an output."""
+    """A text part of an output."""
 
     type: Literal["text"] = "text"
     text: str
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
-            raise TypeError(f"ToolOutputText.text is a text, not {type(self.text).__name__}")
+            raise TypeError(f"ToolOutputText.text must be a string, not {type(self.text).__name__}")
 
 
 @dataclass(kw_only=True)
 class ToolOutputImage:
-    """An image, by its address, which may be a data URL, or as a file that the service has."""
+    """An image, given by its URL, which may be a data URL, or by the id of a file on the service."""
 
     type: Literal["image"] = "image"
     image_url: str | None = None
@@ -35,14 +35,14 @@ class ToolOutputImage:
 
     def __post_init__(self) -> None:
         if self.detail not in (None, *get_args(Detail)):
-            raise ValueError(f"ToolOutputImage.detail is low, high or auto, not {self.detail!r}")
+            raise ValueError(f"ToolOutputImage.detail must be low, high or auto, not {self.detail!r}")
         if self.image_url is None and self.file_id is None:
-            raise ValueError("ToolOutputImage has an image_url or a file_id")
+            raise ValueError("ToolOutputImage needs an image_url or a file_id")
 
 
 @dataclass(kw_only=True)
 class ToolOutputFileContent:
-    """A file: its content in base64, its address, or a file that the service has."""
+    """A file, given by its content in base64, its URL, or the id of a file on the service."""
 
     type: Literal["file"] = "file"
     file_data: str | None = None
@@ -52,7 +52,7 @@ class ToolOutputFileContent:
 
     def __post_init__(self) -> None:
         if self.file_data is None and self.file_url is None and self.file_id is None:
-            raise ValueError("ToolOutputFileContent has file_data, a file_url or a file_id")
+            raise ValueError("ToolOutputFileContent needs file_data, a file_url or a file_id")
 
 
 class ToolOutputTextDict(TypedDict):
@@ -90,10 +90,9 @@ _PARTS: dict[str, type[_Part]] = {
 
 
 def parts_wire(output: Any) -> list[JSONValue] | None:
-    """Return an output that is a part, or nothing but parts, as the API has them."""
-    given = output if isinstance(output, list | tuple) else [output]
+    """Return an output that consists of parts only in the form of the API, None for other outputs."""
     parts: list[JSONValue] = []
-    for value in given:
+    for value in output if isinstance(output, list | tuple) else [output]:
         part = _part(value)
         if part is None:
             return None
@@ -108,7 +107,7 @@ def _part(value: Any) -> _Part | None:
         return None
     name = value.get("type")
     kind = _PARTS.get(name) if isinstance(name, str) else None
-    if kind is None or not _fits(value, {field.name for field in dataclasses.fields(kind)}):
+    if kind is None or not _has_only(value, {field.name for field in dataclasses.fields(kind)}):
         return None
     try:
         return kind(**value)
@@ -116,8 +115,8 @@ def _part(value: Any) -> _Part | None:
         return None
 
 
-def _fits(value: Mapping[str, Any], names: set[str]) -> bool:
-    return value.keys() <= names and all(isinstance(given, str | None) for given in value.values())
+def _has_only(mapping: Mapping[str, Any], names: set[str]) -> bool:
+    return mapping.keys() <= names and all(isinstance(value, str | None) for value in mapping.values())
 
 
 def _part_wire(part: _Part) -> JSONValue:

@@ -1,4 +1,4 @@
-"""Wire JSON seen as `openai` objects, and back: the seam between what the engine reads and what users touch."""
+"""Conversion between wire JSON, which the engine reads, and `openai` objects, which users read."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ if TYPE_CHECKING:
     from agentctl.agent.agent import Agent
 
 _AS_DICT = frozenset({"item_reference", "local_shell_call_output", "mcp_approval_response"})
-"""Item types that exist only as input: their view is the dict itself."""
+"""Item types that exist only as input; their view is the dict itself."""
 
 
 def item_view(wire: WireItem | None) -> Any:
-    """Return an output item as the `openai` object of its type: an unknown field stays, a missing one is no error."""
+    """Return an output item as the `openai` object of its type; unknown fields are kept, missing ones allowed."""
     if wire is None:
-        return None  # A user's item of nothing.
+        return None  # An item that a user created without JSON.
     kind = wire.get("type")
     if not isinstance(kind, str) or kind in _AS_DICT or (kind.endswith("_output") and "id" not in wire):
-        return wire  # An output without an id was made here, not by the service.
-    # 450 ms of types: imported when a user first touches a typed view, never by the engine.
+        return wire  # An output without an id was created locally, not by the service.
+    # 450 ms: imported when a user first accesses a typed view, never by the engine.
     from openai.types.responses import ResponseOutputItem
 
     return _view(wire, ResponseOutputItem)
 
 
 def event_view(wire: WireEvent) -> Any:
-    """Return a streaming event as the `openai` object of its type, as leniently as `item_view`."""
+    """Return a streaming event as the `openai` object of its type, as lenient as `item_view`."""
     from openai.types.responses import ResponseStreamEvent
 
     return _view(wire, ResponseStreamEvent)
 
 
 def to_wire(value: Any) -> JSONValue:
-    """Return an item or event as wire JSON: a pydantic object as the fields that were set, a dict as it is."""
+    """Return an item or event as wire JSON: a pydantic object as its set fields, a dict unchanged."""
     if isinstance(value, dict):
         return value
     return value.model_dump(mode="json", exclude_unset=True, warnings=False)
 
 
 def wire_of(wire: JSONValue, view: Any) -> JSONValue:
-    """Return an item as JSON: as it came, unless the view of it that was handed out has been changed since."""
+    """Return an item's JSON: the original, unless its view has been changed since."""
     if view is None or view is wire:
         return wire
-    seen = to_wire(view)
+    current = to_wire(view)
     if wire is None:
-        return seen
-    return wire if seen == wire or seen == to_wire(item_view(wire)) else seen
+        return current
+    return wire if current == wire or current == to_wire(item_view(wire)) else current
 
 
 def _view(wire: dict[str, Any], kinds: Any) -> Any:
-    """Return wire JSON as the one of these kinds that its type names, or as a plain `openai` object where none does."""
+    """Return wire JSON as the type in the union `kinds` that its `type` names, else as a plain `openai` object."""
     from openai import BaseModel
 
     name = wire.get("type")
@@ -76,40 +76,40 @@ def fields_of(value: Any) -> JSONValue:
     """Return the fields of a dataclass or pydantic object as JSON: the `default` of `json.dumps`.
 
     Raises:
-        TypeError: the value is no such object.
+        TypeError: the value is neither.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
-    # A pydantic object knows its JSON; its class cannot be named without importing pydantic.
+    # Duck typing, since naming pydantic's class would import pydantic.
     dump = getattr(value, "model_dump", None)
     if dump is None:
-        raise TypeError(f"a {type(value).__name__} is no JSON")
+        raise TypeError(f"{type(value).__name__} cannot be converted to JSON")
     return dump(mode="json")
 
 
 class AgentField:
-    """A field with an agent: held strongly until it is released, then only while somebody else holds the agent."""
+    """Descriptor of a field with an agent: a strong reference until it is released, then a weak one."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
     def __get__(self, item: Any, kind: type | None = None) -> Agent[Any] | None:
-        """Return the agent; None once it was released and is gone."""
+        """Return the agent; None if it was released and garbage collected."""
         if item is None:
             raise AttributeError(self._name)  # So that dataclass sees a field without a default.
-        held = item.__dict__[self._name]
-        return held() if isinstance(held, ref) else held
+        value = item.__dict__[self._name]
+        return value() if isinstance(value, ref) else value
 
     def __set__(self, item: Any, agent: Agent[Any]) -> None:
-        """Hold an agent."""
+        """Store an agent with a strong reference."""
         item.__dict__[self._name] = agent
 
 
 class RawItem:
-    """The field `raw_item`: holds wire JSON or an `openai` object, whichever came, and gives the object when read."""
+    """Descriptor of the field `raw_item`: stores wire JSON or an `openai` object, and returns the object."""
 
     def __get__(self, item: Any, kind: type | None = None) -> Any:
-        """Return the `openai` object, built from the wire JSON when first touched."""
+        """Return the `openai` object, built from the wire JSON on first access."""
         if item is None:
             raise AttributeError("raw_item")
         if item._view is None:
@@ -117,33 +117,33 @@ class RawItem:
         return item._view
 
     def __set__(self, item: Any, value: Any) -> None:
-        """Take wire JSON, or an object that a custom model made, which is handed back as it came."""
+        """Store wire JSON, or a custom model's object, which is returned unchanged."""
         item._wire = value if isinstance(value, dict) else None
         item._view = None if isinstance(value, dict) else value
 
 
 def raw_wire(item: Any) -> WireItem:
-    """Return a raw item as JSON, with what was changed in the object that was handed out."""
+    """Return a raw item as JSON, including changes made to its view."""
     wire: WireItem = wire_of(item._wire, item._view)
     return wire
 
 
 def release(item: Any, *names: str) -> None:
-    """Hold the agents in these fields of an item weakly from now on."""
+    """Replace the agents in these fields of an item by weak references."""
     for name in names:
-        held = item.__dict__[name]
-        if held is not None and not isinstance(held, ref):
-            item.__dict__[name] = ref(held)
+        agent = item.__dict__[name]
+        if agent is not None and not isinstance(agent, ref):
+            item.__dict__[name] = ref(agent)
 
 
 def item_values(item: Any) -> dict[str, Any]:
-    """Return the fields of an item by name, the raw item as JSON: what two items are compared by, without a view."""
+    """Return the fields of an item by name for comparison, the raw item as JSON, without building a view."""
     names = [field.name for field in fields(item)]
     return {name: raw_wire(item) if name == "raw_item" else getattr(item, name) for name in names}
 
 
 def item_state(item: Any) -> dict[str, Any]:
-    """Return an item's attributes for a copy or a pickle: nothing weak in it, and no view of what is wire JSON."""
+    """Return an item's attributes for a copy or a pickle, without weak references and without views of wire JSON."""
     values = {name: value() if isinstance(value, ref) else value for name, value in item.__dict__.items()}
     if values["_wire"] is not None:
         values |= {"_wire": raw_wire(item), "_view": None}

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class MCPUtil:
-    """Makes function tools of the tools of MCP servers, and calls them."""
+    """Converts the tools of MCP servers to function tools, and calls them."""
 
     @classmethod
     async def get_all_function_tools(
@@ -55,19 +55,19 @@ class MCPUtil:
         include_server_in_tool_names: bool = False,
         reserved_tool_names: set[str] | None = None,
     ) -> list[Tool]:
-        """Return the tools of all servers, in their order; they are asked at the same time.
+        """Return the tools of all servers, in order; the servers are queried concurrently.
 
         Raises:
-            UserError: two have the same name, and names are not to tell the server.
+            UserError: two tools have the same name, and names do not include the server's.
         """
-        listed = await _listed(servers, run_context, agent)
+        listed = await _list_all(servers, run_context, agent)
         names = None
         if include_server_in_tool_names:
             pairs = [(server.name, tool.name) for server, tools in zip(servers, listed, strict=True) for tool in tools]
             names = prefixed_names(pairs, reserved_tool_names or set())
         else:
-            _refuse_same_names(listed)
-        given = iter(names or ())
+            _reject_duplicate_names(listed)
+        overrides = iter(names or ())
         return [
             cls.to_function_tool(
                 tool,
@@ -75,7 +75,7 @@ class MCPUtil:
                 convert_schemas_to_strict,
                 agent,
                 failure_error_function,
-                tool_name_override=next(given, None),
+                tool_name_override=next(overrides, None),
             )
             for server, tools in zip(servers, listed, strict=True)
             for tool in tools
@@ -93,8 +93,8 @@ class MCPUtil:
         tool_name_override: Callable[[MCPTool], str] | None = None,
         reserved_tool_names: set[str] | None = None,
     ) -> list[Tool]:
-        """Return the tools of one server; a function may give each another name."""
-        (tools,) = await _listed([server], run_context, agent)
+        """Return the tools of one server, renamed by `tool_name_override` if given."""
+        (tools,) = await _list_all([server], run_context, agent)
         names: Sequence[str | None] = [None] * len(tools)
         if tool_name_override is not None:
             names = [tool_name_override(tool) for tool in tools]
@@ -115,38 +115,38 @@ class MCPUtil:
         failure_error_function: ToolErrorFunction | None = default_tool_error_function,
         tool_name_override: str | None = None,
     ) -> FunctionTool:
-        """Return a tool of a server as one that an agent may call."""
+        """Return a server's tool as a function tool."""
         name = tool_name_override or tool.name
         failure_function = server.failure_function(failure_error_function)
-        notes: WeakKeyDictionary[ToolContext[Any], Mapping[str, Any]] = WeakKeyDictionary()
+        extracted: WeakKeyDictionary[ToolContext[Any], Mapping[str, Any]] = WeakKeyDictionary()
 
         async def invoke(context: ToolContext[Any], arguments: str) -> Any:
             try:
-                result, decoded = await _call(server, tool, context, arguments, meta=tool.meta, shown_name=name)
+                result, decoded = await _call(server, tool, context, arguments, meta=tool.meta, display_name=name)
                 output = mcp_output(result, use_structured_content=server.use_structured_content)
                 if result.is_error:
                     context.failure = AgentsException(error_text(result))
-                noted = await _custom_data(server, tool, context, name, decoded, result, output)
-                if noted:
-                    notes[context] = noted
+                data = await _custom_data(server, tool, context, name, decoded, result, output)
+                if data:
+                    extracted[context] = data
             except Exception as error:
                 if failure_function is None:
                     raise
                 return await failure_text(context, error, failure_function)
             return output
 
-        def custom_data(given: FunctionToolCustomDataContext) -> Mapping[str, Any] | None:
-            return notes.pop(given.tool_context, None)
+        def custom_data(call: FunctionToolCustomDataContext) -> Mapping[str, Any] | None:
+            return extracted.pop(call.tool_context, None)
 
-        schema, is_strict = _schema(tool, wants_strict=convert_schemas_to_strict)
+        schema, is_strict = _schema(tool, strict=convert_schemas_to_strict)
         return FunctionTool(
             name=name,
             description=_description(tool),
             params_json_schema=schema,
             on_invoke_tool=invoke,
             strict_json_schema=is_strict,
-            tool_input_guardrails=_copied(server.tool_input_guardrails),
-            tool_output_guardrails=_copied(server.tool_output_guardrails),
+            tool_input_guardrails=_copy(server.tool_input_guardrails),
+            tool_output_guardrails=_copy(server.tool_output_guardrails),
             needs_approval=server.needs_approval(tool, agent),
             custom_data_extractor=None if server.custom_data_extractor is None else custom_data,
             origin=ToolOrigin(ToolOriginType.MCP, mcp_server_name=server.name),
@@ -164,18 +164,18 @@ class MCPUtil:
         meta: dict[str, Any] | None = None,
         tool_display_name: str | None = None,
     ) -> Output:
-        """Call a tool of a server with arguments as a JSON text, and return what the model is given.
+        """Call a tool of a server with arguments as JSON text, and return the output for the model.
 
         Raises:
-            ModelBehaviorError: the arguments are no JSON object.
+            ModelBehaviorError: the arguments are not a JSON object.
         """
-        shown_name = tool_display_name or tool.name
-        result, _ = await _call(server, tool, context, input_json, meta=meta, shown_name=shown_name)
+        display_name = tool_display_name or tool.name
+        result, _ = await _call(server, tool, context, input_json, meta=meta, display_name=display_name)
         return mcp_output(result, use_structured_content=server.use_structured_content)
 
 
 async def mcp_tools_of(agent: Agent[Any], context: RunContextWrapper[Any]) -> list[Tool]:
-    """Return the tools of an agent's servers, as its `mcp_config` wants them.
+    """Return the tools of an agent's servers, according to its `mcp_config`.
 
     Raises:
         UserError: a server is not connected, or two tools have the same name.
@@ -195,7 +195,7 @@ async def mcp_tools_of(agent: Agent[Any], context: RunContextWrapper[Any]) -> li
 
 
 async def _own_names(agent: Agent[Any], context: RunContextWrapper[Any]) -> set[str]:
-    """Return the names that the agent's own tools and handoffs have."""
+    """Return the names of the agent's own tools and handoffs."""
     from agentctl.agent.handoff import Handoff
     from agentctl.agent.tools.tool import is_enabled
 
@@ -208,10 +208,10 @@ async def _own_names(agent: Agent[Any], context: RunContextWrapper[Any]) -> set[
     return names
 
 
-async def _listed(
+async def _list_all(
     servers: Sequence[MCPServer], context: RunContextWrapper[Any], agent: Agent[Any]
 ) -> list[list[MCPTool]]:
-    """Ask all servers for their tools at once; the first failure ends the others' listing and comes out."""
+    """List the tools of all servers concurrently; the first failure cancels the others and is raised."""
     if len(servers) == 1:
         return [await _list(servers[0], context, agent)]
     failure: BaseException | None = None
@@ -232,14 +232,14 @@ async def _list(server: MCPServer, context: RunContextWrapper[Any], agent: Agent
     return tools
 
 
-def _refuse_same_names(listed: Sequence[Sequence[MCPTool]]) -> None:
+def _reject_duplicate_names(listed: Sequence[Sequence[MCPTool]]) -> None:
     seen: set[str] = set()
     for tools in listed:
         names = {tool.name for tool in tools}
         if both := sorted(seen & names):
             raise UserError(
-                f"several MCP servers have a tool of the name {', '.join(map(repr, both))}: set "
-                'mcp_config={"include_server_in_tool_names": True} on the agent, and names tell the server'
+                f"several MCP servers have a tool named {', '.join(map(repr, both))}: set "
+                'mcp_config={"include_server_in_tool_names": True} on the agent to prefix the names'
             )
         seen |= names
 
@@ -248,19 +248,19 @@ def _description(tool: MCPTool) -> str:
     return tool.description or tool.title or (tool.annotations and tool.annotations.title) or ""
 
 
-def _schema(tool: MCPTool, *, wants_strict: bool) -> tuple[dict[str, Any], bool]:
-    """Return the schema of the arguments, and whether it is strict: many servers' schemas cannot be."""
+def _schema(tool: MCPTool, *, strict: bool) -> tuple[dict[str, Any], bool]:
+    """Return the schema of the arguments and whether it is strict; many servers' schemas cannot be converted."""
     schema = copy.deepcopy(tool.input_schema)
-    if wants_strict:
+    if strict:
         try:
             return ensure_strict_json_schema(schema), True
         except UserError as error:
-            logger.info("the schema of the MCP tool %s stays as it is: %s", tool.name, error)
-    schema.setdefault("properties", {})  # MCP lets it be absent, the service does not.
+            logger.info("the schema of MCP tool %s was not converted to strict mode: %s", tool.name, error)
+    schema.setdefault("properties", {})  # Optional in MCP, required by the service.
     return schema, False
 
 
-def _copied(guardrails: list[Any] | None) -> list[Any] | None:
+def _copy(guardrails: list[Any] | None) -> list[Any] | None:
     return None if guardrails is None else list(guardrails)
 
 
@@ -271,13 +271,13 @@ async def _call(
     text: str,
     *,
     meta: dict[str, Any] | None,
-    shown_name: str,
+    display_name: str,
 ) -> tuple[CallToolResult, dict[str, Any]]:
-    """Call a tool, and return what it gave and what it was called with."""
+    """Call a tool and return its result and the decoded arguments."""
     span = get_current_span()
     if span is not None and isinstance(span.span_data, FunctionSpanData):
         span.span_data.mcp_data = {"server": server.name}
-    arguments = _arguments(text, shown_name)
+    arguments = _arguments(text, display_name)
     meta = await _meta(server, tool, context, arguments, meta)
     try:
         if meta is None:
@@ -297,7 +297,7 @@ def _arguments(text: str, name: str) -> dict[str, Any]:
     except ValueError as error:
         raise ModelBehaviorError(f"the arguments of tool {name!r} are not JSON: {error}") from error
     if not isinstance(decoded, dict):
-        raise ModelBehaviorError(f"the arguments of tool {name!r} are no JSON object")
+        raise ModelBehaviorError(f"the arguments of tool {name!r} are not a JSON object")
     return decoded
 
 
@@ -308,14 +308,14 @@ async def _meta(
     arguments: dict[str, Any],
     own: dict[str, Any] | None,
 ) -> dict[str, Any] | None:
-    """Return the `_meta` of a call: what the server's resolver gives, and over it the tool's own."""
+    """Return the `_meta` of a call: the result of the server's resolver, overridden by the tool's own."""
     resolved: dict[str, Any] | None = None
     if server.tool_meta_resolver is not None:
-        asked = MCPToolMetaContext(context, server.name, tool.name, copy.deepcopy(arguments))
-        given = server.tool_meta_resolver(asked)
-        resolved = await given if inspect.isawaitable(given) else given
+        meta_context = MCPToolMetaContext(context, server.name, tool.name, copy.deepcopy(arguments))
+        result = server.tool_meta_resolver(meta_context)
+        resolved = await result if inspect.isawaitable(result) else result
         if not isinstance(resolved, dict | None):
-            raise TypeError(f"the tool_meta_resolver of {server.name!r} gives a dict or None, not {resolved!r}")
+            raise TypeError(f"the tool_meta_resolver of {server.name!r} must return a dict or None, not {resolved!r}")
     if resolved is None and own is None:
         return None
     return copy.deepcopy((resolved or {}) | (own or {}))
@@ -325,19 +325,19 @@ async def _custom_data(
     server: MCPServer,
     tool: MCPTool,
     context: RunContextWrapper[Any],
-    shown_name: str,
+    display_name: str,
     arguments: dict[str, Any],
     result: CallToolResult,
     output: Output,
 ) -> Mapping[str, Any] | None:
     if server.custom_data_extractor is None:
         return None
-    noted = server.custom_data_extractor(
+    data = server.custom_data_extractor(
         MCPToolCustomDataContext(
             run_context=context,
             server_name=server.name,
             tool_name=tool.name,
-            tool_display_name=shown_name,
+            tool_display_name=display_name,
             arguments=MappingProxyType(copy.deepcopy(arguments)),
             result_meta=_read_only(result.meta),
             structured_content=_read_only(result.structured_content),
@@ -345,30 +345,30 @@ async def _custom_data(
             tool_output=copy.deepcopy(output),
         )
     )
-    return await noted if inspect.isawaitable(noted) else noted
+    return await data if inspect.isawaitable(data) else data
 
 
 def _read_only(value: Any) -> Mapping[str, Any] | None:
     return MappingProxyType(copy.deepcopy(value)) if isinstance(value, dict) else None
 
 
-LONGEST = 64
-"""Characters that the name of a function may have."""
+MAX_NAME_LENGTH = 64
+"""Maximum number of characters in a function's name."""
 
 _DIGEST_LENGTH = 8
 
 
 def prefixed_names(tools: Sequence[tuple[str, str]], reserved: Collection[str]) -> list[str]:
-    """Return a name for each pair of a server's and a tool's name, in their order.
+    """Return a name for each pair of a server's and a tool's name, in order.
 
-    It is `mcp_SERVER__TOOL`; where that is too long, or several would have it, a digest of the pair ends it, so that a
-    tool's name does not depend on what other servers there are.
+    The name is `mcp_SERVER__TOOL`. If it is too long or not unique, it ends with a digest of the pair, so that a tool's
+    name does not depend on the other servers.
     """
     wanted = [f"mcp_{_safe(server) or 'server'}__{_safe(tool) or 'tool'}" for server, tool in tools]
     count = Counter(wanted)
     seeds = [f"{server}\0{tool}" for server, tool in tools]
     first = [
-        _with_digest(name, seed) if count[name] > 1 or name in reserved or len(name) > LONGEST else name
+        _with_digest(name, seed) if count[name] > 1 or name in reserved or len(name) > MAX_NAME_LENGTH else name
         for name, seed in zip(wanted, seeds, strict=True)
     ]
     taken = set(reserved)
@@ -388,7 +388,7 @@ def _safe(name: str) -> str:
 
 def _with_digest(name: str, seed: str) -> str:
     digest = hashlib.sha1(seed.encode(), usedforsecurity=False).hexdigest()[:_DIGEST_LENGTH]
-    return f"{name[: LONGEST - len(digest) - 1].rstrip('_-')}_{digest}"
+    return f"{name[: MAX_NAME_LENGTH - len(digest) - 1].rstrip('_-')}_{digest}"
 
 
 Part: TypeAlias = ToolOutputTextDict | ToolOutputImageDict | ToolOutputFileContentDict
@@ -396,9 +396,9 @@ Output: TypeAlias = str | Part | list[Part]
 
 
 def mcp_output(result: CallToolResult, *, use_structured_content: bool) -> Output:
-    """Return what the model is given: the structured content as JSON where it is wanted, else the parts.
+    """Return the output for the model: the structured content as JSON if requested, else the parts.
 
-    Of a result that tells of an error the parts say what went wrong.
+    For error results it is always the parts, which describe the error.
     """
     if use_structured_content and result.structured_content and not result.is_error:
         return json.dumps(result.structured_content, ensure_ascii=False)
@@ -407,9 +407,9 @@ def mcp_output(result: CallToolResult, *, use_structured_content: bool) -> Outpu
 
 
 def error_text(result: CallToolResult) -> str:
-    """Return what a result that tells of an error says of it."""
+    """Return the error message of an error result."""
     texts = [block.text for block in result.content if block.type == "text"]
-    return "\n".join(texts) or "the tool failed, and said nothing"
+    return "\n".join(texts) or "the tool failed without a message"
 
 
 def _part(block: ContentBlock) -> Part:
@@ -419,8 +419,8 @@ def _part(block: ContentBlock) -> Part:
         case "image":
             return _image(block.mime_type, block.data)
         case "audio":
-            # No model takes sound from a tool, and as a text it would fill the whole context.
-            return _text({"type": "audio", "mimeType": block.mime_type, "note": _left_out(block.data)})
+            # No model accepts audio from a tool, and as text it would fill the context.
+            return _text({"type": "audio", "mimeType": block.mime_type, "note": _omission_note(block.data)})
         case "resource":
             return _resource(block)
         case _:
@@ -428,7 +428,7 @@ def _part(block: ContentBlock) -> Part:
 
 
 def _resource(block: EmbeddedResource) -> Part:
-    """Return a resource: a picture or document as such, anything else as JSON, which has its address."""
+    """Return a resource: an image or PDF as such, anything else as JSON with its URI."""
     wire = block.model_dump(mode="json", by_alias=True, exclude_none=True)
     resource = wire["resource"]
     kind, blob = resource.get("mimeType", ""), resource.get("blob")
@@ -439,7 +439,7 @@ def _resource(block: EmbeddedResource) -> Part:
     if kind == "application/pdf":
         name = resource["uri"].rpartition("/")[2] or "document.pdf"
         return {"type": "file", "file_data": f"data:{kind};base64,{blob}", "filename": name}
-    return _text({"type": "resource", "uri": resource["uri"], "mimeType": kind, "note": _left_out(blob)})
+    return _text({"type": "resource", "uri": resource["uri"], "mimeType": kind, "note": _omission_note(blob)})
 
 
 def _image(kind: str, data: str) -> Part:
@@ -450,5 +450,5 @@ def _text(value: dict[str, Any]) -> Part:
     return {"type": "text", "text": json.dumps(value, ensure_ascii=False)}
 
 
-def _left_out(data: str) -> str:
-    return f"{len(data) * 3 // 4} bytes, left out"
+def _omission_note(data: str) -> str:
+    return f"{len(data) * 3 // 4} bytes, omitted"

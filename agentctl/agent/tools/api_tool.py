@@ -1,4 +1,4 @@
-"""What tools have in common that the Responses API itself knows, whether the service runs them or this process."""
+"""Base class of tools that are built into the Responses API, whether they run on the service or locally."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 class OnApprovalResult(TypedDict):
-    """What a tool's own `on_approval` decides."""
+    """Decision of a tool's `on_approval` callback."""
 
     approve: bool
     reason: NotRequired[str]
-    """What the model is told of a call that was rejected."""
+    """The model's text for a rejected call."""
 
 
 OnApproval: TypeAlias = (
     "Callable[[RunContextWrapper[Any], ToolApprovalItem], OnApprovalResult | Awaitable[OnApprovalResult]]"
 )
-"""Decides at once about a call that needs a yes, so that the run does not wait for anybody else."""
+"""Approves or rejects a call immediately, so that the run does not wait for approval."""
 
 
 class ApiTool(ABC):
-    """A tool that the API has a form of its own for."""
+    """A tool that is built into the API."""
 
     needs_approval: Any = False
     on_approval: OnApproval | None = None
@@ -38,10 +38,10 @@ class ApiTool(ABC):
         """Return the tool as an entry of `tools`."""
 
     def to_tool_choice(self) -> dict[str, JSONValue]:
-        """Return the `tool_choice` that makes the model use it."""
+        """Return the `tool_choice` that forces the model to use the tool."""
         return {"type": self.to_wire()["type"]}
 
     @property
-    def included(self) -> str | None:
-        """What `include` must name for a response to hold what the tool is asked to show."""
+    def response_include(self) -> str | None:
+        """The entry of the request's `include` that the tool's options require, if any."""
         return None

@@ -1,4 +1,4 @@
-"""The apply-patch tool: the model asks for changes of files, an editor that the user gives makes them."""
+"""The apply-patch tool: the model requests file changes, and an editor supplied by the user applies them."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from .api_tool import ApiTool, OnApproval
 
 @dataclass
 class ApplyPatchOperation:
-    """One change of one file."""
+    """One change to one file."""
 
     type: Literal["create_file", "update_file", "delete_file"]
     path: str
     diff: str | None = None
-    """The content of a new file, every line after a `+`, or the hunks of a change."""
+    """The content of a new file, every line prefixed with `+`, or the hunks of a change."""
     ctx_wrapper: RunContextWrapper[Any] | None = None
     move_to: str | None = None
-    """The new path of a file that is moved."""
+    """The new path, to move the file."""
 
 
 @dataclass
 class ApplyPatchResult:
-    """How a change went."""
+    """Result of a change."""
 
     status: Literal["completed", "failed"] | None = None
     """None is completed."""
     output: str | None = None
-    """What the model is told."""
+    """Text for the model."""
 
 
 EditorResult: TypeAlias = ApplyPatchResult | str | None
-"""What an editor gives back: a result, the text for the model, or nothing."""
+"""Return value of an editor: a result, the text for the model, or None."""
 
 
 class ApplyPatchEditor(Protocol):
-    """Makes changes; what a method raises is a failure that the model is told of."""
+    """Applies changes; an exception of a method is reported to the model as a failure."""
 
     def create_file(self, operation: ApplyPatchOperation) -> EditorResult | Awaitable[EditorResult]:
         """Create a file with the content in the diff."""
 
     def update_file(self, operation: ApplyPatchOperation) -> EditorResult | Awaitable[EditorResult]:
-        """Change a file as the diff says."""
+        """Apply the diff to a file."""
 
     def delete_file(self, operation: ApplyPatchOperation) -> EditorResult | Awaitable[EditorResult]:
         """Delete a file."""
@@ -55,19 +55,19 @@ class ApplyPatchEditor(Protocol):
 ApplyPatchApprovalFunction: TypeAlias = Callable[
     [RunContextWrapper[Any], ApplyPatchOperation, str], bool | Awaitable[bool]
 ]
-"""Says whether a call, by its operation and id, waits for somebody's yes."""
+"""Decides whether a call needs approval, from context, operation and call id."""
 
 
 @dataclass
 class ApplyPatchTool(ApiTool):
-    """Changes of files, each made by an editor."""
+    """A tool that changes files through an editor."""
 
     editor: ApplyPatchEditor
     name: str = "apply_patch"
     needs_approval: bool | ApplyPatchApprovalFunction = False
-    """Whether a call waits for somebody's yes, or a function that says so of each."""
+    """Whether calls need approval, or a function that decides it for each call."""
     on_approval: OnApproval | None = None
-    """Decides at once about a call that needs a yes."""
+    """Approves or rejects a call immediately."""
 
     @property
     def type(self) -> str:

@@ -1,4 +1,4 @@
-"""What a tool may note of its calls for the program alone."""
+"""Custom data that a tool attaches to its output items for the program."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FunctionToolCustomDataContext:
-    """A call that was run, as the tool's `custom_data_extractor` sees it."""
+    """A finished call, as the argument of the tool's `custom_data_extractor`."""
 
     tool_context: ToolContext[Any]
     tool: FunctionTool
     output: Any
     raw_item: WireItem
-    """The output item, as the model will read it."""
+    """The output item for the model."""
 
 
 FunctionToolCustomDataExtractor: TypeAlias = Callable[
     [FunctionToolCustomDataContext], Mapping[str, Any] | Awaitable[Mapping[str, Any] | None] | None
 ]
-"""Notes something of a call on its output item, for the program; the model never sees it."""
+"""Returns the custom data of a call's output item, which the model never sees."""

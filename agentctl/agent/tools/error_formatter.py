@@ -1,4 +1,4 @@
-"""How a run words what the model is told of tool calls that failed: `RunConfig.tool_error_formatter`."""
+"""Formatters of the model's text for failed tool calls: `RunConfig.tool_error_formatter`."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ FailedTool: TypeAlias = Literal["function", "computer", "shell", "apply_patch", 
 
 @dataclass(frozen=True)
 class ToolErrorFormatterArgs(Generic[TContext]):
-    """A tool call that failed, as `RunConfig.tool_error_formatter` is told of it."""
+    """A failed tool call, as the argument of `RunConfig.tool_error_formatter`."""
 
     kind: FailureKind
     tool_type: FailedTool
     tool_name: str
     call_id: str
     default_message: str
-    """What the model reads if the formatter returns None."""
+    """The model's text if the formatter returns None."""
     run_context: RunContextWrapper[TContext]
     error: Exception | None = None
-    """What the tool raised."""
+    """Exception of the tool."""
 
 
 ToolErrorFormatter: TypeAlias = Callable[[ToolErrorFormatterArgs[Any]], str | Awaitable[str | None] | None]
-"""Words what the model is told of a call that failed; None keeps the words that are there."""
+"""Returns the model's text for a failed call; None keeps the default message."""
 
 
-async def worded(formatter: ToolErrorFormatter, **failure: Any) -> str:
-    """Return the words of a formatter, or those that are there: a formatter that fails does the run no harm.
+async def apply_formatter(formatter: ToolErrorFormatter, **failure: Any) -> str:
+    """Return the formatter's text for a failure, or the default message if the formatter itself fails.
 
     The keywords are the fields of `ToolErrorFormatterArgs`.
     """
@@ -44,10 +44,10 @@ async def worded(formatter: ToolErrorFormatter, **failure: Any) -> str:
         if inspect.isawaitable(text):
             text = await text
     except Exception:
-        logger.warning("the tool_error_formatter failed; its words are left out", exc_info=True)
+        logger.warning("the tool_error_formatter failed; using the default message", exc_info=True)
         return args.default_message
     if isinstance(text, str):
         return text
     if text is not None:
-        logger.warning("the tool_error_formatter returned a %s, not a text", type(text).__name__)
+        logger.warning("the tool_error_formatter must return a string or None, not %s", type(text).__name__)
     return args.default_message

@@ -1,4 +1,4 @@
-"""What the model is told of a tool call that failed, and who may word it: the tool, or the run."""
+"""Error texts for the model about failed tool calls, worded by the tool or by the run's formatter."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 async def failure_text(context: ToolContext[Any], error: Exception, function: ToolErrorFunction) -> str:
-    """Note in its context that a call failed, and return what the model is told of it.
+    """Record the failure in the call's context and return the model's text for it.
 
-    The formatter of the run has a say where the tool has no function of its own.
+    The run's formatter is applied unless the tool has an error function of its own.
     """
     context.failure = error
     text = function(context, error)
@@ -27,7 +27,7 @@ async def failure_text(context: ToolContext[Any], error: Exception, function: To
         text = await text
     if function is not default_tool_error_function:
         return text
-    return await words_of_run(
+    return await format_failure(
         context.run_config,
         kind="tool_exception",
         tool_type="function",
@@ -39,7 +39,7 @@ async def failure_text(context: ToolContext[Any], error: Exception, function: To
     )
 
 
-async def words_of_run(
+async def format_failure(
     config: RunConfig | None,
     *,
     kind: FailureKind,
@@ -50,13 +50,13 @@ async def words_of_run(
     run_context: RunContextWrapper[Any],
     error: Exception | None = None,
 ) -> str:
-    """Return what the model is told of a call that failed: the run's formatter may put it in other words."""
+    """Return the model's text for a failed call, passed through the run's formatter if there is one."""
     if config is None or config.tool_error_formatter is None:
         return default_message
-    # A millisecond that a run without a formatter does not pay.
-    from .error_formatter import worded
+    # 1 ms, saved for runs without a formatter.
+    from .error_formatter import apply_formatter
 
-    return await worded(
+    return await apply_formatter(
         config.tool_error_formatter,
         kind=kind,
         tool_type=tool_type,
@@ -69,6 +69,6 @@ async def words_of_run(
 
 
 def is_stray_cancellation() -> bool:
-    """Return whether a `CancelledError` at hand is of user code's own making: nobody cancelled the task it runs in."""
+    """Return whether user code raised the current `CancelledError`, since the running task was not cancelled."""
     task = asyncio.current_task()
     return task is not None and not task.cancelling()

@@ -1,4 +1,4 @@
-"""A function's signature and docstring as the JSON schema of a tool's arguments."""
+"""JSON schemas of tool arguments, derived from a function's signature and docstring."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class FuncSchema:
-    """What the model is told of a function, and the way from its JSON arguments to a call."""
+    """A function's name, description and schema for the model, and the conversion of JSON arguments to a call."""
 
     name: str
     description: str | None
@@ -39,10 +39,10 @@ class FuncSchema:
     return_annotation: Any = inspect.Signature.empty
 
     def to_call_args(self, data: BaseModel) -> tuple[list[Any], dict[str, Any]]:
-        """Return validated arguments as what the function is called with, the context left out.
+        """Return validated arguments as positional and keyword arguments, without the context.
 
         Raises:
-            ModelBehaviorError: a free keyword (`**kwargs`) has the name of a parameter.
+            ModelBehaviorError: an entry of `**kwargs` has the name of a parameter.
         """
         positional: list[Any] = []
         named: dict[str, Any] = {}
@@ -53,8 +53,10 @@ class FuncSchema:
                 case inspect.Parameter.VAR_POSITIONAL:
                     positional.extend(value)
                 case inspect.Parameter.VAR_KEYWORD:
-                    if twice := value.keys() & self.signature.parameters.keys():
-                        raise ModelBehaviorError(f"tool {self.name!r} was given {min(twice)!r} twice, once in {name!r}")
+                    if duplicates := value.keys() & self.signature.parameters.keys():
+                        raise ModelBehaviorError(
+                            f"tool {self.name!r} got {min(duplicates)!r} twice: as a parameter and in {name!r}"
+                        )
                     named.update(value)
                 case inspect.Parameter.KEYWORD_ONLY:
                     named[name] = value
@@ -71,35 +73,35 @@ def function_schema(
     use_docstring_info: bool = True,
     strict_json_schema: bool = True,
 ) -> FuncSchema:
-    """Read the schema off a function: types from its annotations, meanings from its docstring.
+    """Return the schema of a function: types from its annotations, descriptions from its docstring.
 
-    What a parameter means is taken from the docstring, else from a text in its `Annotated`, else from its `Field`.
+    A parameter's description comes from the docstring, else from a string in its `Annotated`, else from its `Field`.
 
     Args:
         func: A function, a bound method, a partial or a callable object.
-        docstring_style: How the docstring is written; None finds it out.
-        name_override: The name, in place of the function's.
-        description_override: What the model is told of it, in place of the docstring.
-        use_docstring_info: Whether the docstring is read at all.
-        strict_json_schema: Whether the schema must be one that the service can hold a model to.
+        docstring_style: Format of the docstring; None detects it.
+        name_override: Tool name, in place of the function's name.
+        description_override: Description for the model, in place of the docstring.
+        use_docstring_info: Whether to read the docstring.
+        strict_json_schema: Whether the service must be able to enforce the schema.
 
     Raises:
-        UserError: an annotation does not resolve, a type has no JSON schema, or none that strict mode can express.
+        UserError: an annotation cannot be resolved, a type has no JSON schema, or none that strict mode can express.
     """
-    callee = read_callable(func)
-    name = name_override or callee.name
+    info = read_callable(func)
+    name = name_override or info.name
     if name == "<lambda>":
-        raise UserError("a lambda has no name that the model could call: give the tool a name_override")
-    documentation = read_docstring(callee.docstring, docstring_style) if use_docstring_info else Documentation()
-    signature, takes_context = _without_context(callee)
+        raise UserError("a lambda has no name for the model to call: set name_override")
+    documentation = read_docstring(info.docstring, docstring_style) if use_docstring_info else Documentation()
+    signature, takes_context = _without_context(info)
     parameters = list(signature.parameters.values())
     if strict_json_schema:
-        _refuse_free_keywords(name, parameters)
+        _reject_var_keyword(name, parameters)
     fields = _field_names(signature)
     model, schema = _model(
         name,
         {
-            fields[parameter.name]: _field(parameter, fields[parameter.name], callee, documentation)
+            fields[parameter.name]: _field(parameter, fields[parameter.name], info, documentation)
             for parameter in parameters
         },
     )
@@ -111,23 +113,23 @@ def function_schema(
         signature=signature,
         takes_context=takes_context,
         strict_json_schema=strict_json_schema,
-        return_annotation=callee.hints.get("return", inspect.Signature.empty),
+        return_annotation=info.hints.get("return", inspect.Signature.empty),
     )
 
 
-def _without_context(callee: Callee) -> tuple[inspect.Signature, bool]:
+def _without_context(info: FunctionInfo) -> tuple[inspect.Signature, bool]:
     """Return the signature without its context parameter, and whether it had one."""
-    parameters = list(callee.signature.parameters.values())
-    takes_context = bool(parameters) and _is_context(callee.hints.get(parameters[0].name))
+    parameters = list(info.signature.parameters.values())
+    takes_context = bool(parameters) and _is_context(info.hints.get(parameters[0].name))
     for parameter in parameters[1:]:
-        if _is_context(callee.hints.get(parameter.name)):
-            raise UserError(f"tool {callee.name!r}: the context parameter {parameter.name!r} must be the first")
-    if parameters and parameters[0].name == "self" and "self" not in callee.hints:
+        if _is_context(info.hints.get(parameter.name)):
+            raise UserError(f"tool {info.name!r}: the context parameter {parameter.name!r} must be the first parameter")
+    if parameters and parameters[0].name == "self" and "self" not in info.hints:
         raise UserError(
-            f"tool {callee.name!r} is a method without its object: make a tool of the bound one, "
-            f"`function_tool(thing.{callee.name})`"
+            f"tool {info.name!r} is an unbound method: use the bound method of an object instead, "
+            f"`function_tool(instance.{info.name})`"
         )
-    return callee.signature.replace(parameters=parameters[1:] if takes_context else parameters), takes_context
+    return info.signature.replace(parameters=parameters[1:] if takes_context else parameters), takes_context
 
 
 def _is_context(annotation: Any) -> bool:
@@ -138,65 +140,66 @@ def _is_context(annotation: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, RunContextWrapper)
 
 
-def _refuse_free_keywords(name: str, parameters: list[inspect.Parameter]) -> None:
+def _reject_var_keyword(name: str, parameters: list[inspect.Parameter]) -> None:
     for parameter in parameters:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             raise UserError(
-                f"tool {name!r} takes any keyword (**{parameter.name}), which strict mode cannot express: name its "
-                "parameters, or turn strict mode off (`strict_mode=False`)"
+                f"tool {name!r} takes arbitrary keyword arguments (**{parameter.name}), which strict mode cannot "
+                "express: declare its parameters, or turn strict mode off (`strict_mode=False`)"
             )
 
 
 def _field(
-    parameter: inspect.Parameter, field_name: str, callee: Callee, documentation: Documentation
+    parameter: inspect.Parameter, field_name: str, info: FunctionInfo, documentation: Documentation
 ) -> tuple[Any, Any]:
-    """Return a parameter as a pydantic field: its type with what it means, and its default."""
+    """Return a parameter as a pydantic field: its type with its description, and its default."""
     from pydantic import Field
 
-    annotation = callee.hints.get(parameter.name, Any)
+    annotation = info.hints.get(parameter.name, Any)
     texts = [part for part in getattr(annotation, "__metadata__", ()) if isinstance(part, str)]
-    meaning = documentation.parameters.get(parameter.name) or next(iter(texts), None)
+    description = documentation.parameters.get(parameter.name) or next(iter(texts), None)
     default: Any = ... if parameter.default is inspect.Parameter.empty else parameter.default
     if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
         annotation, default = types.GenericAlias(list, (annotation,)), Field(default_factory=list)
     elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
         annotation, default = types.GenericAlias(dict, (str, annotation)), Field(default_factory=dict)
-    told: dict[str, Any] = {"description": meaning} if meaning else {}
+    extra: dict[str, Any] = {"description": description} if description else {}
     if field_name != parameter.name:
-        told["alias"] = parameter.name
-    return _with_default(annotation, default, Field(**told) if told else None)
+        extra["alias"] = parameter.name
+    return _with_default(annotation, default, Field(**extra) if extra else None)
 
 
-def _with_default(annotation: Any, default: Any, told: Any) -> tuple[Any, Any]:
-    """Return type and default of a field, where what is told of it counts for more than what either says itself."""
+def _with_default(annotation: Any, default: Any, extra: Any) -> tuple[Any, Any]:
+    """Return type and default of a field, with the `Field` in `extra` taking precedence over both."""
     from pydantic import Field
     from pydantic.fields import FieldInfo
 
-    if told is None:
+    if extra is None:
         return annotation, default
     if isinstance(default, FieldInfo):
-        return typing.Annotated[annotation, default, told], Field(**_own_default(default))
-    return typing.Annotated[annotation, told], default
+        return typing.Annotated[annotation, default, extra], Field(**_default_of(default))
+    return typing.Annotated[annotation, extra], default
 
 
-def _own_default(given: Any) -> dict[str, Any]:
-    return {"default_factory": given.default_factory} if given.default_factory else {"default": given.default}
+def _default_of(field_info: Any) -> dict[str, Any]:
+    factory = field_info.default_factory
+    return {"default_factory": factory} if factory else {"default": field_info.default}
 
 
 def _model(name: str, fields: dict[str, Any]) -> tuple[type[BaseModel], dict[str, Any]]:
-    # 45 ms: imported where a function becomes a tool.
+    # 45 ms: imported only when a function becomes a tool.
     from pydantic import ConfigDict, create_model
 
     try:
         model: type[BaseModel] = create_model(f"{name}_args", __config__=ConfigDict(protected_namespaces=()), **fields)
         schema = model.model_json_schema()
     except Exception as error:
-        bad = next(_without_schema(fields), None)
-        what = f"parameter {bad!r} has" if bad else "its parameters have"
-        said = str(error).splitlines()[0].partition(". ")[0]
+        invalid = next(_without_schema(fields), None)
+        subject = f"parameter {invalid!r} has" if invalid else "its parameters have"
+        reason = str(error).splitlines()[0].partition(". ")[0]
         raise UserError(
-            f"tool {name!r}: {what} no JSON schema: {said} (a pydantic model, dataclass, TypedDict, enum or plain type "
-            "has one)"
+            f"tool {name!r}: {subject} no JSON schema: {reason} (use a pydantic model, dataclass, TypedDict, enum or "
+            "plain type)"
         ) from error
     del schema["title"]
     return model, schema
@@ -220,10 +223,10 @@ def _strict(schema: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _field_names(signature: inspect.Signature) -> dict[str, str]:
-    """Return the name of each parameter's field in the model, which some names of parameters cannot be."""
+    """Return the field name of each parameter; names that pydantic reserves or does not allow are changed."""
     names: dict[str, str] = {}
     for name in signature.parameters:
-        field_name = f"arg_{name.lstrip('_')}" if name.startswith("_") or name in _taken_names() else name
+        field_name = f"arg_{name.lstrip('_')}" if name.startswith("_") or name in _reserved_names() else name
         while field_name != name and (field_name in signature.parameters or field_name in names.values()):
             field_name += "_"
         names[name] = field_name
@@ -231,7 +234,7 @@ def _field_names(signature: inspect.Signature) -> dict[str, str]:
 
 
 @cache
-def _taken_names() -> frozenset[str]:
+def _reserved_names() -> frozenset[str]:
     from pydantic import BaseModel
 
     return frozenset(dir(BaseModel))
@@ -246,33 +249,33 @@ _SECTIONS = re.compile(
     r"|raises|exceptions|warns|examples?|attributes)\s*:\s*$|^\s*:\w+[^:]*:|^\s*-{3,}\s*$",
     re.IGNORECASE | re.MULTILINE,
 )
-"""What a docstring with more than text in it has, in any style."""
+"""Matches the section headings of a structured docstring, in any style."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Documentation:
-    """The text of a docstring, and the meanings of the parameters it names."""
+    """The text of a docstring and its descriptions of parameters."""
 
     description: str | None = None
     parameters: dict[str, str] = field(default_factory=dict)
 
 
 def read_docstring(text: str, style: DocstringStyle | None = None) -> Documentation:
-    """Return what a docstring says; without a style, that of the first one in which it names parameters or the like."""
+    """Parse a docstring; without a style, in the first style that finds parameters or other sections."""
     whole = Documentation(description=text.strip() or None)
     if not _SECTIONS.search(text):
         return whole
-    # 75 ms: imported where a docstring has more than text in it.
+    # 75 ms: imported only for docstrings with sections.
     from griffe import Docstring
 
     docstring = Docstring(text)
-    read = [_read(docstring.parse(kind, warnings=False)) for kind in ([style] if style else _STYLES)]
-    found = [known for known in read if known is not None]
-    return next((known for known in found if known.parameters), next(iter(found), whole))
+    parsed = [_read(docstring.parse(kind, warnings=False)) for kind in ([style] if style else _STYLES)]
+    candidates = [result for result in parsed if result is not None]
+    return next((result for result in candidates if result.parameters), next(iter(candidates), whole))
 
 
 def _read(sections: list[DocstringSection]) -> Documentation | None:
-    """Return what sections say; None if all of it is text, which then was written in another style, or none."""
+    """Return the content of sections; None if they are all text, which means another style, or none."""
     description: str | None = None
     parameters: dict[str, str] = {}
     is_text = True
@@ -281,7 +284,7 @@ def _read(sections: list[DocstringSection]) -> Documentation | None:
             case "text":
                 description = description or section.value.strip() or None
             case "admonition":
-                pass  # Whatever stands above a line of dashes, or an indented block.
+                pass  # The text above a line of dashes, or an indented block.
             case "parameters" | "other parameters":
                 parameters |= {parameter.name.lstrip("*"): parameter.description for parameter in section.value}
                 is_text = False
@@ -291,21 +294,21 @@ def _read(sections: list[DocstringSection]) -> Documentation | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Callee:
-    """A function, method, partial or callable object, as it is called."""
+class FunctionInfo:
+    """Call information of a function, method, partial or callable object."""
 
     name: str
     docstring: str
     signature: inspect.Signature
-    """Without what is bound already."""
+    """Without parameters that are already bound."""
     hints: dict[str, Any]
 
 
-def read_callable(func: Callable[..., Any]) -> Callee:
-    """Return what is known of a callable.
+def read_callable(func: Callable[..., Any]) -> FunctionInfo:
+    """Return the call information of a callable.
 
     Raises:
-        UserError: it has no signature, or an annotation of it does not resolve.
+        UserError: it has no signature, or an annotation cannot be resolved.
     """
     inner, bound_names = _without_partials(func)
     is_function = isinstance(inner, type) or inspect.isroutine(inner)
@@ -317,7 +320,7 @@ def read_callable(func: Callable[..., Any]) -> Callee:
     except (TypeError, ValueError) as error:
         raise UserError(f"tool {name!r}: its signature cannot be read: {error}") from error
     parameters = [parameter for parameter in signature.parameters.values() if parameter.name not in bound_names]
-    return Callee(
+    return FunctionInfo(
         name=name,
         docstring=inspect.getdoc(function) or inspect.getdoc(named) or "",
         signature=signature.replace(parameters=parameters),
@@ -326,7 +329,7 @@ def read_callable(func: Callable[..., Any]) -> Callee:
 
 
 def _without_partials(func: Callable[..., Any]) -> tuple[Callable[..., Any], set[str]]:
-    """Return what a partial calls in the end, and the names that it gives by keyword."""
+    """Return the innermost function of a partial, and the names of its bound keyword arguments."""
     bound_names: set[str] = set()
     while isinstance(func, functools.partial):
         bound_names |= func.keywords.keys()
@@ -340,18 +343,18 @@ def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
     except NameError:
         names = _enclosing_names(function)
     except Exception as error:
-        raise UserError(f"tool {name!r}: an annotation does not resolve: {error}") from error
+        raise UserError(f"tool {name!r}: an annotation cannot be resolved: {error}") from error
     try:
         return typing.get_type_hints(function, localns=names, include_extras=True)
     except Exception as error:
         raise UserError(
-            f"tool {name!r}: an annotation does not resolve: {error} (what is imported under TYPE_CHECKING alone is "
-            "not there when the tool is made)"
+            f"tool {name!r}: an annotation cannot be resolved: {error} (names imported only under TYPE_CHECKING do "
+            "not exist at run time)"
         ) from error
 
 
 def _enclosing_names(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the names of the functions under way that `function` is written in: annotations that are text use them."""
+    """Return the local names of the running functions that enclose `function`, for annotations that are strings."""
     code = _code(function)
     names: dict[str, Any] = {}
     frame = sys._getframe(1)
@@ -369,9 +372,9 @@ def _code(function: Callable[..., Any]) -> CodeType | None:
     return inner.__code__ if inspect.isfunction(inner) else None
 
 
-def misfits(error: ValidationError) -> list[str]:
-    """Return what does not fit, each with its place: `items.0.price: Input should be a valid number`."""
+def validation_errors(error: ValidationError) -> list[str]:
+    """Return the errors with their locations: `items.0.price: Input should be a valid number`."""
     return [
-        f"{'.'.join(map(str, part['loc'])) or 'the whole'}: {part['msg']}"
+        f"{'.'.join(map(str, part['loc'])) or 'the value'}: {part['msg']}"
         for part in error.errors(include_url=False, include_input=False)
     ]

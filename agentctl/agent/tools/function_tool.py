@@ -13,7 +13,7 @@ from agentctl.errors import ModelBehaviorError
 from agentctl.threads import in_daemon_thread
 
 from .errors import failure_text, is_stray_cancellation
-from .function_schema import DocstringStyle, FuncSchema, function_schema, misfits
+from .function_schema import DocstringStyle, FuncSchema, function_schema, validation_errors
 from .tool import (
     Enablement,
     FunctionTool,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class FunctionToolOptions(TypedDict, total=False):
-    """What `function_tool` takes beside the function."""
+    """Keyword arguments of `function_tool`."""
 
     name_override: str | None
     description_override: str | None
@@ -75,28 +75,28 @@ def function_tool(
     timeout_error_function: ToolErrorFunction | None = None,
     custom_data_extractor: FunctionToolCustomDataExtractor | None = None,
 ) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
-    """Make a tool of a function: name, description and schema are read off it.
+    """Turn a function into a tool, with name, description and schema from its signature and docstring.
 
-    A first parameter annotated `RunContextWrapper` or `ToolContext` is given the context; the model does not see it. A
-    function that is not async runs in a thread.
+    A first parameter annotated `RunContextWrapper` or `ToolContext` receives the context and is hidden from the model.
+    A function that is not async runs in a thread.
 
     Args:
         func: The function.
-        name_override: What the model calls the tool, in place of the function's name.
-        description_override: What the model is told of it, in place of the docstring.
-        docstring_style: How the docstring is written; None finds it out.
-        use_docstring_info: Whether the docstring is read at all.
-        failure_error_function: Gives the model's text for what the tool raises; None lets it end the run.
-        strict_mode: Whether the service must hold the model to the schema.
-        is_enabled: Whether the model is offered the tool, or a function that says so at every turn.
-        tool_input_guardrails: What looks at each call before it is run.
-        tool_output_guardrails: What looks at each output before the model does.
-        needs_approval: Whether a call waits for somebody's yes, or a function that says so of each.
-        timeout: How many seconds a call may take. An async function is cancelled then; another one is no longer
-            waited for, and runs on in its thread.
-        timeout_behavior: Whether the model is told of a timeout, or the run ends with `ToolTimeoutError`.
-        timeout_error_function: Gives the model's text for a timeout.
-        custom_data_extractor: Gives `custom_data` of the output items, for the program.
+        name_override: Tool name, in place of the function's name.
+        description_override: Description for the model, in place of the docstring.
+        docstring_style: Format of the docstring; None detects it.
+        use_docstring_info: Whether to read the docstring.
+        failure_error_function: Returns the model's text for an exception of the tool; None lets it end the run.
+        strict_mode: Whether the service must enforce the schema.
+        is_enabled: Whether the tool is offered to the model, or a function that decides it at every turn.
+        tool_input_guardrails: Checks of each call before it runs.
+        tool_output_guardrails: Checks of each output before the model reads it.
+        needs_approval: Whether calls need approval, or a function that decides it for each call.
+        timeout: Time limit of a call in seconds. An async function is then cancelled; any other function is
+            abandoned and continues in its thread.
+        timeout_behavior: Whether a timeout gives the model an error text or ends the run with `ToolTimeoutError`.
+        timeout_error_function: Returns the model's text for a timeout.
+        custom_data_extractor: Returns `custom_data` of the output items, for the program.
 
     Raises:
         UserError: the signature has no JSON schema.
@@ -140,7 +140,7 @@ def function_tool(
 
 
 async def _call(function: Callable[..., Any], schema: FuncSchema, context: ToolContext[Any], arguments: str) -> Any:
-    positional, named = schema.to_call_args(_validated(schema, arguments))
+    positional, named = schema.to_call_args(_validate(schema, arguments))
     if schema.takes_context:
         positional.insert(0, context)
     try:
@@ -151,13 +151,13 @@ async def _call(function: Callable[..., Any], schema: FuncSchema, context: ToolC
     except asyncio.CancelledError as error:
         if not is_stray_cancellation():
             raise
-        raise RuntimeError("what the tool waited for was cancelled") from error
+        raise RuntimeError("the tool was cancelled from inside") from error
     except SystemExit as error:
-        # It would end the event loop, and with it everything else that runs there.
-        raise RuntimeError(f"the tool ended with exit({error.code})") from error
+        # It would stop the event loop and everything else that runs there.
+        raise RuntimeError(f"the tool called exit({error.code})") from error
 
 
-def _validated(schema: FuncSchema, arguments: str) -> Any:
+def _validate(schema: FuncSchema, arguments: str) -> Any:
     from pydantic import ValidationError
 
     try:
@@ -167,5 +167,5 @@ def _validated(schema: FuncSchema, arguments: str) -> Any:
     try:
         return schema.params_pydantic_model.model_validate(decoded)
     except ValidationError as error:
-        problems = "; ".join(misfits(error))
-        raise ModelBehaviorError(f"the arguments of tool {schema.name!r} do not fit: {problems}") from error
+        problems = "; ".join(validation_errors(error))
+        raise ModelBehaviorError(f"the arguments of tool {schema.name!r} are invalid: {problems}") from error

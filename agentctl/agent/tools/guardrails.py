@@ -1,4 +1,4 @@
-"""Tool guardrails: functions that look at a tool call before it is run, or at its output before the model does."""
+"""Tool guardrails: functions that check a tool call before it runs, or its output before the model reads it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing_extensions import TypeVar
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.context import ToolContext
-from agentctl.agent.guardrail import asked, name_of
+from agentctl.agent.guardrail import call_guardrail, name_of
 from agentctl.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,53 +20,53 @@ TContext_co = TypeVar("TContext_co", bound=Any, covariant=True, default=Any)
 
 
 class AllowBehavior(TypedDict):
-    """The call goes on."""
+    """Behavior that lets the call proceed."""
 
     type: Literal["allow"]
 
 
 class RejectContentBehavior(TypedDict):
-    """The model reads a message in place of the output; a call that has not been run is not run."""
+    """Behavior that gives the model a message in place of the output; a pending call is skipped."""
 
     type: Literal["reject_content"]
     message: str
 
 
 class RaiseExceptionBehavior(TypedDict):
-    """The run ends."""
+    """Behavior that ends the run."""
 
     type: Literal["raise_exception"]
 
 
 @dataclass
 class ToolGuardrailFunctionOutput:
-    """What a tool guardrail found, and what follows from it."""
+    """Result of a tool guardrail function, with its consequence."""
 
     output_info: Any = None
-    """What it found, for who reads the results of the run."""
+    """Details of the check, for the results of the run."""
     behavior: AllowBehavior | RejectContentBehavior | RaiseExceptionBehavior = field(
         default_factory=lambda: AllowBehavior(type="allow")
     )
 
     @classmethod
     def allow(cls, output_info: Any = None) -> ToolGuardrailFunctionOutput:
-        """Return that the call goes on."""
+        """Return a result that lets the call proceed."""
         return cls(output_info)
 
     @classmethod
     def reject_content(cls, message: str, output_info: Any = None) -> ToolGuardrailFunctionOutput:
-        """Return that the model is to read this message in place of the output."""
+        """Return a result that gives the model this message in place of the output."""
         return cls(output_info, RejectContentBehavior(type="reject_content", message=message))
 
     @classmethod
     def raise_exception(cls, output_info: Any = None) -> ToolGuardrailFunctionOutput:
-        """Return that the run must end."""
+        """Return a result that ends the run."""
         return cls(output_info, RaiseExceptionBehavior(type="raise_exception"))
 
 
 @dataclass
 class ToolInputGuardrailData:
-    """What an input guardrail looks at: the call is in the context."""
+    """Argument of an input guardrail; the context describes the call."""
 
     context: ToolContext[Any]
     agent: Agent[Any]
@@ -74,15 +74,15 @@ class ToolInputGuardrailData:
 
 @dataclass
 class ToolOutputGuardrailData(ToolInputGuardrailData):
-    """What an output guardrail looks at."""
+    """Argument of an output guardrail."""
 
     output: Any
-    """What the tool returned."""
+    """The tool's return value."""
 
 
 @dataclass
 class ToolInputGuardrail(Generic[TContext_co]):
-    """Looks at each call of a tool before it is run."""
+    """A check of each call of a tool before it runs."""
 
     guardrail_function: Callable[
         [ToolInputGuardrailData], ToolGuardrailFunctionOutput | Awaitable[ToolGuardrailFunctionOutput]
@@ -90,17 +90,17 @@ class ToolInputGuardrail(Generic[TContext_co]):
     name: str | None = None
 
     def get_name(self) -> str:
-        """Return what the guardrail is called: its name, else that of its function."""
+        """Return the guardrail's name, by default that of its function."""
         return self.name or name_of(self.guardrail_function)
 
     async def run(self, data: ToolInputGuardrailData) -> ToolGuardrailFunctionOutput:
-        """Return what the guardrail says of a call."""
-        return await _said(self.guardrail_function, data, self.get_name())
+        """Check a call."""
+        return await _run_check(self.guardrail_function, data, self.get_name())
 
 
 @dataclass
 class ToolOutputGuardrail(Generic[TContext_co]):
-    """Looks at each output of a tool before the model does."""
+    """A check of each output of a tool before the model reads it."""
 
     guardrail_function: Callable[
         [ToolOutputGuardrailData], ToolGuardrailFunctionOutput | Awaitable[ToolGuardrailFunctionOutput]
@@ -108,17 +108,17 @@ class ToolOutputGuardrail(Generic[TContext_co]):
     name: str | None = None
 
     def get_name(self) -> str:
-        """Return what the guardrail is called: its name, else that of its function."""
+        """Return the guardrail's name, by default that of its function."""
         return self.name or name_of(self.guardrail_function)
 
     async def run(self, data: ToolOutputGuardrailData) -> ToolGuardrailFunctionOutput:
-        """Return what the guardrail says of an output."""
-        return await _said(self.guardrail_function, data, self.get_name())
+        """Check an output."""
+        return await _run_check(self.guardrail_function, data, self.get_name())
 
 
 @dataclass
 class ToolInputGuardrailResult:
-    """What an input guardrail said of a call."""
+    """Result of an input guardrail for a call."""
 
     guardrail: ToolInputGuardrail[Any]
     output: ToolGuardrailFunctionOutput
@@ -126,15 +126,15 @@ class ToolInputGuardrailResult:
 
 @dataclass
 class ToolOutputGuardrailResult:
-    """What an output guardrail said of an output."""
+    """Result of an output guardrail for an output."""
 
     guardrail: ToolOutputGuardrail[Any]
     output: ToolGuardrailFunctionOutput
 
 
-_Said: TypeAlias = ToolGuardrailFunctionOutput | Awaitable[ToolGuardrailFunctionOutput]
-_InputFunction: TypeAlias = Callable[[ToolInputGuardrailData], _Said]
-_OutputFunction: TypeAlias = Callable[[ToolOutputGuardrailData], _Said]
+_CheckResult: TypeAlias = ToolGuardrailFunctionOutput | Awaitable[ToolGuardrailFunctionOutput]
+_InputFunction: TypeAlias = Callable[[ToolInputGuardrailData], _CheckResult]
+_OutputFunction: TypeAlias = Callable[[ToolOutputGuardrailData], _CheckResult]
 
 
 @overload
@@ -148,7 +148,7 @@ def tool_input_guardrail(*, name: str | None = None) -> Callable[[_InputFunction
 def tool_input_guardrail(
     func: _InputFunction | None = None, *, name: str | None = None
 ) -> ToolInputGuardrail[Any] | Callable[[_InputFunction], ToolInputGuardrail[Any]]:
-    """Make an input guardrail for tools of a function, async or not."""
+    """Turn a function, async or not, into an input guardrail for tools."""
 
     def make(function: _InputFunction) -> ToolInputGuardrail[Any]:
         return ToolInputGuardrail(guardrail_function=function, name=name or name_of(function))
@@ -167,7 +167,7 @@ def tool_output_guardrail(*, name: str | None = None) -> Callable[[_OutputFuncti
 def tool_output_guardrail(
     func: _OutputFunction | None = None, *, name: str | None = None
 ) -> ToolOutputGuardrail[Any] | Callable[[_OutputFunction], ToolOutputGuardrail[Any]]:
-    """Make an output guardrail for tools of a function, async or not."""
+    """Turn a function, async or not, into an output guardrail for tools."""
 
     def make(function: _OutputFunction) -> ToolOutputGuardrail[Any]:
         return ToolOutputGuardrail(guardrail_function=function, name=name or name_of(function))
@@ -175,12 +175,13 @@ def tool_output_guardrail(
     return make if func is None else make(func)
 
 
-async def _said(function: Callable[[Any], Any], data: ToolInputGuardrailData, name: str) -> ToolGuardrailFunctionOutput:
+async def _run_check(
+    function: Callable[[Any], Any], data: ToolInputGuardrailData, name: str
+) -> ToolGuardrailFunctionOutput:
     if not callable(function):
-        raise UserError(
-            f"the function of tool guardrail {name!r} is a {type(function).__name__}, which nobody can call"
-        )
-    said = await asked(function, data, name=name)
-    if not isinstance(said, ToolGuardrailFunctionOutput):
-        raise UserError(f"tool guardrail {name!r} returned a {type(said).__name__}, not a ToolGuardrailFunctionOutput")
-    return said
+        raise UserError(f"tool guardrail {name!r} must be a function, not {type(function).__name__}")
+    result = await call_guardrail(function, data, name=name)
+    if not isinstance(result, ToolGuardrailFunctionOutput):
+        kind = type(result).__name__
+        raise UserError(f"tool guardrail {name!r} must return a ToolGuardrailFunctionOutput, not {kind}")
+    return result

@@ -1,4 +1,4 @@
-"""Tools that the service runs: the model's call and what it gave are items of the same response."""
+"""Hosted tools, which run on the service: call and output are items of the same response."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ _SECRET_HEADER = re.compile("auth|key|token|secret|cookie|password", re.IGNORECA
 
 @dataclass
 class WebSearchTool(ApiTool):
-    """Searches the web."""
+    """A tool that searches the web."""
 
     user_location: web_search_tool_param.UserLocation | web_search_tool.UserLocation | None = None
-    """Where to search from."""
+    """Approximate location of the user."""
     filters: web_search_tool_param.Filters | web_search_tool.Filters | None = None
-    """Which sites to search."""
+    """Filters for the sites to search."""
     search_context_size: Literal["low", "medium", "high"] = "medium"
-    """How much of what is found the model reads."""
+    """Amount of search results that the model reads."""
     external_web_access: bool | None = None
-    """Whether pages are fetched live; False takes the service's own copies alone."""
+    """Whether to fetch pages live; False uses only the service's cached copies."""
     search_content_types: list[Literal["text", "image"]] | None = None
     image_settings: Mapping[str, object] | None = None
-    """How many images are found, and which: `{"max_results": 2}`."""
+    """Settings of the image search: `{"max_results": 2}`."""
 
     @property
     def name(self) -> str:
-        """What the tool is called."""
+        """The name of the tool."""
         return "web_search"
 
     def to_wire(self) -> dict[str, JSONValue]:
         """Return the tool as an entry of `tools`."""
-        given = {
+        options = {
             "filters": to_json(self.filters),
             "user_location": to_json(self.user_location),
             "search_context_size": self.search_context_size,
@@ -64,56 +64,56 @@ class WebSearchTool(ApiTool):
             "search_content_types": self.search_content_types,
             "image_settings": to_json(self.image_settings),
         }
-        return {"type": "web_search", **_set(given)}
+        return {"type": "web_search", **_without_none(options)}
 
     @property
-    def included(self) -> str | None:
-        """Images are among the results, which a response does not hold by itself."""
+    def response_include(self) -> str | None:
+        """The entry for search results, which include images but are omitted from responses by default."""
         return "web_search_call.results" if "image" in (self.search_content_types or ()) else None
 
 
 @dataclass
 class FileSearchTool(ApiTool):
-    """Searches files in the service's vector stores."""
+    """A tool that searches files in the service's vector stores."""
 
     vector_store_ids: list[str]
     max_num_results: int | None = None
     include_search_results: bool = False
-    """Whether the response holds what was found, beside what the model made of it."""
+    """Whether the response includes the search results."""
     ranking_options: file_search_tool_param.RankingOptions | file_search_tool.RankingOptions | None = None
     filters: file_search_tool_param.Filters | file_search_tool.Filters | None = None
 
     @property
     def name(self) -> str:
-        """What the tool is called."""
+        """The name of the tool."""
         return "file_search"
 
     def to_wire(self) -> dict[str, JSONValue]:
         """Return the tool as an entry of `tools`."""
-        given = {
+        options = {
             "vector_store_ids": self.vector_store_ids,
             "max_num_results": self.max_num_results or None,
             "ranking_options": to_json(self.ranking_options),
             "filters": to_json(self.filters),
         }
-        return {"type": "file_search", **_set(given)}
+        return {"type": "file_search", **_without_none(options)}
 
     @property
-    def included(self) -> str | None:
-        """The results, where they are wanted."""
+    def response_include(self) -> str | None:
+        """The entry for search results, if they are requested."""
         return "file_search_call.results" if self.include_search_results else None
 
 
 @dataclass
 class CodeInterpreterTool(ApiTool):
-    """Runs Python in a container of the service."""
+    """A tool that runs Python in a container of the service."""
 
     tool_config: tool_param.CodeInterpreter | tool.CodeInterpreter
-    """The tool as the API has it: `{"type": "code_interpreter", "container": {"type": "auto"}}`."""
+    """The tool's entry in the API: `{"type": "code_interpreter", "container": {"type": "auto"}}`."""
 
     @property
     def name(self) -> str:
-        """What the tool is called."""
+        """The name of the tool."""
         return "code_interpreter"
 
     def to_wire(self) -> dict[str, JSONValue]:
@@ -123,14 +123,14 @@ class CodeInterpreterTool(ApiTool):
 
 @dataclass
 class ImageGenerationTool(ApiTool):
-    """Makes images."""
+    """A tool that generates images."""
 
     tool_config: tool_param.ImageGeneration | tool.ImageGeneration
-    """The tool as the API has it: `{"type": "image_generation", "quality": "low"}`."""
+    """The tool's entry in the API: `{"type": "image_generation", "quality": "low"}`."""
 
     @property
     def name(self) -> str:
-        """What the tool is called."""
+        """The name of the tool."""
         return "image_generation"
 
     def to_wire(self) -> dict[str, JSONValue]:
@@ -140,34 +140,34 @@ class ImageGenerationTool(ApiTool):
 
 @dataclass
 class MCPToolApprovalRequest:
-    """The service asks whether it may call a tool of an MCP server."""
+    """The service's request for approval of a call to a tool of an MCP server."""
 
     ctx_wrapper: RunContextWrapper[Any]
     data: McpApprovalRequest
 
 
 class MCPToolApprovalFunctionResult(TypedDict):
-    """What was decided about such a call."""
+    """Decision about such a call."""
 
     approve: bool
     reason: NotRequired[str]
-    """What the model is told of a call that was rejected."""
+    """The model's text for a rejected call."""
 
 
 MCPToolApprovalFunction: TypeAlias = Callable[
     [MCPToolApprovalRequest], MCPToolApprovalFunctionResult | Awaitable[MCPToolApprovalFunctionResult]
 ]
-"""Decides about a call of a tool of a hosted MCP server."""
+"""Approves or rejects a call to a tool of a hosted MCP server."""
 
 
 @dataclass
 class HostedMCPTool(ApiTool):
-    """Tools of an MCP server that the service itself speaks to."""
+    """The tools of an MCP server that the service connects to."""
 
     tool_config: tool_param.Mcp | tool.Mcp
-    """The tool as the API has it: `{"type": "mcp", "server_label": "…", "server_url": "…", …}`."""
+    """The tool's entry in the API: `{"type": "mcp", "server_label": "…", "server_url": "…", …}`."""
     on_approval_request: MCPToolApprovalFunction | None = None
-    """Decides at once about a call that the service asks about; without it the run waits for somebody's yes."""
+    """Decides immediately about approval requests of the service; without it the run waits for approval."""
 
     def __post_init__(self) -> None:
         config = self.to_wire()
@@ -178,7 +178,7 @@ class HostedMCPTool(ApiTool):
 
     @property
     def name(self) -> str:
-        """What the tool is called."""
+        """The name of the tool."""
         return "hosted_mcp"
 
     def to_wire(self) -> dict[str, JSONValue]:
@@ -186,19 +186,19 @@ class HostedMCPTool(ApiTool):
         return dict(to_json(self.tool_config))
 
     def to_tool_choice(self) -> dict[str, JSONValue]:
-        """Return the `tool_choice` that makes the model use one of the server's tools."""
+        """Return the `tool_choice` that forces the model to use one of the server's tools."""
         return {"type": "mcp", "server_label": self.to_wire().get("server_label")}
 
 
-def _set(given: dict[str, JSONValue]) -> dict[str, JSONValue]:
-    return {name: value for name, value in given.items() if value is not None}
+def _without_none(options: dict[str, JSONValue]) -> dict[str, JSONValue]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 HostedTool: TypeAlias = WebSearchTool | FileSearchTool | CodeInterpreterTool | ImageGenerationTool | HostedMCPTool
-"""A tool that the service runs."""
+"""A tool that runs on the service."""
 
 LocalTool: TypeAlias = ShellTool | LocalShellTool | ApplyPatchTool
-"""A tool that the API knows and that runs here."""
+"""A tool that is built into the API but runs locally."""
 
 Tool: TypeAlias = FunctionTool | HostedTool | LocalTool
-"""What an agent may call."""
+"""A tool of an agent."""

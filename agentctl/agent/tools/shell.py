@@ -1,4 +1,4 @@
-"""Shell tools: the model asks for commands, an executor that the user gives runs them here."""
+"""Shell tools: the model requests commands, and an executor supplied by the user runs them locally."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class ShellActionRequest:
-    """What the model asks for."""
+    """The model's request to run commands."""
 
     commands: list[str]
-    """Command lines, each for a shell of its own."""
+    """Command lines, each for a separate shell."""
     timeout_ms: int | None = None
-    """How long they may take."""
+    """Time limit in milliseconds."""
     max_output_length: int | None = None
-    """How many characters of output the model wants at most."""
+    """Maximum number of characters of output."""
 
 
 @dataclass
@@ -42,7 +42,7 @@ class ShellCallData:
 
 @dataclass
 class ShellCommandRequest:
-    """What a `ShellExecutor` is handed."""
+    """Argument of a `ShellExecutor`."""
 
     ctx_wrapper: RunContextWrapper[Any]
     data: ShellCallData
@@ -50,7 +50,7 @@ class ShellCommandRequest:
 
 @dataclass
 class ShellCallOutcome:
-    """How a command ended."""
+    """Outcome of a command: its exit code, or a timeout."""
 
     type: Literal["exit", "timeout"]
     exit_code: int | None = None
@@ -58,36 +58,36 @@ class ShellCallOutcome:
 
 @dataclass
 class ShellCommandOutput:
-    """What one command gave."""
+    """Output of one command."""
 
     stdout: str = ""
     stderr: str = ""
     outcome: ShellCallOutcome = field(default_factory=lambda: ShellCallOutcome(type="exit"))
     command: str | None = None
     provider_data: dict[str, Any] | None = None
-    """Whatever else the executor knows; the model does not see it."""
+    """Additional data of the executor, which the model does not see."""
 
     @property
     def exit_code(self) -> int | None:
-        """The exit status, where the command came to its own end."""
+        """The exit code, None after a timeout."""
         return self.outcome.exit_code
 
     @property
     def status(self) -> Literal["completed", "timeout"]:
-        """Whether the command came to its own end."""
+        """`completed`, or `timeout` if the command exceeded its time limit."""
         return "timeout" if self.outcome.type == "timeout" else "completed"
 
 
 @dataclass
 class ShellResult:
-    """What a `ShellExecutor` gives back."""
+    """Result of a `ShellExecutor`."""
 
     output: list[ShellCommandOutput]
-    """One for each command, in order."""
+    """Outputs of the commands, in order."""
     max_output_length: int | None = None
-    """To how many characters the output was held; None is what the model asked for."""
+    """Limit that was applied to the output, in characters; None is the model's own limit."""
     provider_data: dict[str, Any] | None = None
-    """Whatever else the executor knows; the model does not see it."""
+    """Additional data of the executor, which the model does not see."""
 
 
 ShellExecutor: TypeAlias = Callable[[ShellCommandRequest], Awaitable[str | ShellResult] | str | ShellResult]
@@ -95,31 +95,31 @@ ShellExecutor: TypeAlias = Callable[[ShellCommandRequest], Awaitable[str | Shell
 
 
 ShellApprovalFunction: TypeAlias = Callable[[RunContextWrapper[Any], ShellActionRequest, str], bool | Awaitable[bool]]
-"""Says whether a call, by its action and id, waits for somebody's yes."""
+"""Decides whether a call needs approval, from context, action and call id."""
 
 
 @dataclass
 class ShellTool(ApiTool):
-    """A shell: its commands are run here by an executor, or by the service in a container of its own."""
+    """A shell whose commands run locally in an executor, or on the service in a container."""
 
     executor: ShellExecutor | None = None
-    """Runs the commands; without one the environment must be of the service."""
+    """Runs the commands; required unless the environment is hosted by the service."""
     name: str = "shell"
     needs_approval: bool | ShellApprovalFunction = False
-    """Whether a call waits for somebody's yes, or a function that says so of each."""
+    """Whether calls need approval, or a function that decides it for each call."""
     on_approval: OnApproval | None = None
-    """Decides at once about a call that needs a yes."""
+    """Approves or rejects a call immediately."""
     environment: Mapping[str, object] | None = None
-    """Where the commands run, as the API has it; None is `{"type": "local"}`, which is here."""
+    """Environment of the commands in the form of the API; None is `{"type": "local"}`."""
 
     def __post_init__(self) -> None:
         if self.environment is None:
             self.environment = {"type": "local"}
         is_local = self.environment.get("type") == "local"
         if is_local and self.executor is None:
-            raise UserError("a ShellTool whose commands run here needs an executor, LocalShell for instance")
+            raise UserError("a ShellTool with a local environment needs an executor, LocalShell for instance")
         if not is_local and self.executor is not None:
-            raise UserError("a ShellTool whose commands the service runs takes no executor")
+            raise UserError("a ShellTool with a hosted environment takes no executor")
 
     @property
     def type(self) -> str:
@@ -133,25 +133,25 @@ class ShellTool(ApiTool):
 
 @dataclass
 class LocalShellCommandRequest:
-    """What a `LocalShellExecutor` is handed."""
+    """Argument of a `LocalShellExecutor`."""
 
     ctx_wrapper: RunContextWrapper[Any]
     data: LocalShellCall
 
 
 LocalShellExecutor: TypeAlias = Callable[[LocalShellCommandRequest], Awaitable[str] | str]
-"""Runs the command of a call of `LocalShellTool`, and gives its output."""
+"""Runs the command of a `LocalShellTool` call and returns its output."""
 
 
 @dataclass
 class LocalShellTool(ApiTool):
-    """The older shell tool, which `codex-mini-latest` was made for: one command to a call."""
+    """The older shell tool, for `codex-mini-latest`: one command per call."""
 
     executor: LocalShellExecutor
 
     @property
     def name(self) -> str:
-        """What the tool is called."""
+        """The name of the tool."""
         return "local_shell"
 
     def to_wire(self) -> dict[str, JSONValue]:

@@ -1,4 +1,4 @@
-"""Tools: what an agent may call."""
+"""Function tools and the types of their settings and results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.context import RunContextWrapper, ToolContext
-from agentctl.agent.durations import check_seconds
+from agentctl.agent.durations import validate_seconds
 from agentctl.agent.strict_schema import ensure_strict_json_schema
 from agentctl.errors import UserError
 
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 
 
 ToolErrorFunction: TypeAlias = Callable[[RunContextWrapper[Any], Exception], str | Awaitable[str]]
-"""Turns what a tool raised into the text that the model reads in place of an output."""
+"""Converts a tool's exception to the text that the model reads in place of an output."""
 
 
 def default_tool_error_function(ctx: RunContextWrapper[Any], error: Exception) -> str:
-    """Tell the model what went wrong, so that it can mend its call or do without."""
+    """Return the error as text, so that the model can correct its call or proceed without the tool."""
     return f"Error: {type(error).__name__}: {error}"
 
 
 NeedsApproval: TypeAlias = bool | Callable[[RunContextWrapper[Any], dict[str, Any], str], bool | Awaitable[bool]]
-"""Whether a call waits for somebody's yes: always, never, or as a function of context, arguments and call id says."""
+"""Whether calls need approval: always, never, or as a function of context, arguments and call id decides."""
 
 ToolTimeoutBehavior = Literal["error_as_result", "raise_exception"]
-"""What follows a timeout: the model is told, or `ToolTimeoutError` ends the run."""
+"""Handling of a timeout: an error text for the model, or a `ToolTimeoutError` that ends the run."""
 
 
 class ToolOriginType(StrEnum):
-    """What kind of thing gave the tool."""
+    """Kind of a tool's origin."""
 
     FUNCTION = "function"
     MCP = "mcp"
@@ -50,7 +50,7 @@ class ToolOriginType(StrEnum):
 
 @dataclass(frozen=True)
 class ToolOrigin:
-    """A function of this program, an MCP server or an agent."""
+    """Origin of a tool: a local function, an MCP server or an agent."""
 
     type: ToolOriginType
     mcp_server_name: str | None = None
@@ -63,52 +63,52 @@ FUNCTION_ORIGIN = ToolOrigin(ToolOriginType.FUNCTION)
 
 @dataclass
 class FunctionTool:
-    """A tool that runs here: the model sees name, description and schema, the engine calls `on_invoke_tool`."""
+    """A tool that runs locally: the model sees name, description and schema, the engine calls `on_invoke_tool`."""
 
     name: str
     description: str
     params_json_schema: dict[str, Any]
-    """The JSON schema of the arguments, an object; made strict where `strict_json_schema` says so."""
+    """JSON schema of the arguments, of type `object`; converted to strict mode if `strict_json_schema` is set."""
     on_invoke_tool: Callable[[ToolContext[Any], str], Awaitable[Any]]
-    """Called with the call's context and the arguments as a JSON text; what it returns is put to the model."""
+    """Called with the call's context and the arguments as JSON text; returns the output for the model."""
     strict_json_schema: bool = True
-    """Whether the service must hold the model to the schema."""
+    """Whether the service must enforce the schema."""
     is_enabled: Enablement = True
-    """Whether the model is offered the tool, asked at every turn."""
+    """Whether the tool is offered to the model, evaluated at every turn."""
     tool_input_guardrails: list[ToolInputGuardrail[Any]] | None = None
-    """What looks at each call before it is run, one after the other."""
+    """Checks of each call before it runs, in order."""
     tool_output_guardrails: list[ToolOutputGuardrail[Any]] | None = None
-    """What looks at each output before the model does, one after the other."""
+    """Checks of each output before the model reads it, in order."""
     needs_approval: NeedsApproval = False
-    """Whether a call waits for somebody's yes."""
+    """Whether calls need approval."""
     timeout_seconds: float | None = None
-    """How long a call may take; None is as long as it likes."""
+    """Time limit of a call; None is no limit."""
     timeout_behavior: ToolTimeoutBehavior = "error_as_result"
     timeout_error_function: ToolErrorFunction | None = None
-    """Gives the model's text for a timeout."""
+    """Returns the model's text for a timeout."""
     custom_data_extractor: FunctionToolCustomDataExtractor | None = field(default=None, kw_only=True)
-    """Gives `custom_data` of the output items."""
+    """Returns `custom_data` of the output items."""
     agent: Agent[Any] | None = field(default=None, kw_only=True, repr=False)
-    """The agent that the tool is, where it is one."""
+    """The agent that the tool runs, if any."""
     origin: ToolOrigin = field(default=FUNCTION_ORIGIN, kw_only=True, repr=False)
-    """Where the tool comes from, as its items tell."""
+    """Origin of the tool, which its items repeat."""
     mcp_annotations: ToolAnnotations | None = field(default=None, kw_only=True, repr=False)
-    """What an MCP server says of how its tool behaves, which is a hint and no promise."""
+    """Hints of an MCP server about its tool's behavior, without any guarantee."""
 
     def __post_init__(self) -> None:
         if self.strict_json_schema:
             self.params_json_schema = _strict(self.params_json_schema, self.name)
         if self.timeout_seconds is not None:
-            check_seconds(f"tool {self.name!r}: the timeout", self.timeout_seconds)
+            validate_seconds(f"tool {self.name!r}: the timeout", self.timeout_seconds)
         if self.timeout_behavior not in get_args(ToolTimeoutBehavior):
             raise ValueError(
-                f"tool {self.name!r}: timeout_behavior is error_as_result or raise_exception, "
+                f"tool {self.name!r}: timeout_behavior must be error_as_result or raise_exception, "
                 f"not {self.timeout_behavior!r}"
             )
 
     @property
     def qualified_name(self) -> str:
-        """The name with the namespace of the tool, if it has one."""
+        """The tool's name, prefixed with its namespace if it has one."""
         return self.name
 
 
@@ -120,14 +120,14 @@ def _strict(schema: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 class StopAtTools(TypedDict):
-    """The output of the first of these tools that was called is the final output."""
+    """Tools whose output ends the run: the output of the first one called is the final output."""
 
     stop_at_tool_names: list[str]
 
 
 @dataclass
 class ToolsToFinalOutputResult:
-    """Whether the outputs of a turn's tools make the final output, and which."""
+    """Decision on whether a turn's tool outputs end the run, with the final output."""
 
     is_final_output: bool
     final_output: Any | None = None
@@ -135,33 +135,33 @@ class ToolsToFinalOutputResult:
 
 @dataclass
 class FunctionToolResult:
-    """What a call of a function tool gave."""
+    """Result of a function tool call."""
 
     tool: FunctionTool
     output: Any
-    """What the tool returned, or the text that the model reads in its place."""
+    """The tool's return value, or the text that the model reads in its place."""
     run_item: RunItem
     agent_run_result: Any = None
-    """The result of the run behind it, where the tool is an agent."""
+    """Result of the nested run, if the tool is an agent."""
 
 
 ToolsToFinalOutputFunction: TypeAlias = (
     "Callable[[RunContextWrapper[Any], list[FunctionToolResult]], "
     "ToolsToFinalOutputResult | Awaitable[ToolsToFinalOutputResult]]"
 )
-"""Decides, from the results of a turn's tools, whether the run ends with them."""
+"""Decides from the results of a turn's tools whether the run ends with them."""
 
 ToolUseBehavior: TypeAlias = Literal["run_llm_again", "stop_on_first_tool"] | StopAtTools | ToolsToFinalOutputFunction
-"""What follows the tools of a turn: the model reads their outputs, or they end the run."""
+"""Handling of a turn's tool outputs: the model reads them, or they end the run."""
 
 
 Enablement: TypeAlias = "bool | Callable[[RunContextWrapper[Any], Agent[Any]], bool | Awaitable[bool]]"
-"""Always, never, or as a function of the run's context and the agent says at every turn."""
+"""Whether a tool or handoff is offered: always, never, or as a function of context and agent decides every turn."""
 
 
-async def is_enabled(wanted: Enablement, context: RunContextWrapper[Any], agent: Agent[Any]) -> bool:
-    """Return whether it is offered in this turn."""
-    if not callable(wanted):
-        return bool(wanted)
-    answer = wanted(context, agent)
-    return bool(await answer if inspect.isawaitable(answer) else answer)
+async def is_enabled(setting: Enablement, context: RunContextWrapper[Any], agent: Agent[Any]) -> bool:
+    """Return whether a tool or handoff with this setting is offered in the current turn."""
+    if not callable(setting):
+        return bool(setting)
+    result = setting(context, agent)
+    return bool(await result if inspect.isawaitable(result) else result)

@@ -7,22 +7,26 @@ from typing import TYPE_CHECKING
 from agentctl.errors import AgentsException
 from agentctl.profile.load import Loaded
 from agentctl.profile.resolve import FLAG
-from agentctl.tickets.approver import Approver, Held, Policy
-from agentctl.tickets.rules import Rules
-from agentctl.tickets.store import TicketStore
-from agentctl.tickets.suspension import Suspension, decisions_of
 
 from .options import Case
-from .question import TerminalQuestion
 
 if TYPE_CHECKING:
     from agentctl.run.state.run_state import RunState
+    from agentctl.tickets.approver import Approver, Policy
 
 
 def approver_of(case: Case) -> Approver:
     """Return who decides: what was said for this run goes before the question, and that before what is a default."""
+    # 50 ms that only a run that waits pays.
+    from agentctl.tickets.approver import Approver, PendingTicket
+    from agentctl.tickets.job import Suspension
+    from agentctl.tickets.rules import Rules
+
+    from .question import TerminalQuestion
+    from .ticket_store import ticket_store
+
     wishes, loaded, ticket = case.wishes, case.loaded, case.ticket
-    store, said = TicketStore.of(case.invocation), policy_said(loaded)
+    store, said = ticket_store(case.invocation), policy_said(loaded)
     asks = said is None or (said == "suspend" and not case.may_suspend)
     return Approver(
         rules=Rules.of(allow=wishes.allow, deny=wishes.deny),
@@ -30,14 +34,16 @@ def approver_of(case: Case) -> Approver:
         ask=None if case.show is None or not asks else TerminalQuestion(case.show),
         suspend=Suspension(
             store=store,
-            also=wishes.ticket,
+            copy=wishes.ticket,
             loaded=loaded,
             job=case.job,
             instructions=case.instructions,
             session=case.session,
         ),
-        decided={} if ticket is None else decisions_of(ticket),
-        ticket=None if ticket is None else Held(name=wishes.resume or ticket.id, use=lambda: store.use(ticket)),
+        decisions={} if ticket is None else ticket.decisions,
+        ticket=None
+        if ticket is None
+        else PendingTicket(name=wishes.resume or ticket.id, mark_used=lambda: store.mark_used(ticket)),
     )
 
 
@@ -57,8 +63,5 @@ class Decide:
     async def __call__(self, state: RunState) -> AgentsException | None:
         """Take the decisions on the state; return why the run ends, None where it goes on."""
         if self._approver is None:
-            # 20 ms that only a run that waits pays.
-            from .policy import approver_of
-
             self._approver = approver_of(self._case)
         return await self._approver(state)

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from agentctl._dataclass import dataclass
 from agentctl.agent.items.run_items import ToolApprovalItem
 from agentctl.render.calls import call_text
-from agentctl.tickets.approver import Decision
+from agentctl.tickets.ticket import CallDecision
 
 from .options import Show
 
@@ -19,16 +19,16 @@ _QUESTION = "Allow it? yes, no, always, or no and why: "
 _AGAIN = "yes (y), no (n), always (a: from now on, for this tool and agent), or `n` and a word to the model\n"
 
 
-def parse_answer(line: str) -> Decision | None:
+def parse_answer(line: str) -> CallDecision | None:
     """Return what an answer says; None where it is none."""
     word, _, message = line.strip().partition(" ")
     match word.lower().rstrip(",:;."):
         case "y" | "yes" if not message:
-            return Decision(approved=True)
+            return CallDecision(approved=True)
         case "a" | "always" if not message:
-            return Decision(approved=True, always=True)
+            return CallDecision(approved=True, always=True)
         case "n" | "no":
-            return Decision(approved=False, message=message.strip() or None)
+            return CallDecision(approved=False, message=message.strip() or None)
         case _:
             return None
 
@@ -40,7 +40,7 @@ class TerminalQuestion:
     show: Show
     terminal: int = 0
 
-    async def __call__(self, item: ToolApprovalItem) -> Decision | None:
+    async def __call__(self, item: ToolApprovalItem) -> CallDecision | None:
         """Return the answer; None where the person closes the input."""
         await self.show(f"\n{call_text(item.name or '', item.agent.name, item.wire)}\n")
         with _takes_lines(self.terminal):

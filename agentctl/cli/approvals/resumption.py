@@ -12,9 +12,11 @@ from agentctl.cli.session_options import Wanted
 from agentctl.launch.job import Job, check_conversation
 from agentctl.launch.perform import close
 from agentctl.profile.load import Loaded
+from agentctl.tickets.job import check_code, resume_job
 from agentctl.tickets.store import TicketStore
-from agentctl.tickets.suspension import check_code, taken_up
 from agentctl.tickets.ticket import Ticket
+
+from .ticket_store import ticket_store
 
 if TYPE_CHECKING:
     from agentctl.cli.run_job import Order
@@ -40,8 +42,8 @@ class Resumption:
             UsageError: the order also asks for what a run that has begun cannot have.
             ConfigurationError: there is no such ticket, or nobody can go on with it.
         """
-        store = TicketStore.of(invocation)
-        ticket = store.find(name).ticket
+        store = ticket_store(invocation)
+        ticket = store.find(name)
         store.check(ticket)
         if order.session != Wanted():
             raise UsageError("a run that goes on keeps its session: leave out --session and --continue")
@@ -72,7 +74,7 @@ class Resumption:
         """
         try:
             check_conversation(job, loaded, self.invocation.environ)
-            return await taken_up(job, self.ticket, loaded)
+            return await resume_job(job, self.ticket, loaded)
         except BaseException:
             await close(job)
             raise

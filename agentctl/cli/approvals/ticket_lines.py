@@ -9,8 +9,10 @@ from agentctl.agent.wire import JSONValue
 from agentctl.cli.columns import aligned, room
 from agentctl.render.calls import call_text
 from agentctl.render.escape import escape, one_line
-from agentctl.tickets.approver import Decision
-from agentctl.tickets.ticket import Ticket, call_json
+from agentctl.tickets.ticket import CallDecision, Ticket, call_json
+
+_PLAIN_ASSISTANT = "assistant"
+"""The name of the agent of a run that names none."""
 
 
 def listed(tickets: Sequence[tuple[Ticket, str]]) -> list[str]:
@@ -26,7 +28,7 @@ def shown(ticket: Ticket, *, state: str) -> list[str]:
     """Return a ticket with all its calls, each with what was decided about it."""
     lines = [
         f"ticket {ticket.id}, {state}",
-        f"agent {ticket.agent or 'the plain assistant'}",
+        f"agent {ticket.agent or _name_without_reference(ticket)}",
         f"from {_minute(ticket.created)} until {_minute(ticket.expires)} UTC",
     ]
     for number, call in enumerate(ticket.calls, 1):
@@ -35,7 +37,7 @@ def shown(ticket: Ticket, *, state: str) -> list[str]:
     return [escape(line) for line in lines]
 
 
-def decision_text(decision: Decision | None) -> str:
+def decision_text(decision: CallDecision | None) -> str:
     """Return a decision in words."""
     if decision is None:
         return "waits for a decision"
@@ -57,8 +59,12 @@ def ticket_json(ticket: Ticket, *, state: str) -> dict[str, JSONValue]:
     }
 
 
+def _name_without_reference(ticket: Ticket) -> str:
+    return "the plain assistant" if ticket.agent_name == _PLAIN_ASSISTANT else ticket.agent_name
+
+
 def _waiting(ticket: Ticket) -> str:
-    waiting = len(ticket.waits_for)
+    waiting = len(ticket.undecided_calls)
     return f"{waiting} of {len(ticket.calls)} to decide" if waiting else "decided"
 
 

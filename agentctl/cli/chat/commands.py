@@ -10,7 +10,7 @@ from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.tools.tool import FunctionTool
 from agentctl.cli.columns import aligned, room
 from agentctl.cli.invocation import Invocation
-from agentctl.launch.job import model_in_force, with_agent, with_model
+from agentctl.launch.job import effective_model, with_agent, with_model
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.load import load_settings
 
@@ -67,7 +67,7 @@ class Commands:
                 from agentctl.models.local.weights import KNOWN
 
                 local = [f"local/{weights.name}" for weights in KNOWN]
-                return sorted({*local, DEFAULT_MODEL, model_in_force(self.conversation.job)})
+                return sorted({*local, DEFAULT_MODEL, effective_model(self.conversation.job)})
             case _:
                 return []
 
@@ -79,12 +79,12 @@ class Commands:
                 flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
             )
             conversation.job = with_agent(conversation.job, loaded, invocation.environ)
-        return f"the agent is {conversation.job.agent.name}, on {model_in_force(conversation.job)}"
+        return f"the agent is {conversation.job.agent.name}, on {effective_model(conversation.job)}"
 
     def _model(self, name: str) -> str:
         if name:
             self.conversation.job = with_model(self.conversation.job, name)
-        return f"the model is {model_in_force(self.conversation.job)}"
+        return f"the model is {effective_model(self.conversation.job)}"
 
     async def _tools(self) -> str:
         agent = self.conversation.job.agent

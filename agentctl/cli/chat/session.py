@@ -25,15 +25,15 @@ from agentctl.cli.session_options import held_session
 from agentctl.cli.signals import Handler, call_in, leave_at_once, take_signals
 from agentctl.cli.sink import Sink, take_stdout
 from agentctl.errors import OutputClosed, RunInterrupted, exit_for
-from agentctl.launch.job import Job, check_conversation, model_in_force, prepare
-from agentctl.launch.perform import GRACE, Stop, begin_tracing, close, perform
+from agentctl.launch.job import Job, check_conversation, effective_model, prepare
+from agentctl.launch.perform import GRACE, Cancellation, close, perform, start_tracing
 from agentctl.log import log_to
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact
 from agentctl.render.escape import escape
 from agentctl.render.notes import dim
 from agentctl.render.select import renderer
-from agentctl.render.terminal_info import terminal_facts
+from agentctl.render.terminal_info import detect_terminal
 from agentctl.threads import wait_for_running
 
 from .commands import Commands
@@ -92,7 +92,7 @@ def _begin(order: Order, invocation: Invocation, kept: SQLiteSession | None) -> 
     )
     job = replace(job, session=kept)
     check_conversation(job, loaded, invocation.environ)
-    begin_tracing(job)
+    start_tracing(job)
     return Conversation(loaded=loaded, job=job)
 
 
@@ -112,13 +112,13 @@ class _Session:
         self._invocation = invocation
         self._loop = loop
         self._stdout = stdout
-        self._facts = terminal_facts(invocation.color, invocation.environ, stdout=stdout)
+        self._facts = detect_terminal(invocation.color, invocation.environ, stdout=stdout)
         self._mode = TerminalMode()
         self._edits = sys.platform == "win32" or invocation.environ.get("TERM") not in (None, "", "dumb")
         self._commands = Commands(conversation=conversation, order=order, invocation=invocation, has_keys=self._edits)
         self._sink: Sink | None = None
         """Where the turn under way is shown."""
-        self._stop: Stop | None = None
+        self._stop: Cancellation | None = None
         """What breaks off the turn under way."""
         self._decide = Decide(
             Case(
@@ -158,7 +158,7 @@ class _Session:
         job = self._conversation.job
         for note in job.notes:
             self._say(f"note: {note}")
-        greeting = f"{job.agent.name} · {model_in_force(job)} · /help shows the commands, Ctrl-D leaves"
+        greeting = f"{job.agent.name} · {effective_model(job)} · /help shows the commands, Ctrl-D leaves"
         self._say("\n".join(fold(greeting, room())))
         self._part()
 
@@ -242,7 +242,7 @@ class _Session:
 
     async def _take_turn(self, prompt: str) -> int | None:
         self._part()
-        heard, stop = Heard(), Stop()
+        heard, stop = Heard(), Cancellation()
         sink = Sink(None, stdout=self._stdout, is_live=False, shows_status=self._facts.live and not self._order.quiet)
         if self._order.verbose:
             log_to(sink.writer.log_stream(to_stdout=True))
@@ -266,11 +266,11 @@ class _Session:
         self._part()
         return None
 
-    async def _play(self, prompt: str, heard: Heard, sink: Sink, stop: Stop) -> RunFinished:
+    async def _play(self, prompt: str, heard: Heard, sink: Sink, stop: Cancellation) -> RunFinished:
         conversation = self._conversation
         items = [*conversation.items, user_message(prompt)]
         job = replace(conversation.job, prompt=items, notes=(), decide=self._decide)
-        show = renderer(command="stream", format="text", facts=self._facts, quiet=self._order.quiet, run_id="")
+        show = renderer(command="stream", format="text", terminal=self._facts, quiet=self._order.quiet, run_id="")
         with contextlib.redirect_stdout(sys.stderr):
             return await watch(_overheard(job, stop, heard), show, sink, stop, facts=self._facts, format="text")
 
@@ -317,14 +317,14 @@ class _Session:
         if self._stop is None:
             self._noticed.set()
         else:
-            self._stop.press(reason)
+            self._stop.cancel(reason)
 
     def _leave_at_once(self, number: int, frame: FrameType | None) -> None:
         self._mode.restore()
         leave_at_once(number, frame)
 
 
-async def _overheard(job: Job, stop: Stop, heard: Heard) -> AsyncGenerator[RunEvent]:
+async def _overheard(job: Job, stop: Cancellation, heard: Heard) -> AsyncGenerator[RunEvent]:
     async with aclosing(perform(job, stop)) as events:
         async for event in events:
             heard.hear(event)

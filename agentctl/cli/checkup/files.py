@@ -83,7 +83,7 @@ def _profile(paths: Paths) -> Finding:
 def _credentials(paths: Paths) -> Iterator[Finding]:
     check, path = "credentials", paths.credentials
     try:
-        credentials = load_credentials(path, load_profiles(paths.profile, paths.named).in_force.name)
+        credentials = load_credentials(path, load_profiles(paths.profile, paths.named).current.name)
     except ConfigurationError as error:
         yield failure(check, error)
         return

@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from agentctl.errors import AgentsException, ConfigurationError
 from agentctl.models.local.model import LocalProvider
-from agentctl.models.local.runtime import import_check
-from agentctl.models.local.weights import RUNTIME_MODULE, SMOLLM2, State, state_of, weights_folder
+from agentctl.models.local.runtime import check_import
+from agentctl.models.local.weights import RUNTIME_MODULE, SMOLLM2, WeightsState, state_of, weights_folder
 from agentctl.version import __version__
 
 from .finding import Finding, failure, ok, softened
@@ -55,7 +55,7 @@ def check_local_model(environ: Mapping[str, str], model: str | None) -> Finding:
 def _local_model(environ: Mapping[str, str], name: str) -> Finding:
     check = "local model"
     try:
-        import_check()
+        check_import()
         LocalProvider(environ).get_model(name)
         if name != SMOLLM2.name:
             return ok(check, f"the runtime loads, and the file of local/{name} is there")
@@ -63,13 +63,13 @@ def _local_model(environ: Mapping[str, str], name: str) -> Finding:
         state = state_of(SMOLLM2, folder)
     except (AgentsException, OSError) as error:
         return failure(check, error)
-    if state is State.READY:
+    if state is WeightsState.READY:
         return ok(check, f"local/{name} is ready: {folder / SMOLLM2.file_name}")
     found = failure(
         check, ConfigurationError(f"the weights of local/{name} are {state.value}; agentctl models pull {name}")
     )
     # What is missing is fetched by the first run.
-    return softened(found) if state is State.MISSING else found
+    return softened(found) if state is WeightsState.MISSING else found
 
 
 def _version(package: str) -> str | None:

@@ -19,18 +19,18 @@ from agentctl.errors import (
     RequestRejectedError,
     ServiceUnavailableError,
 )
-from agentctl.launch.provider import endpoint_in_force, http_options
+from agentctl.launch.provider import effective_endpoint, http_options
 from agentctl.models.catalogue import model_names
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.endpoint import NO_KEY, Endpoint
 from agentctl.net.options import HttpOptions
-from agentctl.net.probe import Reach, reach, upgrade
+from agentctl.net.probe import ConnectTimings, probe_connection, probe_websocket
 from agentctl.net.proxy import proxy_for
 from agentctl.net.tls import tls_context
 from agentctl.origin import OPENAI_BASE_URL, http_form, origin_of
 from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
 from agentctl.profile.keys import suggestion
-from agentctl.profile.load import KeyInForce, Loaded
+from agentctl.profile.load import EffectiveKey, Loaded
 from agentctl.profile.resolve import BUILT_IN
 
 from .finding import Finding, failure, ok, warning
@@ -52,7 +52,7 @@ class Service:
     environ: Mapping[str, str]
     endpoint: Endpoint
     options: HttpOptions
-    key: KeyInForce
+    key: EffectiveKey
     model: str
     """The model in force."""
     limit: float
@@ -80,13 +80,13 @@ class Answer:
 
 
 def service_in_force(
-    loaded: Loaded, key: KeyInForce, environ: Mapping[str, str], *, model: str, limit: float
+    loaded: Loaded, key: EffectiveKey, environ: Mapping[str, str], *, model: str, limit: float
 ) -> Service:
     """Return the service that the settings name; raise `ConfigurationError` where its URL or key is not usable."""
     return Service(
         loaded=loaded,
         environ=environ,
-        endpoint=endpoint_in_force(loaded, environ),
+        endpoint=effective_endpoint(loaded, environ),
         options=replace(http_options(loaded.settings.client), max_retries=0),
         key=key,
         model=model,
@@ -99,7 +99,9 @@ async def check_service(service: Service) -> AsyncGenerator[Finding]:
     yield _proxy(service)
     yield _certificates(service)
     try:
-        reached = await service.within_limit(reach(service.endpoint, service.options, environ=service.environ))
+        reached = await service.within_limit(
+            probe_connection(service.endpoint, service.options, environ=service.environ)
+        )
     except ConfigurationError:
         for finding in _unasked(service, "not checked, since the way to the endpoint is misconfigured"):
             yield finding
@@ -136,7 +138,7 @@ def _proxy(service: Service) -> Finding:
         proxy = proxy_for(service.endpoint.base_url, service.environ)
     except ConfigurationError as error:
         return failure(check, error)
-    return ok(check, "none" if proxy is None else f"{proxy.shown}, from {proxy.variable}")
+    return ok(check, "none" if proxy is None else f"{proxy.display_url}, from {proxy.variable}")
 
 
 def _certificates(service: Service) -> Finding:
@@ -155,12 +157,12 @@ def _certificates(service: Service) -> Finding:
     return ok(check, trusted if own is None else f"{trusted}, and client.ca_file {own}")
 
 
-def _endpoint(service: Service, reached: Reach) -> Finding:
+def _endpoint(service: Service, reached: ConnectTimings) -> Finding:
     check = "endpoint"
     steps = [f"name {_ms(reached.lookup)}", f"connection {_ms(reached.connect)}"]
     if reached.handshake is not None:
         steps.append(f"{reached.tls} {_ms(reached.handshake)}")
-    way = f", by way of {reached.proxy.shown}" if reached.proxy is not None else ""
+    way = f", by way of {reached.proxy.display_url}" if reached.proxy is not None else ""
     said = f"{service.endpoint.base_url}{way}: {', '.join(steps)}"
     if service.endpoint.key not in (None, NO_KEY) and _is_readable_on_the_way(service.endpoint):
         return warning(check, f"{said}; the key travels unencrypted", "use an https URL")
@@ -220,7 +222,7 @@ async def _websocket(service: Service) -> Finding:
             service.key.credential, base_url=client.base_url, websocket_base_url=client.websocket_base_url
         )
         endpoint = replace(service.endpoint, base_url=http_form(url))
-        opening = upgrade(endpoint, service.options, listen=LISTEN, environ=service.environ)
+        opening = probe_websocket(endpoint, service.options, listen=LISTEN, environ=service.environ)
         took = await service.within_limit(opening)
     except AgentsException as error:
         failed = failure(check, error)

@@ -19,7 +19,7 @@ from agentctl.profile.project import FILE_NAME, ProjectFile, read_project
 from agentctl.profile.trust import is_trusted, require_trust
 
 if TYPE_CHECKING:
-    from agentctl.definitions.check import Checked
+    from agentctl.definitions.check import CheckResult
 
 
 HELP = """Example: agentctl agents new agents.py
@@ -76,7 +76,7 @@ def show(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
     imported, as for a run, and nothing is sent.
     """
     # 80 ms of agents that the list of a project does not need.
-    from agentctl.definitions.description import describe
+    from agentctl.definitions.description import describe_agent
     from agentctl.definitions.reference import load_agent
 
     invocation: Invocation = ctx.obj
@@ -85,7 +85,7 @@ def show(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
     if reference is None:
         raise ConfigurationError("there is no default agent; name one, such as agents.py:agent", key="agent")
     _trace_nothing()
-    agent = {"reference": reference, **describe(load_agent(reference, loaded))}
+    agent = {"reference": reference, **describe_agent(load_agent(reference, loaded))}
     if as_json:
         invocation.print_json(agent)
     else:
@@ -228,7 +228,7 @@ def _references(loaded: Loaded, ref: str | None) -> list[str]:
     return list(dict.fromkeys([*named, *([] if default is None else [default])]))
 
 
-def _print_checked(invocation: Invocation, checked: list[Checked]) -> None:
+def _print_checked(invocation: Invocation, checked: list[CheckResult]) -> None:
     from agentctl.cli.checkup.finding import Finding, State, ok
     from agentctl.cli.checkup.lines import print_finding
 
@@ -242,14 +242,14 @@ def _print_checked(invocation: Invocation, checked: list[Checked]) -> None:
             print_finding(invocation, Finding(check=each.reference, state=state, message=problem.message), width)
 
 
-def _checked_json(checked: Checked) -> JSONValue:
-    from agentctl.definitions.description import shown_tool
+def _checked_json(checked: CheckResult) -> JSONValue:
+    from agentctl.definitions.description import describe_tool
 
     agent = checked.agent
     return {
         "reference": checked.reference,
         "name": None if agent is None else agent.name,
-        "tools": [] if agent is None else [shown_tool(tool) for tool in agent.tools],
+        "tools": [] if agent is None else [describe_tool(tool) for tool in agent.tools],
         "problems": [
             {"state": "failure" if problem.is_fatal else "warning", "message": problem.message}
             for problem in checked.problems

@@ -10,9 +10,8 @@ from agentctl.cli import completion_values
 from agentctl.cli.invocation import Invocation
 
 if TYPE_CHECKING:
-    from agentctl.tickets.approver import Decision
     from agentctl.tickets.store import TicketStore
-    from agentctl.tickets.ticket import Call, Ticket
+    from agentctl.tickets.ticket import CallDecision, Ticket, TicketCall
 
 HELP = """Example: agentctl approvals list
 
@@ -53,7 +52,7 @@ def list_tickets(
 
     invocation: Invocation = ctx.obj
     store = _store(invocation)
-    states = [(ticket, store.state_of(ticket)) for ticket in store.tickets()]
+    states = [(ticket, store.status_of(ticket)) for ticket in store.tickets()]
     found = [(ticket, state) for ticket, state in states if every or state == "open"]
     if as_json:
         invocation.print_json({"tickets": [ticket_json(ticket, state=state) for ticket, state in found]})
@@ -72,7 +71,7 @@ def show(ctx: typer.Context, ticket: Name, as_json: AsJson = False) -> None:
     """
     invocation: Invocation = ctx.obj
     store = _store(invocation)
-    _tell(invocation, store, ticket, store.find(ticket).ticket, as_json=as_json)
+    _tell(invocation, store, ticket, store.find(ticket), as_json=as_json)
 
 
 @app.command("approve", short_help="Let calls run.")
@@ -88,9 +87,9 @@ def approve(
 
     Let calls run once somebody goes on with `agentctl run --resume TICKET`.
     """
-    from agentctl.tickets.approver import Decision
+    from agentctl.tickets.ticket import CallDecision
 
-    _decide(ctx.obj, ticket, calls or [], Decision(approved=True, always=always), every=every, as_json=as_json)
+    _decide(ctx.obj, ticket, calls or [], CallDecision(approved=True, always=always), every=every, as_json=as_json)
 
 
 @app.command("deny", short_help="Keep calls from running.")
@@ -107,17 +106,17 @@ def deny(
 
     Keep calls from running; the model is told so, and why, and the run goes on.
     """
-    from agentctl.tickets.approver import Decision
+    from agentctl.tickets.ticket import CallDecision
 
     said = None if message is None else _without_keys(message, ctx.obj)
-    decision = Decision(approved=False, always=always, message=said)
+    decision = CallDecision(approved=False, always=always, message=said)
     _decide(ctx.obj, ticket, calls or [], decision, every=every, as_json=as_json)
 
 
 def _store(invocation: Invocation) -> TicketStore:
-    from agentctl.tickets.store import TicketStore
+    from agentctl.cli.approvals.ticket_store import ticket_store
 
-    return TicketStore.of(invocation)
+    return ticket_store(invocation)
 
 
 def _without_keys(text: str, invocation: Invocation) -> str:
@@ -134,30 +133,30 @@ def _without_keys(text: str, invocation: Invocation) -> str:
 
 
 def _decide(
-    invocation: Invocation, name: str, calls: list[str], decision: Decision, *, every: bool, as_json: bool
+    invocation: Invocation, name: str, calls: list[str], decision: CallDecision, *, every: bool, as_json: bool
 ) -> None:
     store = _store(invocation)
 
     def decided(ticket: Ticket) -> Ticket:
-        return ticket.decided((call.key for call in _wanted(ticket, calls, every=every)), decision)
+        return ticket.with_decision((call.key for call in _wanted(ticket, calls, every=every)), decision)
 
-    _tell(invocation, store, name, store.change(store.find(name), decided), as_json=as_json)
+    _tell(invocation, store, name, store.update(name, decided), as_json=as_json)
 
 
-def _wanted(ticket: Ticket, calls: list[str], *, every: bool) -> list[Call]:
+def _wanted(ticket: Ticket, calls: list[str], *, every: bool) -> list[TicketCall]:
     """Return the calls that are meant: those that are named, or all that wait, or the only one that does."""
     if every and calls:
         raise typer.BadParameter("--all is all calls, and some are named: give one of them", param_hint="CALL")
     if calls:
         return [_named(ticket, text) for text in calls]
-    waiting = list(ticket.waits_for)
+    waiting = list(ticket.undecided_calls)
     if every or len(waiting) == 1:
         return waiting
     known = ", ".join(call.call_id for call in ticket.calls)
     raise typer.BadParameter(f"name the calls, or give --all; the ticket has {known}", param_hint="CALL")
 
 
-def _named(ticket: Ticket, text: str) -> Call:
+def _named(ticket: Ticket, text: str) -> TicketCall:
     found = [call for call in ticket.calls if call.call_id == text]
     if not found and text.isascii() and text.isdigit() and 1 <= int(text) <= len(ticket.calls):
         return ticket.calls[int(text) - 1]
@@ -171,11 +170,11 @@ def _named(ticket: Ticket, text: str) -> Call:
 def _tell(invocation: Invocation, store: TicketStore, name: str, ticket: Ticket, *, as_json: bool) -> None:
     from agentctl.cli.approvals.ticket_lines import shown, ticket_json
 
-    state = store.state_of(ticket)
+    state = store.status_of(ticket)
     if as_json:
         invocation.print_json(ticket_json(ticket, state=state))
         return
     for line in shown(ticket, state=state):
         invocation.print(line)
-    if state == "open" and not ticket.waits_for:
+    if state == "open" and not ticket.undecided_calls:
         invocation.note(f"decided: `agentctl run --resume {name}` goes on")

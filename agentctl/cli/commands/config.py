@@ -22,8 +22,8 @@ from agentctl.errors import ConfigurationError
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.origin import origin_of
 from agentctl.profile.credentials import TRACING, Credential, Key, KeyFromCommand, KeyFromKeyring, load_credentials
-from agentctl.profile.dotted import join, nested, split
-from agentctl.profile.keys import KEYS, find, keys_table, parse_name, parse_value
+from agentctl.profile.dotted import join, nest, split
+from agentctl.profile.keys import KEYS, find_setting, keys_table, parse_name, parse_value
 from agentctl.profile.kinds import Plain
 from agentctl.profile.load import NO_HOME, Loaded, Paths, find_key, find_paths, load_settings
 from agentctl.profile.resolve import BUILT_IN, Value
@@ -299,9 +299,9 @@ def show(
     _note_all(invocation, key.notes)
     stored = load_credentials(loaded.paths.credentials, loaded.profile.name)
     if as_json:
-        invocation.print_json(everything_json(loaded, key.credential, stored.stored(TRACING)))
+        invocation.print_json(everything_json(loaded, key.credential, stored.find(TRACING)))
     else:
-        print_table(invocation, everything(loaded, key.credential, stored.stored(TRACING)), with_origin=origin)
+        print_table(invocation, everything(loaded, key.credential, stored.find(TRACING)), with_origin=origin)
 
 
 @app.command("path", short_help="Print where the profiles are.")
@@ -340,7 +340,7 @@ def _paths(invocation: Invocation) -> Paths:
 def _profile_in_force(paths: Paths) -> str | None:
     """Return the name of the profile in force, None where the file cannot say."""
     with suppress(ConfigurationError):
-        return load_profiles(paths.profile, paths.named).in_force.name
+        return load_profiles(paths.profile, paths.named).current.name
     return None
 
 
@@ -371,7 +371,7 @@ def _store(invocation: Invocation, texts: Mapping[str, str]) -> None:
         with _usage(name):
             parts = parse_name(name)
             value = parse_value(name, text)
-        if find(parts).kind is Plain.PATH:
+        if find_setting(parts).kind is Plain.PATH:
             value = str(Path(value).expanduser().absolute())
         changes[join(parts)] = value
     paths = _paths(invocation)
@@ -417,7 +417,7 @@ def value_below(values: Mapping[str, Value | None], name: str) -> Value | None:
     if exact is not None or not inside:
         return exact
     origins = dict.fromkeys(value.origin for _, value in inside)
-    return Value(value=nested((key, value.value) for key, value in inside), origin=", ".join(origins))
+    return Value(value=nest((key, value.value) for key, value in inside), origin=", ".join(origins))
 
 
 def everything(loaded: Loaded, key: Key | None, tracing_key: Key | None) -> dict[str, Value | None]:

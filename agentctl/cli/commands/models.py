@@ -15,12 +15,12 @@ from agentctl.cli import completion_values
 from agentctl.cli.columns import aligned, room
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
-from agentctl.models.local.pull import Step, pull, pull_from
+from agentctl.models.local.pull import PullProgress, pull, pull_from
 from agentctl.models.local.weights import (
     KNOWN,
     SMOLLM2,
-    State,
     Weights,
+    WeightsState,
     known_weights,
     remove,
     state_of,
@@ -103,7 +103,7 @@ def print_path(ctx: typer.Context, name: Name = SMOLLM2.name) -> None:
     weights, folder = _find(name, invocation.environ)
     path = folder / weights.file_name
     state = state_of(weights, folder)
-    if state is not State.READY:
+    if state is not WeightsState.READY:
         raise ConfigurationError(
             f"the weights of {weights.name} are {state.value}: `agentctl models pull {weights.name}` fetches them",
             file=path,
@@ -139,7 +139,7 @@ class _Line:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 
-    def show(self, step: Step) -> None:
+    def show(self, step: PullProgress) -> None:
         """Show how far it has come."""
         text = redact(step.message)
         if self._terminal:
@@ -159,10 +159,10 @@ def _endpoint_models(invocation: Invocation) -> list[str]:
         return []
     # 90 ms that only a question to the endpoint costs.
     from agentctl.cli.cancellable import run_cancellable
-    from agentctl.launch.provider import endpoint_in_force, http_options
+    from agentctl.launch.provider import effective_endpoint, http_options
     from agentctl.models.catalogue import model_names
 
-    endpoint = endpoint_in_force(loaded, invocation.environ)
+    endpoint = effective_endpoint(loaded, invocation.environ)
     return run_cancellable(model_names(endpoint, http_options(loaded.settings.client)))
 
 
@@ -174,15 +174,15 @@ def _find(name: str, environ: Mapping[str, str]) -> tuple[Weights, Path]:
     return known_weights(name.removeprefix("local/")), weights_folder(environ)
 
 
-def _cells(weights: Weights, state: State, path: Path) -> tuple[str, ...]:
-    place = f"agentctl models pull {weights.name}" if state is State.MISSING else str(path)
+def _cells(weights: Weights, state: WeightsState, path: Path) -> tuple[str, ...]:
+    place = f"agentctl models pull {weights.name}" if state is WeightsState.MISSING else str(path)
     return f"local/{weights.name}", f"{weights.size / 1e6:.0f} MB", state.value, place
 
 
-def _as_json(weights: Weights, state: State, path: Path) -> JSONValue:
+def _as_json(weights: Weights, state: WeightsState, path: Path) -> JSONValue:
     return {
         "name": f"local/{weights.name}",
         "bytes": weights.size,
         "state": state.value,
-        "path": None if state is State.MISSING else str(path),
+        "path": None if state is WeightsState.MISSING else str(path),
     }

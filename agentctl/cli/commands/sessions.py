@@ -17,7 +17,7 @@ from agentctl.render.escape import one_line, shorten
 from agentctl.render.json_value import to_json
 
 if TYPE_CHECKING:
-    from agentctl.memory.store import Conversation
+    from agentctl.memory.store import ConversationSummary
 
 
 HELP = """Example: agentctl sessions list
@@ -117,7 +117,7 @@ _ASKED = ("arguments", "action", "operation", "input", "queries", "code")
 """Where the calls of each kind of tool say what is asked for."""
 
 
-def listed(conversations: list[Conversation], room: int | None) -> Iterator[str]:
+def listed(conversations: list[ConversationSummary], room: int | None) -> Iterator[str]:
     """Yield a line for each conversation, cut to so many columns."""
     rows = [
         (

@@ -17,7 +17,7 @@ from agentctl.profile.keys import parse_value
 from agentctl.profile.load import Loaded, find_paths, load_settings
 from agentctl.profile.resolve import BUILT_IN
 from agentctl.profile.store import change_list, set_values
-from agentctl.profile.traces import Traces, traces_in_force
+from agentctl.profile.traces import Traces, effective_traces
 from agentctl.tracing.environment import ENDPOINT
 
 HELP = """Example: agentctl trace status
@@ -50,7 +50,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     loaded = _load(invocation)
     for note in loaded.notes:
         invocation.note(f"note: {note}")
-    traces = traces_in_force(loaded, invocation.environ)
+    traces = effective_traces(loaded, invocation.environ)
     if as_json:
         invocation.print_json(_document(traces))
         return
@@ -107,7 +107,7 @@ def list_processors(ctx: typer.Context, as_json: AsJson = False) -> None:
     Show the functions that make processors. They are called when a traced run begins, and not by this command.
     """
     invocation = ctx.ensure_object(Invocation)
-    traces = traces_in_force(_load(invocation), invocation.environ)
+    traces = effective_traces(_load(invocation), invocation.environ)
     if as_json:
         invocation.print_json({"processors": list(traces.processors), "origin": traces.processors_origin})
         return
@@ -190,7 +190,7 @@ def _rows(traces: Traces) -> list[tuple[str, str]]:
     if traces.key is not None:
         rows.append(("to OpenAI", f"yes, with the key from {traces.key.source}"))
     else:
-        rows.append(("to OpenAI", f"no: {traces.why_not}"))
+        rows.append(("to OpenAI", f"no: {traces.no_export_reason}"))
     heard = traces.processors if traces.is_enabled else ()
     rows += [("processor", f"{name} ({traces.processors_origin})") for name in heard]
     return rows
@@ -205,7 +205,7 @@ def _document(traces: Traces) -> dict[str, JSONValue]:
         "export": {
             "to": ENDPOINT if exported else None,
             "key_from": None if traces.key is None else traces.key.source,
-            "why_not": traces.why_not,
+            "why_not": traces.no_export_reason,
         },
         "processors": list(traces.processors),
     }

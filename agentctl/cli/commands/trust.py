@@ -11,7 +11,7 @@ from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.profile.load import find_paths, search_project
 from agentctl.profile.project import FILE_NAME, ProjectFile, read_project
-from agentctl.profile.trust import Code, code_of, trust
+from agentctl.profile.trust import CodeFile, code_of, trust
 
 app = typer.Typer()
 
@@ -62,7 +62,7 @@ def _find(file: Path | None, invocation: Invocation) -> ProjectFile:
     return read_project(path.absolute())
 
 
-def _lines(project: ProjectFile, code: tuple[Code, ...]) -> list[str]:
+def _lines(project: ProjectFile, code: tuple[CodeFile, ...]) -> list[str]:
     """Return what is trusted, for people."""
     return [
         f"trusted: {project.path}",

@@ -1,1 +1,1 @@
-"""Chat completions: items to messages, chunks to Responses events, and the HTTP adapter."""
+"""Chat completions: conversion of items to messages and of chunks to events, and the model over HTTP."""

@@ -1,4 +1,4 @@
-"""The fold over the chunks of one chat completion: chunks in, the events of a response out; pure."""
+"""The fold of the chunks of one chat completion into the events of a response; pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from agentctl.redaction import excerpt
 from .calls import ToolCalls
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
-"""Why a response is not whole, by its `finish_reason`."""
+"""The reason for an incomplete response, by `finish_reason`."""
 
 
 class ChatFold:
-    """Reads the chunks of one completion in order; a whole completion, not streamed, is one chunk."""
+    """Reads the chunks of one completion in order; a completion that is not streamed is a single chunk."""
 
     def __init__(
         self,
@@ -40,13 +40,13 @@ class ChatFold:
         self._calls = ToolCalls(new_id, buffered=buffers_tool_calls)
         self._finish: str | None = None
         self._usage: dict[str, JSONValue] | None = None
-        self._stranger: str | None = None
-        """The beginning of something that is no chunk."""
+        self._unexpected: str | None = None
+        """The beginning of data that is not a chunk."""
         self.is_complete = False
-        """Whether the terminal event is out; a completion is whole with the end of its stream, after its usage."""
+        """Whether the terminal event was returned; a completion ends with its stream, after its usage."""
 
     def read_batch(self, received: list[dict[str, Any]]) -> ReadBatch:
-        """Return the events of chunks that came together, up to a failure."""
+        """Return the events of a batch of chunks, up to a failure."""
         events: list[WireEvent] = []
         try:
             for chunk in received:
@@ -59,15 +59,15 @@ class ChatFold:
         """Return the events of a chunk.
 
         Raises:
-            ServiceError: it says that the completion failed.
+            ServiceError: the chunk reports a failure.
         """
         if chunk.get("error"):
             raise event_error(chunk, service=self._service)
         choices = chunk.get("choices")
         if not isinstance(choices, list):
-            self._stranger = self._stranger or excerpt(json.dumps(chunk))
+            self._unexpected = self._unexpected or excerpt(json.dumps(chunk))
             return []
-        writer = self._begun(chunk)
+        writer = self._writer_for(chunk)
         if isinstance(usage := chunk.get("usage"), dict):
             self._usage = response_usage(usage)
         for choice in choices:
@@ -76,27 +76,28 @@ class ChatFold:
         return writer.take()
 
     def end(self) -> list[WireEvent]:
-        """Return the last events, the terminal one among them: the stream has ended.
+        """Return the last events, including the terminal one, at the end of the stream.
 
         Raises:
-            ServiceUnavailableError: it ended before the completion did.
-            ModelBehaviorError: it was no chat completion.
+            ServiceUnavailableError: the stream ended before the completion did.
+            ModelBehaviorError: the stream was not a chat completion.
         """
         writer = self._writer
-        if writer is None and self._stranger is not None:
+        if writer is None and self._unexpected is not None:
             raise ModelBehaviorError(
-                f"{self._service} sent no chat completion: {self._stranger}; the endpoint may not speak that API"
+                f"{self._service} did not send a chat completion: {self._unexpected}; the endpoint may not support "
+                "that API"
             )
         if writer is None or self._finish is None:
             raise ServiceUnavailableError(
-                f"{self._service} ended the stream before the completion was whole; try again", code=CONNECTION_LOST
+                f"{self._service} ended the stream before the completion was finished; try again", code=CONNECTION_LOST
             )
         self._calls.end(writer)
         self.is_complete = True
         writer.end(incomplete=_INCOMPLETE.get(self._finish), usage=self._usage)
         return writer.take()
 
-    def _begun(self, chunk: dict[str, Any]) -> ResponseWriter:
+    def _writer_for(self, chunk: dict[str, Any]) -> ResponseWriter:
         if self._writer is None:
             created = chunk.get("created")
             self._writer = ResponseWriter(
@@ -119,25 +120,25 @@ class ChatFold:
         if finish := _text(choice.get("finish_reason")):
             self._finish = finish
         if self._finish == "error":
-            raise ServiceUnavailableError(f"{self._service} failed in the middle of the completion; try again")
+            raise ServiceUnavailableError(f"{self._service} failed during the completion; try again")
 
     def _read_delta(self, delta: dict[str, Any], writer: ResponseWriter, logprobs: JSONValue) -> None:
-        # Some servers send the same thoughts under both names.
-        if thought := _text(delta.get("reasoning_content")):
-            writer.say(SUMMARY, thought)
-        elif thought := _text(delta.get("reasoning")):
-            writer.say(REASONING, thought)
+        # Some servers send the same reasoning under both names.
+        if reasoning := _text(delta.get("reasoning_content")):
+            writer.add_text(SUMMARY, reasoning)
+        elif reasoning := _text(delta.get("reasoning")):
+            writer.add_text(REASONING, reasoning)
         if text := _content(delta.get("content")):
-            writer.say(TEXT, text, _objects(logprobs.get("content")) if isinstance(logprobs, dict) else ())
+            writer.add_text(TEXT, text, _objects(logprobs.get("content")) if isinstance(logprobs, dict) else ())
         if refusal := _text(delta.get("refusal")):
-            writer.say(REFUSAL, refusal)
+            writer.add_text(REFUSAL, refusal)
         if calls := delta.get("tool_calls"):
             for call in _objects(calls):
                 self._calls.add(call, writer)
 
 
 def _content(content: JSONValue) -> str:
-    """Return the text of a delta, which a few servers send as parts."""
+    """Return the text of a delta; a few servers send it as parts."""
     if isinstance(content, list):
         return "".join(_text(part.get("text")) for part in _objects(content) if part.get("type") == "text")
     return _text(content)
@@ -152,17 +153,17 @@ def _text(value: JSONValue) -> str:
 
 
 def response_usage(usage: dict[str, Any]) -> dict[str, JSONValue]:
-    """Return the counts under their names in the Responses API; a missing one is 0."""
-    read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    """Return the token counts under their names in the Responses API; a missing one is 0."""
+    input_tokens, output_tokens = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     cache = usage.get("prompt_tokens_details")
     cached, cache_written = _count(cache, "cached_tokens"), _count(cache, "cache_write_tokens")
-    thought = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
+    reasoning = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
     return {
-        "input_tokens": read,
+        "input_tokens": input_tokens,
         "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": cache_written},
-        "output_tokens": written,
-        "output_tokens_details": {"reasoning_tokens": thought},
-        "total_tokens": _count(usage, "total_tokens") or read + written,
+        "output_tokens": output_tokens,
+        "output_tokens_details": {"reasoning_tokens": reasoning},
+        "total_tokens": _count(usage, "total_tokens") or input_tokens + output_tokens,
     }
 
 

@@ -1,4 +1,4 @@
-"""The history as messages: items of the Responses API in, messages of chat completions out; pure."""
+"""The conversion of items of the Responses API to messages of chat completions; pure."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _TOOL_OUTPUT = "a tool's output"
 
 
 def build_messages(
-    instructions: str | None, input: str | list[WireItem], *, replays: Callable[[WireItem], bool]
+    instructions: str | None, input: str | list[WireItem], *, should_replay: Callable[[WireItem], bool]
 ) -> list[Message]:
-    """Return the conversation; a reasoning item that `replays` says yes to goes along as `reasoning_content`.
+    """Return the messages; a reasoning item for which `should_replay` is true is sent as `reasoning_content`.
 
-    What one response said, text and tool calls, is one assistant message.
+    The text and tool calls of one response become one assistant message.
 
     Raises:
-        UserError: an item or a part of one has no form in chat completions.
+        UserError: chat completions cannot express an item or a part of one.
     """
-    conversation = _Conversation(replays)
+    conversation = _Conversation(should_replay)
     if instructions is not None:
         conversation.messages.append({"role": "system", "content": instructions})
     if isinstance(input, str):
@@ -40,11 +40,11 @@ def build_messages(
 class _Conversation:
     """The messages so far."""
 
-    def __init__(self, replays: Callable[[WireItem], bool]) -> None:
+    def __init__(self, should_replay: Callable[[WireItem], bool]) -> None:
         self.messages: list[Message] = []
-        self._replays = replays
+        self._should_replay_item = should_replay
         self._reasoning = ""
-        """What was thought before the assistant message to come."""
+        """The reasoning that precedes the next assistant message."""
 
     def add(self, item: WireItem) -> None:
         """Add an item."""
@@ -57,7 +57,7 @@ class _Conversation:
                 content = _content(item.get("output"), _TOOL_OUTPUT)
                 self.messages.append({"role": "tool", "tool_call_id": item.get("call_id"), "content": content})
             case "reasoning":
-                self._reasoning += _reasoning_text(item) if self._replays(item) else ""
+                self._reasoning += _reasoning_text(item) if self._should_replay_item(item) else ""
             case kind:
                 raise UserError(f"chat completions cannot carry an item of type {kind!r}: use the Responses API for it")
 
@@ -66,10 +66,10 @@ class _Conversation:
             self._reasoning = ""
             self.messages.append({"role": role, "content": _content(content, f"a message of the {role}")})
             return
-        text, refusal = _said(content)
+        text, refusal = _assistant_text(content)
         last = self.messages[-1] if self.messages else {}
         if "tool_calls" in last:
-            # Between calls and their outputs there may be no other message.
+            # No other message is allowed between calls and their outputs.
             last["content"] = (last["content"] or "") + text or None
             message = last
         else:
@@ -96,7 +96,7 @@ class _Conversation:
 
 
 def _content(content: JSONValue, where: str) -> JSONValue:
-    """Return the content of a message that is not the model's: a text where it is no more than one, else parts."""
+    """Return the content of a system, user or tool message: a text if it is a single text part, else parts."""
     if not isinstance(content, list):
         return content or ""
     parts = [_part(to_wire(part), where) for part in content]
@@ -110,20 +110,20 @@ def _part(part: dict[str, Any], where: str) -> dict[str, Any]:
     if kind in _TEXT_PARTS:
         return {"type": "text", "text": part.get("text") or ""}
     if where == _TOOL_OUTPUT and kind in ("input_image", "input_file"):
-        # The API takes text alone from a tool, and the run is not to end with what a tool of its own gave.
-        return {"type": "text", "text": f"[{_described(part)}, which cannot be shown here]"}
+        # The API accepts only text from a tool, and a tool's output should not fail the run.
+        return {"type": "text", "text": f"[{_describe(part)}, which cannot be shown here]"}
     match kind:
         case "input_image" if part.get("image_url"):
-            return {"type": "image_url", "image_url": _given(url=part["image_url"], detail=part.get("detail"))}
+            return {"type": "image_url", "image_url": _without_none(url=part["image_url"], detail=part.get("detail"))}
         case "input_file" if not part.get("file_url"):
             named = {name: part.get(name) for name in ("file_data", "file_id", "filename")}
-            return {"type": "file", "file": _given(**named)}
+            return {"type": "file", "file": _without_none(**named)}
         case "input_audio" if where != _TOOL_OUTPUT:
             return {"type": "input_audio", "input_audio": part.get("input_audio")}
-    raise UserError(f"chat completions cannot carry {_described(part)} in {where}: use the Responses API for it")
+    raise UserError(f"chat completions cannot carry {_describe(part)} in {where}: use the Responses API for it")
 
 
-def _described(part: dict[str, Any]) -> str:
+def _describe(part: dict[str, Any]) -> str:
     match part.get("type"):
         case "input_image":
             return "an image" if part.get("image_url") else "an image given by file_id"
@@ -133,14 +133,14 @@ def _described(part: dict[str, Any]) -> str:
             return f"a part of type {kind!r}"
 
 
-def _said(content: JSONValue) -> tuple[str, str]:
-    """Return the text and the refusal in a message of the model."""
+def _assistant_text(content: JSONValue) -> tuple[str, str]:
+    """Return the text and the refusal of an assistant message."""
     if not isinstance(content, list):
         return content or "", ""
     parts = [to_wire(part) for part in content]
     for part in parts:
         if part.get("type") not in (*_TEXT_PARTS, "refusal"):
-            raise UserError(f"chat completions cannot carry {_described(part)} in a message of the assistant")
+            raise UserError(f"chat completions cannot carry {_describe(part)} in a message of the assistant")
     return (
         "".join(part.get("text") or "" for part in parts),
         "".join(part.get("refusal") or "" for part in parts),
@@ -152,5 +152,5 @@ def _reasoning_text(item: WireItem) -> str:
     return "".join(to_wire(part).get("text") or "" for part in parts)
 
 
-def _given(**fields: JSONValue) -> dict[str, JSONValue]:
+def _without_none(**fields: JSONValue) -> dict[str, JSONValue]:
     return {name: value for name, value in fields.items() if value is not None}

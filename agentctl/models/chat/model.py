@@ -1,4 +1,4 @@
-"""The model that speaks chat completions over HTTP."""
+"""The model that uses chat completions over HTTP."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import UserError
 from agentctl.models.body import encode_json
-from agentctl.models.call import Pause, extra_headers, log_data, read_answer, tried
+from agentctl.models.call import RetryTiming, extra_headers, log_data, read_response, with_retries
 from agentctl.models.service_model import ServiceModel
 from agentctl.net.http import HttpCall, HttpPipe
-from agentctl.net.response_body import AnswerHead
+from agentctl.net.response_body import ResponseHead
 from agentctl.net.retry import Retries
 
 from .fold import ChatFold
-from .request import build_request, is_openai_service, unsupported
+from .request import build_request, is_openai_service, unsupported_features
 
 
 class ChatHTTPModel(ServiceModel):
-    """A model behind `POST /chat/completions`; the service keeps nothing between calls.
+    """A model behind `POST /chat/completions`, which keeps no state between calls.
 
-    What a request asks for and chat completions has no field for is a `UserError`, or, without
-    `strict_feature_validation`, left out with a warning.
+    Request features that chat completions does not have are a `UserError` or, without `strict_feature_validation`, left
+    out with a warning.
     """
 
     def __init__(
@@ -44,27 +44,27 @@ class ChatHTTPModel(ServiceModel):
         self.model = model
         self._pipe = pipe
         self._is_strict = strict_feature_validation
-        self._buffers = buffer_streamed_tool_calls
-        self._pause = Pause(sleep=sleep, chance=chance)
+        self._buffers_tool_calls = buffer_streamed_tool_calls
+        self._timing = RetryTiming(sleep=sleep, chance=chance)
 
     @property
     def model_name(self) -> str:
-        """The name of the model as the service knows it."""
+        """The name of the model at the service."""
         return self.model
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
-        """Yield the events of one response, the terminal one last; a wait before another try is announced first.
+        """Yield the events of one response, the terminal one last; each retry is announced before its delay.
 
         Raises:
-            ServiceError: as its subclasses say, after the retries.
-            ModelBehaviorError: the stream breaks the protocol.
-            ModelTimeoutError: a try took longer than `ModelSettings.timeout`.
-            UserError: the request cannot be said in chat completions, or an extra header in HTTP.
-            ConfigurationError: a proxy or a file of certificates is not usable.
+            ServiceError: the call failed after its retries; see the subclasses.
+            ModelBehaviorError: the stream violates the protocol.
+            ModelTimeoutError: an attempt took longer than `ModelSettings.timeout`.
+            UserError: chat completions cannot express the request, or an extra header is invalid.
+            ConfigurationError: the proxy or a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
         endpoint = self._pipe.endpoint
-        for warning in left_out(request, is_strict=self._is_strict):
+        for warning in check_unsupported(request, is_strict=self._is_strict):
             yield warning
         body = self._body(request)
         call = HttpCall(
@@ -75,41 +75,41 @@ class ChatHTTPModel(ServiceModel):
             model=self.model,
         )
         log_data("request %s", call.body)
-        most = self._pipe.options.max_retries if request.may_retry else 0
-        retries = Retries(max_retries=most, is_replayable=True)
+        max_retries = self._pipe.options.max_retries if request.may_retry else 0
+        retries = Retries(max_retries=max_retries, is_replayable=True)
         timeout = request.model_settings.timeout
 
         def attempt() -> AsyncGenerator[list[WireEvent]]:
-            fold = new_fold(self.model, endpoint.host, buffers_tool_calls=self._buffers)
-            head = AnswerHead()
-            return read_answer(self._pipe.events(call, head), fold, timeout, head)
+            fold = new_fold(self.model, endpoint.host, buffers_tool_calls=self._buffers_tool_calls)
+            head = ResponseHead()
+            return read_response(self._pipe.events(call, head), fold, timeout, head)
 
-        async with aclosing(tried(attempt, retries, self._pause)) as batches:
+        async with aclosing(with_retries(attempt, retries, self._timing)) as batches:
             async for batch in batches:
                 for event in batch:
                     yield event
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
         """Return the request that `stream` would send."""
-        left_out(request, is_strict=self._is_strict)
+        check_unsupported(request, is_strict=self._is_strict)
         url = self._pipe.endpoint.url("chat/completions", request.model_settings.extra_query)
         return {"method": "POST", "url": url, "body": self._body(request)}
 
     async def close(self) -> None:
-        """Let go of connections; the model may be used again."""
+        """Close the connections; the model can be used again."""
         await self._pipe.aclose()
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
         return build_request(request, self.model, is_openai=is_openai_service(self._pipe.endpoint.base_url))
 
 
-def left_out(request: ModelRequest, *, is_strict: bool) -> list[Warned]:
-    """Return a warning of what the request asks for in vain, if it does.
+def check_unsupported(request: ModelRequest, *, is_strict: bool) -> list[Warned]:
+    """Return a warning about the features of a request that are left out, if there are any.
 
     Raises:
-        UserError: it does, and that is not to be (`is_strict`).
+        UserError: there are some, and `is_strict` is set.
     """
-    names = ", ".join(unsupported(request))
+    names = ", ".join(unsupported_features(request))
     if not names:
         return []
     if is_strict:
@@ -118,7 +118,7 @@ def left_out(request: ModelRequest, *, is_strict: bool) -> list[Warned]:
 
 
 def new_fold(model: str, service: str, *, buffers_tool_calls: bool) -> ChatFold:
-    """Return the fold of one try."""
+    """Return the fold of one attempt."""
     return ChatFold(
         service=service,
         model=model,

@@ -1,4 +1,4 @@
-"""The request of a model call as the JSON of `POST /chat/completions`; pure."""
+"""The builder of the JSON for `POST /chat/completions`; pure."""
 
 from __future__ import annotations
 
@@ -25,20 +25,24 @@ _LOGPROBS = "message.output_text.logprobs"
 
 
 def build_request(
-    request: ModelRequest, model: str, *, is_openai: bool, replays: Callable[[WireItem], bool] = lambda item: False
+    request: ModelRequest,
+    model: str,
+    *,
+    is_openai: bool,
+    should_replay: Callable[[WireItem], bool] = lambda item: False,
 ) -> dict[str, JSONValue]:
-    """Return the body of a chat completion; unset fields are left out, and `unsupported` ones with them.
+    """Return the body of a chat completion; unset and unsupported fields are left out.
 
-    OpenAI's own service names the limit of the answer `max_completion_tokens`, and its newer models refuse the older
-    `max_tokens`, which is the name that every other server knows.
+    OpenAI's own service calls the output limit `max_completion_tokens`, and its newer models reject `max_tokens`, the
+    name that all other servers use.
 
     Raises:
-        UserError: a tool or an item has no form in chat completions, or `extra_args` repeats a field.
+        UserError: chat completions cannot express a tool or an item, or `extra_args` repeats a field.
     """
     settings = request.model_settings
     given = {
         "model": model,
-        "messages": build_messages(request.system_instructions, request.input, replays=replays),
+        "messages": build_messages(request.system_instructions, request.input, should_replay=should_replay),
         "tools": [*map(_tool, request.tools), *map(_handoff, request.handoffs)] or None,
         "response_format": _response_format(request.output_schema),
         "max_completion_tokens" if is_openai else "max_tokens": settings.max_tokens,
@@ -47,13 +51,13 @@ def build_request(
     body = with_extras(given, settings)
     if not request.streamed:
         return body
-    # A server that refuses the option, or that the user asks otherwise, still gets what the user says.
+    # `extra_args` and `extra_body` take precedence, and `include_usage` is for servers that reject the option.
     usage = {} if settings.include_usage is False else {"stream_options": {"include_usage": True}}
     return {**usage, **body, "stream": True}
 
 
-def unsupported(request: ModelRequest) -> list[str]:
-    """Return what the request asks for and chat completions has no field for, by name."""
+def unsupported_features(request: ModelRequest) -> list[str]:
+    """Return the names of the requested features that chat completions does not have."""
     settings = request.model_settings
     asked = {
         "previous_response_id": request.previous_response_id is not None,
@@ -66,7 +70,7 @@ def unsupported(request: ModelRequest) -> list[str]:
 
 
 def is_openai_service(base_url: str) -> bool:
-    """Return whether the service at this address is OpenAI's own, or Azure's of the same models."""
+    """Return whether the service at this address is OpenAI's own, or Azure's with the same models."""
     host = urlsplit(base_url).hostname or ""
     return f".{host}".endswith((".api.openai.com", ".openai.azure.com"))
 
@@ -95,8 +99,8 @@ def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValu
 def _tool(tool: Tool) -> dict[str, JSONValue]:
     if not isinstance(tool, FunctionTool):
         raise UserError(
-            f"chat completions knows function tools alone, so not the tool {tool.name!r} ({type(tool).__name__}): "
-            "use the Responses API, or take the tool from the agent"
+            f"chat completions supports only function tools, not the tool {tool.name!r} ({type(tool).__name__}): "
+            "use the Responses API, or remove the tool from the agent"
         )
     return _function(tool.name, tool.description, tool.params_json_schema, tool.strict_json_schema)
 
@@ -112,7 +116,7 @@ def _function(name: str, description: str, parameters: JSONValue, strict: bool) 
 
 def _tool_choice(choice: ToolChoice, *, has_tools: bool) -> JSONValue:
     if choice in ("auto", "none") and not has_tools:
-        return None  # Says nothing then, and services refuse it.
+        return None  # Has no meaning then, and services reject it.
     if isinstance(choice, MCPToolChoice):
         raise UserError(
             f"chat completions has no hosted MCP servers, so tool_choice cannot name {choice.name!r} of "

@@ -1,1 +1,1 @@
-"""The embedded local model: weights, its chat protocol, and the adapter."""
+"""The embedded local model: its weights, chat protocol, runtime and adapter."""

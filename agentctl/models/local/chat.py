@@ -1,7 +1,7 @@
-"""Turns a model request into the body of a chat completion, with a tool protocol that small models can follow.
+"""The chat completion for a model request, with a tool protocol that small models can follow.
 
-Models of this size make nothing usable of native tool definitions. So the system prompt lists the tools, and a JSON
-schema, which the runtime turns into a grammar, leaves the model no other form than a call or an answer.
+Models of this size cannot use native tool definitions. So the system prompt lists the tools, and a JSON schema, which
+the runtime turns into a grammar, limits the reply to a call or an answer.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _SETTINGS = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "m
 
 
 class Form(Enum):
-    """What the text of a reply is."""
+    """The form of a reply."""
 
     TEXT = auto()
     """The answer itself."""
     JSON = auto()
-    """The answer itself, JSON held to a schema; a part of it is worth nothing."""
+    """The answer itself, JSON that conforms to a schema; an incomplete one is useless."""
     CALL = auto()
     """`{"name": tool, "arguments": {...}}`."""
     CALL_OR_TEXT = auto()
@@ -44,29 +44,29 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    """One turn as the runtime is asked for it."""
+    """The request of one model call, as the runtime takes it."""
 
     body: dict[str, JSONValue]
     form: Form
 
 
-def build_chat(request: ModelRequest, manner: Manner) -> Chat:
-    """Return the body of the chat completion for `request`, and how to read its reply.
+def build_chat(request: ModelRequest, profile: ModelProfile) -> Chat:
+    """Return the body of the chat completion for `request`, and the form of its reply.
 
     Raises:
-        UserError: the request wants what a local model cannot do.
+        UserError: a local model does not support a feature of the request.
     """
     _refuse_state(request)
-    tools = _tools_on_offer(request, manner)
-    wanted = request.output_schema
-    answer = None if wanted is None or wanted.is_plain_text() else wanted.json_schema()
+    tools = _available_tools(request, profile)
+    output_schema = request.output_schema
+    answer = None if output_schema is None or output_schema.is_plain_text() else output_schema.json_schema()
     form = _form(request, tools, answer)
-    body: dict[str, JSONValue] = {**manner.sampling, **(manner.text_sampling if form is Form.TEXT else {})}
+    body: dict[str, JSONValue] = {**profile.sampling, **(profile.text_sampling if form is Form.TEXT else {})}
     settings = request.model_settings
     body |= {name: value for name, value in settings.to_json_dict().items() if name in _SETTINGS and value is not None}
     body |= {**(settings.extra_args or {}), **(settings.extra_body or {})}
     body |= {
-        "messages": _messages(request, tools, form, manner),
+        "messages": _messages(request, tools, form, profile),
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -85,52 +85,52 @@ def _refuse_state(request: ModelRequest) -> None:
         ("prompt", request.prompt),
     ):
         if value is not None:
-            raise UserError(f"a local model keeps nothing between calls: {name} needs a service that does")
+            raise UserError(f"a local model keeps no state between calls: {name} needs a service that does")
 
 
 @dataclass(frozen=True, slots=True)
-class _Offer:
-    """A tool, or a handoff, that the model may call."""
+class _CallableTool:
+    """A tool, or a handoff, that the model can call."""
 
     name: str
     description: str
     parameters: dict[str, JSONValue]
 
 
-def _tools_on_offer(request: ModelRequest, manner: Manner) -> list[_Offer]:
-    offers = [
-        *map(_offer, request.tools),
-        *(_Offer(each.tool_name, each.tool_description, each.input_json_schema) for each in request.handoffs),
+def _available_tools(request: ModelRequest, profile: ModelProfile) -> list[_CallableTool]:
+    available = [
+        *map(_callable_tool, request.tools),
+        *(_CallableTool(each.tool_name, each.tool_description, each.input_json_schema) for each in request.handoffs),
     ]
     choice = request.model_settings.tool_choice
     match choice:
         case "none":
             return []
         case None | "auto":
-            return [] if _follows_a_result(request) and not manner.calls_in_a_row else offers
+            return [] if _follows_tool_result(request) and not profile.can_chain_calls else available
         case "required":
-            return offers
+            return available
         case _:
-            named = [offer for offer in offers if offer.name == choice]
+            named = [offer for offer in available if offer.name == choice]
             if not named:
                 raise UserError(f"tool_choice names the tool {_name_of(choice)!r}, which the agent does not have")
             return named
 
 
-def _offer(tool: Tool) -> _Offer:
+def _callable_tool(tool: Tool) -> _CallableTool:
     if not isinstance(tool, FunctionTool):
         raise UserError(
-            f"a local model knows function tools alone, so not the tool {tool.name!r} ({type(tool).__name__}): "
-            "use a model of the Responses API, or take the tool from the agent"
+            f"a local model supports only function tools, not the tool {tool.name!r} ({type(tool).__name__}): "
+            "use a model of the Responses API, or remove the tool from the agent"
         )
-    return _Offer(tool.name, tool.description, tool.params_json_schema)
+    return _CallableTool(tool.name, tool.description, tool.params_json_schema)
 
 
 def _name_of(choice: str | MCPToolChoice) -> str:
     return choice if isinstance(choice, str) else f"{choice.server_label}.{choice.name}"
 
 
-def _follows_a_result(request: ModelRequest) -> bool:
+def _follows_tool_result(request: ModelRequest) -> bool:
     return (
         not isinstance(request.input, str)
         and bool(request.input)
@@ -138,7 +138,7 @@ def _follows_a_result(request: ModelRequest) -> bool:
     )
 
 
-def _form(request: ModelRequest, tools: list[_Offer], answer: JSONValue) -> Form:
+def _form(request: ModelRequest, tools: list[_CallableTool], answer: JSONValue) -> Form:
     if not tools:
         return Form.TEXT if answer is None else Form.JSON
     if request.model_settings.tool_choice not in (None, "auto"):
@@ -146,18 +146,18 @@ def _form(request: ModelRequest, tools: list[_Offer], answer: JSONValue) -> Form
     return Form.CALL_OR_TEXT if answer is None else Form.CALL_OR_JSON
 
 
-def _reply_schema(form: Form, tools: list[_Offer], answer: JSONValue) -> JSONValue:
+def _reply_schema(form: Form, tools: list[_CallableTool], answer: JSONValue) -> JSONValue:
     if form is Form.TEXT or form is Form.JSON:
         return answer
     branches = []
     for place, tool in enumerate(tools):
         arguments = tool.parameters or {"type": "object", "properties": {}}
         pointer = f"#/anyOf/{place}/properties/arguments"
-        branches.append(_object(name={"const": tool.name}, arguments=_moved(arguments, pointer)))
+        branches.append(_object(name={"const": tool.name}, arguments=_rebase_references(arguments, pointer)))
     if form is Form.CALL_OR_TEXT:
         branches.append(_object(answer={"type": "string"}))
     if form is Form.CALL_OR_JSON:
-        branches.append(_object(answer=_moved(answer, f"#/anyOf/{len(tools)}/properties/answer")))
+        branches.append(_object(answer=_rebase_references(answer, f"#/anyOf/{len(tools)}/properties/answer")))
     return {"anyOf": branches}
 
 
@@ -170,27 +170,29 @@ def _object(**properties: JSONValue) -> dict[str, JSONValue]:
     }
 
 
-def _moved(schema: JSONValue, pointer: str) -> JSONValue:
-    """Return `schema` with its inner references made to hold where it is put."""
+def _rebase_references(schema: JSONValue, pointer: str) -> JSONValue:
+    """Return `schema` with its internal references adjusted to its new position."""
     if isinstance(schema, list):
-        return [_moved(part, pointer) for part in schema]
+        return [_rebase_references(part, pointer) for part in schema]
     if not isinstance(schema, dict):
         return schema
     return {
         key: pointer + value.removeprefix("#")
         if key == "$ref" and isinstance(value, str) and value.startswith("#")
-        else _moved(value, pointer)
+        else _rebase_references(value, pointer)
         for key, value in schema.items()
     }
 
 
-def _messages(request: ModelRequest, tools: list[_Offer], form: Form, manner: Manner) -> list[dict[str, JSONValue]]:
-    """Return the conversation with one system message and no two neighbours of one role, as many templates want it."""
-    spoken = list(_spoken(request.input, manner))
-    system = [request.system_instructions or "", *(text for role, text in spoken if role == "system")]
+def _messages(
+    request: ModelRequest, tools: list[_CallableTool], form: Form, profile: ModelProfile
+) -> list[dict[str, JSONValue]]:
+    """Return the conversation with one system message, neighbours of one role merged, as many templates require."""
+    history = list(_history_lines(request.input, profile))
+    system = [request.system_instructions or "", *(text for role, text in history if role == "system")]
     if tools:
         system.append(_protocol(tools, form))
-    lines = [("system", "\n\n".join(filter(None, system))), *(line for line in spoken if line[0] != "system")]
+    lines = [("system", "\n\n".join(filter(None, system))), *(line for line in history if line[0] != "system")]
     messages: list[dict[str, JSONValue]] = []
     for role, text in lines:
         if not text:
@@ -202,7 +204,7 @@ def _messages(request: ModelRequest, tools: list[_Offer], form: Form, manner: Ma
     return messages
 
 
-def _protocol(tools: list[_Offer], form: Form) -> str:
+def _protocol(tools: list[_CallableTool], form: Form) -> str:
     lines = ["You can use these tools:"]
     for tool in tools:
         properties = json.dumps(tool.parameters.get("properties", {}), ensure_ascii=False)
@@ -213,8 +215,8 @@ def _protocol(tools: list[_Offer], form: Form) -> str:
     return "\n".join(lines)
 
 
-def _spoken(items: str | list[WireItem], manner: Manner) -> Iterator[tuple[str, str]]:
-    """Yield role and text of each item of the history."""
+def _history_lines(items: str | list[WireItem], profile: ModelProfile) -> Iterator[tuple[str, str]]:
+    """Yield the role and text of each item of the history."""
     if isinstance(items, str):
         yield "user", items
         return
@@ -226,8 +228,8 @@ def _spoken(items: str | list[WireItem], manner: Manner) -> Iterator[tuple[str, 
                 yield "system" if role == "developer" else role, _text(item.get("content"))
             case "function_call":
                 names[item.get("call_id")] = item.get("name", "")
-                if manner.calls_in_a_row:
-                    # A model that sees its own call as JSON repeats it; one that may call again needs to see it.
+                if profile.can_chain_calls:
+                    # A small model repeats a call that it sees as JSON; one that may call again needs to see it.
                     yield "assistant", _call_text(item)
             case "function_call_output":
                 name = names.get(item.get("call_id"), "")
@@ -235,7 +237,7 @@ def _spoken(items: str | list[WireItem], manner: Manner) -> Iterator[tuple[str, 
             case "reasoning":
                 continue
             case other:
-                raise UserError(f"a local model can make nothing of an item of type {other!r} in its input")
+                raise UserError(f"a local model does not support input items of type {other!r}")
 
 
 def _kind(item: WireItem) -> str:
@@ -248,7 +250,7 @@ def _call_text(item: WireItem) -> str:
 
 
 def _tool_text(output: JSONValue) -> str:
-    """Return what a tool gave as a text; an image or a file in it is named, since a local model reads text only."""
+    """Return a tool's output as text; images and files are named, since a local model reads text only."""
     if not isinstance(output, list):
         return _text(output)
     named = {
@@ -269,17 +271,17 @@ def _text(content: JSONValue) -> str:
         elif kind == "refusal":
             texts.append(part.get("refusal") or "")
         else:
-            raise UserError(f"a local model reads text only: it cannot be given {kind!r}")
+            raise UserError(f"a local model reads text only: it does not support {kind!r}")
     return "".join(texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """What a model is told where the run says nothing, and what it is not left to choose."""
+class ModelProfile:
+    """The default sampling settings of a model, and its limits."""
 
     sampling: Mapping[str, float] = field(default_factory=dict)
     """Sampling settings."""
     text_sampling: Mapping[str, float] = field(default_factory=dict)
-    """Further ones for free text; under a grammar they would do harm."""
-    calls_in_a_row: bool = True
-    """Whether it may choose another call after a tool's result; the smallest models would choose nothing else."""
+    """Additional settings for free text; under a grammar they would do harm."""
+    can_chain_calls: bool = True
+    """Whether it can make another call after a tool's result; the smallest models would never answer."""

@@ -1,4 +1,4 @@
-"""The model adapter of the embedded runtime: fetches and loads what is missing, then streams."""
+"""The model adapter of the embedded runtime: downloads and loads the model if necessary, then streams."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from agentctl.agent.ports import ModelEvent, ModelProvider, ModelRequest, WireMo
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError, ModelTimeoutError
 
-from .chat import Chat, Manner, build_chat
-from .pull import Step, pull
+from .chat import Chat, ModelProfile, build_chat
+from .pull import PullProgress, pull
 from .reply import Reply
-from .runtime import Runtime, import_check, load, loaded
-from .weights import SMOLLM2, State, Weights, known_weights, state_of, weights_folder
-from .worker import Outlet, emitted
+from .runtime import Runtime, check_import, get_loaded, load
+from .weights import SMOLLM2, Weights, WeightsState, known_weights, state_of, weights_folder
+from .worker import Emitter, stream_from_thread
 
 T = TypeVar("T")
 
-_NOTICE_EVERY = 10
+_PROGRESS_INTERVAL = 10
 """Percent of a download between two notices."""
 
 
 class LocalModel(WireModel):
-    """A GGUF model that runs in this process: known weights, fetched where they are missing, or a user's file."""
+    """A GGUF model that runs in this process: known weights, downloaded if missing, or a user's file."""
 
     def __init__(self, name: str, source: Weights | Path, environ: Mapping[str, str] | None = None) -> None:
         self._name = name
@@ -40,18 +40,18 @@ class LocalModel(WireModel):
 
     @property
     def model_name(self) -> str:
-        """The name with its prefix, as `-m` takes it."""
+        """The name with its prefix, as `-m` accepts it."""
         return f"local/{self._name}"
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
-        """Return what the runtime in this process would be handed."""
+        """Return the body that the runtime would receive."""
         return {"body": self._chat(request).body}
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        """Yield the events of one response, after notices of what had to be fetched or loaded first."""
+        """Yield the events of one response, after notices of the download and loading that precede it."""
         chat = self._chat(request)
         deadline = _Deadline.after(request.model_settings.timeout)
-        async with aclosing(self._prepared()) as steps:
+        async with aclosing(self._prepare()) as steps:
             while isinstance(step := await deadline.next(steps), Progressed):
                 yield step
         assert step is not None
@@ -66,58 +66,58 @@ class LocalModel(WireModel):
             yield event
 
     def _chat(self, request: ModelRequest) -> Chat:
-        return build_chat(request, self._source.manner if isinstance(self._source, Weights) else Manner())
+        return build_chat(request, self._source.profile if isinstance(self._source, Weights) else ModelProfile())
 
-    def _prepared(self) -> AsyncGenerator[Progressed | Runtime]:
+    def _prepare(self) -> AsyncGenerator[Progressed | Runtime]:
         """Yield notices, then the runtime."""
 
-        def prepare(outlet: Outlet[Progressed | Runtime]) -> None:
-            path = self._source if isinstance(self._source, Path) else self._present(self._source, outlet)
+        def prepare(emitter: Emitter[Progressed | Runtime]) -> None:
+            path = self._source if isinstance(self._source, Path) else self._require_weights(self._source, emitter)
             path = path.resolve()
-            if loaded(path) is None:
-                outlet.emit(Progressed(message=f"loading {self.model_name}"))
-            outlet.emit(load(path))
+            if get_loaded(path) is None:
+                emitter.emit(Progressed(message=f"loading {self.model_name}"))
+            emitter.emit(load(path))
 
-        return emitted(prepare, name=f"loading of {self.model_name}")
+        return stream_from_thread(prepare, name=f"loading of {self.model_name}")
 
-    def _present(self, weights: Weights, outlet: Outlet[Progressed | Runtime]) -> Path:
-        """Return the file of the weights, fetched where it is missing and nobody has to agree to that first."""
+    def _require_weights(self, weights: Weights, emitter: Emitter[Progressed | Runtime]) -> Path:
+        """Return the file of the weights, downloaded if it is missing and a download needs no consent."""
         folder = weights_folder(self._environ)
         path = folder / weights.file_name
         match state_of(weights, folder):
-            case State.READY:
+            case WeightsState.READY:
                 return path
-            case State.DAMAGED:
+            case WeightsState.DAMAGED:
                 raise ConfigurationError(
                     f"the weights of {self.model_name} are damaged: "
-                    f"`agentctl models pull {weights.name}` fetches them anew",
+                    f"download them again with `agentctl models pull {weights.name}`",
                     file=path,
                 )
-            case State.MISSING:
-                import_check()  # 98 MB would be fetched in vain.
-                self._fetch(weights, folder, outlet)
+            case WeightsState.MISSING:
+                check_import()  # Before a useless download of 98 MB.
+                self._fetch(weights, folder, emitter)
                 return path
 
-    def _fetch(self, weights: Weights, folder: Path, outlet: Outlet[Progressed | Runtime]) -> None:
+    def _fetch(self, weights: Weights, folder: Path, emitter: Emitter[Progressed | Runtime]) -> None:
         if self._environ.get("CI", "").lower() not in ("", "0", "false"):
             raise ConfigurationError(
-                f"the weights of {self.model_name} are not here, and under CI nothing is fetched unasked: "
+                f"the weights of {self.model_name} are missing, and in CI nothing is downloaded automatically: "
                 f"run `agentctl models pull {weights.name}` first"
             )
-        said = -_NOTICE_EVERY
+        last_percent = -_PROGRESS_INTERVAL
 
-        def report(step: Step) -> None:
-            nonlocal said
-            if step.percent == 0 or step.percent >= said + _NOTICE_EVERY:
-                said = step.percent
-                outlet.emit(Progressed(message=step.message))
+        def report(step: PullProgress) -> None:
+            nonlocal last_percent
+            if step.percent == 0 or step.percent >= last_percent + _PROGRESS_INTERVAL:
+                last_percent = step.percent
+                emitter.emit(Progressed(message=step.message))
 
-        pull(weights, folder, environ=self._environ, report=report, stopped=outlet.stopped)
+        pull(weights, folder, environ=self._environ, report=report, is_cancelled=emitter.is_cancelled)
 
 
 @dataclass(frozen=True, slots=True)
 class _Deadline:
-    """When a model call has taken too long."""
+    """The time by which a model call must end."""
 
     limit: float | None
     at: float | None
@@ -131,7 +131,7 @@ class _Deadline:
         """Return the next value, or None after the last.
 
         Raises:
-            ModelTimeoutError: it did not come in time.
+            ModelTimeoutError: the deadline passed.
         """
         try:
             async with asyncio.timeout_at(self.at):
@@ -147,7 +147,7 @@ def _new_id(prefix: str) -> str:
 
 
 class LocalProvider(ModelProvider):
-    """Finds local models; they are fetched and loaded when first asked, not when found."""
+    """Creates local models, which are downloaded and loaded on first use."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
@@ -157,7 +157,7 @@ class LocalProvider(ModelProvider):
         """Return the model of a name (`smollm2`) or of a path (`/path/to/model.gguf`, `~/model.gguf`).
 
         Raises:
-            ConfigurationError: there is no such name or file.
+            ConfigurationError: the name is unknown, or the file is missing.
         """
         name = model_name or SMOLLM2.name
         if name not in self._models:
@@ -169,7 +169,7 @@ class LocalProvider(ModelProvider):
 def _file(name: str) -> Path:
     path = Path(name).expanduser()
     if not path.exists():
-        raise ConfigurationError(f"there is no such file, which the model local/{name} names", file=path)
+        raise ConfigurationError(f"no such file, for the model local/{name}", file=path)
     if not path.is_file():
-        raise ConfigurationError(f"is not a file: the model local/{name} is named by its GGUF file", file=path)
+        raise ConfigurationError(f"not a file: the path of the model local/{name} must be a GGUF file", file=path)
     return path

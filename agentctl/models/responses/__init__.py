@@ -1,1 +1,1 @@
-"""The Responses API: one request builder, one fold, the HTTP adapter."""
+"""The Responses API: the request builder, the fold, the delta planner, and the models over HTTP and WebSocket."""

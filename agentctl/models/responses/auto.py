@@ -1,4 +1,4 @@
-"""The model that takes the WebSocket where there is one, and HTTP from then on where there is none."""
+"""The model that uses a WebSocket if one can be opened, and falls back to HTTP for good if not."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from agentctl.net.websocket import UpgradeFailed
 
 from .websocket import ResponsesWebSocketModel
 
-PATIENCE_SECONDS = 5.0
-"""How long opening a socket may take before HTTP is taken instead."""
+OPEN_TIMEOUT = 5.0
+"""Seconds to open a socket before falling back to HTTP."""
 
 
 class AutoTransportModel(ServiceModel):
-    """A model behind either transport of a Responses endpoint; each request is sent over one of them only."""
+    """A model over either transport of a Responses endpoint; each request is sent over one of them only."""
 
     traced_as = "response"
 
@@ -29,44 +29,44 @@ class AutoTransportModel(ServiceModel):
 
     @property
     def model_name(self) -> str:
-        """The name of the model as the service knows it."""
+        """The name of the model at the service."""
         return self._http.model_name
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
-        """Yield the events of one response, the terminal one last; that there is no WebSocket is said once.
+        """Yield the events of one response, the terminal one last; falling back to HTTP is announced once.
 
         Raises:
-            ServiceError: as its subclasses say, after the retries.
-            ModelBehaviorError: the stream breaks the protocol.
-            ModelTimeoutError: a try took longer than `ModelSettings.timeout`.
-            UserError: the request cannot be said in JSON, or an extra header in HTTP.
-            ConfigurationError: a proxy or a file of certificates is not usable.
+            ServiceError: the call failed after its retries; see the subclasses.
+            ModelBehaviorError: the stream violates the protocol.
+            ModelTimeoutError: an attempt took longer than `ModelSettings.timeout`.
+            UserError: the request cannot be encoded as JSON, or an extra header is not valid in HTTP.
+            ConfigurationError: the proxy or a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
         pool = self._websocket.pool
-        if pool.opens:
+        if pool.can_open:
             try:
-                async with aclosing(self._websocket.batches(request, patience=PATIENCE_SECONDS)) as batches:
+                async with aclosing(self._websocket.batches(request, open_timeout=OPEN_TIMEOUT)) as batches:
                     async for batch in batches:
                         for event in batch:
                             yield event
                 return
             except UpgradeFailed as failed:
                 logger.debug("no WebSocket: %s", failed)
-                # Another run may have found out meanwhile, and said so.
-                is_news, pool.opens = pool.opens, False
-                notice = Warned(message=f"there is no WebSocket, so this goes on over HTTP: {failed}")
-            if is_news:
+                # Another run may have fallen back, and announced it, meanwhile.
+                is_first, pool.can_open = pool.can_open, False
+                notice = Warned(message=f"no WebSocket available, falling back to HTTP: {failed}")
+            if is_first:
                 yield notice
         async with aclosing(self._http.stream(request)) as events:
             async for event in events:
                 yield event
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
-        """Return the request that `stream` would send where a WebSocket opens."""
+        """Return the request that `stream` would send over a WebSocket."""
         return self._websocket.preview(request)
 
     async def close(self) -> None:
-        """Let go of connections; the model may be used again."""
+        """Close the connections; the model can be used again."""
         await self._websocket.close()
         await self._http.close()

@@ -1,4 +1,4 @@
-"""Requests as bytes, each item of a history encoded once: a loop sends its whole history at every turn."""
+"""A request encoder that encodes each item of a history once: an agent sends its whole history at every turn."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from agentctl.models.body import encode_json
 
 from .planner import snapshot
 
-MOST_KEPT_BYTES = 16 * 1024 * 1024
-"""How much encoded history is kept, over all runs of a model; the least recently sent goes first."""
+MAX_CACHED_BYTES = 16 * 1024 * 1024
+"""The size limit of the encoded items, over all runs of a model; the least recently sent are evicted."""
 
 
 def encode_fields(
@@ -21,7 +21,7 @@ def encode_fields(
     """Return the fields of a request as a JSON object.
 
     Raises:
-        UserError: a field holds what JSON cannot say.
+        UserError: a field cannot be encoded as JSON.
     """
     encoded = [
         b'"%s":%s' % (name.encode(), (encode_input if name == "input" else encode_json)(value, name))
@@ -31,26 +31,26 @@ def encode_fields(
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _CachedItem:
     item: WireItem
-    """Held, so that no other object can get its id."""
+    """A reference, so that no other object can get its id."""
     copy: JSONValue
-    """What it was when it was encoded; strings in it are shared, so comparing costs nearly nothing."""
+    """Its value when it was encoded; strings are shared, so comparing is cheap."""
     encoded: bytes
 
 
 class RequestEncoder:
-    """Encodes request bodies, and remembers the input items it has encoded."""
+    """Encodes request bodies, and caches the encoded input items."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self._cache: OrderedDict[int, _CachedItem] = OrderedDict()
         self._bytes = 0
 
     def encode(self, body: Mapping[str, JSONValue]) -> bytes:
         """Return the body as JSON.
 
         Raises:
-            UserError: a field holds what JSON cannot say.
+            UserError: a field cannot be encoded as JSON.
         """
         return encode_fields(body, encode_input=self._items)
 
@@ -58,20 +58,20 @@ class RequestEncoder:
         if not isinstance(items, list):
             return encode_json(items, field)
         encoded = b"[%s]" % b",".join([self._item(item, place) for place, item in enumerate(items)])
-        while self._bytes > MOST_KEPT_BYTES:
-            _, oldest = self._kept.popitem(last=False)
+        while self._bytes > MAX_CACHED_BYTES:
+            _, oldest = self._cache.popitem(last=False)
             self._bytes -= len(oldest.encoded)
         return encoded
 
     def _item(self, item: JSONValue, place: int) -> bytes:
         if not isinstance(item, dict):
             return encode_json(item, f"input[{place}]")
-        kept = self._kept.get(id(item))
-        if kept is not None and kept.item is item and kept.copy == item:
-            self._kept.move_to_end(id(item))
-            return kept.encoded
+        cached = self._cache.get(id(item))
+        if cached is not None and cached.item is item and cached.copy == item:
+            self._cache.move_to_end(id(item))
+            return cached.encoded
         encoded = encode_json(item, f"input[{place}]")
-        self._bytes += len(encoded) - (len(kept.encoded) if kept is not None else 0)
-        self._kept[id(item)] = _Kept(item, snapshot(item), encoded)
-        self._kept.move_to_end(id(item))
+        self._bytes += len(encoded) - (len(cached.encoded) if cached is not None else 0)
+        self._cache[id(item)] = _CachedItem(item, snapshot(item), encoded)
+        self._cache.move_to_end(id(item))
         return encoded

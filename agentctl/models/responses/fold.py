@@ -1,4 +1,4 @@
-"""The fold over the events of one response: checks their order, raises failures, completes the terminal event; pure."""
+"""The fold of one response's events: checks their order, raises failures, completes the terminal event; pure."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from agentctl.net.unreachable import CONNECTION_LOST
 from agentctl.redaction import excerpt
 
 _FAILURES = frozenset({"error", "response.error", "response.failed", "response.cancelled"})
-_WATCHED = TERMINAL | _FAILURES | {"response.output_item.done"}
+_INSPECTED = TERMINAL | _FAILURES | {"response.output_item.done"}
 
 
 class ResponseFold:
-    """Reads the events of one response in order; those of types that nobody knows pass untouched."""
+    """Reads the events of one response in order; events of unknown types pass unchanged."""
 
     def __init__(self, service: str = "the service") -> None:
         self._service = service
         self._items: list[tuple[int, WireItem]] = []
         self.is_complete = False
-        """Whether the terminal event has been read; nothing after it counts."""
+        """Whether the terminal event has been read; everything after it is ignored."""
 
     def read(self, event: WireEvent) -> WireEvent:
-        """Return the event to hand on: itself, or the terminal one with its output filled in.
+        """Return the event to pass on: the event itself, or the terminal one with its output filled in.
 
-        A whole response, which a service sends that does not stream, is its own terminal event.
+        A complete response, from a service that does not stream, is its own terminal event.
 
         Raises:
-            ServiceError: it says that the response failed.
-            ModelBehaviorError: it is no event of the Responses API.
+            ServiceError: the event reports that the response failed.
+            ModelBehaviorError: it is not an event of the Responses API.
         """
         kind = event.get("type")
         if not isinstance(kind, str):
@@ -42,14 +42,14 @@ class ResponseFold:
                 raise event_error(event, service=self._service)
             raise ModelBehaviorError(
                 f"{self._service} sent an event without a type: {excerpt(json.dumps(event))}; the endpoint may not "
-                "speak the Responses API"
+                "support the Responses API"
             )
-        if kind not in _WATCHED:
+        if kind not in _INSPECTED:
             return event
         if kind in _FAILURES:
             raise event_error(event, service=self._service)
         if kind in TERMINAL:
-            completed = self._completed(event)
+            completed = self._complete_event(event)
             self.is_complete = True
             return completed
         item, index = event.get("item"), event.get("output_index")
@@ -58,7 +58,7 @@ class ResponseFold:
         return event
 
     def read_batch(self, received: list[WireEvent]) -> ReadBatch:
-        """Return the events to hand on of those that came together; what follows the terminal one is left out."""
+        """Return the events of a batch to pass on; events after the terminal one are dropped."""
         events: list[WireEvent] = []
         try:
             for event in received:
@@ -70,10 +70,10 @@ class ResponseFold:
         return ReadBatch(events)
 
     def end(self) -> list[WireEvent]:
-        """Return the events that were held back: none; the stream has ended.
+        """Return the buffered events at the end of the stream: none.
 
         Raises:
-            ServiceUnavailableError: it ended before the response did.
+            ServiceUnavailableError: the stream ended before the response did.
         """
         if not self.is_complete:
             raise ServiceUnavailableError(
@@ -81,7 +81,7 @@ class ResponseFold:
             )
         return []
 
-    def _completed(self, event: WireEvent) -> WireEvent:
+    def _complete_event(self, event: WireEvent) -> WireEvent:
         response: Any = event.get("response")
         if not isinstance(response, dict):
             raise ModelBehaviorError(

@@ -1,4 +1,4 @@
-"""The model that speaks the Responses API over HTTP."""
+"""The model that uses the Responses API over HTTP."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import aclosing
 
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.models.call import Pause, extra_headers, log_data, read_answer, tried
+from agentctl.models.call import RetryTiming, extra_headers, log_data, read_response, with_retries
 from agentctl.models.service_model import ServiceModel
 from agentctl.net.http import HttpCall, HttpPipe
-from agentctl.net.response_body import AnswerHead
+from agentctl.net.response_body import ResponseHead
 from agentctl.net.retry import Retries, is_replayable
 
 from .encoder import RequestEncoder
@@ -21,7 +21,7 @@ from .request import build_request
 
 
 class ResponsesHTTPModel(ServiceModel):
-    """A model behind `POST /responses`, each call a request of its own with the whole input."""
+    """A model behind `POST /responses`; each call is a request with the whole input."""
 
     traced_as = "response"
 
@@ -37,23 +37,23 @@ class ResponsesHTTPModel(ServiceModel):
         self.model = model
         self._pipe = pipe
         self._is_explicit = model_is_explicit
-        self._pause = Pause(sleep=sleep, chance=chance)
+        self._timing = RetryTiming(sleep=sleep, chance=chance)
         self._encoder = RequestEncoder()
 
     @property
     def model_name(self) -> str:
-        """The name of the model as the service knows it."""
+        """The name of the model at the service."""
         return self.model
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
-        """Yield the events of one response, the terminal one last; a wait before another try is announced first.
+        """Yield the events of one response, the terminal one last; each retry is announced before its delay.
 
         Raises:
-            ServiceError: as its subclasses say, after the retries.
-            ModelBehaviorError: the stream breaks the protocol.
-            ModelTimeoutError: a try took longer than `ModelSettings.timeout`.
-            UserError: the request cannot be said in JSON, or an extra header in HTTP.
-            ConfigurationError: a proxy or a file of certificates is not usable.
+            ServiceError: the call failed after its retries; see the subclasses.
+            ModelBehaviorError: the stream violates the protocol.
+            ModelTimeoutError: an attempt took longer than `ModelSettings.timeout`.
+            UserError: the request cannot be encoded as JSON, or an extra header is not valid in HTTP.
+            ConfigurationError: the proxy or a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
         body = self._body(request)
@@ -65,16 +65,16 @@ class ResponsesHTTPModel(ServiceModel):
             model=self.model,
         )
         log_data("request %s", call.body)
-        most = self._pipe.options.max_retries if request.may_retry else 0
-        retries = Retries(max_retries=most, is_replayable=is_replayable(body))
+        max_retries = self._pipe.options.max_retries if request.may_retry else 0
+        retries = Retries(max_retries=max_retries, is_replayable=is_replayable(body))
         timeout = request.model_settings.timeout
 
         def attempt() -> AsyncGenerator[list[WireEvent]]:
-            head = AnswerHead()
+            head = ResponseHead()
             fold = ResponseFold(self._pipe.endpoint.host)
-            return read_answer(self._pipe.events(call, head), fold, timeout, head)
+            return read_response(self._pipe.events(call, head), fold, timeout, head)
 
-        async with aclosing(tried(attempt, retries, self._pause)) as batches:
+        async with aclosing(with_retries(attempt, retries, self._timing)) as batches:
             async for batch in batches:
                 for event in batch:
                     yield event
@@ -85,7 +85,7 @@ class ResponsesHTTPModel(ServiceModel):
         return {"method": "POST", "url": url, "body": self._body(request)}
 
     async def close(self) -> None:
-        """Let go of connections; the model may be used again."""
+        """Close the connections; the model can be used again."""
         await self._pipe.aclose()
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:

@@ -1,4 +1,4 @@
-"""The delta planner: what a service has in memory on a live socket is not sent again; pure."""
+"""The delta planner: input that a service has in memory on a live socket is not sent again; pure."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _VOLATILE = frozenset(
         "max_output_tokens",
     }
 )
-"""The fields that may differ between two requests of a chain; under a budget of tokens each has a limit of its own."""
+"""The fields that may differ between two requests of a chain; with a token budget each has a limit of its own."""
 
 _NOT_SENT = ("stream", "background")
-"""What a request over HTTP may say and one over WebSocket may not."""
+"""The fields of an HTTP request that are not allowed over WebSocket."""
 
 _CONTEXT_FIELDS = ("previous_response_id", "conversation", "prompt")
-"""The fields that bring in context which is no part of the input: who uses one has the chain in their own hands."""
+"""The fields that add context outside the input: a user who sets one manages the chain themselves."""
 
-_AWAITS = frozenset(
+_EXPECTS_OUTPUT = frozenset(
     {
         "function_call",
         "custom_tool_call",
@@ -41,30 +41,30 @@ _AWAITS = frozenset(
         "mcp_approval_request",
     }
 )
-"""The output items that a next request answers."""
+"""The output items that the next request responds to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """What the service has in memory on a socket: its newest response, and all that led to it."""
+    """The state that the service has in memory on a socket: its last response, and everything before it."""
 
     response_id: str
     fields: Mapping[str, JSONValue] = field(repr=False)
     """The request without its volatile fields."""
     items: list[JSONValue] = field(repr=False)
-    """The whole input, and the output after it, as they were when they went over the wire."""
-    is_awaiting: bool
-    """Whether the response asks for something, such as the output of a tool, so that a next request is likely."""
+    """The whole input and the output after it, as they were sent and received."""
+    expects_output: bool
+    """Whether the response requests something, such as a tool's output, so that a next request is likely."""
 
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """The whole input is sent."""
+    """A plan to send the whole input."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """Only the input from `start` on is sent, after the response that the service has."""
+    """A plan to send only the input from `start` on, after the response that the service has."""
 
     response_id: str
     start: int
@@ -74,27 +74,27 @@ Plan: TypeAlias = Full | Delta
 
 
 def plan(chain: Chain | None, body: Mapping[str, JSONValue]) -> Plan:
-    """Return what of a request must be sent on a socket with this chain.
+    """Return the part of a request to send on a socket with this chain.
 
-    A delta only where the service then has exactly what the full input would give it: all other fields are equal, and
-    the input begins with the chain's items. Ids that the user gives are theirs, and never mixed with ours.
+    A delta requires that the service ends up with exactly the full input: all other fields are equal, and the input
+    starts with the chain's items. The user's own ids are never mixed with ours.
     """
-    if chain is None or not _is_plain(body) or not goes_on(chain, body) or _fields(body) != chain.fields:
+    if chain is None or not _is_plain(body) or not is_continuation(chain, body) or _fields(body) != chain.fields:
         return Full()
     return Delta(chain.response_id, len(chain.items))
 
 
-def goes_on(chain: Chain, body: Mapping[str, JSONValue]) -> bool:
-    """Return whether a request goes on from where a chain ends: as a delta, or with other fields, as another agent."""
+def is_continuation(chain: Chain, body: Mapping[str, JSONValue]) -> bool:
+    """Return whether a request continues a chain, as a delta or with other fields, such as those of another agent."""
     items, start = body.get("input"), len(chain.items)
     if not isinstance(items, list) or len(items) < start:
         return False
-    # The newest item first: it tells two runs apart that began alike.
+    # The last item first: it distinguishes two runs with the same beginning.
     return not start or (items[start - 1] == chain.items[-1] and items[:start] == chain.items)
 
 
 def frame(body: Mapping[str, JSONValue], plan: Plan) -> dict[str, JSONValue]:
-    """Return the client event that asks for a response."""
+    """Return the client event that requests a response."""
     event = {"type": "response.create", **{name: value for name, value in body.items() if name not in _NOT_SENT}}
     match plan:
         case Full():
@@ -106,9 +106,9 @@ def frame(body: Mapping[str, JSONValue], plan: Plan) -> dict[str, JSONValue]:
 def chain_after(
     body: Mapping[str, JSONValue], response: Mapping[str, JSONValue], chain: Chain | None = None
 ) -> Chain | None:
-    """Return the chain after a response that was completed, or None where nothing can follow it as a delta.
+    """Return the chain after a completed response, or None if no delta can follow it.
 
-    `chain` is the one that the request was a delta to, if it was: what it knows is not copied again.
+    `chain` is the one that the request was a delta to, if any; its items are not copied again.
     """
     items, response_id, output = body.get("input"), response.get("id"), response.get("output") or []
     if not _is_plain(body) or not isinstance(items, list) or not isinstance(response_id, str) or not response_id:
@@ -118,7 +118,7 @@ def chain_after(
         response_id=response_id,
         fields=_fields(body),
         items=[*known, *snapshot(items[len(known) :]), *snapshot(output)],
-        is_awaiting=any(isinstance(item, dict) and item.get("type") in _AWAITS for item in output),
+        expects_output=any(isinstance(item, dict) and item.get("type") in _EXPECTS_OUTPUT for item in output),
     )
 
 
@@ -134,9 +134,9 @@ _UNKNOWN = object()
 
 
 def snapshot(value: JSONValue) -> JSONValue:
-    """Return a copy of a JSON value that equals it until somebody changes it.
+    """Return a copy of a JSON value that equals it until the value changes.
 
-    What is no JSON, such as an `openai` object in a user's input, may change unseen: its copy equals nothing.
+    Anything but JSON, such as an `openai` object in a user's input, could change unnoticed: its copy equals nothing.
     """
     if isinstance(value, dict):
         return {name: snapshot(part) for name, part in value.items()}

@@ -1,4 +1,4 @@
-"""The sockets to one service: leased for a response, never for a run, and kept with what the service knows there."""
+"""The pool of sockets to a service: leased for one response, and kept with the state that the service has on each."""
 
 from __future__ import annotations
 
@@ -14,76 +14,76 @@ from agentctl.net.endpoint import Endpoint, with_key
 from agentctl.net.live_socket import LiveSocket
 from agentctl.net.websocket import Address, WebSocketPipe, address_at
 
-from .planner import Chain, Delta, Full, Plan, goes_on, plan
+from .planner import Chain, Delta, Full, Plan, is_continuation, plan
 
-MOST_SOCKETS = 64
-"""How many sockets an event loop may have open; who needs another waits, first come, first served."""
+MAX_SOCKETS = 64
+"""The limit of open sockets per event loop; further leases wait in order."""
 
 RETIREMENT_SECONDS = 55 * 60
-"""The age at which a socket takes no further request: the service ends it at 60 minutes, whatever it is at."""
+"""The age at which a socket takes no further request: the service closes it after 60 minutes in any case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a socket is wanted for."""
+class SocketRequest:
+    """A request for a socket."""
 
     body: Mapping[str, JSONValue] = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, object] | None = None
-    patience: float | None = None
-    """Seconds that opening a socket may take, where that is less than for any connection."""
+    open_timeout: float | None = None
+    """Seconds to open a socket, if less than the connect timeout."""
     is_new: bool = False
-    """Whether none that is open already will do."""
+    """Whether to open a new socket rather than reuse an open one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Idle:
+class _IdleSocket:
     socket: LiveSocket
     address: Address
-    born: float
+    opened_at: float
     chain: Chain | None
 
 
 class _Sockets:
-    """The sockets of one event loop: the idle ones, least recently used first, and those that are leased."""
+    """The sockets of one event loop: the idle ones, least recently used first, and the leased ones."""
 
     def __init__(self, limit: int) -> None:
-        self.idle: list[_Idle] = []
+        self.idle: list[_IdleSocket] = []
         self.leased: set[LiveSocket] = set()
         self._limit = limit
-        self._turns = asyncio.Semaphore(limit)
+        self._slots = asyncio.Semaphore(limit)
         self._busy = 0
 
     @property
     def is_crowded(self) -> bool:
-        """Whether opening a socket, for a turn that has begun, takes the place of an idle one."""
+        """True if opening a socket for a lease that has its slot requires closing an idle one."""
         return len(self.idle) + self._busy > self._limit
 
-    async def begin_turn(self) -> None:
-        """Wait until there may be another socket at work."""
-        await self._turns.acquire()
+    async def acquire_slot(self) -> None:
+        """Wait until another lease is allowed."""
+        await self._slots.acquire()
         self._busy += 1
 
-    def end_turn(self) -> None:
-        """Let the next one have their turn."""
+    def release_slot(self) -> None:
+        """Let the next lease proceed."""
         self._busy -= 1
-        self._turns.release()
+        self._slots.release()
 
 
 class Lease:
-    """A socket for one response; whoever holds it ends with `release` or `drop`, the first of which counts."""
+    """A socket for one response; its holder calls `release` or `drop`, and later calls have no effect."""
 
     def __init__(
-        self, sockets: _Sockets, idle: _Idle, *, plan: Plan, is_reused: bool, is_replacement: bool = False
+        self, sockets: _Sockets, idle: _IdleSocket, *, plan: Plan, is_reused: bool, is_replacement: bool = False
     ) -> None:
         self._sockets = sockets
         self._idle = idle
         self._is_over = False
         self.plan = plan
-        """What of the request must be sent."""
+        """The part of the request to send."""
         self.is_reused = is_reused
         self.is_replacement = is_replacement
-        """Whether a socket that knew more of the request was found closed, or too old."""
+        """Whether a socket with more of the request's history was found closed, or too old."""
         sockets.leased.add(idle.socket)
 
     @property
@@ -93,17 +93,17 @@ class Lease:
 
     @property
     def chain(self) -> Chain | None:
-        """What the service knew on this socket before the request."""
+        """The state that the service had on this socket before the request."""
         return self._idle.chain
 
     def release(self, chain: Chain | None) -> None:
-        """Give the socket back, its response read to the end, with what the service now knows there."""
+        """Return the socket, its response read to the end, with the state that the service now has on it."""
         if self._end():
-            # Also where it has just been closed: the next lease takes note of what is lost.
+            # Even if it was just closed: the next lease notices the loss.
             self._sockets.idle.append(replace(self._idle, chain=chain))
 
     def drop(self) -> None:
-        """Break the socket off: nothing more is wanted of it."""
+        """Abort the socket, which is not used again."""
         if self._end():
             self.socket.abort()
 
@@ -112,42 +112,42 @@ class Lease:
             return False
         self._is_over = True
         self._sockets.leased.discard(self.socket)
-        self._sockets.end_turn()
+        self._sockets.release_slot()
         return True
 
 
 class WebSocketPool:
-    """Opens, lends and closes the sockets to one endpoint, apart for every event loop."""
+    """A pool that opens, leases and closes the sockets to one endpoint, separately for each event loop."""
 
     def __init__(
-        self, pipe: WebSocketPipe, *, limit: int = MOST_SOCKETS, clock: Callable[[], float] = time.monotonic
+        self, pipe: WebSocketPipe, *, limit: int = MAX_SOCKETS, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.pipe = pipe
-        self.opens = True
-        """Whether a socket is worth trying, for who has another way and has found out that it is not."""
+        self.can_open = True
+        """Whether a socket is worth trying; a caller with another transport sets it to False after a failure."""
         self._limit = limit
         self._clock = clock
         self._loops: dict[asyncio.AbstractEventLoop, _Sockets] = {}
 
-    async def lease(self, wanted: Wanted) -> Lease:
-        """Return a socket: the idle one whose history spares most of the request, or a new one.
+    async def lease(self, request: SocketRequest) -> Lease:
+        """Return a lease of the idle socket whose history saves most of the request, or of a new one.
 
         Raises:
-            UpgradeFailed: there is no socket to be had.
-            AuthenticationError: the key was refused.
-            ConfigurationError: a proxy or a file of certificates is not usable.
+            UpgradeFailed: no socket could be opened.
+            AuthenticationError: the key was rejected.
+            ConfigurationError: the proxy or a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
         sockets = self._of_this_loop()
-        await sockets.begin_turn()
+        await sockets.acquire_slot()
         try:
-            return await with_key(self.pipe.endpoint, partial(self._lease, sockets, wanted))
+            return await with_key(self.pipe.endpoint, partial(self._lease, sockets, request))
         except BaseException:
-            sockets.end_turn()
+            sockets.release_slot()
             raise
 
     async def aclose(self) -> None:
-        """Close the sockets of the running event loop, and break off what is under way; the pool may be used again."""
+        """Close the sockets of the running event loop, aborting responses in progress; the pool can be used again."""
         sockets = self._loops.get(asyncio.get_running_loop())
         if sockets is None:
             return
@@ -156,35 +156,36 @@ class WebSocketPool:
         closing, sockets.idle = sockets.idle, []
         await asyncio.gather(*(idle.socket.close() for idle in closing))
 
-    async def _lease(self, sockets: _Sockets, wanted: Wanted, endpoint: Endpoint) -> Lease:
-        address = address_at(endpoint, wanted.headers, wanted.query)
+    async def _lease(self, sockets: _Sockets, request: SocketRequest, endpoint: Endpoint) -> Lease:
+        address = address_at(endpoint, request.headers, request.query)
         was_known = any(
-            one.address == address and isinstance(plan(one.chain, wanted.body), Delta) for one in self._bury(sockets)
+            candidate.address == address and isinstance(plan(candidate.chain, request.body), Delta)
+            for candidate in self._remove_dead(sockets)
         )
         is_crowded = sockets.is_crowded
-        if not wanted.is_new and (found := _choose(sockets.idle, address, wanted.body, is_crowded=is_crowded)):
-            idle, its_plan = found
+        if not request.is_new and (choice := _choose(sockets.idle, address, request.body, is_crowded=is_crowded)):
+            idle, send_plan = choice
             sockets.idle.remove(idle)
-            is_replacement = was_known and isinstance(its_plan, Full)
-            return Lease(sockets, idle, plan=its_plan, is_reused=True, is_replacement=is_replacement)
+            is_replacement = was_known and isinstance(send_plan, Full)
+            return Lease(sockets, idle, plan=send_plan, is_reused=True, is_replacement=is_replacement)
         if is_crowded:
             sockets.idle.pop(0).socket.abort()
-        socket = await self.pipe.open(address, patience=wanted.patience)
-        opened = _Idle(socket=socket, address=address, born=self._clock(), chain=None)
+        socket = await self.pipe.open(address, open_timeout=request.open_timeout)
+        opened = _IdleSocket(socket=socket, address=address, opened_at=self._clock(), chain=None)
         return Lease(sockets, opened, plan=Full(), is_reused=False, is_replacement=was_known)
 
     def _of_this_loop(self) -> _Sockets:
         loop = asyncio.get_running_loop()
         if loop not in self._loops:
-            # The sockets of a loop that has ended went with it.
+            # The sockets of a closed loop are gone with it.
             self._loops = {loop: kept for loop, kept in list(self._loops.items()) if not loop.is_closed()}
             self._loops[loop] = _Sockets(self._limit)
         return self._loops[loop]
 
-    def _bury(self, sockets: _Sockets) -> list[_Idle]:
-        """Take out the sockets that are closed or too old, and return them."""
+    def _remove_dead(self, sockets: _Sockets) -> list[_IdleSocket]:
+        """Remove the sockets that are closed or too old, and return them."""
         oldest = self._clock() - RETIREMENT_SECONDS
-        dead = [idle for idle in sockets.idle if idle.born <= oldest or not idle.socket.is_ready]
+        dead = [idle for idle in sockets.idle if idle.opened_at <= oldest or not idle.socket.is_ready]
         for idle in dead:
             idle.socket.abort()
             sockets.idle.remove(idle)
@@ -192,18 +193,24 @@ class WebSocketPool:
 
 
 def _choose(
-    idle: list[_Idle], address: Address, body: Mapping[str, JSONValue], *, is_crowded: bool
-) -> tuple[_Idle, Plan] | None:
-    """Return the idle socket to take and what to send on it, None where opening another is better.
+    idle: list[_IdleSocket], address: Address, body: Mapping[str, JSONValue], *, is_crowded: bool
+) -> tuple[_IdleSocket, Plan] | None:
+    """Return the idle socket to use and the plan for it, or None if opening another is better.
 
-    A history that is likely to be gone on with is left alone as long as there is room for another socket, but where
-    this request is what goes on with it.
+    A socket whose chain probably has a next request is left for it as long as there is room for another socket, unless
+    this request is the next one.
     """
-    alike = [one for one in idle if one.address == address]
-    deltas = [(one, its_plan) for one in alike if isinstance(its_plan := plan(one.chain, body), Delta)]
+    alike = [candidate for candidate in idle if candidate.address == address]
+    deltas = [
+        (candidate, send_plan) for candidate in alike if isinstance(send_plan := plan(candidate.chain, body), Delta)
+    ]
     if deltas:
         return max(deltas, key=lambda pair: pair[1].start)
-    free = [one for one in alike if one.chain is None or not one.chain.is_awaiting or goes_on(one.chain, body)]
+    free = [
+        candidate
+        for candidate in alike
+        if candidate.chain is None or not candidate.chain.expects_output or is_continuation(candidate.chain, body)
+    ]
     if not free and is_crowded:
         free = alike
     return (free[0], Full()) if free else None

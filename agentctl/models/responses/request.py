@@ -1,4 +1,4 @@
-"""The request of a model call: settings, tools and input as the JSON of `POST /responses`; pure."""
+"""The builder of the JSON for `POST /responses`; pure."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _API_CHOICES = frozenset(
         "apply_patch",
     }
 )
-"""Tools of the API that a `tool_choice` may name where the request has them in another way, by `extra_body` say."""
+"""Tools of the API that a `tool_choice` may name even if the request has them only through `extra_body`, say."""
 
 
 def build_request(request: ModelRequest, model: str, *, is_explicit: bool = True) -> dict[str, JSONValue]:
-    """Return the fields of a request, all that every transport sends alike; unset ones are left out.
+    """Return the fields of a request that all transports share; unset ones are left out.
 
-    A model that nobody named (not `is_explicit`) is left out where a prompt object may name one.
+    A default model (not `is_explicit`) is left out if a prompt object may name one.
 
     Raises:
         UserError: `extra_args` repeats a field.
@@ -113,7 +113,9 @@ def _include(request: ModelRequest) -> list[str] | None:
     if settings.top_logprobs is not None:
         include.append(_LOGPROBS)
     include += [
-        tool.included for tool in request.tools if not isinstance(tool, FunctionTool) and tool.included is not None
+        tool.response_include
+        for tool in request.tools
+        if not isinstance(tool, FunctionTool) and tool.response_include is not None
     ]
     return list(dict.fromkeys(include)) or None
 

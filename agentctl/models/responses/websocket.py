@@ -1,4 +1,4 @@
-"""The model that speaks the Responses API over WebSocket, and sends only what the service does not have yet."""
+"""The model that uses the Responses API over WebSocket, and sends only the input that the service does not have yet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agentctl.agent.usage import MeasuredResponse, TransportUsage
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import RequestRejectedError, ServiceError
 from agentctl.log import logger
-from agentctl.models.call import Pause, ReadBatch, TimeLeft, extra_headers, log_data, tried
+from agentctl.models.call import ReadBatch, RetryTiming, TimeLeft, extra_headers, log_data, with_retries
 from agentctl.models.service_model import ServiceModel
 from agentctl.net.live_socket import NotSent
 from agentctl.net.retry import Retries, is_replayable
@@ -27,7 +27,7 @@ from agentctl.net.websocket import UpgradeFailed, socket_url
 from .encoder import encode_fields
 from .fold import ResponseFold
 from .planner import Chain, Delta, Full, Plan, chain_after, frame
-from .pool import Lease, Wanted, WebSocketPool
+from .pool import Lease, SocketRequest, WebSocketPool
 from .request import build_request
 
 _ENCRYPTED_REASONING = "reasoning.encrypted_content"
@@ -35,32 +35,32 @@ _ENCRYPTED_REASONING = "reasoning.encrypted_content"
 
 @dataclass(slots=True, kw_only=True)
 class _Call:
-    """A model call on its way to a response: what it asks for, and what that took until now."""
+    """A model call in progress: its request, and its usage of the transport so far."""
 
     plain_body: dict[str, JSONValue]
-    """What the user asks for."""
+    """The user's request."""
     body: dict[str, JSONValue]
-    """What we ask for."""
+    """The request to send."""
     headers: Mapping[str, str]
     query: Mapping[str, object] | None
     timeout: float | None
-    patience: float | None
-    used: TransportUsage = field(default_factory=TransportUsage)
+    open_timeout: float | None
+    usage: TransportUsage = field(default_factory=TransportUsage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Begun:
-    """A response that has begun."""
+class _StartedResponse:
+    """A response that has started."""
 
     lease: Lease
     plan: Plan
     fold: ResponseFold
     read: ReadBatch
-    """The first of it."""
+    """Its first batch."""
 
 
 class ResponsesWebSocketModel(ServiceModel):
-    """A model behind the WebSocket of a Responses endpoint, each call a request on a socket of the pool."""
+    """A model behind the WebSocket of a Responses endpoint; each call is a request on a socket of the pool."""
 
     traced_as = "response"
 
@@ -77,23 +77,23 @@ class ResponsesWebSocketModel(ServiceModel):
         self.pool = pool
         self._is_explicit = model_is_explicit
         self._host = pool.pipe.endpoint.host
-        self._pause = Pause(sleep=sleep, chance=chance)
+        self._timing = RetryTiming(sleep=sleep, chance=chance)
         self._has_encrypted_reasoning = True
 
     @property
     def model_name(self) -> str:
-        """The name of the model as the service knows it."""
+        """The name of the model at the service."""
         return self.model
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
-        """Yield the events of one response, the terminal one last; a wait before another try is announced first.
+        """Yield the events of one response, the terminal one last; each retry is announced before its delay.
 
         Raises:
-            ServiceError: as its subclasses say, after the retries.
-            ModelBehaviorError: the stream breaks the protocol.
-            ModelTimeoutError: a try took longer than `ModelSettings.timeout`.
-            UserError: the request cannot be said in JSON, or an extra header in HTTP.
-            ConfigurationError: a proxy or a file of certificates is not usable.
+            ServiceError: the call failed after its retries; see the subclasses.
+            ModelBehaviorError: the stream violates the protocol.
+            ModelTimeoutError: an attempt took longer than `ModelSettings.timeout`.
+            UserError: the request cannot be encoded as JSON, or an extra header is not valid in HTTP.
+            ConfigurationError: the proxy or a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
         async with aclosing(self.batches(request)) as batches:
@@ -102,53 +102,55 @@ class ResponsesWebSocketModel(ServiceModel):
                     yield event
 
     async def batches(
-        self, request: ModelRequest, *, patience: float | None = None
+        self, request: ModelRequest, *, open_timeout: float | None = None
     ) -> AsyncGenerator[Sequence[ModelEvent]]:
-        """Yield what `stream` does, as many events at a time as have come.
+        """Yield the events of `stream` in batches, as they arrive.
 
-        Who has another way gives `patience`, the seconds that opening a socket may take.
+        A caller with another transport gives `open_timeout`, the seconds to open a socket.
 
         Raises:
-            UpgradeFailed: `patience` was given, and there is no socket to be had.
+            UpgradeFailed: `open_timeout` was given, and no socket could be opened.
         """
         body = self._body(request)
-        headers, query = await self._upgrade(request.model_settings)
+        headers, query = await self._upgrade_parameters(request.model_settings)
         call = _Call(
             plain_body=body,
             body=self._with_encrypted_reasoning(body),
             headers=headers,
             query=query,
             timeout=request.model_settings.timeout,
-            patience=patience,
+            open_timeout=open_timeout,
         )
-        most = self.pool.pipe.options.max_retries if request.may_retry else 0
-        retries = Retries(max_retries=most, is_replayable=is_replayable(body))
-        async with aclosing(tried(partial(self._attempt, call), retries, self._pause)) as batches:
+        max_retries = self.pool.pipe.options.max_retries if request.may_retry else 0
+        retries = Retries(max_retries=max_retries, is_replayable=is_replayable(body))
+        async with aclosing(with_retries(partial(self._attempt, call), retries, self._timing)) as batches:
             async for batch in batches:
                 yield batch
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
-        """Return the request that `stream` would send on a socket that knows nothing yet."""
+        """Return the request that `stream` would send on a new socket."""
         return {
             "url": socket_url(self.pool.pipe.endpoint, request.model_settings.extra_query),
             "body": frame(self._with_encrypted_reasoning(self._body(request)), Full()),
         }
 
     async def close(self) -> None:
-        """Close the sockets, which the models of a pool share; the model may be used again."""
+        """Close the sockets, which the models of a pool share; the model can be used again."""
         await self.pool.aclose()
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
         return build_request(request, self.model, is_explicit=self._is_explicit)
 
-    async def _upgrade(self, settings: ModelSettings) -> tuple[Mapping[str, str], Mapping[str, object] | None]:
-        """Return the headers and the query that a socket is opened with, beside the endpoint's own."""
+    async def _upgrade_parameters(
+        self, settings: ModelSettings
+    ) -> tuple[Mapping[str, str], Mapping[str, object] | None]:
+        """Return the headers and query of the upgrade, in addition to the endpoint's own."""
         return extra_headers(settings), settings.extra_query
 
     def _with_encrypted_reasoning(self, body: dict[str, JSONValue]) -> dict[str, JSONValue]:
-        """Return the body with a wish for encrypted reasoning where nothing is stored.
+        """Return the body, requesting encrypted reasoning if nothing is stored.
 
-        With it the history is whole on our side, and can be sent once the socket that knew it is gone.
+        With it the history on our side is complete, and can be sent again when its socket is lost.
         """
         include = body.get("include") or []
         if body.get("store") is not False or not self._has_encrypted_reasoning or _ENCRYPTED_REASONING in include:
@@ -156,36 +158,36 @@ class ResponsesWebSocketModel(ServiceModel):
         return {**body, "include": [*include, _ENCRYPTED_REASONING]}
 
     async def _attempt(self, call: _Call) -> AsyncGenerator[list[WireEvent]]:
-        """Send the request until its response begins, and yield the events of that, never an empty batch."""
+        """Send the request until its response starts, and yield its events, never an empty batch."""
         time_left = TimeLeft(call.timeout)
-        begun = await self._begin(call, time_left)
-        read = begun.read
+        started = await self._start_response(call, time_left)
+        read = started.read
         try:
-            while not begun.fold.is_complete:
+            while not started.fold.is_complete:
                 if read.events:
                     yield read.events
                 if read.failure is not None:
                     raise read.failure
-                read = begun.fold.read_batch(await time_left.wait(begun.lease.socket.receive()))
-            # Before the last event is out: who reads it may want a socket for a run of their own.
-            begun.lease.release(_chain_after(call, begun, read.events[-1]))
+                read = started.fold.read_batch(await time_left.wait(started.lease.socket.receive()))
+            # Before the last event is yielded: its consumer may need a socket for another run.
+            started.lease.release(_chain_after(call, started, read.events[-1]))
             log_data("response %s", read.events[-1])
-            yield [*read.events[:-1], _measured(read.events[-1], call.used)]
+            yield [*read.events[:-1], _with_transport_usage(read.events[-1], call.usage)]
         finally:
-            begun.lease.drop()
+            started.lease.drop()
 
-    async def _begin(self, call: _Call, time_left: TimeLeft) -> _Begun:
-        """Return the response once it has begun, after all that helps unnoticed."""
-        taken: set[Recovery] = set()
+    async def _start_response(self, call: _Call, time_left: TimeLeft) -> _StartedResponse:
+        """Return the response once it has started, after every transparent recovery."""
+        applied: set[Recovery] = set()
         lease = await self._lease(call, time_left, is_new=False)
         plan = lease.plan
         while True:
             try:
                 return await self._send(call, lease, plan, time_left)
             except (NotSent, ServiceError) as error:
-                asks = call.body is not call.plain_body
-                helps = recovery(error, plan, is_reused=lease.is_reused, asks_for_reasoning=asks)
-                if helps is None or helps in taken:
+                asks_for_reasoning = call.body is not call.plain_body
+                remedy = recovery(error, plan, is_reused=lease.is_reused, asks_for_reasoning=asks_for_reasoning)
+                if remedy is None or remedy in applied:
                     lease.release(None)
                     if isinstance(error, NotSent):
                         raise error.error from error
@@ -193,11 +195,11 @@ class ResponsesWebSocketModel(ServiceModel):
             except BaseException:
                 lease.drop()
                 raise
-            logger.debug("sending again: %s", helps.value)
-            taken.add(helps)
-            call.used.recovered += 1
+            logger.debug("sending again: %s", remedy.value)
+            applied.add(remedy)
+            call.usage.recovered += 1
             plan = Full()
-            match helps:
+            match remedy:
                 case Recovery.FULL_INPUT:
                     pass
                 case Recovery.NEW_SOCKET:
@@ -210,58 +212,60 @@ class ResponsesWebSocketModel(ServiceModel):
                     assert_never(never)
 
     async def _lease(self, call: _Call, time_left: TimeLeft, *, is_new: bool) -> Lease:
-        wanted = Wanted(body=call.body, headers=call.headers, query=call.query, patience=call.patience, is_new=is_new)
+        request = SocketRequest(
+            body=call.body, headers=call.headers, query=call.query, open_timeout=call.open_timeout, is_new=is_new
+        )
         try:
-            lease = await time_left.wait(self.pool.lease(wanted))
+            lease = await time_left.wait(self.pool.lease(request))
         except UpgradeFailed as failed:
-            if call.patience is not None:
+            if call.open_timeout is not None:
                 raise
-            raise _naming_auto(failed.error) from failed
+            raise _with_auto_hint(failed.error) from failed
         if lease.is_reused:
-            call.used.reused += 1
+            call.usage.reused += 1
         else:
-            call.used.opened += 1
-        call.used.recovered += lease.is_replacement
+            call.usage.opened += 1
+        call.usage.recovered += lease.is_replacement
         return lease
 
-    async def _send(self, call: _Call, lease: Lease, plan: Plan, time_left: TimeLeft) -> _Begun:
-        """Send the request once, and return the response with its first event and what was said before it."""
+    async def _send(self, call: _Call, lease: Lease, plan: Plan, time_left: TimeLeft) -> _StartedResponse:
+        """Send the request once, and return the response with its first event and the events before it."""
         request = encode_fields(frame(call.body, plan))
         log_data("request %s", request)
         await time_left.wait(lease.socket.send(request))
-        call.used.bytes_sent += len(request)
+        call.usage.bytes_sent += len(request)
         match plan:
             case Delta():
-                call.used.delta += 1
+                call.usage.delta += 1
             case Full():
-                call.used.full += 1
+                call.usage.full += 1
             case never:
                 assert_never(never)
         fold = ResponseFold(self._host)
-        said: list[WireEvent] = []
+        before: list[WireEvent] = []
         while True:
             read = fold.read_batch(await time_left.wait(lease.socket.receive()))
-            said += read.events
+            before += read.events
             if any(event["type"].startswith("response.") for event in read.events):
-                return _Begun(lease=lease, plan=plan, fold=fold, read=ReadBatch(said, read.failure))
+                return _StartedResponse(lease=lease, plan=plan, fold=fold, read=ReadBatch(before, read.failure))
             if read.failure is not None:
                 raise read.failure
 
 
-def _chain_after(call: _Call, begun: _Begun, last: WireEvent) -> Chain | None:
+def _chain_after(call: _Call, started: _StartedResponse, last: WireEvent) -> Chain | None:
     if last["type"] != "response.completed":
         return None
-    return chain_after(call.body, last["response"], begun.lease.chain if isinstance(begun.plan, Delta) else None)
+    return chain_after(call.body, last["response"], started.lease.chain if isinstance(started.plan, Delta) else None)
 
 
-def _measured(last: WireEvent, used: TransportUsage) -> WireEvent:
-    return {**last, "response": MeasuredResponse(last["response"], transport=used)}
+def _with_transport_usage(last: WireEvent, usage: TransportUsage) -> WireEvent:
+    return {**last, "response": MeasuredResponse(last["response"], transport=usage)}
 
 
-def _naming_auto(error: ServiceError) -> ServiceError:
-    """Return the error of an upgrade that failed, naming the transport that would have gone on."""
+def _with_auto_hint(error: ServiceError) -> ServiceError:
+    """Return the error of a failed upgrade, with a hint at the transport that falls back."""
     return type(error)(
-        f"{error.message}; the transport `auto` goes on over HTTP where there is no WebSocket",
+        f"{error.message}; the transport `auto` falls back to HTTP if there is no WebSocket",
         status=error.status,
         code=error.code,
         request_id=error.request_id,
@@ -270,20 +274,20 @@ def _naming_auto(error: ServiceError) -> ServiceError:
 
 
 class Recovery(Enum):
-    """A way to send a request again that cannot do it twice; each is taken once."""
+    """A safe way to send a request again, used at most once per call."""
 
-    FULL_INPUT = "the whole input on the same socket, whose service does not know what the request was to follow"
-    NEW_SOCKET = "the whole input on a new socket, since the service has ended this one or is about to"
-    PLAIN_REASONING = "without encrypted reasoning, which this model does not have"
+    FULL_INPUT = "the whole input on the same socket, since the service does not have the previous response"
+    NEW_SOCKET = "the whole input on a new socket, since the service has closed this one or is about to"
+    PLAIN_REASONING = "without encrypted reasoning, which this model does not support"
 
 
 def recovery(
     error: ServiceError | NotSent, plan: Plan, *, is_reused: bool, asks_for_reasoning: bool
 ) -> Recovery | None:
-    """Return what helps against `error`, None where nothing does that the user need not know of.
+    """Return the recovery from `error`, or None if the user must see it.
 
-    `is_reused` is whether the socket had been at hand; `asks_for_reasoning`, whether we ask for encrypted reasoning
-    though the user does not.
+    `is_reused` is whether the socket was reused; `asks_for_reasoning`, whether we request encrypted reasoning that the
+    user did not ask for.
     """
     if isinstance(error, NotSent):
         return Recovery.NEW_SOCKET if is_reused else None

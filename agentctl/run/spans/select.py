@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentctl.tracing.process import is_tracing_heard
+from agentctl.tracing.process import is_tracing_active
 
 from .spans import NullSpans
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def spans_for(config: RunConfig) -> Spans:
     """Return the spans of a run with this configuration."""
-    if config.tracing_disabled or not is_tracing_heard((config.tracing or {}).get("api_key")):
+    if config.tracing_disabled or not is_tracing_active((config.tracing or {}).get("api_key")):
         return NullSpans()
     # 5 ms that a run without tracing does not pay.
     from .recorded import RecordedSpans

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.items.run_items import RunItem, ToolApprovalItem, ToolCallOutputItem, run_item
-from agentctl.agent.tools.errors import words_of_run
+from agentctl.agent.tools.errors import format_failure
 from agentctl.agent.tools.tool import FunctionToolResult
 from agentctl.agent.wire import WireItem
 from agentctl.errors import AgentsException, ModelBehaviorError, UserError
@@ -225,7 +225,7 @@ def _rejected_result(call: FunctionCall, message: str, run: ActiveRun, *, failed
 
 
 async def _rejection_text(call: FunctionCall | LocalCall, run: ActiveRun) -> str:
-    return await words_of_run(
+    return await format_failure(
         run.config,
         kind="approval_rejected",
         tool_type=_kind(call),

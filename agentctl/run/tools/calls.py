@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.items.run_items import HandoffCallItem, MCPApprovalRequestItem, ToolCallItem, ToolCallOutputItem
-from agentctl.agent.tools.errors import words_of_run
+from agentctl.agent.tools.errors import format_failure
 from agentctl.agent.tools.tool import FunctionTool
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ ToolCall: TypeAlias = "FunctionCall | UnknownCall | LocalCall | HostedCall"
 
 async def answer_unknown(call: UnknownCall, run: ActiveRun) -> ToolCallOutputItem:
     """Return the output of a call of an unknown tool: an error for the model."""
-    message = await words_of_run(
+    message = await format_failure(
         run.config,
         kind="tool_not_found",
         tool_type="function",

@@ -8,7 +8,7 @@ import time
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from agentctl.models.responses.pool import MOST_SOCKETS
+from agentctl.models.responses.pool import MAX_SOCKETS
 
 URL = os.environ["OPENAI_BASE_URL"].replace("http", "ws", 1) + "/responses"
 HEADERS = {"Authorization": f"Bearer {os.environ['OPENAI_API_KEY']}"}
@@ -43,7 +43,7 @@ async def answer(requests: int, sockets: int) -> int:
 async def main(requests: int) -> None:
     await answer(1, 1)
     start = time.perf_counter()
-    characters = await answer(requests, MOST_SOCKETS)
+    characters = await answer(requests, MAX_SOCKETS)
     seconds = time.perf_counter() - start
     print(json.dumps({"characters": characters, "seconds": seconds}))
 

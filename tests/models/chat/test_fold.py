@@ -365,13 +365,13 @@ def test_what_came_before_an_error_comes_out_first() -> None:
 
 
 def test_a_finish_by_error_is_an_error() -> None:
-    with pytest.raises(ServiceUnavailableError, match="in the middle"):
+    with pytest.raises(ServiceUnavailableError, match="during the completion"):
         fold_of().read(chunk(finish="error"))
 
 
 @pytest.mark.parametrize("chunks", [[], [chunk({"content": "a"})], [chunk(), {"choices": [], "usage": USAGE}]])
 def test_a_stream_without_a_finish_is_cut(chunks: list[Wire]) -> None:
-    with pytest.raises(ServiceUnavailableError, match="before the completion was whole"):
+    with pytest.raises(ServiceUnavailableError, match="before the completion was finished"):
         events_of(*chunks)
 
 

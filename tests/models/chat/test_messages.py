@@ -14,8 +14,8 @@ SENT_2 = {"id": "call_2", "type": "function", "function": {"name": "wait", "argu
 REASONING = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}]}
 
 
-def messages(*items: Any, instructions: str | None = None, replays: bool = False) -> list[dict[str, Any]]:
-    return build_messages(instructions, list(items), replays=lambda item: replays)
+def messages(*items: Any, instructions: str | None = None, should_replay: bool = False) -> list[dict[str, Any]]:
+    return build_messages(instructions, list(items), should_replay=lambda item: should_replay)
 
 
 def said(text: str) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def said(text: str) -> dict[str, Any]:
 
 
 def test_instructions_are_the_system_message_and_a_text_is_the_users() -> None:
-    assert build_messages("Be brief.", "hi", replays=lambda item: False) == [
+    assert build_messages("Be brief.", "hi", should_replay=lambda item: False) == [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "hi"},
     ]
@@ -103,7 +103,7 @@ def test_reasoning_stays_here() -> None:
 
 def test_reasoning_goes_along_with_what_followed_it_where_it_is_asked_for() -> None:
     content = {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Well."}]}
-    assert messages(REASONING, CALL_1, OUTPUT_1, content, said("Yes."), replays=True) == [
+    assert messages(REASONING, CALL_1, OUTPUT_1, content, said("Yes."), should_replay=True) == [
         {"role": "assistant", "content": None, "reasoning_content": "Hm.", "tool_calls": [SENT_1]},
         {"role": "tool", "tool_call_id": "call_1", "content": "blue"},
         {"role": "assistant", "content": "Yes.", "reasoning_content": "Well."},
@@ -111,7 +111,7 @@ def test_reasoning_goes_along_with_what_followed_it_where_it_is_asked_for() -> N
 
 
 def test_reasoning_that_nothing_followed_is_dropped_with_the_users_next_word() -> None:
-    assert messages(REASONING, {"role": "user", "content": "hi"}, said("Yes."), replays=True)[1:] == [
+    assert messages(REASONING, {"role": "user", "content": "hi"}, said("Yes."), should_replay=True)[1:] == [
         {"role": "assistant", "content": "Yes."}
     ]
 

@@ -69,7 +69,7 @@ def types(events: list[Any]) -> list[str]:
 
 
 def items(response: Wire) -> list[Wire]:
-    """Return what an output says, without the names that each service gives."""
+    """Return the content of an output, without the ids that each service assigns."""
     said = [{name: value for name, value in item.items() if name != "id"} for item in response["output"]]
     return [
         {**item, "status": item.get("status", "completed"), "encrypted_content": None}
@@ -251,7 +251,7 @@ def test_extra_headers_and_query_are_sent(service: Service) -> None:
 
 
 def test_what_json_cannot_say_is_an_error(service: Service) -> None:
-    with pytest.raises(UserError, match="is not JSON"):
+    with pytest.raises(UserError, match="cannot be encoded as JSON"):
         stream(chat_at(service), ModelRequest(input="hi", model_settings=ModelSettings(metadata={"a": object()})))  # type: ignore[dict-item]
 
 

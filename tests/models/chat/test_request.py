@@ -9,7 +9,7 @@ from agentctl.agent.output import AgentOutputSchema
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.tools.tool import FunctionTool
 from agentctl.errors import UserError
-from agentctl.models.chat.request import build_request, is_openai_service, unsupported
+from agentctl.models.chat.request import build_request, is_openai_service, unsupported_features
 
 
 async def _never(context: Any, arguments: str) -> str:
@@ -186,8 +186,8 @@ def test_a_setting_given_twice_is_an_error_that_names_it() -> None:
     ],
 )
 def test_what_chat_completions_has_no_field_for_is_named(fields: dict[str, Any], named: str) -> None:
-    assert unsupported(ModelRequest(**{"input": "hi", **fields})) == [named]
+    assert unsupported_features(ModelRequest(**{"input": "hi", **fields})) == [named]
 
 
 def test_a_plain_request_is_supported_whole() -> None:
-    assert unsupported(ModelRequest(input="hi", model_settings=ModelSettings(truncation="disabled"))) == []
+    assert unsupported_features(ModelRequest(input="hi", model_settings=ModelSettings(truncation="disabled"))) == []

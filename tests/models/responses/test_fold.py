@@ -53,7 +53,7 @@ def test_an_event_that_nobody_knows_passes_untouched() -> None:
 @pytest.mark.parametrize("kind", ["error", "response.error", "response.failed", "response.cancelled"])
 def test_a_failure_is_raised(kind: str) -> None:
     error = {"code": "invalid_prompt", "message": "No."}
-    with pytest.raises(RequestRejectedError, match=r"api\.example refused the request"):
+    with pytest.raises(RequestRejectedError, match=r"api\.example rejected the request"):
         ResponseFold("api.example").read({"type": kind, "error": error, "response": {"error": error}})
 
 
@@ -81,7 +81,7 @@ def test_a_whole_response_that_failed_is_raised() -> None:
 
 @pytest.mark.parametrize("event", [{}, {"type": 3}, {"object": "chat.completion.chunk", "choices": []}])
 def test_what_has_no_type_is_no_event(event: dict[str, Any]) -> None:
-    with pytest.raises(ModelBehaviorError, match="may not speak the Responses API"):
+    with pytest.raises(ModelBehaviorError, match="may not support the Responses API"):
         ResponseFold().read(event)
 
 

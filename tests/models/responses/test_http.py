@@ -28,7 +28,7 @@ from tests.service.client import Service
 
 
 class Waits:
-    """Stands in for the clock: remembers what was waited, and does not wait."""
+    """A fake clock that records delays without waiting."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []

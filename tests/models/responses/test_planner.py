@@ -104,7 +104,7 @@ def test_an_item_that_is_no_json_may_have_changed_unseen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "is_awaiting"),
+    ("output", "expects_output"),
     [
         ([CALL], True),
         ([{"type": "mcp_approval_request", "id": "a"}], True),
@@ -112,8 +112,8 @@ def test_an_item_that_is_no_json_may_have_changed_unseen() -> None:
         ([], False),
     ],
 )
-def test_a_response_that_calls_a_tool_of_ours_awaits_its_output(output: list[Any], is_awaiting: bool) -> None:
-    assert chain_of(body(USER), {"id": "resp_1", "output": output}).is_awaiting is is_awaiting
+def test_a_response_that_calls_a_tool_of_ours_awaits_its_output(output: list[Any], expects_output: bool) -> None:
+    assert chain_of(body(USER), {"id": "resp_1", "output": output}).expects_output is expects_output
 
 
 _items = st.builds(

@@ -6,7 +6,7 @@ import pytest
 
 from agentctl.errors import AuthenticationError
 from agentctl.models.responses.planner import Chain, Delta, Full, chain_after
-from agentctl.models.responses.pool import RETIREMENT_SECONDS, Lease, Wanted, WebSocketPool
+from agentctl.models.responses.pool import RETIREMENT_SECONDS, Lease, SocketRequest, WebSocketPool
 from agentctl.net.endpoint import Endpoint
 from agentctl.net.options import HttpOptions
 from agentctl.net.websocket import UpgradeFailed, WebSocketPipe
@@ -37,8 +37,8 @@ def chain(*items: Any) -> Chain:
     return made
 
 
-def wanted(*items: Any, headers: dict[str, str] | None = None, is_new: bool = False) -> Wanted:
-    return Wanted(body=body(*(items or (USER,))), headers=headers or {}, is_new=is_new)
+def wanted(*items: Any, headers: dict[str, str] | None = None, is_new: bool = False) -> SocketRequest:
+    return SocketRequest(body=body(*(items or (USER,))), headers=headers or {}, is_new=is_new)
 
 
 def run(
@@ -104,7 +104,7 @@ def test_another_agent_that_goes_on_with_a_history_takes_its_socket(service: Ser
         desk, other = await leases(pool, 2)
         desk.release(chain(USER, CALL))
         other.release(chain(USER, {**CALL, "call_id": "c2"}))
-        taken_over = Wanted(body=body(USER, CALL, OUTPUT) | {"instructions": "Refund."})
+        taken_over = SocketRequest(body=body(USER, CALL, OUTPUT) | {"instructions": "Refund."})
         lease = await pool.lease(taken_over)
         assert (lease.socket is desk.socket, lease.plan, lease.is_replacement) == (True, Full(), False)
         assert not (await pool.lease(taken_over)).is_reused

@@ -34,7 +34,7 @@ USER = {"role": "user", "content": "hi"}
 
 
 class Waits:
-    """Stands in for the clock: remembers what was waited, and does not wait."""
+    """A fake clock that records delays without waiting."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -83,7 +83,7 @@ def stream(model: ResponsesWebSocketModel, *asked: ModelRequest) -> list[Any]:
 
 
 def failing(service: Service, *script: steps.Step, asked: ModelRequest | None = None, **options: Any) -> Any:
-    """Return the events before a call failed, and how it failed."""
+    """Return the events before a call failed, and its error."""
     service.script(*script)
     seen: list[Any] = []
     with pytest.raises(AgentsException) as caught:
@@ -107,7 +107,7 @@ def output(events: list[Any]) -> list[Any]:
 
 
 async def two_turns(model: ResponsesWebSocketModel, **settings: Any) -> tuple[list[Any], list[Any]]:
-    """Make two calls, of which the second goes on from the first."""
+    """Make two calls, the second of which continues the first."""
     first = await call(model, request([USER], **settings))
     return first, await call(model, request([USER, *output(first), USER], **settings))
 
@@ -602,7 +602,7 @@ def test_closing_breaks_off_what_is_under_way(service: Service) -> None:
         response = asyncio.create_task(call(model))
         await asyncio.to_thread(service.wait_for_requests, 1)
         await model.close()
-        with pytest.raises(ServiceUnavailableError, match="closed on this side"):
+        with pytest.raises(ServiceUnavailableError, match="closed by this program"):
             await response
 
     asyncio.run(scenario())

@@ -125,10 +125,10 @@ def test_what_is_set_is_sent_be_it_a_dict_or_an_object() -> None:
 
 
 def test_results_are_included_where_they_are_wanted() -> None:
-    assert FileSearchTool(["v"], include_search_results=True).included == "file_search_call.results"
-    assert WebSearchTool(search_content_types=["image"]).included == "web_search_call.results"
-    assert WebSearchTool(search_content_types=["text"]).included is None
-    assert [tool.included for tool in EVERY] == [None] * len(EVERY)
+    assert FileSearchTool(["v"], include_search_results=True).response_include == "file_search_call.results"
+    assert WebSearchTool(search_content_types=["image"]).response_include == "web_search_call.results"
+    assert WebSearchTool(search_content_types=["text"]).response_include is None
+    assert [tool.response_include for tool in EVERY] == [None] * len(EVERY)
 
 
 def test_a_shell_has_an_executor_here_or_an_environment_of_the_service() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentctl.agent.mcp.tools import LONGEST, prefixed_names
+from agentctl.agent.mcp.tools import MAX_NAME_LENGTH, prefixed_names
 
 
 def test_names_tell_the_server() -> None:
@@ -18,7 +18,7 @@ def test_a_name_that_is_too_long_or_taken_ends_with_a_digest_of_its_own() -> Non
     long, taken, one, two = prefixed_names(
         [("s", "t" * 100), ("s", "taken"), ("a b", "t"), ("a/b", "t")], {"mcp_s__taken"}
     )
-    assert len(long) == LONGEST
+    assert len(long) == MAX_NAME_LENGTH
     assert taken.startswith("mcp_s__taken_")
     assert one.startswith("mcp_a_b__t_")
     assert one != two
@@ -32,4 +32,4 @@ NAMES = st.text(alphabet="ab-_ ä", max_size=3)
 def test_no_two_names_are_the_same(tools: list[tuple[str, str]], reserved: set[str]) -> None:
     names = prefixed_names(tools, reserved)
     assert len({*names, *reserved}) == len(names) + len(reserved)
-    assert all(name.isascii() and len(name) <= LONGEST for name in names)
+    assert all(name.isascii() and len(name) <= MAX_NAME_LENGTH for name in names)

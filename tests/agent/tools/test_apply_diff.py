@@ -64,9 +64,9 @@ def test_line_ends_and_the_end_of_the_file_stay() -> None:
     [
         ("@@\n-q\n+C", "hunk 1 does not match.*after line 0.*:\nq"),
         ("@@\n-c\n+C\n@@\n-a\n+A", "hunk 2 does not match.*after line 3.*:\na"),
-        ("@@ nowhere\n+C", "hunk 1 does not match: the file has no line 'nowhere'"),
-        ("garbage", "line 1 of the diff begins with none of.*'garbage'"),
-        ("*** Begin Patch\n@@\n-c", "line 1 of the diff begins with none of"),
+        ("@@ nowhere\n+C", "hunk 1 does not match: no line 'nowhere' in the file"),
+        ("garbage", "line 1 of the diff must start with .*'garbage'"),
+        ("*** Begin Patch\n@@\n-c", "line 1 of the diff must start with"),
     ],
 )
 def test_what_does_not_match_is_named(diff: str, said: str) -> None:
@@ -89,7 +89,7 @@ def test_a_new_file_is_its_lines_after_a_plus() -> None:
     assert apply_diff("", "+a\n+\n++b\n", "create") == "a\n\n+b"
     assert apply_diff("", "+a\n+", "create") == "a\n"
     assert apply_diff("", "", "create") == ""
-    with pytest.raises(ValueError, match="line 2 of the diff of a new file does not begin with '\\+': 'b'"):
+    with pytest.raises(ValueError, match="line 2 of the new file's diff does not start with '\\+': 'b'"):
         apply_diff("", "+a\nb", "create")
 
 

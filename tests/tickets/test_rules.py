@@ -6,8 +6,6 @@ import pytest
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.items.run_items import ToolApprovalItem
-from agentctl.cli.approvals.question import parse_answer
-from agentctl.tickets.approver import Decision
 from agentctl.tickets.rules import Rules
 
 AGENT: Agent[Any] = Agent(name="coder")
@@ -95,22 +93,3 @@ def test_deny_goes_before_allow_and_one_command_is_enough() -> None:
     assert verdict(shell("ls; rm -rf /"), allow="shell", deny="shell:*rm *") is False
     assert verdict(function("read", "{}"), allow="*", deny="read") is False
     assert verdict(function("read", "{}"), deny="write") is None
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("y\n", Decision(approved=True)),
-        ("Yes\n", Decision(approved=True)),
-        ("a\n", Decision(approved=True, always=True)),
-        ("n\n", Decision(approved=False)),
-        ("no: not now\n", Decision(approved=False, message="not now")),
-        ("n  too loud \n", Decision(approved=False, message="too loud")),
-        ("\n", None),
-        ("yes but no\n", None),
-        ("always not\n", None),
-        ("nope\n", None),
-    ],
-)
-def test_an_answer_is_yes_no_always_or_no_with_a_message(line: str, expected: Decision | None) -> None:
-    assert parse_answer(line) == expected

@@ -147,7 +147,7 @@ def test_the_context_is_the_first_parameter_or_none() -> None:
 
 
 def test_what_strict_mode_cannot_say_is_said_at_once() -> None:
-    with pytest.raises(UserError, match=r"tool 'free'.*free keys.*strict_mode=False"):
+    with pytest.raises(UserError, match=r"tool 'free'.*arbitrary keys.*strict_mode=False"):
 
         @function_tool
         def free(table: dict[str, int]) -> str:
@@ -204,5 +204,5 @@ def test_a_tool_that_exits_ends_nothing_but_itself() -> None:
     async def leave_later() -> None:
         raise SystemExit("enough")
 
-    assert invoke(leave, "{}") == "Error: RuntimeError: the tool ended with exit(3)"
-    assert invoke(leave_later, "{}") == "Error: RuntimeError: the tool ended with exit(enough)"
+    assert invoke(leave, "{}") == "Error: RuntimeError: the tool called exit(3)"
+    assert invoke(leave_later, "{}") == "Error: RuntimeError: the tool called exit(enough)"

@@ -14,7 +14,7 @@ AGENT: Agent[Any] = Agent(name="a")
 
 @pytest.mark.parametrize("output", [["text"], [None], [3], {"a": 1}, "text"])
 def test_an_output_that_is_no_list_of_items_breaks_the_protocol(output: Any) -> None:
-    with pytest.raises(ModelBehaviorError, match="no list of items"):
+    with pytest.raises(ModelBehaviorError, match="not a list of items"):
         ModelResponse.from_wire({"output": output})
 
 
@@ -26,7 +26,7 @@ def test_usage_that_is_no_number_counts_as_nothing(usage: Any) -> None:
 @pytest.mark.parametrize("details", [None, "x", ["max_output_tokens"], {"reason": {}}])
 def test_a_response_without_a_reason_is_incomplete_all_the_same(details: Any) -> None:
     response = ModelResponse.from_wire({"status": "incomplete", "incomplete_details": details, "id": 5})
-    assert (response.incomplete, response.response_id) == ("for no reason given", None)
+    assert (response.incomplete, response.response_id) == ("unknown reason", None)
 
 
 @pytest.mark.parametrize("content", [None, "text", [None], ["text"], [{"type": "output_text", "text": 5}]])

@@ -44,18 +44,18 @@ def test_the_fields_of_a_tool_stand_in_the_order_of_the_agents_sdk() -> None:
 
 @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
 def test_a_timeout_is_a_finite_time(seconds: float) -> None:
-    with pytest.raises(ValueError, match="'look': the timeout is a finite number of seconds above 0"):
+    with pytest.raises(ValueError, match="'look': the timeout must be a finite number of seconds above 0"):
         FunctionTool("look", "", {}, never, timeout_seconds=seconds)
 
 
 @pytest.mark.parametrize("seconds", ["1", True])
 def test_a_timeout_is_a_number(seconds: Any) -> None:
-    with pytest.raises(TypeError, match="'look': the timeout is a number of seconds"):
+    with pytest.raises(TypeError, match="'look': the timeout must be a number of seconds"):
         FunctionTool("look", "", {}, never, timeout_seconds=seconds)
 
 
 def test_what_follows_a_timeout_is_one_of_two_things() -> None:
-    with pytest.raises(ValueError, match="timeout_behavior is error_as_result or raise_exception, not 'shrug'"):
+    with pytest.raises(ValueError, match="timeout_behavior must be error_as_result or raise_exception, not 'shrug'"):
         FunctionTool("look", "", {}, never, timeout_behavior="shrug")  # type: ignore[arg-type]
 
 
@@ -146,7 +146,7 @@ def test_a_tool_guardrail_can_be_asked_without_a_run() -> None:
     context = ToolContext.from_agent_context(RunContextWrapper(None), "c1", CALL)
     said = asyncio.run(careful.run(ToolInputGuardrailData(context, None)))  # type: ignore[arg-type]
     assert (said.output_info, said.behavior) == ("look", {"type": "allow"})
-    with pytest.raises(UserError, match="is a str, which nobody can call"):
+    with pytest.raises(UserError, match="must be a function, not str"):
         asyncio.run(
             ToolInputGuardrail("x", name="odd").run(ToolInputGuardrailData(context, None))  # type: ignore[arg-type]
         )
@@ -160,6 +160,6 @@ def test_a_schema_written_by_hand_is_made_strict_unless_told_otherwise() -> None
     assert dataclasses.replace(strict).params_json_schema == strict.params_json_schema
     assert FunctionTool("look", "", schema, never, strict_json_schema=False).params_json_schema is schema
     with pytest.raises(
-        UserError, match=r"tool 'look': the whole is an object with free keys.*strict_json_schema=False"
+        UserError, match=r"tool 'look': the schema is an object with arbitrary keys.*strict_json_schema=False"
     ):
         FunctionTool("look", "", {"type": "object", "additionalProperties": True}, never)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agentctl.render.terminal_info import ColorChoice, terminal_facts, wants_color
+from agentctl.render.terminal_info import ColorChoice, detect_terminal, wants_color
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_colour_follows_option_then_environment_then_stream(
 
 def test_each_stream_is_asked_for_itself(terminal: int) -> None:
     read, write = os.pipe()
-    facts = terminal_facts("auto", {"TERM": "xterm"}, stdout=write, stderr=terminal)
+    facts = detect_terminal("auto", {"TERM": "xterm"}, stdout=write, stderr=terminal)
     assert (facts.stdout_is_terminal, facts.stderr_is_terminal) == (False, True)
     assert (facts.color_stdout, facts.color_stderr) == (False, True)
     assert facts.live
@@ -60,11 +60,11 @@ def test_each_stream_is_asked_for_itself(terminal: int) -> None:
 
 
 def test_a_dumb_terminal_has_no_live_line(terminal: int) -> None:
-    assert not terminal_facts("always", {"TERM": "dumb"}, stdout=terminal, stderr=terminal).live
+    assert not detect_terminal("always", {"TERM": "dumb"}, stdout=terminal, stderr=terminal).live
 
 
 def test_the_width_is_asked_again_each_time(terminal: int) -> None:
-    width = terminal_facts("auto", {}, stdout=terminal, stderr=terminal).width
+    width = detect_terminal("auto", {}, stdout=terminal, stderr=terminal).width
     resize(terminal, 40)
     assert width() == 40
     resize(terminal, 132)
@@ -74,9 +74,9 @@ def test_the_width_is_asked_again_each_time(terminal: int) -> None:
 @pytest.mark.parametrize(("columns", "wanted"), [("50", 50), ("0", 80), ("wide", 80), ("3", 20), ("²", 80)])
 def test_columns_of_the_environment_come_first(terminal: int, columns: str, wanted: int) -> None:
     resize(terminal, 0)
-    assert terminal_facts("auto", {"COLUMNS": columns}, stdout=terminal, stderr=terminal).width() == wanted
+    assert detect_terminal("auto", {"COLUMNS": columns}, stdout=terminal, stderr=terminal).width() == wanted
 
 
 def test_streams_that_are_closed_are_no_terminals() -> None:
-    facts = terminal_facts("auto", {}, stdout=999, stderr=999)
+    facts = detect_terminal("auto", {}, stdout=999, stderr=999)
     assert (facts.stdout_is_terminal, facts.stderr_is_terminal, facts.width()) == (False, False, 80)

@@ -344,14 +344,14 @@ def with_a_late_context(a: int, ctx: RunContextWrapper[Any]) -> None: ...
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (with_free_keywords, r"takes any keyword \(\*\*rest\).*strict_mode=False"),
-        (with_nothing_said, "b may be anything.*give it a type"),
-        (with_a_bare_list, r"a\[\] may be anything"),
-        (with_free_keys_inside, r"a\[\] is an object with free keys"),
+        (with_free_keywords, r"takes arbitrary keyword arguments \(\*\*rest\).*strict_mode=False"),
+        (with_nothing_said, "b accepts anything.*give it a type"),
+        (with_a_bare_list, r"a\[\] accepts anything"),
+        (with_free_keys_inside, r"a\[\] is an object with arbitrary keys"),
         (with_an_opaque_type, "parameter 'b' has no JSON schema"),
         (with_an_unknown_name, "'Nowhere' is not defined.*TYPE_CHECKING"),
         (with_a_late_context, "'ctx' must be the first"),
-        (Tools.bound, r"method without its object.*thing\.bound"),
+        (Tools.bound, r"unbound method.*instance\.bound"),
         (lambda a: a, "lambda has no name.*name_override"),
     ],
 )
