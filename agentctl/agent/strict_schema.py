@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from agentctl.errors import UserError
 
@@ -11,6 +12,9 @@ _FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostnam
 """String formats that the service supports; it rejects schemas with any other."""
 
 _SCHEMAS_BY_NAME = ("properties", "$defs", "definitions")
+
+_MOST_NODES = 25_000
+"""Far above the parts of a schema within the service's limits."""
 
 _CONDITIONS = ("not", "if", "then", "else", "dependentRequired", "dependentSchemas", "unevaluatedProperties")
 
@@ -22,11 +26,17 @@ def ensure_strict_json_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         UserError: strict mode cannot express the schema, or it exceeds the service's limits.
+        TypeError: it is no dict.
     """
+    if not isinstance(schema, dict):
+        raise TypeError(f"a JSON schema must be a dict, not {type(schema).__name__}")
     if not schema:
         return {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
-    strict = _Conversion(schema).of(schema, "")
-    check_limits(strict)
+    try:
+        strict = _Conversion(schema).of(schema, "")
+        check_limits(strict)
+    except RecursionError as error:
+        raise UserError("the schema is nested too deeply: make it flatter, or turn strict mode off") from error
     return strict
 
 
@@ -35,10 +45,17 @@ class _Conversion:
 
     def __init__(self, root: dict[str, Any]) -> None:
         self._root = root
-        self._expanding: tuple[str, ...] = ()
+        self._expanding: tuple[str, ...] = ("#",)
         """References that are being inlined at the current place."""
+        self._nodes = 0
 
     def of(self, node: Any, place: str) -> dict[str, Any]:
+        self._nodes += 1
+        if self._nodes > _MOST_NODES:  # References that are inlined multiply.
+            raise UserError(
+                f"the schema has more than {_MOST_NODES} parts once its references are inlined: describe a reference "
+                "at its definition, or turn strict mode off"
+            )
         if node is False or not isinstance(node, dict) or not (node.keys() - {"title", "description", "default"}):
             raise _inexpressible(place, "accepts anything (Any, object, or no annotation)", "give it a type")
         if "$ref" in node and len(node) > 1:
@@ -46,13 +63,13 @@ class _Conversion:
         _reject_conditions(node, place)
         strict = {key: self._part(key, value, place) for key, value in node.items() if _is_kept(key, value)}
         if "oneOf" in strict:
-            strict["anyOf"] = strict.pop("oneOf")
+            strict["anyOf"] = [*strict.get("anyOf", ()), *strict.pop("oneOf")]
         if isinstance(parts := strict.pop("allOf", None), list):
             strict |= parts[0]
         kind = strict.get("type")
         if kind == "object" or "properties" in strict or (isinstance(kind, list) and "object" in kind):
             _close(strict, place)
-        if kind == "array" and "items" not in strict:
+        if (kind == "array" or (isinstance(kind, list) and "array" in kind)) and "items" not in strict:
             raise _inexpressible(f"{place}[]", "accepts anything", "give the items a type, as in list[str]")
         return strict
 
@@ -77,9 +94,13 @@ class _Conversion:
             self._expanding = outer
 
     def _resolve(self, reference: str) -> dict[str, Any]:
-        node: Any = self._root
-        for part in reference.removeprefix("#/").split("/"):
-            node = node.get(part) if isinstance(node, dict) else None
+        node: Any = self._root if isinstance(reference, str) and reference.startswith("#/") else None
+        for part in unquote(reference).removeprefix("#/").split("/") if node else ():
+            name = part.replace("~1", "/").replace("~0", "~")
+            if isinstance(node, list):
+                node = node[int(name)] if name.isdecimal() and int(name) < len(node) else None
+            else:
+                node = node.get(name) if isinstance(node, dict) else None
         if not isinstance(node, dict):
             raise UserError(f"the schema refers to {reference!r}, which it does not define")
         return node
@@ -87,7 +108,7 @@ class _Conversion:
 
 def _is_kept(key: str, value: Any) -> bool:
     match key:
-        case "discriminator" | "uniqueItems":
+        case "uniqueItems":
             return False
         case "default":
             return value is not None

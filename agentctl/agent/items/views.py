@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
@@ -70,21 +69,6 @@ def _kinds_by_name(kinds: Any) -> dict[str, type[BaseModel]]:
     """Return the members of an annotated union of `openai` objects by the names that their field `type` may hold."""
     union, *_ = get_args(kinds)
     return {name: kind for kind in get_args(union) for name in get_args(kind.model_fields["type"].annotation)}
-
-
-def fields_of(value: Any) -> JSONValue:
-    """Return the fields of a dataclass or pydantic object as JSON: the `default` of `json.dumps`.
-
-    Raises:
-        TypeError: the value is neither.
-    """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    # Duck typing, since naming pydantic's class would import pydantic.
-    dump = getattr(value, "model_dump", None)
-    if dump is None:
-        raise TypeError(f"{type(value).__name__} cannot be converted to JSON")
-    return dump(mode="json")
 
 
 class AgentField:

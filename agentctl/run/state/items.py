@@ -23,7 +23,7 @@ from agentctl.agent.items.run_items import (
     ToolCallOutputItem,
     UnrecognizedItem,
 )
-from agentctl.agent.items.views import fields_of
+from agentctl.agent.json_values import json_value
 from agentctl.agent.tools.tool import ToolOrigin, ToolOriginType
 from agentctl.agent.usage import InputTokensDetails, OutputTokensDetails, RequestUsage, TransportUsage, Usage
 from agentctl.agent.wire import JSONValue
@@ -138,9 +138,9 @@ def read_origin(fields: Fields) -> ToolOrigin | None:
 def plain(value: Any) -> JSONValue:
     """Return a value as JSON: as it is, as the fields of an object that has any, else as a text."""
     try:
-        return json.loads(json.dumps(value, default=fields_of))
+        return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
-        return str(value)
+        return json.loads(json.dumps(json_value(value)))
 
 
 def _own_json(item: RunItem) -> dict[str, JSONValue]:

@@ -110,7 +110,7 @@ def test_usage_comes_with_the_last_chunk_or_in_one_of_its_own(last: Wire) -> Non
     chunks = [chunk({"content": "a"}), STOP, last] if not last["choices"] else [chunk({"content": "a"}), last]
     assert response_of(*chunks)["usage"] == {
         "input_tokens": 7,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "input_tokens_details": {"cached_tokens": 0},
         "output_tokens": 5,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": 12,
@@ -126,7 +126,7 @@ def test_the_details_of_usage_are_kept_and_nulls_in_it_count_as_nothing() -> Non
     }
     told = response_of(STOP, {"choices": [], "usage": usage})["usage"]
     assert (told["output_tokens"], told["total_tokens"]) == (0, 7)
-    assert told["input_tokens_details"] == {"cached_tokens": 3, "cache_write_tokens": 0}
+    assert told["input_tokens_details"] == {"cached_tokens": 3}
     assert told["output_tokens_details"] == {"reasoning_tokens": 2}
 
 

@@ -56,7 +56,7 @@ def test_text_comes_as_the_events_of_the_responses_api() -> None:
         ],
         "usage": {
             "input_tokens": 5,
-            "input_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 0},
+            "input_tokens_details": {"cached_tokens": 2},
             "output_tokens": 3,
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": 8,
