@@ -198,6 +198,7 @@ class Agent(Generic[TContext]):
         """
         if not callable(self.instructions):
             return self.instructions
+        _check_instructions(self.instructions, self.name)
         instructions: Any = self.instructions(run_context, self)
         if inspect.isawaitable(instructions):
             instructions = await instructions
@@ -240,6 +241,18 @@ class Agent(Generic[TContext]):
             or tool.is_enabled is True
             or await is_enabled(tool.is_enabled, run_context, self)
         ]
+
+
+def _check_instructions(function: Callable[..., Any], agent_name: str) -> None:
+    try:
+        names = list(inspect.signature(function).parameters)
+    except ValueError:
+        return  # A function of C, which is called as it is.
+    if len(names) != 2:
+        raise TypeError(
+            f"the function Agent.instructions of {agent_name!r} must accept exactly 2 arguments (context, agent), "
+            f"but got {len(names)}: {names}"
+        )
 
 
 def _check_tool(value: object, agent_name: str) -> None:

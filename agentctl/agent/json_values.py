@@ -9,7 +9,7 @@ import enum
 import json
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, MappingView, Sequence, Set
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, Set, ValuesView
 from itertools import islice
 from typing import Any
 
@@ -78,10 +78,10 @@ class _Conversion:
         match value:
             case Mapping():
                 return {self._key(key): self.of(one) for key, one in value.items()}
-            case Set():
+            case Set() if not isinstance(value, KeysView | ItemsView):
                 return sorted(map(self.of, value), key=lambda one: json.dumps(one, sort_keys=True))
-            case Sequence() | MappingView() | deque() | Iterator():
-                return [self.of(one) for one in islice(value, _MOST_ITEMS)]
+        if isinstance(value, Sequence | ValuesView | KeysView | ItemsView | deque | Iterator):
+            return [self.of(one) for one in islice(value, _MOST_ITEMS)]
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return {field.name: self.of(getattr(value, field.name, None)) for field in dataclasses.fields(value)}
         return self._of_object(value)

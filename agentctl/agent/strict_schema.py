@@ -160,7 +160,8 @@ class _Conversion:
 def _check_root(strict: dict[str, Any]) -> None:
     if isinstance(strict.get("type"), list) or "anyOf" in strict:
         raise UserError(
-            "the root of a strict JSON schema must be an object, not a union: wrap it in a field, or turn strict mode off"
+            "the root of a strict JSON schema must be an object, not a union: wrap it in a field, or turn strict mode "
+            "off"
         )
 
 

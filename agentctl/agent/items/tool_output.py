@@ -8,7 +8,6 @@ from typing import Any
 from agentctl.agent.wire import JSONValue, whole_characters
 
 
-
 def output_wire(output: Any) -> JSONValue:
     """Return a tool's return value as the `output` of its item: parts as a list, anything else as text.
 

@@ -18,6 +18,10 @@ _AS_DICT = frozenset({"item_reference", "local_shell_call_output", "mcp_approval
 """Item types that exist only as input; their view is the dict itself."""
 
 
+_ADDED = frozenset({"created_by"})
+_ADDED_TO_SHELL_OUTPUT = _ADDED | {"provider_data", "shell_output"}
+
+
 def item_view(wire: WireItem | None) -> Any:
     """Return an output item as the `openai` object of its type; unknown fields are kept, missing ones allowed."""
     if wire is None:
@@ -43,6 +47,22 @@ def to_wire(value: Any) -> JSONValue:
     if isinstance(value, dict):
         return value
     return value.model_dump(mode="json", exclude_unset=True, warnings=False)
+
+
+def replayable(wire: WireItem) -> WireItem:
+    """Return an item as the service takes it back: itself, or a copy without the fields that only the service adds."""
+    is_shell_output = wire.get("type") == "shell_call_output"
+    added = _ADDED_TO_SHELL_OUTPUT if is_shell_output else _ADDED
+    chunks = wire.get("output") if is_shell_output else None
+    if isinstance(chunks, list) and any(isinstance(chunk, dict) and "created_by" in chunk for chunk in chunks):
+        chunks = [
+            {name: value for name, value in chunk.items() if name != "created_by"} if isinstance(chunk, dict) else chunk
+            for chunk in chunks
+        ]
+        wire = {**wire, "output": chunks}
+    if added.isdisjoint(wire):
+        return wire
+    return {name: value for name, value in wire.items() if name not in added}
 
 
 def wire_of(wire: JSONValue, view: Any) -> JSONValue:

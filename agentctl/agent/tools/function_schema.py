@@ -299,8 +299,8 @@ def _regular_google(text: str) -> str:
     parameter: no bullet, no backticks, no space before the colon.
     """
     lines = text.splitlines()
-    first, entry = (line.strip() for line in [*lines, "", ""][:2])
-    if _PARAMETERS.fullmatch(first) and _ENTRY.match(entry) and lines[1] == entry:
+    first, second = (line.strip() for line in [*lines, "", ""][:2])
+    if _PARAMETERS.fullmatch(first) and _ENTRY.match(second) and lines[1] == second:
         lines[1:] = [f"    {line}" for line in lines[1:]]  # Below a title in the first line, `getdoc` dedents entries.
     regular: list[str] = []
     title_indent, entry_indent = -1, -1  # -1 outside of a section, and outside of parameters.

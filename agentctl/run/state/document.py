@@ -383,7 +383,10 @@ def context_json(context: Any, serializer: ContextSerializer | None, *, strict: 
     if isinstance(saved, str):
         logger.warning("the context of the run, of type %s, is left out of its state: it is not JSON", kind)
         return None
-    logger.warning("the context of the run, of type %s, is saved in its state as JSON: objects as their fields, other values as text", kind)
+    logger.warning(
+        "the context of the run, of type %s, is saved in its state as JSON: objects as their fields, other values as text",
+        kind,
+    )
     return saved
 
 
