@@ -1,5 +1,6 @@
 """Type aliases of wire JSON: items, events and responses of the Responses API as plain dicts."""
 
+import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 JSONValue: TypeAlias = Any
@@ -31,6 +32,21 @@ FAKE_RESPONSES_ID = "__fake_id__"
 
 TERMINAL = frozenset({"response.completed", "response.incomplete"})
 """The events that end a response and contain all of it."""
+
+
+def whole_json(value: JSONValue) -> JSONValue:
+    """Return a JSON value without lone surrogates, which UTF-8 cannot encode: pairs are joined, halves replaced.
+
+    A value without any is returned itself.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    if text.isascii():
+        return value
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return value
 
 
 def whole_characters(text: str) -> str:

@@ -16,6 +16,7 @@ from agentctl.errors import GuardrailTripwireTriggered, UserError
 from agentctl.log import logger
 
 from .open_calls import unpaired_items
+from .orphans import without_leading_ids, without_orphan_ids
 
 if TYPE_CHECKING:
     from agentctl.agent.session import Session
@@ -62,7 +63,9 @@ class Memory:
         own = {id(item) for item in _own_items(merged, stored, new)}
         unpaired = unpaired_items(merged)
         run.history.own_input = [item for item in merged if id(item) in own]
-        run.history.input = [item for place, item in enumerate(merged) if place not in unpaired or id(item) in own]
+        kept = [item for place, item in enumerate(merged) if place not in unpaired or id(item) in own]
+        first_own = next((place for place, item in enumerate(kept) if id(item) in own), len(kept))
+        run.history.input = without_orphan_ids([*without_leading_ids(kept[:first_own]), *kept[first_own:]], merged)
         run.history.rebuild()
 
     async def save(self, run: ActiveRun) -> None:
