@@ -13,8 +13,8 @@ from tests.service.steps import text, tool_calls
 __all__ = ["local_home", "weights_file"]
 
 FREE_KEYS = (
-    "the whole is an object with free keys (a dict, say), which strict mode cannot express: name its fields in a "
-    "model, or use a list of models with a key and a value, or turn strict mode off "
+    "the schema is an object with arbitrary keys (a dict, for instance), which strict mode cannot express: define its "
+    "fields in a model, or use a list of models with a key and a value, or turn strict mode off "
     "(`AgentOutputSchema(…, strict_json_schema=False)`)"
 )
 
@@ -143,7 +143,7 @@ def test_tools_of_the_api_and_handoffs_are_shown_and_what_opens_a_server_is_not(
         '  environment  {"type": "local"}\n'
         "\n"
         "handoff to b, transfer_to_b()\n"
-        "  Give the conversation to the agent b, which answers from here on.\n"
+        "  Hand the conversation off to the agent b, which answers from then on.\n"
     )
     shown = agentctl("agents", "show", "hosted.py:agent", "--json").stdout
     assert "hosted-mcp-token" not in shown
@@ -306,7 +306,7 @@ def test_what_would_fail_a_run_is_a_failure_and_the_rest_a_warning(agentctl: Age
         (
             "from agentctl import function_tool\n@function_tool\ndef f(a: dict[str, int]): ...\n",
             "agents.py",
-            "tool 'f': a is an object with free keys",
+            "tool 'f': a is an object with arbitrary keys",
         ),
     ],
 )

@@ -148,8 +148,8 @@ tool fail()
   Fails.
 
 handoff to Poet, transfer_to_poet()
-  Give the conversation to the agent
-  Poet, which answers from here on.
+  Hand the conversation off to the agent
+  Poet, which answers from then on.
   Knows every river by heart.
 """
     )
