@@ -15,7 +15,7 @@ _NARROW = 60
 """Below this width, option names get at most a third of the line, and longer names a line of their own."""
 
 
-class HelpFormatter(typer.Context.formatter_class):  # type: ignore[misc, valid-type]  # Typer exports it only as this attribute.
+class HelpFormatter(typer.Context.formatter_class):  # type: ignore[misc, valid-type]  # Typer exports it only so.
     """Formats help and usage within the width of the terminal."""
 
     def __init__(self) -> None:

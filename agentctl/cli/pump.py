@@ -19,7 +19,7 @@ from .invocation import Invocation
 from .sink import Sink
 
 LAST_RESORT = 4 * GRACE
-"""Seconds from a signal or timeout until the process is forced to exit: three graces, for cancel, wait and write."""
+"""Seconds from a signal or timeout until a forced exit; cancelling, waiting and writing take three times `GRACE`."""
 
 
 async def show_run(

@@ -233,7 +233,7 @@ class _ChatSession:
                 await self._run_command(slash)
                 return None
             case message:
-                return await self._take_turn(message)
+                return await self._run_turn(message)
 
     async def _run_command(self, slash: SlashCommand) -> None:
         # The agent's code may run for any length of time.
@@ -247,7 +247,7 @@ class _ChatSession:
             self._is_blocking = False
         self._write_blank_line()
 
-    async def _take_turn(self, prompt: str) -> int | None:
+    async def _run_turn(self, prompt: str) -> int | None:
         self._write_blank_line()
         transcript, stop = TurnTranscript(), Stop()
         sink = Sink(None, stdout=self._stdout, is_live=False, shows_status=self._facts.live and not self._options.quiet)
@@ -256,7 +256,7 @@ class _ChatSession:
         self._has_signal = False
         self._stop, self._sink = stop, sink
         try:
-            end = await self._play(prompt, transcript, sink, stop)
+            end = await self._stream(prompt, transcript, sink, stop)
         finally:
             self._stop = None
             is_written = await sink.close(GRACE)
@@ -273,7 +273,7 @@ class _ChatSession:
         self._write_blank_line()
         return None
 
-    async def _play(self, prompt: str, transcript: TurnTranscript, sink: Sink, stop: Stop) -> RunFinished:
+    async def _stream(self, prompt: str, transcript: TurnTranscript, sink: Sink, stop: Stop) -> RunFinished:
         conversation = self._conversation
         items = [*conversation.items, user_message(prompt)]
         job = replace(conversation.job, prompt=items, notes=(), decide=self._decide)

@@ -89,8 +89,8 @@ async def _check_service(
         return
     for note in key.notes:
         if note not in stored.notes:
-            what, _, remedy = note.partition("; ")
-            report(warning("key", what, remedy))
+            problem, _, remedy = note.partition("; ")
+            report(warning("key", problem, remedy))
     try:
         service = current_service(loaded, key, environ, model=model, limit=limit)
     except AgentsException as error:

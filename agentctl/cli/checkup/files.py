@@ -59,8 +59,8 @@ def check_variables(environ: Mapping[str, str]) -> Iterator[Finding]:
     check = "variables"
     notes = unknown_variables(environ)
     for note in notes:
-        what, _, remedy = note.partition("; ")
-        yield warning(check, what, remedy)
+        problem, _, remedy = note.partition("; ")
+        yield warning(check, problem, remedy)
     names = sorted(name for name, text in environ.items() if name.startswith("AGENTCTL_") and text)
     if not notes:
         yield ok(check, f"set: {', '.join(names)}" if names else "no AGENTCTL_* variable is set")
@@ -88,8 +88,8 @@ def _credentials(paths: Paths) -> Iterator[Finding]:
         yield failure(check, error)
         return
     for note in credentials.notes:
-        what, _, remedy = note.partition("; ")
-        yield warning(check, what, remedy)
+        problem, _, remedy = note.partition("; ")
+        yield warning(check, problem, remedy)
     if not credentials.notes:
         places = [f"{purpose}{'' if key.value else ' (in the keyring)'}" for purpose, key in credentials.keys.items()]
         stored = f"keys for {', '.join(places)}" if places else "no stored keys"
@@ -99,8 +99,8 @@ def _credentials(paths: Paths) -> Iterator[Finding]:
 def _folders(paths: Paths) -> Finding:
     check = "folders"
     if paths.folders is None:
-        what, _, remedy = NO_HOME.partition("; ")
-        return warning(check, what, remedy)
+        problem, _, remedy = NO_HOME.partition("; ")
+        return warning(check, problem, remedy)
     folders = dict.fromkeys((paths.folders.config, paths.folders.data, paths.folders.state))
     for folder in folders:
         blocked = _first_unwritable(folder)

@@ -45,9 +45,9 @@ def failure(check: str, error: Exception) -> Finding:
     """Return a finding that would fail a run, from the error that the run would raise."""
     row = exit_for(error)
     # Messages state the problem, then after a semicolon the fix.
-    what, _, remedy = message(error).partition("; ")
+    problem, _, remedy = message(error).partition("; ")
     remedy = remedy or row.remedy[:1].lower() + row.remedy[1:].removesuffix(".")
-    return Finding(check=check, state=FindingState.FAILURE, message=what, remedy=remedy, exit_code=row.code)
+    return Finding(check=check, state=FindingState.FAILURE, message=problem, remedy=remedy, exit_code=row.code)
 
 
 def as_warning(finding: Finding) -> Finding:

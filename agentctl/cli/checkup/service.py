@@ -115,12 +115,15 @@ async def check_service(service: Service) -> AsyncGenerator[Finding]:
             yield finding
         return
     async with asyncio.TaskGroup() as group:
-        models_task, websocket_task = group.create_task(_ask(service)), group.create_task(_websocket(service))
-    answer = models_task.result()
-    yield _key(service, answer)
-    yield _http(answer)
+        models_task, websocket_task = (
+            group.create_task(_request_models(service)),
+            group.create_task(_websocket(service)),
+        )
+    response = models_task.result()
+    yield _key(service, response)
+    yield _http(response)
     yield websocket_task.result()
-    yield _model(service, answer)
+    yield _model(service, response)
 
 
 def _skip_requests(service: Service, reason: str) -> Iterator[Finding]:
@@ -150,7 +153,7 @@ def _certificates(service: Service) -> Finding:
     from_variables = [
         f"{name} {service.environ[name]}" for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if service.environ.get(name)
     ]
-    trusted = ", ".join(from_variables) or "those of the system"
+    trusted = ", ".join(from_variables) or "the system's"
     own = service.options.ca_file
     return ok(check, trusted if own is None else f"{trusted}, and client.ca_file {own}")
 
@@ -167,7 +170,7 @@ def _endpoint(service: Service, timings: Reach) -> Finding:
     return ok(check, summary)
 
 
-async def _ask(service: Service) -> ModelsResponse:
+async def _request_models(service: Service) -> ModelsResponse:
     """Request the list of models, which also measures the round trip and checks the key."""
     began = time.perf_counter()
     try:
@@ -177,27 +180,27 @@ async def _ask(service: Service) -> ModelsResponse:
     return ModelsResponse(names=names, seconds=time.perf_counter() - began)
 
 
-def _key(service: Service, answer: ModelsResponse | None) -> Finding:
+def _key(service: Service, response: ModelsResponse | None) -> Finding:
     check, origin = "key", service.endpoint.origin
     if service.key.credential is None:
         return failure(check, MissingKeyError(f"there is none for {origin}"))
     source = _describe(service.key.credential, origin)
-    match answer:
+    match response:
         case ModelsResponse(error=None):
             return ok(check, f"{source}; accepted")
         case ModelsResponse(error=AuthenticationError(status=403) as error):
             problem, _, remedy = error.message.partition("; ")
             return warning(check, f"{source}; it is not allowed to list the models: {problem}", remedy)
         case ModelsResponse(error=(AuthenticationError() | ConfigurationError()) as error):
-            refused = failure(check, error)
-            return replace(refused, message=f"{source}: {refused.message}")
+            finding = failure(check, error)
+            return replace(finding, message=f"{source}: {finding.message}")
         case _:
             return ok(check, f"{source}; not known whether it is accepted")
 
 
-def _http(answer: ModelsResponse) -> Finding:
-    check, took = "http", _ms(answer.seconds)
-    match answer.error:
+def _http(response: ModelsResponse) -> Finding:
+    check, took = "http", _ms(response.seconds)
+    match response.error:
         case None:
             return ok(check, f"GET models succeeded in {took}, including the connection")
         case AuthenticationError(status=status):
@@ -220,8 +223,8 @@ async def _websocket(service: Service) -> Finding:
             service.key.credential, base_url=client.base_url, websocket_base_url=client.websocket_base_url
         )
         endpoint = replace(service.endpoint, base_url=http_form(url))
-        upgraded = upgrade(endpoint, service.options, listen=LISTEN_SECONDS, environ=service.environ)
-        took = await service.within_limit(upgraded)
+        opening = upgrade(endpoint, service.options, listen=LISTEN_SECONDS, environ=service.environ)
+        took = await service.within_limit(opening)
     except AgentsException as error:
         failed = failure(check, error)
         if settings.transport == "websocket":
@@ -233,7 +236,7 @@ async def _websocket(service: Service) -> Finding:
     return ok(check, f"{url}: opened in {_ms(took)} and stayed open")
 
 
-def _model(service: Service, answer: ModelsResponse | None) -> Finding:
+def _model(service: Service, response: ModelsResponse | None) -> Finding:
     check, model = "model", service.model
     value = service.loaded.settings.values.get("model")
     named = f"{model} (from {BUILT_IN if value is None else value.origin})"
@@ -243,14 +246,14 @@ def _model(service: Service, answer: ModelsResponse | None) -> Finding:
         return failure(check, error)
     if model.startswith(LOCAL):
         return ok(check, f"{named}: runs on this machine, without the endpoint")
-    if answer is None or answer.names is None:
-        return warning(check, f"{named}: not checked: the endpoint did not list its models")
-    if not answer.names:
-        return warning(check, f"{named}: not checked: the endpoint lists no models")
+    if response is None or response.names is None:
+        return warning(check, f"{named}, not checked: the endpoint did not list its models")
+    if not response.names:
+        return warning(check, f"{named}, not checked: the endpoint lists no models")
     name = model.removeprefix("openai/")
-    if name in answer.names:
-        return ok(check, f"{named}: available, one of {len(answer.names)} models")
-    hint = suggestion(name, answer.names).removeprefix("; ")
+    if name in response.names:
+        return ok(check, f"{named}: available, one of {len(response.names)} models")
+    hint = suggestion(name, response.names).removeprefix("; ")
     return failure(
         check,
         RequestRejectedError(

@@ -32,8 +32,8 @@ HELLO = {"role": "user", "content": "hello"}
 def heard(*wires: dict[str, Any], text: str = "") -> TurnTranscript:
     said = TurnTranscript()
     for wire in wires:
-        said.hear(RunItemStreamEvent("item_created", run_item(wire, AGENT)))
-    said.hear(RawResponsesStreamEvent({"type": "response.output_text.delta", "delta": text}))
+        said.add(RunItemStreamEvent("item_created", run_item(wire, AGENT)))
+    said.add(RawResponsesStreamEvent({"type": "response.output_text.delta", "delta": text}))
     return said
 
 
@@ -49,8 +49,8 @@ def test_a_turn_that_was_broken_off_is_remembered_as_far_as_it_was_seen(error: E
 
 def test_a_message_that_ended_is_not_remembered_twice() -> None:
     said = TurnTranscript()
-    said.hear(RawResponsesStreamEvent({"type": "response.output_text.delta", "delta": "Hi"}))
-    said.hear(RunItemStreamEvent("message_output_created", run_item(MESSAGE, AGENT)))
+    said.add(RawResponsesStreamEvent({"type": "response.output_text.delta", "delta": "Hi"}))
+    said.add(RunItemStreamEvent("message_output_created", run_item(MESSAGE, AGENT)))
     assert turn_items("hello", said, RunInterrupted(signal.SIGINT)) == [HELLO, MESSAGE]
 
 
@@ -63,7 +63,7 @@ def test_a_message_that_ended_is_not_remembered_twice() -> None:
 )
 def test_what_is_said_anew_is_not_remembered_twice(event: ModelRequested | RetryScheduled) -> None:
     said = heard(text="Hi")
-    said.hear(event)
+    said.add(event)
     assert turn_items("hello", said, RunInterrupted(signal.SIGINT)) == [HELLO]
 
 

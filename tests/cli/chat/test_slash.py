@@ -35,6 +35,6 @@ def test_an_unknown_command_is_told_with_the_nearest() -> None:
 
 
 def test_the_help_stays_within_its_columns() -> None:
-    lines = help_text(with_keys=True, max_width=50).splitlines()
-    assert max(map(len, lines)) <= 50
-    assert lines[:2] == ["/agent [REF]       shows the agent, or goes on", "                   with another"]
+    lines = help_text(with_keys=True, max_width=40).splitlines()
+    assert max(map(len, lines)) <= 40
+    assert lines[:2] == ["/agent [REF]       show or change the", "                   agent"]
