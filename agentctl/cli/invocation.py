@@ -74,7 +74,7 @@ class Invocation:
                 os.write(2, data)
 
     def note(self, text: str) -> None:
-        """Write a line for people to stderr; a broken stderr is ignored."""
+        """Write a message to stderr; a broken stderr is ignored."""
         with contextlib.suppress(OSError):
             sys.stderr.write(_escape(redact(text)) + "\n")
 

@@ -1,4 +1,4 @@
-"""Storing and deleting keys: read without echo, kept in a file or the keyring."""
+"""Stores and deletes keys, in a file or the keyring; a key is read without echo."""
 
 from __future__ import annotations
 

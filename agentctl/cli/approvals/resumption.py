@@ -1,4 +1,4 @@
-"""Resuming a suspended run: its ticket, merged with the options of the command line."""
+"""The resumption of a suspended run: its ticket, merged with the options of the command line."""
 
 from __future__ import annotations
 
