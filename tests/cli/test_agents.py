@@ -62,7 +62,7 @@ def test_the_agents_of_the_project_are_listed_and_nothing_runs(agentctl: Agentct
     done = agentctl("agents", "list")
     assert done.returncode == 0
     assert done.stdout == "find   crew.py:finder\ncount  crew.py:counter  default\n"
-    assert done.stderr == f"{project} may not run code yet: read it, then run `agentctl trust`\n"
+    assert done.stderr == f"{project} may not run code yet; review it, then run `agentctl trust`\n"
 
 
 def test_the_list_of_the_project_as_json_says_whether_it_is_trusted(agentctl: Agentctl, project: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_tool_whose_calls_need_approval_is_shown_so(agentctl: Agentctl, home: 
         "  Drop a table.\n"
         "\n"
         "tool pay()\n"
-        "  Needs approval where risky() says so.\n"
+        "  Needs approval if risky() returns true.\n"
         "  Pay.\n"
         "\n"
         "tool look()\n"
@@ -223,7 +223,7 @@ def test_an_agent_is_shown_for_programs(agentctl: Agentctl, project: Path) -> No
 def test_without_a_default_agent_there_is_none_to_show(agentctl: Agentctl) -> None:
     done = agentctl("agents", "show")
     assert done.returncode == 78
-    assert "name one, such as agents.py:agent" in done.stderr
+    assert "name an agent, such as agents.py:agent" in done.stderr
 
 
 def test_what_is_right_is_said_to_be(agentctl: Agentctl, project: Path) -> None:
@@ -348,7 +348,7 @@ def test_a_file_that_is_there_is_left_as_it_is(agentctl: Agentctl, home: Path) -
     for name in ("agents.py", "lost.py"):
         done = agentctl("agents", "new", name)
         assert done.returncode == 78
-        assert "is left as it is" in done.stderr
+        assert "already exists and was not changed" in done.stderr
     assert (home / "agents.py").read_text() == "mine = 1\n"
     assert not (home / "elsewhere.py").exists()
 
