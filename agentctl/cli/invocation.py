@@ -47,9 +47,9 @@ class Invocation:
 
     def _embolden(self, text: str, length: int) -> str:
         # 1 ms that most lines avoid.
-        from agentctl.render.terminal_info import wants_color
+        from agentctl.render.terminal_info import is_color_wanted
 
-        has_color = wants_color(self.color, self.environ, is_terminal=sys.stdout.isatty())
+        has_color = is_color_wanted(self.color, self.environ, is_terminal=sys.stdout.isatty())
         return f"\x1b[1m{text[:length]}\x1b[0m{text[length:]}" if has_color else text
 
     def print_json(self, document: dict[str, JSONValue]) -> None:

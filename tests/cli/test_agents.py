@@ -284,10 +284,10 @@ def test_what_would_fail_a_run_is_a_failure_and_the_rest_a_warning(agentctl: Age
             "failure",
             "no provider has the prefix 'nobody' of the model 'nobody/x': the known prefixes are local/, openai/",
         ),
-        ("failure", "tool_choice names 'missing', and the agent has no such tool"),
+        ("failure", "tool_choice is 'missing', but the agent has no such tool"),
         ("warning", "2 tools are named 'bare'"),
         ("warning", "tool 'bare' has no description"),
-        ("warning", "tool 'bare' does not describe a;"),
+        ("warning", "tool 'bare' does not describe a"),
         ("failure", "tool 'is loose': the name must be up to 128 letters, digits, - and _"),
         ("failure", f"output type dict[str, int]: {FREE_KEYS}"),
     ]

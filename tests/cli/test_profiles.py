@@ -257,10 +257,10 @@ def test_the_one_in_use_and_the_default_one_are_not_deleted(agentctl: Agentctl, 
     agentctl("config", "profiles", "use", "default")
     named = agentctl("config", "profiles", "delete", "work", "--yes", env={"AGENTCTL_PROFILE": "work"})
     assert named.returncode == 78
-    assert "in use, as AGENTCTL_PROFILE says" in named.stderr
+    assert "in use, set by AGENTCTL_PROFILE" in named.stderr
     default = agentctl("config", "profiles", "delete", "default", "--yes")
     assert default.returncode == 78
-    assert "always there" in default.stderr
+    assert "cannot be deleted" in default.stderr
     assert config(home)["profiles"] == before["profiles"]
 
 

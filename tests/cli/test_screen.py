@@ -119,7 +119,7 @@ def test_the_agents_of_a_project(env: dict[str, str]) -> None:
     assert seen("agents", "check", env=env, width=80) == (
         "ok       guide  loads as 'Guide', its tools: look_up, fail\n"
         "warning  guide  tool 'look_up' does not describe unit; document arguments in the\n"
-        "                can (`Args:`)\n"
+        "                docstring, below `Args:`\n"
         "ok       poet   loads as 'Poet', its tools: none\n"
     )
 

@@ -384,7 +384,7 @@ def test_a_processor_that_hangs_does_not_hold_up_the_run(
     ("name", "says"),
     [
         ("nowhere.at.all:make", "there is no module 'nowhere': it is not installed"),
-        ("noting:nothing", "noting has no 'nothing'"),
+        ("noting:nothing", "noting has no attribute 'nothing'"),
         ("noting:failing", "failed: ValueError: no such database"),
         ("noting:wrong", "returned a value of type int, not a TracingProcessor"),
         ("noting:number", "is of type int, not a function"),
