@@ -1,16 +1,16 @@
-"""The process: `agentctl` and `python -m agentctl` begin here."""
+"""The entry point of `agentctl` and `python -m agentctl`."""
 
 import gc
 import sys
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code."""
-    # Imports make many objects and no garbage: collecting among them is about a tenth of the start-up time.
+    """Run the command line and exit with its code."""
+    # Imports create many objects and no garbage: collecting them takes about a tenth of the start-up time.
     gc.disable()
-    from agentctl.cli.signals import leave_at_once, take_signals
+    from agentctl.cli.signals import exit_now, handle_signals
 
-    take_signals(leave_at_once)
+    handle_signals(exit_now)
     from agentctl.cli.main import main as run_command_line
 
     sys.exit(run_command_line(sys.argv[1:]))

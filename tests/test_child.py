@@ -80,10 +80,10 @@ def test_who_is_cancelled_while_it_starts_leaves_none_behind(lifeline: Path) -> 
 HOLDER = """
 import asyncio, os, signal, sys
 from agentctl.child import ChildProtocol, child_environment, start_child
-from agentctl.cli.signals import leave_at_once, take_signals
+from agentctl.cli.signals import exit_now, handle_signals
 
 async def main():
-    take_signals(leave_at_once)
+    handle_signals(exit_now)
     script = "trap '' TERM; " + sys.argv[1]
     await start_child(ChildProtocol, ["sh", "-c", script], environ=child_environment(os.environ), folder="/")
     print("started", flush=True)

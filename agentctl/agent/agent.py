@@ -1,4 +1,4 @@
-"""The agent: instructions, a model, tools, and other agents to hand over to."""
+"""The agent: instructions, a model, tools, and other agents to hand off to."""
 
 from __future__ import annotations
 

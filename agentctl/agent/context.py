@@ -112,7 +112,7 @@ class ToolContext(RunContextWrapper[TContext]):
     run_config: RunConfig | None = field(default=None, kw_only=True)
     run_agent: RunAgent | None = field(default=None, kw_only=True, repr=False)
     """Runs another agent inside the call; None outside a run."""
-    paused: dict[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
+    nested_runs: dict[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
     """States of nested runs that wait for approval, by call id; a call with an entry resumes its run."""
     budget: Budget | None = field(default=None, kw_only=True, repr=False)
     """Token budget of the run, shared with nested runs."""

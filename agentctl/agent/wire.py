@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 JSONValue: TypeAlias = Any
-"""What `json.loads` returns."""
+"""A value returned by `json.loads`."""
 
 WireItem: TypeAlias = dict[str, Any]
 """An input or output item of the Responses API: `{"type": "message", ...}`, `{"type": "function_call", ...}`."""

@@ -1,1 +1,1 @@
-"""argv in, exit code out; the only room that knows Typer."""
+"""The command line: arguments in, exit code out. The only package that imports Typer."""

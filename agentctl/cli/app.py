@@ -1,4 +1,4 @@
-"""The root command: the global options, and a table of commands that are imported when they are named."""
+"""The root command: the global options, and a table of commands, each imported only when it is run."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from agentctl.version import __version__
 from .invocation import Invocation
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("run", "Run an agent to the end, then print its final output."),
-    "stream": ("stream", "Run an agent and show what happens as it happens."),
-    "chat": ("chat", "Hold a conversation in the terminal."),
-    "config": ("config", "Defaults and keys: what is set, and where it comes from."),
-    "approvals": ("approvals", "The tickets of runs that wait for a person's yes."),
-    "sessions": ("sessions", "The conversations that are kept on this machine."),
-    "trace": ("trace", "Whether runs are traced, and where that goes."),
-    "models": ("models", "The models of the endpoint, and the local weights."),
-    "agents": ("agents", "The agents of the project, and what they are made of."),
-    "trust": ("trust", "Let the agents of this project run code."),
-    "events": ("events", "The schema of the machine output."),
-    "completions": ("completions", "The script that completes a command line in a shell."),
-    "doctor": ("doctor", "Check what works, and what to do about the rest."),
-    "explain-exit": ("explain_exit", "What an exit code means, and what to do."),
+    "run": ("run", "Run an agent, then print its final output."),
+    "stream": ("stream", "Run an agent and print its output as it arrives."),
+    "chat": ("chat", "Chat with an agent in the terminal."),
+    "config": ("config", "Manage settings, keys and profiles."),
+    "approvals": ("approvals", "Review suspended runs that wait for approval."),
+    "sessions": ("sessions", "Manage saved conversations."),
+    "trace": ("trace", "Show or change the tracing of runs."),
+    "models": ("models", "List models, and manage local weights."),
+    "agents": ("agents", "List, show, check and create agents."),
+    "trust": ("trust", "Allow this project's agents to run code."),
+    "events": ("events", "Print the schema of the JSON output."),
+    "completions": ("completions", "Print a shell completion script."),
+    "doctor": ("doctor", "Check the installation, and suggest fixes."),
+    "explain-exit": ("explain_exit", "Explain an exit code."),
 }
-"""Command -> (its module in `cli/commands`, its line in the help)."""
+"""Command -> (module in `cli/commands`, summary in the help)."""
 
 _GLOBAL = ("config", "profile", "color")
-"""The options of the root that may stand behind the command as well."""
+"""The options of the root that are also accepted after the command."""
 
 _PLAIN_HELP = None
-"""Typer's Rich panels cost 60 ms and a screen of frames; the plain help says the same."""
+"""Typer's Rich panels take 60 ms and fill the screen with frames."""
 
 
 class Context(typer.Context):
-    """The context of a command, whose help fits the terminal."""
+    """The context of a command, with help that fits the terminal."""
 
     def make_formatter(self) -> Any:
-        """Return what lays out help and usage."""
-        # 1 ms that only help and mistakes cost.
+        """Return the formatter of help and usage."""
+        # 1 ms, needed only for help and usage errors.
         from .help_layout import HelpFormatter
 
         return HelpFormatter()
 
 
 class LazyGroup(TyperGroup):
-    """A group that lists its commands from the table and imports one only to run it."""
+    """A group that lists its commands from the table and imports a command only to run it."""
 
     context_class = Context
 
@@ -62,20 +62,20 @@ class LazyGroup(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a stand-in that carries the name and the line of help."""
+        """Return a stub with the name and summary of a command."""
         if cmd_name not in COMMANDS:
             return None
         line = COMMANDS[cmd_name][1]
         return TyperCommand(name=cmd_name, help=line, short_help=line, rich_markup_mode=_PLAIN_HELP)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the command itself, imported; an unknown name fails as usual, with a suggestion."""
+        """Return the imported command; an unknown name fails as usual, with a suggestion."""
         if args[0] not in COMMANDS:
-            # Typer suggests what it finds here.
+            # The names that Typer suggests.
             self.commands = {name: self.get_command(ctx, name) for name in COMMANDS}
         name, _, rest = super().resolve_command(ctx, args)
         command = load_command(str(name))
-        accept_globals(command, self.params)
+        add_global_options(command, self.params)
         return name, command, rest
 
 
@@ -89,21 +89,21 @@ def load_command(name: str) -> Any:
     return command
 
 
-def accept_globals(command: Any, options: list[Any]) -> None:
-    """Make a command and all below it take the global options too, which their help leaves to that of the root."""
+def add_global_options(command: Any, options: list[Any]) -> None:
+    """Add the global options, hidden from its help, to a command and its subcommands."""
     command.context_class = Context
     for option in options:
         if option.name in _GLOBAL:
             own = copy(option)
-            own.hidden, own.expose_value, own.default, own.callback = True, False, None, _take
+            own.hidden, own.expose_value, own.default, own.callback = True, False, None, _apply_global
             command.params.append(own)
     if isinstance(command, TyperGroup):
         for inner in command.commands.values():
-            accept_globals(inner, options)
+            add_global_options(inner, options)
 
 
 class Color(StrEnum):
-    """When to colour: `auto` looks at each stream and at NO_COLOR, FORCE_COLOR and TERM."""
+    """When to use colour: `auto` depends on each stream and on NO_COLOR, FORCE_COLOR and TERM."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -119,8 +119,8 @@ app = typer.Typer(
 )
 
 
-def _take(ctx: typer.Context, option: Any, value: str | None) -> None:
-    """Keep the checked text of a global option that stands behind the command."""
+def _apply_global(ctx: typer.Context, option: Any, value: str | None) -> None:
+    """Store the value of a global option given after the command."""
     invocation = ctx.ensure_object(Invocation)
     match option.name, value:
         case _, None:
@@ -134,14 +134,14 @@ def _take(ctx: typer.Context, option: Any, value: str | None) -> None:
 
 
 def _profiles(ctx: typer.Context) -> list[tuple[str, str]]:
-    # 3 ms that only the Tab key costs.
+    # 3 ms, needed only for completion.
     from .completion_values import profiles
 
     return profiles(ctx)
 
 
 def _profile_name(text: str) -> str:
-    # 3 ms that only a name costs.
+    # 3 ms, needed only for a name.
     from agentctl.profile.store import check_profile_name
 
     try:
@@ -150,8 +150,8 @@ def _profile_name(text: str) -> str:
         raise typer.BadParameter(str(error)) from error
 
 
-def _print_version(ctx: typer.Context, wanted: bool) -> None:
-    if wanted and not ctx.resilient_parsing:
+def _print_version(ctx: typer.Context, is_given: bool) -> None:
+    if is_given and not ctx.resilient_parsing:
         sys.stdout.write(f"agentctl {__version__}\n")
         raise typer.Exit
 
@@ -159,26 +159,24 @@ def _print_version(ctx: typer.Context, wanted: bool) -> None:
 @app.callback(epilog="Exit codes: `agentctl explain-exit`.")
 def root(
     ctx: typer.Context,
-    config: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="The file of profiles, in place of the default one.")
-    ] = None,
+    config: Annotated[Path | None, typer.Option(metavar="PATH", help="Use this file of profiles.")] = None,
     profile: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
             parser=_profile_name,
-            help="The profile, in place of the one in use.",
+            help="Use this profile.",
             autocompletion=_profiles,
         ),
     ] = None,
-    color: Annotated[Color, typer.Option(help="When to colour the output.")] = Color.AUTO,
+    color: Annotated[Color, typer.Option(help="When to use colour.")] = Color.AUTO,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Example: agentctl stream "Name three rivers"
 
-    Run LLM agents, and configure their defaults.
+    Run LLM agents, and manage their settings.
     """
     invocation = ctx.ensure_object(Invocation)
     invocation.config = config
@@ -187,5 +185,5 @@ def root(
 
 
 def command() -> Any:
-    """Return the root command, ready to be called with arguments."""
+    """Return the root command."""
     return typer.main.get_command(app)

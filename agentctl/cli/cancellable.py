@@ -1,4 +1,4 @@
-"""Work that a signal cancels and then waits for, so that no program that it started stays behind."""
+"""A coroutine that a signal cancels and waits for, so that no child process is left behind."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, TypeVar
 
-from .signals import leave_at_once, take_signals, unwind, woken_by_signals
+from .signals import exit_now, handle_signals, unwind, wake_on_signals
 
 T = TypeVar("T")
 
 
 def run_cancellable(work: Coroutine[Any, Any, T]) -> T:
-    """Return what comes of the work; the first signal cancels it and unwinds the command, the second leaves at once."""
+    """Return the result of a coroutine; a first signal cancels it and unwinds the command, a second exits at once."""
     loop = asyncio.new_event_loop()
     task = loop.create_task(work)
     signals: list[int] = []
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         if signals:
-            leave_at_once(number, frame)
+            exit_now(number, frame)
         signals.append(number)
         loop.call_soon_threadsafe(task.cancel)
 
-    take_signals(end)
+    handle_signals(on_signal)
     try:
-        with woken_by_signals(loop), suppress(asyncio.CancelledError):
+        with wake_on_signals(loop), suppress(asyncio.CancelledError):
             loop.run_until_complete(task)
     finally:
-        take_signals(unwind)
+        handle_signals(unwind)
         loop.close()
     if signals:
         unwind(signals[0], None)

@@ -1,4 +1,4 @@
-"""Rows as lines whose columns begin below each other; where a terminal has no room, the last column is folded."""
+"""Rows as lines with aligned columns; the last column is wrapped to the width of the terminal."""
 
 from __future__ import annotations
 
@@ -12,62 +12,62 @@ from agentctl.render.terminal_info import width_of
 GAP = "  "
 
 _NARROWEST = 20
-"""Columns that the last one needs beside the others; with fewer it goes below them."""
+"""The minimum width of the last column; with less, it is placed below the others."""
 
 
-def room() -> int | None:
-    """Return the columns of the terminal that stdout is; None where it is none, and a line may be of any length."""
+def terminal_width() -> int | None:
+    """Return the width of the terminal on stdout; None if stdout is no terminal, and lines are not wrapped."""
     return width_of(sys.stdout.fileno(), os.environ)() if sys.stdout.isatty() else None
 
 
-def aligned(rows: Sequence[Sequence[str]], room: int | None = None) -> Iterator[str]:
-    """Yield rows as lines, secrets replaced; each as several where `room` is less than it needs."""
-    shown = [[redact(cell) for cell in row] for row in rows]
-    widths = [max(map(columns, column)) for column in zip(*shown, strict=True)]
-    for row in shown:
-        yield line(row, widths[:-1], room)
+def align(rows: Sequence[Sequence[str]], max_width: int | None = None) -> Iterator[str]:
+    """Yield rows as aligned lines, with secrets redacted, each wrapped to `max_width`."""
+    redacted = [[redact(cell) for cell in row] for row in rows]
+    widths = [max(map(columns, column)) for column in zip(*redacted, strict=True)]
+    for row in redacted:
+        yield line(row, widths[:-1], max_width)
 
 
-def line(cells: Sequence[str], widths: Sequence[int], room: int | None) -> str:
-    """Return cells as a line; `widths` are those of all columns but the last."""
+def line(cells: Sequence[str], widths: Sequence[int], max_width: int | None) -> str:
+    """Return cells as a line; `widths` are those of all columns except the last."""
     margin = "".join(
         f"{cell}{' ' * (width - columns(cell))}{GAP}" for cell, width in zip(cells[:-1], widths, strict=True)
     )
     whole = f"{margin}{cells[-1]}".rstrip()
-    if room is None or columns(whole) <= room:
+    if max_width is None or columns(whole) <= max_width:
         return whole
-    left = room - columns(margin)
-    if left >= _NARROWEST:
-        return margin + f"\n{' ' * columns(margin)}".join(fold(cells[-1], left))
+    remaining = max_width - columns(margin)
+    if remaining >= _NARROWEST:
+        return margin + f"\n{' ' * columns(margin)}".join(fold(cells[-1], remaining))
     indent = GAP * 2
-    return "\n".join((margin.rstrip(), *(f"{indent}{part}" for part in fold(cells[-1], room - len(indent)))))
+    return "\n".join((margin.rstrip(), *(f"{indent}{part}" for part in fold(cells[-1], max_width - len(indent)))))
 
 
-def fold(text: str, room: int | None) -> list[str]:
-    """Return a line as several of at most so many columns, indented as it is.
+def fold(text: str, max_width: int | None) -> list[str]:
+    """Return a line wrapped to `max_width` columns, each part with its indentation.
 
-    A longer word stays whole, so that it can be copied.
+    A longer word is not split, so that it can be copied.
     """
-    if room is None or columns(text) <= room:
+    if max_width is None or columns(text) <= max_width:
         return [text]
     words = text.lstrip(" ")
     indent = text[: len(text) - len(words)]
-    lines, held = [], ""
+    lines, current = [], ""
     for word in words.split(" "):
-        longer = f"{held} {word}" if held else f"{indent}{word}"
-        if held and columns(longer) > room:
-            lines.append(held)
-            held = f"{indent}{word}"
+        longer = f"{current} {word}" if current else f"{indent}{word}"
+        if current and columns(longer) > max_width:
+            lines.append(current)
+            current = f"{indent}{word}"
         else:
-            held = longer
-    return [*lines, held]
+            current = longer
+    return [*lines, current]
 
 
 def columns(text: str) -> int:
-    """Return how many columns a terminal needs for a text."""
+    """Return the width of a text on a terminal, in columns."""
     if text.isascii():
         return len(text)
-    # 2 ms that plain words save.
+    # 2 ms that plain text avoids.
     from agentctl.render.escape import columns
 
     return columns(text)

@@ -1,4 +1,4 @@
-"""What a shell gets for its Tab key: Typer works out what fits the line, and each shell is told in its own form."""
+"""Completion candidates: Typer finds them, and they are formatted for each shell."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from agentctl._dataclass import dataclass
 from .invocation import Invocation
 
 LINE = "_AGENTCTL_COMPLETE_LINE"
-"""The variable that holds the line up to the cursor."""
+"""The variable with the line up to the cursor."""
 BREAKS = "_AGENTCTL_COMPLETE_BREAKS"
-"""The variable that holds what ends a word in bash: it replaces only what follows the last of these."""
+"""The variable with bash's word breaks: bash replaces only the text after the last of them."""
 
 _OPTION = re.compile(r"--[^=]+=")
-_HARMLESS = re.compile(r"[\w./:=@+,-]+")
-"""Text that no shell takes for anything but a word: a value may come from a project file that nobody has read yet."""
+_SAFE_WORD = re.compile(r"[\w./:=@+,-]+")
+"""Text without a special meaning in any shell: a value may come from a project file that is not trusted yet."""
 
 
 class Shell(StrEnum):
-    """The shells that can be told."""
+    """The supported shells."""
 
     BASH = "bash"
     ZSH = "zsh"
@@ -34,28 +34,30 @@ class Shell(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A word that may stand in the place of the unfinished one."""
+    """A completion of the unfinished word."""
 
     word: str
     meaning: str = ""
 
 
-def answer(root: Any, shell: str, invocation: Invocation) -> str:
-    """Return the candidates in the form of the shell that asks, a line each.
+def complete(root: Any, shell: str, invocation: Invocation) -> str:
+    """Return the candidates in the format of a shell, one per line.
 
-    Whatever goes wrong, there are none: somebody is typing, and an error would be written into their line.
+    On any error there are none: a message would appear in the line that the user is typing.
     """
     try:
-        asking = Shell(shell)
+        target = Shell(shell)
         words, unfinished = split_line(invocation.environ.get(LINE, ""))
-        breaks = invocation.environ.get(BREAKS, "") if asking is Shell.BASH else ""
-        return told(asking, find_candidates(root, words, unfinished, invocation), _kept(unfinished, breaks))
+        breaks = invocation.environ.get(BREAKS, "") if target is Shell.BASH else ""
+        return format_candidates(
+            target, find_candidates(root, words, unfinished, invocation), _prefix_length(unfinished, breaks)
+        )
     except Exception:
         return ""
 
 
 def split_line(line: str) -> tuple[list[str], str]:
-    """Return the finished words after the program's name, and the unfinished one, which may be empty."""
+    """Return the complete words after the program's name, and the unfinished one, which may be empty."""
     lexer = shlex.shlex(line, posix=True)
     lexer.whitespace_split = True
     lexer.commenters = ""
@@ -71,8 +73,8 @@ def split_line(line: str) -> tuple[list[str], str]:
 
 
 def find_candidates(root: Any, words: list[str], unfinished: str, invocation: Invocation) -> list[Candidate]:
-    """Return what may stand in the place of the unfinished word after `words`."""
-    # Typer searches alike for every shell; its forms of the answer need Rich, which takes 60 ms.
+    """Return the completions of the unfinished word that follows `words`."""
+    # Typer's search is the same for every shell; its own formatting needs Rich, which takes 60 ms.
     engine = ZshComplete(root, {"obj": invocation}, "agentctl", "")
     option = _OPTION.match(unfinished)
     before = option[0] if option else ""
@@ -80,27 +82,27 @@ def find_candidates(root: Any, words: list[str], unfinished: str, invocation: In
         Candidate(word=f"{before}{item.value}", meaning=" ".join((item.help or "").split()))
         for item in engine.get_completions(list(words), unfinished)
     ]
-    return [each for each in found if _HARMLESS.fullmatch(each.word)]
+    return [each for each in found if _SAFE_WORD.fullmatch(each.word)]
 
 
-def told(shell: Shell, candidates: list[Candidate], kept: int) -> str:
-    """Return the candidates in the form of a shell, a line each; bash wants none of the first `kept` characters."""
+def format_candidates(shell: Shell, candidates: list[Candidate], prefix: int) -> str:
+    """Return the candidates in the format of a shell, one per line; for bash without the first `prefix` characters."""
     match shell:
         case Shell.BASH:
-            lines = [each.word[kept:] for each in candidates]
+            lines = [each.word[prefix:] for each in candidates]
         case Shell.ZSH:
-            lines = [_joined(each.word.replace(":", r"\:"), ":", each.meaning) for each in candidates]
+            lines = [_join(each.word.replace(":", r"\:"), ":", each.meaning) for each in candidates]
         case Shell.FISH | Shell.POWERSHELL:
-            lines = [_joined(each.word, "\t", each.meaning) for each in candidates]
+            lines = [_join(each.word, "\t", each.meaning) for each in candidates]
         case _:
             assert_never(shell)
     return "".join(f"{line}\n" for line in lines)
 
 
-def _kept(unfinished: str, breaks: str) -> int:
-    """Return how many characters of the unfinished word are, for bash, words of their own."""
+def _prefix_length(unfinished: str, breaks: str) -> int:
+    """Return the length of the part of the unfinished word that bash takes for separate words."""
     return max((place + 1 for place, char in enumerate(unfinished) if char in breaks), default=0)
 
 
-def _joined(word: str, separator: str, meaning: str) -> str:
+def _join(word: str, separator: str, meaning: str) -> str:
     return f"{word}{separator}{meaning}" if meaning.isprintable() and meaning else word

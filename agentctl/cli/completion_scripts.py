@@ -1,7 +1,7 @@
-"""The completion scripts: what each shell runs for its Tab key.
+"""The completion scripts that each shell runs for the Tab key.
 
-A script hands over the line as it stands up to the cursor, in the environment: an agentctl that knows nothing of it
-then sees no arguments, and runs nothing. Where no candidates come back, the shell completes the names of files.
+A script passes the line up to the cursor in the environment: an agentctl without completion then sees no arguments and
+runs nothing. Without candidates, the shell completes file names.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ Register-ArgumentCompleter -Native -CommandName agentctl -ScriptBlock {
 
 
 def script(shell: Shell) -> str:
-    """Return the completion script of a shell, without a newline at its end."""
+    """Return the completion script of a shell, without a trailing newline."""
     match shell:
         case Shell.BASH:
             return _BASH.strip()

@@ -1,6 +1,6 @@
-"""The values that a shell offers for the Tab key; they are read from files, nothing is run and nobody is asked.
+"""The values that completion offers. They are read from files: no code is run and no request is sent.
 
-Each function returns pairs of a value and its meaning. The modules that read files are imported by the question alone.
+Each function returns pairs of a value and its description, and imports the modules that read files only when called.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Candidates: TypeAlias = list[tuple[str, str]]
 
 
 def agents() -> Candidates:
-    """Return the agents that the project file of this folder names, each with its reference."""
+    """Return the agents named in the project file, each with its reference."""
     from agentctl.profile.load import search_project
 
     project = search_project().project
@@ -29,18 +29,18 @@ def agents() -> Candidates:
 
 
 def models(ctx: typer.Context) -> Candidates:
-    """Return the local models, the model in force, and the one that is built in."""
+    """Return the local models, the current model, and the built-in default."""
     from agentctl.models.default_model import DEFAULT_MODEL
 
     found = {f"local/{name}": meaning for name, meaning in local_models()}
-    found[DEFAULT_MODEL] = "Built in."
+    found[DEFAULT_MODEL] = "The built-in default."
     with suppress(ConfigurationError):
-        found.update(_model_in_force(ctx))
+        found.update(_current_model(ctx))
     return list(found.items())
 
 
 def local_models() -> Candidates:
-    """Return the local models that have a name, without the prefix `local/`."""
+    """Return the names of the local models, without the prefix `local/`."""
     from agentctl.models.local.weights import KNOWN
 
     return [(weights.name, f"A local model of {weights.size / 1e6:.0f} MB.") for weights in KNOWN]
@@ -53,11 +53,11 @@ def profiles(ctx: typer.Context) -> Candidates:
 
     invocation = _invocation(ctx)
     found = load_profiles(find_paths(invocation.environ, invocation.config).profile)
-    return [(name, "In use." if name == found.current.name else "") for name in found.names]
+    return [(name, "Current." if name == found.current.name else "") for name in found.names]
 
 
 def sessions(ctx: typer.Context) -> Candidates:
-    """Return the sessions, each with how it begins."""
+    """Return the sessions, each with its first words."""
     from agentctl.render.escape import one_line, shorten
 
     from .session_options import store_of
@@ -67,7 +67,7 @@ def sessions(ctx: typer.Context) -> Candidates:
 
 
 def tickets(ctx: typer.Context) -> Candidates:
-    """Return the tickets that a run can go on from, each with the tools that wait."""
+    """Return the tickets that can be resumed, each with its tools."""
     from .approvals.ticket_store import ticket_store
 
     found = ticket_store(_invocation(ctx)).tickets("open")
@@ -80,17 +80,17 @@ def keys() -> Candidates:
 
 
 def values(ctx: typer.Context) -> Candidates:
-    """Return the values of the setting key that stands before, where they can be told."""
+    """Return the values of the setting key given before, if they are known."""
     return _values_of(find_setting(parse_name(ctx.params["key"])), ctx)
 
 
 def values_of(name: str) -> Callable[[], Candidates]:
-    """Return a function that returns the words of a setting key."""
+    """Return a function that returns the values of a setting key."""
     return lambda: _words_of(find_setting(parse_name(name)))
 
 
 def assignments(ctx: typer.Context, incomplete: str) -> Candidates:
-    """Return the names of model settings as `NAME=`, and once there is one, its values."""
+    """Return the names of model settings as `NAME=`, or after `NAME=` its values."""
     name, equals, _ = incomplete.partition("=")
     if equals:
         return [
@@ -99,17 +99,17 @@ def assignments(ctx: typer.Context, incomplete: str) -> Candidates:
     return [(f"{key.parts[1]}=", key.meaning) for key in KEYS if key.parts[0] == "settings"]
 
 
-def _model_in_force(ctx: typer.Context) -> Candidates:
+def _current_model(ctx: typer.Context) -> Candidates:
     from agentctl.profile.load import load_settings
 
-    asked = _invocation(ctx)
-    loaded = load_settings({}, environ=asked.environ, config=asked.config, profile=asked.profile)
+    invocation = _invocation(ctx)
+    loaded = load_settings({}, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
     value = loaded.settings.values.get("model")
     return [] if value is None else [(str(value.value), f"From {value.origin}.")]
 
 
 def _invocation(ctx: typer.Context) -> Invocation:
-    """Return the invocation with the global options that stand before the command, where none stand behind it."""
+    """Return the invocation with the global options given before the command, unless they are given after it too."""
     root = ctx.find_root()
     invocation = root.ensure_object(Invocation)
     invocation.config = invocation.config or root.params.get("config")

@@ -1,4 +1,4 @@
-"""What every command of one invocation shares: the global options, the environment, and where to print."""
+"""The state that all commands share: the global options, the environment, and the output streams."""
 
 from __future__ import annotations
 
@@ -23,67 +23,67 @@ class Invocation:
     """One call of the command line: `ctx.obj` of every command."""
 
     config: Path | None = None
-    """`--config`: the file of profiles in place of the default one."""
+    """`--config`: the file of profiles, if not the default one."""
     profile: str | None = None
-    """`--profile`: the profile in place of the one in use."""
+    """`--profile`: the name of a profile, if not the current one."""
     color: Literal["auto", "always", "never"] = "auto"
     verbose: bool = False
-    """Whether an unexpected error shows its traceback."""
-    leaves_work_behind: bool = False
-    """Whether something still runs that cannot be ended: the process is then to leave without waiting for it."""
+    """Whether to print the traceback of an unexpected error."""
+    has_abandoned_work: bool = False
+    """Whether a thread or task that cannot be ended still runs: the process then exits without waiting for it."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
-    def print(self, text: str, *, stressed: int = 0) -> None:
-        """Write a line of data to stdout; on a terminal what it would act on is escaped.
+    def print(self, text: str, *, bold: int = 0) -> None:
+        """Write a line of data to stdout; control characters are escaped on a terminal.
 
-        The first `stressed` characters stand out, where there is colour.
+        The first `bold` characters are bold if colour is enabled.
         """
         text = redact(text)
         if sys.stdout.isatty():
-            text = _escaped(text)
-        if stressed:
-            text = self._stressed(text, stressed)
+            text = _escape(text)
+        if bold:
+            text = self._embolden(text, bold)
         sys.stdout.write(f"{text}\n")
 
-    def _stressed(self, text: str, length: int) -> str:
-        # 1 ms that most lines save.
-        from agentctl.render.terminal_info import wants_color
+    def _embolden(self, text: str, length: int) -> str:
+        # 1 ms that most lines avoid.
+        from agentctl.render.terminal_info import is_color_wanted
 
-        has_color = wants_color(self.color, self.environ, is_terminal=sys.stdout.isatty())
+        has_color = is_color_wanted(self.color, self.environ, is_terminal=sys.stdout.isatty())
         return f"\x1b[1m{text[:length]}\x1b[0m{text[length:]}" if has_color else text
 
     def print_json(self, document: dict[str, JSONValue]) -> None:
-        """Write a machine document to stdout, its schema version first."""
+        """Write a JSON document to stdout, with the schema version first."""
         self.print(self.document(document))
 
     def document(self, document: dict[str, JSONValue]) -> str:
-        """Return a machine document as text, its schema version first."""
+        """Return a JSON document as text, with the schema version first."""
         text = json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2)
         if text.isascii():
             return text
-        # 2 ms that plain words save.
+        # 2 ms that plain text avoids.
         from agentctl.render.escape import escape_json
 
         return escape_json(text)
 
-    def complain(self, text: str) -> None:
-        """Write an error to stderr, unless it takes nothing now: an error never makes a command hang."""
-        data = _escaped(redact(text)).encode("utf-8", "replace")
+    def write_error(self, text: str) -> None:
+        """Write an error to stderr unless that would block: an error must not make a command hang."""
+        data = _escape(redact(text)).encode("utf-8", "replace")
         with contextlib.suppress(OSError, ValueError):
             if sys.platform == "win32" or select.select([], [2], [], 0)[1]:
                 os.write(2, data)
 
     def note(self, text: str) -> None:
-        """Write a line for people to stderr; a stderr that takes nothing changes nothing of what is told elsewhere."""
+        """Write a message to stderr; a broken stderr is ignored."""
         with contextlib.suppress(OSError):
-            sys.stderr.write(_escaped(redact(text)) + "\n")
+            sys.stderr.write(_escape(redact(text)) + "\n")
 
 
-def _escaped(text: str) -> str:
-    """Return what may hold the words of a model, a service or a foreign project as text that a terminal only shows."""
+def _escape(text: str) -> str:
+    """Return text from a model, a service or a project file with its control characters escaped."""
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
-    # 2 ms that plain words save.
+    # 2 ms that plain text avoids.
     from agentctl.render.escape import escape
 
     return escape(text)

@@ -1,4 +1,4 @@
-"""The frame around every command: signals, streams, and the one place where errors become messages and codes."""
+"""The wrapper of every command: signals, streams, and the one place that maps errors to messages and exit codes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from agentctl.redaction import redact_keys
 from .app import command
 from .invocation import Invocation
 from .report import UsageError, report
-from .signals import Terminated, end_process, leave_at_once, take_signals, unwind
+from .signals import Terminated, end_process, exit_now, handle_signals, unwind
 
-_COMPLETE = "_AGENTCTL_COMPLETE"
-"""The variable that makes a call a question for completions; its value is the shell that asks."""
+_COMPLETE_VARIABLE = "_AGENTCTL_COMPLETE"
+"""The variable by which a completion script asks for candidates; its value is the name of the shell."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; never raises."""
     invocation = Invocation()
     try:
-        take_signals(unwind)
-        _speak_utf8()
+        handle_signals(unwind)
+        _use_utf8()
         gc.freeze()
         gc.enable()
         code = _run(arguments, invocation)
@@ -41,21 +41,21 @@ def main(arguments: Sequence[str]) -> int:
         code = 130
     except OSError as error:
         code = _report(error, invocation)
-    take_signals(leave_at_once)
+    handle_signals(exit_now)
     _end_tracing()
-    _leave_nothing_to_flush(sys.stdout)
-    _leave_nothing_to_flush(sys.stderr)
-    if invocation.leaves_work_behind:
+    _silence_last_flush(sys.stdout)
+    _silence_last_flush(sys.stderr)
+    if invocation.has_abandoned_work:
         end_process(code)
     return code
 
 
 def _run(arguments: Sequence[str], invocation: Invocation) -> int:
-    if shell := invocation.environ.get(_COMPLETE):
-        # 2 ms that only the Tab key costs.
-        from .completion import answer
+    if shell := invocation.environ.get(_COMPLETE_VARIABLE):
+        # 2 ms, needed only for completion.
+        from .completion import complete
 
-        sys.stdout.write(answer(command(), shell, invocation))
+        sys.stdout.write(complete(command(), shell, invocation))
         return 0
     try:
         return _invoke(arguments, invocation)
@@ -70,7 +70,7 @@ def _run(arguments: Sequence[str], invocation: Invocation) -> int:
 
 
 def _invoke(arguments: Sequence[str], invocation: Invocation) -> int:
-    """Run a command; its own `main` would end the process with 1 where the reader of stdout went away."""
+    """Run a command; Typer's own `main` would exit with 1 when the reader of stdout closes it."""
     root = command()
     try:
         with root.make_context("agentctl", list(arguments), obj=invocation) as context:
@@ -81,7 +81,7 @@ def _invoke(arguments: Sequence[str], invocation: Invocation) -> int:
 
 
 def _report_usage(error: Exception, invocation: Invocation) -> int:
-    """Say what is wrong with the command line, and where its help is; a bare group shows its help."""
+    """Print the usage error and a pointer to the help; a group without a command prints its help."""
     message = error.format_message()  # type: ignore[attr-defined]
     context = error.ctx  # type: ignore[attr-defined]
     if type(error).__name__ == "NoArgsIsHelpError":
@@ -93,18 +93,18 @@ def _report_usage(error: Exception, invocation: Invocation) -> int:
 
 
 def _report(error: Exception, invocation: Invocation) -> int:
-    """Say what failed on stderr and return its exit code."""
+    """Print an error to stderr and return its exit code."""
     invocation.note(report(error, verbose=invocation.verbose).rstrip())
     return exit_for(error).code
 
 
-def _speak_utf8() -> None:
+def _use_utf8() -> None:
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if stream is not None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            # Started with a closed descriptor: nothing opened later may be taken for it.
+            # The descriptor is closed: without this, the next file to be opened would get its number.
             descriptor = os.open(os.devnull, os.O_RDWR)
             if descriptor != number:
                 os.dup2(descriptor, number)
@@ -112,15 +112,15 @@ def _speak_utf8() -> None:
 
 
 def _end_tracing() -> None:
-    """Send what is traced, for at most two seconds; stdout has the answer, and gets nothing more."""
+    """Export pending traces for at most two seconds; what processors print goes to stderr, not into the answer."""
     tracing = sys.modules.get("agentctl.tracing.process")
     if tracing is not None:
         with contextlib.redirect_stdout(sys.stderr):
             tracing.end_tracing()
 
 
-def _leave_nothing_to_flush(stream: TextIO) -> None:
-    """Point a stream that can take no more at the null device, so that the interpreter's last flush is quiet."""
+def _silence_last_flush(stream: TextIO) -> None:
+    """Redirect a broken stream to the null device, so that the interpreter's flush at exit does not fail."""
     try:
         stream.flush()
     except (OSError, ValueError):

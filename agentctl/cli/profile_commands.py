@@ -1,6 +1,6 @@
-"""`agentctl config profiles`: the profiles that there are, the one in use, and their end.
+"""`agentctl config profiles`: lists, selects and deletes profiles.
 
-Annotations are no text here, as in `commands/config.py`, of which this is a part.
+Annotations are not strings here, for the same reason as in `commands/config.py`, which includes these commands.
 """
 
 import sys
@@ -24,7 +24,7 @@ from .invocation import Invocation
 
 HELP = """Example: agentctl config profiles list
 
-Profiles: the sets of settings and keys that there are.
+Manage profiles: named sets of settings and keys.
 """
 
 app = typer.Typer(no_args_is_help=True, help=HELP)
@@ -45,77 +45,79 @@ Name = Annotated[
 ]
 
 
-@app.command("list", short_help="Show the profiles, the one in use marked.")
+@app.command("list", short_help="List the profiles.")
 def list_profiles(
     ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False
 ) -> None:
     """Example: agentctl config profiles list
 
-    Show the profiles; a star marks the one in use. `agentctl --profile NAME config set KEY VALUE` makes one.
+    List the profiles; a star marks the current one. `agentctl --profile NAME config set KEY VALUE` creates one.
     """
     invocation = ctx.ensure_object(Invocation)
     paths = _paths(invocation)
-    found = load_profiles(paths.profile, paths.named)
-    if found.current.name not in found.names:
-        invocation.note(f"note: {found.current.name}, which {found.current.origin} names, is not there")
+    profiles = load_profiles(paths.profile, paths.named)
+    if profiles.current.name not in profiles.names:
+        invocation.note(
+            f"note: the profile {profiles.current.name}, named by {profiles.current.origin}, does not exist"
+        )
     if as_json:
         rows: list[JSONValue] = [
             {
                 "name": name,
-                "in_use": name == found.current.name,
+                "in_use": name == profiles.current.name,
                 "keys": list(load_credentials(paths.credentials, name).keys),
             }
-            for name in found.names
+            for name in profiles.names
         ]
         invocation.print_json({"path": None if paths.profile is None else str(paths.profile), "profiles": rows})
         return
-    for name in found.names:
-        invocation.print(f"{'*' if name == found.current.name else ' '} {name}")
+    for name in profiles.names:
+        invocation.print(f"{'*' if name == profiles.current.name else ' '} {name}")
 
 
-@app.command("use", short_help="Choose the profile that is in use.")
+@app.command("use", short_help="Set the default profile.")
 def use(ctx: typer.Context, name: Name) -> None:
     """Example: agentctl config profiles use work
 
-    Choose the profile that holds where neither --profile nor AGENTCTL_PROFILE names one.
+    Set the default profile. --profile and AGENTCTL_PROFILE take precedence over it.
     """
     invocation = ctx.ensure_object(Invocation)
     use_profile(_paths(invocation).profile, name)
     variable = invocation.environ.get("AGENTCTL_PROFILE", name)
     if variable != name:
-        invocation.note(f"note: AGENTCTL_PROFILE is set to {variable}, and goes before it")
+        invocation.note(f"note: AGENTCTL_PROFILE is set to {variable} and takes precedence over it")
 
 
 @app.command("delete", short_help="Delete a profile and its keys.")
 def delete(
     ctx: typer.Context,
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; fail without --yes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Never prompt; fail without --yes.")] = False,
 ) -> None:
     """Example: agentctl config profiles delete work --yes
 
-    Delete a profile, with its settings and its stored keys. The one in use and `default` stay.
+    Delete a profile with its settings and stored keys. The current profile and `default` cannot be deleted.
     """
     invocation = ctx.ensure_object(Invocation)
     paths = _paths(invocation)
     check_deletable(load_profiles(paths.profile, paths.named), name, paths.profile)
     credentials = load_credentials(paths.credentials, name)
     count = len(credentials.keys)
-    lost = f"its settings and {count} key{'' if count == 1 else 's'}"
-    if not yes and not _is_confirmed(f"Delete the profile {name} with {lost}?", no_input=no_input):
-        invocation.note(f"the profile {name} stays")
+    contents = f"its settings and {count} key{'' if count == 1 else 's'}"
+    if not yes and not _is_confirmed(f"Delete the profile {name} with {contents}?", no_input=no_input):
+        invocation.note(f"the profile {name} was not deleted")
         raise typer.Exit(1)
     for purpose, key in credentials.keys.items():
         if key.value is None:
-            # 12 ms that only the keyring costs.
-            from agentctl.profile.keyring import delete
+            # 12 ms, needed only for the keyring.
+            from agentctl.profile.keyring import delete as delete_entry
 
-            delete(keyring_entry(name, purpose))
+            delete_entry(keyring_entry(name, purpose))
     if credentials.keys:
         remove_keys(paths.credentials, name)
     delete_profile(paths.profile, name)
-    invocation.note(f"deleted the profile {name} with {lost}")
+    invocation.note(f"deleted the profile {name} with {contents}")
 
 
 def _paths(invocation: Invocation) -> Paths:
@@ -123,9 +125,9 @@ def _paths(invocation: Invocation) -> Paths:
 
 
 def _is_confirmed(question: str, *, no_input: bool) -> bool:
-    """Return whether somebody at the terminal says yes."""
+    """Ask on the terminal and return whether the answer is yes."""
     if no_input or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise typer.BadParameter("nobody may be asked; --yes deletes without asking", param_hint="--yes")
+        raise typer.BadParameter("cannot ask for confirmation here; pass --yes", param_hint="--yes")
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,4 +1,4 @@
-"""What the user asks: from the command line, from stdin, or both."""
+"""The prompt: from the command line, from stdin, or both."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from agentctl.errors import RunTimeoutError
 
 from .report import UsageError
 
-LARGEST = 16 << 20
-"""Bytes of stdin that are read at most: far more than any model's context."""
+MAX_BYTES = 16 << 20
+"""The limit of stdin: far more than the context of any model."""
 
 _CHUNK = 1 << 16
 
-_NAP = 0.25
-"""Seconds: a signal that arrives just as stdin is waited for is seen after it."""
+_POLL_INTERVAL = 0.25
+"""Seconds after which a signal is noticed that arrives just as the wait for stdin begins."""
 
 
 def read_prompt(argument: str | None, *, also_stdin: bool, timeout: float | None) -> str:
     """Return the prompt.
 
-    The argument wins; stdin is read for `-`, where there is no argument and stdin is no terminal, and, with
-    `also_stdin`, after the argument, as a block of its own.
+    Stdin is read for `-`, or without an argument if stdin is no terminal; with `also_stdin` it is appended to the
+    argument as a separate block.
 
     Raises:
-        UsageError: there is no prompt, or an empty one, or stdin has more than any model can read.
-        RunTimeoutError: stdin did not end in `timeout` seconds.
+        UsageError: the prompt is missing or empty, or stdin is larger than `MAX_BYTES`.
+        RunTimeoutError: stdin did not end within `timeout` seconds.
     """
     if argument == "-" or (argument is None and not _stdin_is_terminal()):
         prompt = _read_stdin(timeout)
     elif argument is None:
-        raise UsageError("no prompt: give one, or pipe it in")
+        raise UsageError("no prompt; pass one as an argument, or pipe it in")
     else:
         prompt = _as_utf8(argument)
         if also_stdin:
@@ -48,7 +48,7 @@ def read_prompt(argument: str | None, *, also_stdin: bool, timeout: float | None
 
 
 def read_instructions(argument: str | None) -> str | None:
-    """Return instructions given as text, or as `@FILE`; `@@` begins a text that begins with `@`."""
+    """Return instructions given as text or as `@FILE`; a leading `@@` stands for a literal `@`."""
     if argument is None:
         return None
     if not argument.startswith("@"):
@@ -61,7 +61,7 @@ def read_instructions(argument: str | None) -> str | None:
     except OSError as error:
         raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--instructions") from error
     except UnicodeDecodeError as error:
-        raise typer.BadParameter(f"{path}: is not UTF-8 text", param_hint="--instructions") from error
+        raise typer.BadParameter(f"{path}: not UTF-8 text", param_hint="--instructions") from error
 
 
 def _stdin_is_terminal() -> bool:
@@ -69,12 +69,12 @@ def _stdin_is_terminal() -> bool:
 
 
 def _read_stdin(timeout: float | None) -> str:
-    """Return all of stdin, which may be a pipe that somebody forgets to close."""
+    """Return all of stdin, with a timeout in case it is a pipe that is never closed."""
     descriptor = sys.stdin.fileno()
     deadline = time.monotonic() + (math.inf if timeout is None else timeout)
     data = bytearray()
     while True:
-        if sys.platform != "win32" and not select.select([descriptor], [], [], _NAP)[0]:
+        if sys.platform != "win32" and not select.select([descriptor], [], [], _POLL_INTERVAL)[0]:
             if timeout is not None and time.monotonic() > deadline:
                 raise RunTimeoutError(timeout)
             continue
@@ -82,10 +82,10 @@ def _read_stdin(timeout: float | None) -> str:
         if not chunk:
             return data.decode("utf-8-sig", "replace")
         data += chunk
-        if len(data) > LARGEST:
-            raise typer.BadParameter(f"stdin has more than {LARGEST >> 20} MiB", param_hint="PROMPT")
+        if len(data) > MAX_BYTES:
+            raise typer.BadParameter(f"stdin is larger than {MAX_BYTES >> 20} MiB", param_hint="PROMPT")
 
 
 def _as_utf8(argument: str) -> str:
-    """Return an argument whose bytes were not those of the locale's encoding as the UTF-8 that they most likely are."""
+    """Return an argument decoded as UTF-8, whatever the encoding of the locale."""
     return os.fsencode(argument).decode("utf-8", "replace")

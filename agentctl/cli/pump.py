@@ -1,4 +1,4 @@
-"""Reads a run to its end and carries what it shows to stdout and stderr, for as long as somebody takes it."""
+"""Drives a run to its end and writes its rendered output to stdout and stderr, for as long as they are open."""
 
 from __future__ import annotations
 
@@ -19,55 +19,55 @@ from .invocation import Invocation
 from .sink import Sink
 
 LAST_RESORT = 4 * GRACE
-"""Seconds after a signal or the timeout until the process ends by force: cancelling, waiting and writing take three."""
+"""Seconds from a signal or timeout until a forced exit; cancelling, waiting and writing take three times `GRACE`."""
 
 
-async def watch(
+async def show_run(
     events: AsyncGenerator[RunEvent],
     show: Renderer,
     sink: Sink,
-    stop: Cancellation,
+    cancellation: Cancellation,
     *,
-    facts: TerminalInfo,
+    terminal: TerminalInfo,
     format: Format,
 ) -> RunFinished:
-    """Show a run and return its end; once it is to end early, it is waited for only as long as the grace allows."""
+    """Render a run and return its last event; once cancelled, the run has `GRACE` seconds to end."""
     loop = asyncio.get_running_loop()
-    pump = loop.create_task(_pump(events, show, sink, facts, format))
-    pressed = loop.create_task(stop.cancelled.wait())
-    pump.add_done_callback(_heard)  # It may fail once nobody waits for it any more.
+    pump = loop.create_task(_pump(events, show, sink, terminal, format))
+    cancelled = loop.create_task(cancellation.cancelled.wait())
+    pump.add_done_callback(_retrieve_exception)  # It may fail after this function has returned.
     broken = loop.create_task(sink.writer.wait_broken())
     try:
-        await asyncio.wait({pump, pressed, broken}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({pump, cancelled, broken}, return_when=asyncio.FIRST_COMPLETED)
         if broken.done():
-            stop.cancel(OutputClosed())
+            cancellation.cancel(OutputClosed())
         if not pump.done():
             await asyncio.wait({pump}, timeout=GRACE)
         if not pump.done():
-            assert stop.reason is not None
-            return failed_before_start(stop.reason)
+            assert cancellation.reason is not None
+            return failed_before_start(cancellation.reason)
         return await pump
     except BrokenPipeError:
         return failed_before_start(OutputClosed())
     except OSError as error:
         return failed_before_start(OSError(error.errno, error.strerror, sink.name))
     finally:
-        for task in (pump, pressed, broken):
+        for task in (pump, cancelled, broken):
             task.cancel()
 
 
-def _heard(pump: asyncio.Task[RunFinished]) -> None:
+def _retrieve_exception(pump: asyncio.Task[RunFinished]) -> None:
     if not pump.cancelled():
         pump.exception()
 
 
-def leave(loop: asyncio.AbstractEventLoop, invocation: Invocation, *, is_early: bool) -> None:
-    """Close the event loop; what still runs in threads is named and left behind, after some grace if it ended early."""
+def close_loop(loop: asyncio.AbstractEventLoop, invocation: Invocation, *, is_early: bool) -> None:
+    """Close the event loop, and report abandoned threads; a run that ended early gives them `GRACE` seconds."""
     for name in wait_for_running(GRACE if is_early else 0):
         invocation.note(f"agentctl: abandoned: {name}")
     if is_early:
-        # Whatever else runs (a look-up of a host name, a task that takes no cancel) is left behind.
-        invocation.leaves_work_behind = True
+        # Other pending work (a DNS lookup, a task that ignores cancellation) is abandoned.
+        invocation.has_abandoned_work = True
     else:
         loop.run_until_complete(_end_tasks())
         loop.run_until_complete(loop.shutdown_asyncgens())
@@ -76,7 +76,7 @@ def leave(loop: asyncio.AbstractEventLoop, invocation: Invocation, *, is_early: 
 
 
 async def _end_tasks() -> None:
-    """End what was to end by itself and did not in time: a server that does not answer to a farewell, for instance."""
+    """Cancel the tasks that did not finish on their own, such as waiting for a server to close its connection."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
@@ -85,17 +85,17 @@ async def _end_tasks() -> None:
 
 
 async def _pump(
-    events: AsyncGenerator[RunEvent], show: Renderer, sink: Sink, facts: TerminalInfo, format: Format
+    events: AsyncGenerator[RunEvent], show: Renderer, sink: Sink, terminal: TerminalInfo, format: Format
 ) -> RunFinished:
-    """Feed every event to the renderer, and what it gives to the sink."""
-    end = failed_before_start(RuntimeError("the run gave no events"))
+    """Feed every event to the renderer, and its chunks to the sink."""
+    end = failed_before_start(RuntimeError("the run yielded no events"))
     async with contextlib.aclosing(events):
         async for event in events:
             for chunk in show.feed(event):
-                await sink.take(chunk)
+                await sink.write(chunk)
             if isinstance(event, ModelRequested) and event.turn == 1:
-                # What the screen needs is imported while the first token is waited for.
-                threading.Thread(target=preload, args=(facts, format), daemon=True).start()
+                # Import the modules of the renderer while waiting for the first token.
+                threading.Thread(target=preload, args=(terminal, format), daemon=True).start()
             elif isinstance(event, RunFinished):
                 end = event
     await sink.writer.drain()

@@ -1,4 +1,4 @@
-"""An error as people read it."""
+"""The text of an error."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from agentctl.errors import AgentsException
 
 
 def message(error: BaseException) -> str:
-    """Return an error as one message."""
+    """Return the message of an error."""
     if isinstance(error, AgentsException):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return f"unexpected {type(error).__name__}: {error} (`--verbose` shows where)"
+    return f"unexpected {type(error).__name__}: {error} (use `--verbose` to see the traceback)"
 
 
 def report(error: BaseException, *, verbose: bool) -> str:
-    """Return what stderr says of an error: the message, after the traceback where it is wanted."""
+    """Return the message of an error for stderr, preceded by the traceback if `verbose`."""
     text = f"agentctl: {message(error)}\n"
     if not verbose:
         return text
-    # 8 ms that only somebody who wants to see it costs.
+    # 8 ms, needed only with `--verbose`.
     import traceback
 
     return "".join(traceback.format_exception(error)) + text

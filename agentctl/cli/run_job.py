@@ -1,4 +1,4 @@
-"""What `run` and `stream` do: read the prompt, launch the run, and carry what it shows to stdout and stderr."""
+"""The work of `run` and `stream`: read the prompt, start the run, and write its output to stdout and stderr."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from uuid import uuid4
 from agentctl._dataclass import dataclass
 from agentctl.agent.events import RunEvent, RunFinished
 from agentctl.agent.wire import JSONValue
-from agentctl.cli.approvals.options import Case, Wishes, can_ask
-from agentctl.cli.approvals.policy import Decide
+from agentctl.cli.approvals.options import ApprovalContext, ApprovalOptions, can_ask
+from agentctl.cli.approvals.policy import ApprovalHandler
 from agentctl.errors import OutputClosed, RunInterrupted, RunTimeoutError, exit_for
 from agentctl.launch.job import Job, prepare
 from agentctl.launch.perform import GRACE, Cancellation, close, failed_before_start, perform, preview, start_tracing
@@ -31,10 +31,10 @@ from agentctl.storage import write_atomic
 
 from .invocation import Invocation
 from .prompt import read_instructions, read_prompt
-from .pump import LAST_RESORT, leave, watch
+from .pump import LAST_RESORT, close_loop, show_run
 from .report import UsageError, report
-from .session_options import Wanted, held_session, read_session
-from .signals import call_in, end_process, leave_at_once, take_signals, woken_by_signals
+from .session_options import SessionOptions, lock_session, read_session
+from .signals import call_after, end_process, exit_now, handle_signals, wake_on_signals
 from .sink import Sink, check_output, take_stdout
 
 if TYPE_CHECKING:
@@ -43,235 +43,236 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What the command line asks for."""
+class RunOptions:
+    """The options of `run` and `stream`."""
 
     command: Command
     prompt: str | None
-    """As it was typed: a text, `-`, or nothing."""
+    """The argument: a text, `-` or None."""
     also_stdin: bool
     instructions: str | None
     """A text, or `@FILE`."""
     flags: dict[str, JSONValue]
     """Settings by dotted key."""
-    session: Wanted
-    approvals: Wishes
+    session: SessionOptions
+    approvals: ApprovalOptions
     format: Format
     output: Path | None
     dry_run: bool
-    """Whether the first request is only shown."""
+    """Whether to print the first request instead of sending it."""
     quiet: bool
     verbose: bool
 
 
-class _Signalled(KeyboardInterrupt):
-    """A signal arrived while nothing could be cancelled: stdin was read, or an agent imported."""
+class _SignalReceived(KeyboardInterrupt):
+    """A signal arrived while stdin was read or an agent was imported, when no task can be cancelled."""
 
 
-def run_job(order: Order, invocation: Invocation) -> int:
-    """Run an agent as the command line says, show it, and return the exit code.
+def run_job(options: RunOptions, invocation: Invocation) -> int:
+    """Run an agent, write its output, and return the exit code.
 
     Raises:
-        UsageError: the command line is wrong.
+        UsageError: the options contradict each other, or there is no prompt.
     """
-    invocation.verbose = order.verbose
-    if order.output is not None:
-        check_output(order.output)
-    if order.approvals.ticket is not None:
-        check_output(order.approvals.ticket, option="--ticket")
-    if order.dry_run:
-        if order.approvals.resume is not None:
-            raise UsageError("--dry-run shows how a run begins, and --resume goes on with one: give one of them")
-        return _show_request(order, invocation)
+    invocation.verbose = options.verbose
+    if options.output is not None:
+        check_output(options.output)
+    if options.approvals.ticket is not None:
+        check_output(options.approvals.ticket, option="--ticket")
+    if options.dry_run:
+        if options.approvals.resume is not None:
+            raise UsageError("--dry-run prints the first request of a new run; it cannot be combined with --resume")
+        return _show_request(options, invocation)
     loop = asyncio.new_event_loop()
-    end = loop.run_until_complete(_Job(order, invocation, loop).play())
-    leave(loop, invocation, is_early=isinstance(end.error, RunInterrupted | RunTimeoutError | OutputClosed))
+    end = loop.run_until_complete(RunCommand(options, invocation, loop).run())
+    close_loop(loop, invocation, is_early=isinstance(end.error, RunInterrupted | RunTimeoutError | OutputClosed))
     return exit_for(end.error).code
 
 
-def _show_request(order: Order, invocation: Invocation) -> int:
+def _show_request(options: RunOptions, invocation: Invocation) -> int:
     with contextlib.redirect_stdout(sys.stderr):
-        session = read_session(order.session, invocation)
-        job = replace(_prepared(order, invocation, is_interactive=False)[0], session=session)
+        session = read_session(options.session, invocation)
+        job = replace(_prepare_job(options, invocation, is_interactive=False)[0], session=session)
         request = asyncio.run(preview(job))
         if session is not None:
             session.close()
     document = invocation.document({"request": request})
-    if order.output is None:
+    if options.output is None:
         invocation.print(document)
     else:
-        write_atomic(order.output, encode(f"{redact(document)}\n"))
+        write_atomic(options.output, encode(f"{redact(document)}\n"))
     return 0
 
 
-def _prepared(
-    order: Order, invocation: Invocation, *, is_interactive: bool, resumption: Resumption | None = None
+def _prepare_job(
+    options: RunOptions, invocation: Invocation, *, is_interactive: bool, resumption: Resumption | None = None
 ) -> tuple[Job, Loaded]:
     loaded = load_settings(
-        order.flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
+        options.flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
     )
-    needs_prompt = resumption is None or order.prompt is not None or order.also_stdin
+    needs_prompt = resumption is None or options.prompt is not None or options.also_stdin
     timeout = loaded.settings.timeout
-    prompt = read_prompt(order.prompt, also_stdin=order.also_stdin, timeout=timeout) if needs_prompt else ""
+    prompt = read_prompt(options.prompt, also_stdin=options.also_stdin, timeout=timeout) if needs_prompt else ""
     if resumption is not None:
         resumption.check_code(loaded)
     job = prepare(
         prompt,
         loaded,
-        instructions=read_instructions(order.instructions),
+        instructions=read_instructions(options.instructions),
         environ=invocation.environ,
         is_interactive=is_interactive,
     )
     return job, loaded
 
 
-class _Job:
-    """One run on its way to stdout and stderr, and the ways to end it early."""
+class RunCommand:
+    """One run, its output, and its cancellation by signals and the timeout."""
 
-    def __init__(self, order: Order, invocation: Invocation, loop: asyncio.AbstractEventLoop) -> None:
-        self._order = order
+    def __init__(self, options: RunOptions, invocation: Invocation, loop: asyncio.AbstractEventLoop) -> None:
+        self._options = options
         self._invocation = invocation
         self._loop = loop
-        self._stop = Cancellation()
-        self._is_signalled = False
+        self._cancellation = Cancellation()
+        self._has_signal = False
         self._is_preparing = False
         self._stdout = take_stdout()
         facts = detect_terminal(invocation.color, invocation.environ, stdout=self._stdout)
-        to_file = order.output is not None
-        self._facts = replace(facts, stdout_is_terminal=False, color_stdout=False) if to_file else facts
+        to_file = options.output is not None
+        self._terminal = replace(facts, stdout_is_terminal=False, color_stdout=False) if to_file else facts
 
-    async def play(self) -> RunFinished:
-        """Launch the run, show all of it, and return its end."""
-        take_signals(self._signalled)
+    async def run(self) -> RunFinished:
+        """Start the run, write all its output, and return its last event."""
+        handle_signals(self._on_signal)
         try:
-            with woken_by_signals(self._loop):
-                return await self._play()
+            with wake_on_signals(self._loop):
+                return await self._run_and_report()
         finally:
-            call_in(0, leave_at_once)
-            take_signals(leave_at_once)
+            call_after(0, exit_now)
+            handle_signals(exit_now)
 
-    async def _play(self) -> RunFinished:
-        order = self._order
+    async def _run_and_report(self) -> RunFinished:
+        options = self._options
         sink = Sink(
-            order.output,
+            options.output,
             stdout=self._stdout,
-            is_live=order.format == "jsonl",
-            shows_status=self._facts.live and not order.quiet,
+            is_live=options.format == "jsonl",
+            shows_status=self._terminal.live and not options.quiet,
         )
-        if order.verbose:
-            log_to(sink.writer.log_stream(to_stdout=order.format == "text" and order.output is None))
+        if options.verbose:
+            log_to(sink.writer.log_stream(to_stdout=options.format == "text" and options.output is None))
         try:
             with contextlib.redirect_stdout(sys.stderr):
-                end = await self._watched(sink)
+                end = await self._show(sink)
             try:
-                sink.keep(end, always=order.format == "json")
+                sink.save(end, always=options.format == "json")
             except OSError as error:
-                end = failed_before_start(OSError(error.errno, error.strerror, str(order.output)))
+                end = failed_before_start(OSError(error.errno, error.strerror, str(options.output)))
         finally:
             is_written = await sink.close(GRACE)
-            self._invocation.leaves_work_behind |= not is_written
-            if order.verbose:
-                log_to(sys.stderr)  # What is still to be said when the process ends.
+            self._invocation.has_abandoned_work |= not is_written
+            if options.verbose:
+                log_to(sys.stderr)  # For messages logged at exit.
         if end.error is not None and not isinstance(end.error, OutputClosed):
-            self._invocation.complain(report(end.error, verbose=order.verbose))
+            self._invocation.write_error(report(end.error, verbose=options.verbose))
         if isinstance(end.error, RunInterrupted) and end.session_id is not None:
-            self._invocation.complain(
-                f"the session is kept: `agentctl {order.command} --session {end.session_id}` goes on from here\n"
+            self._invocation.write_error(
+                f"the session is saved; continue it with `agentctl {options.command} --session {end.session_id}`\n"
             )
         return end
 
-    async def _watched(self, sink: Sink) -> RunFinished:
-        order = self._order
+    async def _show(self, sink: Sink) -> RunFinished:
+        options = self._options
         show = renderer(
-            command=order.command,
-            format=order.format,
-            terminal=self._facts,
-            quiet=order.quiet,
+            command=options.command,
+            format=options.format,
+            terminal=self._terminal,
+            quiet=options.quiet,
             run_id=f"run_{uuid4().hex}",
         )
-        return await watch(self._events(sink), show, sink, self._stop, facts=self._facts, format=order.format)
+        events = self._events(sink)
+        return await show_run(events, show, sink, self._cancellation, terminal=self._terminal, format=options.format)
 
     async def _events(self, sink: Sink) -> AsyncGenerator[RunEvent]:
-        with contextlib.ExitStack() as held:
-            async with contextlib.aclosing(self._events_of_run(sink, held)) as events:
+        with contextlib.ExitStack() as stack:
+            async with contextlib.aclosing(self._events_of_run(sink, stack)) as events:
                 async for event in events:
                     yield event
 
-    async def _events_of_run(self, sink: Sink, held: contextlib.ExitStack) -> AsyncGenerator[RunEvent]:
+    async def _events_of_run(self, sink: Sink, stack: contextlib.ExitStack) -> AsyncGenerator[RunEvent]:
         try:
-            job = await self._begun(sink, held)
+            job = await self._start(sink, stack)
             start_tracing(job)
         except UsageError:
             raise
-        except KeyboardInterrupt:  # Of the agent's own making.
+        except KeyboardInterrupt:  # Raised by the agent's own code.
             yield failed_before_start(RunInterrupted(signal.SIGINT))
         except Exception as error:
-            yield failed_before_start(self._stop.reason or error)
+            yield failed_before_start(self._cancellation.reason or error)
         else:
             if job.timeout is not None:
-                self._leave_in(job.timeout + LAST_RESORT, exit_for(RunTimeoutError(job.timeout)).code)
+                self._exit_after(job.timeout + LAST_RESORT, exit_for(RunTimeoutError(job.timeout)).code)
             try:
-                async with contextlib.aclosing(perform(job, self._stop)) as events:
+                async with contextlib.aclosing(perform(job, self._cancellation)) as events:
                     async for event in events:
                         yield event
             finally:
                 await close(job)
 
-    async def _begun(self, sink: Sink, held: contextlib.ExitStack) -> Job:
-        """Return the job, ready to be performed, and who decides about its calls."""
-        order, resumption = self._order, None
-        if order.approvals.resume is not None:
-            # 20 ms that only a run that goes on pays.
+    async def _start(self, sink: Sink, stack: contextlib.ExitStack) -> Job:
+        """Return the job, ready to be performed, with the handler of its approvals."""
+        options, resumption = self._options, None
+        if options.approvals.resume is not None:
+            # 20 ms, needed only to resume a run.
             from agentctl.cli.approvals.resumption import Resumption
 
-            resumption = Resumption.of(order.approvals.resume, order, self._invocation)
-            order = resumption.order
-        session = held.enter_context(held_session(order.session, self._invocation))
-        job, loaded = self._prepared(order, resumption)
+            resumption = Resumption.of(options.approvals.resume, options, self._invocation)
+            options = resumption.options
+        session = stack.enter_context(lock_session(options.session, self._invocation))
+        job, loaded = self._prepare(options, resumption)
         job = replace(job, session=session)
         if resumption is not None:
-            job = await resumption.taken_up(job, loaded)
-        may_ask = order.approvals.may_ask and can_ask()
-        case = Case(
-            wishes=order.approvals,
+            job = await resumption.resume_run(job, loaded)
+        may_ask = options.approvals.may_ask and can_ask()
+        context = ApprovalContext(
+            options=options.approvals,
             loaded=loaded,
             job=job,
             invocation=self._invocation,
-            instructions=read_instructions(order.instructions),
+            instructions=read_instructions(options.instructions),
             session=None if session is None else session.session_id,
             show=sink.show if may_ask else None,
             ticket=None if resumption is None else resumption.ticket,
         )
-        return replace(job, decide=Decide(case))
+        return replace(job, decide=ApprovalHandler(context))
 
-    def _prepared(self, order: Order, resumption: Resumption | None) -> tuple[Job, Loaded]:
+    def _prepare(self, options: RunOptions, resumption: Resumption | None) -> tuple[Job, Loaded]:
         self._is_preparing = True
         try:
-            is_interactive = self._facts.stdout_is_terminal
-            return _prepared(order, self._invocation, is_interactive=is_interactive, resumption=resumption)
-        except _Signalled as signalled:
-            assert self._stop.reason is not None
-            raise self._stop.reason from signalled
+            is_interactive = self._terminal.stdout_is_terminal
+            return _prepare_job(options, self._invocation, is_interactive=is_interactive, resumption=resumption)
+        except _SignalReceived as received:
+            assert self._cancellation.reason is not None
+            raise self._cancellation.reason from received
         finally:
             self._is_preparing = False
 
-    def _leave_in(self, seconds: float, code: int) -> None:
-        """End the process after so many seconds, even if some code holds up the event loop."""
+    def _exit_after(self, seconds: float, code: int) -> None:
+        """Exit after this many seconds, even if some code blocks the event loop."""
 
-        def leave(number: int, frame: FrameType | None) -> None:
-            self._invocation.complain("agentctl: ended by force: an async tool holds everything up\n")
+        def force_exit(number: int, frame: FrameType | None) -> None:
+            self._invocation.write_error("agentctl: forced to exit: an async function blocks the event loop\n")
             end_process(code)
 
-        call_in(seconds, leave)
+        call_after(seconds, force_exit)
 
-    def _signalled(self, number: int, frame: FrameType | None) -> None:
-        """End the run cleanly at the first signal, and the process at the second, or if the first cannot."""
-        if self._is_signalled or self._stop.reason is not None:
-            leave_at_once(number, frame)
-        self._is_signalled = True
-        self._leave_in(LAST_RESORT, 128 + number)
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Cancel the run at the first signal; exit at the second, or if cancelling takes too long."""
+        if self._has_signal or self._cancellation.reason is not None:
+            exit_now(number, frame)
+        self._has_signal = True
+        self._exit_after(LAST_RESORT, 128 + number)
         reason = RunInterrupted(number)
         if self._is_preparing:
-            self._stop.cancel(reason)
-            raise _Signalled
-        self._loop.call_soon_threadsafe(self._stop.cancel, reason)
+            self._cancellation.cancel(reason)
+            raise _SignalReceived
+        self._loop.call_soon_threadsafe(self._cancellation.cancel, reason)

@@ -1,4 +1,4 @@
-"""The options that `run`, `stream` and `chat` share, and their way into an order."""
+"""The options that `run`, `stream` and `chat` share, and their conversion into `RunOptions`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from agentctl.profile.keys import parse_assignment, parse_value
 
 
 class Format(StrEnum):
-    """What stdout gets: text for people and pipes, one JSON document, or one JSON event a line."""
+    """The output format: text, one JSON document, or one JSON event per line."""
 
     TEXT = "text"
     JSON = "json"
     JSONL = "jsonl"
 
 
-def _checked(name: str) -> Any:
-    """Return a parser that checks an option's text as the setting of this name."""
+def _setting_parser(name: str) -> Any:
+    """Return a parser that validates an option as the setting with this name."""
 
     def parse(text: str) -> JSONValue:
         try:
@@ -34,16 +34,16 @@ def _checked(name: str) -> Any:
     return parse
 
 
-def _assignment(text: str) -> tuple[str, JSONValue]:
+def _parse_assignment(text: str) -> tuple[str, JSONValue]:
     try:
         return parse_assignment(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
 
-def session_id(text: str) -> str:
-    """Return a session id, checked."""
-    # 3 ms that only a session costs.
+def parse_session_id(text: str) -> str:
+    """Return a session id, validated."""
+    # 3 ms, needed only for a session.
     from agentctl.memory.session_id import check_session_id
 
     try:
@@ -52,9 +52,9 @@ def session_id(text: str) -> str:
         raise typer.BadParameter(str(error)) from error
 
 
-def rule(text: str) -> str:
-    """Return a rule of `--allow` or `--deny`, checked."""
-    # 20 ms that only a rule costs.
+def parse_rule(text: str) -> str:
+    """Return a rule of `--allow` or `--deny`, validated."""
+    # 20 ms, needed only for a rule.
     from agentctl.tickets.rules import Rule
 
     try:
@@ -65,16 +65,16 @@ def rule(text: str) -> str:
 
 
 Prompt: TypeAlias = Annotated[
-    str | None, typer.Argument(metavar="[PROMPT]", help="What to ask; `-` reads it from stdin.", show_default=False)
+    str | None, typer.Argument(metavar="[PROMPT]", help="The prompt; `-` reads it from stdin.", show_default=False)
 ]
-Stdin: TypeAlias = Annotated[bool, typer.Option("--stdin", help="Append stdin to the prompt, as a block of its own.")]
+Stdin: TypeAlias = Annotated[bool, typer.Option("--stdin", help="Append stdin to the prompt as a separate block.")]
 AgentRef: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--agent",
         "-a",
         metavar="REF",
-        help="file.py:attr, package.module:attr, or a name from agentctl.toml.",
+        help="file.py:attr, package.module:attr, or a name in agentctl.toml.",
         autocompletion=completion_values.agents,
     ),
 ]
@@ -96,31 +96,37 @@ Set: TypeAlias = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        parser=_assignment,
+        parser=_parse_assignment,
         help="A model setting: temperature=0, reasoning.effort=low.",
         autocompletion=completion_values.assignments,
     ),
 ]
 MaxTurns: TypeAlias = Annotated[
-    Any, typer.Option("--max-turns", metavar="N", parser=_checked("max_turns"), help="The most model calls.")
+    Any,
+    typer.Option(
+        "--max-turns", metavar="N", parser=_setting_parser("max_turns"), help="Maximum number of model calls."
+    ),
 ]
 MaxTokensTotal: TypeAlias = Annotated[
     Any,
     typer.Option(
         "--max-tokens-total",
         metavar="N",
-        parser=_checked("max_tokens_total"),
-        help="The most tokens, in and out.",
+        parser=_setting_parser("max_tokens_total"),
+        help="Maximum tokens, input plus output.",
     ),
 ]
 Timeout: TypeAlias = Annotated[
     Any,
-    typer.Option("--timeout", metavar="TIME", parser=_checked("timeout"), help="The longest time: 90, 90s, 5m, 1h."),
+    typer.Option("--timeout", metavar="TIME", parser=_setting_parser("timeout"), help="Time limit: 90, 90s, 5m, 1h."),
 ]
 Retries: TypeAlias = Annotated[
     Any,
     typer.Option(
-        "--retries", metavar="N", parser=_checked("client.retries"), help="How often a failed request is tried again."
+        "--retries",
+        metavar="N",
+        parser=_setting_parser("client.retries"),
+        help="How often to retry a failed request.",
     ),
 ]
 Session: TypeAlias = Annotated[
@@ -128,42 +134,47 @@ Session: TypeAlias = Annotated[
     typer.Option(
         "--session",
         metavar="ID",
-        parser=session_id,
-        help="Go on from this conversation, new or not, and keep it.",
+        parser=parse_session_id,
+        help="Continue this conversation, or start it, and save it.",
         autocompletion=completion_values.sessions,
     ),
 ]
-Continue: TypeAlias = Annotated[bool, typer.Option("--continue", help="Go on from the newest session.")]
+Continue: TypeAlias = Annotated[bool, typer.Option("--continue", help="Continue the most recent session.")]
 OnApproval: TypeAlias = Annotated[
     Any,
     typer.Option(
         "--on-approval",
         metavar="allow|deny|fail|suspend",
-        parser=_checked("on_approval"),
-        help="What becomes of a call that needs approval, without asking.",
+        parser=_setting_parser("on_approval"),
+        help="How to handle tool calls that need approval when not prompting.",
         autocompletion=completion_values.values_of("on_approval"),
     ),
 ]
 Allow: TypeAlias = Annotated[
     list[Any] | None,
     typer.Option(
-        "--allow", metavar="TOOL[:PATTERN]", parser=rule, help="Approve such calls: 'read_*', 'shell:git status*'."
+        "--allow",
+        metavar="TOOL[:PATTERN]",
+        parser=parse_rule,
+        help="Approve matching calls: 'read_*', 'shell:git status*'.",
     ),
 ]
 Deny: TypeAlias = Annotated[
     list[Any] | None,
-    typer.Option("--deny", metavar="TOOL[:PATTERN]", parser=rule, help="Deny such calls, whatever allows them."),
+    typer.Option(
+        "--deny", metavar="TOOL[:PATTERN]", parser=parse_rule, help="Deny matching calls, even if --allow matches."
+    ),
 ]
 Ticket: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--ticket", metavar="FILE", help="A file for the ticket of a suspended run, beside the state folder."),
+    typer.Option("--ticket", metavar="FILE", help="Also write the suspended run's ticket to FILE."),
 ]
 Resume: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--resume",
         metavar="TICKET",
-        help="Go on with a suspended run: its ticket's id, or file.",
+        help="Resume a suspended run: the id or file of its ticket.",
         autocompletion=completion_values.tickets,
     ),
 ]
@@ -172,8 +183,8 @@ Transport: TypeAlias = Annotated[
     typer.Option(
         "--transport",
         metavar="auto|http|websocket",
-        parser=_checked("transport"),
-        help="How the Responses API is reached.",
+        parser=_setting_parser("transport"),
+        help="How to connect to the Responses API.",
         autocompletion=completion_values.values_of("transport"),
     ),
 ]
@@ -182,37 +193,33 @@ Api: TypeAlias = Annotated[
     typer.Option(
         "--api",
         metavar="responses|chat_completions",
-        parser=_checked("api"),
-        help="The API that the endpoint speaks.",
+        parser=_setting_parser("api"),
+        help="The API of the endpoint.",
         autocompletion=completion_values.values_of("api"),
     ),
 ]
 Trace: TypeAlias = Annotated[
-    bool | None, typer.Option("--trace/--no-trace", help="Whether this run is traced.", show_default=False)
+    bool | None, typer.Option("--trace/--no-trace", help="Enable or disable tracing of this run.", show_default=False)
 ]
-DryRun: TypeAlias = Annotated[
-    bool, typer.Option("--dry-run", help="Print the first request that would be sent, and send nothing.")
-]
+DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Print the first request without sending it.")]
 FormatOption: TypeAlias = Annotated[
-    Format, typer.Option("--format", help="What stdout gets: text, one JSON document, or a JSON event a line.")
+    Format, typer.Option("--format", help="Output format: text, one JSON document, or one JSON event per line.")
 ]
 Output: TypeAlias = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="A file that takes stdout's place.")
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of stdout.")
 ]
-Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress on stderr.")]
-Verbose: TypeAlias = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Log what the library does; show tracebacks.")
-]
-NoInput: TypeAlias = Annotated[bool, typer.Option("--no-input", help="Never ask anything on the terminal.")]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes or progress to stderr.")]
+Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="Print logs and tracebacks to stderr.")]
+NoInput: TypeAlias = Annotated[bool, typer.Option("--no-input", help="Never prompt on the terminal.")]
 
 
-def chosen(named: dict[str, JSONValue], assigned: list[Any] | None) -> dict[str, JSONValue]:
-    """Return the settings that the command line gives: options by their key where they were used, and `--set`."""
+def explicit_settings(named: dict[str, JSONValue], assigned: list[Any] | None) -> dict[str, JSONValue]:
+    """Return the settings given on the command line: the options in use by their key, and those of `--set`."""
     return {name: value for name, value in {**named, **dict(assigned or ())}.items() if value is not None}
 
 
 def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
-    """Return the function of a command that runs an agent, its options in its signature."""
+    """Return the function of `run` or `stream`; its signature declares the options."""
 
     def run(
         ctx: typer.Context,
@@ -243,11 +250,11 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         verbose: Verbose = False,
         no_input: NoInput = False,
     ) -> None:
-        # 90 ms that `--help` does not need.
-        from agentctl.cli.approvals.options import Wishes
+        # 90 ms that `--help` avoids.
+        from agentctl.cli.approvals.options import ApprovalOptions
 
-        from .run_job import Order, run_job
-        from .session_options import Wanted
+        from .run_job import RunOptions, run_job
+        from .session_options import SessionOptions
 
         named = {
             "agent": agent,
@@ -261,14 +268,14 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             "api": api,
             "trace.enabled": trace,
         }
-        order = Order(
+        options = RunOptions(
             command=command,
             prompt=prompt,
             also_stdin=stdin,
             instructions=instructions,
-            flags=chosen(named, set_),
-            session=Wanted(session_id=session, continues=continue_),
-            approvals=Wishes(
+            flags=explicit_settings(named, set_),
+            session=SessionOptions(session_id=session, continue_latest=continue_),
+            approvals=ApprovalOptions(
                 allow=tuple(allow or ()), deny=tuple(deny or ()), ticket=ticket, resume=resume, may_ask=not no_input
             ),
             format=format.value,
@@ -277,6 +284,6 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             quiet=quiet,
             verbose=verbose,
         )
-        raise typer.Exit(run_job(order, ctx.obj))
+        raise typer.Exit(run_job(options, ctx.obj))
 
     return run

@@ -1,4 +1,4 @@
-"""The kept conversation that a run is part of: this run's alone, until it ends."""
+"""The saved conversation that a run belongs to, locked until the run ends."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What the command line says of a session; by default there is none."""
+class SessionOptions:
+    """The options `--session` and `--continue`; by default a run has no session."""
 
     session_id: str | None = None
-    continues: bool = False
-    """Whether the newest one is wanted."""
+    continue_latest: bool = False
+    """Whether to use the most recent session."""
 
 
 def store_of(invocation: Invocation) -> ConversationStore:
-    """Return where conversations are kept.
+    """Return the store of the user's conversations.
 
     Raises:
-        ConfigurationError: there is no place to keep them.
+        ConfigurationError: there is no folder for it.
     """
-    # 6 ms that only a run with a session pays.
+    # 6 ms, needed only for a run with a session.
     from agentctl.memory.store import ConversationStore
 
     folders = find_paths(invocation.environ, invocation.config).folders
     if folders is None:
-        raise ConfigurationError(f"no session can be kept: {NO_HOME}")
+        raise ConfigurationError(f"sessions cannot be saved: {NO_HOME}")
     return ConversationStore.of_user(folders)
 
 
 @contextmanager
-def held_session(wanted: Wanted, invocation: Invocation) -> Iterator[SQLiteSession | None]:
-    """Give the session that is wanted, None for none; nobody else has it until the block, or the process, ends.
+def lock_session(options: SessionOptions, invocation: Invocation) -> Iterator[SQLiteSession | None]:
+    """Yield the selected session, or None, locked until the block or the process ends.
 
     Raises:
-        UsageError: two are wanted, or the newest where there is none.
-        SessionInUseError: another run has it.
-        ConfigurationError: the file cannot be used, or there is no place for it.
+        UsageError: both options are given, or there is no session to continue.
+        SessionInUseError: another run has locked it.
+        ConfigurationError: the file cannot be used, or there is no folder for it.
     """
-    name = _name(wanted, invocation)
+    name = _name(options, invocation)
     if name is None:
         yield None
         return
@@ -59,23 +59,23 @@ def held_session(wanted: Wanted, invocation: Invocation) -> Iterator[SQLiteSessi
         yield session
 
 
-def read_session(wanted: Wanted, invocation: Invocation) -> SQLiteSession | None:
-    """Return the session that is wanted, to be read and closed again, whoever has it.
+def read_session(options: SessionOptions, invocation: Invocation) -> SQLiteSession | None:
+    """Return the selected session, or None, without locking it; the caller closes it.
 
     Raises:
-        UsageError: two are wanted, or the newest where there is none.
-        ConfigurationError: the file cannot be used, or there is no place for it.
+        UsageError: both options are given, or there is no session to continue.
+        ConfigurationError: the file cannot be used, or there is no folder for it.
     """
-    name = _name(wanted, invocation)
+    name = _name(options, invocation)
     return None if name is None else store_of(invocation).session(name)
 
 
-def _name(wanted: Wanted, invocation: Invocation) -> str | None:
-    if not wanted.continues:
-        return wanted.session_id
-    if wanted.session_id is not None:
-        raise UsageError("--session names a session, and --continue takes the newest: give one of them")
+def _name(options: SessionOptions, invocation: Invocation) -> str | None:
+    if not options.continue_latest:
+        return options.session_id
+    if options.session_id is not None:
+        raise UsageError("--session names a session and --continue takes the most recent one; use only one of them")
     newest = store_of(invocation).newest()
     if newest is None:
-        raise UsageError("there is no session to continue yet: `--session ID` begins one")
+        raise UsageError("there is no session to continue; start one with `--session ID`")
     return newest

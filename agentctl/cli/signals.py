@@ -1,4 +1,4 @@
-"""What SIGINT and SIGTERM do: end the process at once where there is nothing to tidy up, else unwind the command."""
+"""Handlers of SIGINT and SIGTERM: exit at once if there is nothing to clean up, otherwise unwind the command."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ Handler: TypeAlias = Callable[[int, FrameType | None], None]
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived outside a run."""
+    """Raised by SIGTERM outside a run."""
 
 
-def take_signals(handler: Handler) -> None:
-    """Let `handler` take both signals, except one that our parent told us to ignore."""
+def handle_signals(handler: Handler) -> None:
+    """Install `handler` for both signals, except one that the parent process has set to be ignored."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
 
 
-def leave_at_once(number: int, frame: FrameType | None) -> None:
-    """End the process, and what it started: nothing else of ours is under way."""
+def exit_now(number: int, frame: FrameType | None) -> None:
+    """Exit, and end child processes; for when there is nothing to clean up."""
     end_process(128 + number)
 
 
 def end_process(code: int) -> NoReturn:
-    """End the process as it is, and what it started."""
+    """Exit without cleaning up, and end child processes."""
     kill_groups()
     kill_strays()
     os._exit(code)
 
 
 def unwind(number: int, frame: FrameType | None) -> None:
-    """Raise, so that a command leaves nothing half done behind."""
+    """Raise `KeyboardInterrupt` or `Terminated`, so that a command can clean up."""
     if _is_importing(frame):
-        leave_at_once(number, frame)  # An import may lose what is raised in it, or raise something else instead.
+        exit_now(number, frame)  # An import may swallow or replace an exception.
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
 
-def call_in(seconds: float, handler: Handler) -> None:
-    """Call the handler after so many seconds, in place of one that waits already; after 0 seconds, call none.
+def call_after(seconds: float, handler: Handler) -> None:
+    """Call the handler after this many seconds, instead of any pending one; 0 only cancels the pending one.
 
-    An alarm, since it also comes where the event loop is held up, and a signal's handler must not start a thread.
+    An alarm arrives even when the event loop is blocked, and a signal handler must not start a thread.
     """
     if sys.platform != "win32":
         signal.signal(signal.SIGALRM, handler)
@@ -59,23 +59,23 @@ def call_in(seconds: float, handler: Handler) -> None:
 
 
 @contextmanager
-def woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Wake the event loop for a signal that arrives just as it goes to sleep, which nothing else would."""
+def wake_on_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Wake the event loop for a signal that arrives just as it goes to sleep."""
     if sys.platform == "win32":
         yield
         return
-    bell, rope = os.pipe()
-    os.set_blocking(bell, False)
-    os.set_blocking(rope, False)
-    loop.add_reader(bell, os.read, bell, 4096)
-    before = signal.set_wakeup_fd(rope, warn_on_full_buffer=False)
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(read_fd, False)
+    os.set_blocking(write_fd, False)
+    loop.add_reader(read_fd, os.read, read_fd, 4096)
+    previous = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
     try:
         yield
     finally:
-        signal.set_wakeup_fd(before)
-        loop.remove_reader(bell)
-        os.close(bell)
-        os.close(rope)
+        signal.set_wakeup_fd(previous)
+        loop.remove_reader(read_fd)
+        os.close(read_fd)
+        os.close(write_fd)
 
 
 def _is_importing(frame: FrameType | None) -> bool:

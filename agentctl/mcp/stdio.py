@@ -144,7 +144,7 @@ class MCPServerStdio(SessionServer[MCPServerStdioParams]):
             try:
                 message = jsonrpc_message_adapter.validate_json(text, by_name=False)
             except ValueError:
-                # The parser is stricter than many a server: whoever waits for an answer would wait for ever.
+                # The parser is stricter than many servers; a rejected response would leave its caller waiting forever.
                 message = jsonrpc_message_adapter.validate_python(whole_characters(json.loads(text)), by_name=False)
             return SessionMessage(message)
         except ValueError as error:

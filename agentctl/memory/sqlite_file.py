@@ -44,12 +44,12 @@ class SQLiteFile:
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Call `work` with the connection and return its result."""
-        with self._connected() as connection:
+        with self._use_connection() as connection:
             return work(connection)
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Call `work` in a transaction and return its result; if it fails, nothing is written."""
-        with self._connected() as connection:
+        with self._use_connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 result = work(connection)
@@ -69,7 +69,7 @@ class SQLiteFile:
                 self._connection = None
 
     @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
+    def _use_connection(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._failures():
             if self._is_closed:
                 raise RuntimeError(f"the session in {self.path} is closed")

@@ -37,7 +37,7 @@ class ConversationStore:
 
     Raises:
         ConfigurationError: the file or its folder cannot be opened or written, or the file is damaged.
-        SessionInUseError: another run uses the conversation, or another process keeps the file locked.
+        SessionInUseError: another run uses the conversation, or another process has locked the file.
         OSError: the disk is full, or a lock cannot be created.
     """
 

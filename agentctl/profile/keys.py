@@ -10,7 +10,7 @@ from agentctl.net.endpoint import NO_KEY
 from agentctl.origin import OPENAI_BASE_URL
 
 from .dotted import Parts, join, split
-from .kinds import Choice, Integer, Kind, ListOf, Plain, Table, check, describe, from_text
+from .kinds import Choice, Integer, Kind, ListOf, Plain, Table, check, describe, parse_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +255,7 @@ def parse_value(name: str, text: str) -> JSONValue:
     """Return `text` parsed as a value of the named key; raise `ValueError` if it is invalid."""
     parts = parse_name(name)
     kind = None if parts in _TABLES else _kind_below(find_setting(parts), parts)
-    value = text if kind is None else from_text(kind, text)
+    value = text if kind is None else parse_text(kind, text)
     check_entry(parts, value)
     return value
 

@@ -85,7 +85,7 @@ _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 
 def check(kind: Kind, value: JSONValue) -> None:
     """Raise `ValueError`, naming the expected kind, unless `value` is of this kind."""
-    if not _fits(kind, value):
+    if not _matches(kind, value):
         if isinstance(kind, Choice) and kind.hint:
             raise ValueError(kind.hint)
         raise ValueError(f"must be {describe(kind)}, not {_format_value(value)}")
@@ -95,7 +95,7 @@ def check(kind: Kind, value: JSONValue) -> None:
         _check_url(http_form(value))
 
 
-def from_text(kind: Kind, text: str) -> JSONValue:
+def parse_text(kind: Kind, text: str) -> JSONValue:
     """Return text from a flag, variable or argument as a value of this kind; the value is not checked."""
     text = text.strip()
     match kind:
@@ -186,7 +186,7 @@ def is_plain(value: JSONValue) -> bool:
     return False
 
 
-def _fits(kind: Kind, value: JSONValue) -> bool:
+def _matches(kind: Kind, value: JSONValue) -> bool:
     match kind:
         case Plain.TEXT | Plain.PATH | Plain.URL | Plain.WEBSOCKET_URL:
             return isinstance(value, str) and value == value.strip() != "" and value.isprintable()
@@ -208,9 +208,9 @@ def _fits(kind: Kind, value: JSONValue) -> bool:
         case Plain.COMMAND:
             return isinstance(value, list) and _is_command(value)
         case ListOf(item):
-            return isinstance(value, list) and all(_fits(item, each) for each in value)
+            return isinstance(value, list) and all(_matches(item, each) for each in value)
         case Table(item):
-            return isinstance(value, dict) and is_plain(value) and all(_fits(item, each) for each in value.values())
+            return isinstance(value, dict) and is_plain(value) and all(_matches(item, each) for each in value.values())
         case _:
             assert_never(kind)
 

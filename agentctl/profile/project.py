@@ -132,7 +132,7 @@ def _read(path: Path, boundary: Path, user: int | None) -> bytes | None:
             raise _FileSkipped("it is not a regular file")
         if user is not None and status.st_uid not in (user, 0):
             raise _FileSkipped(f"it is owned by user {status.st_uid}, not by you ({user}) or root")
-        if not _lies_in(path, boundary):
+        if not _is_inside(path, boundary):
             raise _FileSkipped(f"it is a link to a file outside {boundary}")
         with open(descriptor, "rb", closefd=False) as file:
             return file.read(MAX_BYTES + 1)
@@ -144,7 +144,7 @@ def _this_user() -> int | None:
     return None if sys.platform == "win32" else os.geteuid()
 
 
-def _lies_in(path: Path, folder: Path) -> bool:
+def _is_inside(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
@@ -201,7 +201,7 @@ def _check_reference(text: str, key: str, path: Path) -> None:
     try:
         reference = parse_reference(text)
         match reference:
-            case FileReference(path=place) if not _lies_in(path.parent / place, path.parent):
+            case FileReference(path=place) if not _is_inside(path.parent / place, path.parent):
                 raise ValueError(f"{place!r} is outside the project; a project file may only name files inside it")
             case NameReference():
                 raise ValueError(f"{text!r} is a name; write path/to/file.py:attr or package.module:attr")

@@ -28,7 +28,7 @@ class TerminalInfo:
     """Returns the current columns of the terminal; called for each block, so that resizing takes effect."""
 
 
-def wants_color(choice: ColorChoice, environ: Mapping[str, str], *, is_terminal: bool) -> bool:
+def is_color_wanted(choice: ColorChoice, environ: Mapping[str, str], *, is_terminal: bool) -> bool:
     """Return whether a stream gets colour, based on `--color`, NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE and TERM."""
     if choice != "auto":
         return choice == "always"
@@ -50,8 +50,8 @@ def detect_terminal(
     return TerminalInfo(
         stdout_is_terminal=stdout_is_terminal,
         stderr_is_terminal=stderr_is_terminal,
-        color_stdout=wants_color(color, environ, is_terminal=stdout_is_terminal),
-        color_stderr=wants_color(color, environ, is_terminal=stderr_is_terminal),
+        color_stdout=is_color_wanted(color, environ, is_terminal=stdout_is_terminal),
+        color_stderr=is_color_wanted(color, environ, is_terminal=stderr_is_terminal),
         live=stderr_is_terminal and environ.get("TERM") != "dumb",
         width=width_of(stdout if stdout_is_terminal else stderr, environ),
     )

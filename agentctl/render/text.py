@@ -94,7 +94,7 @@ class StreamText:
         match event:
             case ModelRequested(agent=agent):
                 self._answer_text.clear()
-                self._is_markdown = _answers_in_text(agent)
+                self._is_markdown = _has_text_output(agent)
             case RunStarted(calls=calls):
                 self._tools.remember(calls)
             case ModelResponded():
@@ -258,7 +258,7 @@ def final_text(value: Any, *, indent: int | None) -> str:
     return value if isinstance(value, str) else to_json(value, indent=indent)
 
 
-def _answers_in_text(agent: Agent[Any]) -> bool:
+def _has_text_output(agent: Agent[Any]) -> bool:
     schema = output_schema(agent.output_type)
     return schema is None or schema.is_plain_text()
 

@@ -261,9 +261,9 @@ async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
         AgentsException: see its subclasses; `run_data` has the items and responses so far.
     """
     active = _begin_nested(run, context)
-    paused = context.paused.pop(context.tool_call_id, None)
-    if paused is not None:
-        active = paused.copy().attach_to(active)
+    nested = context.nested_runs.pop(context.tool_call_id, None)
+    if nested is not None:
+        active = nested.copy().attach_to(active)
     try:
         async with aclosing(run_loop(active, streamed=run.on_event is not None)) as events:
             end = await (_read_to_end(events) if run.on_event is None else _read_with_listener(events, run))
@@ -274,7 +274,7 @@ async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
         await active.close()
     if active.turn.interruptions:
         active.context.usage = Usage()  # Its usage so far is counted.
-        context.paused[context.tool_call_id] = active
+        context.nested_runs[context.tool_call_id] = active
     return RunResult.of_run(active)
 
 

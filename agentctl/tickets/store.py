@@ -1,4 +1,4 @@
-"""The folder of tickets: where they are written, decided about, and used once."""
+"""The ticket store: a folder where tickets are written, decided and used once."""
 
 from __future__ import annotations
 

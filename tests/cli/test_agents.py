@@ -13,8 +13,8 @@ from tests.service.steps import text, tool_calls
 __all__ = ["local_home", "weights_file"]
 
 FREE_KEYS = (
-    "the whole is an object with free keys (a dict, say), which strict mode cannot express: name its fields in a "
-    "model, or use a list of models with a key and a value, or turn strict mode off "
+    "the schema is an object with arbitrary keys (a dict, for instance), which strict mode cannot express: define its "
+    "fields in a model, or use a list of models with a key and a value, or turn strict mode off "
     "(`AgentOutputSchema(…, strict_json_schema=False)`)"
 )
 
@@ -62,7 +62,7 @@ def test_the_agents_of_the_project_are_listed_and_nothing_runs(agentctl: Agentct
     done = agentctl("agents", "list")
     assert done.returncode == 0
     assert done.stdout == "find   crew.py:finder\ncount  crew.py:counter  default\n"
-    assert done.stderr == f"{project} may not run code yet: read it, then run `agentctl trust`\n"
+    assert done.stderr == f"{project} may not run code yet; review it, then run `agentctl trust`\n"
 
 
 def test_the_list_of_the_project_as_json_says_whether_it_is_trusted(agentctl: Agentctl, project: Path) -> None:
@@ -143,7 +143,7 @@ def test_tools_of_the_api_and_handoffs_are_shown_and_what_opens_a_server_is_not(
         '  environment  {"type": "local"}\n'
         "\n"
         "handoff to b, transfer_to_b()\n"
-        "  Give the conversation to the agent b, which answers from here on.\n"
+        "  Hand the conversation off to the agent b, which answers from then on.\n"
     )
     shown = agentctl("agents", "show", "hosted.py:agent", "--json").stdout
     assert "hosted-mcp-token" not in shown
@@ -184,7 +184,7 @@ def test_a_tool_whose_calls_need_approval_is_shown_so(agentctl: Agentctl, home: 
         "  Drop a table.\n"
         "\n"
         "tool pay()\n"
-        "  Needs approval where risky() says so.\n"
+        "  Needs approval if risky() returns true.\n"
         "  Pay.\n"
         "\n"
         "tool look()\n"
@@ -223,7 +223,7 @@ def test_an_agent_is_shown_for_programs(agentctl: Agentctl, project: Path) -> No
 def test_without_a_default_agent_there_is_none_to_show(agentctl: Agentctl) -> None:
     done = agentctl("agents", "show")
     assert done.returncode == 78
-    assert "name one, such as agents.py:agent" in done.stderr
+    assert "name an agent, such as agents.py:agent" in done.stderr
 
 
 def test_what_is_right_is_said_to_be(agentctl: Agentctl, project: Path) -> None:
@@ -284,10 +284,10 @@ def test_what_would_fail_a_run_is_a_failure_and_the_rest_a_warning(agentctl: Age
             "failure",
             "no provider has the prefix 'nobody' of the model 'nobody/x': the known prefixes are local/, openai/",
         ),
-        ("failure", "tool_choice names 'missing', and the agent has no such tool"),
+        ("failure", "tool_choice is 'missing', but the agent has no such tool"),
         ("warning", "2 tools are named 'bare'"),
         ("warning", "tool 'bare' has no description"),
-        ("warning", "tool 'bare' does not describe a;"),
+        ("warning", "tool 'bare' does not describe a"),
         ("failure", "tool 'is loose': the name must be up to 128 letters, digits, - and _"),
         ("failure", f"output type dict[str, int]: {FREE_KEYS}"),
     ]
@@ -306,7 +306,7 @@ def test_what_would_fail_a_run_is_a_failure_and_the_rest_a_warning(agentctl: Age
         (
             "from agentctl import function_tool\n@function_tool\ndef f(a: dict[str, int]): ...\n",
             "agents.py",
-            "tool 'f': a is an object with free keys",
+            "tool 'f': a is an object with arbitrary keys",
         ),
     ],
 )
@@ -348,7 +348,7 @@ def test_a_file_that_is_there_is_left_as_it_is(agentctl: Agentctl, home: Path) -
     for name in ("agents.py", "lost.py"):
         done = agentctl("agents", "new", name)
         assert done.returncode == 78
-        assert "is left as it is" in done.stderr
+        assert "already exists and was not changed" in done.stderr
     assert (home / "agents.py").read_text() == "mine = 1\n"
     assert not (home / "elsewhere.py").exists()
 

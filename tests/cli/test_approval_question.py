@@ -14,7 +14,7 @@ from tests.service.client import Service
 from tests.service.steps import text, tool_calls
 
 CTRL_C, CTRL_D = "\x03", "\x04"
-QUESTION = "Allow it? yes, no, always, or no and why: "
+QUESTION = "Allow it? yes, no, always, or no and a reason: "
 CHAT_PROMPT = "\x1b[?2004h"
 
 

@@ -110,7 +110,7 @@ def test_each_turn_knows_those_before_it(service: Service, env: dict[str, str]) 
         chat.send("I am Ada")
         chat.send("Who am I?")
         assert chat.leave() == 0
-        assert "assistant · gpt-x · /help shows the commands, Ctrl-D leaves\n" in chat.text
+        assert "assistant · gpt-x · /help lists the commands, Ctrl-D leaves\n" in chat.text
         assert "Hello, Ada.\n\ngpt-x · " in chat.text
         assert "\x1b[1mAda" in chat.raw
     assert said(bodies(service)[1]) == ["I am Ada", "Hello, **Ada**.", "Who am I?"]
@@ -240,23 +240,23 @@ def test_the_slash_commands(service: Service, env: dict[str, str], agents: Path)
     service.script(text("One."), text("Two."), text("Three."))
     with Chat("-a", f"{agents}:doubler", env=env) as chat:
         chat.send("/help")
-        chat.read_until("/model [NAME]      shows the model, or goes on with another\n")
+        chat.read_until("/model [NAME]      show or change the model\n")
         chat.send("/tools")
         chat.read_until("double  Doubles a number.\nwait\nstuck\n")
         chat.send("/agent")
-        chat.read_until("the agent is doubler, on gpt-x\n")
+        chat.read_until("agent: doubler, model: gpt-x\n")
         chat.send("first")
         chat.send("/model gpt-y")
-        chat.read_until("the model is gpt-y\n")
+        chat.read_until("model: gpt-y\n")
         chat.send("second")
         chat.send("/usage")
         chat.read_until("2 turns, 2 requests · ")
         chat.send("/clear")
-        chat.read_until("the conversation so far is forgotten\n")
+        chat.read_until("conversation cleared\n")
         chat.send("//third")
         chat.read_until("Three.")
         chat.send("/modle")
-        chat.read_until("there is no /modle: /model?; /help lists the commands\n")
+        chat.read_until("unknown command /modle; did you mean /model? /help lists the commands\n")
         chat.send("/quit")
         assert chat.end() == 0
     assert [body["model"] for body in bodies(service)] == ["gpt-x", "gpt-y", "gpt-y"]
@@ -271,7 +271,7 @@ def test_another_agent_takes_over_the_conversation(service: Service, env: dict[s
         chat.send(f"/agent {agents}:nobody")
         chat.read_until("nobody")
         chat.send(f"/agent {agents}:other")
-        chat.read_until("the agent is other, on gpt-other\n")
+        chat.read_until("agent: other, model: gpt-other\n")
         chat.send("second")
         chat.read_until("Two.")
         chat.send("/model nowhere/x")
@@ -284,7 +284,7 @@ def test_another_agent_takes_over_the_conversation(service: Service, env: dict[s
 def test_the_tab_key_completes_commands_and_what_may_follow(env: dict[str, str], home: Path) -> None:
     with Chat("-m", "gpt-x", env=env) as chat:
         chat.send("/mo\t local/\t")
-        chat.read_until("the model is local/smollm2\n")
+        chat.read_until("model: local/smollm2\n")
         assert chat.leave() == 0
 
 
@@ -293,7 +293,7 @@ def test_ctrl_c_clears_the_line_and_twice_on_an_empty_one_leaves(env: dict[str, 
         chat.wait_for_prompt()
         chat.type(f"half a thought{CTRL_C}")
         chat.type(CTRL_C)
-        chat.read_until("Ctrl-C again leaves")
+        chat.read_until("press Ctrl-C again to leave")
         chat.wait_for_prompt()
         chat.type(CTRL_C)
         assert chat.end() == 130
@@ -323,7 +323,7 @@ def test_where_the_history_file_cannot_be_that_is_said(service: Service, env: di
         chat.send("hi")
         chat.read_until("ok")
         assert chat.leave() == 0
-        assert "is not kept for the next time" in chat.text
+        assert "the input history cannot be saved" in chat.text
 
 
 def test_without_a_home_there_is_no_history(service: Service, env: dict[str, str], tmp_path: Path) -> None:
@@ -387,7 +387,7 @@ def test_a_dumb_terminal_reads_lines(service: Service, env: dict[str, str]) -> N
     with Terminal("chat", env={**env, "TERM": "dumb"}) as terminal:
         terminal.read_until("> ")
         terminal.type(CTRL_C)
-        terminal.read_until("Ctrl-C again leaves")
+        terminal.read_until("press Ctrl-C again to leave")
         terminal.type("first\n")
         terminal.read_until("**One**.")
         terminal.type("/usage\n")
@@ -435,7 +435,7 @@ def test_the_terminal_is_left_as_it_was(service: Service, env: dict[str, str]) -
 def test_without_a_terminal_it_is_a_usage_error_that_names_run(env: dict[str, str], agentctl: Agentctl) -> None:
     done = agentctl("chat", env=env, input="hello\n")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "stdin is none; `agentctl run` takes one prompt" in done.stderr
+    assert "stdin is not one; use `agentctl run` for a single prompt" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,26 +2,26 @@
 
 import pytest
 
-from agentctl.cli.columns import aligned, fold
+from agentctl.cli.columns import align, fold
 from agentctl.redaction import register_secret
 
 ROWS = [("model", "gpt-5-mini", "built-in"), ("agent", "rivers.py:guide", "the profile of this project")]
 
 
 @pytest.mark.parametrize(
-    ("room", "lines"),
+    ("max_width", "lines"),
     [
         (None, ["model  gpt-5-mini       built-in", "agent  rivers.py:guide  the profile of this project"]),
         (45, ["model  gpt-5-mini       built-in", "agent  rivers.py:guide  the profile of this", " " * 24 + "project"]),
         (30, ["model  gpt-5-mini", "    built-in", "agent  rivers.py:guide", "    the profile of this", "    project"]),
     ],
 )
-def test_the_last_column_is_folded_or_goes_below_the_others(room: int | None, lines: list[str]) -> None:
-    assert "\n".join(aligned(ROWS, room)).split("\n") == lines
+def test_the_last_column_is_folded_or_goes_below_the_others(max_width: int | None, lines: list[str]) -> None:
+    assert "\n".join(align(ROWS, max_width)).split("\n") == lines
 
 
 def test_wide_characters_take_two_columns() -> None:
-    assert list(aligned([("東京", "a"), ("Oslo", "b"), ("é", "c")])) == ["東京  a", "Oslo  b", "é     c"]
+    assert list(align([("東京", "a"), ("Oslo", "b"), ("é", "c")])) == ["東京  a", "Oslo  b", "é     c"]
     assert fold("東京 大阪 名古屋", 10) == ["東京 大阪", "名古屋"]
 
 
@@ -36,4 +36,4 @@ def test_a_folded_line_keeps_its_indentation_and_one_that_fits_all_of_its_spaces
 
 def test_a_secret_is_replaced_before_it_could_be_torn_apart() -> None:
     register_secret("two words of a secret")
-    assert list(aligned([("key", "two words of a secret")], 26)) == ["key  [redacted]"]
+    assert list(align([("key", "two words of a secret")], 26)) == ["key  [redacted]"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentctl.cli.app import command
-from agentctl.cli.completion import Candidate, Shell, answer, split_line, told
+from agentctl.cli.completion import Candidate, Shell, complete, format_candidates, split_line
 from agentctl.cli.invocation import Invocation
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.keys import KEYS
@@ -40,7 +40,7 @@ def offered(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
     def lines(line: str) -> list[str]:
         environ = {**os.environ, "_AGENTCTL_COMPLETE_LINE": line}
-        told = answer(command(), "fish", Invocation(environ=environ))
+        told = complete(command(), "fish", Invocation(environ=environ))
         assert capsys.readouterr() == ("", "")
         return told.splitlines()
 
@@ -62,9 +62,9 @@ def words(lines: list[str]) -> list[str]:
     ("shell", "lines"),
     [
         ("bash", ["explain-exit"]),
-        ("zsh", ["explain-exit:What an exit code means, and what to do."]),
-        ("fish", ["explain-exit\tWhat an exit code means, and what to do."]),
-        ("powershell", ["explain-exit\tWhat an exit code means, and what to do."]),
+        ("zsh", ["explain-exit:Explain an exit code."]),
+        ("fish", ["explain-exit\tExplain an exit code."]),
+        ("powershell", ["explain-exit\tExplain an exit code."]),
     ],
 )
 def test_each_shell_gets_a_command_in_its_own_form(agentctl: Agentctl, shell: str, lines: list[str]) -> None:
@@ -166,8 +166,8 @@ def test_the_stored_model_is_that_of_the_profile_named(agentctl: Agentctl, home:
 @pytest.mark.usefixtures("work")
 def test_the_profiles_are_offered(offered: Offered, line: str) -> None:
     before = line.rpartition(" ")[2]
-    assert offered(line) == [f"{before}default", f"{before}work\tIn use."]
-    assert offered(f"{line}w") == [f"{before}work\tIn use."]
+    assert offered(line) == [f"{before}default", f"{before}work\tCurrent."]
+    assert offered(f"{line}w") == [f"{before}work\tCurrent."]
 
 
 @pytest.mark.parametrize("line", ["agentctl --profile work run -m ", "agentctl run --profile work -m "])
@@ -238,8 +238,8 @@ def test_a_line_is_split_as_a_shell_does(line: str, expected: tuple[list[str], s
 
 
 def test_zsh_takes_no_colon_of_a_word_for_the_end_of_it() -> None:
-    assert told(Shell.ZSH, [Candidate(word="a.py:b", meaning="c: d")], 0) == "a.py\\:b:c: d\n"
+    assert format_candidates(Shell.ZSH, [Candidate(word="a.py:b", meaning="c: d")], 0) == "a.py\\:b:c: d\n"
 
 
 def test_a_meaning_that_a_terminal_would_act_on_is_left_out() -> None:
-    assert told(Shell.FISH, [Candidate(word="a", meaning="\x1b[2J")], 0) == "a\n"
+    assert format_candidates(Shell.FISH, [Candidate(word="a", meaning="\x1b[2J")], 0) == "a\n"

@@ -141,16 +141,16 @@ def test_zsh_takes_the_script_as_a_sourced_file_too(project: Path, home: Path) -
 @pytest.mark.parametrize(
     ("line", "completed"),
     [
-        ("agentctl expl", "explain-exit\tWhat an exit code means, and what to do."),
+        ("agentctl expl", "explain-exit\tExplain an exit code."),
         ("agentctl run --model=loc", "--model=local/smollm2\tA local model of 98 MB."),
         ("agentctl run -a wea", "weather\tweather.py:agent"),
-        ("agentctl run --max-tu", "--max-turns\tThe most model calls."),
+        ("agentctl run --max-tu", "--max-turns\tMaximum number of model calls."),
         ("agentctl config set transport web", "websocket"),
         ("agentctl trust agen", "agentctl.toml"),
         ("agentctl --config=agen", "--config=agentctl.toml"),
         ('agentctl run "a b" -m loc', "local/smollm2\tA local model of 98 MB."),
-        ("X=1 agentctl expl", "explain-exit\tWhat an exit code means, and what to do."),
-        ("echo hi; agentctl expl", "explain-exit\tWhat an exit code means, and what to do."),
+        ("X=1 agentctl expl", "explain-exit\tExplain an exit code."),
+        ("echo hi; agentctl expl", "explain-exit\tExplain an exit code."),
     ],
 )
 def test_fish_completes(project: Path, line: str, completed: str) -> None:

@@ -117,7 +117,7 @@ def test_transport_and_api_are_shown_without_a_name_and_stored_with_one(
 def test_what_goes_before_a_stored_value_is_said(agentctl: Agentctl) -> None:
     done = agentctl("config", "model", "mine", env={"AGENTCTL_MODEL": "theirs"})
     assert done.returncode == 0
-    assert "model is stored, but AGENTCTL_MODEL goes before it" in done.stderr
+    assert "model is stored, but AGENTCTL_MODEL takes precedence over it" in done.stderr
 
 
 def test_client_stores_several_values_at_once_and_shows_them(agentctl: Agentctl, home: Path) -> None:
@@ -267,7 +267,7 @@ def test_a_key_is_read_from_one_line_of_stdin_and_bound_to_the_endpoint(agentctl
     assert stat.S_IMODE((home / ".agentctl" / "credentials.toml").stat().st_mode) == 0o600
     other = {"AGENTCTL_CLIENT_BASE_URL": "http://localhost:8080/v1"}
     assert "for http://localhost:8080 in" in agentctl("config", "set-key", input="k-local", env=other).stderr
-    assert "removed the key for http://localhost:8080" in agentctl("config", "unset-key", env=other).stderr
+    assert "deleted the key for http://localhost:8080" in agentctl("config", "unset-key", env=other).stderr
     assert "no key was stored for http://localhost:8080" in agentctl("config", "unset-key", env=other).stderr
     assert SECRET in stored(home, "credentials.toml")
 
@@ -293,7 +293,7 @@ def test_only_one_line_is_read_of_a_stdin_that_never_ends(home: Path) -> None:
 
 def test_a_key_in_the_environment_that_goes_before_is_said(agentctl: Agentctl) -> None:
     done = agentctl("config", "set-key", input=SECRET, env={"AGENTCTL_API_KEY": "sk-from-environment"})
-    assert "AGENTCTL_API_KEY is set, and goes before it" in done.stderr
+    assert "AGENTCTL_API_KEY is set and takes precedence over it" in done.stderr
 
 
 ON_TERMINAL = (

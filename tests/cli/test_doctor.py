@@ -42,7 +42,7 @@ def test_all_is_well_where_it_is(service: Service, agentctl: Agentctl, env: dict
     assert code == 0
     assert {entry["check"] for entry in found.values() if entry["state"] == "failure"} == set()
     assert "accepted" in found["key"]["message"]
-    assert "the endpoint has it" in found["model"]["message"]
+    assert "available, one of 2 models" in found["model"]["message"]
     assert "opened in" in found["websocket"]["message"]
     assert found["http"]["state"] == "ok"
 
@@ -69,11 +69,11 @@ def test_the_sessions_are_counted_and_what_is_wrong_with_their_file_is_said(
     service: Service, agentctl: Agentctl, env: dict[str, str], home: Path
 ) -> None:
     service.models = ["gpt-x"]
-    assert checks(agentctl, env)[1]["sessions"]["message"] == "none is kept"
+    assert checks(agentctl, env)[1]["sessions"]["message"] == "none saved"
     service.script(text())
     agentctl("run", "--session", "s", "hi", env=env)
     path = home / ".agentctl" / "sessions" / "conversations.db"
-    assert checks(agentctl, env)[1]["sessions"]["message"] == f"{path}: 1 kept"
+    assert checks(agentctl, env)[1]["sessions"]["message"] == f"{path}: 1 saved"
     path.chmod(0o644)
     code, found = checks(agentctl, env)
     assert (code, found["sessions"]["state"]) == (0, "warning")
@@ -181,7 +181,7 @@ def test_a_service_that_says_nothing_is_left_after_the_time_limit(agentctl: Agen
     found = {entry["check"]: entry for entry in json.loads(done.stdout)["checks"]}
     assert done.returncode == 75
     assert found["endpoint"]["state"] == "ok"
-    assert "no answer from 127.0.0.1" in found["http"]["message"]
+    assert "no response from 127.0.0.1" in found["http"]["message"]
     assert "--timeout" in found["http"]["remedy"]
 
 

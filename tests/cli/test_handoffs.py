@@ -108,7 +108,7 @@ def test_a_conversation_goes_on_with_the_agent_that_took_over(
         chat.send("Thanks")
         chat.read_until("Bye.")
         chat.send("/agent")
-        chat.read_until("the agent is Refunds, on gpt-x")
+        chat.read_until("agent: Refunds, model: gpt-x")
         assert chat.leave() == 0
         assert '⇒ Refunds takes over {"reason": "late"}\n\nRefunded.\n' in chat.text
     assert [body["instructions"] for body in bodies(service)] == ["Send on.", "Refund.", "Refund."]

@@ -74,7 +74,7 @@ def test_what_sends_nothing_does_not_run_it(agentctl: Agentctl, service: Service
     assert document["api_key"]["origin"].endswith("config.toml")
     assert agentctl("run", "-m", "nobody/serves-this", "Hi").returncode == 78
     noted = agentctl("config", "set-key", input="sk-stored-key").stderr
-    assert "key_command is set, and goes before it" in noted
+    assert "key_command is set and takes precedence over it" in noted
     assert not runs.exists()
 
 

@@ -101,7 +101,7 @@ def test_where_the_former_key_cannot_be_removed_it_is_said(agentctl: Agentctl, e
     locked = {**env, "PYTHON_KEYRING_BACKEND": "tests.keyrings.LockedKeyring"}
     done = agentctl("config", "set-key", input="sk-in-a-file", env=locked)
     assert done.returncode == 0
-    assert "the keyring still has the former key, 'default https://api.openai.com' of agentctl" in done.stderr
+    assert "the keyring still has the previous key, 'default https://api.openai.com' of agentctl" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ def test_a_signal_amid_an_import_ends_the_process_quietly(number: str, code: int
     (tmp_path / "interrupted.py").write_text(
         f"import os, signal\ntry:\n    os.kill(os.getpid(), signal.{number})\nexcept BaseException:\n    pass\n"
     )
-    script = "from agentctl.cli.signals import take_signals, unwind\ntake_signals(unwind)\nimport interrupted\nprint(1)"
+    script = (
+        "from agentctl.cli.signals import handle_signals, unwind\nhandle_signals(unwind)\nimport interrupted\nprint(1)"
+    )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")

@@ -64,10 +64,10 @@ def test_weights_that_are_here_have_a_path_and_can_be_removed(agentctl: Agentctl
     assert agentctl("models", "path", "local/smollm2").stdout == f"{weights_of(local_home)}\n"
     again = agentctl("models", "pull")
     assert (again.returncode, again.stdout) == (0, "")
-    assert again.stderr == f"smollm2 is already there: {weights_of(local_home)}\n"
+    assert again.stderr == f"smollm2 is already installed: {weights_of(local_home)}\n"
     assert agentctl("models", "remove").returncode == 0
     assert not weights_of(local_home).exists()
-    assert agentctl("models", "remove").stderr == "smollm2 is not here; nothing to remove\n"
+    assert agentctl("models", "remove").stderr == "smollm2 is not installed; nothing to remove\n"
 
 
 def test_weights_are_taken_from_a_file(agentctl: Agentctl, home: Path, weights_file: Path) -> None:
@@ -165,4 +165,4 @@ def test_the_models_of_the_endpoint_follow_the_local_ones(service: Service, agen
 def test_without_a_key_the_local_models_are_listed_with_a_note(agentctl: Agentctl) -> None:
     done = agentctl("models", "list")
     assert done.returncode == 0
-    assert "once there is a key" in done.stderr
+    assert "so its models are not listed" in done.stderr

@@ -41,7 +41,7 @@ def work(home: Path) -> None:
 
 def test_the_first_set_with_a_name_makes_a_profile_and_says_so(agentctl: Agentctl, home: Path) -> None:
     done = agentctl("config", "set", "model", "m", "--profile", "work")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "made the profile work\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "created the profile work\n")
     assert agentctl("config", "set", "max_turns", "3", "--profile", "work").stderr == ""
     assert config(home) == {"profiles": {"work": {"model": "m", "max_turns": 3}}}
 
@@ -229,7 +229,7 @@ def test_each_profile_has_keys_and_an_endpoint_of_its_own(agentctl: Agentctl, se
 def test_a_key_alone_makes_a_profile(agentctl: Agentctl, home: Path) -> None:
     done = agentctl("config", "set-key", "--profile", "work", input="sk-of-work")
     assert done.returncode == 0
-    assert "made the profile work\n" in done.stderr
+    assert "created the profile work\n" in done.stderr
     assert "for the profile work" in done.stderr
     assert agentctl("config", "profiles", "use", "work").returncode == 0
     assert keys(home) == {"work": {OPENAI: {"api_key": "sk-of-work"}}}
@@ -257,10 +257,10 @@ def test_the_one_in_use_and_the_default_one_are_not_deleted(agentctl: Agentctl, 
     agentctl("config", "profiles", "use", "default")
     named = agentctl("config", "profiles", "delete", "work", "--yes", env={"AGENTCTL_PROFILE": "work"})
     assert named.returncode == 78
-    assert "in use, as AGENTCTL_PROFILE says" in named.stderr
+    assert "in use, set by AGENTCTL_PROFILE" in named.stderr
     default = agentctl("config", "profiles", "delete", "default", "--yes")
     assert default.returncode == 78
-    assert "always there" in default.stderr
+    assert "cannot be deleted" in default.stderr
     assert config(home)["profiles"] == before["profiles"]
 
 
@@ -319,7 +319,7 @@ def test_twenty_processes_that_change_one_profile_at_once_lose_nothing(home: Pat
     ]
     said = [writer.communicate()[1] for writer in writers]
     assert [writer.returncode for writer in writers] == [0] * 20
-    assert sorted(said) == [b""] * 19 + [b"made the profile work\n"]
+    assert sorted(said) == [b""] * 19 + [b"created the profile work\n"]
     assert config(home) == {"profiles": {"work": {"settings": {"metadata": {f"k{n}": str(n) for n in range(20)}}}}}
     assert sorted(os.listdir(home / ".agentctl")) == ["config.toml", "config.toml.lock"]
 

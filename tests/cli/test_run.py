@@ -193,7 +193,7 @@ def test_stdin_without_end_is_refused() -> None:
         (["run", "--set", "temprature=1", "hi"], "did you mean"),
         (["run", "--format", "xml", "hi"], "--format"),
         (["run", "-i", "@nowhere.txt", "hi"], "nowhere.txt: No such file"),
-        (["run", "-o", "no/such/folder/x", "hi"], "there is no such folder"),
+        (["run", "-o", "no/such/folder/x", "hi"], ": no such folder"),
         (["rum"], "No such command 'rum'. Did you mean 'run'"),
     ],
 )

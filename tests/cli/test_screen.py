@@ -107,7 +107,7 @@ def test_the_agents_of_a_project(env: dict[str, str]) -> None:
     assert seen("agents", "list", env=env, width=80) == (
         "guide  rivers.py:guide  default\n"
         "poet   rivers.py:poet\n"
-        "HOME/agentctl.toml may not run code yet: read it, then run `agentctl trust`\n"
+        "HOME/agentctl.toml may not run code yet; review it, then run `agentctl trust`\n"
     )
     assert seen("trust", env=env, width=80) == (
         "trusted: HOME/agentctl.toml\n"
@@ -119,7 +119,7 @@ def test_the_agents_of_a_project(env: dict[str, str]) -> None:
     assert seen("agents", "check", env=env, width=80) == (
         "ok       guide  loads as 'Guide', its tools: look_up, fail\n"
         "warning  guide  tool 'look_up' does not describe unit; document arguments in the\n"
-        "                can (`Args:`)\n"
+        "                docstring, below `Args:`\n"
         "ok       poet   loads as 'Poet', its tools: none\n"
     )
 
@@ -148,8 +148,8 @@ tool fail()
   Fails.
 
 handoff to Poet, transfer_to_poet()
-  Give the conversation to the agent
-  Poet, which answers from here on.
+  Hand the conversation off to the agent
+  Poet, which answers from then on.
   Knows every river by heart.
 """
     )
@@ -200,8 +200,8 @@ def test_what_fails_in_a_check_up_stands_out_in_aligned_columns(env: dict[str, s
     with Terminal("doctor", env={**env, "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}) as terminal:
         assert terminal.end() == 75
         lines = terminal.text.splitlines()
-        stressed = re.findall("\x1b\\[1m(.*?)\x1b\\[0m", terminal.raw)
-    assert stressed == ["failure"]
+        bold = re.findall("\x1b\\[1m(.*?)\x1b\\[0m", terminal.raw)
+    assert bold == ["failure"]
     assert {line[:9].strip() for line in lines} == {"ok", "warning", "failure", ""}
     assert "failure  endpoint      cannot connect to 127.0.0.1:9: connection refused; check" in lines
     assert all(line[21:23] == "  " and line[23] != " " for line in lines), lines
@@ -409,7 +409,7 @@ def test_a_conversation_that_is_typed_resized_and_interrupted(
     assert (
         shown
         == """\
-Guide · gpt-x · /help shows the commands
+Guide · gpt-x · /help lists the commands
 , Ctrl-D leaves
 
 > I am Ada
@@ -421,7 +421,7 @@ Hello, Ada.
 gpt-x · 24 in, 8 out · N s
 
 > /model
-the model is gpt-x
+model: gpt-x
 
 > How long is the Danube?
 

@@ -101,11 +101,11 @@ def test_a_run_without_a_session_keeps_nothing(service: Service, agentctl: Agent
     ("options", "words"),
     [
         (["--continue"], "no session to continue"),
-        (["--continue", "--session", "x"], "give one of them"),
-        (["--session", "../x"], "invalid session id"),
-        (["--session", ""], "invalid session id"),
-        (["--session", "a b"], "invalid session id"),
-        (["--session", "x" * 65], "invalid session id"),
+        (["--continue", "--session", "x"], "use only one of them"),
+        (["--session", "../x"], "no session id"),
+        (["--session", ""], "no session id"),
+        (["--session", "a b"], "no session id"),
+        (["--session", "x" * 65], "no session id"),
     ],
 )
 def test_a_session_that_cannot_be_is_a_usage_error(agentctl: Agentctl, options: list[str], words: str) -> None:
@@ -171,7 +171,7 @@ def test_ctrl_c_keeps_what_was_said_and_tells_how_to_go_on(
         assert process.returncode == 130
     last = json.loads((data + rest).splitlines()[-1])
     assert (last["outcome"], last["session_id"]) == ("interrupted", "s")
-    assert b"`agentctl run --session s` goes on" in errors
+    assert b"continue it with `agentctl run --session s`" in errors
     assert said(kept(agentctl, "s")) == ["hi"]
 
 

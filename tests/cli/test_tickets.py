@@ -331,11 +331,7 @@ def test_the_calls_of_a_ticket_are_shown_whole_and_escaped(
     ticket = suspended(agentctl, pair, env)
     shown = agentctl("approvals", "show", ticket).stdout
     assert shown.endswith(
-        "1. c1: waits for a decision\n"
-        "note, called by agent scribe\n"
-        "  word:\n"
-        "    first\n"
-        "    second \\x1b]52;c;aGk=\\x07\n"
+        "1. c1: not decided\nnote, called by agent scribe\n  word:\n    first\n    second \\x1b]52;c;aGk=\\x07\n"
     )
     (listed,) = json.loads(agentctl("approvals", "list", "--json").stdout)["tickets"]
     assert listed["created"].endswith("Z")

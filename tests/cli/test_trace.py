@@ -136,7 +136,7 @@ def test_the_nearest_word_decides(
 
 def test_a_change_that_something_goes_before_says_so(agentctl: Agentctl) -> None:
     done = agentctl("trace", "disable", env={"AGENTCTL_TRACE_ENABLED": "1"})
-    assert done.stderr == "note: the profile is changed, but AGENTCTL_TRACE_ENABLED goes before it\n"
+    assert done.stderr == "note: the profile is changed, but AGENTCTL_TRACE_ENABLED takes precedence over it\n"
 
 
 def test_a_key_on_the_command_line_is_refused(agentctl: Agentctl) -> None:
@@ -336,7 +336,9 @@ def test_processors_are_listed_added_once_and_removed(agentctl: Agentctl) -> Non
     assert status(agentctl)["processors"] == ["a.b:c", "d:e.f"]
     agentctl("trace", "processors", "remove", "a.b:c")
     assert json.loads(agentctl("trace", "processors", "list", "--json").stdout)["processors"] == ["d:e.f"]
-    assert agentctl("trace", "processors", "remove", "a.b:c").stderr == "note: a.b:c was no processor of the profile\n"
+    assert (
+        agentctl("trace", "processors", "remove", "a.b:c").stderr == "note: a.b:c is not a processor in the profile\n"
+    )
     agentctl("trace", "processors", "remove", "d:e.f")
     assert agentctl("trace", "processors", "list").stdout == ""
     assert agentctl("config", "get", "trace.processors").returncode == 1
@@ -382,7 +384,7 @@ def test_a_processor_that_hangs_does_not_hold_up_the_run(
     ("name", "says"),
     [
         ("nowhere.at.all:make", "there is no module 'nowhere': it is not installed"),
-        ("noting:nothing", "noting has no 'nothing'"),
+        ("noting:nothing", "noting has no attribute 'nothing'"),
         ("noting:failing", "failed: ValueError: no such database"),
         ("noting:wrong", "returned a value of type int, not a TracingProcessor"),
         ("noting:number", "is of type int, not a function"),

@@ -70,7 +70,7 @@ def test_no_tracing_keeps_it_from_traces(agentctl: Agentctl, service: Service, e
     agentctl("config", "set-key", "--no-tracing", input="sk-of-endpoint")
     entry = {"api_key": "sk-of-endpoint", "use_for_tracing": False}
     assert stored(home) == {"keys": {"default": {"https://api.openai.com": entry}}}
-    assert "present, for https://api.openai.com, not for traces" in agentctl("config", "show").stdout
+    assert "present, for https://api.openai.com, not for tracing" in agentctl("config", "show").stdout
     assert json.loads(agentctl("config", "show", "--json").stdout)["api_key"]["use_for_tracing"] is False
     assert defaults(agentctl, service, env) == "default: endpoint's, tracing: none"
     agentctl("config", "set-key", input="sk-of-endpoint")
@@ -89,7 +89,7 @@ def test_traces_can_have_a_key_of_their_own(
         "origin": str(path),
     }
     assert defaults(agentctl, service, env) == "default: endpoint's, tracing: traces'"
-    assert agentctl("config", "unset-key", "--tracing").stderr == "removed the key for traces\n"
+    assert agentctl("config", "unset-key", "--tracing").stderr == "deleted the key for traces\n"
     assert defaults(agentctl, service, env) == "default: endpoint's, tracing: endpoint's"
     assert agentctl("config", "unset-key", "--tracing").stderr == "no key was stored for traces\n"
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from agentctl.cli.invocation import Invocation
-from agentctl.cli.pump import leave
+from agentctl.cli.pump import close_loop
 
 
 def test_what_did_not_end_in_time_is_ended_in_good_order() -> None:
@@ -29,7 +29,7 @@ def test_what_did_not_end_in_time_is_ended_in_good_order() -> None:
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda loop, context: told.append(str(context)))
     task = loop.run_until_complete(begin())
-    leave(loop, Invocation(), is_early=False)
+    close_loop(loop, Invocation(), is_early=False)
     assert task.cancelled()
     assert loop.is_closed()
     assert told == ["ended"]

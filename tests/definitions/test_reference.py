@@ -69,7 +69,7 @@ def test_an_installed_module_wins_over_one_of_the_current_folder(project: Path, 
     ("content", "reference", "message"),
     [
         (None, "nowhere.py:agent", "nowhere.py: there is no such file"),
-        (AGENT, "agents.py:critic", "no attribute 'critic'; its agents are reviewer"),
+        (AGENT, "agents.py:critic", "no attribute 'critic'; its agents: reviewer"),
         ("x = 1\n", "agents.py:agent", "no attribute 'agent'; it defines no agent"),
         ("agent = 'no'\n", "agents.py:agent", "'agent' in .*agents.py is of type str, not Agent"),
         ("import nonexistent_thing\n", "agents.py:agent", "ModuleNotFoundError: No module named 'nonexistent_thing'"),

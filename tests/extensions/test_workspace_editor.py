@@ -201,7 +201,7 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(folder: Path, editor: W
             editor.update_file(update(path))
     with pytest.raises(ValueError, match="hunk 1 does not match"):
         editor.update_file(update("file"))
-    with pytest.raises(ValueError, match="does not begin with"):
+    with pytest.raises(ValueError, match="does not start with"):
         editor.create_file(create("new/file", "no plus"))
     with pytest.raises(UserError, match="already exists"):
         editor.create_file(create("file"))

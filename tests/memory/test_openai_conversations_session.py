@@ -20,7 +20,7 @@ from agentctl import (
 )
 from agentctl.memory.openai_conversations import batches
 from agentctl.net import defaults
-from agentctl.run.open_calls import halves
+from agentctl.run.open_calls import unpaired_items
 from agentctl.testing import ScriptedModel, function_call
 from tests.memory.conversations_server import Conversations, conversations
 
@@ -179,7 +179,7 @@ def test_a_call_is_added_together_with_its_output_and_with_the_reasoning_before_
     assert parts[0] == [user("hi"), led, *calls[:9], *given[:9]]
     assert sorted(map(repr, items)) == sorted(repr(item) for part in parts for item in part)
     for part in parts:
-        assert halves(part) == set()
+        assert unpaired_items(part) == set()
     assert list(batches(items[:20])) == [items[:20]]
     assert list(batches([])) == []
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agentctl.profile.kinds import Choice, Integer, Kind, ListOf, Plain, Table, check, from_text, is_plain, seconds
+from agentctl.profile.kinds import Choice, Integer, Kind, ListOf, Plain, Table, check, is_plain, parse_text, seconds
 
 GOOD: list[tuple[Kind, Any]] = [
     (Plain.TEXT, "gpt-5-mini"),
@@ -125,8 +125,8 @@ def test_a_choice_with_a_hint_never_shows_the_value() -> None:
     ],
 )
 def test_text_means_what_the_kind_says(kind: Kind, text: str, value: Any) -> None:
-    assert from_text(kind, text) == value
-    assert type(from_text(kind, text)) is type(value)
+    assert parse_text(kind, text) == value
+    assert type(parse_text(kind, text)) is type(value)
 
 
 @pytest.mark.parametrize(("value", "expected"), [(90, 90), ("90", 90), ("90s", 90), ("5m", 300), ("1.5h", 5400)])
@@ -147,4 +147,4 @@ def test_what_is_nested_too_deeply_is_refused_without_recursion() -> None:
 @given(st.sampled_from([kind for kind, _ in GOOD]), st.text())
 def test_any_text_is_a_value_or_a_value_error(kind: Kind, text: str) -> None:
     with contextlib.suppress(ValueError):
-        check(kind, from_text(kind, text))
+        check(kind, parse_text(kind, text))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agentctl.render.terminal_info import ColorChoice, detect_terminal, wants_color
+from agentctl.render.terminal_info import ColorChoice, detect_terminal, is_color_wanted
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def resize(terminal: int, columns: int) -> None:
 def test_colour_follows_option_then_environment_then_stream(
     choice: ColorChoice, environ: dict[str, str], on_terminal: bool, in_pipe: bool
 ) -> None:
-    assert wants_color(choice, environ, is_terminal=True) is on_terminal
-    assert wants_color(choice, environ, is_terminal=False) is in_pipe
+    assert is_color_wanted(choice, environ, is_terminal=True) is on_terminal
+    assert is_color_wanted(choice, environ, is_terminal=False) is in_pipe
 
 
 def test_each_stream_is_asked_for_itself(terminal: int) -> None:

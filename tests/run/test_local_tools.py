@@ -413,5 +413,5 @@ def test_the_shipped_executor_and_editor_work_in_a_run(run: Run, tmp_path: Path)
     said = [item.output for item in outputs(result)]
     assert said[:2] == ["created sub/a.txt", "updated sub/a.txt"]
     assert "is outside the workspace" in said[2]
-    assert "exists already" in said[3]
+    assert "already exists" in said[3]
     assert said[4] == "$ cat sub/a.txt\ntwo"

@@ -1,1 +1,1 @@
-"""Calls that need somebody's yes: rules for them, the question on the terminal, and the tickets of runs that wait."""
+"""Approval of tool calls: options, policy, the prompt on the terminal, and the tickets of suspended runs."""

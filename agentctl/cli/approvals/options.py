@@ -1,4 +1,4 @@
-"""What the command line says of approvals, and the job that it is said of: values, imported by every run."""
+"""Values that decide about approvals: the options, and the context of a run. Every run imports them."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ Show: TypeAlias = Callable[[str], Awaitable[None]]
 
 
 def can_ask() -> bool:
-    """Return whether there is a person to ask: stdin and stderr are terminals."""
+    """Return whether the user can be prompted: stdin and stderr are terminals."""
     return sys.platform != "win32" and os.isatty(0) and os.isatty(2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """The options about approvals."""
+class ApprovalOptions:
+    """The options for approvals."""
 
     allow: tuple[str, ...] = ()
-    """Rules, as `Rule.of` reads them."""
+    """Rules in the syntax of `Rule.of`."""
     deny: tuple[str, ...] = ()
     ticket: Path | None = None
-    """A file for the ticket of a run that is suspended."""
+    """The file to which the ticket of a suspended run is also written."""
     resume: str | None = None
-    """The ticket to go on from: an id, or a file."""
+    """The id or file of the ticket to resume."""
     may_ask: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A job, and all that decides about its calls."""
+class ApprovalContext:
+    """A job and the values that decide about its tool calls."""
 
-    wishes: Wishes
+    options: ApprovalOptions
     loaded: Loaded
     job: Job
     invocation: Invocation
     instructions: str | None
     session: str | None
-    """The conversation that the run is part of."""
+    """The id of the run's session."""
     show: Show | None
-    """Writes to the terminal, and returns once it is written; None where nobody can be asked."""
+    """Writes to the terminal and returns once the text is written; None if the user cannot be prompted."""
     may_suspend: bool = True
     ticket: Ticket | None = None
-    """The ticket that the run goes on from."""
+    """The ticket of a resumed run."""

@@ -1,4 +1,4 @@
-"""Who decides about the calls of a run, as the command line and the settings say."""
+"""Approval of a run's calls, as the command line and the settings configure it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from agentctl.errors import AgentsException
 from agentctl.profile.load import Loaded
 from agentctl.profile.resolve import FLAG
 
-from .options import Case
+from .options import ApprovalContext
 
 if TYPE_CHECKING:
     from agentctl.run.state.run_state import RunState
     from agentctl.tickets.approver import Approver, Policy
 
 
-def approver_of(case: Case) -> Approver:
-    """Return who decides: what was said for this run goes before the question, and that before what is a default."""
-    # 50 ms that only a run that waits pays.
+def approver_of(context: ApprovalContext) -> Approver:
+    """Return the approver: a policy set for this run takes precedence over the prompt, the prompt over a default."""
+    # 50 ms that only a run that waits for approval pays.
     from agentctl.tickets.approver import Approver, PendingTicket
     from agentctl.tickets.job import Suspension
     from agentctl.tickets.rules import Rules
@@ -25,43 +25,43 @@ def approver_of(case: Case) -> Approver:
     from .question import TerminalQuestion
     from .ticket_store import ticket_store
 
-    wishes, loaded, ticket = case.wishes, case.loaded, case.ticket
-    store, said = ticket_store(case.invocation), policy_said(loaded)
-    asks = said is None or (said == "suspend" and not case.may_suspend)
+    options, loaded, ticket = context.options, context.loaded, context.ticket
+    store, policy = ticket_store(context.invocation), explicit_policy(loaded)
+    can_prompt = policy is None or (policy == "suspend" and not context.may_suspend)
     return Approver(
-        rules=Rules.of(allow=wishes.allow, deny=wishes.deny),
+        rules=Rules.of(allow=options.allow, deny=options.deny),
         policy=loaded.settings.on_approval,
-        ask=None if case.show is None or not asks else TerminalQuestion(case.show),
+        ask=None if context.show is None or not can_prompt else TerminalQuestion(context.show),
         suspend=Suspension(
             store=store,
-            copy=wishes.ticket,
+            copy=options.ticket,
             loaded=loaded,
-            job=case.job,
-            instructions=case.instructions,
-            session=case.session,
+            job=context.job,
+            instructions=context.instructions,
+            session=context.session,
         ),
         decisions={} if ticket is None else ticket.decisions,
         ticket=None
         if ticket is None
-        else PendingTicket(name=wishes.resume or ticket.id, mark_used=lambda: store.mark_used(ticket)),
+        else PendingTicket(name=options.resume or ticket.id, mark_used=lambda: store.mark_used(ticket)),
     )
 
 
-def policy_said(loaded: Loaded) -> Policy | None:
-    """Return the policy that was said for this run, by a flag or a variable."""
-    said = loaded.settings.values["on_approval"].origin
-    return loaded.settings.on_approval if said == FLAG or said.startswith("AGENTCTL_") else None
+def explicit_policy(loaded: Loaded) -> Policy | None:
+    """Return the policy set for this run by a flag or a variable, None if there is none."""
+    origin = loaded.settings.values["on_approval"].origin
+    return loaded.settings.on_approval if origin == FLAG or origin.startswith("AGENTCTL_") else None
 
 
-class Decide:
-    """Approves or rejects all calls that wait, or says why the run ends."""
+class ApprovalHandler:
+    """Approves or denies all calls that wait, or returns the error that ends the run."""
 
-    def __init__(self, case: Case) -> None:
-        self._case = case
+    def __init__(self, context: ApprovalContext) -> None:
+        self._context = context
         self._approver: Approver | None = None
 
     async def __call__(self, state: RunState) -> AgentsException | None:
-        """Take the decisions on the state; return why the run ends, None where it goes on."""
+        """Record the decisions in the state; return the error that ends the run, None if it continues."""
         if self._approver is None:
-            self._approver = approver_of(self._case)
+            self._approver = approver_of(self._context)
         return await self._approver(state)

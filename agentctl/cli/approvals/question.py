@@ -1,4 +1,4 @@
-"""The question about a call, on the terminal itself: yes, no, always, or no with a message."""
+"""The approval prompt on the terminal: yes, no, always, or no with a reason."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from agentctl.tickets.ticket import CallDecision
 
 from .options import Show
 
-_QUESTION = "Allow it? yes, no, always, or no and why: "
-_AGAIN = "yes (y), no (n), always (a: from now on, for this tool and agent), or `n` and a word to the model\n"
+_QUESTION = "Allow it? yes, no, always, or no and a reason: "
+_ANSWER_HELP = (
+    "yes (y), no (n), always (a: also for later calls of this tool by this agent), or `n` followed by a reason for the "
+    "model\n"
+)
 
 
 def parse_answer(line: str) -> CallDecision | None:
-    """Return what an answer says; None where it is none."""
+    """Return the decision in an answer; None if it is not valid."""
     word, _, message = line.strip().partition(" ")
     match word.lower().rstrip(",:;."):
         case "y" | "yes" if not message:
@@ -35,15 +38,15 @@ def parse_answer(line: str) -> CallDecision | None:
 
 @dataclass(frozen=True, slots=True)
 class TerminalQuestion:
-    """Shows a call and reads the answer; the keys pressed before it was shown are no answer."""
+    """Shows a call and reads the answer; keys pressed before it was shown are discarded."""
 
     show: Show
     terminal: int = 0
 
     async def __call__(self, item: ToolApprovalItem) -> CallDecision | None:
-        """Return the answer; None where the person closes the input."""
+        """Return the decision; None at the end of input."""
         await self.show(f"\n{call_text(item.name or '', item.agent.name, item.wire)}\n")
-        with _takes_lines(self.terminal):
+        with _line_mode(self.terminal):
             while True:
                 await self.show(_QUESTION)
                 line = await self._line()
@@ -52,10 +55,10 @@ class TerminalQuestion:
                 decision = parse_answer(line)
                 if decision is not None:
                     return decision
-                await self.show(_AGAIN)
+                await self.show(_ANSWER_HELP)
 
     async def _line(self) -> str | None:
-        """Return the next line, which the terminal itself edits and shows; None at its end (Ctrl-D)."""
+        """Return the next line, edited and echoed by the terminal; None at the end of input (Ctrl-D)."""
         loop = asyncio.get_running_loop()
         arrived = asyncio.Event()
         loop.add_reader(self.terminal, arrived.set)
@@ -85,20 +88,20 @@ def _read(terminal: int) -> bytes:
 
 
 @contextmanager
-def _takes_lines(terminal: int) -> Iterator[None]:
-    """Let the terminal take whole lines and show them, whatever it does otherwise."""
+def _line_mode(terminal: int) -> Iterator[None]:
+    """Switch the terminal to line mode with echo, and restore it at the end."""
     if sys.platform == "win32":
         yield
         return
     import termios
 
-    before = termios.tcgetattr(terminal)
-    wanted = termios.tcgetattr(terminal)
-    wanted[0] |= termios.ICRNL
-    wanted[3] |= termios.ECHO | termios.ICANON
-    termios.tcsetattr(terminal, termios.TCSAFLUSH, wanted)
+    previous = termios.tcgetattr(terminal)
+    attributes = termios.tcgetattr(terminal)
+    attributes[0] |= termios.ICRNL
+    attributes[3] |= termios.ECHO | termios.ICANON
+    termios.tcsetattr(terminal, termios.TCSAFLUSH, attributes)
     try:
         yield
     finally:
         with suppress(termios.error):
-            termios.tcsetattr(terminal, termios.TCSANOW, before)
+            termios.tcsetattr(terminal, termios.TCSANOW, previous)

@@ -1,4 +1,4 @@
-"""A suspended run on its way back: its ticket, and the order that goes on with it."""
+"""The resumption of a suspended run: its ticket, merged with the options of the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from agentctl._dataclass import dataclass
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.report import UsageError
-from agentctl.cli.session_options import Wanted
+from agentctl.cli.session_options import SessionOptions
 from agentctl.launch.job import Job, check_conversation
 from agentctl.launch.perform import close
 from agentctl.profile.load import Loaded
@@ -19,58 +19,58 @@ from agentctl.tickets.ticket import Ticket
 from .ticket_store import ticket_store
 
 if TYPE_CHECKING:
-    from agentctl.cli.run_job import Order
+    from agentctl.cli.run_job import RunOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumption:
-    """A ticket that somebody wants to go on from."""
+    """A ticket to be resumed."""
 
     ticket: Ticket
     store: TicketStore
-    order: Order
-    """What the command line asks for, over what the ticket says."""
+    options: RunOptions
+    """The options of the command line, completed with the values in the ticket."""
     names_agent: bool
-    """Whether the command line names the agent."""
+    """Whether the command line names an agent."""
     invocation: Invocation
 
     @classmethod
-    def of(cls, name: str, order: Order, invocation: Invocation) -> Self:
-        """Return the resumption that an order asks for.
+    def of(cls, name: str, options: RunOptions, invocation: Invocation) -> Self:
+        """Return the resumption of the ticket with this id or file.
 
         Raises:
-            UsageError: the order also asks for what a run that has begun cannot have.
-            ConfigurationError: there is no such ticket, or nobody can go on with it.
+            UsageError: an option cannot be combined with resuming.
+            ConfigurationError: there is no such ticket, or it cannot be resumed.
         """
         store = ticket_store(invocation)
         ticket = store.find(name)
         store.check(ticket)
-        if order.session != Wanted():
-            raise UsageError("a run that goes on keeps its session: leave out --session and --continue")
-        kept = {**ticket.settings} if ticket.agent is None else {**ticket.settings, "agent": ticket.agent}
-        merged = replace(
-            order,
-            flags={**kept, **order.flags},
-            instructions=_escaped(ticket.instructions) if order.instructions is None else order.instructions,
-            session=Wanted(session_id=ticket.session),
+        if options.session != SessionOptions():
+            raise UsageError("a resumed run keeps its session; remove --session and --continue")
+        stored = {**ticket.settings} if ticket.agent is None else {**ticket.settings, "agent": ticket.agent}
+        merged_options = replace(
+            options,
+            flags={**stored, **options.flags},
+            instructions=_escape_at_sign(ticket.instructions) if options.instructions is None else options.instructions,
+            session=SessionOptions(session_id=ticket.session),
         )
-        named = "agent" in order.flags
-        return cls(ticket=ticket, store=store, order=merged, names_agent=named, invocation=invocation)
+        names_agent = "agent" in options.flags
+        return cls(ticket=ticket, store=store, options=merged_options, names_agent=names_agent, invocation=invocation)
 
     def check_code(self, loaded: Loaded) -> None:
-        """See, before any code is imported, that it is the ticket's, and that the user wants it to run.
+        """Check before importing any code that it matches the ticket and may run.
 
         Raises:
-            ConfigurationError: it is not.
+            ConfigurationError: it does not match, or may not run.
         """
         check_code(self.ticket, loaded, self.store, is_named=self.names_agent)
 
-    async def taken_up(self, job: Job, loaded: Loaded) -> Job:
-        """Return the job that goes on with the run; its prompt joins it.
+    async def resume_run(self, job: Job, loaded: Loaded) -> Job:
+        """Return the job that resumes the run; a prompt is added to its input.
 
         Raises:
-            ConfigurationError: what the run was begun with has changed, or somebody tampered with the ticket.
-            MissingKeyError: its next model call would have no key.
+            ConfigurationError: the agent or its settings have changed, or the ticket was tampered with.
+            MissingKeyError: there is no key for the next model call.
         """
         try:
             check_conversation(job, loaded, self.invocation.environ)
@@ -80,6 +80,6 @@ class Resumption:
             raise
 
 
-def _escaped(instructions: str | None) -> str | None:
-    """Return a text as `--instructions` takes it, which reads a file for `@FILE`."""
+def _escape_at_sign(instructions: str | None) -> str | None:
+    """Return a text escaped for `--instructions`, which reads `@FILE` as a file."""
     return f"@{instructions}" if instructions is not None and instructions.startswith("@") else instructions

@@ -1,4 +1,4 @@
-"""Tickets as people and programs read them."""
+"""Tickets as text and as JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from agentctl.agent.wire import JSONValue
-from agentctl.cli.columns import aligned, room
+from agentctl.cli.columns import align, terminal_width
 from agentctl.render.calls import call_text
 from agentctl.render.escape import escape, one_line
 from agentctl.tickets.ticket import CallDecision, Ticket, call_json
@@ -15,17 +15,17 @@ _PLAIN_ASSISTANT = "assistant"
 """The name of the agent of a run that names none."""
 
 
-def listed(tickets: Sequence[tuple[Ticket, str]]) -> list[str]:
-    """Return a line for each ticket and its state: until when it can be used, how much is to decide, the tools."""
+def list_lines(tickets: Sequence[tuple[Ticket, str]]) -> list[str]:
+    """Return a line for each ticket: id, state, expiry, number of undecided calls, tools."""
     rows = [
         (ticket.id, state, f"until {_minute(ticket.expires)}", _waiting(ticket), _tools(ticket))
         for ticket, state in tickets
     ]
-    return list(aligned(rows, room())) if rows else []
+    return list(align(rows, terminal_width())) if rows else []
 
 
-def shown(ticket: Ticket, *, state: str) -> list[str]:
-    """Return a ticket with all its calls, each with what was decided about it."""
+def detail_lines(ticket: Ticket, *, state: str) -> list[str]:
+    """Return the lines of a ticket with all its calls and decisions."""
     lines = [
         f"ticket {ticket.id}, {state}",
         f"agent {ticket.agent or _name_without_reference(ticket)}",
@@ -38,16 +38,16 @@ def shown(ticket: Ticket, *, state: str) -> list[str]:
 
 
 def decision_text(decision: CallDecision | None) -> str:
-    """Return a decision in words."""
+    """Return a decision as text."""
     if decision is None:
-        return "waits for a decision"
+        return "not decided"
     word = "approved" if decision.approved else "denied"
-    always = ", as all further calls of this tool" if decision.always else ""
+    always = ", like all further calls of this tool" if decision.always else ""
     return f"{word}{always}{f': {decision.message}' if decision.message else ''}"
 
 
 def ticket_json(ticket: Ticket, *, state: str) -> dict[str, JSONValue]:
-    """Return a ticket as JSON, without the run in it."""
+    """Return a ticket as JSON, without the state of the run."""
     return {
         "id": ticket.id,
         "state": state,

@@ -1,1 +1,1 @@
-"""The conversation in the terminal: what is typed, what is remembered, and the turns; it alone knows prompt-toolkit."""
+"""The interactive chat: input, history and turns. The only package that imports prompt-toolkit."""

@@ -1,4 +1,4 @@
-"""What the slash commands do to a conversation, and what they say."""
+"""Executes slash commands on a conversation and returns their output."""
 
 from __future__ import annotations
 
@@ -8,54 +8,54 @@ from typing import TYPE_CHECKING
 from agentctl._dataclass import dataclass
 from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.tools.tool import FunctionTool
-from agentctl.cli.columns import aligned, room
+from agentctl.cli.columns import align, terminal_width
 from agentctl.cli.invocation import Invocation
 from agentctl.launch.job import effective_model, with_agent, with_model
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.load import load_settings
 
-from .conversation import Conversation, Order
-from .slash import COMMANDS, Slash, help_text, unknown
+from .conversation import ChatOptions, ChatState
+from .slash import COMMANDS, SlashCommand, help_text, unknown_command
 
 if TYPE_CHECKING:
     from agentctl.agent.tools.hosted_tools import Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Commands:
+class CommandRunner:
     """The slash commands of one conversation."""
 
-    conversation: Conversation
-    order: Order
+    conversation: ChatState
+    options: ChatOptions
     invocation: Invocation
     has_keys: bool
-    """Whether there is a line editor, whose keys `/help` names."""
+    """Whether there is a line editor; if so, `/help` lists its keys."""
 
-    async def obey(self, slash: Slash) -> str:
-        """Do what a command says and return what there is to say of it.
+    async def execute(self, slash: SlashCommand) -> str:
+        """Execute a command and return its output.
 
         Raises:
-            ConfigurationError: there is no such agent or model.
+            ConfigurationError: the agent or model does not exist.
         """
         match slash.name:
             case "agent":
-                return self._agent(slash.argument)
+                return self._switch_agent(slash.argument)
             case "model":
-                return self._model(slash.argument)
+                return self._switch_model(slash.argument)
             case "tools":
                 return await self._tools()
             case "usage":
                 return usage_text(self.conversation)
             case "clear":
-                await self.conversation.forget()
-                return "the conversation so far is forgotten"
+                await self.conversation.clear()
+                return "conversation cleared"
             case "help":
-                return help_text(with_keys=self.has_keys, room=room())
+                return help_text(with_keys=self.has_keys, max_width=terminal_width())
             case name:
-                return unknown(name)
+                return unknown_command(name)
 
-    def words(self, command: str) -> Sequence[str]:
-        """Return what may follow a command, for the Tab key; nothing is run and nobody is asked."""
+    def completions_of(self, command: str) -> Sequence[str]:
+        """Return the completions after a command, or the commands for ""; no code is run and no request is sent."""
         match command:
             case "":
                 return [row.name for row in COMMANDS]
@@ -63,7 +63,7 @@ class Commands:
                 project = self.conversation.loaded.project
                 return [] if project is None else sorted(project.agents)
             case "model":
-                # 10 ms that only the Tab key costs.
+                # 10 ms, needed only for completion.
                 from agentctl.models.local.weights import KNOWN
 
                 local = [f"local/{weights.name}" for weights in KNOWN]
@@ -71,20 +71,20 @@ class Commands:
             case _:
                 return []
 
-    def _agent(self, reference: str) -> str:
+    def _switch_agent(self, reference: str) -> str:
         conversation, invocation = self.conversation, self.invocation
         if reference:
-            flags = {**self.order.flags, "agent": reference}
+            flags = {**self.options.flags, "agent": reference}
             loaded = load_settings(
                 flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
             )
             conversation.job = with_agent(conversation.job, loaded, invocation.environ)
-        return f"the agent is {conversation.job.agent.name}, on {effective_model(conversation.job)}"
+        return f"agent: {conversation.job.agent.name}, model: {effective_model(conversation.job)}"
 
-    def _model(self, name: str) -> str:
+    def _switch_model(self, name: str) -> str:
         if name:
             self.conversation.job = with_model(self.conversation.job, name)
-        return f"the model is {effective_model(self.conversation.job)}"
+        return f"model: {effective_model(self.conversation.job)}"
 
     async def _tools(self) -> str:
         agent = self.conversation.job.agent
@@ -92,16 +92,16 @@ class Commands:
         tools = await agent.get_all_tools(RunContextWrapper(None))
         if not tools:
             return f"{agent.name} has no tools"
-        return "\n".join(aligned([(tool.name, _first_line(tool)) for tool in tools], room()))
+        return "\n".join(align([(tool.name, _first_line(tool)) for tool in tools], terminal_width()))
 
 
 def _first_line(tool: Tool) -> str:
-    """Return the first line of what the model is told of a tool; what an API's own is for, the model knows."""
-    return (tool.description.splitlines() or [""])[0] if isinstance(tool, FunctionTool) else "known to the API"
+    """Return the first line of a tool's description; hosted tools have none."""
+    return (tool.description.splitlines() or [""])[0] if isinstance(tool, FunctionTool) else "hosted by the API"
 
 
-def usage_text(conversation: Conversation) -> str:
-    """Return what a conversation has used, in one line or two."""
+def usage_text(conversation: ChatState) -> str:
+    """Return the usage of a conversation, in one or two lines."""
     usage = conversation.usage
     cached = usage.input_tokens_details.cached_tokens
     text = (

@@ -1,4 +1,4 @@
-"""The line editor of the conversation: the one door to prompt-toolkit, which takes 100 ms to import."""
+"""The line editor of the chat, and the only module that imports prompt-toolkit, which takes 100 ms."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.shortcuts import CompleteStyle
 
-from .entry import Entry, Interrupted, Left, Line
+from .entry import Entry, InputClosed, InputInterrupted, InputLine
 from .history_file import HistoryFile
 
-Words = Callable[[str], Sequence[str]]
-"""What may follow a command: `Words("model")` are names of models; `Words("")` are the commands."""
+Completions = Callable[[str], Sequence[str]]
+"""Returns the completions after a command: those of "model" are names of models, those of "" are the commands."""
 
 
 class Editor:
-    """Edits one message of any number of lines on stderr's terminal; nothing but the message itself is redrawn."""
+    """Edits a message of one or more lines on the terminal of stderr; only the message itself is redrawn."""
 
-    def __init__(self, *, file: HistoryFile | None, words: Words, color: bool) -> None:
-        """Take the history file, if there is one, and what the Tab key offers."""
+    def __init__(self, *, file: HistoryFile | None, completions_of: Completions, color: bool) -> None:
+        """Create an editor; without a `file`, the history is not saved."""
         output = Vt100_Output.from_pty(sys.stderr)
-        # A question to the terminal where its cursor is, which not every terminal answers.
+        # The query of the cursor position, which some terminals do not answer.
         output.enable_cpr = False
         prompt: StyleAndTextTuples = [("bold fg:ansicyan" if color else "", "> ")]
         self._session: PromptSession[str] = PromptSession(
@@ -39,77 +39,77 @@ class Editor:
             multiline=True,
             prompt_continuation="  ",
             history=_History(file),
-            completer=_SlashCompleter(words),
+            completer=_SlashCompleter(completions_of),
             complete_while_typing=False,
             complete_style=CompleteStyle.READLINE_LIKE,
             reserve_space_for_menu=0,
             enable_suspend=True,
-            key_bindings=_keys(),
+            key_bindings=_key_bindings(),
             color_depth=None if color else ColorDepth.DEPTH_1_BIT,
             output=output,
-            interrupt_exception=_Interrupted,
-            eof_exception=_Left,
+            interrupt_exception=_InterruptKey,
+            eof_exception=_EofKey,
         )
 
     async def read(self) -> Entry:
-        """Return what the user entered; cancelling leaves the terminal as it was."""
+        """Return the user's input; cancelling restores the terminal."""
         try:
             text = await self._session.prompt_async(set_exception_handler=False, handle_sigint=False)
-        except _Interrupted:
-            return Interrupted()
-        except (_Left, EOFError):
-            return Left()
-        return Line(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+        except _InterruptKey:
+            return InputInterrupted()
+        except (_EofKey, EOFError):
+            return InputClosed()
+        return InputLine(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
 
 
-class _Interrupted(Exception):
+class _InterruptKey(Exception):
     """Ctrl-C on an empty line."""
 
 
-class _Left(Exception):
+class _EofKey(Exception):
     """Ctrl-D on an empty line."""
 
 
 class _History(History):
-    """What was sent before, kept in the file where there is one."""
+    """The history of sent messages, saved in the file if there is one."""
 
     def __init__(self, file: HistoryFile | None) -> None:
         super().__init__()
         self._file = file
 
     def load_history_strings(self) -> Iterable[str]:
-        """Return the entries, the newest first."""
+        """Return the entries, newest first."""
         if self._file is not None:
             with suppress(OSError):
                 return reversed(self._file.entries())
         return ()
 
     def store_string(self, string: str) -> None:
-        """Add an entry; a disk that takes no more does not stop the conversation."""
+        """Add an entry; a full disk does not end the chat."""
         if self._file is not None:
             with suppress(OSError):
                 self._file.append(string)
 
 
 class _SlashCompleter(Completer):
-    """Completes the slash commands, and what may follow one."""
+    """Completes slash commands and their arguments."""
 
-    def __init__(self, words: Words) -> None:
-        self._words = words
+    def __init__(self, completions_of: Completions) -> None:
+        self._completions_of = completions_of
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """Yield what the text before the cursor may go on with."""
+        """Yield the completions of the text before the cursor."""
         text = document.text_before_cursor
         if not text.startswith("/") or "\n" in text:
             return
-        command, space, begun = text[1:].partition(" ")
-        wanted, begun = (command, begun.lstrip()) if space else ("", command)
-        for word in self._words(wanted):
-            if word.startswith(begun):
-                yield Completion(word, start_position=-len(begun))
+        command, space, prefix = text[1:].partition(" ")
+        parent, prefix = (command, prefix.lstrip()) if space else ("", command)
+        for word in self._completions_of(parent):
+            if word.startswith(prefix):
+                yield Completion(word, start_position=-len(prefix))
 
 
-def _keys() -> KeyBindings:
+def _key_bindings() -> KeyBindings:
     keys = KeyBindings()
     typing = has_focus(DEFAULT_BUFFER)
 
@@ -127,6 +127,6 @@ def _keys() -> KeyBindings:
         if event.current_buffer.text:
             event.current_buffer.reset()
         else:
-            event.app.exit(exception=_Interrupted())
+            event.app.exit(exception=_InterruptKey())
 
     return keys

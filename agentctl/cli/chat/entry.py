@@ -1,4 +1,4 @@
-"""What comes of asking the user for the next message, and whoever asks."""
+"""The results of reading the next message, and the interface of the readers."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from agentctl._dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A message or command, of one line or many."""
+class InputLine:
+    """A message or command of one or more lines."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Interrupted:
-    """Ctrl-C, with nothing typed."""
+class InputInterrupted:
+    """Ctrl-C on an empty line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """Ctrl-D, or the terminal went away."""
+class InputClosed:
+    """Ctrl-D, or a closed terminal."""
 
 
-Entry: TypeAlias = Line | Interrupted | Left
+Entry: TypeAlias = InputLine | InputInterrupted | InputClosed
 
 
 class Reader(Protocol):
-    """Asks for the next message."""
+    """Reads the next message."""
 
     async def read(self) -> Entry:
-        """Return what the user entered; cancelling leaves the terminal as it was."""
+        """Return the user's input; cancelling restores the terminal."""
         ...

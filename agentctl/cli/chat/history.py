@@ -1,6 +1,6 @@
-"""What the conversation remembers of a turn: all of one that went well, and what makes sense of another.
+"""The items that a turn adds to the conversation, complete or partial.
 
-Whatever ended a turn, no tool call stays without its output, which the service would refuse from then on.
+However a turn ended, every tool call gets an output; the service would reject the history otherwise.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from agentctl.render.chunks import TEXT
 from agentctl.run.open_calls import answers_of_open_calls
 
 
-class Heard:
-    """What a turn has said so far."""
+class TurnTranscript:
+    """The items and the partial text of a turn so far."""
 
     def __init__(self) -> None:
         self.items: list[WireItem] = []
-        """The items of the run, as input for the next one."""
+        """The items of the run as input items."""
         self.text = ""
-        """The beginning of a message that has not ended."""
+        """The text of an unfinished message."""
 
-    def hear(self, event: RunEvent) -> None:
-        """Take note of what the event adds."""
+    def add(self, event: RunEvent) -> None:
+        """Add the content of an event."""
         match event:
             case RawResponsesStreamEvent(wire=wire):
                 if wire.get("type") == TEXT:
@@ -45,37 +45,37 @@ class Heard:
 
 
 def user_message(text: str) -> WireItem:
-    """Return what the user typed as an item."""
+    """Return the user's text as an input item."""
     return {"role": "user", "content": text}
 
 
-def remembered(prompt: str, heard: Heard, error: Exception | None) -> list[WireItem]:
+def turn_items(prompt: str, transcript: TurnTranscript, error: Exception | None) -> list[WireItem]:
     """Return the items that a turn adds to the conversation.
 
-    A turn that was broken off leaves the prompt and all that was seen. One that failed before anything was said leaves
-    nothing, so that it can be tried again; nor does one that the service would refuse again with every later turn. An
-    answer that a guardrail held back is not told to the model again; what went before it is.
+    A cancelled turn leaves the prompt and everything received. A turn that failed before any item leaves nothing, so
+    that it can be retried; nor does one that the service rejected, since it would reject every later turn too. An
+    answer withheld by a guardrail is left out; the items before it are kept.
     """
     if isinstance(error, OutputGuardrailTripwireTriggered) and error.run_data is not None:
-        kept = _without_answer([item.to_input_item() for item in error.run_data.new_items])
-        return [user_message(prompt), *kept] if kept else []
-    is_broken_off = isinstance(error, RunInterrupted | RunTimeoutError)
-    if isinstance(error, RequestRejectedError) or (error is not None and not is_broken_off and not heard.items):
+        items = _without_answer([item.to_input_item() for item in error.run_data.new_items])
+        return [user_message(prompt), *items] if items else []
+    is_cancelled = isinstance(error, RunInterrupted | RunTimeoutError)
+    if isinstance(error, RequestRejectedError) or (error is not None and not is_cancelled and not transcript.items):
         return []
-    items = [user_message(prompt), *heard.items, *answers_of_open_calls(heard.items)]
-    said = beginning(heard, error)
-    return items if said is None else [*items, said]
+    items = [user_message(prompt), *transcript.items, *answers_of_open_calls(transcript.items)]
+    partial = partial_answer(transcript, error)
+    return items if partial is None else [*items, partial]
 
 
-def beginning(heard: Heard, error: Exception | None) -> WireItem | None:
-    """Return the beginning of a message in the middle of which the turn was broken off."""
-    if isinstance(error, RunInterrupted | RunTimeoutError) and heard.text:
-        return {"role": "assistant", "content": heard.text}
+def partial_answer(transcript: TurnTranscript, error: Exception | None) -> WireItem | None:
+    """Return the unfinished message of a cancelled turn, or None."""
+    if isinstance(error, RunInterrupted | RunTimeoutError) and transcript.text:
+        return {"role": "assistant", "content": transcript.text}
     return None
 
 
 def _without_answer(items: list[WireItem]) -> list[WireItem]:
-    """Return items without the messages at their end, nor the reasoning that led to them."""
+    """Return items without the messages and reasoning at their end."""
     end = len(items)
     while end and items[end - 1].get("type") in ("message", "reasoning"):
         end -= 1

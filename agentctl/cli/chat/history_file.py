@@ -1,4 +1,4 @@
-"""The file of what was sent before: a JSON text a line, the newest last, for this user alone."""
+"""The file of sent messages: one JSON string per line, newest last, readable only by this user."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from pathlib import Path
 from agentctl.redaction import redact
 from agentctl.storage import make_folder, write_atomic
 
-MOST_ENTRIES = 1000
-MOST_BYTES = 1 << 20
-"""The size at which the file is cut down to its newest entries."""
+MAX_ENTRIES = 1000
+MAX_BYTES = 1 << 20
+"""The size at which the file is truncated to its newest entries."""
 
 _MODE = 0o600
 
 
 class HistoryFile:
-    """What was sent in this conversation and those before it; several processes may append to it."""
+    """The messages sent in this and earlier conversations; several processes may append to the file."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, made where it is missing.
+        """Open the file, creating it if it does not exist.
 
         Raises:
-            OSError: it cannot be read and written.
+            OSError: it cannot be read or written.
         """
         self._path = path
         make_folder(path.parent)
         os.close(self._open(os.O_RDWR))
         path.chmod(_MODE)
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             write_atomic(path, b"".join(map(_record, self.entries())), mode=_MODE)
 
     def entries(self) -> list[str]:
-        """Return the newest entries, oldest first; a line that is none is passed over."""
+        """Return the newest entries, oldest first; invalid lines are skipped."""
         found = []
         for line in self._path.read_bytes().splitlines():
             try:
@@ -42,10 +42,10 @@ class HistoryFile:
                 continue
             if isinstance(entry, str):
                 found.append(entry)
-        return found[-MOST_ENTRIES:]
+        return found[-MAX_ENTRIES:]
 
     def append(self, entry: str) -> None:
-        """Add an entry, secrets replaced.
+        """Add an entry, with secrets redacted.
 
         Raises:
             OSError: it cannot be written.
@@ -61,5 +61,5 @@ class HistoryFile:
 
 
 def _record(entry: str) -> bytes:
-    # The line break comes first too: the line before may have been cut off by a full disk.
+    # A leading line break too, in case a full disk truncated the previous line.
     return f"\n{json.dumps(entry)}\n".encode()

@@ -1,26 +1,26 @@
-"""The reader for a terminal that cannot move its cursor: the terminal's own line editing, a line at a time."""
+"""The reader for terminals without cursor movement: one line at a time, edited by the terminal itself."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 
-from .entry import Entry, Left, Line
+from .entry import Entry, InputClosed, InputLine
 
 _PROMPT = b"> "
 
 
 class PlainReader:
-    """Writes a prompt to stderr and reads a line from stdin."""
+    """Prompts on stderr and reads a line from stdin."""
 
     def __init__(self, stdin: int = 0, stderr: int = 2) -> None:
         self._stdin = stdin
         self._stderr = stderr
         self._typed = b""
-        """What came and was not asked for yet."""
+        """Input received but not yet returned."""
 
     async def read(self) -> Entry:
-        """Return the next line, or that there is none any more."""
+        """Return the next line, or `InputClosed` at the end of input."""
         loop = asyncio.get_running_loop()
         os.write(self._stderr, _PROMPT)
         arrived = asyncio.Event()
@@ -39,7 +39,7 @@ class PlainReader:
         finally:
             loop.remove_reader(self._stdin)
         line, _, self._typed = self._typed.partition(b"\n")
-        return Line(line.decode("utf-8", "replace"))
+        return InputLine(line.decode("utf-8", "replace"))
 
     def _read(self) -> bytes:
         try:
@@ -48,7 +48,7 @@ class PlainReader:
             return b""
 
     def _end(self) -> Entry:
-        """Return what Ctrl-D means: after a part of a line it sends that, as the terminal has it, else it leaves."""
+        """Return the entry for Ctrl-D: the unfinished line if there is one, else `InputClosed`."""
         os.write(self._stderr, b"\n")
         line, self._typed = self._typed, b""
-        return Line(line.decode("utf-8", "replace")) if line else Left()
+        return InputLine(line.decode("utf-8", "replace")) if line else InputClosed()

@@ -1,4 +1,4 @@
-"""The session: asks for a message, takes the turn, and again, until the user leaves or a signal ends it."""
+"""The chat loop: read a message, run the turn, until the user leaves or a signal ends the chat."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from types import FrameType
 from typing import TYPE_CHECKING, assert_never
 
 from agentctl.agent.events import RunEvent, RunFinished
-from agentctl.cli.approvals.options import Case
-from agentctl.cli.approvals.policy import Decide
-from agentctl.cli.columns import fold, room
+from agentctl.cli.approvals.options import ApprovalContext
+from agentctl.cli.approvals.policy import ApprovalHandler
+from agentctl.cli.columns import fold, terminal_width
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.prompt import read_instructions
-from agentctl.cli.pump import LAST_RESORT, leave, watch
+from agentctl.cli.pump import LAST_RESORT, close_loop, show_run
 from agentctl.cli.report import UsageError, report
-from agentctl.cli.session_options import held_session
-from agentctl.cli.signals import Handler, call_in, leave_at_once, take_signals
+from agentctl.cli.session_options import lock_session
+from agentctl.cli.signals import Handler, call_after, exit_now, handle_signals
 from agentctl.cli.sink import Sink, take_stdout
 from agentctl.errors import OutputClosed, RunInterrupted, exit_for
 from agentctl.launch.job import Job, check_conversation, effective_model, prepare
@@ -36,93 +36,95 @@ from agentctl.render.select import renderer
 from agentctl.render.terminal_info import detect_terminal
 from agentctl.threads import wait_for_running
 
-from .commands import Commands
-from .conversation import Conversation, Order
-from .entry import Entry, Interrupted, Left, Line, Reader
-from .history import Heard, user_message
+from .commands import CommandRunner
+from .conversation import ChatOptions, ChatState
+from .entry import Entry, InputClosed, InputInterrupted, InputLine, Reader
+from .history import TurnTranscript, user_message
 from .history_file import HistoryFile
 from .plain_reader import PlainReader
-from .slash import Slash, parse
+from .slash import SlashCommand, parse
 from .terminal_mode import TerminalMode
 
 if TYPE_CHECKING:
     from agentctl.memory.sqlite_session import SQLiteSession
 
 
-def converse(order: Order, invocation: Invocation) -> int:
-    """Hold a conversation and return the exit code.
+def run_chat(options: ChatOptions, invocation: Invocation) -> int:
+    """Run a chat and return the exit code.
 
     Raises:
-        UsageError: there is no terminal to hold it on.
-        ConfigurationError: no turn could begin: the agent does not load, or nobody serves the model.
-        MissingKeyError: no turn could begin: the endpoint has no key.
+        UsageError: stdin or stderr is no terminal.
+        ConfigurationError: the agent cannot be loaded, or no provider has the model.
+        MissingKeyError: there is no key for the endpoint.
     """
-    invocation.verbose = order.verbose
+    invocation.verbose = options.verbose
     _check_terminal()
     stdout = take_stdout()
-    with held_session(order.session, invocation) as kept:
+    with lock_session(options.session, invocation) as saved:
         with contextlib.redirect_stdout(sys.stderr):
-            conversation = _begin(order, invocation, kept)
+            conversation = _start_chat(options, invocation, saved)
         loop = asyncio.new_event_loop()
-        session = _Session(conversation, order, invocation, loop, stdout)
-        code = loop.run_until_complete(session.hold())
-    if order.verbose:
-        log_to(sys.stderr)  # What is still to be said when the process ends.
-    leave(loop, invocation, is_early=code != 0 or session.was_broken_off)
+        session = _ChatSession(conversation, options, invocation, loop, stdout)
+        code = loop.run_until_complete(session.run())
+    if options.verbose:
+        log_to(sys.stderr)  # For messages logged at exit.
+    close_loop(loop, invocation, is_early=code != 0 or session.has_cancelled_turn)
     return code
 
 
 def _check_terminal() -> None:
     for descriptor, name in ((0, "stdin"), (2, "stderr")):
         if not os.isatty(descriptor):
-            raise UsageError(f"a conversation needs a terminal, and {name} is none; `agentctl run` takes one prompt")
+            raise UsageError(f"chat needs a terminal, and {name} is not one; use `agentctl run` for a single prompt")
 
 
-def _begin(order: Order, invocation: Invocation, kept: SQLiteSession | None) -> Conversation:
+def _start_chat(options: ChatOptions, invocation: Invocation, saved: SQLiteSession | None) -> ChatState:
     loaded = load_settings(
-        order.flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
+        options.flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
     )
     job = prepare(
         "",
         loaded,
-        instructions=read_instructions(order.instructions),
+        instructions=read_instructions(options.instructions),
         environ=invocation.environ,
         is_interactive=True,
         is_conversation=True,
     )
-    job = replace(job, session=kept)
+    job = replace(job, session=saved)
     check_conversation(job, loaded, invocation.environ)
     start_tracing(job)
-    return Conversation(loaded=loaded, job=job)
+    return ChatState(loaded=loaded, job=job)
 
 
-class _Session:
-    """A conversation under way, and the signals that break off a turn or end it all."""
+class _ChatSession:
+    """A running chat, and its signals, which cancel a turn or end the chat."""
 
     def __init__(
         self,
-        conversation: Conversation,
-        order: Order,
+        conversation: ChatState,
+        options: ChatOptions,
         invocation: Invocation,
         loop: asyncio.AbstractEventLoop,
         stdout: int,
     ) -> None:
         self._conversation = conversation
-        self._order = order
+        self._options = options
         self._invocation = invocation
         self._loop = loop
         self._stdout = stdout
-        self._facts = detect_terminal(invocation.color, invocation.environ, stdout=stdout)
+        self._terminal = detect_terminal(invocation.color, invocation.environ, stdout=stdout)
         self._mode = TerminalMode()
-        self._edits = sys.platform == "win32" or invocation.environ.get("TERM") not in (None, "", "dumb")
-        self._commands = Commands(conversation=conversation, order=order, invocation=invocation, has_keys=self._edits)
+        self._has_editor = sys.platform == "win32" or invocation.environ.get("TERM") not in (None, "", "dumb")
+        self._commands = CommandRunner(
+            conversation=conversation, options=options, invocation=invocation, has_keys=self._has_editor
+        )
         self._sink: Sink | None = None
-        """Where the turn under way is shown."""
-        self._stop: Cancellation | None = None
-        """What breaks off the turn under way."""
-        self._decide = Decide(
-            Case(
-                wishes=order.approvals,
+        """The output of the current turn."""
+        self._cancellation: Cancellation | None = None
+        """Cancels the current turn."""
+        self._decide = ApprovalHandler(
+            ApprovalContext(
+                options=options.approvals,
                 loaded=conversation.loaded,
                 job=conversation.job,
                 invocation=invocation,
@@ -132,43 +134,48 @@ class _Session:
                 may_suspend=False,
             )
         )
-        """Who decides about calls that need approval; what was said for always holds for the whole conversation."""
-        self._noticed = asyncio.Event()
-        """Whether a signal came while nothing was under way."""
-        self._is_signalled = False
-        """Whether one came in this turn."""
-        self._is_held_up = False
-        """Whether code runs that does not let the event loop go on."""
+        """Decides about approvals; an answer of `always` holds for the whole chat."""
+        self._signal_arrived = asyncio.Event()
+        """Set by a signal that arrives between turns."""
+        self._has_signal = False
+        """Whether a signal arrived during this turn."""
+        self._is_blocking = False
+        """Whether code runs that may block the event loop."""
         self._is_terminated = False
-        self.was_broken_off = False
-        """Whether a turn was, which may have left work behind."""
+        self.has_cancelled_turn = False
+        """Whether a turn was cancelled, which may have left threads running."""
 
-    async def hold(self) -> int:
-        """Greet, then go on until the end; return the exit code."""
+    async def run(self) -> int:
+        """Print the greeting and run the chat; return the exit code."""
         self._greet()
-        with _signals_to(self._loop, self._signalled), self._mode.quiet() if self._edits else contextlib.nullcontext():
+        with (
+            _route_signals(self._loop, self._on_signal),
+            self._mode.no_echo() if self._has_editor else contextlib.nullcontext(),
+        ):
             try:
                 return await self._converse(self._reader())
             finally:
                 await close(self._conversation.job)
 
     def _greet(self) -> None:
-        if self._order.quiet:
+        if self._options.quiet:
             return
         job = self._conversation.job
         for note in job.notes:
-            self._say(f"note: {note}")
-        greeting = f"{job.agent.name} · {effective_model(job)} · /help shows the commands, Ctrl-D leaves"
-        self._say("\n".join(fold(greeting, room())))
-        self._part()
+            self._write_note(f"note: {note}")
+        greeting = f"{job.agent.name} · {effective_model(job)} · /help lists the commands, Ctrl-D leaves"
+        self._write_note("\n".join(fold(greeting, terminal_width())))
+        self._write_blank_line()
 
     def _reader(self) -> Reader:
-        if not self._edits:
+        if not self._has_editor:
             return PlainReader()
-        # 100 ms that only a terminal with a cursor costs.
+        # 100 ms, needed only for a terminal with cursor movement.
         from .editor import Editor
 
-        return Editor(file=self._history_file(), words=self._commands.words, color=self._facts.color_stderr)
+        return Editor(
+            file=self._history_file(), completions_of=self._commands.completions_of, color=self._terminal.color_stderr
+        )
 
     def _history_file(self) -> HistoryFile | None:
         folders = self._conversation.loaded.paths.folders
@@ -177,7 +184,7 @@ class _Session:
         try:
             return HistoryFile(folders.state / "chat_history.jsonl")
         except OSError as error:
-            self._say(f"note: what is sent is not kept for the next time: {error.filename}: {error.strerror}")
+            self._write_note(f"note: the input history cannot be saved: {error.filename}: {error.strerror}")
             return None
 
     async def _converse(self, reader: Reader) -> int:
@@ -187,161 +194,165 @@ class _Session:
             if self._is_terminated:
                 return 128 + signal.SIGTERM
             match entry:
-                case Line(text):
-                    code = await self._take(text)
+                case InputLine(text):
+                    code = await self._handle_input(text)
                     if code is not None:
                         return code
-                case Interrupted():
+                case InputInterrupted():
                     if was_interrupted:
                         return 128 + signal.SIGINT
-                    self._say("Ctrl-C again leaves, as Ctrl-D and /quit do")
-                case Left():
+                    self._write_note("press Ctrl-C again to leave, or use Ctrl-D or /quit")
+                case InputClosed():
                     return 0
                 case never:
                     assert_never(never)
-            was_interrupted = isinstance(entry, Interrupted)
+            was_interrupted = isinstance(entry, InputInterrupted)
 
     async def _ask(self, reader: Reader) -> Entry:
-        """Return what the user enters; a signal interrupts."""
-        self._noticed.clear()
+        """Return the user's input, or `InputInterrupted` after a signal."""
+        self._signal_arrived.clear()
         if self._is_terminated:
-            return Interrupted()
+            return InputInterrupted()
         reading = self._loop.create_task(reader.read())
-        noticed = self._loop.create_task(self._noticed.wait())
-        await asyncio.wait({reading, noticed}, return_when=asyncio.FIRST_COMPLETED)
-        entry = reading.result() if reading.done() else Interrupted()
+        signalled = self._loop.create_task(self._signal_arrived.wait())
+        await asyncio.wait({reading, signalled}, return_when=asyncio.FIRST_COMPLETED)
+        entry = reading.result() if reading.done() else InputInterrupted()
         reading.cancel()
-        noticed.cancel()
-        await asyncio.wait({reading, noticed})
+        signalled.cancel()
+        await asyncio.wait({reading, signalled})
         return entry
 
-    async def _take(self, text: str) -> int | None:
-        """Do what was entered; return the exit code where that ends the conversation."""
+    async def _handle_input(self, text: str) -> int | None:
+        """Run a command or a turn; return the exit code if it ends the chat."""
         if not text.strip():
             return None
         match parse(text):
-            case Slash(name="quit" | "exit"):
+            case SlashCommand(name="quit" | "exit"):
                 return 0
-            case Slash() as slash:
-                await self._obey(slash)
+            case SlashCommand() as slash:
+                await self._run_command(slash)
                 return None
             case message:
-                return await self._take_turn(message)
+                return await self._run_turn(message)
 
-    async def _obey(self, slash: Slash) -> None:
-        # Code of an agent may run for as long as it likes.
-        self._is_held_up = True
+    async def _run_command(self, slash: SlashCommand) -> None:
+        # The agent's code may run for any length of time.
+        self._is_blocking = True
         try:
             with contextlib.redirect_stdout(sys.stderr):
-                self._say(await self._commands.obey(slash))
+                self._write_note(await self._commands.execute(slash))
         except Exception as error:
-            self._complain(error)
+            self._report_error(error)
         finally:
-            self._is_held_up = False
-        self._part()
+            self._is_blocking = False
+        self._write_blank_line()
 
-    async def _take_turn(self, prompt: str) -> int | None:
-        self._part()
-        heard, stop = Heard(), Cancellation()
-        sink = Sink(None, stdout=self._stdout, is_live=False, shows_status=self._facts.live and not self._order.quiet)
-        if self._order.verbose:
+    async def _run_turn(self, prompt: str) -> int | None:
+        self._write_blank_line()
+        transcript, cancellation = TurnTranscript(), Cancellation()
+        shows_status = self._terminal.live and not self._options.quiet
+        sink = Sink(None, stdout=self._stdout, is_live=False, shows_status=shows_status)
+        if self._options.verbose:
             log_to(sink.writer.log_stream(to_stdout=True))
-        self._is_signalled = False
-        self._stop, self._sink = stop, sink
+        self._has_signal = False
+        self._cancellation, self._sink = cancellation, sink
         try:
-            end = await self._play(prompt, heard, sink, stop)
+            end = await self._stream(prompt, transcript, sink, cancellation)
         finally:
-            self._stop = None
+            self._cancellation = None
             is_written = await sink.close(GRACE)
-        await self._conversation.remember(prompt, heard, end)
+        await self._conversation.add_turn(prompt, transcript, end)
         if isinstance(end.error, OutputClosed):
             return exit_for(end.error).code
-        self._tell_end(end.error)
+        self._report_end(end.error)
         if isinstance(end.error, OSError) and not is_written:
             return exit_for(end.error).code
-        if stop.reason is not None:
-            self.was_broken_off = True
+        if cancellation.reason is not None:
+            self.has_cancelled_turn = True
             for name in wait_for_running(0):
-                self._say(f"note: left behind, and still running: {name}")
-        self._part()
+                self._write_note(f"note: abandoned, still running: {name}")
+        self._write_blank_line()
         return None
 
-    async def _play(self, prompt: str, heard: Heard, sink: Sink, stop: Cancellation) -> RunFinished:
+    async def _stream(
+        self, prompt: str, transcript: TurnTranscript, sink: Sink, cancellation: Cancellation
+    ) -> RunFinished:
         conversation = self._conversation
         items = [*conversation.items, user_message(prompt)]
         job = replace(conversation.job, prompt=items, notes=(), decide=self._decide)
-        show = renderer(command="stream", format="text", terminal=self._facts, quiet=self._order.quiet, run_id="")
+        show = renderer(command="stream", format="text", terminal=self._terminal, quiet=self._options.quiet, run_id="")
         with contextlib.redirect_stdout(sys.stderr):
-            return await watch(_overheard(job, stop, heard), show, sink, stop, facts=self._facts, format="text")
+            events = _record(job, cancellation, transcript)
+            return await show_run(events, show, sink, cancellation, terminal=self._terminal, format="text")
 
-    def _tell_end(self, error: Exception | None) -> None:
+    def _report_end(self, error: Exception | None) -> None:
         match error:
             case None:
                 pass
             case RunInterrupted():
-                # Where the terminal edits the lines itself, it has shown the key.
-                self._say("cancelled" if self._edits else "\ncancelled")
+                # Without an editor, the terminal has echoed ^C.
+                self._write_note("cancelled" if self._has_editor else "\ncancelled")
             case _:
-                self._complain(error)
+                self._report_error(error)
 
-    def _complain(self, error: Exception) -> None:
-        self._invocation.note(report(error, verbose=self._order.verbose).rstrip())
+    def _report_error(self, error: Exception) -> None:
+        self._invocation.note(report(error, verbose=self._options.verbose).rstrip())
 
     async def _show(self, text: str) -> None:
-        """Write beside the turn under way, and return once it is written."""
+        """Write to stderr during the current turn; return once it is written."""
         assert self._sink is not None
         await self._sink.show(text)
 
-    def _say(self, text: str) -> None:
-        """Write something beside the conversation, as less important."""
+    def _write_note(self, text: str) -> None:
+        """Write a dimmed line to stderr."""
         with contextlib.suppress(OSError):
-            sys.stderr.write(f"{dim(escape(redact(text)), self._facts.color_stderr)}\n")
+            sys.stderr.write(f"{dim(escape(redact(text)), self._terminal.color_stderr)}\n")
 
-    def _part(self) -> None:
-        """Leave a line blank between what was typed and what was said."""
-        if not self._order.quiet:
+    def _write_blank_line(self) -> None:
+        """Write a blank line between the input and the answer."""
+        if not self._options.quiet:
             self._invocation.note("")
 
-    def _signalled(self, number: int, frame: FrameType | None) -> None:
-        """Break off the turn at the first signal, or tell the prompt; leave at once where neither can be waited for."""
-        is_again = self._is_terminated or (self._stop is not None and self._is_signalled)
-        if is_again or self._is_held_up:
-            self._leave_at_once(number, frame)
-        self._is_signalled = True
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Cancel the turn or interrupt the prompt; exit at once on a second signal or if code blocks the event loop."""
+        is_again = self._is_terminated or (self._cancellation is not None and self._has_signal)
+        if is_again or self._is_blocking:
+            self._exit_now(number, frame)
+        self._has_signal = True
         if number == signal.SIGTERM:
             self._is_terminated = True
-            call_in(LAST_RESORT, lambda _, frame: self._leave_at_once(number, frame))
-        self._loop.call_soon_threadsafe(self._notice, RunInterrupted(number))
+            call_after(LAST_RESORT, lambda _, frame: self._exit_now(number, frame))
+        self._loop.call_soon_threadsafe(self._deliver_signal, RunInterrupted(number))
 
-    def _notice(self, reason: RunInterrupted) -> None:
-        if self._stop is None:
-            self._noticed.set()
+    def _deliver_signal(self, reason: RunInterrupted) -> None:
+        if self._cancellation is None:
+            self._signal_arrived.set()
         else:
-            self._stop.cancel(reason)
+            self._cancellation.cancel(reason)
 
-    def _leave_at_once(self, number: int, frame: FrameType | None) -> None:
+    def _exit_now(self, number: int, frame: FrameType | None) -> None:
         self._mode.restore()
-        leave_at_once(number, frame)
+        exit_now(number, frame)
 
 
-async def _overheard(job: Job, stop: Cancellation, heard: Heard) -> AsyncGenerator[RunEvent]:
-    async with aclosing(perform(job, stop)) as events:
+async def _record(job: Job, cancellation: Cancellation, transcript: TurnTranscript) -> AsyncGenerator[RunEvent]:
+    async with aclosing(perform(job, cancellation)) as events:
         async for event in events:
-            heard.hear(event)
+            transcript.add(event)
             yield event
 
 
 @contextmanager
-def _signals_to(loop: asyncio.AbstractEventLoop, handler: Handler) -> Iterator[None]:
-    """Let `handler` take both signals at once, and the event loop wake for them, whatever else asks it for signals."""
+def _route_signals(loop: asyncio.AbstractEventLoop, handler: Handler) -> Iterator[None]:
+    """Install `handler` for both signals, and wake the event loop for them, even if other code registers its own."""
     numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
     for number in numbers:
         loop.add_signal_handler(number, lambda: None)
-    take_signals(handler)
+    handle_signals(handler)
     try:
         yield
     finally:
-        call_in(0, leave_at_once)
+        call_after(0, exit_now)
         for number in numbers:
             loop.remove_signal_handler(number)
-        take_signals(leave_at_once)
+        handle_signals(exit_now)

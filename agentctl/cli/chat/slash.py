@@ -1,4 +1,4 @@
-"""The slash commands: their table, and how a typed line is told from one."""
+"""The table of slash commands, and the parser of typed lines."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import difflib
 import re
 
 from agentctl._dataclass import dataclass
-from agentctl.cli.columns import aligned
+from agentctl.cli.columns import align
 
 _LINE = re.compile(r"/([A-Za-z]*)(?:\s+(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A line of the table."""
+class CommandHelp:
+    """The help of one command."""
 
     name: str
     argument: str
@@ -21,49 +21,49 @@ class Row:
 
 
 COMMANDS = (
-    Row("agent", "[REF]", "shows the agent, or goes on with another"),
-    Row("model", "[NAME]", "shows the model, or goes on with another"),
-    Row("tools", "", "lists the tools of the agent"),
-    Row("usage", "", "shows what the conversation has used"),
-    Row("clear", "", "forgets the conversation so far"),
-    Row("help", "", "shows this"),
-    Row("quit", "", "leaves, as Ctrl-D does"),
+    CommandHelp("agent", "[REF]", "show or change the agent"),
+    CommandHelp("model", "[NAME]", "show or change the model"),
+    CommandHelp("tools", "", "list the tools of the agent"),
+    CommandHelp("usage", "", "show the usage of the conversation"),
+    CommandHelp("clear", "", "clear the conversation"),
+    CommandHelp("help", "", "show this help"),
+    CommandHelp("quit", "", "leave, like Ctrl-D"),
 )
 
 KEYS = (
-    ("Enter", "sends"),
-    ("Alt+Enter, Ctrl-J", "begins a new line"),
-    ("Up, Down, Ctrl-R", "go through what was sent before"),
-    ("Tab", "completes a command"),
-    ("Ctrl-C", "cancels the answer, or clears what is typed; twice on an empty line, leaves"),
+    ("Enter", "send the message"),
+    ("Alt+Enter, Ctrl-J", "start a new line"),
+    ("Up, Down, Ctrl-R", "browse earlier messages"),
+    ("Tab", "complete a command"),
+    ("Ctrl-C", "cancel the answer, or clear the input; twice on an empty line, leave"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Slash:
-    """A slash command as it was typed."""
+class SlashCommand:
+    """A slash command as typed."""
 
     name: str
     argument: str
 
 
-def parse(text: str) -> Slash | str:
-    """Return the command that a typed text is, or the message: `//` begins one that begins with a slash."""
+def parse(text: str) -> SlashCommand | str:
+    """Return the command or the message in a typed text; a leading `//` stands for a literal slash."""
     if text.startswith("//"):
         return text[1:]
     match = _LINE.fullmatch(text.strip())
-    return text if match is None else Slash(match[1].lower(), (match[2] or "").strip())
+    return text if match is None else SlashCommand(match[1].lower(), (match[2] or "").strip())
 
 
-def help_text(*, with_keys: bool, room: int | None = None) -> str:
-    """Return what `/help` shows, folded to so many columns; the keys are those of the line editor."""
+def help_text(*, with_keys: bool, max_width: int | None = None) -> str:
+    """Return the output of `/help`, wrapped to `max_width`, optionally with the keys of the line editor."""
     rows = [(f"/{row.name} {row.argument}".rstrip(), row.meaning) for row in COMMANDS]
-    rows.append(("//…", "sends a message that begins with a slash"))
+    rows.append(("//…", "send a message that begins with a slash"))
     rows += KEYS if with_keys else ()
-    return "\n".join(aligned(rows, room))
+    return "\n".join(align(rows, max_width))
 
 
-def unknown(name: str) -> str:
-    """Return what is said of a command that there is not."""
+def unknown_command(name: str) -> str:
+    """Return the message for an unknown command."""
     near = difflib.get_close_matches(name, [row.name for row in COMMANDS], 1)
-    return f"there is no /{name}{f': /{near[0]}?' if near else ''}; /help lists the commands"
+    return f"unknown command /{name}; {f'did you mean /{near[0]}? ' if near else ''}/help lists the commands"

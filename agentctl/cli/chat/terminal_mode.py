@@ -1,4 +1,4 @@
-"""The manner of the terminal while an answer comes: what is typed meanwhile is kept for the prompt, and not shown."""
+"""The terminal mode during an answer: typed keys are not echoed, and are kept for the next prompt."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import Any
 
 
 class TerminalMode:
-    """Knows how the terminal was before the conversation."""
+    """Switches the terminal mode and restores the original one."""
 
     def __init__(self, descriptor: int = 0) -> None:
         self._descriptor = descriptor
         self._before = [] if sys.platform == "win32" else _attributes(descriptor)
 
     @contextmanager
-    def quiet(self) -> Iterator[None]:
-        """Take keys as they are, without showing them; Ctrl-C is still a signal."""
+    def no_echo(self) -> Iterator[None]:
+        """Read keys without line editing or echo; Ctrl-C still sends a signal."""
         if sys.platform == "win32":
             yield
             return
         import termios
 
-        wanted = _attributes(self._descriptor)
-        wanted[0] &= ~termios.ICRNL
-        wanted[3] &= ~(termios.ECHO | termios.ICANON)
-        termios.tcsetattr(self._descriptor, termios.TCSANOW, wanted)
+        attributes = _attributes(self._descriptor)
+        attributes[0] &= ~termios.ICRNL
+        attributes[3] &= ~(termios.ECHO | termios.ICANON)
+        termios.tcsetattr(self._descriptor, termios.TCSANOW, attributes)
         try:
             yield
         finally:
             self.restore()
 
     def restore(self) -> None:
-        """Make the terminal what it was, if it is still there."""
+        """Restore the original mode, if the terminal still exists."""
         if sys.platform == "win32":
             return
         import termios

@@ -1,1 +1,1 @@
-"""What `agentctl doctor` looks at; each check finds something and repairs nothing."""
+"""The checks of `agentctl doctor`; they report problems and change nothing."""

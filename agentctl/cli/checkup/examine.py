@@ -1,4 +1,4 @@
-"""The whole check-up: what can be looked at side by side is, and the findings come in one order."""
+"""All checks of the doctor: run concurrently where possible, and reported in a fixed order."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from agentctl.profile.load import Loaded, find_key, find_paths, load_settings
 from agentctl.threads import in_daemon_thread
 
 from .files import check_files, check_project, check_variables
-from .finding import Finding, State, failure, softened, warning
+from .finding import Finding, FindingState, as_warning, failure, warning
 from .installation import check_local_model, check_packages, check_python
-from .service import LOCAL, check_service, service_in_force
+from .service import LOCAL, check_service, current_service
 from .shell import check_completions
 
 
 def examine(invocation: Invocation, *, limit: float, report: Callable[[Finding], None]) -> None:
-    """Report each finding as soon as it and those before it are there; each question may take `limit` seconds.
+    """Report each finding in order, as soon as it is known; each request may take `limit` seconds.
 
-    Threads that a name server keeps waiting may be left behind.
+    A thread that waits for a name server may be abandoned.
     """
     run_cancellable(_examine(invocation, limit, report))
 
 
 async def _examine(invocation: Invocation, limit: float, report: Callable[[Finding], None]) -> None:
     environ = invocation.environ
-    findings = list(_of_files(invocation))
-    loaded = _settings(invocation, findings)
+    findings = list(_check_installation(invocation))
+    loaded = _load_settings(invocation, findings)
     model = DEFAULT_MODEL if loaded is None else loaded.settings.model or DEFAULT_MODEL
     local = model.removeprefix(LOCAL) if model.startswith(LOCAL) else None
-    looking = asyncio.ensure_future(_local_model(environ, local, limit))
+    local_check = asyncio.ensure_future(_local_model(environ, local, limit))
     for finding in findings:
         report(finding)
     try:
         if loaded is not None:
-            await _of_service(loaded, environ, model, limit, report, is_needed=local is None)
-        report(await looking)
+            await _check_service(loaded, environ, model, limit, report, is_needed=local is None)
+        report(await local_check)
     finally:
-        looking.cancel()
+        local_check.cancel()
 
 
-def _of_files(invocation: Invocation) -> Iterator[Finding]:
+def _check_installation(invocation: Invocation) -> Iterator[Finding]:
     yield check_python()
     yield check_packages()
     yield from check_variables(invocation.environ)
@@ -60,19 +60,19 @@ def _of_files(invocation: Invocation) -> Iterator[Finding]:
     yield from check_completions(invocation.environ)
 
 
-def _settings(invocation: Invocation, findings: list[Finding]) -> Loaded | None:
-    """Return what is in force; where that cannot be known, add why, unless a file was already found to be wrong."""
+def _load_settings(invocation: Invocation, findings: list[Finding]) -> Loaded | None:
+    """Return the current settings, or None after adding the reason, unless a finding about a file already states it."""
     try:
         return load_settings({}, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
     except ConfigurationError as error:
-        found = failure("settings", error)
-        if all(one.message != found.message for one in findings):
-            findings.append(found)
-        findings.append(warning("endpoint", "not checked, since the settings are wrong"))
+        finding = failure("settings", error)
+        if all(one.message != finding.message for one in findings):
+            findings.append(finding)
+        findings.append(warning("endpoint", "not checked: the settings are invalid"))
         return None
 
 
-async def _of_service(
+async def _check_service(
     loaded: Loaded,
     environ: Mapping[str, str],
     model: str,
@@ -85,20 +85,20 @@ async def _of_service(
         key = find_key(loaded, environ)
         stored = load_credentials(loaded.paths.credentials, loaded.profile.name)
     except ConfigurationError:
-        report(warning("endpoint", "not checked, since the stored keys cannot be read"))
+        report(warning("endpoint", "not checked: the stored keys cannot be read"))
         return
     for note in key.notes:
         if note not in stored.notes:
-            what, _, remedy = note.partition("; ")
-            report(warning("key", what, remedy))
+            problem, _, remedy = note.partition("; ")
+            report(warning("key", problem, remedy))
     try:
-        service = service_in_force(loaded, key, environ, model=model, limit=limit)
+        service = current_service(loaded, key, environ, model=model, limit=limit)
     except AgentsException as error:
         report(failure("endpoint", error))
         return
     async with aclosing(check_service(service)) as findings:
         async for finding in findings:
-            report(finding if is_needed else softened(finding))
+            report(finding if is_needed else as_warning(finding))
 
 
 async def _local_model(environ: Mapping[str, str], model: str | None, limit: float) -> Finding:
@@ -106,9 +106,9 @@ async def _local_model(environ: Mapping[str, str], model: str | None, limit: flo
         async with asyncio.timeout(limit):
             return await in_daemon_thread(lambda: check_local_model(environ, model), name="check of the local model")
     except TimeoutError:
-        return warning("local model", f"not known after {limit:g} s", "wait longer with `--timeout`")
+        return warning("local model", f"no result after {limit:g} s", "increase the limit with `--timeout`")
 
 
 def exit_code_of(findings: list[Finding]) -> int:
-    """Return the exit code of the first failure, 0 where there is none."""
-    return next((finding.exit_code for finding in findings if finding.state is State.FAILURE), 0)
+    """Return the exit code of the first failure, or 0 without one."""
+    return next((finding.exit_code for finding in findings if finding.state is FindingState.FAILURE), 0)

@@ -1,4 +1,4 @@
-"""Checks of what lies on this machine: files and folders, who may touch them, and the project of this folder."""
+"""Checks of files and folders, their permissions, and the project file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OPEN_TO_READ = 0o044
 
 
 def check_files(paths: Paths) -> Iterator[Finding]:
-    """Yield what is to be said of the profile, the stored keys, and the folders."""
+    """Yield findings about the profile, the stored keys, the folders and the sessions."""
     yield _profile(paths)
     yield from _credentials(paths)
     yield _folders(paths)
@@ -31,7 +31,7 @@ def check_files(paths: Paths) -> Iterator[Finding]:
 
 
 def check_project(paths: Paths) -> Iterator[Finding]:
-    """Yield what is to be said of the project file of this folder."""
+    """Yield findings about the project file of the current folder."""
     check = "project"
     try:
         search = search_project()
@@ -39,28 +39,28 @@ def check_project(paths: Paths) -> Iterator[Finding]:
             yield warning(check, note)
         project = search.project
         if project is None:
-            yield ok(check, "no agentctl.toml here")
+            yield ok(check, "no agentctl.toml found")
         elif not project.references:
-            yield ok(check, f"{project.path}, which names no code")
+            yield ok(check, f"{project.path}, names no code")
         elif is_trusted(project, paths.trust):
             yield ok(check, f"{project.path}, trusted to run code")
         else:
             yield warning(
                 check,
-                f"{project.path} may not run code: you have not trusted it, or something changed since",
-                "read it and the files that it names, then run `agentctl trust`",
+                f"{project.path} may not run code: it is not trusted, or has changed since",
+                "review it and the files that it names, then run `agentctl trust`",
             )
     except ConfigurationError as error:
         yield failure(check, error)
 
 
 def check_variables(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what is to be said of the variables that are ours by their names."""
+    """Yield findings about the `AGENTCTL_*` environment variables."""
     check = "variables"
     notes = unknown_variables(environ)
     for note in notes:
-        what, _, remedy = note.partition("; ")
-        yield warning(check, what, remedy)
+        problem, _, remedy = note.partition("; ")
+        yield warning(check, problem, remedy)
     names = sorted(name for name, text in environ.items() if name.startswith("AGENTCTL_") and text)
     if not notes:
         yield ok(check, f"set: {', '.join(names)}" if names else "no AGENTCTL_* variable is set")
@@ -73,11 +73,11 @@ def _profile(paths: Paths) -> Finding:
     except ConfigurationError as error:
         return failure(check, error)
     if path is None or not path.exists():
-        return ok(check, "none yet: the defaults hold" if path is None else f"{path} is not there: the defaults hold")
+        return ok(check, "none; using defaults" if path is None else f"{path} does not exist; using defaults")
     if _others_may_write(path):
-        return warning(check, f"other users may change {path}", f"`chmod 600 {path}`")
+        return warning(check, f"other users can modify {path}", f"`chmod 600 {path}`")
     count = len(profile.values)
-    return ok(check, f"{profile.name}, of {path}, {count} value{'' if count == 1 else 's'}")
+    return ok(check, f"{profile.name}, in {path}, {count} value{'' if count == 1 else 's'}")
 
 
 def _credentials(paths: Paths) -> Iterator[Finding]:
@@ -88,37 +88,37 @@ def _credentials(paths: Paths) -> Iterator[Finding]:
         yield failure(check, error)
         return
     for note in credentials.notes:
-        what, _, remedy = note.partition("; ")
-        yield warning(check, what, remedy)
+        problem, _, remedy = note.partition("; ")
+        yield warning(check, problem, remedy)
     if not credentials.notes:
         places = [f"{purpose}{'' if key.value else ' (in the keyring)'}" for purpose, key in credentials.keys.items()]
-        stored = f"keys for {', '.join(places)}" if places else "no key is stored"
+        stored = f"keys for {', '.join(places)}" if places else "no stored keys"
         yield ok(check, stored if path is None else f"{path}, profile {credentials.profile}: {stored}")
 
 
 def _folders(paths: Paths) -> Finding:
     check = "folders"
     if paths.folders is None:
-        what, _, remedy = NO_HOME.partition("; ")
-        return warning(check, what, remedy)
+        problem, _, remedy = NO_HOME.partition("; ")
+        return warning(check, problem, remedy)
     folders = dict.fromkeys((paths.folders.config, paths.folders.data, paths.folders.state))
     for folder in folders:
-        blocked = _not_writable(folder)
+        blocked = _first_unwritable(folder)
         if blocked is not None:
             return warning(
                 check,
-                f"{blocked} cannot be written to, so nothing is kept in {folder}",
-                f"`chmod u+rwx {blocked}` if it is yours, or name another folder with AGENTCTL_HOME",
+                f"{blocked} is not writable, so nothing can be saved in {folder}",
+                f"`chmod u+rwx {blocked}` if it is yours, or set AGENTCTL_HOME to another folder",
             )
         if folder.exists() and _others_may_write(folder):
-            return warning(check, f"other users may change what is in {folder}", f"`chmod go-w {folder}`")
+            return warning(check, f"other users can modify files in {folder}", f"`chmod go-w {folder}`")
     return ok(check, ", ".join(map(str, folders)))
 
 
 def _sessions(paths: Paths) -> Iterator[Finding]:
     if paths.folders is None:
         return
-    # 15 ms that only the check-up pays.
+    # 15 ms, needed only for this check.
     from agentctl.memory.store import ConversationStore
 
     check, store = "sessions", ConversationStore.of_user(paths.folders)
@@ -128,11 +128,11 @@ def _sessions(paths: Paths) -> Iterator[Finding]:
         yield warning(check, message(error))
         return
     if count == 0:
-        yield ok(check, "none is kept")
+        yield ok(check, "none saved")
     elif _others_may_read(store.path):
-        yield warning(check, f"other users may read {store.path}", f"`chmod 600 {store.path}`")
+        yield warning(check, f"other users can read {store.path}", f"`chmod 600 {store.path}`")
     else:
-        yield ok(check, f"{store.path}: {count} kept")
+        yield ok(check, f"{store.path}: {count} saved")
 
 
 def _others_may_read(path: Path) -> bool:
@@ -143,7 +143,7 @@ def _others_may_write(path: Path) -> bool:
     return sys.platform != "win32" and bool(stat.S_IMODE(path.stat().st_mode) & OPEN_TO_WRITE)
 
 
-def _not_writable(folder: Path) -> Path | None:
-    """Return the folder itself, or the nearest one above it that is there, where nothing can be put into it."""
-    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
-    return None if there.is_dir() and os.access(there, os.W_OK | os.X_OK) else there
+def _first_unwritable(folder: Path) -> Path | None:
+    """Return the folder, or its nearest existing parent, if files cannot be created in it."""
+    existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    return None if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK) else existing

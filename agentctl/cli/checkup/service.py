@@ -1,4 +1,4 @@
-"""Checks of the endpoint in force: the way to it, whether it takes the key, and whether it has the model."""
+"""Checks of the current endpoint: the connection, the key and the model."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ from .finding import Finding, failure, ok, warning
 T = TypeVar("T")
 
 LOCAL = "local/"
-"""The prefix of the models that need no endpoint."""
+"""The prefix of local models, which need no endpoint."""
 
-LISTEN = 0.5
-"""Seconds in which a service that does not want a socket after all is expected to close it."""
+LISTEN_SECONDS = 0.5
+"""Seconds to wait after the upgrade for a service that then closes the socket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The endpoint in force, and how it is asked."""
+    """The current endpoint, and the options of its requests."""
 
     loaded: Loaded
     environ: Mapping[str, str]
@@ -54,35 +54,35 @@ class Service:
     options: HttpOptions
     key: EffectiveKey
     model: str
-    """The model in force."""
+    """The name of the current model."""
     limit: float
-    """The seconds that each question may take."""
+    """The time limit of each request, in seconds."""
 
-    async def within_limit(self, question: Awaitable[T]) -> T:
-        """Return the answer, or raise `ServiceUnavailableError` once the limit has passed."""
+    async def within_limit(self, request: Awaitable[T]) -> T:
+        """Return the result, or raise `ServiceUnavailableError` after the time limit."""
         try:
             async with asyncio.timeout(self.limit):
-                return await question
+                return await request
         except TimeoutError as error:
             raise ServiceUnavailableError(
-                f"no answer from {self.endpoint.host} within {self.limit:g} s; check the network and the base URL, or "
-                "wait longer with `--timeout`"
+                f"no response from {self.endpoint.host} within {self.limit:g} s; check the network and the base URL, "
+                "or increase the limit with `--timeout`"
             ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came of asking for the models: their names, or why there are none."""
+class ModelsResponse:
+    """The response to a request for the models: their names, or an error."""
 
     names: list[str] | None = None
     error: AgentsException | None = None
     seconds: float
 
 
-def service_in_force(
+def current_service(
     loaded: Loaded, key: EffectiveKey, environ: Mapping[str, str], *, model: str, limit: float
 ) -> Service:
-    """Return the service that the settings name; raise `ConfigurationError` where its URL or key is not usable."""
+    """Return the service in the settings; raise `ConfigurationError` if its URL or key is not valid."""
     return Service(
         loaded=loaded,
         environ=environ,
@@ -95,40 +95,43 @@ def service_in_force(
 
 
 async def check_service(service: Service) -> AsyncGenerator[Finding]:
-    """Yield what is to be said of the way to the service, then of what it answers."""
+    """Yield findings about the connection to the service, then about its responses."""
     yield _proxy(service)
     yield _certificates(service)
     try:
-        reached = await service.within_limit(
+        timings = await service.within_limit(
             probe_connection(service.endpoint, service.options, environ=service.environ)
         )
     except ConfigurationError:
-        for finding in _unasked(service, "not checked, since the way to the endpoint is misconfigured"):
+        for finding in _skip_requests(service, "not checked: the connection to the endpoint is misconfigured"):
             yield finding
         return
     except ServiceUnavailableError as error:
         yield failure("endpoint", error)
-        for finding in _unasked(service, "not checked, since the endpoint cannot be reached"):
+        for finding in _skip_requests(service, "not checked: the endpoint cannot be reached"):
             yield finding
         return
-    yield _endpoint(service, reached)
+    yield _endpoint(service, timings)
     if service.key.credential is None:
-        for finding in _unasked(service, "not checked, since there is no key"):
+        for finding in _skip_requests(service, "not checked: there is no key"):
             yield finding
         return
     async with asyncio.TaskGroup() as group:
-        asking, opening = group.create_task(_ask(service)), group.create_task(_websocket(service))
-    answer = asking.result()
-    yield _key(service, answer)
-    yield _http(answer)
-    yield opening.result()
-    yield _model(service, answer)
+        models_task, websocket_task = (
+            group.create_task(_request_models(service)),
+            group.create_task(_websocket(service)),
+        )
+    response = models_task.result()
+    yield _key(service, response)
+    yield _http(response)
+    yield websocket_task.result()
+    yield _model(service, response)
 
 
-def _unasked(service: Service, why: str) -> Iterator[Finding]:
+def _skip_requests(service: Service, reason: str) -> Iterator[Finding]:
     yield _key(service, None)
-    yield warning("http", why)
-    yield warning("websocket", why)
+    yield warning("http", reason)
+    yield warning("websocket", reason)
     yield _model(service, None)
 
 
@@ -144,98 +147,98 @@ def _proxy(service: Service) -> Finding:
 def _certificates(service: Service) -> Finding:
     check = "certificates"
     if not service.endpoint.origin.startswith("https:"):
-        return ok(check, "not used: the endpoint is plain http")
+        return ok(check, "not used: the endpoint uses plain HTTP")
     try:
         tls_context(service.options.ca_file, service.environ)
     except ConfigurationError as error:
         return failure(check, error)
-    named = [
+    from_variables = [
         f"{name} {service.environ[name]}" for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if service.environ.get(name)
     ]
-    trusted = ", ".join(named) or "those of the system"
+    trusted = ", ".join(from_variables) or "the system's"
     own = service.options.ca_file
     return ok(check, trusted if own is None else f"{trusted}, and client.ca_file {own}")
 
 
-def _endpoint(service: Service, reached: ConnectTimings) -> Finding:
+def _endpoint(service: Service, timings: ConnectTimings) -> Finding:
     check = "endpoint"
-    steps = [f"name {_ms(reached.lookup)}", f"connection {_ms(reached.connect)}"]
-    if reached.handshake is not None:
-        steps.append(f"{reached.tls} {_ms(reached.handshake)}")
-    way = f", by way of {reached.proxy.display_url}" if reached.proxy is not None else ""
-    said = f"{service.endpoint.base_url}{way}: {', '.join(steps)}"
-    if service.endpoint.key not in (None, NO_KEY) and _is_readable_on_the_way(service.endpoint):
-        return warning(check, f"{said}; the key travels unencrypted", "use an https URL")
-    return ok(check, said)
+    steps = [f"DNS {_ms(timings.lookup)}", f"connect {_ms(timings.connect)}"]
+    if timings.handshake is not None:
+        steps.append(f"{timings.tls} {_ms(timings.handshake)}")
+    proxy = f", through proxy {timings.proxy.display_url}" if timings.proxy is not None else ""
+    summary = f"{service.endpoint.base_url}{proxy}: {', '.join(steps)}"
+    if service.endpoint.key not in (None, NO_KEY) and _is_sent_unencrypted(service.endpoint):
+        return warning(check, f"{summary}; the key is sent unencrypted", "use an https URL")
+    return ok(check, summary)
 
 
-async def _ask(service: Service) -> Answer:
-    """Ask for the models, which shows the round trip, whether the key is accepted, and what there is."""
+async def _request_models(service: Service) -> ModelsResponse:
+    """Request the list of models, which also measures the round trip and checks the key."""
     began = time.perf_counter()
     try:
         names = await service.within_limit(model_names(service.endpoint, service.options))
     except AgentsException as error:
-        return Answer(error=error, seconds=time.perf_counter() - began)
-    return Answer(names=names, seconds=time.perf_counter() - began)
+        return ModelsResponse(error=error, seconds=time.perf_counter() - began)
+    return ModelsResponse(names=names, seconds=time.perf_counter() - began)
 
 
-def _key(service: Service, answer: Answer | None) -> Finding:
+def _key(service: Service, response: ModelsResponse | None) -> Finding:
     check, origin = "key", service.endpoint.origin
     if service.key.credential is None:
         return failure(check, MissingKeyError(f"there is none for {origin}"))
-    there = _described(service.key.credential, origin)
-    match answer:
-        case Answer(error=None):
-            return ok(check, f"{there}; accepted")
-        case Answer(error=AuthenticationError(status=403) as error):
-            what, _, remedy = error.message.partition("; ")
-            return warning(check, f"{there}; it may not list the models: {what}", remedy)
-        case Answer(error=(AuthenticationError() | ConfigurationError()) as error):
-            refused = failure(check, error)
-            return replace(refused, message=f"{there}: {refused.message}")
+    source = _describe(service.key.credential, origin)
+    match response:
+        case ModelsResponse(error=None):
+            return ok(check, f"{source}; accepted")
+        case ModelsResponse(error=AuthenticationError(status=403) as error):
+            problem, _, remedy = error.message.partition("; ")
+            return warning(check, f"{source}; it is not allowed to list the models: {problem}", remedy)
+        case ModelsResponse(error=(AuthenticationError() | ConfigurationError()) as error):
+            finding = failure(check, error)
+            return replace(finding, message=f"{source}: {finding.message}")
         case _:
-            return ok(check, f"{there}; whether it is accepted is not known")
+            return ok(check, f"{source}; not known whether it is accepted")
 
 
-def _http(answer: Answer) -> Finding:
-    check, took = "http", _ms(answer.seconds)
-    match answer.error:
+def _http(response: ModelsResponse) -> Finding:
+    check, took = "http", _ms(response.seconds)
+    match response.error:
         case None:
-            return ok(check, f"GET models answered in {took}, connecting included")
+            return ok(check, f"GET models succeeded in {took}, including the connection")
         case AuthenticationError(status=status):
-            return ok(check, f"GET models answered with {status} in {took}, connecting included")
+            return ok(check, f"GET models returned {status} in {took}, including the connection")
         case ConfigurationError():
-            return warning(check, "not checked, since there is no key")
+            return warning(check, "not checked: there is no key")
         case error:
             return failure(check, error)
 
 
 async def _websocket(service: Service) -> Finding:
-    """Open a socket; where there is none, what that means depends on the transport and the API."""
+    """Open a WebSocket; the severity of a failure depends on the transport and the API."""
     check, settings = "websocket", service.loaded.settings
     client = settings.client
     if settings.api == "chat_completions":
-        return ok(check, "not used: chat completions travel over HTTP")
+        return ok(check, "not used: chat completions use HTTP")
     url = client.websocket_base_url or client.base_url
     try:
         check_websocket_origin(
             service.key.credential, base_url=client.base_url, websocket_base_url=client.websocket_base_url
         )
         endpoint = replace(service.endpoint, base_url=http_form(url))
-        opening = probe_websocket(endpoint, service.options, listen=LISTEN, environ=service.environ)
+        opening = probe_websocket(endpoint, service.options, listen=LISTEN_SECONDS, environ=service.environ)
         took = await service.within_limit(opening)
     except AgentsException as error:
         failed = failure(check, error)
         if settings.transport == "websocket":
             return failed
-        is_home = origin_of(client.base_url) == origin_of(OPENAI_BASE_URL)
-        if settings.transport == "auto" and (client.websocket_base_url is not None or is_home):
-            return warning(check, f"{failed.message}; runs go on over HTTP", failed.remedy)
-        return ok(check, f"none, and none is used (transport {settings.transport}): {failed.message}")
-    return ok(check, f"{url}: opened in {_ms(took)}, and stayed open")
+        is_openai = origin_of(client.base_url) == origin_of(OPENAI_BASE_URL)
+        if settings.transport == "auto" and (client.websocket_base_url is not None or is_openai):
+            return warning(check, f"{failed.message}; runs fall back to HTTP", failed.remedy)
+        return ok(check, f"none, and not needed (transport {settings.transport}): {failed.message}")
+    return ok(check, f"{url}: opened in {_ms(took)} and stayed open")
 
 
-def _model(service: Service, answer: Answer | None) -> Finding:
+def _model(service: Service, response: ModelsResponse | None) -> Finding:
     check, model = "model", service.model
     value = service.loaded.settings.values.get("model")
     named = f"{model} (from {BUILT_IN if value is None else value.origin})"
@@ -244,44 +247,44 @@ def _model(service: Service, answer: Answer | None) -> Finding:
     except ConfigurationError as error:
         return failure(check, error)
     if model.startswith(LOCAL):
-        return ok(check, f"{named}: answers on this machine, without the endpoint")
-    if answer is None or answer.names is None:
-        return warning(check, f"{named}: not checked, since the endpoint did not list its models")
-    if not answer.names:
-        return warning(check, f"{named}: not known, since the endpoint lists no models")
+        return ok(check, f"{named}: runs on this machine, without the endpoint")
+    if response is None or response.names is None:
+        return warning(check, f"{named}, not checked: the endpoint did not list its models")
+    if not response.names:
+        return warning(check, f"{named}, not checked: the endpoint lists no models")
     name = model.removeprefix("openai/")
-    if name in answer.names:
-        return ok(check, f"{named}: the endpoint has it, one of {len(answer.names)}")
-    hint = suggestion(name, answer.names).removeprefix("; ")
+    if name in response.names:
+        return ok(check, f"{named}: available, one of {len(response.names)} models")
+    hint = suggestion(name, response.names).removeprefix("; ")
     return failure(
         check,
         RequestRejectedError(
-            f"{named}: the endpoint does not list it; {f'{hint} ' if hint else ''}`agentctl models list` shows what "
-            "there is, `agentctl config model NAME` stores another"
+            f"{named}: the endpoint does not list it; {f'{hint} ' if hint else ''}list the models with "
+            "`agentctl models list`, and choose another with `agentctl config model NAME`"
         ),
     )
 
 
-def _described(key: Key, origin: str) -> str:
+def _describe(key: Key, origin: str) -> str:
     match key:
         case Credential(value="none"):
-            return f"none is sent, as {key.source} says"
+            return f"none is sent, as set in {key.source}"
         case Credential(source=source, origins=origins):
-            return f"from {source}, for {_places(origins, origin)}"
+            return f"from {source}, for {_origins_text(origins, origin)}"
         case KeyFromCommand(source=source, origins=origins):
-            return f"printed by the key_command of {source}, for {_places(origins, origin)}"
+            return f"from the key_command of {source}, for {_origins_text(origins, origin)}"
         case KeyFromKeyring(entry=entry, source=source, origins=origins):
-            return f"in {source} as {entry!r}, for {_places(origins, origin)}"
+            return f"in {source} as {entry!r}, for {_origins_text(origins, origin)}"
         case _:
             assert_never(key)
 
 
-def _places(origins: frozenset[str] | None, origin: str) -> str:
+def _origins_text(origins: frozenset[str] | None, origin: str) -> str:
     return origin if origins is None else ", ".join(sorted(origins))
 
 
-def _is_readable_on_the_way(endpoint: Endpoint) -> bool:
-    """Return whether what is sent leaves this machine unencrypted."""
+def _is_sent_unencrypted(endpoint: Endpoint) -> bool:
+    """Return whether requests leave this machine unencrypted."""
     host = urlsplit(endpoint.base_url).hostname or ""
     if endpoint.origin.startswith("https:") or host == "localhost" or host.endswith(".localhost"):
         return False

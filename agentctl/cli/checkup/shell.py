@@ -1,4 +1,4 @@
-"""Check of the shells: where they find our completion script, and whether it is the one of today."""
+"""Check of the installed completion scripts: their paths, and whether they are up to date."""
 
 from __future__ import annotations
 
@@ -41,21 +41,19 @@ _PLACES: tuple[tuple[Shell, tuple[str, ...]], ...] = (
 
 
 def check_completions(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what is to be said of the completion scripts in the usual places; a shell can do without."""
+    """Yield findings about the completion scripts in the usual places."""
     check = "completions"
-    found = list(_installed(environ))
-    stale = [(shell, path) for shell, path in found if _text(path) != script(shell).strip()]
-    for shell, path in stale:
-        yield warning(
-            check, f"{path} is not what this agentctl prints", f"`agentctl completions {shell} > {path}` renews it"
-        )
+    found = list(_find_installed(environ))
+    outdated = [(shell, path) for shell, path in found if _read_text(path) != script(shell).strip()]
+    for shell, path in outdated:
+        yield warning(check, f"{path} is out of date", f"update it with `agentctl completions {shell} > {path}`")
     if not found:
-        yield ok(check, "in none of the usual places; `agentctl completions --help` names them")
-    elif not stale:
+        yield ok(check, "not installed in the usual places; `agentctl completions --help` lists them")
+    elif not outdated:
         yield ok(check, ", ".join(f"{shell} ({path})" for shell, path in found))
 
 
-def _installed(environ: Mapping[str, str]) -> Iterator[tuple[Shell, Path]]:
+def _find_installed(environ: Mapping[str, str]) -> Iterator[tuple[Shell, Path]]:
     home = environ.get("HOME", "")
     data = environ.get("XDG_DATA_HOME") or f"{home}/.local/share"
     config = environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
@@ -66,7 +64,7 @@ def _installed(environ: Mapping[str, str]) -> Iterator[tuple[Shell, Path]]:
                 yield shell, path
 
 
-def _text(path: Path) -> str | None:
+def _read_text(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

@@ -1,4 +1,4 @@
-"""`agentctl agents`: what agents there are, what they are made of, and what is wrong with them."""
+"""`agentctl agents`: lists, shows, checks and creates agents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import completion_values
-from agentctl.cli.columns import GAP, aligned, fold, room
+from agentctl.cli.columns import GAP, align, fold, terminal_width
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.profile.load import Loaded, find_paths, load_settings, search_project
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HELP = """Example: agentctl agents new agents.py
 
-Agents: those of the project, what they are made of, what is wrong with them, and a first one.
+List, show, check and create agents.
 """
 
 app = typer.Typer(no_args_is_help=True, help=HELP)
@@ -34,31 +34,31 @@ Ref = Annotated[
     str | None,
     typer.Argument(
         metavar="[REF]",
-        help="file.py:attr, package.module:attr, or a name from agentctl.toml.",
+        help="file.py:attr, package.module:attr, or a name in agentctl.toml.",
         show_default=False,
         autocompletion=completion_values.agents,
     ),
 ]
 
-_WAYS = "name a Python file, or write a first agent with `agentctl agents new`"
+_HINT = "name a Python file, or create an agent with `agentctl agents new`"
 
 
-@app.command("list", short_help="Show the agents of the project, or of a file.")
+@app.command("list", short_help="List the agents of the project or of a file.")
 def list_agents(
     ctx: typer.Context,
     file: Annotated[
         str | None,
         typer.Argument(
             metavar="[FILE]",
-            help="A Python file or module, which is imported; or an agentctl.toml, which is only read.",
+            help="A Python file or module to import, or an agentctl.toml to read.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Example: agentctl agents list
 
-    Show the agents that the agentctl.toml of this project names, without running anything; or those that a Python file
-    or module defines, which is imported for it.
+    List the agents named in this project's agentctl.toml, without running code; or those defined in a Python file or
+    module, which is imported.
     """
     invocation: Invocation = ctx.obj
     if file is not None and Path(file).name != FILE_NAME:
@@ -68,46 +68,46 @@ def list_agents(
     _list_project(invocation, project, as_json=as_json)
 
 
-@app.command("show", short_help="Show what an agent is made of.")
+@app.command("show", short_help="Show the parts of an agent.")
 def show(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
     """Example: agentctl agents show agents.py:agent
 
-    Show an agent's instructions, model, tools and output type; without a REF those of the default agent. Its code is
-    imported, as for a run, and nothing is sent.
+    Show an agent's instructions, model, tools and output type; without REF, those of the default agent. Its code is
+    imported as for a run, but no request is sent.
     """
-    # 80 ms of agents that the list of a project does not need.
+    # 80 ms that `agents list` avoids.
     from agentctl.definitions.description import describe_agent
     from agentctl.definitions.reference import load_agent
 
     invocation: Invocation = ctx.obj
-    loaded = _loaded(invocation, ref)
+    loaded = _load(invocation, ref)
     reference = loaded.settings.agent
     if reference is None:
-        raise ConfigurationError("there is no default agent; name one, such as agents.py:agent", key="agent")
-    _trace_nothing()
+        raise ConfigurationError("there is no default agent; name an agent, such as agents.py:agent", key="agent")
+    _disable_tracing()
     agent = {"reference": reference, **describe_agent(load_agent(reference, loaded))}
     if as_json:
         invocation.print_json(agent)
     else:
-        _print(invocation, described(agent, room()))
+        _print(invocation, agent_lines(agent, terminal_width()))
 
 
-@app.command("check", short_help="Load agents, and say what is wrong with them.")
+@app.command("check", short_help="Load agents, and report errors and warnings.")
 def check(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
     """Example: agentctl agents check agents.py
 
-    Load an agent without running it, and say what would fail a run, or makes it harder for the model. A file or module
-    without an attribute stands for all its agents; without a REF, all agents of the project are checked. The exit code
-    is 78 where something is wrong, 0 where there are warnings at most.
+    Load an agent without running it, and report errors and warnings. A file or module without an attribute stands for
+    all its agents; without REF, all agents of the project are checked. The exit code is 78 if there are errors, 0 if
+    there are only warnings.
     """
     from agentctl.definitions.check import check_agent, check_agents
 
     invocation: Invocation = ctx.obj
-    _trace_nothing()
+    _disable_tracing()
     if ref is not None and ":" not in ref and "." in ref:
         checked = list(check_agents(ref))
     else:
-        loaded = _loaded(invocation, ref)
+        loaded = _load(invocation, ref)
         checked = [check_agent(reference, loaded) for reference in _references(loaded, ref)]
     if as_json:
         invocation.print_json({"agents": [_checked_json(each) for each in checked]})
@@ -118,29 +118,29 @@ def check(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
         raise ConfigurationError(f"a run would fail with {', '.join(each.reference for each in failed)}")
 
 
-@app.command("new", short_help="Write a first agent.")
+@app.command("new", short_help="Create an agent in a new file.")
 def new(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The Python file to write.")] = Path("agents.py"),
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The Python file to create.")] = Path("agents.py"),
 ) -> None:
     """Example: agentctl agents new agents.py
 
-    Write a small agent with a tool, ready to run. A file that is there is left as it is.
+    Create a small agent with a tool, ready to run. Never overwrites a file.
     """
     if file.suffix != ".py":
-        raise typer.BadParameter(f"{file} is no Python file: its name ends with .py", param_hint="FILE")
+        raise typer.BadParameter(f"{file} is not a Python file; use a name that ends with .py", param_hint="FILE")
     try:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(EXAMPLE)
     except FileExistsError as error:
-        raise ConfigurationError("is there already, and is left as it is; name another file", file=file) from error
+        raise ConfigurationError("already exists and was not changed; use another file name", file=file) from error
     except OSError as error:
-        raise ConfigurationError(f"cannot be written: {error.strerror}; name another file", file=file) from error
+        raise ConfigurationError(f"cannot be written: {error.strerror}; use another file name", file=file) from error
     invocation: Invocation = ctx.obj
     invocation.note(
-        f"wrote {file}; run it:\n"
+        f"created {file}; run it:\n"
         f'  agentctl stream -a {file}:agent "{QUESTION}"\n'
-        f"without a key, after `agentctl models pull`:\n"
+        f"or without a key, after `agentctl models pull`:\n"
         f'  agentctl stream -m local/smollm2 -a {file}:agent "{QUESTION}"'
     )
 
@@ -150,7 +150,7 @@ def _project(invocation: Invocation) -> ProjectFile:
     for note in search.notes:
         invocation.note(f"note: {note}")
     if search.project is None:
-        raise ConfigurationError(f"there is no {FILE_NAME} from this folder up to the root of its repository; {_WAYS}")
+        raise ConfigurationError(f"there is no {FILE_NAME} in this folder or above it in its repository; {_HINT}")
     return search.project
 
 
@@ -171,13 +171,13 @@ def _list_project(invocation: Invocation, project: ProjectFile, *, as_json: bool
     if default is not None and default not in project.agents:
         rows.append(("-", str(default)))
     lines = [(name, text, "default" if default in (name, text) else "") for name, text in rows]
-    _print(invocation, aligned(lines, room()) if lines else ())
+    _print(invocation, align(lines, terminal_width()) if lines else ())
     if not trusted and project.references:
-        invocation.note(f"{project.path} may not run code yet: read it, then run `agentctl trust`")
+        invocation.note(f"{project.path} may not run code yet; review it, then run `agentctl trust`")
 
 
-def _trace_nothing() -> None:
-    """Have the code of agents, which is imported but not run, send no traces."""
+def _disable_tracing() -> None:
+    """Disable tracing for code that is imported but not run."""
     from agentctl.tracing.process import set_default_processor
 
     set_default_processor(None)
@@ -187,7 +187,7 @@ def _list_code(invocation: Invocation, place: str, *, as_json: bool) -> None:
     from agentctl.definitions.description import model_of
     from agentctl.definitions.reference import load_agents
 
-    _trace_nothing()
+    _disable_tracing()
     agents = load_agents(place)
     if as_json:
         listed: list[JSONValue] = [
@@ -202,12 +202,12 @@ def _list_code(invocation: Invocation, place: str, *, as_json: bool) -> None:
         invocation.print_json({"agents": listed})
         return
     if not agents:
-        invocation.note(f"{place} defines no agent")
+        invocation.note(f"{place} defines no agents")
     rows = [(name, agent.name, ", ".join(tool.name for tool in agent.tools)) for name, agent in agents.items()]
-    _print(invocation, aligned(rows, room()) if rows else ())
+    _print(invocation, align(rows, terminal_width()) if rows else ())
 
 
-def _loaded(invocation: Invocation, ref: str | None) -> Loaded:
+def _load(invocation: Invocation, ref: str | None) -> Loaded:
     flags: dict[str, JSONValue] = {} if ref is None else {"agent": ref}
     loaded = load_settings(flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
     for note in loaded.notes:
@@ -216,20 +216,20 @@ def _loaded(invocation: Invocation, ref: str | None) -> Loaded:
 
 
 def _references(loaded: Loaded, ref: str | None) -> list[str]:
-    """Return what is to be checked: what was named, or else what the project names, and the default agent."""
+    """Return the references to check: the one given, or those of the project and the default agent."""
     if ref is not None:
         return [ref]
     project, default = loaded.project, loaded.settings.agent
-    named = [] if project is None else list(project.agents)
-    if project is not None and named:
+    names = [] if project is None else list(project.agents)
+    if project is not None and names:
         require_trust(project, loaded.paths.trust)
-    if not named and default is None:
-        raise ConfigurationError(f"there is no agent to check; {_WAYS}")
-    return list(dict.fromkeys([*named, *([] if default is None else [default])]))
+    if not names and default is None:
+        raise ConfigurationError(f"there is no agent to check; {_HINT}")
+    return list(dict.fromkeys([*names, *([] if default is None else [default])]))
 
 
 def _print_checked(invocation: Invocation, checked: list[CheckResult]) -> None:
-    from agentctl.cli.checkup.finding import Finding, State, ok
+    from agentctl.cli.checkup.finding import Finding, FindingState, ok
     from agentctl.cli.checkup.lines import print_finding
 
     width = max(len(each.reference) for each in checked)
@@ -238,7 +238,7 @@ def _print_checked(invocation: Invocation, checked: list[CheckResult]) -> None:
             tools = ", ".join(tool.name for tool in each.agent.tools) or "none"
             print_finding(invocation, ok(each.reference, f"loads as {each.agent.name!r}, its tools: {tools}"), width)
         for problem in each.problems:
-            state = State.FAILURE if problem.is_fatal else State.WARNING
+            state = FindingState.FAILURE if problem.is_fatal else FindingState.WARNING
             print_finding(invocation, Finding(check=each.reference, state=state, message=problem.message), width)
 
 
@@ -266,13 +266,13 @@ UNSET = "-"
 _APPROVAL = ("needs_approval", "needs_approval_function")
 
 
-def described(agent: dict[str, JSONValue], room: int | None = None) -> Iterator[str]:
-    """Yield the lines of an agent, as `definitions.description` tells of it, folded to so many columns."""
+def agent_lines(agent: dict[str, JSONValue], max_width: int | None = None) -> Iterator[str]:
+    """Yield the lines of an agent's description from `definitions.description`, wrapped to `max_width`."""
     function = agent["instructions_function"]
     output = agent["output_type"]
     guardrails = ", ".join(f"{each['name']} ({each['stage']})" for each in agent["guardrails"])
     settings = ", ".join(f"{name}={value}" for name, value in agent["model_settings"].items())
-    instructions = agent["instructions"] if function is None else f"given by {function}() at every turn"
+    instructions = agent["instructions"] if function is None else f"returned by {function}() at every turn"
     rows = [
         ("name", agent["name"]),
         ("model", agent["model"] or UNSET),
@@ -285,42 +285,46 @@ def described(agent: dict[str, JSONValue], room: int | None = None) -> Iterator[
     if agent["mcp_servers"]:
         rows.insert(-1, ("servers", ", ".join(agent["mcp_servers"])))
     parts = [(name, str(text).splitlines() or [""]) for name, text in rows]
-    yield from aligned([(name if not at else "", line) for name, lines in parts for at, line in enumerate(lines)], room)
+    yield from align(
+        [(name if not at else "", line) for name, lines in parts for at, line in enumerate(lines)], max_width
+    )
     for tool in agent["tools"]:
         yield ""
-        yield from _tool(tool, "tool", room)
+        yield from _tool(tool, "tool", max_width)
     for handoff in agent["handoffs"]:
         yield ""
-        yield from _tool(handoff, f"handoff to {handoff['agent']},", room)
+        yield from _tool(handoff, f"handoff to {handoff['agent']},", max_width)
 
 
-def _tool(tool: JSONValue, kind: str, room: int | None) -> Iterator[str]:
-    """Yield a tool as its signature, what it is for, and what its parameters mean; else as the API has it."""
+def _tool(tool: JSONValue, kind: str, max_width: int | None) -> Iterator[str]:
+    """Yield the signature, description and parameters of a function tool, or the fields of a hosted one."""
     if "parameters" not in tool:
         yield f"{kind} {tool['name']}"
         yield from _approval(tool)
         shown = [(name, _brief(value)) for name, value in tool.items() if name not in ("name", *_APPROVAL)]
-        yield from _below(shown, room)
+        yield from _indented_rows(shown, max_width)
         return
     parameters = tool["parameters"].get("properties", {})
     yield f"{kind} {tool['name']}({', '.join(f'{name}: {_type(schema)}' for name, schema in parameters.items())})"
     yield from _approval(tool)
-    inner = None if room is None else room - len(GAP)
+    inner = None if max_width is None else max_width - len(GAP)
     yield from (f"{GAP}{part}".rstrip() for line in tool["description"].splitlines() for part in fold(line, inner))
-    yield from _below([(name, row["description"]) for name, row in parameters.items() if "description" in row], room)
+    yield from _indented_rows(
+        [(name, row["description"]) for name, row in parameters.items() if "description" in row], max_width
+    )
 
 
 def _approval(tool: JSONValue) -> Iterator[str]:
-    """Yield the line on the approval of a tool's calls, where they may need it; a handoff has no such thing."""
+    """Yield a line about approval if the tool's calls may need it; a handoff's never do."""
     needed, function = (tool.get(name) for name in _APPROVAL)
     if function is not None:
-        yield f"{GAP}Needs approval where {function}() says so."
+        yield f"{GAP}Needs approval if {function}() returns true."
     elif needed:
         yield f"{GAP}Needs approval."
 
 
-def _below(rows: list[tuple[str, str]], room: int | None) -> Iterator[str]:
-    return aligned([(f"{GAP}{name}", text) for name, text in rows], room) if rows else iter(())
+def _indented_rows(rows: list[tuple[str, str]], max_width: int | None) -> Iterator[str]:
+    return align([(f"{GAP}{name}", text) for name, text in rows], max_width) if rows else iter(())
 
 
 def _brief(value: JSONValue) -> str:
@@ -328,7 +332,7 @@ def _brief(value: JSONValue) -> str:
 
 
 def _type(schema: JSONValue) -> str:
-    """Return the type in a schema in a word or a few."""
+    """Return a short name of the type in a schema."""
     match schema:
         case {"enum": list(values)}:
             return " | ".join(repr(value) for value in values)

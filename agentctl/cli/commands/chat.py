@@ -21,7 +21,7 @@ from agentctl.cli.run_options import (
     Trace,
     Transport,
     Verbose,
-    chosen,
+    explicit_settings,
 )
 
 app = typer.Typer()
@@ -51,16 +51,16 @@ def chat(
 ) -> None:
     """Example: agentctl chat -m local/smollm2
 
-    Hold a conversation in the terminal. Enter sends, Alt+Enter begins a new line, Ctrl-C cancels the answer; limits
-    such as --timeout count for each message. /help shows the commands.
+    Chat with an agent in the terminal. Enter sends, Alt+Enter starts a new line, Ctrl-C cancels the answer. Limits such
+    as --timeout apply to each message. /help lists the commands.
     """
-    # 90 ms that `--help` does not need.
-    from agentctl.cli.approvals.options import Wishes
-    from agentctl.cli.chat.conversation import Order
-    from agentctl.cli.chat.session import converse
-    from agentctl.cli.session_options import Wanted
+    # 90 ms that `--help` avoids.
+    from agentctl.cli.approvals.options import ApprovalOptions
+    from agentctl.cli.chat.conversation import ChatOptions
+    from agentctl.cli.chat.session import run_chat
+    from agentctl.cli.session_options import SessionOptions
 
-    flags = chosen(
+    flags = explicit_settings(
         {
             "agent": agent,
             "model": model,
@@ -75,9 +75,14 @@ def chat(
         },
         set_,
     )
-    wanted = Wanted(session_id=session, continues=continue_)
-    approvals = Wishes(allow=tuple(allow or ()), deny=tuple(deny or ()))
-    order = Order(
-        instructions=instructions, flags=flags, session=wanted, approvals=approvals, quiet=quiet, verbose=verbose
+    session_options = SessionOptions(session_id=session, continue_latest=continue_)
+    approvals = ApprovalOptions(allow=tuple(allow or ()), deny=tuple(deny or ()))
+    options = ChatOptions(
+        instructions=instructions,
+        flags=flags,
+        session=session_options,
+        approvals=approvals,
+        quiet=quiet,
+        verbose=verbose,
     )
-    raise typer.Exit(converse(order, ctx.obj))
+    raise typer.Exit(run_chat(options, ctx.obj))

@@ -1,4 +1,4 @@
-"""`agentctl completions`: the completion script of a shell."""
+"""`agentctl completions`: prints a shell completion script."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agentctl.cli.invocation import Invocation
 
 _HELP = """Example: agentctl completions zsh > ~/.zfunc/_agentctl
 
-Print the script that completes commands, options and values in a shell. Where shells look for it:
+Print the script that completes commands, options and values in a shell. Shells look for it in:
 
 \b
   bash        ~/.local/share/bash-completion/completions/agentctl
@@ -34,26 +34,26 @@ def completions(
     ctx: typer.Context,
     shell: Annotated[
         Shell | None,
-        typer.Argument(metavar="[bash|zsh|fish|powershell]", help="The shell; by default the one in use."),
+        typer.Argument(metavar="[bash|zsh|fish|powershell]", help="The shell; by default the current one."),
     ] = None,
 ) -> None:
-    """Print the completion script of a shell."""
+    """Print a shell completion script."""
     invocation: Invocation = ctx.obj
     invocation.print(script(shell or _shell_in_use(invocation.environ)))
 
 
 def _shell_in_use(environ: Mapping[str, str]) -> Shell:
-    """Return the shell that started us, or else the user's own."""
+    """Return the parent shell, or else the user's login shell."""
     names = (_parent(), Path(environ.get("SHELL", "")).name)
     for name in names:
         if name in _NAMES:
             return _NAMES[name]
     known = ", ".join(Shell)
-    raise typer.BadParameter(f"it does not show which shell is in use; name one of {known}.", param_hint="SHELL")
+    raise typer.BadParameter(f"cannot detect the current shell; name one of {known}", param_hint="SHELL")
 
 
 def _parent() -> str:
-    """Return the name of the program that started us, where the system tells."""
+    """Return the name of the parent process, or "" if it is not known."""
     try:
         return Path(f"/proc/{os.getppid()}/comm").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

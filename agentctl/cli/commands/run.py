@@ -8,6 +8,6 @@ app = typer.Typer()
 app.command(
     help="""Example: agentctl run "Name three rivers" > rivers.txt
 
-    Run an agent to the end, then print its final output. stdout carries the answer and nothing else.
+    Run an agent, then print its final output. Only the output goes to stdout.
     """
 )(run_command("run"))

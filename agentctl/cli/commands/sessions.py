@@ -1,4 +1,4 @@
-"""`agentctl sessions`: the conversations that are kept."""
+"""`agentctl sessions`: manages saved conversations."""
 
 from __future__ import annotations
 
@@ -10,36 +10,39 @@ import typer
 
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.cli import completion_values
-from agentctl.cli.columns import GAP, aligned, fold, room
+from agentctl.cli.columns import GAP, align, fold, terminal_width
 from agentctl.cli.invocation import Invocation
-from agentctl.cli.run_options import session_id
+from agentctl.cli.run_options import parse_session_id
 from agentctl.render.escape import one_line, shorten
 from agentctl.render.json_value import to_json
 
 if TYPE_CHECKING:
+    # 5 ms that most of these commands do not need.
     from agentctl.memory.store import ConversationSummary
-
 
 HELP = """Example: agentctl sessions list
 
-Sessions: the conversations that `--session` keeps on this machine.
+Manage the conversations saved by `--session` on this machine.
 """
 
 app = typer.Typer(no_args_is_help=True, help=HELP)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 Id = Annotated[
-    str, typer.Argument(metavar="ID", help="The session.", parser=session_id, autocompletion=completion_values.sessions)
+    str,
+    typer.Argument(
+        metavar="ID", help="The session.", parser=parse_session_id, autocompletion=completion_values.sessions
+    ),
 ]
 
 
-@app.command("list", short_help="Show the sessions, the newest first.")
+@app.command("list", short_help="List the sessions, most recent first.")
 def list_sessions(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Example: agentctl sessions list --json
 
-    Show the sessions, the one to which something was added last first: its id, when (UTC), how much, and how it begins.
+    List the sessions, most recently updated first: id, time (UTC), number of items, and first words.
     """
-    # 15 ms that `--help` does not need; so below.
+    # 15 ms that `--help` avoids; the same below.
     from agentctl.cli.session_options import store_of
 
     invocation: Invocation = ctx.obj
@@ -51,18 +54,17 @@ def list_sessions(ctx: typer.Context, as_json: AsJson = False) -> None:
         ]
         invocation.print_json({"sessions": rows})
         return
-    for line in listed(conversations, room()):
+    for line in session_lines(conversations, terminal_width()):
         invocation.print(line)
     if not conversations:
-        invocation.note("no session is kept yet; `agentctl run --session ID` begins one")
+        invocation.note("no saved sessions; start one with `agentctl run --session ID`")
 
 
 @app.command("show", short_help="Show a conversation.")
 def show(ctx: typer.Context, session: Id, as_json: AsJson = False) -> None:
     """Example: agentctl sessions show trip
 
-    Show a conversation: who says what, and in a line each what tools were asked for and gave. With --json the items
-    themselves.
+    Show a conversation: its messages, and a line for each tool call and output. With --json, print the items.
     """
     from agentctl.cli.session_options import store_of
 
@@ -71,7 +73,7 @@ def show(ctx: typer.Context, session: Id, as_json: AsJson = False) -> None:
     if as_json:
         invocation.print_json({"id": session, "items": items})
         return
-    for line in conversation_lines(items, room()):
+    for line in conversation_lines(items, terminal_width()):
         invocation.print(line)
 
 
@@ -79,12 +81,12 @@ def show(ctx: typer.Context, session: Id, as_json: AsJson = False) -> None:
 def delete(
     ctx: typer.Context,
     session: Id,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; fail without --yes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Never prompt; fail without --yes.")] = False,
 ) -> None:
     """Example: agentctl sessions delete trip --yes
 
-    Delete a conversation, for good. One that a run is using now stays.
+    Permanently delete a conversation, unless a run is using it.
     """
     from agentctl.cli.session_options import store_of
 
@@ -92,7 +94,7 @@ def delete(
     store = store_of(invocation)
     count = len(store.items(session))
     if not yes and not _is_confirmed(f"Delete the session {session} with {_items(count)}?", no_input=no_input):
-        invocation.note(f"the session {session} stays")
+        invocation.note(f"the session {session} was not deleted")
         raise typer.Exit(1)
     invocation.note(f"deleted the session {session} with {_items(store.delete(session))}")
 
@@ -102,23 +104,23 @@ def _items(count: int) -> str:
 
 
 def _is_confirmed(question: str, *, no_input: bool) -> bool:
-    """Return whether somebody at the terminal says yes."""
+    """Ask on the terminal and return whether the answer is yes."""
     if no_input or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise typer.BadParameter("nobody may be asked; --yes deletes without asking", param_hint="--yes")
+        raise typer.BadParameter("cannot ask for confirmation here; pass --yes", param_hint="--yes")
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 _WIDTH = 100
-"""Columns of a line that stands for a tool call or its output."""
+"""The maximum width of a line for a tool call or its output."""
 
-_ASKED = ("arguments", "action", "operation", "input", "queries", "code")
-"""Where the calls of each kind of tool say what is asked for."""
+_ARGUMENT_FIELDS = ("arguments", "action", "operation", "input", "queries", "code")
+"""The fields with the arguments of a call, for each kind of tool."""
 
 
-def listed(conversations: list[ConversationSummary], room: int | None) -> Iterator[str]:
-    """Yield a line for each conversation, cut to so many columns."""
+def session_lines(conversations: list[ConversationSummary], max_width: int | None) -> Iterator[str]:
+    """Yield a line for each conversation, shortened to `max_width`."""
     rows = [
         (
             each.session_id,
@@ -128,14 +130,14 @@ def listed(conversations: list[ConversationSummary], room: int | None) -> Iterat
         )
         for each in conversations
     ]
-    for line in aligned(rows) if rows else ():
-        yield line if room is None else shorten(line, room)
+    for line in align(rows) if rows else ():
+        yield line if max_width is None else shorten(line, max_width)
 
 
-def conversation_lines(items: list[WireItem], room: int | None) -> Iterator[str]:
-    """Yield the lines of a conversation: who says what, and in a line each what tools were asked for and gave."""
-    width = _WIDTH if room is None else min(room, _WIDTH)
-    inner = None if room is None else room - len(GAP)
+def conversation_lines(items: list[WireItem], max_width: int | None) -> Iterator[str]:
+    """Yield the lines of a conversation: its messages, and a line for each tool call and output."""
+    width = _WIDTH if max_width is None else min(max_width, _WIDTH)
+    inner = None if max_width is None else max_width - len(GAP)
     is_first = True
     for item in items:
         kind = str(item.get("type") or "message")
@@ -148,9 +150,9 @@ def conversation_lines(items: list[WireItem], room: int | None) -> Iterator[str]
         elif kind.endswith("_output"):
             yield _line("←", _text(item.get("output")), width)
         elif kind != "reasoning":
-            asked = next((item[name] for name in _ASKED if item.get(name)), "")
+            arguments = next((item[name] for name in _ARGUMENT_FIELDS if item.get(name)), "")
             name = item.get("name") or kind.removesuffix("_call")
-            yield _line("→", f"{name} {asked if isinstance(asked, str) else to_json(asked)}", width)
+            yield _line("→", f"{name} {arguments if isinstance(arguments, str) else to_json(arguments)}", width)
         is_first = False
 
 
@@ -159,7 +161,7 @@ def _line(mark: str, text: str, width: int) -> str:
 
 
 def _text(content: JSONValue) -> str:
-    """Return the text of a message or an output; what is none is named."""
+    """Return the text of a message or output; other parts are shown by their type."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):

@@ -8,6 +8,6 @@ app = typer.Typer()
 app.command(
     help="""Example: agentctl stream -m local/smollm2 "Name three rivers"
 
-    Run an agent and show what happens as it happens: text on stdout, tool calls and notes on stderr.
+    Run an agent and print its output as it arrives: text on stdout, tool calls and notes on stderr.
     """
 )(run_command("stream"))

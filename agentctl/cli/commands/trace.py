@@ -1,6 +1,6 @@
-"""`agentctl trace`: whether runs are traced, and where that goes.
+"""`agentctl trace`: shows and changes the tracing of runs.
 
-Annotations are no text here: Typer evaluates those of all commands for every one that runs.
+Annotations are not strings here: Typer would evaluate those of all commands whenever one runs.
 """
 
 from collections.abc import Callable
@@ -22,16 +22,16 @@ from agentctl.tracing.environment import ENDPOINT
 
 HELP = """Example: agentctl trace status
 
-Traces: whether runs are traced, and where that goes.
+Show or change the tracing of runs.
 """
 PROCESSORS_HELP = """Example: agentctl trace processors list
 
-Processors of your own that traces go to.
+Manage your own trace processors.
 """
 
 app = typer.Typer(no_args_is_help=True, help=HELP)
 processors = typer.Typer(no_args_is_help=True, help=PROCESSORS_HELP)
-app.add_typer(processors, name="processors", short_help="Processors of your own that traces go to.")
+app.add_typer(processors, name="processors", short_help="Manage your own trace processors.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="package.module:function, in an installed package.")]
@@ -40,11 +40,11 @@ ENABLED = "trace.enabled"
 PROCESSORS = "trace.processors"
 
 
-@app.command("status", short_help="Show what is traced, and where it goes.")
+@app.command("status", short_help="Show the state of tracing.")
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Example: agentctl trace status
 
-    Show whether runs are traced, and where the traces go. Keys are never shown, only where they come from.
+    Show whether runs are traced, and where traces are sent. Keys are never shown, only their sources.
     """
     invocation = ctx.ensure_object(Invocation)
     loaded = _load(invocation)
@@ -58,53 +58,51 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         invocation.print(f"{name:<10}  {text}")
 
 
-@app.command("enable", short_help="Trace runs from now on.")
+@app.command("enable", short_help="Enable tracing.")
 def enable(ctx: typer.Context) -> None:
     """Example: agentctl trace enable
 
-    Trace runs from now on, whatever OPENAI_AGENTS_DISABLE_TRACING says. One run decides for itself with `--no-trace`.
+    Enable tracing, overriding OPENAI_AGENTS_DISABLE_TRACING. `--no-trace` disables it for one run.
     """
     _store(ctx, is_enabled=True)
 
 
-@app.command("disable", short_help="Trace no run from now on.")
+@app.command("disable", short_help="Disable tracing.")
 def disable(ctx: typer.Context) -> None:
     """Example: agentctl trace disable
 
-    Trace no run from now on: nothing goes to OpenAI or to processors. One run decides for itself with `--trace`.
+    Disable tracing: nothing is sent to OpenAI or to processors. `--trace` enables it for one run.
     """
     _store(ctx, is_enabled=False)
 
 
-@app.command(
-    "set-key", short_help="Store the key that traces are exported with.", context_settings={"allow_extra_args": True}
-)
+@app.command("set-key", short_help="Store the key for tracing.", context_settings={"allow_extra_args": True})
 def set_key(
     ctx: typer.Context,
     keyring: Annotated[
-        bool, typer.Option("--keyring", help="Keep it in the system's keyring (extra `keyring`), not in a file.")
+        bool, typer.Option("--keyring", help="Store it in the system keyring (extra `keyring`) instead of a file.")
     ] = False,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; read the key from stdin.")] = False,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Never prompt; read the key from stdin.")] = False,
 ) -> None:
     """Example: agentctl trace set-key < key.txt
 
-    Store the key that traces are exported to OpenAI with, in place of that of the endpoint: asked for on a terminal,
-    one line of stdin otherwise. `agentctl config set-key --tracing` is the same.
+    Store the key for exporting traces to OpenAI, used instead of the key of the endpoint: prompted for on a terminal,
+    otherwise the first line of stdin. `agentctl config set-key --tracing` is the same.
     """
     if ctx.args:
         raise typer.BadParameter(
-            "a key on the command line can be seen by every user of this machine; pipe it in, or run "
+            "a key on the command line is visible to every user of this machine; pipe it in, or run "
             "`agentctl trace set-key` and paste it"
         )
-    order = stored_key.KeyOrder(is_for_tracing=True, to_keyring=keyring, no_input=no_input)
-    stored_key.set_key(order, ctx.ensure_object(Invocation))
+    options = stored_key.KeyOptions(is_for_tracing=True, to_keyring=keyring, no_input=no_input)
+    stored_key.set_key(options, ctx.ensure_object(Invocation))
 
 
-@processors.command("list", short_help="Show the processors.")
+@processors.command("list", short_help="List the processors.")
 def list_processors(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Example: agentctl trace processors list
 
-    Show the functions that make processors. They are called when a traced run begins, and not by this command.
+    List the functions that create processors. They are called when a traced run starts, not by this command.
     """
     invocation = ctx.ensure_object(Invocation)
     traces = effective_traces(_load(invocation), invocation.environ)
@@ -119,8 +117,8 @@ def list_processors(ctx: typer.Context, as_json: AsJson = False) -> None:
 def add_processor(ctx: typer.Context, name: Name) -> None:
     """Example: agentctl trace processors add my_package.traces:make_processor
 
-    Have a function make a processor for every traced run: it takes nothing and returns a TracingProcessor. The module
-    is imported when such a run begins, and not by this command; it must be installed, or on PYTHONPATH.
+    Register a function without arguments that returns a TracingProcessor. It is called for every traced run. Its module
+    is imported when such a run starts, not by this command, and must be installed or on PYTHONPATH.
     """
     _check_name(name)
 
@@ -136,16 +134,16 @@ def remove_processor(ctx: typer.Context, name: Name) -> None:
 
     Remove a processor from the profile.
     """
-    is_there = False
+    is_registered = False
 
     def remove(names: list[JSONValue]) -> list[JSONValue]:
-        nonlocal is_there
-        is_there = name in names
+        nonlocal is_registered
+        is_registered = name in names
         return [other for other in names if other != name]
 
     _change(ctx, remove)
-    if not is_there:
-        ctx.ensure_object(Invocation).note(f"note: {name} was no processor of the profile")
+    if not is_registered:
+        ctx.ensure_object(Invocation).note(f"note: {name} is not a processor in the profile")
 
 
 def _load(invocation: Invocation) -> Loaded:
@@ -155,26 +153,26 @@ def _load(invocation: Invocation) -> Loaded:
 def _store(ctx: typer.Context, *, is_enabled: bool) -> None:
     invocation = ctx.ensure_object(Invocation)
     paths = find_paths(invocation.environ, invocation.config, invocation.profile)
-    made = set_values(paths.profile, {ENABLED: is_enabled}, paths.named)
-    if made is not None:
-        invocation.note(f"made the profile {made}")
-    _note_what_goes_before(ENABLED, invocation)
+    created = set_values(paths.profile, {ENABLED: is_enabled}, paths.named)
+    if created is not None:
+        invocation.note(f"created the profile {created}")
+    _note_precedence(ENABLED, invocation)
 
 
 def _change(ctx: typer.Context, change: Callable[[list[JSONValue]], list[JSONValue]]) -> None:
     invocation = ctx.ensure_object(Invocation)
     paths = find_paths(invocation.environ, invocation.config, invocation.profile)
     change_list(paths.profile, PROCESSORS, change, paths.named)
-    _note_what_goes_before(PROCESSORS, invocation)
+    _note_precedence(PROCESSORS, invocation)
 
 
-def _note_what_goes_before(name: str, invocation: Invocation) -> None:
-    # Advice, which must not fail what is done.
+def _note_precedence(name: str, invocation: Invocation) -> None:
+    # Advice, which must not fail: the change is stored.
     with suppress(ConfigurationError):
         loaded = _load(invocation)
         value = loaded.settings.values.get(name)
         if value is not None and value.origin not in (str(loaded.paths.profile), BUILT_IN):
-            invocation.note(f"note: the profile is changed, but {value.origin} goes before it")
+            invocation.note(f"note: the profile is changed, but {value.origin} takes precedence over it")
 
 
 def _check_name(name: str) -> None:
@@ -185,27 +183,27 @@ def _check_name(name: str) -> None:
 
 
 def _rows(traces: Traces) -> list[tuple[str, str]]:
-    """Return the status for people: what, and the word on it."""
+    """Return the status as rows of a name and a text."""
     rows = [("tracing", f"{'on' if traces.is_enabled else 'off'} ({traces.decided_by})")]
     if traces.key is not None:
         rows.append(("to OpenAI", f"yes, with the key from {traces.key.source}"))
     else:
         rows.append(("to OpenAI", f"no: {traces.no_export_reason}"))
-    heard = traces.processors if traces.is_enabled else ()
-    rows += [("processor", f"{name} ({traces.processors_origin})") for name in heard]
+    active = traces.processors if traces.is_enabled else ()
+    rows += [("processor", f"{name} ({traces.processors_origin})") for name in active]
     return rows
 
 
 def _document(traces: Traces) -> dict[str, JSONValue]:
-    """Return the status for programs."""
-    exported = traces.key is not None
+    """Return the status as JSON."""
+    is_exported = traces.key is not None
     return {
         "enabled": traces.is_enabled,
         "decided_by": traces.decided_by,
         "export": {
-            "to": ENDPOINT if exported else None,
+            "to": ENDPOINT if is_exported else None,
             "key_from": None if traces.key is None else traces.key.source,
-            "why_not": traces.no_export_reason,
+            "no_export_reason": traces.no_export_reason,
         },
         "processors": list(traces.processors),
     }

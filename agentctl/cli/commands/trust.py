@@ -1,4 +1,4 @@
-"""`agentctl trust`: let the agents of this project run code."""
+"""`agentctl trust`: allows this project's agents to run code."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ app = typer.Typer()
 def trust_project(
     ctx: typer.Context,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="The project file; by default the one of this folder.")
+        Path | None, typer.Argument(metavar="[FILE]", help="The project file; by default that of this project.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document of what is trusted.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
     """Example: agentctl trust
 
-    Let the agents in this project's agentctl.toml run code, as long as it and the files that it names stay as they are.
+    Allow the agents in this project's agentctl.toml to run code, until it or a file that it names changes.
     """
     invocation = ctx.ensure_object(Invocation)
     project = _find(file, invocation)
@@ -52,18 +52,18 @@ def _find(file: Path | None, invocation: Invocation) -> ProjectFile:
             invocation.note(f"note: {note}")
         if search.project is None:
             raise ConfigurationError(
-                f"there is no {FILE_NAME} to trust from this folder up to the root of its repository; name one: "
+                f"there is no {FILE_NAME} to trust in this folder or above it in its repository; name one: "
                 f"agentctl trust path/to/{FILE_NAME}"
             )
         return search.project
     path = file / FILE_NAME if file.is_dir() else file
     if path.name != FILE_NAME:
-        raise typer.BadParameter(f"{file} is no {FILE_NAME}, the only file that can be trusted", param_hint="FILE")
+        raise typer.BadParameter(f"{file} is not an {FILE_NAME}, the only file that can be trusted", param_hint="FILE")
     return read_project(path.absolute())
 
 
 def _lines(project: ProjectFile, code: tuple[CodeFile, ...]) -> list[str]:
-    """Return what is trusted, for people."""
+    """Return the trusted files and agents as lines."""
     return [
         f"trusted: {project.path}",
         *(f"  agent {name}: {reference}" for name, reference in project.agents.items()),

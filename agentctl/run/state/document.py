@@ -113,7 +113,7 @@ def _run_json(run: ActiveRun) -> dict[str, JSONValue]:
         "pending_input": run.history.pending_input,
         "held": {call_id: _result_json(given) for call_id, given in run.turn.completed_results.items()},
         "interruptions": [_interruption_json(item, run) for item in run.turn.interruptions],
-        "paused": {call_id: _run_json(paused) for call_id, paused in run.turn.nested_runs.items()},
+        "paused": {call_id: _run_json(nested) for call_id, nested in run.turn.nested_runs.items()},
         "guardrails": guardrails_json(run),
         "previous_response_id": run.history.previous_response_id,
         "auto_previous_response_id": run.history.auto_previous_response_id,
@@ -166,9 +166,9 @@ def _read_run(fields: Fields, agents: Agents, context: RunContextWrapper[Any]) -
     if fields.optional("shown", dict) is not None:
         history.override = _read_override(fields.inner("shown"), agents)
     history.rebuild()
-    for call_id, paused in fields.inner("paused").inner_items():
+    for call_id, nested in fields.inner("paused").inner_items():
         inner = Agents(agents.behind_tool(agent, _tool_of(run, call_id)))
-        run.turn.nested_runs[call_id] = _read_run(paused, inner, RunContextWrapper(None, approvals=context.approvals))
+        run.turn.nested_runs[call_id] = _read_run(nested, inner, RunContextWrapper(None, approvals=context.approvals))
     for call_id, held in fields.inner("held").inner_items():
         run.turn.completed_results[call_id] = read_item(held, agents)
     for waiting in fields.inners("interruptions"):
@@ -205,8 +205,8 @@ def _result_json(result: CallResult) -> dict[str, JSONValue]:
 
 def _interruption_json(item: ToolApprovalItem, run: ActiveRun) -> dict[str, JSONValue]:
     """Return a reference to the call that waits: its content is saved only once, with the items."""
-    for call_id, paused in run.turn.nested_runs.items():
-        for place, inner in enumerate(paused.turn.interruptions):
+    for call_id, nested in run.turn.nested_runs.items():
+        for place, inner in enumerate(nested.turn.interruptions):
             if inner is item:
                 return {"within": call_id, "place": place}
     return {"call": item.call_id, "tool": item.name, "tool_origin": origin_json(item.tool_origin)}
@@ -218,10 +218,10 @@ def _read_interruption(fields: Fields, run: ActiveRun) -> ToolApprovalItem:
         if call is None:
             raise broken(f"the last response has no call {fields.text('call')!r}")
         return ToolApprovalItem(run.agent, call, fields.text("tool"), tool_origin=read_origin(fields))
-    paused, place = run.turn.nested_runs.get(fields.text("within")), fields.number("place")
-    if paused is None or place >= len(paused.turn.interruptions):
+    nested, place = run.turn.nested_runs.get(fields.text("within")), fields.number("place")
+    if nested is None or place >= len(nested.turn.interruptions):
         raise broken("a call that waits for approval is missing")
-    return paused.turn.interruptions[place]
+    return nested.turn.interruptions[place]
 
 
 def _calls(run: ActiveRun) -> dict[str, WireItem]:

@@ -27,7 +27,7 @@ def tool_context(call: FunctionCall, run: ActiveRun) -> ToolContext[Any]:
         run_config=run.config,
         run_agent=run.spec.run_agent,
         approvals=run.context.approvals,
-        paused=run.turn.nested_runs,
+        nested_runs=run.turn.nested_runs,
         budget=run.spec.budget,
     )
 

@@ -10,7 +10,7 @@ from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.events import ModelRequested, RawResponsesStreamEvent, RetryScheduled, RunItemStreamEvent
 from agentctl.agent.guardrail import GuardrailFunctionOutput, OutputGuardrail, OutputGuardrailResult
 from agentctl.agent.items.run_items import run_item
-from agentctl.cli.chat.history import Heard, remembered
+from agentctl.cli.chat.history import TurnTranscript, turn_items
 from agentctl.errors import (
     MaxTurnsExceeded,
     OutputGuardrailTripwireTriggered,
@@ -29,29 +29,29 @@ OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "1"}
 HELLO = {"role": "user", "content": "hello"}
 
 
-def heard(*wires: dict[str, Any], text: str = "") -> Heard:
-    said = Heard()
+def heard(*wires: dict[str, Any], text: str = "") -> TurnTranscript:
+    said = TurnTranscript()
     for wire in wires:
-        said.hear(RunItemStreamEvent("item_created", run_item(wire, AGENT)))
-    said.hear(RawResponsesStreamEvent({"type": "response.output_text.delta", "delta": text}))
+        said.add(RunItemStreamEvent("item_created", run_item(wire, AGENT)))
+    said.add(RawResponsesStreamEvent({"type": "response.output_text.delta", "delta": text}))
     return said
 
 
 def test_a_turn_that_went_well_is_remembered_whole() -> None:
-    assert remembered("hello", heard(CALL, OUTPUT, MESSAGE), None) == [HELLO, CALL, OUTPUT, MESSAGE]
+    assert turn_items("hello", heard(CALL, OUTPUT, MESSAGE), None) == [HELLO, CALL, OUTPUT, MESSAGE]
 
 
 @pytest.mark.parametrize("error", [RunInterrupted(signal.SIGINT), RunTimeoutError(1)])
 def test_a_turn_that_was_broken_off_is_remembered_as_far_as_it_was_seen(error: Exception) -> None:
-    assert remembered("hello", heard(), error) == [HELLO]
-    assert remembered("hello", heard(text="Hi, I"), error) == [HELLO, {"role": "assistant", "content": "Hi, I"}]
+    assert turn_items("hello", heard(), error) == [HELLO]
+    assert turn_items("hello", heard(text="Hi, I"), error) == [HELLO, {"role": "assistant", "content": "Hi, I"}]
 
 
 def test_a_message_that_ended_is_not_remembered_twice() -> None:
-    said = Heard()
-    said.hear(RawResponsesStreamEvent({"type": "response.output_text.delta", "delta": "Hi"}))
-    said.hear(RunItemStreamEvent("message_output_created", run_item(MESSAGE, AGENT)))
-    assert remembered("hello", said, RunInterrupted(signal.SIGINT)) == [HELLO, MESSAGE]
+    said = TurnTranscript()
+    said.add(RawResponsesStreamEvent({"type": "response.output_text.delta", "delta": "Hi"}))
+    said.add(RunItemStreamEvent("message_output_created", run_item(MESSAGE, AGENT)))
+    assert turn_items("hello", said, RunInterrupted(signal.SIGINT)) == [HELLO, MESSAGE]
 
 
 @pytest.mark.parametrize(
@@ -63,23 +63,23 @@ def test_a_message_that_ended_is_not_remembered_twice() -> None:
 )
 def test_what_is_said_anew_is_not_remembered_twice(event: ModelRequested | RetryScheduled) -> None:
     said = heard(text="Hi")
-    said.hear(event)
-    assert remembered("hello", said, RunInterrupted(signal.SIGINT)) == [HELLO]
+    said.add(event)
+    assert turn_items("hello", said, RunInterrupted(signal.SIGINT)) == [HELLO]
 
 
 @pytest.mark.parametrize("error", [RunInterrupted(signal.SIGINT), MaxTurnsExceeded("x"), ServiceUnavailableError("x")])
 def test_no_call_stays_without_its_output(error: Exception) -> None:
     other = {**CALL, "call_id": "c2"}
     missing = {"type": "function_call_output", "call_id": "c2", "output": NO_OUTPUT}
-    assert remembered("hello", heard(CALL, other, OUTPUT), error) == [HELLO, CALL, other, OUTPUT, missing]
+    assert turn_items("hello", heard(CALL, other, OUTPUT), error) == [HELLO, CALL, other, OUTPUT, missing]
 
 
 def test_a_turn_that_failed_before_anything_was_said_can_be_tried_again() -> None:
-    assert remembered("hello", heard(text="Hi"), ServiceUnavailableError("cut")) == []
+    assert turn_items("hello", heard(text="Hi"), ServiceUnavailableError("cut")) == []
 
 
 def test_a_turn_that_the_service_refuses_is_forgotten_whole() -> None:
-    assert remembered("hello", heard(CALL, OUTPUT), RequestRejectedError("too long")) == []
+    assert turn_items("hello", heard(CALL, OUTPUT), RequestRejectedError("too long")) == []
 
 
 def held_back(*wires: dict[str, Any]) -> OutputGuardrailTripwireTriggered:
@@ -104,10 +104,10 @@ def held_back(*wires: dict[str, Any]) -> OutputGuardrailTripwireTriggered:
 def test_an_answer_that_a_guardrail_held_back_is_not_remembered_but_what_tools_did_is() -> None:
     reasoning = {"type": "reasoning", "summary": []}
     said = heard(CALL, OUTPUT, reasoning, MESSAGE)
-    assert remembered("hello", said, held_back(CALL, OUTPUT, reasoning, MESSAGE)) == [HELLO, CALL, OUTPUT]
-    assert remembered("hello", heard(MESSAGE), held_back(MESSAGE)) == []
+    assert turn_items("hello", said, held_back(CALL, OUTPUT, reasoning, MESSAGE)) == [HELLO, CALL, OUTPUT]
+    assert turn_items("hello", heard(MESSAGE), held_back(MESSAGE)) == []
 
 
 def test_what_tools_gave_is_remembered_as_it_was_withheld() -> None:
     withheld = {**OUTPUT, "output": "withheld"}
-    assert remembered("hello", heard(CALL, OUTPUT), held_back(CALL, withheld)) == [HELLO, CALL, withheld]
+    assert turn_items("hello", heard(CALL, OUTPUT), held_back(CALL, withheld)) == [HELLO, CALL, withheld]

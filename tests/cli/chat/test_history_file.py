@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from agentctl.cli.chat.history_file import MOST_BYTES, MOST_ENTRIES, HistoryFile
+from agentctl.cli.chat.history_file import MAX_BYTES, MAX_ENTRIES, HistoryFile
 from agentctl.redaction import register_secret
 
 
@@ -32,11 +32,11 @@ def test_a_line_that_was_cut_off_spoils_no_other(tmp_path: Path) -> None:
 
 def test_a_large_file_is_cut_down_to_its_newest_entries(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    path.write_text("".join(f'"{number:0>700}"\n' for number in range(MOST_BYTES // 700 + 1)))
+    path.write_text("".join(f'"{number:0>700}"\n' for number in range(MAX_BYTES // 700 + 1)))
     file = HistoryFile(path)
-    assert path.stat().st_size < MOST_BYTES
-    assert len(file.entries()) == MOST_ENTRIES
-    assert file.entries()[-1] == f"{MOST_BYTES // 700:0>700}"
+    assert path.stat().st_size < MAX_BYTES
+    assert len(file.entries()) == MAX_ENTRIES
+    assert file.entries()[-1] == f"{MAX_BYTES // 700:0>700}"
 
 
 def test_a_secret_is_not_kept(tmp_path: Path) -> None:

@@ -2,24 +2,24 @@
 
 import pytest
 
-from agentctl.cli.chat.slash import COMMANDS, Slash, help_text, parse, unknown
+from agentctl.cli.chat.slash import COMMANDS, SlashCommand, help_text, parse, unknown_command
 
 
 @pytest.mark.parametrize(
     ("text", "meaning"),
     [
-        ("/help", Slash("help", "")),
-        ("  /QUIT \n", Slash("quit", "")),
-        ("/model  gpt-y ", Slash("model", "gpt-y")),
-        ("/agent some file.py:a", Slash("agent", "some file.py:a")),
-        ("/", Slash("", "")),
+        ("/help", SlashCommand("help", "")),
+        ("  /QUIT \n", SlashCommand("quit", "")),
+        ("/model  gpt-y ", SlashCommand("model", "gpt-y")),
+        ("/agent some file.py:a", SlashCommand("agent", "some file.py:a")),
+        ("/", SlashCommand("", "")),
         ("/etc/hosts is what?", "/etc/hosts is what?"),
         ("//help", "/help"),
         ("what is /help", "what is /help"),
         ("1/2", "1/2"),
     ],
 )
-def test_a_line_is_a_command_or_a_message(text: str, meaning: Slash | str) -> None:
+def test_a_line_is_a_command_or_a_message(text: str, meaning: SlashCommand | str) -> None:
     assert parse(text) == meaning
 
 
@@ -30,11 +30,11 @@ def test_the_help_names_every_command_and_the_keys_where_there_are_some() -> Non
 
 
 def test_an_unknown_command_is_told_with_the_nearest() -> None:
-    assert unknown("quti") == "there is no /quti: /quit?; /help lists the commands"
-    assert unknown("xyzzy") == "there is no /xyzzy; /help lists the commands"
+    assert unknown_command("quti") == "unknown command /quti; did you mean /quit? /help lists the commands"
+    assert unknown_command("xyzzy") == "unknown command /xyzzy; /help lists the commands"
 
 
 def test_the_help_stays_within_its_columns() -> None:
-    lines = help_text(with_keys=True, room=50).splitlines()
-    assert max(map(len, lines)) <= 50
-    assert lines[:2] == ["/agent [REF]       shows the agent, or goes on", "                   with another"]
+    lines = help_text(with_keys=True, max_width=40).splitlines()
+    assert max(map(len, lines)) <= 40
+    assert lines[:2] == ["/agent [REF]       show or change the", "                   agent"]
