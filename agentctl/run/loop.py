@@ -183,7 +183,7 @@ async def _conclude(step: FinalOutput | Interrupted, run: ActiveRun) -> AsyncGen
         async for verdict in verdicts:
             yield verdict
     if run.spec.memory is not None:
-        await run.spec.memory.save(run)
+        await run.spec.memory.conclude(run)
     run.results.final_output, run.results.has_ended = step.value, True
 
 
