@@ -74,9 +74,7 @@ def _tokens(data: Mapping[str, Any]) -> dict[str, Any]:
         "input_tokens": data.get("input_tokens") or 0,
         "output_tokens": data.get("output_tokens") or 0,
         "total_tokens": data.get("total_tokens") or 0,
-        "input_tokens_details": InputTokensDetails(
-            read.get("cached_tokens") or 0, read.get("cache_write_tokens") or 0
-        ),
+        "input_tokens_details": InputTokensDetails(read.get("cached_tokens") or 0, read.get("cache_write_tokens") or 0),
         "output_tokens_details": OutputTokensDetails(written.get("reasoning_tokens") or 0),
     }
 

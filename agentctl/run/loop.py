@@ -24,6 +24,7 @@ from agentctl.agent.events import (
     Warned,
 )
 from agentctl.agent.items.run_items import (
+    CompactionItem,
     HandoffCallItem,
     HandoffOutputItem,
     InputItem,
@@ -36,6 +37,8 @@ from agentctl.agent.items.run_items import (
     RunItem,
     ToolCallItem,
     ToolCallOutputItem,
+    ToolSearchCallItem,
+    ToolSearchOutputItem,
     UnrecognizedItem,
 )
 from agentctl.agent.output import AgentOutputSchemaBase
@@ -347,6 +350,8 @@ _EventName = Literal[
     "mcp_approval_requested",
     "mcp_approval_response",
     "mcp_list_tools",
+    "tool_search_called",
+    "tool_search_output_created",
     "item_created",
 ]
 
@@ -371,7 +376,11 @@ def _event_name(item: RunItem) -> _EventName:
             return "mcp_approval_requested"
         case MCPApprovalResponseItem():
             return "mcp_approval_response"
-        case InputItem() | UnrecognizedItem():
+        case ToolSearchCallItem():
+            return "tool_search_called"
+        case ToolSearchOutputItem():
+            return "tool_search_output_created"
+        case InputItem() | CompactionItem() | UnrecognizedItem():
             return "item_created"
         case never:
             assert_never(never)

@@ -185,7 +185,7 @@ class ToolApprovalItem(RunItemBase):
     @property
     def arguments(self) -> str | None:
         """The arguments of the call as JSON text."""
-        for field_name in ("arguments", "action", "operation"):
+        for field_name in ("arguments", "action", "operation", "input"):
             value = self.wire.get(field_name)
             if value is not None:
                 return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -230,6 +230,27 @@ class MCPApprovalResponseItem(RunItemBase):
 
 
 @dataclass(eq=False, repr=False)
+class ToolSearchCallItem(RunItemBase):
+    """A search of the model for tools."""
+
+    type: Literal["tool_search_call_item"] = "tool_search_call_item"
+
+
+@dataclass(eq=False, repr=False)
+class ToolSearchOutputItem(RunItemBase):
+    """The tools that a search found."""
+
+    type: Literal["tool_search_output_item"] = "tool_search_output_item"
+
+
+@dataclass(eq=False, repr=False)
+class CompactionItem(RunItemBase):
+    """A compacted history, which only the service can read."""
+
+    type: Literal["compaction_item"] = "compaction_item"
+
+
+@dataclass(eq=False, repr=False)
 class UnrecognizedItem(RunItemBase):
     """An output item of an unknown type; it stays in the history unchanged."""
 
@@ -247,6 +268,9 @@ RunItem: TypeAlias = (
     | MCPListToolsItem
     | MCPApprovalRequestItem
     | MCPApprovalResponseItem
+    | ToolSearchCallItem
+    | ToolSearchOutputItem
+    | CompactionItem
     | UnrecognizedItem
 )
 
@@ -284,6 +308,12 @@ def run_item(wire: WireItem, agent: Agent[Any], *, raw: Any = None) -> RunItem:
             return ReasoningItem(agent, value)
         case "shell_call_output":
             return ToolCallOutputItem(agent, value, output=wire.get("output"))
+        case "tool_search_call":
+            return ToolSearchCallItem(agent, value)
+        case "tool_search_output":
+            return ToolSearchOutputItem(agent, value)
+        case "compaction":
+            return CompactionItem(agent, value)
         case "mcp_list_tools":
             return MCPListToolsItem(agent, value)
         case "mcp_approval_request":
