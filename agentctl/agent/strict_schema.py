@@ -127,12 +127,12 @@ class _Conversion:
             if reference in seen:
                 raise _inexpressible(place, f"has a circular reference ({reference})", "define it without itself")
             own = {key: value for key, value in part.items() if key != "$ref"}
-            return self._merge(_joined(node, own, place), self._resolve(reference), place, (*seen, reference))
+            return self._merge(_join_schemas(node, own, place), self._resolve(reference), place, (*seen, reference))
         inner = part.get("allOf")
         if isinstance(inner, list) and len(inner) == 1 and isinstance(inner[0], dict):
             own = {key: value for key, value in part.items() if key != "allOf"}
-            return self._merge(_joined(node, own, place), inner[0], place, seen)
-        return _joined(node, part, place)
+            return self._merge(_join_schemas(node, own, place), inner[0], place, seen)
+        return _join_schemas(node, part, place)
 
     def _count(self, place: str) -> None:
         self._nodes += 1
@@ -169,7 +169,7 @@ def _is_annotation(key: str) -> bool:
     return key in _ANNOTATIONS or key.startswith("x-")
 
 
-def _joined(node: dict[str, Any], part: dict[str, Any], place: str) -> dict[str, Any]:
+def _join_schemas(node: dict[str, Any], part: dict[str, Any], place: str) -> dict[str, Any]:
     """Return a schema with the keywords of a part of it; its own annotations take precedence."""
     for key in node.keys() & part.keys():
         if not (_is_annotation(key) or _is_same_json(node[key], part[key])):

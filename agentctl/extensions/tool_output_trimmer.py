@@ -201,10 +201,10 @@ def _without_prose(schema: Any) -> Any:
     """Return a schema without its descriptions; names of properties and values are kept, whatever they are."""
     if not isinstance(schema, dict):
         return schema
-    return {key: _kept(key, value) for key, value in schema.items() if key not in _PROSE}
+    return {key: _trim_keyword(key, value) for key, value in schema.items() if key not in _PROSE}
 
 
-def _kept(key: str, value: Any) -> Any:
+def _trim_keyword(key: str, value: Any) -> Any:
     if key in _SCHEMAS_BY_NAME and isinstance(value, dict):
         return {name: _without_prose(part) for name, part in value.items()}
     if key in _SCHEMA_LISTS and isinstance(value, list):

@@ -374,14 +374,14 @@ class ItemHelpers:
 def _plain(item: WireItem) -> WireItem:
     """Return an item as it is, or with lists in place of the iterators that pydantic validates lazily."""
     if isinstance(item, dict) and type(item.get("content")).__name__ == "ValidatorIterator":
-        return {name: _listed(value) for name, value in item.items()}
+        return {name: _as_lists(value) for name, value in item.items()}
     return item
 
 
-def _listed(value: Any) -> Any:
+def _as_lists(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _listed(one) for name, one in value.items()}
-    return [_listed(one) for one in value] if isinstance(value, Iterator | list) else value
+        return {name: _as_lists(one) for name, one in value.items()}
+    return [_as_lists(one) for one in value] if isinstance(value, Iterator | list) else value
 
 
 def message_text(wire: WireItem) -> str:
