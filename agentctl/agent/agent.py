@@ -13,7 +13,7 @@ from agentctl.agent.tools.tool import FunctionTool, default_tool_error_function,
 from agentctl.errors import UserError
 
 from .context import RunContextWrapper, TContext
-from .model_settings import ModelSettings
+from .model_settings import ModelSettings, model_settings
 from .output import AgentOutputSchemaBase
 from .ports import Model
 
@@ -111,8 +111,7 @@ class Agent(Generic[TContext]):
                 "Agent.tool_use_behavior must be run_llm_again, stop_on_first_tool, StopAtTools or a function, "
                 f"not {self.tool_use_behavior!r}"
             )
-        if not isinstance(self.model_settings, ModelSettings):
-            raise TypeError(f"Agent.model_settings must be a ModelSettings, not {type(self.model_settings).__name__}")
+        self.model_settings = model_settings(self.model_settings)
 
     def clone(self, **kwargs: Any) -> Agent[TContext]:
         """Return a copy with these fields changed; lists that are not replaced are shared."""
@@ -199,6 +198,7 @@ class Agent(Generic[TContext]):
         """
         if not callable(self.instructions):
             return self.instructions
+        _check_instructions(self.instructions, self.name)
         instructions: Any = self.instructions(run_context, self)
         if inspect.isawaitable(instructions):
             instructions = await instructions
@@ -241,6 +241,18 @@ class Agent(Generic[TContext]):
             or tool.is_enabled is True
             or await is_enabled(tool.is_enabled, run_context, self)
         ]
+
+
+def _check_instructions(function: Callable[..., Any], agent_name: str) -> None:
+    try:
+        names = list(inspect.signature(function).parameters)
+    except ValueError:
+        return  # A function of C, which is called as it is.
+    if len(names) != 2:
+        raise TypeError(
+            f"the function Agent.instructions of {agent_name!r} must accept exactly 2 arguments (context, agent), "
+            f"but got {len(names)}: {names}"
+        )
 
 
 def _check_tool(value: object, agent_name: str) -> None:

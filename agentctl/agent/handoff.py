@@ -101,8 +101,17 @@ class Handoff(Generic[TContext, TAgent]):
 
 
 def tool_name_part(text: str) -> str:
-    """Return text as part of a tool name: lowercase letters, digits and underscores."""
-    return re.sub(r"[^A-Za-z0-9_]", "_", text).lower()
+    """Return text as part of a tool name: lowercase letters, digits and underscores.
+
+    Letters of other scripts would leave only underscores, so that a hash keeps such names apart.
+    """
+    part = re.sub(r"[^A-Za-z0-9_]", "_", text).lower()
+    if not any(letter.isalnum() and not letter.isascii() for letter in text):
+        return part
+    # 2 ms, saved for other names.
+    from hashlib import sha256
+
+    return f"{part.strip('_') or 'agent'}_{sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 @overload

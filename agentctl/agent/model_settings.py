@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agentctl._dataclass import dataclass
@@ -81,26 +82,83 @@ class ModelSettings:
         """
         if override is None:
             return self
-        other = override if isinstance(override, ModelSettings) else ModelSettings(**override)
-        changes = {
-            field.name: value
-            for field in dataclasses.fields(other)
-            if (value := getattr(other, field.name)) is not None
-        }
-        if self.extra_args and other.extra_args:
-            changes["extra_args"] = {**self.extra_args, **other.extra_args}
-        if self.retry and other.retry:
-            changes["retry"] = self.retry.resolve(other.retry)
-        return dataclasses.replace(self, **changes)
+        theirs = model_settings(override)
+        changes = {name: value for name, value in vars(theirs).items() if value is not None}
+        if self.extra_args and theirs.extra_args:
+            changes["extra_args"] = {**self.extra_args, **theirs.extra_args}
+        if self.retry and theirs.retry:
+            changes["retry"] = self.retry.resolve(theirs.retry)
+        return self.with_values(**changes)
+
+    def with_values(self, **changes: Any) -> ModelSettings:
+        """Return a copy with these settings changed."""
+        twin = copy(self)
+        vars(twin).update(changes)
+        return twin
 
     def to_json_dict(self) -> dict[str, JSONValue]:
-        """Return all settings as JSON, unset ones as None."""
-        values = {field.name: to_json(getattr(self, field.name)) for field in dataclasses.fields(self)}
-        return {**values, "retry": self.retry.to_json_dict() if self.retry else None}
+        """Return every setting as JSON, unset ones as None."""
+        reasoning: Any = self.reasoning
+        return {**self._values(), "reasoning": None if reasoning is None else reasoning.model_dump(mode="json")}
 
     def to_traceable_dict(self) -> dict[str, JSONValue]:
-        """Return the settings for a trace, without the user's additions to requests, which may contain keys."""
-        return {name: value for name, value in self.to_json_dict().items() if name not in _NOT_TRACED}
+        """Return the settings that a trace may hold: not what the user adds to requests, which may have keys in it."""
+        return {name: value for name, value in self._values().items() if name not in _NOT_TRACED}
+
+    def _values(self) -> dict[str, JSONValue]:
+        values = {field.name: to_json(vars(self)[field.name]) for field in dataclasses.fields(self)}
+        return {**values, "retry": self.retry.to_json_dict() if self.retry else None}
+
+    def reasoning_wire(self) -> JSONValue:
+        """Return `reasoning` as JSON: the keys that were set."""
+        return to_json(vars(self)["reasoning"])
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        # The types of the fields are imported where pydantic asks for the class, not where a run imports it.
+        from openai.types.shared import Reasoning
+
+        from .retry import ModelRetrySettings
+
+        globals().update(Reasoning=Reasoning, ModelRetrySettings=ModelRetrySettings)
+        return handler(source)
+
+
+class _ReasoningView:
+    """`ModelSettings.reasoning`: a dict becomes a `Reasoning` of `openai` when it is read, which imports that."""
+
+    def __get__(self, settings: ModelSettings | None, owner: type[ModelSettings]) -> Reasoning | None:
+        if settings is None:
+            return None
+        value: Reasoning | dict[str, Any] | None = vars(settings).get("reasoning")
+        if isinstance(value, dict):
+            # 450 ms: imported for code that reads it.
+            from openai.types.shared import Reasoning
+
+            value = vars(settings)["reasoning"] = Reasoning.construct(**value)
+        return value
+
+    def __set__(self, settings: ModelSettings, value: Reasoning | dict[str, Any] | None) -> None:
+        vars(settings)["reasoning"] = value
+
+
+ModelSettings.reasoning = _ReasoningView()  # type: ignore[assignment]  # reads as the annotation says
+
+
+def model_settings(given: ModelSettings | dict[str, Any]) -> ModelSettings:
+    """Return model settings that may be given as a dict.
+
+    Raises:
+        TypeError: they are neither, or a key is no setting.
+    """
+    if isinstance(given, ModelSettings):
+        return given
+    if not isinstance(given, dict):
+        raise TypeError(f"model_settings must be a ModelSettings or a dict, not {type(given).__name__}")
+    known = {field.name for field in dataclasses.fields(ModelSettings)}
+    if unknown := sorted(str(name) for name in given if name not in known):
+        raise TypeError(f"Unknown model settings: {', '.join(unknown)}")
+    return ModelSettings(**given)
 
 
 def to_json(value: Any) -> JSONValue:

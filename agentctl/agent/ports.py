@@ -61,8 +61,8 @@ class ModelRequest:
     previous_response_id: str | None = None
     conversation_id: str | None = None
     prompt: dict[str, Any] | None = None
-    streamed: bool = False
-    """Whether the caller streams the run."""
+    streamed: bool = True
+    """Whether the run is read as it goes; else the service is asked for the whole response at once."""
     may_retry: bool = True
     """Whether the model's own transport may retry."""
 
@@ -187,6 +187,7 @@ class WireModel(Model):
             previous_response_id=previous_response_id,
             conversation_id=conversation_id,
             prompt=prompt,
+            streamed=False,
         )
         last: WireEvent = {}
         async for event in self.stream(request):
@@ -220,7 +221,6 @@ class WireModel(Model):
             previous_response_id=previous_response_id,
             conversation_id=conversation_id,
             prompt=prompt,
-            streamed=True,
         )
         async for event in self.stream(request):
             if isinstance(event, dict):

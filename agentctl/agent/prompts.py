@@ -67,4 +67,4 @@ def _wire(value: Any, agent: str) -> dict[str, Any]:
         raise UserError(f"Agent.prompt of {agent!r} has no `id`: set the id of a prompt stored by the service")
     if unknown := sorted(set(prompt) - set(_FIELDS)):
         raise UserError(f"Agent.prompt of {agent!r} has no field {unknown[0]!r}; the fields are {', '.join(_FIELDS)}")
-    return {name: value for name, value in prompt.items() if value is not None}
+    return {name: prompt.get(name) for name in _FIELDS}

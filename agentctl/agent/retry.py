@@ -59,6 +59,14 @@ class ModelRetrySettings:
         if not (policy is None or callable(policy)):
             raise TypeError(f"ModelRetrySettings.policy must be a function, not {type(policy).__name__}")
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        schema = handler(source)
+        for field in schema["schema"]["fields"]:
+            if field["name"] == "policy":
+                field["serialization_exclude"] = True  # A function.
+        return schema
+
     def resolve(self, override: ModelRetrySettings | None) -> ModelRetrySettings:
         """Return these settings, overridden by every value that `override` sets, including those of the backoff."""
         if override is None:

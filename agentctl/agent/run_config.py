@@ -10,7 +10,7 @@ from agentctl._dataclass import dataclass
 from agentctl._lazy import load
 from agentctl.errors import UserError
 
-from .model_settings import ModelSettings
+from .model_settings import ModelSettings, model_settings
 from .ports import Model, ModelProvider
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class ToolExecutionConfig:
             raise ValueError(f"max_function_tool_concurrency must be an integer of at least 1, or None, not {limit!r}")
         flag: Any = self.pre_approval_tool_input_guardrails
         if not isinstance(flag, bool):
-            raise ValueError(f"pre_approval_tool_input_guardrails must be True or False, not {flag!r}")
+            raise ValueError(f"tool_execution.pre_approval_tool_input_guardrails must be a bool, not {flag!r}")
 
 
 def _default_provider() -> ModelProvider:
@@ -100,14 +100,16 @@ class RunConfig:
     trace_metadata: dict[str, Any] | None = None
     session_input_callback: SessionInputCallback | None = None
     """Combines the session's items and the new ones into the input; None concatenates them."""
-    session_settings: SessionSettings | dict[str, Any] | None = None
-    """Overrides of the session's own settings."""
     call_model_input_filter: CallModelInputFilter | None = None
     """Changes the input of each model call without changing the run's history."""
     tool_error_formatter: ToolErrorFormatter | None = None
     """Returns the model's text for tool calls that did not run or failed."""
+    session_settings: SessionSettings | dict[str, Any] | None = None
+    """Overrides of the session's own settings."""
     reasoning_item_id_policy: ReasoningItemIdPolicy | None = None
     """None is `preserve`; the run's input is never changed."""
+    sandbox: Any = None
+    """Not supported: a value is an error."""
     tool_execution: ToolExecutionConfig | None = None
     tool_not_found_behavior: ToolNotFoundBehavior = "raise_error"
     tool_name_collision_policy: ToolNameCollisionPolicy = "warn"
@@ -123,6 +125,10 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not (self.model is None or isinstance(self.model, str | Model)):
             raise TypeError(f"RunConfig.model must be a name or a Model, not {type(self.model).__name__}")
+        if self.sandbox is not None:
+            raise UserError("RunConfig.sandbox: agentctl has no sandboxes; ShellTool runs commands on this machine")
+        if self.model_settings is not None:
+            self.model_settings = model_settings(self.model_settings)
         execution: Any = self.tool_execution
         if isinstance(execution, dict):
             self.tool_execution = ToolExecutionConfig(**execution)
@@ -146,13 +152,14 @@ def run_config(value: RunConfig | dict[str, Any] | None) -> RunConfig:
     """Return a run's configuration, given as an object, a dict or None.
 
     Raises:
-        UserError: it is none of these, or the dict has a key that is not a field of `RunConfig`.
+        UserError: it is none of these.
+        TypeError: a dict has a key that is no field of `RunConfig`.
     """
     if isinstance(value, RunConfig):
         return value
     if not (value is None or isinstance(value, dict)):
         raise UserError(f"run_config must be a RunConfig or a dict, not {type(value).__name__}")
     known = {field.name for field in fields(RunConfig)}
-    if unknown := set(value or ()) - known:
-        raise UserError(f"run_config has no field {sorted(unknown)[0]!r}; the fields are {', '.join(sorted(known))}")
+    if unknown := sorted(set(value or ()) - known):
+        raise TypeError(f"Unknown run_config settings: {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     return RunConfig(**(value or {}))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from agentctl.errors import UserError
 
@@ -11,6 +13,30 @@ _FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostnam
 """String formats that the service supports; it rejects schemas with any other."""
 
 _SCHEMAS_BY_NAME = ("properties", "$defs", "definitions")
+
+_MOST_NODES = 25_000
+"""Far above the parts of a schema within the service's limits."""
+
+_ANNOTATIONS = frozenset(
+    {
+        "$anchor",
+        "$comment",
+        "$defs",
+        "$id",
+        "$schema",
+        "contentEncoding",
+        "contentMediaType",
+        "default",
+        "definitions",
+        "deprecated",
+        "description",
+        "examples",
+        "readOnly",
+        "title",
+        "writeOnly",
+    }
+)
+"""Keywords that constrain no value."""
 
 _CONDITIONS = ("not", "if", "then", "else", "dependentRequired", "dependentSchemas", "unevaluatedProperties")
 
@@ -22,11 +48,18 @@ def ensure_strict_json_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         UserError: strict mode cannot express the schema, or it exceeds the service's limits.
+        TypeError: it is no dict.
     """
+    if not isinstance(schema, dict):
+        raise TypeError(f"a JSON schema must be a dict, not {type(schema).__name__}")
     if not schema:
         return {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
-    strict = _Conversion(schema).of(schema, "")
-    check_limits(strict)
+    try:
+        strict = _Conversion(schema).of(schema, "")
+        _check_root(strict)
+        check_limits(strict)
+    except RecursionError as error:
+        raise UserError("the schema is too deeply nested: make it flatter, or turn strict mode off") from error
     return strict
 
 
@@ -35,24 +68,30 @@ class _Conversion:
 
     def __init__(self, root: dict[str, Any]) -> None:
         self._root = root
-        self._expanding: tuple[str, ...] = ()
+        self._expanding: tuple[str, ...] = ("#",)
         """References that are being inlined at the current place."""
+        self._nodes = 0
 
     def of(self, node: Any, place: str) -> dict[str, Any]:
+        self._count(place)
         if node is False or not isinstance(node, dict) or not (node.keys() - {"title", "description", "default"}):
             raise _inexpressible(place, "accepts anything (Any, object, or no annotation)", "give it a type")
+        if isinstance(node.get("$id"), str) and node is not self._root and '"$ref"' in json.dumps(node, default=str):
+            raise _inexpressible(place, "has references in a nested `$id` resource", "define it at the root")
         if "$ref" in node and len(node) > 1:
             return self._inline(node, place)
+        if isinstance(parts := node.get("allOf"), list) and len(parts) == 1 and isinstance(parts[0], dict):
+            merged = self._merge({key: value for key, value in node.items() if key != "allOf"}, parts[0], place, ())
+            return self.of(merged, place)
         _reject_conditions(node, place)
         strict = {key: self._part(key, value, place) for key, value in node.items() if _is_kept(key, value)}
         if "oneOf" in strict:
-            strict["anyOf"] = strict.pop("oneOf")
-        if isinstance(parts := strict.pop("allOf", None), list):
-            strict |= parts[0]
+            strict["anyOf"] = [*strict.get("anyOf", ()), *strict.pop("oneOf")]
         kind = strict.get("type")
-        if kind == "object" or "properties" in strict or (isinstance(kind, list) and "object" in kind):
+        is_object = kind == "object" or (isinstance(kind, list) and "object" in kind)
+        if is_object or (kind is None and ("properties" in strict or "additionalProperties" in strict)):
             _close(strict, place)
-        if kind == "array" and "items" not in strict:
+        if (kind == "array" or (isinstance(kind, list) and "array" in kind)) and "items" not in strict:
             raise _inexpressible(f"{place}[]", "accepts anything", "give the items a type, as in list[str]")
         return strict
 
@@ -69,25 +108,89 @@ class _Conversion:
         reference = node["$ref"]
         if reference in self._expanding:
             return {"$ref": reference}  # A recursive model: the siblings cannot be expressed.
+        siblings = {key: value for key, value in node.items() if key != "$ref"}
+        if constraints := [key for key in siblings if not _is_annotation(key)]:
+            raise _inexpressible(
+                place, f"has a reference with an incompatible sibling ({constraints[0]})", "put it at the definition"
+            )
         outer, self._expanding = self._expanding, (*self._expanding, reference)
         try:
-            siblings = {key: value for key, value in node.items() if key != "$ref"}
             return self.of({**self._resolve(reference), **siblings}, place)
         finally:
             self._expanding = outer
 
+    def _merge(self, node: dict[str, Any], part: dict[str, Any], place: str, seen: tuple[str, ...]) -> dict[str, Any]:
+        """Return a schema with the single part of its `allOf`, references in that part resolved."""
+        self._count(place)
+        reference = part.get("$ref")
+        if isinstance(reference, str):
+            if reference in seen:
+                raise _inexpressible(place, f"has a circular reference ({reference})", "define it without itself")
+            own = {key: value for key, value in part.items() if key != "$ref"}
+            return self._merge(_merge_parts(node, own, place), self._resolve(reference), place, (*seen, reference))
+        inner = part.get("allOf")
+        if isinstance(inner, list) and len(inner) == 1 and isinstance(inner[0], dict):
+            own = {key: value for key, value in part.items() if key != "allOf"}
+            return self._merge(_merge_parts(node, own, place), inner[0], place, seen)
+        return _merge_parts(node, part, place)
+
+    def _count(self, place: str) -> None:
+        self._nodes += 1
+        if self._nodes > _MOST_NODES:  # References that are inlined multiply.
+            raise UserError(
+                f"the schema has more than {_MOST_NODES} parts once its references are inlined: describe a reference "
+                "at its definition, or turn strict mode off"
+            )
+
     def _resolve(self, reference: str) -> dict[str, Any]:
-        node: Any = self._root
-        for part in reference.removeprefix("#/").split("/"):
-            node = node.get(part) if isinstance(node, dict) else None
+        node: Any = self._root if isinstance(reference, str) and reference.startswith("#/") else None
+        for part in unquote(reference).removeprefix("#/").split("/") if node else ():
+            name = part.replace("~1", "/").replace("~0", "~")
+            if isinstance(node, dict) and node is not self._root and isinstance(node.get("$id"), str):
+                raise UserError(f"the schema refers to {reference!r}, which is inside a nested `$id` resource")
+            if isinstance(node, list):
+                node = node[int(name)] if name.isdecimal() and int(name) < len(node) else None
+            else:
+                node = node.get(name) if isinstance(node, dict) else None
         if not isinstance(node, dict):
             raise UserError(f"the schema refers to {reference!r}, which it does not define")
         return node
 
 
+def _check_root(strict: dict[str, Any]) -> None:
+    if isinstance(strict.get("type"), list) or "anyOf" in strict:
+        raise UserError(
+            "the root of a strict JSON schema must be an object, not a union: wrap it in a field, or turn strict mode "
+            "off"
+        )
+
+
+def _is_annotation(key: str) -> bool:
+    return key in _ANNOTATIONS or key.startswith("x-")
+
+
+def _merge_parts(node: dict[str, Any], part: dict[str, Any], place: str) -> dict[str, Any]:
+    """Return a schema with the keywords of a part of it; its own annotations take precedence."""
+    for key in node.keys() & part.keys():
+        if not (_is_annotation(key) or _is_same_json(node[key], part[key])):
+            raise _inexpressible(place, f"has a singleton `allOf` that repeats {key!r}", "merge them into one schema")
+    constraints = {key: value for key, value in part.items() if not _is_annotation(key)}
+    return {**part, **node, **constraints}
+
+
+def _is_same_json(first: Any, second: Any) -> bool:
+    if isinstance(first, bool) or isinstance(second, bool):
+        return first is second
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return first.keys() == second.keys() and all(_is_same_json(first[key], second[key]) for key in first)
+    if isinstance(first, list) and isinstance(second, list):
+        return len(first) == len(second) and all(map(_is_same_json, first, second))
+    return bool(first == second)
+
+
 def _is_kept(key: str, value: Any) -> bool:
     match key:
-        case "discriminator" | "uniqueItems":
+        case "uniqueItems":
             return False
         case "default":
             return value is not None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, field
+from collections.abc import Mapping
+from dataclasses import asdict, field, replace
 from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
         """Our `InputTokensDetails`, or that of `openai`."""
 
         cached_tokens: int
+        cache_write_tokens: int
 
     class _ReasoningTokens(Protocol):
         """Our `OutputTokensDetails`, or that of `openai`."""
@@ -28,6 +30,8 @@ class InputTokensDetails:
     """Breakdown of the input tokens."""
 
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    """Tokens that the service wrote to its cache, which some bill apart."""
 
 
 @dataclass
@@ -46,6 +50,10 @@ class RequestUsage:
     total_tokens: int = 0
     input_tokens_details: InputTokensDetails = field(default_factory=InputTokensDetails)
     output_tokens_details: OutputTokensDetails = field(default_factory=OutputTokensDetails)
+
+    def __post_init__(self) -> None:
+        self.input_tokens_details = _input_details(self.input_tokens_details)
+        self.output_tokens_details = _output_details(self.output_tokens_details)
 
 
 @dataclass
@@ -103,13 +111,8 @@ class Usage:
     """WebSocket traffic; None without any. Not compared, since the tokens are the same over any transport."""
 
     def __post_init__(self) -> None:
-        # Custom models pass the details of `openai`, or None.
-        details_in: Any = self.input_tokens_details
-        if type(details_in) is not InputTokensDetails:
-            self.input_tokens_details = InputTokensDetails(getattr(details_in, "cached_tokens", None) or 0)
-        details_out: Any = self.output_tokens_details
-        if type(details_out) is not OutputTokensDetails:
-            self.output_tokens_details = OutputTokensDetails(getattr(details_out, "reasoning_tokens", None) or 0)
+        self.input_tokens_details = _input_details(self.input_tokens_details)
+        self.output_tokens_details = _output_details(self.output_tokens_details)
 
     @classmethod
     def from_wire(cls, wire: JSONValue) -> Usage:
@@ -118,13 +121,9 @@ class Usage:
         return cls(
             requests=1,
             input_tokens=count_in,
-            input_tokens_details=InputTokensDetails(
-                cached_tokens=_count(_field(wire, "input_tokens_details"), "cached_tokens")
-            ),
+            input_tokens_details=_input_details(_field(wire, "input_tokens_details")),
             output_tokens=count_out,
-            output_tokens_details=OutputTokensDetails(
-                reasoning_tokens=_count(_field(wire, "output_tokens_details"), "reasoning_tokens")
-            ),
+            output_tokens_details=_output_details(_field(wire, "output_tokens_details")),
             total_tokens=_count(wire, "total_tokens") or count_in + count_out,
         )
 
@@ -134,8 +133,10 @@ class Usage:
         self.input_tokens += other.input_tokens
         self.output_tokens += other.output_tokens
         self.total_tokens += other.total_tokens
-        self.input_tokens_details.cached_tokens += other.input_tokens_details.cached_tokens
-        self.output_tokens_details.reasoning_tokens += other.output_tokens_details.reasoning_tokens
+        read, written = self.input_tokens_details, self.output_tokens_details
+        read.cached_tokens += other.input_tokens_details.cached_tokens
+        read.cache_write_tokens += other.input_tokens_details.cache_write_tokens
+        written.reasoning_tokens += other.output_tokens_details.reasoning_tokens
         if other.transport is not None:
             self.transport = self.transport or TransportUsage()
             self.transport.add(other.transport)
@@ -147,8 +148,8 @@ class Usage:
                     input_tokens=other.input_tokens,
                     output_tokens=other.output_tokens,
                     total_tokens=other.total_tokens,
-                    input_tokens_details=InputTokensDetails(other.input_tokens_details.cached_tokens),
-                    output_tokens_details=OutputTokensDetails(other.output_tokens_details.reasoning_tokens),
+                    input_tokens_details=replace(_input_details(other.input_tokens_details)),
+                    output_tokens_details=replace(_output_details(other.output_tokens_details)),
                 )
             )
 
@@ -158,18 +159,29 @@ class Usage:
         return {
             "requests": self.requests,
             "input_tokens": self.input_tokens,
-            "input_tokens_details": {"cached_tokens": self.input_tokens_details.cached_tokens},
+            "input_tokens_details": asdict(_input_details(self.input_tokens_details)),
             "output_tokens": self.output_tokens,
-            "output_tokens_details": {"reasoning_tokens": self.output_tokens_details.reasoning_tokens},
+            "output_tokens_details": asdict(_output_details(self.output_tokens_details)),
             "total_tokens": self.total_tokens,
             **transport,
         }
 
 
-def _field(wire: JSONValue, name: str) -> JSONValue:
-    return wire.get(name) if isinstance(wire, dict) else None
+def _input_details(given: Any) -> InputTokensDetails:
+    """Return details that a custom model may give as those of `openai`, as a dict, or not at all."""
+    if type(given) is InputTokensDetails:
+        return given
+    return InputTokensDetails(_count(given, "cached_tokens"), _count(given, "cache_write_tokens"))
 
 
-def _count(wire: JSONValue, name: str) -> int:
+def _output_details(given: Any) -> OutputTokensDetails:
+    return given if type(given) is OutputTokensDetails else OutputTokensDetails(_count(given, "reasoning_tokens"))
+
+
+def _field(wire: Any, name: str) -> JSONValue:
+    return wire.get(name) if isinstance(wire, Mapping) else getattr(wire, name, None)
+
+
+def _count(wire: Any, name: str) -> int:
     number = _field(wire, name)
     return number if isinstance(number, int) else 0

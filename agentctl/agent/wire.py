@@ -26,6 +26,9 @@ else:
     TResponseInputItem = WireItem
     TResponseOutputItem = TResponseStreamEvent = Any  # Importing the types takes 450 ms.
 
+FAKE_RESPONSES_ID = "__fake_id__"
+"""The id of items from services that give none, in code for the Agents SDK."""
+
 TERMINAL = frozenset({"response.completed", "response.incomplete"})
 """The events that end a response and contain all of it."""
 

@@ -65,4 +65,5 @@ class OpenAIResponsesModel(ServiceModel):
         return {"method": "POST", "url": self._pipe.url("responses"), "body": self._body(request)}
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
-        return {**build_request(request, self.model, is_explicit=self._model_is_explicit), "stream": True}
+        stream = {"stream": True} if request.streamed else {}  # Some services cannot stream.
+        return {**build_request(request, self.model, is_explicit=self._model_is_explicit), **stream}

@@ -37,7 +37,10 @@ _USAGE: JSONValue = {
     "properties": {
         "requests": _COUNT,
         "input_tokens": _COUNT,
-        "input_tokens_details": {"type": "object", "properties": {"cached_tokens": _COUNT}},
+        "input_tokens_details": {
+            "type": "object",
+            "properties": {"cached_tokens": _COUNT, "cache_write_tokens": _COUNT},
+        },
         "output_tokens": _COUNT,
         "output_tokens_details": {"type": "object", "properties": {"reasoning_tokens": _COUNT}},
         "total_tokens": _COUNT,

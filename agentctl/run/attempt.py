@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from agentctl.agent.events import Notice, RawResponsesStreamEvent
 from agentctl.agent.items.run_items import ModelResponse
 from agentctl.agent.ports import Model, ModelRequest, WireModel
-from agentctl.agent.wire import TERMINAL
+from agentctl.agent.wire import TERMINAL, JSONValue
 from agentctl.errors import ModelBehaviorError
 
 if TYPE_CHECKING:
@@ -21,13 +21,16 @@ CallEvent: TypeAlias = RawResponsesStreamEvent | Notice | ModelResponse
 async def call_once(model: Model, request: ModelRequest, spans: Spans, *, streamed: bool) -> AsyncGenerator[CallEvent]:
     """Yield the events of one model call, the response last.
 
-    A custom model is called by `stream_response` in a streamed run, else by `get_response`. Without a reader, the
+    A custom model is called by `stream_response` in a streamed run, else by `get_response`, and so is one of ours whose
+    method a subclass or a patch replaced. Without a reader, the
     events of the response itself are not yielded, unless retries depend on them.
     """
     with spans.model_call(model, request) as record_response:
-        if not isinstance(model, WireModel):
+        if not isinstance(model, WireModel) or has_own_methods(model, streamed=streamed):
             async with aclosing(_call_custom(model, request, streamed=streamed)) as custom:
                 async for event in custom:
+                    if isinstance(event, ModelResponse) and isinstance(model, WireModel):
+                        record_response(_traceable(event))
                     yield event
             return
         last: dict[str, Any] = {}
@@ -43,6 +46,17 @@ async def call_once(model: Model, request: ModelRequest, spans: Spans, *, stream
         response = _whole_response(last)
         record_response(last["response"])
     yield response
+
+
+def has_own_methods(model: WireModel, *, streamed: bool) -> bool:
+    """Return whether the typed method for such a run is not that of `WireModel`: a subclass or a patch replaced it."""
+    if streamed:
+        return type(model).stream_response is not WireModel.stream_response or "stream_response" in vars(model)
+    return type(model).get_response is not WireModel.get_response or "get_response" in vars(model)
+
+
+def _traceable(response: ModelResponse) -> JSONValue:
+    return {"id": response.response_id, "output": response.wire_output, "usage": response.usage.to_wire()}
 
 
 async def _call_custom(model: Model, request: ModelRequest, *, streamed: bool) -> AsyncGenerator[CallEvent]:

@@ -89,8 +89,7 @@ def _own_limit(settings: ModelSettings) -> int | None:
 
 def _with_limit(settings: ModelSettings, most: int) -> ModelSettings:
     """Return settings with this output limit only, and with usage requested."""
-    return replace(
-        settings,
+    return settings.with_values(
         max_tokens=most,
         include_usage=True if settings.include_usage is False else settings.include_usage,
         extra_args=_without_limits(settings.extra_args),

@@ -43,8 +43,8 @@ def model_name(model: Model) -> str:
 
 def call_model(model: Model, request: ModelRequest, spans: Spans, *, streamed: bool) -> AsyncGenerator[CallEvent]:
     """Return the events of a model call, the response last; retried as `ModelSettings.retry` configures."""
-    if streamed:
-        request = replace(request, streamed=True)
+    if request.streamed is not streamed:
+        request = replace(request, streamed=streamed)
     if request.model_settings.retry is None:
         return call_once(model, request, spans, streamed=streamed)
     # 5 ms that a run without retry settings does not pay.

@@ -30,7 +30,7 @@ async def check_before(run: ActiveRun) -> AsyncGenerator[GuardrailChecked]:
     # 5 ms that a run without guardrails does not pay.
     from .guardrail_race import race_inputs
 
-    run.context.turn_input = run.history.unsent()
+    run.context.turn_input = run.history.turn_input()
     async with aclosing(race_inputs(guardrails, run)) as verdicts:
         async for verdict in verdicts:
             yield verdict
@@ -56,7 +56,7 @@ async def check_added(run: ActiveRun) -> AsyncGenerator[GuardrailChecked]:
     # 5 ms that a run without guardrails does not pay.
     from .guardrail_race import race_inputs
 
-    run.context.turn_input = [*run.history.unsent(), *added]
+    run.context.turn_input = [*run.history.turn_input(), *added]
     async with aclosing(race_inputs(guardrails, run, added=added)) as verdicts:
         async for verdict in verdicts:
             yield verdict

@@ -96,6 +96,11 @@ class History:
         """Return the items that the next call must send: all of them, unless the service keeps the history."""
         return [*self.still_unsent, *self.items[self.on_server :]]
 
+    def turn_input(self) -> list[WireItem]:
+        """Return the input of the run as hooks and tools see it: as given, or as a handoff changed it."""
+        start = self.input if self.override is None else self.override.input
+        return ItemHelpers.input_to_new_input_list(start if isinstance(start, str) else list(start))
+
     def record_server_history(self, response: ModelResponse) -> None:
         """Record, where the service keeps the history, that it has everything up to this response."""
         continues = self.auto_previous_response_id or self.previous_response_id is not None

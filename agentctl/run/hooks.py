@@ -44,7 +44,7 @@ class HookCalls:
         agent = self._run.agent
         if own is not None:
             _check_agent_hooks(own, agent)
-        self._run.context.turn_input = self._run.history.unsent()
+        self._run.context.turn_input = self._run.history.turn_input()
         context = self._agent_context()
         await _together(
             None if run is None else partial(run.on_agent_start, context, agent),
@@ -164,12 +164,15 @@ async def _together(run: _Call | None, own: _Call | None) -> None:
     if run is None:
         await _call_hook(own)
         return
+    failure: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_call_hook(run), name="run hook")
             group.create_task(_call_hook(own), name="agent hook")
     except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+        failure = failures.exceptions[0]
+    if failure is not None:
+        raise failure  # Outside of `except`, which would change its context, or its cause.
 
 
 async def _call_hook(call: _Call) -> None:

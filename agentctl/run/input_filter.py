@@ -13,7 +13,7 @@ from agentctl.agent.agent import Agent
 from agentctl.agent.context import TContext
 from agentctl.agent.items.run_items import ItemHelpers
 from agentctl.agent.ports import ModelRequest
-from agentctl.agent.wire import WireItem
+from agentctl.agent.wire import FAKE_RESPONSES_ID, WireItem
 from agentctl.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,7 +64,32 @@ async def apply_input_filter(request: ModelRequest, run: ActiveRun) -> ModelRequ
         raise UserError(f"call_model_input_filter must return a ModelInputData, not {type(result).__name__}")
     items = ItemHelpers.input_to_new_input_list(result.input)
     run.history.left_out = _find_left_out(unfiltered, offered, items)
-    return replace(request, input=items, system_instructions=result.instructions)
+    return replace(request, input=_without_repeats(items), system_instructions=result.instructions)
+
+
+def _without_repeats(items: list[WireItem]) -> list[WireItem]:
+    """Return the items with the newest of each key only; calls and reasoning stay before what follows from them."""
+    newest: dict[tuple[str, str], WireItem] = {}
+    places: dict[tuple[str, str], int] = {}
+    for place, item in enumerate(items):
+        key = _key(item)
+        if key is not None:
+            newest[key] = item
+            if key not in places or key[0].endswith("_output"):
+                places[key] = place
+    if len(newest) == len(items):
+        return items
+    keyed = ((place, _key(item), item) for place, item in enumerate(items))
+    return [item if key is None else newest[key] for place, key, item in keyed if key is None or places[key] == place]
+
+
+def _key(item: WireItem) -> tuple[str, str] | None:
+    """Return what an item may occur with only once: the call that it makes or answers, or its id; None is anything."""
+    kind = item.get("type")
+    if not isinstance(kind, str) or kind == "message":
+        return None
+    names = (item.get(name) for name in ("call_id", "approval_request_id", "id"))
+    return next(((kind, name) for name in names if isinstance(name, str) and name and name != FAKE_RESPONSES_ID), None)
 
 
 def _find_left_out(unfiltered: list[WireItem], offered: list[WireItem], given: list[WireItem]) -> list[WireItem]:

@@ -7,7 +7,7 @@ A turn is: prepare (agent and context to a request), call (the model), plan (rea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal, assert_never
 
@@ -65,13 +65,18 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-async def run_loop(run: ActiveRun, *, streamed: bool) -> AsyncGenerator[RunEvent]:
+async def run_loop(
+    run: ActiveRun, *, streamed: bool, between_turns: Callable[[], Awaitable[None]] | None = None
+) -> AsyncGenerator[RunEvent]:
     """Yield the events of a run; the last one is `RunFinished`, which carries the error of a failed run.
+
+    `between_turns` is awaited before each turn but the first, so that a reader can cancel because of the last one.
 
     Cancelling the reader cancels the work in progress and raises `CancelledError`, without a last event.
     """
     calls = [item for item in run.history.new_items if isinstance(item, ToolCallItem)]
     yield RunStarted(agent=run.agent, max_turns=run.spec.max_turns, calls=calls)
+    is_stopped = run.stops_after_turn  # A run that is cancelled while its first event is read still has a turn.
     yield AgentUpdatedStreamEvent(run.agent)
     failure = _FailureGuard(run)
     with failure, run.spans.run(run):
@@ -83,11 +88,13 @@ async def run_loop(run: ActiveRun, *, streamed: bool) -> AsyncGenerator[RunEvent
                 yield verdict
         step: NextStep | None = None
         while not isinstance(step, FinalOutput | Interrupted):
-            if streamed:
-                await asyncio.sleep(0)  # A reader may cancel because of what a turn has shown, before the next begins.
+            if step is not None:
+                if between_turns is not None:
+                    await between_turns()
+                is_stopped = run.stops_after_turn
             if run.turn.interruptions:
                 answer = await _pending_answer(run)
-            elif run.stops_after_turn:
+            elif is_stopped:
                 raise RunCancelled
             elif run.spec.max_turns is not None and run.turn.number >= run.spec.max_turns:
                 step = await _handle(MaxTurnsExceeded(f"the run needs more than {run.spec.max_turns} turns"), run)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.agent import Agent
@@ -20,6 +20,7 @@ from .active_run import ActiveRun, begin
 from .call import Models, model_name
 
 if TYPE_CHECKING:
+    from agentctl.agent.context import RunContextWrapper
     from agentctl.agent.handoff import Handoff
     from agentctl.agent.session import Session
     from agentctl.agent.tools.hosted_tools import Tool
@@ -33,12 +34,13 @@ async def prepare(run: ActiveRun) -> ModelRequest:
     settings = agent.model_settings.resolve(run.config.model_settings)
     if agent.reset_tool_choice and agent.name in run.turn.tool_users:
         settings = _with_free_tool_choice(settings)
-    context.turn_input = run.history.unsent()
+    context.turn_input = run.history.turn_input()
     tools, handoffs = await offered_tools(run)
     is_first_text = isinstance(run.history.input, str) and not run.history.new_items
+    instructions, prompt = await _instructions_and_prompt(agent, context)
     request = ModelRequest(
-        system_instructions=await agent.get_system_prompt(context),
-        input=run.history.input if is_first_text else context.turn_input,
+        system_instructions=instructions,
+        input=run.history.input if is_first_text else run.history.unsent(),
         model_settings=settings,
         tools=tools,
         output_schema=output_schema(agent.output_type),
@@ -46,7 +48,7 @@ async def prepare(run: ActiveRun) -> ModelRequest:
         tracing=run.spans.model_tracing,
         previous_response_id=run.history.previous_response_id,
         conversation_id=run.history.conversation_id,
-        prompt=None if agent.prompt is None else await agent.get_prompt(context),
+        prompt=prompt,
     )
     if run.config.call_model_input_filter is None:
         return request
@@ -56,9 +58,28 @@ async def prepare(run: ActiveRun) -> ModelRequest:
     return await apply_input_filter(request, run)
 
 
+async def _instructions_and_prompt(
+    agent: Agent[Any], context: RunContextWrapper[Any]
+) -> tuple[str | None, dict[str, Any] | None]:
+    """Return both for a turn; where both are functions they run together, and a failure cancels the other."""
+    if not (callable(agent.prompt) and callable(agent.instructions)):
+        instructions = await agent.get_system_prompt(context)
+        return instructions, None if agent.prompt is None else await agent.get_prompt(context)
+    failure: BaseException | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            texts = group.create_task(agent.get_system_prompt(context), name=f"instructions of {agent.name}")
+            prompts = group.create_task(agent.get_prompt(context), name=f"prompt of {agent.name}")
+    except BaseExceptionGroup as failures:
+        failure = failures.exceptions[0]
+    if failure is not None:
+        raise failure  # Outside of `except`, which would change its context, or its cause.
+    return texts.result(), prompts.result()
+
+
 def _with_free_tool_choice(settings: ModelSettings) -> ModelSettings:
     forced = settings.tool_choice not in (None, "auto", "none")
-    return replace(settings, tool_choice=None) if forced else settings
+    return settings.with_values(tool_choice=None) if forced else settings
 
 
 async def offered_tools(run: ActiveRun) -> tuple[list[Tool], list[Handoff[Any, Any]]]:
@@ -115,7 +136,7 @@ async def preview_request(
     run_config: RunConfig | dict[str, Any] | None = None,
     session: Session | None = None,
 ) -> dict[str, JSONValue]:
-    """Return the request of the first model call of a run, as `WireModel.preview` gives it; nothing is sent.
+    """Return the request of the first model call of a streamed run, as `WireModel.preview` gives it; nothing is sent.
 
     Raises:
         UserError: the model is a custom one, whose requests are not known.

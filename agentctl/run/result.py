@@ -6,8 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from dataclasses import field, replace
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 from weakref import ref
 
 from agentctl._dataclass import dataclass
@@ -22,15 +22,19 @@ from agentctl.agent.events import (
     StreamEvent,
 )
 from agentctl.agent.items.run_items import ItemHelpers, ModelResponse, RunItem, ToolApprovalItem
+from agentctl.agent.run_config import DEFAULT_MAX_TURNS
 from agentctl.agent.wire import WireItem
 from agentctl.errors import AgentsException, RunCancelled
 
-from .active_run import ActiveRun
+from .active_run import ActiveRun, begin
+from .results import Results
 
 if TYPE_CHECKING:
     from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
+    from agentctl.agent.output import AgentOutputSchemaBase
     from agentctl.agent.tools.guardrails import ToolInputGuardrailResult, ToolOutputGuardrailResult
     from agentctl.run.state.run_state import RunState
+    from agentctl.tracing.spans import Trace
 
 
 T = TypeVar("T")
@@ -45,8 +49,46 @@ _MOST_WAITING = 4096
 class RunResultBase:
     """The result of a run so far."""
 
-    def __init__(self, run: ActiveRun) -> None:
-        """Wrap a run; new items and responses appear as they come."""
+    def __init__(
+        self,
+        input: str | list[WireItem],
+        new_items: list[RunItem],
+        raw_responses: list[ModelResponse],
+        final_output: Any,
+        input_guardrail_results: list[InputGuardrailResult],
+        output_guardrail_results: list[OutputGuardrailResult],
+        tool_input_guardrail_results: list[ToolInputGuardrailResult],
+        tool_output_guardrail_results: list[ToolOutputGuardrailResult],
+        context_wrapper: RunContextWrapper[Any],
+        _last_agent: Agent[Any] | None = None,
+        *,
+        max_turns: int | None = DEFAULT_MAX_TURNS,
+        interruptions: list[ToolApprovalItem] | None = None,
+    ) -> None:
+        """Make a result by hand, for tests for instance; the results of runs wrap the run."""
+        agent = Agent(name="agent") if _last_agent is None else _last_agent
+        run = begin(agent, input, context=context_wrapper, max_turns=max_turns, config=None)
+        run.history.new_items = new_items
+        run.turn.interruptions = interruptions or []
+        run.results = Results(
+            raw_responses=raw_responses,
+            input_guardrail_results=input_guardrail_results,
+            output_guardrail_results=output_guardrail_results,
+            tool_input_guardrail_results=tool_input_guardrail_results,
+            tool_output_guardrail_results=tool_output_guardrail_results,
+            final_output=final_output,
+        )
+        run.history.rebuild()
+        self._wrap(run)
+
+    @classmethod
+    def of_run(cls, run: ActiveRun) -> Self:
+        """Return the result of a run; new items and responses appear as they come."""
+        result = cls.__new__(cls)
+        result._wrap(run)
+        return result
+
+    def _wrap(self, run: ActiveRun) -> None:
         self.new_items: list[RunItem] = run.history.new_items
         """The items that the run added, in order."""
         self.raw_responses: list[ModelResponse] = run.results.raw_responses
@@ -109,7 +151,7 @@ class RunResultBase:
         agent = self.last_agent
         run = self._run.copy()
         run.turn.agent = agent
-        return RunState(run)
+        return RunState.of_run(run)
 
     @property
     def agent_tool_invocation(self) -> AgentToolInvocation | None:
@@ -154,7 +196,7 @@ class RunResult(RunResultBase):
     """A run that has ended."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class RunErrorDetails:
     """The data of a failed run: `run_data` of the exception."""
 
@@ -165,8 +207,8 @@ class RunErrorDetails:
     context_wrapper: RunContextWrapper[Any]
     input_guardrail_results: list[InputGuardrailResult]
     output_guardrail_results: list[OutputGuardrailResult]
-    tool_input_guardrail_results: list[ToolInputGuardrailResult]
-    tool_output_guardrail_results: list[ToolOutputGuardrailResult]
+    tool_input_guardrail_results: list[ToolInputGuardrailResult] = field(default_factory=list)
+    tool_output_guardrail_results: list[ToolOutputGuardrailResult] = field(default_factory=list)
 
 
 def error_details(run: ActiveRun) -> RunErrorDetails:
@@ -205,12 +247,56 @@ class RunResultStreaming(RunResultBase):
 
     run_loop_task: asyncio.Task[None]
 
-    def __init__(self, run: ActiveRun) -> None:
-        super().__init__(run)
+    def __init__(
+        self,
+        input: str | list[WireItem],
+        new_items: list[RunItem],
+        raw_responses: list[ModelResponse],
+        final_output: Any,
+        input_guardrail_results: list[InputGuardrailResult],
+        output_guardrail_results: list[OutputGuardrailResult],
+        tool_input_guardrail_results: list[ToolInputGuardrailResult],
+        tool_output_guardrail_results: list[ToolOutputGuardrailResult],
+        context_wrapper: RunContextWrapper[Any],
+        current_agent: Agent[Any],
+        current_turn: int = 0,
+        max_turns: int | None = DEFAULT_MAX_TURNS,
+        _current_agent_output_schema: AgentOutputSchemaBase | None = None,
+        trace: Trace | None = None,
+        is_complete: bool = False,
+        *,
+        run_loop_task: asyncio.Task[None] | None = None,
+        interruptions: list[ToolApprovalItem] | None = None,
+    ) -> None:
+        """Make a result by hand, for tests for instance; the results of runs wrap the run."""
+        super().__init__(
+            input,
+            new_items,
+            raw_responses,
+            final_output,
+            input_guardrail_results,
+            output_guardrail_results,
+            tool_input_guardrail_results,
+            tool_output_guardrail_results,
+            context_wrapper,
+            current_agent,
+            max_turns=max_turns,
+            interruptions=interruptions,
+        )
+        self._run.turn.number, self._run.trace = current_turn, trace
+        if run_loop_task is not None:
+            self.run_loop_task = run_loop_task
+        if is_complete:
+            self._finish(finish(self._run, None))
+
+    def _wrap(self, run: ActiveRun) -> None:
+        super()._wrap(run)
         self._waiting: deque[RunEvent] = deque()
         self._arrived = asyncio.Event()
         self._read = asyncio.Event()
+        self._reader: asyncio.Task[Any] | None = None
         self._has_reader = False
+        self._is_asking = False
         self._end: RunFinished | None = None
 
     @property
@@ -222,6 +308,11 @@ class RunResultStreaming(RunResultBase):
     def current_turn(self) -> int:
         """The current turn, counted from 1."""
         return self._run.turn.number
+
+    @property
+    def trace(self) -> Trace | None:
+        """The trace that the run is in."""
+        return self._run.trace
 
     @property
     def is_complete(self) -> bool:
@@ -254,8 +345,8 @@ class RunResultStreaming(RunResultBase):
 
     async def run_events(self) -> AsyncGenerator[RunEvent]:
         """Yield every event; the last is `RunFinished`, which carries the error instead of raising it."""
-        self._has_reader = True
         waiting = self._waiting
+        self._register_reader()
         try:
             while True:
                 while waiting:
@@ -264,15 +355,18 @@ class RunResultStreaming(RunResultBase):
                         yield await self._settle(event)
                         return
                     yield event
+                    if asyncio.current_task() is not self._reader:
+                        self._register_reader()
+                self._is_asking = True
                 self._read.set()
                 if self._end is not None and not waiting:
                     return
                 self._arrived.clear()
                 await self._arrived.wait()
+                self._is_asking = False
         finally:
             # The reader may have left early, and the run continues.
-            self._has_reader = False
-            self._read.set()
+            self._unregister_reader()
 
     def cancel(
         self, mode: Literal["immediate", "after_turn"] = "immediate", *, reason: AgentsException | None = None
@@ -322,6 +416,32 @@ class RunResultStreaming(RunResultBase):
             if self._end is None:
                 self._run.abort()
                 self._finish(finish(self._run, RunCancelled()))
+
+    async def wait_for_reader(self) -> None:
+        """Wait until the reader, if there is one, has read every event so far and asks for the next."""
+        await asyncio.sleep(0)  # A reader that was created just now begins.
+        while self._has_reader and self._end is None and (self._waiting or not self._is_asking):
+            self._read.clear()
+            await self._read.wait()
+
+    def _register_reader(self) -> None:
+        """Note the task that reads; each event may be read by a task of its own."""
+        if self._reader is not None:
+            self._reader.remove_done_callback(self._reader_done)
+        self._is_asking, self._has_reader, self._reader = False, True, asyncio.current_task()
+        if self._reader is not None:
+            self._reader.add_done_callback(self._reader_done)
+
+    def _unregister_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.remove_done_callback(self._reader_done)
+        self._has_reader, self._reader = False, None
+        self._read.set()
+
+    def _reader_done(self, task: asyncio.Task[Any]) -> None:
+        """Let the run continue without a reader that was cancelled or failed, though its generator may be open."""
+        if task is self._reader and (task.cancelled() or task.exception() is not None):
+            self._unregister_reader()
 
     async def _settle(self, end: RunFinished) -> RunFinished:
         """Return the last event once the session is saved; it carries an error of the session."""

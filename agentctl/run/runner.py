@@ -88,7 +88,7 @@ class Runner:
                         raise event.error
         finally:
             await active.close()
-        return RunResult(active)
+        return RunResult.of_run(active)
 
     @classmethod
     def run_sync(
@@ -159,11 +159,11 @@ class Runner:
             conversation_id=conversation_id,
             session=session,
         )
-        result = RunResultStreaming(active)
+        result = RunResultStreaming.of_run(active)
 
         async def drive() -> None:
             try:
-                await result.drive(run_loop(active, streamed=True))
+                await result.drive(run_loop(active, streamed=True, between_turns=result.wait_for_reader))
             finally:
                 await active.close()
 
@@ -205,7 +205,7 @@ async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
     if active.turn.interruptions:
         active.context.usage = Usage()  # Its usage so far is counted.
         context.nested_runs[context.tool_call_id] = active
-    return RunResult(active)
+    return RunResult.of_run(active)
 
 
 def _begin_nested(run: NestedRun, context: ToolContext[Any]) -> ActiveRun:

@@ -74,9 +74,9 @@ def make_spec(
 
 
 def check_max_turns(max_turns: int | None) -> None:
-    """Raise `UserError` unless the limit is a whole number from 1, or None."""
-    if max_turns is not None and not (isinstance(max_turns, int) and max_turns >= 1):
-        raise UserError(f"max_turns must be at least 1, or None for no limit, not {max_turns!r}")
+    """Raise `UserError` unless the limit is a whole number, or None; from 0 down, a run ends before its first turn."""
+    if max_turns is not None and (isinstance(max_turns, bool) or not isinstance(max_turns, int)):
+        raise UserError(f"max_turns must be a whole number, or None for no limit, not {max_turns!r}")
 
 
 def _memory_for(session: Session) -> Memory:

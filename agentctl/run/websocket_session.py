@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
-from agentctl.agent.run_config import RunConfig
+from agentctl.agent.run_config import RunConfig, run_config
 from agentctl.agent.wire import TResponseInputItem
 from agentctl.models.multi_provider import (
     MultiProvider,
@@ -40,6 +40,7 @@ class ResponsesWebSocketSession:
     run_config: RunConfig
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "run_config", run_config(self.run_config))  # A dict will do.
         self._check()
 
     async def run(self, starting_agent: Agent[Any], input: str | list[TResponseInputItem], **kwargs: Any) -> RunResult:

@@ -48,7 +48,7 @@ HEAD = {"schema_version": "1-draft", "time": "2025-10-09T08:53:20.123Z", "run_id
 USAGE = {
     "requests": 1,
     "input_tokens": 1012,
-    "input_tokens_details": {"cached_tokens": 0},
+    "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
     "output_tokens": 48,
     "output_tokens_details": {"reasoning_tokens": 0},
     "total_tokens": 1060,

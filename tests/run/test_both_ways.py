@@ -521,7 +521,10 @@ class TheirModel(Model):
     def respond(self) -> Response:
         wire = {"id": f"r{len(self.outputs)}", "object": "response", "created_at": 0, "model": "theirs", "tools": []}
         wire |= {"parallel_tool_calls": True, "tool_choice": "auto", "output": self.outputs.pop(0)}
-        details = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
+        details = {
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": 0},
+        }
         usage = {"input_tokens": 5, "output_tokens": 3, "total_tokens": 8, **details}
         return Response.model_validate({**wire, "usage": usage})
 

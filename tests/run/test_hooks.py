@@ -185,7 +185,7 @@ def test_each_step_has_its_kind_of_context_with_the_input_of_the_turn_and_the_us
         ("llm_end", 1, 1),
         ("tool_start", 1, 1),
         ("tool_end", 1, 1),
-        ("llm_start", 3, 1),
+        ("llm_start", 1, 1),
     ]
     assert hooks.contexts[0][2] == [{"role": "user", "content": "hi"}]
 

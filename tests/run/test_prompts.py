@@ -36,12 +36,12 @@ def sent(run: Run, prompt: Any, **options: Any) -> Any:
 def test_a_prompt_goes_to_the_model_as_it_is(run: Run) -> None:
     prompt: Prompt = {"id": "pmpt_1", "version": "2", "variables": {"city": "Oslo"}}
     assert sent(run, prompt) == prompt
-    assert sent(run, {"id": "pmpt_1"}) == {"id": "pmpt_1"}
+    assert sent(run, {"id": "pmpt_1"}) == {"id": "pmpt_1", "version": None, "variables": None}
     assert sent(run, None) is None
 
 
 def test_a_prompt_may_be_an_openai_object(run: Run) -> None:
-    assert sent(run, ResponsePrompt(id="pmpt_1", version="2")) == {"id": "pmpt_1", "version": "2"}
+    assert sent(run, ResponsePrompt(id="pmpt_1", version="2")) == {"id": "pmpt_1", "version": "2", "variables": None}
 
 
 def test_a_function_gives_the_prompt_of_the_turn(run: Run) -> None:
@@ -51,7 +51,7 @@ def test_a_function_gives_the_prompt_of_the_turn(run: Run) -> None:
     async def later(data: GenerateDynamicPromptData) -> Prompt:
         return plain(data)
 
-    expected = {"id": "pmpt_7", "variables": {"agent": "a"}}
+    expected = {"id": "pmpt_7", "version": None, "variables": {"agent": "a"}}
     assert sent(run, plain, context=7) == expected
     assert sent(run, later, context=7) == expected
 
@@ -93,7 +93,8 @@ def test_a_field_that_a_prompt_does_not_have_says_so(run: Run) -> None:
 
 def test_get_prompt_gives_it_for_a_context() -> None:
     agent: Agent[Any] = Agent(name="a", prompt={"id": "pmpt_1"})
-    assert asyncio.run(agent.get_prompt(RunContextWrapper(None))) == {"id": "pmpt_1"}
+    expected = {"id": "pmpt_1", "version": None, "variables": None}
+    assert asyncio.run(agent.get_prompt(RunContextWrapper(None))) == expected
     assert asyncio.run(Agent(name="a").get_prompt(RunContextWrapper(None))) is None
 
 

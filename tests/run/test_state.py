@@ -406,7 +406,7 @@ def test_of_an_object_its_fields_are_kept_and_never_its_class(context: Any, capl
     kept = state.to_json()
     assert kept["context"] == {"user": "u1"}
     assert type(context).__name__ not in json.dumps(kept)
-    assert "is saved in its state as a dict of its fields" in caplog.text
+    assert "is saved in its state as JSON" in caplog.text
     with pytest.raises(UserError, match="is not JSON; pass a context_serializer to to_json"):
         state.to_json(strict_context=True)
 

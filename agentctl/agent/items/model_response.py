@@ -11,7 +11,7 @@ from agentctl.agent.usage import MeasuredResponse, Usage
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import ModelBehaviorError
 
-from .views import item_view, to_wire, wire_of
+from .views import item_view, replayable, to_wire, wire_of
 
 if TYPE_CHECKING:
     from openai.types.responses import ResponseOutputItem
@@ -95,8 +95,8 @@ class ModelResponse:
         return [self._original(view) or to_wire(view) for view in self._views]
 
     def to_input_items(self) -> list[WireItem]:
-        """Return the items as input for a later model call."""
-        return self.wire_output
+        """Return the items as input for a later model call, without what only the service adds."""
+        return [replayable(item) for item in self.wire_output]
 
     def _original(self, view: Any) -> WireItem | None:
         """Return the wire JSON that a view was built from, None if there is none or the view has changed since."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
@@ -14,7 +15,7 @@ from agentctl.agent.wire import JSONValue, WireItem
 
 from .model_response import ModelResponse as ModelResponse
 from .tool_output import output_wire
-from .views import AgentField, RawItem, item_state, item_values, raw_wire, release, to_wire
+from .views import AgentField, RawItem, item_state, item_values, raw_wire, release, replayable, to_wire
 
 if TYPE_CHECKING:
     from openai.types.responses import (
@@ -47,8 +48,8 @@ class RunItemBase:
         return raw_wire(self)
 
     def to_input_item(self) -> WireItem:
-        """Return the item as input for a later model call."""
-        return self.wire
+        """Return the item as input for a later model call, without what only the service adds."""
+        return replayable(self.wire)
 
     def release_agent(self) -> None:
         """Keep only weak references to the agents of the item, so that they can be garbage collected."""
@@ -321,7 +322,7 @@ class ItemHelpers:
     @classmethod
     def input_to_new_input_list(cls, input: str | list[WireItem]) -> list[WireItem]:
         """Return input as a new list of items; a text becomes a user message."""
-        return [{"role": "user", "content": input}] if isinstance(input, str) else list(input)
+        return [{"role": "user", "content": input}] if isinstance(input, str) else [_plain(item) for item in input]
 
     @classmethod
     def text_message_output(cls, message: MessageOutputItem) -> str:
@@ -338,6 +339,19 @@ class ItemHelpers:
         """Return the output item of a tool call, with the output as the model reads it."""
         call_id = to_wire(tool_call).get("call_id")
         return {"type": "function_call_output", "call_id": call_id, "output": output_wire(output)}
+
+
+def _plain(item: WireItem) -> WireItem:
+    """Return an item as it is, or with lists in place of the iterators that pydantic validates lazily."""
+    if isinstance(item, dict) and type(item.get("content")).__name__ == "ValidatorIterator":
+        return {name: _with_lists(value) for name, value in item.items()}
+    return item
+
+
+def _with_lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_lists(one) for name, one in value.items()}
+    return [_with_lists(one) for one in value] if isinstance(value, Iterator | list) else value
 
 
 def message_text(wire: WireItem) -> str:

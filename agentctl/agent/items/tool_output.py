@@ -7,13 +7,11 @@ from typing import Any
 
 from agentctl.agent.wire import JSONValue, whole_characters
 
-from .views import fields_of
-
 
 def output_wire(output: Any) -> JSONValue:
     """Return a tool's return value as the `output` of its item: parts as a list, anything else as text.
 
-    Strings stay as they are, data becomes JSON, and values that JSON cannot express become their `str`.
+    Strings stay as they are, data becomes JSON; in it, a value that JSON cannot express becomes text.
     """
     if isinstance(output, str):
         return whole_characters(output)
@@ -37,16 +35,25 @@ def wire_text(wire: JSONValue) -> str:
 
 def _parts(output: Any) -> list[JSONValue] | None:
     """Return an output that consists of parts only in the form of the API, None for other outputs."""
-    if output is None or isinstance(output, bool | int | float):
+    if not all(map(_may_be_part, output if isinstance(output, list | tuple) else [output])):
         return None
-    # 1 ms, saved for tools that return only strings and numbers.
+    # 50 ms, saved for tools that return only text and data.
     from .tool_output_parts import parts_wire
 
     return parts_wire(output)
 
 
+def _may_be_part(value: Any) -> bool:
+    if isinstance(value, dict):
+        return value.get("type") in ("text", "image", "file")
+    return type(value).__name__.startswith("ToolOutput") or hasattr(value, "model_dump")
+
+
 def _data_text(output: Any) -> str:
     try:
-        return json.dumps(output, ensure_ascii=False, default=fields_of)
-    except (TypeError, ValueError):
-        return str(output)
+        return json.dumps(output, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        # 1 ms, saved for tools that return strings or plain data.
+        from agentctl.agent.json_values import json_text
+
+        return json_text(output)

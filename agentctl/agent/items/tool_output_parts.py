@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, get_args
+from typing import Any, Literal, NotRequired, Self, TypeAlias, TypedDict
 
-from agentctl._dataclass import dataclass
+from pydantic import BaseModel, model_validator
+
 from agentctl.agent.wire import JSONValue, whole_characters
 
 Detail: TypeAlias = Literal["low", "high", "auto"]
 
 
-@dataclass(kw_only=True)
-class ToolOutputText:
+class ToolOutputText(BaseModel):
     """A text part of an output."""
 
     type: Literal["text"] = "text"
     text: str
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.text, str):
-            raise TypeError(f"ToolOutputText.text must be a string, not {type(self.text).__name__}")
 
-
-@dataclass(kw_only=True)
-class ToolOutputImage:
+class ToolOutputImage(BaseModel):
     """An image, given by its URL, which may be a data URL, or by the id of a file on the service."""
 
     type: Literal["image"] = "image"
@@ -33,15 +27,15 @@ class ToolOutputImage:
     file_id: str | None = None
     detail: Detail | None = None
 
-    def __post_init__(self) -> None:
-        if self.detail not in (None, *get_args(Detail)):
-            raise ValueError(f"ToolOutputImage.detail must be low, high or auto, not {self.detail!r}")
+    @model_validator(mode="after")
+    def check_at_least_one_required_field(self) -> Self:
+        """Return the part; raise `ValueError` if it has no content."""
         if self.image_url is None and self.file_id is None:
             raise ValueError("ToolOutputImage needs an image_url or a file_id")
+        return self
 
 
-@dataclass(kw_only=True)
-class ToolOutputFileContent:
+class ToolOutputFileContent(BaseModel):
     """A file, given by its content in base64, its URL, or the id of a file on the service."""
 
     type: Literal["file"] = "file"
@@ -50,9 +44,12 @@ class ToolOutputFileContent:
     file_id: str | None = None
     filename: str | None = None
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def check_at_least_one_required_field(self) -> Self:
+        """Return the part; raise `ValueError` if it has no content."""
         if self.file_data is None and self.file_url is None and self.file_id is None:
             raise ValueError("ToolOutputFileContent needs file_data, a file_url or a file_id")
+        return self
 
 
 class ToolOutputTextDict(TypedDict):
@@ -107,7 +104,7 @@ def _part(value: Any) -> _Part | None:
         return None
     name = value.get("type")
     kind = _PARTS.get(name) if isinstance(name, str) else None
-    if kind is None or not _has_only(value, {field.name for field in dataclasses.fields(kind)}):
+    if kind is None or not _has_only(value, set(kind.model_fields)):
         return None
     try:
         return kind(**value)
@@ -120,7 +117,7 @@ def _has_only(mapping: Mapping[str, Any], names: set[str]) -> bool:
 
 
 def _part_wire(part: _Part) -> JSONValue:
-    fields = {name: value for name, value in dataclasses.asdict(part).items() if value is not None}
+    fields = {name: value for name, value in part.model_dump().items() if value is not None}
     if "text" in fields:
         fields["text"] = whole_characters(fields["text"])
     return fields | {"type": f"input_{part.type}"}

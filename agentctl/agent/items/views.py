@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
@@ -17,6 +16,10 @@ if TYPE_CHECKING:
 
 _AS_DICT = frozenset({"item_reference", "local_shell_call_output", "mcp_approval_response"})
 """Item types that exist only as input; their view is the dict itself."""
+
+
+_ADDED = frozenset({"created_by"})
+_ADDED_TO_SHELL_OUTPUT = _ADDED | {"provider_data", "shell_output"}
 
 
 def item_view(wire: WireItem | None) -> Any:
@@ -46,6 +49,22 @@ def to_wire(value: Any) -> JSONValue:
     return value.model_dump(mode="json", exclude_unset=True, warnings=False)
 
 
+def replayable(wire: WireItem) -> WireItem:
+    """Return an item as the service takes it back: itself, or a copy without the fields that only the service adds."""
+    is_shell_output = wire.get("type") == "shell_call_output"
+    added = _ADDED_TO_SHELL_OUTPUT if is_shell_output else _ADDED
+    chunks = wire.get("output") if is_shell_output else None
+    if isinstance(chunks, list) and any(isinstance(chunk, dict) and "created_by" in chunk for chunk in chunks):
+        chunks = [
+            {name: value for name, value in chunk.items() if name != "created_by"} if isinstance(chunk, dict) else chunk
+            for chunk in chunks
+        ]
+        wire = {**wire, "output": chunks}
+    if added.isdisjoint(wire):
+        return wire
+    return {name: value for name, value in wire.items() if name not in added}
+
+
 def wire_of(wire: JSONValue, view: Any) -> JSONValue:
     """Return an item's JSON: the original, unless its view has been changed since."""
     if view is None or view is wire:
@@ -70,21 +89,6 @@ def _kinds_by_name(kinds: Any) -> dict[str, type[BaseModel]]:
     """Return the members of an annotated union of `openai` objects by the names that their field `type` may hold."""
     union, *_ = get_args(kinds)
     return {name: kind for kind in get_args(union) for name in get_args(kind.model_fields["type"].annotation)}
-
-
-def fields_of(value: Any) -> JSONValue:
-    """Return the fields of a dataclass or pydantic object as JSON: the `default` of `json.dumps`.
-
-    Raises:
-        TypeError: the value is neither.
-    """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    # Duck typing, since naming pydantic's class would import pydantic.
-    dump = getattr(value, "model_dump", None)
-    if dump is None:
-        raise TypeError(f"{type(value).__name__} cannot be converted to JSON")
-    return dump(mode="json")
 
 
 class AgentField:

@@ -214,11 +214,14 @@ async def _list_all(
     """List the tools of all servers concurrently; the first failure cancels the others and is raised."""
     if len(servers) == 1:
         return [await _list(servers[0], context, agent)]
+    failure: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_list(server, context, agent), name=server.name) for server in servers]
     except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+        failure = failures.exceptions[0]
+    if failure is not None:
+        raise failure  # Outside of `except`, which would change its context, or its cause.
     return [task.result() for task in tasks]
 
 

@@ -27,6 +27,8 @@ class _Hunk:
     number: int
     anchors: list[str] = field(default_factory=list)
     """Lines of the file, in order, that precede the hunk."""
+    markers: int = 0
+    """The number of its lines `@@`, with and without an anchor."""
     lines: list[tuple[str, str]] = field(default_factory=list)
     """Lines with their signs: a space, `-` or `+`."""
     is_at_end: bool = False
@@ -46,10 +48,11 @@ def apply_diff(input: str, diff: str, mode: Literal["default", "create"] = "defa
         ValueError: the diff is malformed, or a hunk is not found in the file.
     """
     if mode == "create":
-        return "\n".join(_new_lines(diff))
+        return ("\r\n" if "\r\n" in diff else "\n").join(_new_lines(diff))
     ends_with_newline = not input or input.endswith("\n")
     lines = input.removesuffix("\n").split("\n") if input else []
-    changed = list(_apply_hunks(lines, _hunks(diff)))
+    has_crlf = lines[0].endswith("\r") if lines else "\r\n" in diff
+    changed = list(_apply_hunks(lines, _hunks(diff), "\r" if has_crlf else ""))
     return "\n".join(changed) + ("\n" if ends_with_newline and changed else "")
 
 
@@ -72,6 +75,7 @@ def _hunks(diff: str) -> Iterator[_Hunk]:
             if hunk.lines:
                 yield hunk
                 hunk = _Hunk(hunk.number + 1)
+            hunk.markers += 1
             anchor = line[2:].removeprefix(" ")
             if anchor.strip() and not _LINE_NUMBERS.match(anchor):
                 hunk.anchors.append(anchor)
@@ -87,8 +91,7 @@ def _hunks(diff: str) -> Iterator[_Hunk]:
         yield hunk
 
 
-def _apply_hunks(lines: list[str], hunks: Iterator[_Hunk]) -> Iterator[str]:
-    newline = "\r" if lines and lines[0].endswith("\r") else ""
+def _apply_hunks(lines: list[str], hunks: Iterator[_Hunk], newline: str) -> Iterator[str]:
     done = 0
     for hunk in hunks:
         place = _place(hunk, lines, done)
@@ -114,6 +117,8 @@ def _place(hunk: _Hunk, lines: list[str], start: int) -> int:
             missing = anchor
             break
         after = place + 1
+    if missing is not None and hunk.markers > 1:
+        raise ValueError(f"Invalid Anchor {start}:\n{missing}")
     if missing is not None:
         return _only_place(hunk, old, missing, lines, start)
     if not old:

@@ -155,7 +155,7 @@ def _field(
     """Return a parameter as a pydantic field: its type with its description, and its default."""
     from pydantic import Field
 
-    annotation = info.hints.get(parameter.name, Any)
+    annotation = _without_final(info.hints.get(parameter.name, Any))
     texts = [part for part in getattr(annotation, "__metadata__", ()) if isinstance(part, str)]
     description = documentation.parameters.get(parameter.name) or next(iter(texts), None)
     default: Any = ... if parameter.default is inspect.Parameter.empty else parameter.default
@@ -167,6 +167,13 @@ def _field(
     if field_name != parameter.name:
         extra["alias"] = parameter.name
     return _with_default(annotation, default, Field(**extra) if extra else None)
+
+
+def _without_final(annotation: Any) -> Any:
+    """Return a type without `Final`, which makes a field with a default no field for pydantic."""
+    if annotation is typing.Final:
+        return Any
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is typing.Final else annotation
 
 
 def _with_default(annotation: Any, default: Any, extra: Any) -> tuple[Any, Any]:
@@ -268,10 +275,51 @@ def read_docstring(text: str, style: DocstringStyle | None = None) -> Documentat
     # 75 ms: imported only for docstrings with sections.
     from griffe import Docstring
 
-    docstring = Docstring(text)
-    parsed = [_read(docstring.parse(kind, warnings=False)) for kind in ([style] if style else _STYLES)]
+    parsed = [
+        _read(Docstring(_regular_google(text) if kind == "google" else text).parse(kind, warnings=False))
+        for kind in ([style] if style else _STYLES)
+    ]
     candidates = [result for result in parsed if result is not None]
     return next((result for result in candidates if result.parameters), next(iter(candidates), whole))
+
+
+_TITLE = re.compile(
+    r"(args|arguments|parameters|params|keyword args|keyword arguments|other parameters|returns|yields|receives|raises"
+    r"|exceptions|warns|warnings|examples?|attributes|notes?|todo)\s*:",
+    re.IGNORECASE,
+)
+_PARAMETERS = re.compile(r"(args|arguments|parameters|params|keyword arg.*|other parameters)\s*:", re.IGNORECASE)
+_ENTRY = re.compile(r"(?:[-*•+]\s+)?(?P<quote>`{0,2})(?P<name>\*{0,2}\w+)(?P=quote)\s*(?P<type>\([^)]*\))?\s*:(?=\s|$)")
+
+
+def _regular_google(text: str) -> str:
+    """Return a Google docstring with its sections as `griffe` expects them.
+
+    A section begins after a blank line and has none below its title, and its entries begin with the bare name of a
+    parameter: no bullet, no backticks, no space before the colon.
+    """
+    lines = text.splitlines()
+    first, second = (line.strip() for line in [*lines, "", ""][:2])
+    if _PARAMETERS.fullmatch(first) and _ENTRY.match(second) and lines[1] == second:
+        lines[1:] = [f"    {line}" for line in lines[1:]]  # Below a title in the first line, `getdoc` dedents entries.
+    regular: list[str] = []
+    title_indent, entry_indent = -1, -1  # -1 outside of a section, and outside of parameters.
+    for number, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip())
+        below = next((other for other in lines[number + 1 :] if other.strip()), "")
+        below_indent = len(below) - len(below.lstrip())
+        if title_indent >= 0 and line.strip() and indent <= title_indent:
+            regular.append("")
+            title_indent, entry_indent = -1, -1
+        if title_indent < 0 and _TITLE.fullmatch(line.strip()) and below_indent > indent:
+            regular += ["", line]
+            title_indent, entry_indent = indent, below_indent if _PARAMETERS.fullmatch(line.strip()) else -1
+        elif line.strip() and indent == entry_indent and (entry := _ENTRY.match(line.strip())):
+            kind = f" {entry['type']}" if entry["type"] else ""
+            regular.append(f"{' ' * indent}{entry['name']}{kind}:{line.strip()[entry.end() :]}")
+        elif line.strip() or not (regular and _TITLE.fullmatch(regular[-1].strip()) and title_indent >= 0):
+            regular.append(line)
+    return "\n".join(regular)
 
 
 def _read(sections: list[DocstringSection]) -> Documentation | None:

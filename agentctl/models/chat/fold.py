@@ -155,11 +155,13 @@ def _text(value: JSONValue) -> str:
 def response_usage(usage: dict[str, Any]) -> dict[str, JSONValue]:
     """Return the token counts under their names in the Responses API; a missing one is 0."""
     input_tokens, output_tokens = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    cached = _count(usage.get("prompt_tokens_details"), "cached_tokens")
+    cache = usage.get("prompt_tokens_details")
+    cache_written = _count(cache, "cache_write_tokens")
+    written_details = {"cache_write_tokens": cache_written} if cache_written else {}
     reasoning = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
     return {
         "input_tokens": input_tokens,
-        "input_tokens_details": {"cached_tokens": cached},
+        "input_tokens_details": {"cached_tokens": _count(cache, "cached_tokens"), **written_details},
         "output_tokens": output_tokens,
         "output_tokens_details": {"reasoning_tokens": reasoning},
         "total_tokens": _count(usage, "total_tokens") or input_tokens + output_tokens,

@@ -109,12 +109,16 @@ def _part(part: dict[str, Any], where: str) -> dict[str, Any]:
     kind = part.get("type")
     if kind in _TEXT_PARTS:
         return {"type": "text", "text": part.get("text") or ""}
-    if where == _TOOL_OUTPUT and kind in ("input_image", "input_file"):
+    if where == _TOOL_OUTPUT and kind in ("input_image", "input_file", "image_url", "file"):
         # The API accepts only text from a tool, and a tool's output should not fail the run.
         return {"type": "text", "text": f"[{_describe(part)}, which cannot be shown here]"}
     match kind:
         case "input_image" if part.get("image_url"):
             return {"type": "image_url", "image_url": _without_none(url=part["image_url"], detail=part.get("detail"))}
+        case "image_url" | "file" if isinstance(part.get(kind), dict):
+            return part  # In the form of chat completions already.
+        case "image_url" if isinstance(part.get(kind), str):
+            return {"type": "image_url", "image_url": {"url": part[kind]}}
         case "input_file" if not part.get("file_url"):
             named = {name: part.get(name) for name in ("file_data", "file_id", "filename")}
             return {"type": "file", "file": _without_none(**named)}
@@ -125,6 +129,10 @@ def _part(part: dict[str, Any], where: str) -> dict[str, Any]:
 
 def _describe(part: dict[str, Any]) -> str:
     match part.get("type"):
+        case "image_url":
+            return "an image"
+        case "file":
+            return "a file"
         case "input_image":
             return "an image" if part.get("image_url") else "an image given by file_id"
         case "input_file":

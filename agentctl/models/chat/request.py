@@ -31,7 +31,7 @@ def build_request(
     is_openai: bool,
     should_replay: Callable[[WireItem], bool] = lambda item: False,
 ) -> dict[str, JSONValue]:
-    """Return the body of a streamed chat completion; unset and unsupported fields are left out.
+    """Return the body of a chat completion; unset and unsupported fields are left out.
 
     OpenAI's own service calls the output limit `max_completion_tokens`, and its newer models reject `max_tokens`, the
     name that all other servers use.
@@ -48,9 +48,12 @@ def build_request(
         "max_completion_tokens" if is_openai else "max_tokens": settings.max_tokens,
         **_settings(settings, has_tools=bool(request.tools or request.handoffs)),
     }
+    body = with_extras(given, settings)
+    if not request.streamed:
+        return body
     # `extra_args` and `extra_body` take precedence, and `include_usage` is for servers that reject the option.
     usage = {} if settings.include_usage is False else {"stream_options": {"include_usage": True}}
-    return {**usage, **with_extras(given, settings), "stream": True}
+    return {**usage, **body, "stream": True}
 
 
 def unsupported_features(request: ModelRequest) -> list[str]:
@@ -73,7 +76,7 @@ def is_openai_service(base_url: str) -> bool:
 
 
 def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValue]:
-    reasoning = to_json(settings.reasoning) or {}
+    reasoning = settings.reasoning_wire() or {}
     wants_logprobs = settings.top_logprobs is not None or _LOGPROBS in (settings.response_include or [])
     return {
         "temperature": settings.temperature,

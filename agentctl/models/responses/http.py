@@ -89,4 +89,5 @@ class ResponsesHTTPModel(ServiceModel):
         await self._pipe.aclose()
 
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
-        return {**build_request(request, self.model, is_explicit=self._is_explicit), "stream": True}
+        stream = {"stream": True} if request.streamed else {}  # Some services cannot stream.
+        return {**build_request(request, self.model, is_explicit=self._is_explicit), **stream}

@@ -48,13 +48,17 @@ def build_request(request: ModelRequest, model: str, *, is_explicit: bool = True
         "tools": [*map(_tool, request.tools), *map(_handoff, request.handoffs)] or None,
         "previous_response_id": request.previous_response_id,
         "conversation": request.conversation_id,
-        "prompt": request.prompt,
+        "prompt": _prompt(request.prompt),
         "text": _text(settings, request.output_schema),
         **_settings(settings, has_tools=bool(request.tools or request.handoffs)),
         "tool_choice": _tool_choice(request),
         "include": _include(request),
     }
     return with_extras(given, settings)
+
+
+def _prompt(prompt: dict[str, Any] | None) -> JSONValue:
+    return None if prompt is None else {name: value for name, value in prompt.items() if value is not None}
 
 
 def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValue]:
@@ -64,7 +68,7 @@ def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValu
         "parallel_tool_calls": settings.parallel_tool_calls if has_tools else None,
         "truncation": settings.truncation,
         "max_output_tokens": settings.max_tokens,
-        "reasoning": to_json(settings.reasoning),
+        "reasoning": settings.reasoning_wire(),
         "metadata": settings.metadata,
         "store": settings.store,
         "prompt_cache_retention": settings.prompt_cache_retention,

@@ -374,7 +374,7 @@ def context_json(context: Any, serializer: ContextSerializer | None, *, strict: 
         except (TypeError, ValueError, RecursionError) as error:
             raise UserError(f"the result of context_serializer is not JSON: {error}") from error
     try:
-        return json.loads(json.dumps(context))
+        return json.loads(json.dumps(context, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
         kind = type(context).__name__
     if strict:
@@ -383,7 +383,11 @@ def context_json(context: Any, serializer: ContextSerializer | None, *, strict: 
     if isinstance(saved, str):
         logger.warning("the context of the run, of type %s, is left out of its state: it is not JSON", kind)
         return None
-    logger.warning("the context of the run, of type %s, is saved in its state as a dict of its fields", kind)
+    logger.warning(
+        "the context of the run, of type %s, is saved in its state as JSON: objects as their fields, "
+        "other values as text",
+        kind,
+    )
     return saved
 
 

@@ -23,7 +23,7 @@ from agentctl.agent.items.run_items import (
     ToolCallOutputItem,
     UnrecognizedItem,
 )
-from agentctl.agent.items.views import fields_of
+from agentctl.agent.json_values import json_value
 from agentctl.agent.tools.tool import ToolOrigin, ToolOriginType
 from agentctl.agent.usage import InputTokensDetails, OutputTokensDetails, RequestUsage, TransportUsage, Usage
 from agentctl.agent.wire import JSONValue
@@ -138,9 +138,9 @@ def read_origin(fields: Fields) -> ToolOrigin | None:
 def plain(value: Any) -> JSONValue:
     """Return a value as JSON: as it is, as the fields of an object that has any, else as a text."""
     try:
-        return json.loads(json.dumps(value, default=fields_of))
+        return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
-        return str(value)
+        return json.loads(json.dumps(json_value(value)))
 
 
 def _own_json(item: RunItem) -> dict[str, JSONValue]:
@@ -163,11 +163,16 @@ def _own_json(item: RunItem) -> dict[str, JSONValue]:
 def _read_tokens(fields: Fields) -> dict[str, Any]:
     return {
         "input_tokens": fields.number("input_tokens"),
-        "input_tokens_details": InputTokensDetails(fields.inner("input_tokens_details").number("cached_tokens")),
+        "input_tokens_details": _read_input_details(fields.inner("input_tokens_details")),
         "output_tokens": fields.number("output_tokens"),
         "output_tokens_details": OutputTokensDetails(fields.inner("output_tokens_details").number("reasoning_tokens")),
         "total_tokens": fields.number("total_tokens"),
     }
+
+
+def _read_input_details(fields: Fields) -> InputTokensDetails:
+    written = fields.number("cache_write_tokens") if fields.has("cache_write_tokens") else 0
+    return InputTokensDetails(fields.number("cached_tokens"), written)
 
 
 def _read_transport(fields: Fields) -> TransportUsage:

@@ -6,17 +6,17 @@ import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, Self
 
 from typing_extensions import TypeVar
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper, TContext
 from agentctl.agent.items.run_items import HandoffCallItem, ItemHelpers, ToolApprovalItem, ToolCallItem
-from agentctl.agent.run_config import ReasoningItemIdPolicy, RunConfig
+from agentctl.agent.run_config import DEFAULT_MAX_TURNS, ReasoningItemIdPolicy, RunConfig
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import UserError
-from agentctl.run.active_run import ActiveRun
+from agentctl.run.active_run import ActiveRun, begin
 from agentctl.run.history import check_history_keepers
 from agentctl.run.hooks import check_run_hooks
 from agentctl.run.spec import make_spec
@@ -40,9 +40,35 @@ class RunState(Generic[TContext, TAgent]):
     Resuming does not change the state, so that it can be resumed again.
     """
 
-    def __init__(self, run: ActiveRun) -> None:
-        """Take a copy of a run that is used nowhere else."""
-        self._run = run
+    def __init__(
+        self,
+        context: RunContextWrapper[TContext],
+        original_input: str | list[Any],
+        starting_agent: TAgent,
+        max_turns: int | None = DEFAULT_MAX_TURNS,
+        *,
+        conversation_id: str | None = None,
+        previous_response_id: str | None = None,
+        auto_previous_response_id: bool = False,
+    ) -> None:
+        """Make the state of a run that has not begun."""
+        self._run = begin(
+            starting_agent,
+            original_input,
+            context=context,
+            max_turns=max_turns,
+            config=None,
+            conversation_id=conversation_id,
+            previous_response_id=previous_response_id,
+            auto_previous_response_id=auto_previous_response_id,
+        )
+
+    @classmethod
+    def of_run(cls, run: ActiveRun) -> Self:
+        """Return the state of a run, given a copy of it that is used nowhere else."""
+        state = cls.__new__(cls)
+        state._run = run
+        return state
 
     @property
     def pending_input(self) -> list[WireItem]:
@@ -170,7 +196,7 @@ class RunState(Generic[TContext, TAgent]):
             )
         except RecursionError as error:
             raise broken("it is nested too deeply") from error
-        return RunState(run)
+        return RunState.of_run(run)
 
     @staticmethod
     async def from_string(

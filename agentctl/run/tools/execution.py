@@ -100,6 +100,7 @@ async def _run(calls: list[ToolCall], run: ActiveRun) -> list[CallResult]:
         for call in calls
         if not isinstance(call, FunctionCall | UnknownCall | HostedCall)
     }
+    failure: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -107,7 +108,9 @@ async def _run(calls: list[ToolCall], run: ActiveRun) -> list[CallResult]:
                 for call in calls
             ]
     except BaseExceptionGroup as failures:
-        raise _first(failures) from None
+        failure = failures.exceptions[0]
+    if failure is not None:
+        raise failure  # Outside of `except`, where `raise` would replace its context, and `from None` its cause.
     return [task.result() for task in tasks]
 
 
@@ -218,8 +221,3 @@ async def _output_in_time(tool: FunctionTool, context: ToolContext[Any], seconds
 
 def _tool_error(tool: FunctionTool, error: BaseException) -> UserError:
     return UserError(f"tool {tool.name!r} failed: {type(error).__name__}: {error}")
-
-
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = failures.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
