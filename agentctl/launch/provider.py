@@ -33,7 +33,7 @@ def make_provider(
 ) -> MultiProvider:
     """Return the model provider of a run; clients and defaults set by the agent's code are respected."""
     client = settings.client
-    transport = _transport(settings, is_multi_turn=is_multi_turn)
+    transport = run_transport(settings, is_multi_turn=is_multi_turn)
     uses_responses = settings.api == "responses" if settings.is_chosen("api") else None
     if get_defaults().openai_client is not None:
         return _Provider(default_model, openai_use_responses=uses_responses, responses_transport=transport)
@@ -107,8 +107,12 @@ def set_default_keys(
     return ()
 
 
-def _transport(settings: Settings, *, is_multi_turn: bool) -> Transport:
-    """Return the transport of a run: the chosen one, or with `auto` the faster one."""
+def run_transport(settings: Settings, *, is_multi_turn: bool) -> Transport:
+    """Return the transport of a run: the chosen one, or with `auto` the faster one.
+
+    Raises:
+        ConfigurationError: the API has no such transport.
+    """
     client, defaults = settings.client, get_defaults()
     if (settings.api if settings.is_chosen("api") else defaults.openai_api) == "chat_completions":
         if settings.transport == "websocket":

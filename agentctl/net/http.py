@@ -23,7 +23,7 @@ from .options import HttpOptions
 from .proxy import proxy_for
 from .response_body import OpenBody, ResponseHead, read_body, response_events
 from .sse import MAX_EVENT_BYTES
-from .unreachable import transport_error
+from .unreachable import proxy_refusal, transport_error
 
 if TYPE_CHECKING:
     import httpx2
@@ -143,6 +143,8 @@ class HttpPipe:
                 body = await read_body(_chunks(response), _MAX_ERROR_BODY)
         finally:
             await response.aclose()
+        if response.status_code == 407 and self._proxy is not None:
+            raise proxy_refusal(self._proxy, host=endpoint.host)
         raise response_error(
             response.status_code, response.headers, body, url=url, service=endpoint.host, model=call.model
         )
@@ -159,7 +161,12 @@ class HttpPipe:
             raise ConfigurationError(f"{self.endpoint.origin} is not a valid URL: {error}") from error
         except httpx2.RequestError as error:
             raise transport_error(
-                error, host=self.endpoint.host, options=self.options, proxy=self._proxy, has_responded=has_responded
+                error,
+                host=self.endpoint.host,
+                options=self.options,
+                proxy=self._proxy,
+                has_responded=has_responded,
+                scheme=self.endpoint.origin.partition(":")[0],
             ) from error
 
     def _client(self) -> httpx2.AsyncClient:

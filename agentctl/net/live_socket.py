@@ -13,7 +13,7 @@ from .close_codes import ABNORMAL, CloseInfo, close_error, close_info
 from .options import MIB, HttpOptions, WebSocketOptions
 from .proxy import Proxy
 from .sse import decode_event
-from .unreachable import ANSWER_TOO_LARGE, CLOSED_ON_PURPOSE, NO_ANSWER, timeout_error
+from .unreachable import ANSWER_TOO_LARGE, CLOSED_BY_US, NO_ANSWER, timeout_error
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -106,7 +106,7 @@ class LiveSocket:
     def abort(self) -> None:
         """Close the connection at once, without a closing handshake; a response in progress fails."""
         self._failure = self._failure or ServiceUnavailableError(
-            f"the connection to {self._host} was closed by this program; run it again", code=CLOSED_ON_PURPOSE
+            f"the connection to {self._host} was closed by this program; run it again", code=CLOSED_BY_US
         )
         self._pinger.cancel()
         self._connection.transport.abort()

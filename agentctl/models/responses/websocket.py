@@ -16,7 +16,7 @@ from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.usage import MeasuredResponse, TransportUsage
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.errors import RequestRejectedError, ServiceError
+from agentctl.errors import ModelBehaviorError, RequestRejectedError, ServiceError
 from agentctl.log import logger
 from agentctl.models.call import ReadBatch, RetryTiming, TimeLeft, extra_headers, log_data, with_retries
 from agentctl.models.service_model import ServiceModel
@@ -25,6 +25,7 @@ from agentctl.net.retry import Retries, is_replayable
 from agentctl.net.websocket import UpgradeFailed, socket_url
 
 from .encoder import encode_fields
+from .fallback import CONNECTION_LIMIT, NextStep, WebSocketFailed, cause_of, next_step
 from .fold import ResponseFold
 from .planner import Chain, Delta, Full, Plan, chain_after, frame
 from .pool import Lease, SocketRequest, WebSocketPool
@@ -45,6 +46,7 @@ class _Call:
     query: Mapping[str, object] | None
     timeout: float | None
     open_timeout: float | None
+    is_replayable: bool
     usage: TransportUsage = field(default_factory=TransportUsage)
 
 
@@ -109,7 +111,7 @@ class ResponsesWebSocketModel(ServiceModel):
         A caller with another transport gives `open_timeout`, the seconds to open a socket.
 
         Raises:
-            UpgradeFailed: `open_timeout` was given, and no socket could be opened.
+            WebSocketFailed: `open_timeout` was given, and the request, or a later one, is to be sent over HTTP.
         """
         body = self._body(request)
         headers, query = await self._upgrade_parameters(request.model_settings)
@@ -120,9 +122,10 @@ class ResponsesWebSocketModel(ServiceModel):
             query=query,
             timeout=request.model_settings.timeout,
             open_timeout=open_timeout,
+            is_replayable=is_replayable(body),
         )
         max_retries = self.pool.pipe.options.max_retries if request.may_retry else 0
-        retries = Retries(max_retries=max_retries, is_replayable=is_replayable(body))
+        retries = Retries(max_retries=max_retries, is_replayable=call.is_replayable)
         async with aclosing(with_retries(partial(self._attempt, call), retries, self._timing)) as batches:
             async for batch in batches:
                 yield batch
@@ -184,11 +187,14 @@ class ResponsesWebSocketModel(ServiceModel):
         while True:
             try:
                 return await self._send(call, lease, plan, time_left)
-            except (NotSent, ServiceError) as error:
+            except (NotSent, ServiceError, ModelBehaviorError) as error:
                 asks_for_reasoning = call.body is not call.plain_body
                 remedy = recovery(error, plan, is_reused=lease.is_reused, asks_for_reasoning=asks_for_reasoning)
                 if remedy is None or remedy in applied:
+                    if isinstance(error, ModelBehaviorError):
+                        lease.drop()
                     lease.release(None)
+                    _raise_for_auto(error, call)
                     if isinstance(error, NotSent):
                         raise error.error from error
                     raise
@@ -218,8 +224,7 @@ class ResponsesWebSocketModel(ServiceModel):
         try:
             lease = await time_left.wait(self.pool.lease(request))
         except UpgradeFailed as failed:
-            if call.open_timeout is not None:
-                raise
+            _raise_for_auto(failed, call)
             raise _with_auto_hint(failed.error) from failed
         if lease.is_reused:
             call.usage.reused += 1
@@ -252,6 +257,13 @@ class ResponsesWebSocketModel(ServiceModel):
                 raise read.failure
 
 
+def _raise_for_auto(error: UpgradeFailed | NotSent | ServiceError | ModelBehaviorError, call: _Call) -> None:
+    """Raise `WebSocketFailed` if the caller has another transport, and the failure is that of the WebSocket."""
+    step = NextStep.FAIL if call.open_timeout is None else next_step(error, is_replayable=call.is_replayable)
+    if step is not NextStep.FAIL:
+        raise WebSocketFailed(cause_of(error), step) from error
+
+
 def _chain_after(call: _Call, started: _StartedResponse, last: WireEvent) -> Chain | None:
     if last["type"] != "response.completed":
         return None
@@ -282,7 +294,7 @@ class Recovery(Enum):
 
 
 def recovery(
-    error: ServiceError | NotSent, plan: Plan, *, is_reused: bool, asks_for_reasoning: bool
+    error: ServiceError | ModelBehaviorError | NotSent, plan: Plan, *, is_reused: bool, asks_for_reasoning: bool
 ) -> Recovery | None:
     """Return the recovery from `error`, or None if the user must see it.
 
@@ -291,9 +303,11 @@ def recovery(
     """
     if isinstance(error, NotSent):
         return Recovery.NEW_SOCKET if is_reused else None
+    if isinstance(error, ModelBehaviorError):
+        return None
     if error.code == "previous_response_not_found":
         return Recovery.FULL_INPUT if isinstance(plan, Delta) else None
-    if error.code == "websocket_connection_limit_reached":
+    if error.code == CONNECTION_LIMIT:
         return Recovery.NEW_SOCKET
     if asks_for_reasoning and isinstance(error, RequestRejectedError) and "ncrypted content" in error.message:
         return Recovery.PLAIN_REASONING

@@ -19,6 +19,7 @@ from agentctl.errors import (
     RequestRejectedError,
     ServiceUnavailableError,
     UserError,
+    exit_for,
 )
 from agentctl.models.responses.pool import WebSocketPool
 from agentctl.models.responses.websocket import ResponsesWebSocketModel
@@ -246,7 +247,8 @@ def test_a_connection_that_is_too_old_for_the_service_is_replaced_unnoticed(serv
 
 def test_a_new_connection_that_is_too_old_as_well_is_an_error(service: Service) -> None:
     _, error = failing(service, steps.connection_limit(), steps.connection_limit())
-    assert isinstance(error, RequestRejectedError)
+    assert isinstance(error, ServiceUnavailableError)
+    assert exit_for(error).code == 75
     assert len(service.requests()) == 2
 
 
