@@ -16,7 +16,7 @@ from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.usage import MeasuredResponse, TransportUsage
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.errors import ModelBehaviorError, RequestRejectedError, ServiceError
+from agentctl.errors import ModelBehaviorError, ServiceError
 from agentctl.log import logger
 from agentctl.models.call import ReadBatch, RetryTiming, TimeLeft, extra_headers, log_data, with_retries
 from agentctl.models.service_model import ServiceModel
@@ -25,13 +25,12 @@ from agentctl.net.retry import Retries, is_replayable
 from agentctl.net.websocket import UpgradeFailed, socket_url
 
 from .encoder import encode_fields
+from .encrypted_reasoning import EndpointFeatures, is_bad_request, with_encrypted_reasoning
 from .fallback import CONNECTION_LIMIT, NextStep, WebSocketFailed, cause_of, next_step
 from .fold import ResponseFold
 from .planner import Chain, Delta, Full, Plan, chain_after, frame
 from .pool import Lease, SocketRequest, WebSocketPool
 from .request import build_request
-
-_ENCRYPTED_REASONING = "reasoning.encrypted_content"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,6 +71,7 @@ class ResponsesWebSocketModel(ServiceModel):
         pool: WebSocketPool,
         *,
         model_is_explicit: bool = True,
+        features: EndpointFeatures | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -80,7 +80,7 @@ class ResponsesWebSocketModel(ServiceModel):
         self._is_explicit = model_is_explicit
         self._host = pool.pipe.endpoint.host
         self._timing = RetryTiming(sleep=sleep, chance=chance)
-        self._has_encrypted_reasoning = True
+        self._features = features or EndpointFeatures()
 
     @property
     def model_name(self) -> str:
@@ -117,7 +117,7 @@ class ResponsesWebSocketModel(ServiceModel):
         headers, query = await self._upgrade_parameters(request.model_settings)
         call = _Call(
             plain_body=body,
-            body=self._with_encrypted_reasoning(body),
+            body=with_encrypted_reasoning(body, self._features),
             headers=headers,
             query=query,
             timeout=request.model_settings.timeout,
@@ -134,7 +134,7 @@ class ResponsesWebSocketModel(ServiceModel):
         """Return the request that `stream` would send on a new socket."""
         return {
             "url": socket_url(self.pool.pipe.endpoint, request.model_settings.extra_query),
-            "body": frame(self._with_encrypted_reasoning(self._body(request)), Full()),
+            "body": frame(with_encrypted_reasoning(self._body(request), self._features), Full()),
         }
 
     async def close(self) -> None:
@@ -149,16 +149,6 @@ class ResponsesWebSocketModel(ServiceModel):
     ) -> tuple[Mapping[str, str], Mapping[str, object] | None]:
         """Return the headers and query of the upgrade, in addition to the endpoint's own."""
         return extra_headers(settings), settings.extra_query
-
-    def _with_encrypted_reasoning(self, body: dict[str, JSONValue]) -> dict[str, JSONValue]:
-        """Return the body, requesting encrypted reasoning if nothing is stored.
-
-        With it the history on our side is complete, and can be sent again when its socket is lost.
-        """
-        include = body.get("include") or []
-        if body.get("store") is not False or not self._has_encrypted_reasoning or _ENCRYPTED_REASONING in include:
-            return body
-        return {**body, "include": [*include, _ENCRYPTED_REASONING]}
 
     async def _attempt(self, call: _Call) -> AsyncGenerator[list[WireEvent]]:
         """Send the request until its response starts, and yield its events, never an empty batch."""
@@ -186,7 +176,10 @@ class ResponsesWebSocketModel(ServiceModel):
         plan = lease.plan
         while True:
             try:
-                return await self._send(call, lease, plan, time_left)
+                started = await self._send(call, lease, plan, time_left)
+                if Recovery.PLAIN_REASONING in applied and started.read.failure is None:
+                    self._features.accepts_encrypted_reasoning = False
+                return started
             except (NotSent, ServiceError, ModelBehaviorError) as error:
                 asks_for_reasoning = call.body is not call.plain_body
                 remedy = recovery(error, plan, is_reused=lease.is_reused, asks_for_reasoning=asks_for_reasoning)
@@ -212,7 +205,6 @@ class ResponsesWebSocketModel(ServiceModel):
                     lease.drop()
                     lease = await self._lease(call, time_left, is_new=True)
                 case Recovery.PLAIN_REASONING:
-                    self._has_encrypted_reasoning = False
                     call.body = call.plain_body
                 case never:
                     assert_never(never)
@@ -290,7 +282,7 @@ class Recovery(Enum):
 
     FULL_INPUT = "the whole input on the same socket, since the service does not have the previous response"
     NEW_SOCKET = "the whole input on a new socket, since the service has closed this one or is about to"
-    PLAIN_REASONING = "without encrypted reasoning, which this model does not support"
+    PLAIN_REASONING = "without encrypted reasoning, which the service may not accept"
 
 
 def recovery(
@@ -309,6 +301,6 @@ def recovery(
         return Recovery.FULL_INPUT if isinstance(plan, Delta) else None
     if error.code == CONNECTION_LIMIT:
         return Recovery.NEW_SOCKET
-    if asks_for_reasoning and isinstance(error, RequestRejectedError) and "ncrypted content" in error.message:
+    if asks_for_reasoning and is_bad_request(error):
         return Recovery.PLAIN_REASONING
     return None
