@@ -233,7 +233,7 @@ class OpenAIProvider(ModelProvider):
 
         assert key.websocket is not None
         if key.websocket not in self._pools:
-            options = websocket_options(self._websocket_options)
+            options = websocket_options({"max_size": self._http_options.max_event, **(self._websocket_options or {})})
             self._pools[key.websocket] = WebSocketPool(
                 WebSocketPipe(key.websocket, self._http_options, websocket=options)
             )

@@ -21,8 +21,7 @@ from .endpoint import Endpoint, with_key
 from .failures import response_error
 from .options import HttpOptions
 from .proxy import proxy_for
-from .response_body import OpenBody, ResponseHead, read_body, response_events
-from .sse import MAX_EVENT_BYTES
+from .response_body import OpenBody, ResponseHead, check_encoding, read_body, response_events
 from .unreachable import proxy_refusal, transport_error
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class HttpPipe:
             ConfigurationError: a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
-        return response_events(self._open_events(call, head), service=self.endpoint.host)
+        return response_events(self._open_events(call, head), service=self.endpoint.host, head=head)
 
     async def json(self, call: HttpCall) -> Any:
         """Return the JSON of the response.
@@ -85,7 +84,7 @@ class HttpPipe:
             MissingKeyError: the endpoint has no key.
         """
         async with self._open(call, accept="application/json") as response:
-            body = await read_body(_chunks(response), MAX_EVENT_BYTES)
+            body = await read_body(_chunks(response), self.options.max_event)
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
@@ -102,12 +101,18 @@ class HttpPipe:
         async with self._open(call, accept="text/event-stream") as response:
             if head is not None:
                 head.request_id = response.headers.get("x-request-id")
-            yield OpenBody(response.headers.get("content-type", ""), _chunks(response))
+            yield OpenBody(
+                response.headers.get("content-type", ""),
+                _chunks(response),
+                status=response.status_code,
+                max_event=self.options.max_event,
+            )
 
     @asynccontextmanager
     async def _open(self, call: HttpCall, *, accept: str) -> AsyncIterator[httpx2.Response]:
         response = await with_key(self.endpoint, lambda endpoint: self._send(endpoint, call, accept))
         try:
+            check_encoding(response.headers.get("content-encoding", ""), self.endpoint.host)
             with self._translate_errors(has_responded=True):
                 yield response
         finally:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from agentctl.errors import RequestRejectedError, ServiceError, ServiceUnavailableError
 from agentctl.redaction import excerpt
 
-from .options import HttpOptions
+from .options import MIB, HttpOptions
 from .proxy import Proxy
 
 if TYPE_CHECKING:
@@ -156,6 +156,15 @@ def timeout_error(*, host: str, options: HttpOptions, proxy: Proxy | None) -> Se
         f"{host} sent no data for {options.request_timeout:g} s{_via_proxy(proxy)}; try again later, or raise the "
         "timeout with `agentctl config client --request-timeout`",
         code=NO_ANSWER,
+    )
+
+
+def too_large_error(host: str, size: int) -> ServiceUnavailableError:
+    """Return the exception for an event or a response of more than `size` bytes."""
+    return ServiceUnavailableError(
+        f"{host} sent an event longer than {size / MIB:g} MiB; raise client.max_event_size "
+        "(`agentctl config client --max-event-size`; in code, `HttpOptions.max_event`)",
+        code=ANSWER_TOO_LARGE,
     )
 
 
