@@ -11,14 +11,14 @@ from agentctl.errors import ConfigurationError
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.defaults import get_defaults, set_default_openai_key, set_tracing_export_api_key
 from agentctl.net.endpoint import NO_KEY, Endpoint
-from agentctl.net.options import HttpOptions
+from agentctl.net.options import MIB, HttpOptions
 from agentctl.origin import OPENAI_BASE_URL, origin_of
 from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
 from agentctl.profile.load import Loaded, find_key
 from agentctl.profile.resolve import ClientSettings, Settings
 
 if TYPE_CHECKING:
-    from agentctl.models.transport import Transport
+    from agentctl.models.transport import OpenAIResponsesWebSocketOptions, Transport
     from agentctl.net.endpoint import KeySource
 
 
@@ -33,10 +33,15 @@ def make_provider(
 ) -> MultiProvider:
     """Return the model provider of a run; clients and defaults set by the agent's code are respected."""
     client = settings.client
-    transport = _transport(settings, is_multi_turn=is_multi_turn)
+    transport = run_transport(settings, is_multi_turn=is_multi_turn)
     uses_responses = settings.api == "responses" if settings.is_chosen("api") else None
     if get_defaults().openai_client is not None:
-        return _Provider(default_model, openai_use_responses=uses_responses, responses_transport=transport)
+        return _Provider(
+            default_model,
+            openai_use_responses=uses_responses,
+            responses_transport=transport,
+            openai_responses_websocket_options=_websocket_options(client),
+        )
     if transport != "http":
         check_websocket_origin(key, base_url=client.base_url, websocket_base_url=client.websocket_base_url)
     endpoint_key = _endpoint_key(key, environ)
@@ -52,6 +57,7 @@ def make_provider(
         openai_websocket_base_url=client.websocket_base_url,
         responses_transport=transport,
         openai_http_options=http_options(client),
+        openai_responses_websocket_options=_websocket_options(client),
     )
 
 
@@ -72,7 +78,16 @@ def make_endpoint(client: ClientSettings, key: Key | None, environ: Mapping[str,
 
 def http_options(client: ClientSettings) -> HttpOptions:
     """Return the timeout, retries and CA file of requests from the settings."""
-    return HttpOptions(request_timeout=client.request_timeout, max_retries=client.retries, ca_file=client.ca_file)
+    return HttpOptions(
+        request_timeout=client.request_timeout,
+        max_retries=client.retries,
+        ca_file=client.ca_file,
+        max_event=client.max_event_size * MIB,
+    )
+
+
+def _websocket_options(client: ClientSettings) -> OpenAIResponsesWebSocketOptions:
+    return {"ping_timeout": client.ping_timeout, "max_size": client.max_event_size * MIB}
 
 
 def is_endpoint_model(model: str | None) -> bool:
@@ -107,8 +122,12 @@ def set_default_keys(
     return ()
 
 
-def _transport(settings: Settings, *, is_multi_turn: bool) -> Transport:
-    """Return the transport of a run: the chosen one, or with `auto` the faster one."""
+def run_transport(settings: Settings, *, is_multi_turn: bool) -> Transport:
+    """Return the transport of a run: the chosen one, or with `auto` the faster one.
+
+    Raises:
+        ConfigurationError: the API has no such transport.
+    """
     client, defaults = settings.client, get_defaults()
     if (settings.api if settings.is_chosen("api") else defaults.openai_api) == "chat_completions":
         if settings.transport == "websocket":

@@ -136,11 +136,15 @@ class Fold(Protocol):
     is_complete: bool
     """Whether the terminal event has been read; everything after it is ignored."""
 
+    @property
+    def can_end(self) -> bool:
+        """True if a failure of the stream no longer matters."""
+
     def read_batch(self, received: list[WireEvent]) -> ReadBatch:
         """Return the events to pass on for a batch."""
 
-    def end(self) -> list[WireEvent]:
-        """Return the buffered events at the end of the stream.
+    def end(self, *, has_end_mark: bool = False) -> list[WireEvent]:
+        """Return the buffered events at the end of the stream; `has_end_mark` is whether it ended with `[DONE]`.
 
         Raises:
             ServiceUnavailableError: the stream ended before the response did.
@@ -162,7 +166,7 @@ async def read_response(
     """
     time_left = TimeLeft(timeout)
     async with aclosing(received):
-        while (batch := await time_left.wait(anext(received, None))) is not None:
+        while (batch := await _next_batch(received, fold, time_left)) is not None:
             read = fold.read_batch(batch)
             if fold.is_complete:
                 await _read_tail(received)
@@ -174,9 +178,21 @@ async def read_response(
                 raise read.failure
             if fold.is_complete:
                 return
-        if events := fold.end():
+        if events := fold.end(has_end_mark=head.has_end_mark):
             log_data("response %s", events[-1])
             yield [*events[:-1], _with_request_id(events[-1], head)]
+
+
+async def _next_batch(
+    received: AsyncGenerator[list[WireEvent]], fold: Fold, time_left: TimeLeft
+) -> list[WireEvent] | None:
+    """Return the next batch, or None at the end of the stream."""
+    try:
+        return await time_left.wait(anext(received, None))
+    except (ServiceError, ModelBehaviorError):
+        if not fold.can_end:
+            raise
+        return None
 
 
 def _with_request_id(last: WireEvent, head: ResponseHead) -> WireEvent:

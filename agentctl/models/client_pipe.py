@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.net.response_body import OpenBody, ResponseHead, response_events
+from agentctl.net.response_body import OpenBody, ResponseHead, check_encoding, response_events
 
 from .call import extra_headers
 
@@ -68,8 +68,9 @@ class ClientPipe:
             response = stream.response
             head.request_id = response.headers.get("x-request-id")
             kind = response.headers.get("content-type", "")
-            opened = nullcontext(OpenBody(kind, response.aiter_bytes()))
-            async with aclosing(response_events(opened, service=self.host)) as batches:
+            check_encoding(response.headers.get("content-encoding", ""), self.host)
+            opened = nullcontext(OpenBody(kind, response.aiter_bytes(), status=response.status_code))
+            async with aclosing(response_events(opened, service=self.host, head=head)) as batches:
                 async for batch in batches:
                     error_index = next((index for index, event in enumerate(batch) if event.get("error")), len(batch))
                     if before := batch[:error_index]:

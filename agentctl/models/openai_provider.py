@@ -26,6 +26,7 @@ from .transport import (
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+    from agentctl.models.responses.encrypted_reasoning import EndpointFeatures
     from agentctl.models.responses.pool import WebSocketPool
     from agentctl.models.responses.websocket import ResponsesWebSocketModel
     from agentctl.net.endpoint import KeySource
@@ -112,6 +113,7 @@ class OpenAIProvider(ModelProvider):
         self._http_options = http_options or HttpOptions()
         self._pipes: dict[Endpoint, HttpPipe] = {}
         self._pools: dict[Endpoint, WebSocketPool] = {}
+        self._features_at: dict[Endpoint, EndpointFeatures] = {}
         self._models: dict[asyncio.AbstractEventLoop | None, dict[_ModelKey, WireModel]] = {}
 
     def get_model(self, model_name: str | None) -> WireModel:
@@ -191,7 +193,9 @@ class OpenAIProvider(ModelProvider):
             return OpenAIResponsesModel(key.name, key.client, model_is_explicit=key.is_explicit)
         from agentctl.models.responses.http import ResponsesHTTPModel
 
-        return ResponsesHTTPModel(key.name, self._pipe(key), model_is_explicit=key.is_explicit)
+        return ResponsesHTTPModel(
+            key.name, self._pipe(key), model_is_explicit=key.is_explicit, features=self._features(key)
+        )
 
     def _websocket_model(self, key: _ModelKey) -> ResponsesWebSocketModel:
         if key.client is not None:
@@ -205,7 +209,15 @@ class OpenAIProvider(ModelProvider):
             )
         from agentctl.models.responses.websocket import ResponsesWebSocketModel
 
-        return ResponsesWebSocketModel(key.name, self._pool(key), model_is_explicit=key.is_explicit)
+        return ResponsesWebSocketModel(
+            key.name, self._pool(key), model_is_explicit=key.is_explicit, features=self._features(key)
+        )
+
+    def _features(self, key: _ModelKey) -> EndpointFeatures:
+        from agentctl.models.responses.encrypted_reasoning import EndpointFeatures
+
+        assert key.http is not None
+        return self._features_at.setdefault(key.http, EndpointFeatures())
 
     def _pipe(self, key: _ModelKey) -> HttpPipe:
         from agentctl.net.http import HttpPipe
@@ -221,7 +233,7 @@ class OpenAIProvider(ModelProvider):
 
         assert key.websocket is not None
         if key.websocket not in self._pools:
-            options = websocket_options(self._websocket_options)
+            options = websocket_options({"max_size": self._http_options.max_event, **(self._websocket_options or {})})
             self._pools[key.websocket] = WebSocketPool(
                 WebSocketPipe(key.websocket, self._http_options, websocket=options)
             )

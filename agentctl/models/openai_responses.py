@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
+from agentctl.models.responses.encrypted_reasoning import (
+    EndpointFeatures,
+    with_encrypted_reasoning,
+    without_it_if_rejected,
+)
 from agentctl.models.responses.fold import ResponseFold
 from agentctl.models.responses.request import build_request
 from agentctl.net.response_body import ResponseHead
@@ -35,6 +41,7 @@ class OpenAIResponsesModel(ServiceModel):
         self.model = model
         self._pipe = ClientPipe(openai_client)
         self._model_is_explicit = model_is_explicit
+        self._features = EndpointFeatures()
 
     @property
     def model_name(self) -> str:
@@ -51,11 +58,11 @@ class OpenAIResponsesModel(ServiceModel):
             ModelTimeoutError: the call took longer than `ModelSettings.timeout`.
             UserError: an extra header is not valid in HTTP.
         """
-        body = self._body(request)
-        log_data("request %s", body)
-        settings, head, fold = request.model_settings, ResponseHead(), ResponseFold(self._pipe.host)
-        received: AsyncGenerator[list[WireEvent]] = self._pipe.events("responses", body, request, head)
-        async with aclosing(read_response(received, fold, settings.timeout, head)) as batches:
+        plain_body = self._plain_body(request)
+        body = with_encrypted_reasoning(plain_body, self._features)
+        send = partial(self._send, request)
+        sent = send(body) if body is plain_body else without_it_if_rejected(send, body, plain_body, self._features)
+        async with aclosing(sent) as batches:
             async for batch in batches:
                 for event in batch:
                     yield event
@@ -64,6 +71,15 @@ class OpenAIResponsesModel(ServiceModel):
         """Return the request that `stream` would send."""
         return {"method": "POST", "url": self._pipe.url("responses"), "body": self._body(request)}
 
+    def _send(self, request: ModelRequest, body: Mapping[str, JSONValue]) -> AsyncGenerator[list[WireEvent]]:
+        log_data("request %s", body)
+        head, fold = ResponseHead(), ResponseFold(self._pipe.host)
+        received: AsyncGenerator[list[WireEvent]] = self._pipe.events("responses", dict(body), request, head)
+        return read_response(received, fold, request.model_settings.timeout, head)
+
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
+        return with_encrypted_reasoning(self._plain_body(request), self._features)
+
+    def _plain_body(self, request: ModelRequest) -> dict[str, JSONValue]:
         stream = {"stream": True} if request.streamed else {}  # Some services cannot stream.
         return {**build_request(request, self.model, is_explicit=self._model_is_explicit), **stream}

@@ -6,10 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from agentctl.errors import ConfigurationError
-
 from .options import HttpOptions
-from .proxy import Proxy
+from .proxy import Proxy, socks_error
 from .tls import tls_context
 
 if TYPE_CHECKING:
@@ -57,7 +55,7 @@ def make_client(kind: type[Client], scheme: str, options: HttpOptions, *, proxy:
     if proxy is not None:
         client_proxy = httpx2.Proxy(proxy.url, ssl_context=trust.context("https") if proxy.scheme == "https" else None)
     try:
-        return kind(
+        client = kind(
             verify=trust.context(scheme),
             proxy=client_proxy,
             timeout=httpx2.Timeout(options.request_timeout, connect=options.connect_timeout, pool=None),
@@ -67,10 +65,13 @@ def make_client(kind: type[Client], scheme: str, options: HttpOptions, *, proxy:
             trust_env=False,
         )
     except ImportError as error:
-        assert proxy is not None
-        raise ConfigurationError(
-            "a SOCKS proxy needs a package that is not installed: pip install 'httpx2[socks]'", key=proxy.variable
-        ) from error
+        raise socks_error(proxy) from error
+    if proxy is not None:
+        # Only for a proxy.
+        from .proxy_timeout import limit_proxy
+
+        limit_proxy(client, options.connect_timeout)
+    return client
 
 
 class LoopClients:

@@ -8,8 +8,8 @@ from agentctl._dataclass import dataclass
 from agentctl.errors import ModelBehaviorError, ServiceUnavailableError
 from agentctl.redaction import excerpt
 
-from .options import MIB, WebSocketOptions
-from .unreachable import ANSWER_TOO_LARGE, CLOSED_ON_PURPOSE, CONNECTION_LOST
+from .options import WebSocketOptions
+from .unreachable import CLOSED_ON_PURPOSE, CONNECTION_LOST, too_large_error
 
 if TYPE_CHECKING:
     from websockets.exceptions import ConnectionClosed
@@ -53,11 +53,7 @@ def close_error(
     when = "during the response" if has_responded else "before it responded"
     if closing.is_ours:
         if closing.code == TOO_BIG:
-            return ServiceUnavailableError(
-                f"{host} sent a message longer than {(options.max_size or 0) / MIB:g} MiB; raise `max_size` of the "
-                "WebSocket options",
-                code=ANSWER_TOO_LARGE,
-            )
+            return too_large_error(host, options.max_size or 0)
         return ModelBehaviorError(
             f"{host} violated the WebSocket protocol {when}: {excerpt(closing.reason)}; try again"
         )

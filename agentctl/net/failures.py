@@ -27,6 +27,7 @@ _BY_CODE: dict[str, Kind] = {
     "server_is_overloaded": ServiceUnavailableError,
     "slow_down": ServiceUnavailableError,
     "vector_store_timeout": ServiceUnavailableError,
+    "websocket_connection_limit_reached": ServiceUnavailableError,
 }
 
 _BY_STATUS: dict[int, Kind] = {
@@ -98,6 +99,12 @@ def response_error(
     content = _json_or_text(body)
     failure = _parse(content, status=status, headers=headers)
     shown_url = url.partition("?")[0]
+    if status == 400 and b"HTTP request" in body and b"HTTPS" in body:
+        message = (
+            f"{service} speaks TLS, but the base URL begins with http:// (400); change it to https:// "
+            "(`agentctl config client --base-url`, OPENAI_BASE_URL)"
+        )
+        return RequestRejectedError(message, status=status, request_id=failure.request_id)
     if 300 <= status < 400:
         message = (
             f"{service} redirects {shown_url} to {_origin(headers.get('location', ''))} ({status}), and "

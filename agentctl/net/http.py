@@ -21,9 +21,8 @@ from .endpoint import Endpoint, with_key
 from .failures import response_error
 from .options import HttpOptions
 from .proxy import proxy_for
-from .response_body import OpenBody, ResponseHead, read_body, response_events
-from .sse import MAX_EVENT_BYTES
-from .unreachable import transport_error
+from .response_body import OpenBody, ResponseHead, check_encoding, read_body, response_events
+from .unreachable import proxy_refusal, transport_error
 
 if TYPE_CHECKING:
     import httpx2
@@ -73,7 +72,7 @@ class HttpPipe:
             ConfigurationError: a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
-        return response_events(self._open_events(call, head), service=self.endpoint.host)
+        return response_events(self._open_events(call, head), service=self.endpoint.host, head=head)
 
     async def json(self, call: HttpCall) -> Any:
         """Return the JSON of the response.
@@ -85,7 +84,7 @@ class HttpPipe:
             MissingKeyError: the endpoint has no key.
         """
         async with self._open(call, accept="application/json") as response:
-            body = await read_body(_chunks(response), MAX_EVENT_BYTES)
+            body = await read_body(_chunks(response), self.options.max_event)
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
@@ -102,12 +101,18 @@ class HttpPipe:
         async with self._open(call, accept="text/event-stream") as response:
             if head is not None:
                 head.request_id = response.headers.get("x-request-id")
-            yield OpenBody(response.headers.get("content-type", ""), _chunks(response))
+            yield OpenBody(
+                response.headers.get("content-type", ""),
+                _chunks(response),
+                status=response.status_code,
+                max_event=self.options.max_event,
+            )
 
     @asynccontextmanager
     async def _open(self, call: HttpCall, *, accept: str) -> AsyncIterator[httpx2.Response]:
         response = await with_key(self.endpoint, lambda endpoint: self._send(endpoint, call, accept))
         try:
+            check_encoding(response.headers.get("content-encoding", ""), self.endpoint.host)
             with self._translate_errors(has_responded=True):
                 yield response
         finally:
@@ -143,6 +148,8 @@ class HttpPipe:
                 body = await read_body(_chunks(response), _MAX_ERROR_BODY)
         finally:
             await response.aclose()
+        if response.status_code == 407 and self._proxy is not None:
+            raise proxy_refusal(self._proxy, host=endpoint.host)
         raise response_error(
             response.status_code, response.headers, body, url=url, service=endpoint.host, model=call.model
         )
@@ -159,7 +166,12 @@ class HttpPipe:
             raise ConfigurationError(f"{self.endpoint.origin} is not a valid URL: {error}") from error
         except httpx2.RequestError as error:
             raise transport_error(
-                error, host=self.endpoint.host, options=self.options, proxy=self._proxy, has_responded=has_responded
+                error,
+                host=self.endpoint.host,
+                options=self.options,
+                proxy=self._proxy,
+                has_responded=has_responded,
+                scheme=self.endpoint.origin.partition(":")[0],
             ) from error
 
     def _client(self) -> httpx2.AsyncClient:

@@ -12,8 +12,9 @@ from agentctl.errors import AgentsException, ModelBehaviorError, ServiceUnavaila
 from .close_codes import ABNORMAL, CloseInfo, close_error, close_info
 from .options import MIB, HttpOptions, WebSocketOptions
 from .proxy import Proxy
+from .response_body import is_keep_alive
 from .sse import decode_event
-from .unreachable import ANSWER_TOO_LARGE, CLOSED_ON_PURPOSE, NO_ANSWER, timeout_error
+from .unreachable import ANSWER_TOO_LARGE, CLOSED_BY_US, NO_ANSWER, timeout_error
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -106,7 +107,7 @@ class LiveSocket:
     def abort(self) -> None:
         """Close the connection at once, without a closing handshake; a response in progress fails."""
         self._failure = self._failure or ServiceUnavailableError(
-            f"the connection to {self._host} was closed by this program; run it again", code=CLOSED_ON_PURPOSE
+            f"the connection to {self._host} was closed by this program; run it again", code=CLOSED_BY_US
         )
         self._pinger.cancel()
         self._connection.transport.abort()
@@ -173,9 +174,11 @@ class LiveSocket:
             try:
                 event = decode_event(self._messages[0])
             except ModelBehaviorError:
-                if events:
-                    break  # The events before it are valid, and are returned first.
-                raise
+                if not is_keep_alive(self._messages[0]):
+                    if events:
+                        break  # The events before it are valid, and are returned first.
+                    raise
+                event = None
             self._waiting_bytes -= getsizeof(self._messages.popleft())
             if event is not None:
                 events.append(event)
@@ -200,7 +203,8 @@ class LiveSocket:
                 if self._received_count != count:
                     continue  # Some services do not answer pings; one that sends events is alive.
                 self._failure = ServiceUnavailableError(
-                    f"{self._host} stopped responding: nothing was received within {timeout:g} s of a ping; try again",
+                    f"{self._host} stopped responding: nothing was received within {timeout:g} s of a ping; try again, "
+                    "or raise client.ping_timeout (`agentctl config client --ping-timeout`) if it answers no pings",
                     code=NO_ANSWER,
                 )
                 self._connection.transport.abort()

@@ -6,6 +6,10 @@ from pathlib import Path
 
 from agentctl._dataclass import dataclass
 
+MIB = 1024 * 1024
+MAX_EVENT_BYTES = 64 * MIB
+"""The default size limit of an event."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpOptions:
@@ -19,9 +23,8 @@ class HttpOptions:
     """The number of retries of a request that failed before its first event."""
     ca_file: Path | None = None
     """A PEM file of authorities that are trusted in addition to the system's."""
-
-
-MIB = 1024 * 1024
+    max_event: int = MAX_EVENT_BYTES
+    """The size limit of an event, or of a response that is not streamed, in bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,7 @@ class WebSocketOptions:
     """Seconds without data after which a ping is sent; None sends none."""
     ping_timeout: float | None = 60
     """Seconds to wait for data after a ping before the connection counts as lost; None waits forever."""
-    max_size: int | None = 64 * MIB
+    max_size: int | None = MAX_EVENT_BYTES
     """The size limit of a message, in bytes; None for no limit."""
     max_waiting: int = 64 * MIB
     """The size limit of a response's unread messages, in bytes of memory."""

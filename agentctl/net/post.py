@@ -53,7 +53,7 @@ class PostPipe:
         """Send JSON and return the result, whatever its status.
 
         Raises:
-            ServiceUnavailableError: there was no response.
+            ServiceError: there was no response.
             ConfigurationError: the URL is invalid.
         """
         import httpx2
@@ -69,9 +69,9 @@ class PostPipe:
         except httpx2.InvalidURL as error:
             raise ConfigurationError(f"{self._url} is not a valid URL: {error}") from error
         except httpx2.RequestError as error:
-            host = origin_of(self._url).partition("://")[2]
+            scheme, _, host = origin_of(self._url).partition("://")
             raise transport_error(
-                error, host=host, options=self._options, proxy=self._proxy, has_responded=False
+                error, host=host, options=self._options, proxy=self._proxy, has_responded=False, scheme=scheme
             ) from error
         return PostResult(status=response.status_code, retry_after=retry_after(response.headers))
 

@@ -17,7 +17,7 @@ from .options import HttpOptions
 from .proxy import Proxy, proxy_for
 from .tls import tls_context
 from .unreachable import connect_error
-from .websocket import UpgradeFailed, WebSocketPipe, address_at
+from .websocket import WebSocketPipe, address_at
 
 if TYPE_CHECKING:
     import ssl
@@ -47,7 +47,7 @@ async def probe_connection(
     """Connect to the service, or to its proxy, and disconnect; nothing is sent.
 
     Raises:
-        ServiceUnavailableError: the name cannot be resolved, nothing responds, or the certificate is not trusted.
+        ServiceError: the name cannot be resolved, nothing responds, or the certificate is not trusted.
         ConfigurationError: the proxy or a certificate file cannot be used.
     """
     proxy = proxy_for(endpoint.base_url, environ)
@@ -65,28 +65,36 @@ async def probe_connection(
         finally:
             writer.transport.abort()
     except (OSError, UnicodeError) as error:
-        raise connect_error(error, host=endpoint.host, options=options, proxy=proxy) from error
+        scheme = endpoint.origin.partition(":")[0]
+        raise connect_error(error, host=endpoint.host, options=options, proxy=proxy, scheme=scheme) from error
     handshake = None if tls is None else time.perf_counter() - connected
     return ConnectTimings(proxy=proxy, lookup=found - start, connect=connected - found, handshake=handshake, tls=tls)
 
 
 async def probe_websocket(
-    endpoint: Endpoint, options: HttpOptions, *, listen: float, environ: Mapping[str, str] = os.environ
+    endpoint: Endpoint,
+    options: HttpOptions,
+    *,
+    listen: float,
+    open_timeout: float | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> float:
     """Open a WebSocket, send nothing, and return the seconds to open it, if it then stays open for `listen` seconds.
 
+    `open_timeout` shortens the connect timeout, in seconds.
+
     Raises:
-        ServiceError: the upgrade failed, or the socket was closed again; the message has the details.
+        UpgradeFailed: no socket could be opened.
+        ServiceError: the key was rejected, or the socket was closed again.
         ModelBehaviorError: a message violates the protocol.
         MissingKeyError: the endpoint has no key.
         ConfigurationError: the proxy or a certificate file cannot be used.
     """
     pipe = WebSocketPipe(endpoint, options, environ=environ)
     start = time.perf_counter()
-    try:
-        socket = await with_key(endpoint, lambda resolved: pipe.open(address_at(resolved, {}, None)))
-    except UpgradeFailed as failed:
-        raise failed.error from failed
+    socket = await with_key(
+        endpoint, lambda resolved: pipe.open(address_at(resolved, {}, None), open_timeout=open_timeout)
+    )
     elapsed = time.perf_counter() - start
     try:
         async with asyncio.timeout(listen):

@@ -55,6 +55,14 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
     return None
 
 
+def socks_error(proxy: Proxy | None) -> ConfigurationError:
+    """Return the exception for a SOCKS proxy without the packages for it."""
+    return ConfigurationError(
+        "a SOCKS proxy needs packages that are not installed: pip install 'httpx2[socks]' 'python-socks[asyncio]'",
+        key=None if proxy is None else proxy.variable,
+    )
+
+
 def _variable(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
     upper = name.upper()
     if environ.get(name) or (upper == "HTTP_PROXY" and "REQUEST_METHOD" in environ):

@@ -15,6 +15,9 @@ MAX_DELAY = 8.0
 MAX_RETRY_AFTER = 60.0
 """Seconds; if a service requests a longer delay, the request is not retried."""
 
+_CONNECTION_LIMIT = "websocket_connection_limit_reached"
+"""After a recovery on a new connection, which is no retry, the service has no room for another."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retries:
@@ -31,7 +34,7 @@ class Retries:
         """Return the seconds until the next retry, or None for no retry; `chance` is a random number from 0 to 1."""
         if not isinstance(error, ServiceUnavailableError) or self.done >= self.max_retries:
             return None
-        if error.code in FINAL and error.status is None:
+        if (error.code in FINAL and error.status is None) or error.code == _CONNECTION_LIMIT:
             return None
         if may_have_been_sent(error) and (self.replayed or not self.is_replayable):
             return None

@@ -7,8 +7,8 @@ import json
 from agentctl.errors import ModelBehaviorError
 from agentctl.redaction import excerpt
 
-MAX_EVENT_BYTES = 64 * 1024 * 1024
-"""The size limit of an event."""
+from .options import MAX_EVENT_BYTES
+from .unreachable import too_large_error
 
 _BOM = "\ufeff"
 
@@ -19,7 +19,9 @@ class SSESplitter:
     An event without a blank line at the end of the stream is dropped, as the standard requires.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, service: str = "the service", *, max_event: int = MAX_EVENT_BYTES) -> None:
+        self._service = service
+        self._max_event = max_event
         self._pending = bytearray()
         self._searched = 0
         self._after_cr = False
@@ -29,7 +31,7 @@ class SSESplitter:
         """Return the data of the events that `chunk` completes; events without data, such as comments, are skipped.
 
         Raises:
-            ModelBehaviorError: an event is longer than `MAX_EVENT_BYTES`.
+            ServiceUnavailableError: an event is longer than `max_event` bytes.
         """
         if self._after_cr or b"\r" in chunk:
             chunk = self._with_plain_newlines(chunk)
@@ -37,8 +39,8 @@ class SSESplitter:
         blank = self._pending.rfind(b"\n\n", max(0, self._searched - 1))
         if blank < 0:
             self._searched = len(self._pending)
-            if self._searched > MAX_EVENT_BYTES:
-                raise ModelBehaviorError(f"an event of the stream is longer than {MAX_EVENT_BYTES >> 20} MiB")
+            if self._searched > self._max_event:
+                raise too_large_error(self._service, self._max_event)
             return []
         # Only whole lines are decoded, so no character is split.
         text = self._pending[:blank].decode("utf-8", "replace")
@@ -47,7 +49,10 @@ class SSESplitter:
         if self._at_start:
             self._at_start = False
             text = text.removeprefix(_BOM)
-        return [data for frame in text.split("\n\n") if (data := _data(frame))]
+        frames = text.split("\n\n")
+        if blank > self._max_event and any(len(frame.encode()) > self._max_event for frame in frames):
+            raise too_large_error(self._service, self._max_event)
+        return [data for frame in frames if (data := _data(frame))]
 
     def _with_plain_newlines(self, chunk: bytes) -> bytes:
         if self._after_cr and chunk.startswith(b"\n"):
@@ -83,10 +88,25 @@ def decode_event(data: str) -> dict[str, object] | None:
 def _data(frame: str) -> str:
     head, newline, data = frame.partition("\ndata: ")
     if newline and head.startswith("event:") and "\n" not in head and "\n" not in data:
-        return data  # `event: …`, `data: …`: the form of nearly all events.
-    values = []
+        # `event: …`, `data: …`: the form of nearly all events.
+        return data if head != "event: error" else _error_data(data)
+    values, kind = [], ""
     for line in frame.split("\n"):
         name, _, value = line.partition(":")
         if name == "data":
             values.append(value.removeprefix(" "))
-    return "\n".join(values)
+        elif name == "event":
+            kind = value.strip()
+    data = "\n".join(values)
+    return _error_data(data) if kind == "error" and data else data
+
+
+def _error_data(data: str) -> str:
+    """Return the data of an `error` event in a form that says so itself, as most services send it."""
+    try:
+        event = json.loads(data)
+    except (ValueError, RecursionError):
+        event = data
+    if isinstance(event, dict):
+        return data if event.get("error") or "type" in event else json.dumps({"type": "error", **event})
+    return json.dumps({"type": "error", "message": data})

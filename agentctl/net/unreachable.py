@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from agentctl.errors import ServiceUnavailableError
+from agentctl.errors import RequestRejectedError, ServiceError, ServiceUnavailableError
 from agentctl.redaction import excerpt
 
-from .options import HttpOptions
+from .options import MIB, HttpOptions
 from .proxy import Proxy
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ CONNECT_FAILED = "connect_failed"
 """Code: no connection was made, so nothing was sent."""
 CERTIFICATE_REFUSED = "certificate_refused"
 """Code: the service's certificate is not trusted, so nothing was sent; a retry would not help."""
+WRONG_SCHEME = "wrong_scheme"
+"""Code: the port speaks TLS and the URL is http, or the other way round; a retry would not help."""
+PROXY_REFUSED = "proxy_refused"
+"""Code: the proxy does not accept the credentials, so nothing was sent; a retry would not help."""
 NO_ANSWER = "no_answer"
 """Code: the service stopped sending data; it may have received the request."""
 CONNECTION_LOST = "connection_lost"
@@ -30,10 +35,12 @@ CONNECTION_LOST = "connection_lost"
 
 CLOSED_ON_PURPOSE = "connection_closed"
 """Code: the service closed the connection for a lasting reason; a retry would not help."""
+CLOSED_BY_US = "closed_by_program"
+"""Code: this program closed the connection."""
 ANSWER_TOO_LARGE = "answer_too_large"
 """Code: the response exceeds a size limit; a retry would not help."""
 
-FINAL = frozenset({CERTIFICATE_REFUSED, CLOSED_ON_PURPOSE, ANSWER_TOO_LARGE})
+FINAL = frozenset({CERTIFICATE_REFUSED, WRONG_SCHEME, PROXY_REFUSED, CLOSED_ON_PURPOSE, CLOSED_BY_US, ANSWER_TOO_LARGE})
 """The codes after which a retry would not help."""
 
 CODE_OF = {
@@ -61,30 +68,85 @@ CODE_OF = {
 """The code of each exception of `httpx2` that a request can raise, by class name."""
 
 
+_PLAIN_PORT = frozenset(
+    {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"}
+)
+"""The reasons with which OpenSSL rejects an answer that is not TLS."""
+_TLS_ALERT = re.compile(r"\\x15\\x03|a TLS alert|illegal request line")
+"""The descriptions of an answer that begins with a control character, as a TLS alert does."""
+_NO_BYTES = ("disconnected without sending a response", "closed without a response")
+
+
 def transport_error(
-    error: httpx2.RequestError, *, host: str, options: HttpOptions, proxy: Proxy | None, has_responded: bool
-) -> ServiceUnavailableError:
-    """Return the exception for a request that `httpx2` could not complete."""
+    error: httpx2.RequestError,
+    *,
+    host: str,
+    options: HttpOptions,
+    proxy: Proxy | None,
+    has_responded: bool,
+    scheme: str = "https",
+) -> ServiceError:
+    """Return the exception for a request to a URL of `scheme` that `httpx2` could not complete."""
     code = next((CODE_OF[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in CODE_OF), CONNECTION_LOST)
-    if code == CONNECT_FAILED or _certificate_error(error) is not None:
-        return connect_error(error, host=host, options=options, proxy=proxy)
+    if code == CONNECT_FAILED or _tls_error(error) is not None:
+        return connect_error(error, host=host, options=options, proxy=proxy, scheme=scheme)
     if code == NO_ANSWER:
         return timeout_error(host=host, options=options, proxy=proxy)
+    if not has_responded and scheme == "http" and _TLS_ALERT.search(str(error)):
+        return _wrong_scheme(host, "http")
     when = "during the response" if has_responded else "before it responded"
     return ServiceUnavailableError(
-        f"the connection to {host}{_via_proxy(proxy)} was lost {when}: {_reason(error, options)}; try again", code=code
+        f"the connection to {host}{_via_proxy(proxy)} was lost {when}: {_reason(error, options, scheme)}; try again",
+        code=code,
     )
 
 
-def connect_error(error: Exception, *, host: str, options: HttpOptions, proxy: Proxy | None) -> ServiceUnavailableError:
-    """Return the exception for a connection that could not be made, whatever library raised `error`."""
-    certificate_error = _certificate_error(error)
-    if certificate_error is not None:
-        return ServiceUnavailableError(_untrusted_message(host, str(certificate_error)), code=CERTIFICATE_REFUSED)
+def connect_error(
+    error: Exception,
+    *,
+    host: str,
+    options: HttpOptions,
+    proxy: Proxy | None,
+    scheme: str = "https",
+    status: int | None = None,
+) -> ServiceError:
+    """Return the exception for a connection that could not be made, whatever library raised `error`.
+
+    `status` is that of a proxy's response.
+    """
+    if proxy is not None and (status == 407 or (status is None and str(error).startswith("407"))):
+        return proxy_refusal(proxy, host=host)
+    tls_error = _tls_error(error)
+    if tls_error is not None and type(tls_error).__name__ == "SSLCertVerificationError":
+        return RequestRejectedError(_untrusted_message(host, tls_error), code=CERTIFICATE_REFUSED)
+    if getattr(tls_error, "reason", None) in _PLAIN_PORT:
+        return _wrong_scheme(host, "https")
+    if scheme == "http" and _TLS_ALERT.search(str(error)):
+        return _wrong_scheme(host, "http")
     return ServiceUnavailableError(
-        f"cannot connect to {host}{_via_proxy(proxy)}: {_reason(error, options)}; check the network"
+        f"cannot connect to {host}{_via_proxy(proxy)}: {_reason(error, options, scheme)}; check the network"
         f"{f', {proxy.variable}' if proxy is not None else ''} and the base URL",
         code=CONNECT_FAILED,
+    )
+
+
+def proxy_refusal(proxy: Proxy, *, host: str) -> RequestRejectedError:
+    """Return the exception for a proxy that does not accept the credentials (407)."""
+    given = "the credentials" if "@" in proxy.url else "a connection without credentials"
+    return RequestRejectedError(
+        f"the proxy {proxy.display_url} does not accept {given} on the way to {host} (407); set its user name and "
+        f"password in {proxy.variable}: {proxy.scheme}://USER:PASSWORD@HOST:PORT",
+        status=407,
+        code=PROXY_REFUSED,
+    )
+
+
+def _wrong_scheme(host: str, scheme: str) -> RequestRejectedError:
+    speaks, other = ("TLS", "https") if scheme == "http" else ("no TLS", "http")
+    return RequestRejectedError(
+        f"the base URL begins with {scheme}://, but {host} speaks {speaks}; change it to {other}:// "
+        "(`agentctl config client --base-url`, OPENAI_BASE_URL)",
+        code=WRONG_SCHEME,
     )
 
 
@@ -97,16 +159,48 @@ def timeout_error(*, host: str, options: HttpOptions, proxy: Proxy | None) -> Se
     )
 
 
+def too_large_error(host: str, size: int) -> ServiceUnavailableError:
+    """Return the exception for an event or a response of more than `size` bytes."""
+    return ServiceUnavailableError(
+        f"{host} sent an event longer than {size / MIB:g} MiB; raise client.max_event_size "
+        "(`agentctl config client --max-event-size`; in code, `HttpOptions.max_event`)",
+        code=ANSWER_TOO_LARGE,
+    )
+
+
 def _via_proxy(proxy: Proxy | None) -> str:
     return f" through the proxy {proxy.display_url}" if proxy is not None else ""
 
 
-def _certificate_error(error: BaseException) -> BaseException | None:
-    return next((cause for cause in _causes(error) if type(cause).__name__ == "SSLCertVerificationError"), None)
+def _tls_error(error: BaseException) -> BaseException | None:
+    """Return the error of the TLS handshake among the causes, that of a certificate first."""
+    kinds = ("SSLCertVerificationError", "SSLError")
+    return next((cause for kind in kinds for cause in _causes(error) if _is_kind(cause, kind)), None)
 
 
-def _untrusted_message(host: str, error: str) -> str:
-    reason = excerpt(error.rpartition("certificate verify failed:")[2].partition(" (_ssl")[0])
+def _is_kind(error: BaseException, name: str) -> bool:
+    # `ssl` takes 14 ms, and a request over plain http does not import it.
+    return any(kind.__name__ == name for kind in type(error).__mro__)
+
+
+_EXPIRED, _NOT_YET_VALID = 10, 9
+_WRONG_HOST, _WRONG_ADDRESS = 62, 64
+"""Codes with which OpenSSL rejects a certificate."""
+
+
+def _untrusted_message(host: str, error: BaseException) -> str:
+    reason = excerpt(str(error).rpartition("certificate verify failed:")[2].partition(" (_ssl")[0]).strip()
+    code = getattr(error, "verify_code", None)
+    if code in (_EXPIRED, _NOT_YET_VALID):
+        return (
+            f"the certificate of {host} is not valid at this time ({reason}); check the clock of this machine, or have "
+            "the service renew its certificate"
+        )
+    if code in (_WRONG_HOST, _WRONG_ADDRESS):
+        return (
+            f"the certificate of {host} is for another host ({reason}); check the host in the base URL "
+            "(`agentctl config client --base-url`, OPENAI_BASE_URL)"
+        )
     return (
         f"the certificate of {host} is not trusted ({reason}); if your own authority signed it, set its PEM file with "
         "`agentctl config client --ca-file` (client.ca_file) or SSL_CERT_FILE; a minimal image may lack the package "
@@ -114,15 +208,22 @@ def _untrusted_message(host: str, error: str) -> str:
     )
 
 
-def _reason(error: Exception, options: HttpOptions) -> str:
+def _reason(error: Exception, options: HttpOptions, scheme: str) -> str:
     if isinstance(error, TimeoutError) or type(error).__name__ == "ConnectTimeout":
         return f"no response within {options.connect_timeout:g} s"
+    if (tls_error := _tls_error(error)) is not None:
+        # An `SSLError` is an `OSError` whose number is OpenSSL's: 1 is not EPERM.
+        reason = (getattr(tls_error, "reason", None) or "closed by the other side").replace("_", " ").lower()
+        return f"the TLS handshake failed ({excerpt(reason)}), as it does where a port speaks plain http"
     for cause in _causes(error):
         if type(cause).__name__ == "gaierror":
             return "the host name cannot be resolved"
         if isinstance(cause, OSError) and cause.errno is not None and cause.errno in errno.errorcode:
             return os.strerror(cause.errno).lower()
-    return excerpt(str(error)) or type(error).__name__
+    text = excerpt(str(error)) or type(error).__name__
+    if scheme == "http" and any(words in text for words in _NO_BYTES):
+        return f"{text.rstrip('.')} (as a port that expects https does)"
+    return text
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -7,11 +7,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from agentctl._dataclass import dataclass
-from agentctl.errors import ConfigurationError, RequestRejectedError, ServiceError
+from agentctl.errors import RequestRejectedError, ServiceError
 from agentctl.log import logger
 from agentctl.redaction import excerpt
 from agentctl.version import __version__
@@ -20,7 +20,7 @@ from .endpoint import Endpoint
 from .failures import response_error
 from .live_socket import LiveSocket
 from .options import HttpOptions, WebSocketOptions
-from .proxy import proxy_for
+from .proxy import proxy_for, socks_error
 from .tls import tls_context
 from .unreachable import connect_error
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     import ssl
 
     from websockets.asyncio.client import ClientConnection
-    from websockets.exceptions import InvalidStatus
+
+    from .upgrade import NotUpgraded
 
 _PATH = "responses"
 _SCHEMES = {"http": "ws", "https": "wss"}
-_CLOSE_SECONDS = 1
 
 _quiet = logging.Logger("agentctl.websockets")  # Outside the logger tree: it would log keys and frames.
 _quiet.disabled = True
@@ -125,75 +125,59 @@ class WebSocketPipe:
 
     async def _connect(self, address: Address, options: HttpOptions) -> ClientConnection:
         # 40 ms in addition to asyncio: imported for the first socket.
-        from websockets.asyncio.client import connect
-        from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidProxy, InvalidStatus, ProxyError
+        from websockets.exceptions import InvalidHandshake
 
-        opening = connect(
-            address.url,
-            additional_headers=address.headers,
-            user_agent_header=f"agentctl/{__version__}",
-            proxy=self._proxy.url if self._proxy is not None else None,
-            compression=None,
-            open_timeout=options.connect_timeout,
-            close_timeout=_CLOSE_SECONDS,
-            ping_interval=None,
+        from .head import NotHTTP
+        from .tunnel import ProxyFailed
+        from .upgrade import ClosedEarly, NotUpgraded, Opening, open_websocket
+
+        is_proxy_secure = self._proxy is not None and self._proxy.scheme == "https"
+        opening = Opening(
+            url=address.url,
+            headers=address.headers,
+            user_agent=f"agentctl/{__version__}",
+            proxy=self._proxy,
+            tls=self._context() if address.url.startswith("wss:") else None,
+            proxy_tls=self._context() if is_proxy_secure else None,
             max_size=self._websocket.max_size,
-            max_queue=None,
+            timeout=options.connect_timeout,
             logger=_quiet,
-            **self._trust(address.url),
         )
-        opening.process_redirect = _reject_redirect  # type: ignore[method-assign, assignment]  # a key stays at its origin
         try:
-            return await opening
-        except InvalidStatus as error:
+            return await open_websocket(opening)
+        except NotUpgraded as error:
             refusal = self._refusal(error, address)
             raise refusal if refusal.status == 401 else UpgradeFailed(refusal) from error
-        except InvalidProxy as error:
-            raise ConfigurationError(
-                f"the proxy cannot be used: {excerpt(error.msg)}", key=self._proxy_variable()
-            ) from error
         except ImportError as error:
-            raise ConfigurationError(
-                "a SOCKS proxy needs a package that is not installed: pip install 'python-socks[asyncio]'",
-                key=self._proxy_variable(),
-            ) from error
-        except (ProxyError, InvalidMessage, OSError, EOFError) as error:
-            unreachable = connect_error(error, host=self.endpoint.host, options=options, proxy=self._proxy)
-            raise UpgradeFailed(unreachable) from error
+            raise socks_error(self._proxy) from error
+        except ProxyFailed as error:
+            raise UpgradeFailed(self._unreachable(error, options, status=error.status)) from error
+        except (ClosedEarly, OSError, EOFError) as error:
+            raise UpgradeFailed(self._unreachable(error, options)) from error
+        except NotHTTP as error:
+            if str(error) == "a TLS alert":
+                raise UpgradeFailed(self._unreachable(error, options)) from error
+            raise UpgradeFailed(self._no_websocket(f"it responded with {error} instead of HTTP")) from error
         except InvalidHandshake as error:
             raise UpgradeFailed(
                 self._no_websocket(f"its response is not an upgrade ({excerpt(str(error))})")
             ) from error
 
-    def _refusal(self, error: InvalidStatus, address: Address) -> ServiceError:
-        response = error.response
-        if response.status_code < 300:
-            return self._no_websocket(f"it responded with {response.status_code} instead of 101")
-        headers = {name.lower(): value for name, value in response.headers.raw_items()}
-        return response_error(
-            response.status_code, headers, bytes(response.body or b""), url=address.url, service=self.endpoint.host
+    def _unreachable(self, error: Exception, options: HttpOptions, *, status: int | None = None) -> ServiceError:
+        scheme = self.endpoint.origin.partition(":")[0]
+        return connect_error(
+            error, host=self.endpoint.host, options=options, proxy=self._proxy, scheme=scheme, status=status
         )
+
+    def _refusal(self, error: NotUpgraded, address: Address) -> ServiceError:
+        if error.status < 300:
+            return self._no_websocket(f"it responded with {error.status} instead of 101")
+        return response_error(error.status, error.headers, error.body, url=address.url, service=self.endpoint.host)
 
     def _no_websocket(self, reason: str) -> RequestRejectedError:
         return RequestRejectedError(f"{self.endpoint.host} did not open a WebSocket: {reason}; check the base URL")
-
-    def _proxy_variable(self) -> str | None:
-        return self._proxy.variable if self._proxy is not None else None
-
-    def _trust(self, url: str) -> dict[str, Any]:
-        """Return the TLS contexts of the service and of the proxy, as keyword arguments of `websockets`."""
-        trust: dict[str, Any] = {}
-        if url.startswith("wss:"):
-            trust["ssl"] = self._context()
-        if self._proxy is not None and self._proxy.scheme == "https":
-            trust["proxy_ssl"] = self._context()
-        return trust
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
             self._tls = tls_context(self.options.ca_file, self._environ)
         return self._tls
-
-
-def _reject_redirect(error: Exception) -> Exception:
-    return error

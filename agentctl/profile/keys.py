@@ -154,6 +154,18 @@ KEYS: tuple[SettingKey, ...] = (
         default=600,
     ),
     SettingKey(
+        name="client.ping_timeout",
+        kind=Plain.DURATION,
+        meaning="How long to wait for data after a ping over WebSocket; raise it for a service that answers no pings.",
+        default=60,
+    ),
+    SettingKey(
+        name="client.max_event_size",
+        kind=Integer(1),
+        meaning="The size limit of an event of a response, in MiB.",
+        default=64,
+    ),
+    SettingKey(
         name="client.retries",
         kind=Integer(0, 10),
         meaning="Maximum number of retries of a failed request.",

@@ -52,6 +52,10 @@ class ClientSettings:
     project: str | None
     request_timeout: float
     """Seconds."""
+    ping_timeout: float
+    """Seconds."""
+    max_event_size: int
+    """MiB."""
     retries: int
     ca_file: Path | None
     key: str | None
@@ -263,6 +267,8 @@ def _settings(values: Mapping[str, Value]) -> Settings:
             organization=get("client.organization"),
             project=get("client.project"),
             request_timeout=seconds(get("client.request_timeout")),
+            ping_timeout=seconds(get("client.ping_timeout")),
+            max_event_size=get("client.max_event_size"),
             retries=get("client.retries"),
             ca_file=None if ca_file is None else Path(ca_file),
             key=get("client.key"),

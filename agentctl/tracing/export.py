@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from agentctl.errors import ConfigurationError, ServiceUnavailableError
+from agentctl.errors import ConfigurationError, ServiceError
 from agentctl.log import logger
 from agentctl.net.defaults import tracing_export_key
 from agentctl.net.options import HttpOptions
@@ -113,7 +113,7 @@ class BackendSpanExporter(TracingExporter):
             retry_after = None
             try:
                 response = self._post(body, headers)
-            except ServiceUnavailableError as error:
+            except ServiceError as error:
                 problem = str(error)
             except (ConfigurationError, UnicodeError) as error:
                 self._drop(items, f"cannot export traces: {error}")

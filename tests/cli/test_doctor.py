@@ -17,7 +17,7 @@ from tests.cli.terminal import Terminal
 from tests.conftest import Agentctl
 from tests.net.server import AUTHORITY, answering
 from tests.service.client import Service
-from tests.service.steps import http_error, text
+from tests.service.steps import Step, closed, drop_before_events, http_error, not_sse, raw, text, upgrade
 
 KEY = "sk-canary-doctor-123"
 
@@ -124,6 +124,57 @@ def test_a_refused_websocket_harms_nobody_who_uses_none(
     assert (code != 0, found["websocket"]["state"]) == (True, "failure")
 
 
+AGENT = """
+from agentctl import Agent, function_tool
+
+@function_tool
+def double(number: int) -> int:
+    return number * 2
+
+agent = Agent(name="a", tools=[double])
+"""
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        upgrade(),
+        http_error(426),
+        http_error(404),
+        http_error(401),
+        http_error(403),
+        http_error(503),
+        upgrade(then=closed(1000)),
+        upgrade(then=closed(1008)),
+        upgrade(then=closed(1011)),
+        upgrade(then=closed(1005)),
+        upgrade(then=closed(1006)),
+        not_sse(),
+        drop_before_events(),
+        raw(b"SSH-2.0-x\r\n", end=False),
+    ],
+    ids=["ok", "426", "404", "401", "403", "503", "1000", "1008", "1011", "no code", "cut", "200", "drop", "SSH"],
+)
+@pytest.mark.parametrize("transport", ["auto", "websocket", "http"])
+def test_what_is_said_of_the_websocket_is_what_a_run_does(
+    transport: str, step: Step, service: Service, agentctl: Agentctl, env: dict[str, str], home: Path
+) -> None:
+    service.models = ["gpt-x"]
+    env |= {"OPENAI_WEBSOCKET_BASE_URL": service.websocket_base_url, "AGENTCTL_TRANSPORT": transport}
+    (home / "double.py").write_text(AGENT)
+    service.script_upgrades(step)
+    code, found = checks(agentctl, env)
+    service.reset()
+    service.models = ["gpt-x"]
+    service.script_upgrades(*[step] * (3 if transport == "websocket" else 1))
+    done = agentctl("run", "-a", "double.py:agent", "hi", "--retries", "0", env=env, cwd=home)
+    websocket = found["websocket"]
+    goes_on = "runs fall back to HTTP" in websocket["message"]
+    assert code == done.returncode, (websocket, done.stderr)
+    assert goes_on == ("falling back to HTTP" in done.stderr)
+    assert (websocket["state"] == "failure") == (done.returncode != 0)
+
+
 def test_files_that_are_wrong_are_said(agentctl: Agentctl, env: dict[str, str], home: Path) -> None:
     folder = home / ".agentctl"
     folder.mkdir()
@@ -192,7 +243,7 @@ def test_a_certificate_that_is_not_trusted_is_said_with_the_way_to_trust_it(
     with answering(models, "application/json", tls=True) as server:
         env |= {"OPENAI_BASE_URL": f"{server.origin}/v1"}
         code, found = checks(agentctl, env)
-        assert (code, found["endpoint"]["state"]) == (75, "failure")
+        assert (code, found["endpoint"]["state"]) == (69, "failure")
         assert "--ca-file" in found["endpoint"]["remedy"]
         code, found = checks(agentctl, {**env, "AGENTCTL_CLIENT_CA_FILE": str(AUTHORITY)})
         assert (code, found["endpoint"]["state"], found["model"]["state"]) == (0, "ok", "ok")

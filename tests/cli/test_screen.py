@@ -164,6 +164,8 @@ client.websocket_base_url  -
 client.organization        -
 client.project             -
 client.request_timeout     600
+client.ping_timeout        60
+client.max_event_size      64
 client.retries             2
 client.ca_file             -
 client.key                 -

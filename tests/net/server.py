@@ -1,6 +1,7 @@
 """A small HTTP server in a thread, plain or TLS, for what the fake service is not: a proxy, TLS of one's own."""
 
 import contextlib
+import socketserver
 import ssl
 import threading
 from collections.abc import Iterator
@@ -59,6 +60,34 @@ def answering(
     thread.start()
     try:
         yield recorder
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def answering_bytes(answer: bytes) -> Iterator[str]:
+    """Send `answer` to every request, as it is, and close; gives the origin."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            length = 0
+            while (line := self.rfile.readline()) not in (b"\r\n", b""):
+                name, _, value = line.partition(b":")
+                if name.lower() == b"content-length":
+                    length = int(value)
+            self.rfile.read(length)
+            self.wfile.write(answer)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    server = Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         thread.join()

@@ -251,7 +251,7 @@ def test_cancelling_closes_the_connection(service: Service) -> None:
 
 
 def test_a_certificate_that_nobody_trusts_is_refused_and_the_way_out_named() -> None:
-    with answering(tls=True) as server, pytest.raises(ServiceUnavailableError, match=r"client\.ca_file") as caught:
+    with answering(tls=True) as server, pytest.raises(RequestRejectedError, match=r"client\.ca_file") as caught:
         events_of(pipe_to(f"{server.origin}/v1"))
     assert caught.value.code == CERTIFICATE_REFUSED
     assert server.origin.removeprefix("https://") in str(caught.value)

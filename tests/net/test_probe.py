@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from agentctl.errors import AgentsException, AuthenticationError, ConfigurationError, ServiceUnavailableError
+from agentctl.errors import AuthenticationError, ConfigurationError, RequestRejectedError, ServiceUnavailableError
 from agentctl.net.endpoint import Endpoint
 from agentctl.net.options import HttpOptions
 from agentctl.net.probe import ConnectTimings, probe_connection, probe_websocket
 from agentctl.net.unreachable import CERTIFICATE_REFUSED, CONNECT_FAILED
+from agentctl.net.websocket import UpgradeFailed
 from tests.net.server import AUTHORITY, answering
 from tests.service.client import Service
 from tests.service.steps import closed, http_error, text
@@ -51,7 +52,7 @@ def test_a_trusted_certificate_shows_the_version_of_tls() -> None:
 
 
 def test_a_certificate_that_is_not_trusted_is_named() -> None:
-    with answering(tls=True) as server, pytest.raises(ServiceUnavailableError, match="is not trusted") as failed:
+    with answering(tls=True) as server, pytest.raises(RequestRejectedError, match="is not trusted") as failed:
         reached(f"{server.origin}/v1")
     assert failed.value.code == CERTIFICATE_REFUSED
 
@@ -93,7 +94,7 @@ def test_a_socket_that_stays_open_is_timed_and_left(service: Service) -> None:
 
 def test_a_refused_upgrade_says_its_status(service: Service) -> None:
     service.script_upgrades(http_error(426))
-    with pytest.raises(AgentsException, match="426"):
+    with pytest.raises(UpgradeFailed, match="426"):
         upgraded(service)
 
 

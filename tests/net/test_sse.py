@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentctl.errors import ModelBehaviorError
-from agentctl.net import sse
+from agentctl.errors import ModelBehaviorError, ServiceUnavailableError
 from agentctl.net.sse import SSESplitter, decode_event
+from agentctl.net.unreachable import ANSWER_TOO_LARGE
 
 
 def split(*chunks: bytes) -> list[str]:
@@ -76,10 +76,27 @@ def test_an_event_comes_out_with_the_carriage_return_that_ends_it() -> None:
     assert splitter.feed(b"\ndata: b\r\n\r\n") == ["b"]
 
 
-def test_an_event_without_end_is_not_waited_for_forever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 1000)
-    with pytest.raises(ModelBehaviorError, match="longer than"):
-        split(*[b"x" * 100] * 20)
+def test_an_event_without_end_is_not_waited_for_forever() -> None:
+    splitter = SSESplitter("h.example", max_event=1000)
+    splitter.feed(b"x" * 1000)
+    with pytest.raises(ServiceUnavailableError, match=r"h\.example .*client\.max_event_size") as caught:
+        splitter.feed(b"x")
+    assert caught.value.code == ANSWER_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("stream", "event"),
+    [
+        (b'event: error\ndata: {"message": "No."}\n\n', {"type": "error", "message": "No."}),
+        (b'data: {"message": "No."}\nevent: error\n\n', {"type": "error", "message": "No."}),
+        (b"event: error\ndata: Overloaded\n\n", {"type": "error", "message": "Overloaded"}),
+        (b'event: error\ndata: {"type": "x", "a": 1}\n\n', {"type": "x", "a": 1}),
+        (b'event: error\ndata: {"error": {"message": "No."}}\n\n', {"error": {"message": "No."}}),
+    ],
+)
+def test_an_error_event_says_that_it_is_one(stream: bytes, event: dict[str, object]) -> None:
+    (data,) = split(stream)
+    assert json.loads(data) == event
 
 
 def test_an_event_is_a_json_object() -> None:

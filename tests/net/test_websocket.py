@@ -30,6 +30,7 @@ from agentctl.net.options import HttpOptions, WebSocketOptions
 from agentctl.net.unreachable import (
     ANSWER_TOO_LARGE,
     CERTIFICATE_REFUSED,
+    CLOSED_BY_US,
     CLOSED_ON_PURPOSE,
     CONNECT_FAILED,
     CONNECTION_LOST,
@@ -211,16 +212,51 @@ def test_an_answer_that_is_no_upgrade_names_its_status(service: Service) -> None
     assert "200 instead of 101" in refusal(pipe_at(service.base_url)).message
 
 
-@pytest.mark.parametrize(
-    "step",
-    [steps.drop_before_events(), steps.raw(b"SSH-2.0-OpenSSH\r\n", end=False), steps.raw(b"\x00\xff", end=False)],
-    ids=["dropped", "not HTTP", "binary"],
-)
-def test_an_upgrade_that_gets_no_http_answer_is_a_failed_connection(step: steps.Step, service: Service) -> None:
-    service.script_upgrades(step)
+def test_an_upgrade_that_gets_no_answer_is_a_failed_connection(service: Service) -> None:
+    service.script_upgrades(steps.drop_before_events())
     error = refusal(pipe_at(service.base_url))
     assert error.code == CONNECT_FAILED
     assert f"cannot connect to 127.0.0.1:{service.port}" in error.message
+    assert "as a port that expects https does" in error.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n<html>Sign in", "200 instead of 101"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n7\r\ndata: 1\r\n", "200 instead of 101"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\npart", "200 instead of 101"),
+        (b"HTTP/1.1 403 No\r\n\r\nnot you", "not you"),
+        (b"HTTP/1.1 403 No\r\ntransfer-encoding: chunked\r\n\r\n7\r\nnot you\r\n", "not you"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "SSH-2.0-OpenSSH_9.6"),
+        (b"HTTP/1.1 2OO OK\r\n\r\n", "2OO OK"),
+        (b"\x00\xff", "instead of HTTP"),
+        (b"HTTQ", "HTTQ"),
+        (b"HTTP/1.1 200 OK\r\nx: " + b"x" * 70_000, "64 KiB"),
+    ],
+    ids=[
+        "200 without a length", "event stream", "part of a body", "403", "403 in chunks", "SSH", "corrupt", "binary",
+        "prefix", "endless head",
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_no_upgrade_is_read_at_once_though_its_connection_stays_open(
+    answer: bytes, said: str
+) -> None:
+    async def responding(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await reader.read()
+        writer.close()
+
+    async def scenario() -> None:
+        async with await asyncio.start_server(responding, "127.0.0.1", 0) as server:
+            base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+            with pytest.raises(UpgradeFailed) as caught:
+                await opened(pipe_at(base_url, connect_timeout=60))
+            assert said in str(caught.value)
+            assert "no response within" not in str(caught.value)
+
+    asyncio.run(scenario())
 
 
 def test_a_handshake_that_is_wrong_is_no_websocket(service: Service) -> None:
@@ -288,9 +324,10 @@ def test_a_proxy_of_the_environment_is_asked_to_connect(service: Service) -> Non
 
 
 def test_a_proxy_that_refuses_is_named_without_its_password(service: Service) -> None:
-    with pytest.raises(UpgradeFailed, match=r"through the proxy http://127\.0\.0\.1.*407.*HTTP_PROXY") as caught:
-        through_a_proxy(service, b"HTTP/1.1 407 Who are you\r\ncontent-length: 0\r\n\r\n")
-    assert "secret-word" not in str(caught.value)
+    for status in ("407 Who are you", "502 Bad Gateway"):
+        with pytest.raises(UpgradeFailed, match=rf"the proxy http://127\.0\.0\.1.*{status[:3]}.*HTTP_PROXY") as caught:
+            through_a_proxy(service, f"HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n".encode())
+        assert "secret-word" not in str(caught.value)
 
 
 def test_a_socks_proxy_without_its_package_is_a_matter_of_set_up(service: Service) -> None:
@@ -495,7 +532,7 @@ def test_abort_leaves_without_a_word_and_fails_what_is_under_way(service: Servic
         socket.abort()
         with pytest.raises(ServiceUnavailableError, match="closed by this program") as caught:
             await response
-        assert caught.value.code == CLOSED_ON_PURPOSE
+        assert caught.value.code == CLOSED_BY_US
         with pytest.raises(NotSent):
             await socket.send(b"{}")
 

@@ -17,17 +17,23 @@ from agentctl.errors import (
     ConfigurationError,
     MissingKeyError,
     RequestRejectedError,
+    ServiceError,
     ServiceUnavailableError,
 )
-from agentctl.launch.provider import effective_endpoint, http_options
+from agentctl.launch.provider import effective_endpoint, http_options, run_transport
 from agentctl.models.catalogue import model_names
 from agentctl.models.multi_provider import MultiProvider
+from agentctl.models.responses.auto import OPEN_TIMEOUT
+from agentctl.models.responses.fallback import NextStep, next_step
+from agentctl.models.transport import Transport
 from agentctl.net.endpoint import NO_KEY, Endpoint
 from agentctl.net.options import HttpOptions
 from agentctl.net.probe import ConnectTimings, probe_connection, probe_websocket
 from agentctl.net.proxy import proxy_for
 from agentctl.net.tls import tls_context
-from agentctl.origin import OPENAI_BASE_URL, http_form, origin_of
+from agentctl.net.unreachable import NO_ANSWER
+from agentctl.net.websocket import UpgradeFailed
+from agentctl.origin import http_form
 from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
 from agentctl.profile.keys import suggestion
 from agentctl.profile.load import EffectiveKey, Loaded
@@ -66,7 +72,8 @@ class Service:
         except TimeoutError as error:
             raise ServiceUnavailableError(
                 f"no response from {self.endpoint.host} within {self.limit:g} s; check the network and the base URL, "
-                "or increase the limit with `--timeout`"
+                "or increase the limit with `--timeout`",
+                code=NO_ANSWER,
             ) from error
 
 
@@ -106,7 +113,7 @@ async def check_service(service: Service) -> AsyncGenerator[Finding]:
         for finding in _skip_requests(service, "not checked: the connection to the endpoint is misconfigured"):
             yield finding
         return
-    except ServiceUnavailableError as error:
+    except ServiceError as error:
         yield failure("endpoint", error)
         for finding in _skip_requests(service, "not checked: the endpoint cannot be reached"):
             yield finding
@@ -220,22 +227,36 @@ async def _websocket(service: Service) -> Finding:
     if settings.api == "chat_completions":
         return ok(check, "not used: chat completions use HTTP")
     url = client.websocket_base_url or client.base_url
+    transport = run_transport(settings, is_multi_turn=True)
     try:
         check_websocket_origin(
             service.key.credential, base_url=client.base_url, websocket_base_url=client.websocket_base_url
         )
         endpoint = replace(service.endpoint, base_url=http_form(url))
-        opening = probe_websocket(endpoint, service.options, listen=LISTEN_SECONDS, environ=service.environ)
+        opening = probe_websocket(
+            endpoint, service.options, listen=LISTEN_SECONDS, open_timeout=OPEN_TIMEOUT, environ=service.environ
+        )
         took = await service.within_limit(opening)
-    except AgentsException as error:
-        failed = failure(check, error)
-        if settings.transport == "websocket":
-            return failed
-        is_openai = origin_of(client.base_url) == origin_of(OPENAI_BASE_URL)
-        if settings.transport == "auto" and (client.websocket_base_url is not None or is_openai):
-            return warning(check, f"{failed.message}; runs fall back to HTTP", failed.remedy)
-        return ok(check, f"none, and not needed (transport {settings.transport}): {failed.message}")
+    except (AgentsException, UpgradeFailed) as error:
+        return _without_websocket(error, transport)
     return ok(check, f"{url}: opened in {_ms(took)} and stayed open")
+
+
+def _without_websocket(error: AgentsException | UpgradeFailed, transport: Transport) -> Finding:
+    """Return the finding for a WebSocket that failed, which a run decides on in the same way."""
+    check = "websocket"
+    failed = failure(check, error.error if isinstance(error, UpgradeFailed) else error)
+    match transport:
+        case "http":
+            return ok(check, f"none, and not needed (transport {transport}): {failed.message}")
+        case "websocket":
+            return failed
+        case "auto":
+            if next_step(error) is NextStep.FAIL:
+                return failed
+            return warning(check, f"{failed.message}; runs fall back to HTTP", failed.remedy)
+        case never:
+            assert_never(never)
 
 
 def _model(service: Service, response: ModelsResponse | None) -> Finding:

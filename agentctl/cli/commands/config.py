@@ -158,6 +158,10 @@ def client(
     request_timeout: Annotated[
         str | None, typer.Option(metavar="TIME", help="How long to wait without data: 90, 90s, 5m.")
     ] = None,
+    ping_timeout: Annotated[
+        str | None, typer.Option(metavar="TIME", help="How long to wait for data after a ping over WebSocket.")
+    ] = None,
+    max_event_size: Annotated[str | None, typer.Option(metavar="N", help="Size limit of an event, in MiB.")] = None,
     retries: Annotated[str | None, typer.Option(metavar="N", help="How often to retry a failed request.")] = None,
     ca_file: Annotated[str | None, typer.Option(metavar="PATH", help="Additional certificates to trust.")] = None,
     key: Annotated[
@@ -180,6 +184,8 @@ def client(
         "client.organization": organization,
         "client.project": project,
         "client.request_timeout": request_timeout,
+        "client.ping_timeout": ping_timeout,
+        "client.max_event_size": max_event_size,
         "client.retries": retries,
         "client.ca_file": ca_file,
         "client.key": key,

@@ -40,6 +40,9 @@ class ChatFold:
         self._calls = ToolCalls(new_id, buffered=buffers_tool_calls)
         self._finish: str | None = None
         self._usage: dict[str, JSONValue] | None = None
+        self._has_answer = False
+        self._has_reasoning = False
+        self._has_function_call = False
         self._unexpected: str | None = None
         """The beginning of data that is not a chunk."""
         self.is_complete = False
@@ -51,19 +54,25 @@ class ChatFold:
         try:
             for chunk in received:
                 events += self.read(chunk)
-        except ServiceError as error:
+        except (ServiceError, ModelBehaviorError) as error:
             return ReadBatch(events, error)
         return ReadBatch(events)
+
+    @property
+    def can_end(self) -> bool:
+        """True if the completion is finished; only its usage may be missing."""
+        return self._finish is not None
 
     def read(self, chunk: dict[str, Any]) -> list[WireEvent]:
         """Return the events of a chunk.
 
         Raises:
             ServiceError: the chunk reports a failure.
+            ModelBehaviorError: the content is not text.
         """
-        if chunk.get("error"):
-            raise event_error(chunk, service=self._service)
         choices = chunk.get("choices")
+        if chunk.get("error") or (not isinstance(choices, list) and _is_error(chunk)):
+            raise event_error(chunk, service=self._service)
         if not isinstance(choices, list):
             self._unexpected = self._unexpected or excerpt(json.dumps(chunk))
             return []
@@ -75,12 +84,14 @@ class ChatFold:
                 self._read_choice(choice, writer)
         return writer.take()
 
-    def end(self) -> list[WireEvent]:
+    def end(self, *, has_end_mark: bool = False) -> list[WireEvent]:
         """Return the last events, including the terminal one, at the end of the stream.
+
+        A stream with `[DONE]` at its end is finished, whatever `finish_reason` says.
 
         Raises:
             ServiceUnavailableError: the stream ended before the completion did.
-            ModelBehaviorError: the stream was not a chat completion.
+            ModelBehaviorError: the stream was not a chat completion, or one without an answer.
         """
         writer = self._writer
         if writer is None and self._unexpected is not None:
@@ -88,14 +99,29 @@ class ChatFold:
                 f"{self._service} did not send a chat completion: {self._unexpected}; the endpoint may not support "
                 "that API"
             )
-        if writer is None or self._finish is None:
+        is_finished = self._finish is not None or (has_end_mark and self._has_answer)
+        if writer is None or not is_finished:
             raise ServiceUnavailableError(
                 f"{self._service} ended the stream before the completion was finished; try again", code=CONNECTION_LOST
             )
+        incomplete = _INCOMPLETE.get(self._finish or "")
+        if not self._has_answer and incomplete is None:
+            raise self._no_answer()
         self._calls.end(writer)
         self.is_complete = True
-        writer.end(incomplete=_INCOMPLETE.get(self._finish), usage=self._usage)
+        writer.end(incomplete=incomplete, usage=self._usage)
         return writer.take()
+
+    def _no_answer(self) -> ModelBehaviorError:
+        if self._has_function_call:
+            return ModelBehaviorError(
+                f"{self._service} called a function by `function_call`, which chat completions had before "
+                "`tool_calls`; update the server, or use another one"
+            )
+        return ModelBehaviorError(
+            f"{self._service} finished the completion ({excerpt(self._finish or '[DONE]')}) without text or tool calls"
+            f"{', only with reasoning' if self._has_reasoning else ''}; try again, or try another model"
+        )
 
     def _writer_for(self, chunk: dict[str, Any]) -> ResponseWriter:
         if self._writer is None:
@@ -128,20 +154,37 @@ class ChatFold:
             writer.add_text(SUMMARY, reasoning)
         elif reasoning := _text(delta.get("reasoning")):
             writer.add_text(REASONING, reasoning)
-        if text := _content(delta.get("content")):
+        self._has_reasoning |= bool(reasoning)
+        if text := self._content(delta.get("content")):
             writer.add_text(TEXT, text, _objects(logprobs.get("content")) if isinstance(logprobs, dict) else ())
         if refusal := _text(delta.get("refusal")):
             writer.add_text(REFUSAL, refusal)
-        if calls := delta.get("tool_calls"):
-            for call in _objects(calls):
-                self._calls.add(call, writer)
+        calls = _objects(delta.get("tool_calls"))
+        for call in calls:
+            self._calls.add(call, writer)
+        self._has_answer |= bool(text or refusal or calls)
+        self._has_function_call |= bool(delta.get("function_call"))
+
+    def _content(self, content: JSONValue) -> str:
+        """Return the text of a delta; a few servers send it as parts.
+
+        Raises:
+            ModelBehaviorError: it is neither.
+        """
+        if isinstance(content, list):
+            return "".join(_text(part.get("text")) for part in _objects(content) if part.get("type") == "text")
+        if content is None or isinstance(content, str):
+            return content or ""
+        raise ModelBehaviorError(
+            f"{self._service} sent content that is not text: {excerpt(json.dumps(content))}; the endpoint may not "
+            "support chat completions"
+        )
 
 
-def _content(content: JSONValue) -> str:
-    """Return the text of a delta; a few servers send it as parts."""
-    if isinstance(content, list):
-        return "".join(_text(part.get("text")) for part in _objects(content) if part.get("type") == "text")
-    return _text(content)
+def _is_error(chunk: dict[str, Any]) -> bool:
+    """Return whether a chunk without choices and without `error` describes a failure."""
+    is_named = chunk.get("type") == "error" or chunk.get("object") == "error"
+    return is_named or (isinstance(chunk.get("message"), str) and ("code" in chunk or "status" in chunk))
 
 
 def _objects(values: JSONValue) -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
 from agentctl.agent.wire import JSONValue
 from agentctl.log import logger
 from agentctl.models.service_model import ServiceModel
-from agentctl.net.websocket import UpgradeFailed
 
+from .fallback import NextStep, WebSocketFailed
 from .websocket import ResponsesWebSocketModel
 
 OPEN_TIMEOUT = 5.0
@@ -51,10 +51,12 @@ class AutoTransportModel(ServiceModel):
                         for event in batch:
                             yield event
                 return
-            except UpgradeFailed as failed:
+            except WebSocketFailed as failed:
                 logger.debug("no WebSocket: %s", failed)
                 # Another run may have fallen back, and announced it, meanwhile.
                 is_first, pool.can_open = pool.can_open, False
+                if failed.step is NextStep.FAIL_THEN_HTTP:
+                    raise failed.error from failed
                 notice = Warned(message=f"no WebSocket available, falling back to HTTP: {failed}")
             if is_first:
                 yield notice

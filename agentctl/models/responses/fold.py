@@ -38,7 +38,7 @@ class ResponseFold:
         if not isinstance(kind, str):
             if isinstance(event.get("output"), list):
                 return self.read({"type": f"response.{event.get('status') or 'completed'}", "response": event})
-            if event.get("error"):
+            if event.get("error") or event.get("object") == "error":
                 raise event_error(event, service=self._service)
             raise ModelBehaviorError(
                 f"{self._service} sent an event without a type: {excerpt(json.dumps(event))}; the endpoint may not "
@@ -69,7 +69,12 @@ class ResponseFold:
             return ReadBatch(events, error)
         return ReadBatch(events)
 
-    def end(self) -> list[WireEvent]:
+    @property
+    def can_end(self) -> bool:
+        """True if the response is complete."""
+        return self.is_complete
+
+    def end(self, *, has_end_mark: bool = False) -> list[WireEvent]:
         """Return the buffered events at the end of the stream: none.
 
         Raises:

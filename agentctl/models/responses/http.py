@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 
+from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.models.call import RetryTiming, extra_headers, log_data, read_response, with_retries
@@ -16,6 +18,7 @@ from agentctl.net.response_body import ResponseHead
 from agentctl.net.retry import Retries, is_replayable
 
 from .encoder import RequestEncoder
+from .encrypted_reasoning import EndpointFeatures, with_encrypted_reasoning, without_it_if_rejected
 from .fold import ResponseFold
 from .request import build_request
 
@@ -31,12 +34,14 @@ class ResponsesHTTPModel(ServiceModel):
         pipe: HttpPipe,
         *,
         model_is_explicit: bool = True,
+        features: EndpointFeatures | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.model = model
         self._pipe = pipe
         self._is_explicit = model_is_explicit
+        self._features = features or EndpointFeatures()
         self._timing = RetryTiming(sleep=sleep, chance=chance)
         self._encoder = RequestEncoder()
 
@@ -56,23 +61,16 @@ class ResponsesHTTPModel(ServiceModel):
             ConfigurationError: the proxy or a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
-        body = self._body(request)
-        call = HttpCall(
-            path="responses",
-            body=self._encoder.encode(body),
-            headers=extra_headers(request.model_settings),
-            query=request.model_settings.extra_query,
-            model=self.model,
-        )
-        log_data("request %s", call.body)
+        plain_body = self._plain_body(request)
+        body = with_encrypted_reasoning(plain_body, self._features)
         max_retries = self._pipe.options.max_retries if request.may_retry else 0
         retries = Retries(max_retries=max_retries, is_replayable=is_replayable(body))
-        timeout = request.model_settings.timeout
+        send = partial(self._send, request.model_settings)
 
         def attempt() -> AsyncGenerator[list[WireEvent]]:
-            head = ResponseHead()
-            fold = ResponseFold(self._pipe.endpoint.host)
-            return read_response(self._pipe.events(call, head), fold, timeout, head)
+            if body is plain_body:
+                return send(body)
+            return without_it_if_rejected(send, body, plain_body, self._features)
 
         async with aclosing(with_retries(attempt, retries, self._timing)) as batches:
             async for batch in batches:
@@ -88,6 +86,26 @@ class ResponsesHTTPModel(ServiceModel):
         """Close the connections; the model can be used again."""
         await self._pipe.aclose()
 
+    def _send(self, settings: ModelSettings, body: Mapping[str, JSONValue]) -> AsyncGenerator[list[WireEvent]]:
+        """Return the events of the response to a request, which is sent when the first batch is asked for.
+
+        Raises:
+            UserError: the request cannot be encoded as JSON.
+        """
+        call = HttpCall(
+            path="responses",
+            body=self._encoder.encode(body),
+            headers=extra_headers(settings),
+            query=settings.extra_query,
+            model=self.model,
+        )
+        log_data("request %s", call.body)
+        head, fold = ResponseHead(), ResponseFold(self._pipe.endpoint.host)
+        return read_response(self._pipe.events(call, head), fold, settings.timeout, head)
+
     def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
+        return with_encrypted_reasoning(self._plain_body(request), self._features)
+
+    def _plain_body(self, request: ModelRequest) -> dict[str, JSONValue]:
         stream = {"stream": True} if request.streamed else {}  # Some services cannot stream.
         return {**build_request(request, self.model, is_explicit=self._is_explicit), **stream}

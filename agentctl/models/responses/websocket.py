@@ -16,7 +16,7 @@ from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.usage import MeasuredResponse, TransportUsage
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.errors import RequestRejectedError, ServiceError
+from agentctl.errors import ModelBehaviorError, ServiceError
 from agentctl.log import logger
 from agentctl.models.call import ReadBatch, RetryTiming, TimeLeft, extra_headers, log_data, with_retries
 from agentctl.models.service_model import ServiceModel
@@ -25,12 +25,12 @@ from agentctl.net.retry import Retries, is_replayable
 from agentctl.net.websocket import UpgradeFailed, socket_url
 
 from .encoder import encode_fields
+from .encrypted_reasoning import EndpointFeatures, is_bad_request, with_encrypted_reasoning
+from .fallback import CONNECTION_LIMIT, NextStep, WebSocketFailed, cause_of, next_step
 from .fold import ResponseFold
 from .planner import Chain, Delta, Full, Plan, chain_after, frame
 from .pool import Lease, SocketRequest, WebSocketPool
 from .request import build_request
-
-_ENCRYPTED_REASONING = "reasoning.encrypted_content"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +45,7 @@ class _Call:
     query: Mapping[str, object] | None
     timeout: float | None
     open_timeout: float | None
+    is_replayable: bool
     usage: TransportUsage = field(default_factory=TransportUsage)
 
 
@@ -70,6 +71,7 @@ class ResponsesWebSocketModel(ServiceModel):
         pool: WebSocketPool,
         *,
         model_is_explicit: bool = True,
+        features: EndpointFeatures | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -78,7 +80,7 @@ class ResponsesWebSocketModel(ServiceModel):
         self._is_explicit = model_is_explicit
         self._host = pool.pipe.endpoint.host
         self._timing = RetryTiming(sleep=sleep, chance=chance)
-        self._has_encrypted_reasoning = True
+        self._features = features or EndpointFeatures()
 
     @property
     def model_name(self) -> str:
@@ -109,20 +111,21 @@ class ResponsesWebSocketModel(ServiceModel):
         A caller with another transport gives `open_timeout`, the seconds to open a socket.
 
         Raises:
-            UpgradeFailed: `open_timeout` was given, and no socket could be opened.
+            WebSocketFailed: `open_timeout` was given, and the request, or a later one, is to be sent over HTTP.
         """
         body = self._body(request)
         headers, query = await self._upgrade_parameters(request.model_settings)
         call = _Call(
             plain_body=body,
-            body=self._with_encrypted_reasoning(body),
+            body=with_encrypted_reasoning(body, self._features),
             headers=headers,
             query=query,
             timeout=request.model_settings.timeout,
             open_timeout=open_timeout,
+            is_replayable=is_replayable(body),
         )
         max_retries = self.pool.pipe.options.max_retries if request.may_retry else 0
-        retries = Retries(max_retries=max_retries, is_replayable=is_replayable(body))
+        retries = Retries(max_retries=max_retries, is_replayable=call.is_replayable)
         async with aclosing(with_retries(partial(self._attempt, call), retries, self._timing)) as batches:
             async for batch in batches:
                 yield batch
@@ -131,7 +134,7 @@ class ResponsesWebSocketModel(ServiceModel):
         """Return the request that `stream` would send on a new socket."""
         return {
             "url": socket_url(self.pool.pipe.endpoint, request.model_settings.extra_query),
-            "body": frame(self._with_encrypted_reasoning(self._body(request)), Full()),
+            "body": frame(with_encrypted_reasoning(self._body(request), self._features), Full()),
         }
 
     async def close(self) -> None:
@@ -146,16 +149,6 @@ class ResponsesWebSocketModel(ServiceModel):
     ) -> tuple[Mapping[str, str], Mapping[str, object] | None]:
         """Return the headers and query of the upgrade, in addition to the endpoint's own."""
         return extra_headers(settings), settings.extra_query
-
-    def _with_encrypted_reasoning(self, body: dict[str, JSONValue]) -> dict[str, JSONValue]:
-        """Return the body, requesting encrypted reasoning if nothing is stored.
-
-        With it the history on our side is complete, and can be sent again when its socket is lost.
-        """
-        include = body.get("include") or []
-        if body.get("store") is not False or not self._has_encrypted_reasoning or _ENCRYPTED_REASONING in include:
-            return body
-        return {**body, "include": [*include, _ENCRYPTED_REASONING]}
 
     async def _attempt(self, call: _Call) -> AsyncGenerator[list[WireEvent]]:
         """Send the request until its response starts, and yield its events, never an empty batch."""
@@ -183,12 +176,18 @@ class ResponsesWebSocketModel(ServiceModel):
         plan = lease.plan
         while True:
             try:
-                return await self._send(call, lease, plan, time_left)
-            except (NotSent, ServiceError) as error:
+                started = await self._send(call, lease, plan, time_left)
+                if Recovery.PLAIN_REASONING in applied and started.read.failure is None:
+                    self._features.accepts_encrypted_reasoning = False
+                return started
+            except (NotSent, ServiceError, ModelBehaviorError) as error:
                 asks_for_reasoning = call.body is not call.plain_body
                 remedy = recovery(error, plan, is_reused=lease.is_reused, asks_for_reasoning=asks_for_reasoning)
                 if remedy is None or remedy in applied:
+                    if isinstance(error, ModelBehaviorError):
+                        lease.drop()
                     lease.release(None)
+                    _raise_for_auto(error, call)
                     if isinstance(error, NotSent):
                         raise error.error from error
                     raise
@@ -206,7 +205,6 @@ class ResponsesWebSocketModel(ServiceModel):
                     lease.drop()
                     lease = await self._lease(call, time_left, is_new=True)
                 case Recovery.PLAIN_REASONING:
-                    self._has_encrypted_reasoning = False
                     call.body = call.plain_body
                 case never:
                     assert_never(never)
@@ -218,8 +216,7 @@ class ResponsesWebSocketModel(ServiceModel):
         try:
             lease = await time_left.wait(self.pool.lease(request))
         except UpgradeFailed as failed:
-            if call.open_timeout is not None:
-                raise
+            _raise_for_auto(failed, call)
             raise _with_auto_hint(failed.error) from failed
         if lease.is_reused:
             call.usage.reused += 1
@@ -252,6 +249,13 @@ class ResponsesWebSocketModel(ServiceModel):
                 raise read.failure
 
 
+def _raise_for_auto(error: UpgradeFailed | NotSent | ServiceError | ModelBehaviorError, call: _Call) -> None:
+    """Raise `WebSocketFailed` if the caller has another transport, and the failure is that of the WebSocket."""
+    step = NextStep.FAIL if call.open_timeout is None else next_step(error, is_replayable=call.is_replayable)
+    if step is not NextStep.FAIL:
+        raise WebSocketFailed(cause_of(error), step) from error
+
+
 def _chain_after(call: _Call, started: _StartedResponse, last: WireEvent) -> Chain | None:
     if last["type"] != "response.completed":
         return None
@@ -278,11 +282,11 @@ class Recovery(Enum):
 
     FULL_INPUT = "the whole input on the same socket, since the service does not have the previous response"
     NEW_SOCKET = "the whole input on a new socket, since the service has closed this one or is about to"
-    PLAIN_REASONING = "without encrypted reasoning, which this model does not support"
+    PLAIN_REASONING = "without encrypted reasoning, which the service may not accept"
 
 
 def recovery(
-    error: ServiceError | NotSent, plan: Plan, *, is_reused: bool, asks_for_reasoning: bool
+    error: ServiceError | ModelBehaviorError | NotSent, plan: Plan, *, is_reused: bool, asks_for_reasoning: bool
 ) -> Recovery | None:
     """Return the recovery from `error`, or None if the user must see it.
 
@@ -291,10 +295,12 @@ def recovery(
     """
     if isinstance(error, NotSent):
         return Recovery.NEW_SOCKET if is_reused else None
+    if isinstance(error, ModelBehaviorError):
+        return None
     if error.code == "previous_response_not_found":
         return Recovery.FULL_INPUT if isinstance(plan, Delta) else None
-    if error.code == "websocket_connection_limit_reached":
+    if error.code == CONNECTION_LIMIT:
         return Recovery.NEW_SOCKET
-    if asks_for_reasoning and isinstance(error, RequestRejectedError) and "ncrypted content" in error.message:
+    if asks_for_reasoning and is_bad_request(error):
         return Recovery.PLAIN_REASONING
     return None

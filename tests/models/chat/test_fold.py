@@ -124,14 +124,15 @@ def test_the_details_of_usage_are_kept_and_nulls_in_it_count_as_nothing() -> Non
         "prompt_tokens_details": {"cached_tokens": 3},
         "completion_tokens_details": {"reasoning_tokens": 2},
     }
-    told = response_of(STOP, {"choices": [], "usage": usage})["usage"]
+    told = response_of(chunk({"content": "a"}), STOP, {"choices": [], "usage": usage})["usage"]
     assert (told["output_tokens"], told["total_tokens"]) == (0, 7)
     assert told["input_tokens_details"] == {"cached_tokens": 3}
     assert told["output_tokens_details"] == {"reasoning_tokens": 2}
 
 
 def test_a_null_usage_takes_nothing_back() -> None:
-    assert response_of({**chunk(), "usage": USAGE}, {**STOP, "usage": None})["usage"]["total_tokens"] == 12
+    first, last = {**chunk({"content": "a"}), "usage": USAGE}, {**STOP, "usage": None}
+    assert response_of(first, last)["usage"]["total_tokens"] == 12
 
 
 def test_a_refusal_is_a_refusal_part() -> None:
@@ -169,7 +170,8 @@ def test_reasoning_under_its_other_name_is_reasoning_text() -> None:
 
 
 def test_reasoning_under_both_names_is_read_once() -> None:
-    (thought,) = response_of(chunk({"reasoning": "Hm.", "reasoning_content": "Hm."}), STOP)["output"]
+    both = {"reasoning": "Hm.", "reasoning_content": "Hm.", "content": "a"}
+    thought, _ = response_of(chunk(both), STOP)["output"]
     assert thought["summary"] == [{"type": "summary_text", "text": "Hm."}]
 
 
@@ -468,7 +470,7 @@ def _check(events: list[Wire]) -> None:
 
 
 @given(
-    text=st.text(),
+    text=st.text(min_size=1),
     calls_made=st.lists(st.tuples(TEXTS.filter(bool), st.dictionaries(TEXTS, TEXTS)), max_size=3),
     data=st.data(),
 )

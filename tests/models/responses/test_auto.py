@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from agentctl.agent.events import Warned
+from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import ModelRequest
-from agentctl.errors import AuthenticationError, ServiceUnavailableError
+from agentctl.errors import AuthenticationError, RequestRejectedError, ServiceUnavailableError
 from agentctl.models.responses import auto
 from agentctl.models.responses.auto import AutoTransportModel
 from agentctl.models.responses.http import ResponsesHTTPModel
@@ -127,6 +128,102 @@ def test_a_request_that_was_sent_is_never_sent_over_http_as_well(service: Servic
     service.script(steps.cut(3))
     with pytest.raises(ServiceUnavailableError):
         stream(models_at(service)[0])
+    assert methods(service) == ["WS"]
+
+
+CLOSINGS = [
+    steps.closed(1000),
+    steps.closed(1008, "not for you"),
+    steps.closed(1009),
+    steps.closed(1011),
+    steps.closed(1005),
+    steps.closed(1006),
+    steps.drop_before_events(),
+]
+CLOSINGS_IDS = ["1000", "1008", "1009", "1011", "no code", "no close frame", "dropped"]
+
+
+@pytest.mark.parametrize("step", CLOSINGS, ids=CLOSINGS_IDS)
+def test_a_socket_that_closes_before_any_event_is_followed_by_http_said_once(
+    step: steps.Step, service: Service
+) -> None:
+    service.script(step)
+    one, other = models_at(service)
+    first, second, third = stream(one, one, other)
+    assert isinstance(first[0], Warned)
+    assert "back to HTTP" in first[0].message
+    assert [events[0]["type"] for events in (first[1:], second, third)] == ["response.created"] * 3
+    assert methods(service) == ["WS", "POST", "POST", "POST"]
+
+
+@pytest.mark.parametrize("step", CLOSINGS[:-1], ids=CLOSINGS_IDS[:-1])
+def test_a_socket_that_closes_as_soon_as_it_is_open_is_followed_by_http(step: steps.Step, service: Service) -> None:
+    service.script_upgrades(steps.upgrade(then=step))
+    one, _ = models_at(service)
+    first, second = stream(one, one)
+    assert isinstance(first[0], Warned)
+    assert second[0]["type"] == "response.created"
+    assert [method for method in methods(service) if method == "POST"] == ["POST"] * 2
+
+
+def test_a_request_that_the_service_may_be_processing_fails_and_the_next_one_goes_over_http(service: Service) -> None:
+    service.script(steps.closed(1011))
+    one, _ = models_at(service)
+    request = ModelRequest(input="hi", model_settings=ModelSettings(extra_args={"conversation": "conv_1"}))
+
+    async def scenario() -> None:
+        with pytest.raises(ServiceUnavailableError, match="1011"):
+            async for _ in one.stream(request):
+                pass
+        await call(one)
+        await one.close()
+
+    asyncio.run(scenario())
+    assert methods(service) == ["WS", "POST"]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [steps.raw(b"{broken"), steps.with_frames(steps.text(), 0, b"\x00"), steps.http_error(426)],
+    ids=["not JSON", "binary", "426"],
+)
+def test_an_answer_in_another_protocol_is_none(step: steps.Step, service: Service) -> None:
+    service.script(step)
+    (events,) = stream(models_at(service)[0])
+    assert isinstance(events[0], Warned)
+    assert methods(service) == ["WS", "POST"]
+
+
+def test_a_second_connection_over_the_limit_is_followed_by_http(service: Service) -> None:
+    service.script(steps.connection_limit(), steps.connection_limit())
+    (events,) = stream(models_at(service)[0])
+    assert isinstance(events[0], Warned)
+    assert methods(service) == ["WS", "WS", "POST"]
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [(steps.http_error(400), RequestRejectedError), (steps.error_event("insufficient_quota"), RequestRejectedError)],
+)
+def test_an_error_of_the_service_is_its_answer(step: steps.Step, kind: type[Exception], service: Service) -> None:
+    service.script(step)
+    with pytest.raises(kind):
+        stream(models_at(service)[0])
+    assert methods(service) == ["WS"]
+
+
+def test_what_this_program_closes_is_not_sent_again(service: Service) -> None:
+    service.script(steps.hang())
+    one, _ = models_at(service)
+
+    async def scenario() -> None:
+        asked = asyncio.create_task(call(one))
+        await asyncio.to_thread(service.wait_for_requests, 1)
+        await one.close()
+        with pytest.raises(ServiceUnavailableError, match="closed by this program"):
+            await asked
+
+    asyncio.run(scenario())
     assert methods(service) == ["WS"]
 
 

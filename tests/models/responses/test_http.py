@@ -298,3 +298,44 @@ def test_model_data_is_logged_only_where_the_environment_says_so(
     assert "retry 1 of 2 in 0.5 s" in caplog.text
     assert ("A question." in caplog.text) is shown
     assert ("An answer." in caplog.text) is shown
+
+
+INCLUDE = ["reasoning.encrypted_content"]
+
+
+def included(service: Service) -> list[Any]:
+    return [sent["body"].get("include") for sent in service.requests()]
+
+
+def test_encrypted_reasoning_is_asked_for_where_nothing_is_stored(service: Service) -> None:
+    model = model_at(service.base_url)
+    for settings in ({"store": False}, {"store": True}, {}):
+        stream(model, request(**settings))
+    assert included(service) == [INCLUDE, None, None]
+    assert model.preview(request(store=False))["body"]["include"] == INCLUDE
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_what_the_service_rejects_is_left_out_from_then_on_whatever_it_says(status: int, service: Service) -> None:
+    service.script(steps.http_error(status, {"error": {"message": "unexpected value"}}))
+    model = model_at(service.base_url)
+    events = stream(model, request(store=False))
+    assert types(events)[0] == "response.created"
+    stream(model, request(store=False))
+    assert included(service) == [INCLUDE, None, None]
+
+
+def test_a_request_that_is_rejected_in_any_case_is_an_error_and_tells_nothing(service: Service) -> None:
+    service.script(steps.http_error(400), steps.http_error(400, {"error": {"message": "something else"}}))
+    model = model_at(service.base_url)
+    with pytest.raises(RequestRejectedError, match="something else"):
+        stream(model, request(store=False))
+    stream(model, request(store=False))
+    assert included(service) == [INCLUDE, None, INCLUDE]
+
+
+def test_what_the_user_includes_is_not_left_out(service: Service) -> None:
+    service.script(steps.http_error(400))
+    with pytest.raises(RequestRejectedError):
+        stream(model_at(service.base_url), request(store=False, response_include=INCLUDE))
+    assert included(service) == [INCLUDE]

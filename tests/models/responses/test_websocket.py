@@ -19,6 +19,7 @@ from agentctl.errors import (
     RequestRejectedError,
     ServiceUnavailableError,
     UserError,
+    exit_for,
 )
 from agentctl.models.responses.pool import WebSocketPool
 from agentctl.models.responses.websocket import ResponsesWebSocketModel
@@ -246,7 +247,8 @@ def test_a_connection_that_is_too_old_for_the_service_is_replaced_unnoticed(serv
 
 def test_a_new_connection_that_is_too_old_as_well_is_an_error(service: Service) -> None:
     _, error = failing(service, steps.connection_limit(), steps.connection_limit())
-    assert isinstance(error, RequestRejectedError)
+    assert isinstance(error, ServiceUnavailableError)
+    assert exit_for(error).code == 75
     assert len(service.requests()) == 2
 
 
@@ -505,9 +507,20 @@ def test_what_the_user_includes_is_kept(service: Service) -> None:
     assert service.requests()[0]["body"]["include"] == [*mine, "reasoning.encrypted_content"]
 
 
-def test_a_model_without_encrypted_reasoning_is_asked_without_it_from_then_on(service: Service) -> None:
-    message = {"error": {"message": "Encrypted content is not supported with this model.", "type": "invalid_request"}}
-    service.script(steps.http_error(400, message))
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        steps.http_error(400, {"error": {"message": "Encrypted content is not supported with this model."}}),
+        steps.http_error(400, {"error": {"message": "unknown value"}}),
+        steps.http_error(400, "no"),
+        steps.http_error(422, {"detail": [{"loc": ["body", "include"], "msg": "unexpected"}]}),
+    ],
+    ids=["named", "unknown", "text", "422"],
+)
+def test_a_model_without_encrypted_reasoning_is_asked_without_it_from_then_on(
+    refusal: steps.Step, service: Service
+) -> None:
+    service.script(refusal)
     events = stream(model_at(service), request(store=False), request(store=False))
     assert [sent["body"].get("include") for sent in service.requests()] == [
         ["reasoning.encrypted_content"],
@@ -515,6 +528,20 @@ def test_a_model_without_encrypted_reasoning_is_asked_without_it_from_then_on(se
         None,
     ]
     assert types(events)[0] == "response.created"
+
+
+def test_a_request_that_is_rejected_without_encrypted_reasoning_too_tells_nothing_of_it(service: Service) -> None:
+    service.script(steps.http_error(400), steps.http_error(400, {"error": {"message": "something else"}}))
+    model = model_at(service)
+
+    async def scenario() -> None:
+        with pytest.raises(RequestRejectedError, match="something else"):
+            await call(model, request(store=False))
+        await call(model, request(store=False))
+
+    asyncio.run(scenario())
+    include = ["reasoning.encrypted_content"]
+    assert [sent["body"].get("include") for sent in service.requests()] == [include, None, include]
 
 
 def test_encrypted_reasoning_that_the_user_asks_for_in_vain_is_an_error(service: Service) -> None:

@@ -1,0 +1,223 @@
+"""A connection that cannot be made: over HTTP and WebSocket the same error, at once, with advice that can help."""
+
+import asyncio
+import contextlib
+import ssl
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from agentctl.errors import ConfigurationError, RequestRejectedError, ServiceError, ServiceUnavailableError, exit_for
+from agentctl.net.endpoint import Endpoint
+from agentctl.net.http import HttpCall, HttpPipe
+from agentctl.net.options import HttpOptions
+from agentctl.net.unreachable import CERTIFICATE_REFUSED, CONNECT_FAILED, PROXY_REFUSED, WRONG_SCHEME
+from agentctl.net.websocket import UpgradeFailed, WebSocketPipe, address_at
+from tests.net.server import AUTHORITY, CERTIFICATES
+from tests.service.client import Service
+
+Respond = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+OVER = pytest.mark.parametrize("over", ["http", "websocket"])
+
+
+async def attempt(over: str, base_url: str, environ: Mapping[str, str], options: HttpOptions) -> None:
+    """Send a request, or open a socket, and raise what a user sees."""
+    endpoint = Endpoint(base_url=base_url, key="k-opening")
+    if over == "http":
+        pipe = HttpPipe(endpoint, options, environ=environ)
+        try:
+            await pipe.json(HttpCall(path="models"))
+        finally:
+            await pipe.aclose()
+        return
+    sockets = WebSocketPipe(endpoint, options, environ=environ)
+    try:
+        socket = await sockets.open(address_at(endpoint, {}, None))
+    except UpgradeFailed as failed:
+        raise failed.error from failed
+    await socket.close()
+
+
+def failure(
+    over: str, base_url: str, environ: Mapping[str, str] | None = None, *, ca_file: Path | None = None,
+    connect_timeout: float = 30,
+) -> ServiceError:  # fmt: skip
+    """Return the error; nothing is left to the event loop's own handler."""
+    unhandled: list[object] = []
+
+    async def scenario() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+        options = HttpOptions(connect_timeout=connect_timeout, ca_file=ca_file, request_timeout=600)
+        await attempt(over, base_url, environ or {}, options)
+
+    with pytest.raises(ServiceError) as caught:
+        asyncio.run(scenario())
+    assert unhandled == []
+    return caught.value
+
+
+@contextlib.asynccontextmanager
+async def listening(respond: Respond, *, tls: ssl.SSLContext | None, host: str) -> AsyncIterator[int]:
+    async with await asyncio.start_server(respond, host, 0, ssl=tls) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def failure_at(
+    over: str, respond: Respond, *, scheme: str = "http", as_proxy: bool = False, tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1", **options: object,
+) -> ServiceError:  # fmt: skip
+    """Return the error at a server of the test, in a loop of its own, or behind it as a proxy."""
+    ports: list[int] = []
+
+    async def serve(stop: asyncio.Event) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, __: None)
+        async with listening(respond, tls=tls, host=host) as port:
+            ports.append(port)
+            started.set()
+            await stop.wait()
+
+    started = threading.Event()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve(stop)))
+    thread.start()
+    started.wait()
+    try:
+        own = f"{scheme}://{host}:{ports[0]}"
+        if as_proxy:
+            environ = {"HTTPS_PROXY": f"http://user:hidden-word@127.0.0.1:{ports[0]}"}
+            return failure(over, "https://service.example/v1", environ, **options)  # type: ignore[arg-type]
+        return failure(over, f"{own}/v1", **options)  # type: ignore[arg-type]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
+async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+
+async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+
+
+def saying(answer: bytes) -> Respond:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(answer)
+        await reader.read()
+        writer.close()
+
+    return respond
+
+
+@OVER
+def test_a_proxy_that_closes_without_an_answer_is_named_and_nothing_is_printed(over: str) -> None:
+    error = failure_at(over, hang_up, as_proxy=True)
+    assert isinstance(error, ServiceUnavailableError)
+    assert error.code == CONNECT_FAILED
+    assert "it closed the connection without a response" in error.message
+    assert "hidden-word" not in error.message
+
+
+@OVER
+def test_a_proxy_that_says_nothing_is_waited_for_as_long_as_a_connection(over: str) -> None:
+    error = failure_at(over, say_nothing, as_proxy=True, connect_timeout=0.3)
+    assert error.code == CONNECT_FAILED
+    assert "no response within 0.3 s" in error.message
+
+
+@OVER
+def test_a_proxy_that_wants_credentials_names_them(over: str) -> None:
+    answer = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"
+    error = failure_at(over, saying(answer), as_proxy=True)
+    assert (error.code, error.status, exit_for(error).code) == (PROXY_REFUSED, 407, 69)
+    assert "does not accept the credentials" in error.message
+    assert "HTTPS_PROXY: http://USER:PASSWORD@HOST:PORT" in error.message
+    assert "hidden-word" not in error.message
+
+
+@OVER
+def test_a_proxy_that_refuses_says_its_status(over: str) -> None:
+    error = failure_at(over, saying(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"), as_proxy=True)
+    assert error.code == CONNECT_FAILED
+    assert "403 Forbidden; check the network, HTTPS_PROXY" in error.message
+
+
+@OVER
+def test_a_missing_package_for_socks_is_the_same_sentence(over: str) -> None:
+    if find_spec("python_socks") or find_spec("socksio"):
+        pytest.skip("a package is installed")
+    with pytest.raises(ConfigurationError) as caught:
+        asyncio.run(attempt(over, "http://h.example/v1", {"ALL_PROXY": "socks5://127.0.0.1:1"}, HttpOptions()))
+    assert str(caught.value) == (
+        "ALL_PROXY: a SOCKS proxy needs packages that are not installed: pip install 'httpx2[socks]' "
+        "'python-socks[asyncio]'"
+    )
+
+
+@OVER
+def test_https_to_a_port_that_speaks_plain_http_says_so(over: str) -> None:
+    error = failure_at(over, saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), scheme="https")
+    assert (error.code, exit_for(error).code) == (WRONG_SCHEME, 69)
+    assert "begins with https://" in error.message
+    assert "speaks no TLS" in error.message
+
+
+@OVER
+def test_https_to_a_port_that_hangs_up_is_no_matter_of_permissions(over: str) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    error = failure_at(over, respond, scheme="https")
+    assert error.code == CONNECT_FAILED
+    assert "not permitted" not in error.message
+
+
+def secured(file: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATES / file)
+    return context
+
+
+@OVER
+def test_http_to_a_port_that_speaks_tls_says_so(over: str) -> None:
+    error = failure_at(over, say_nothing, tls=secured("localhost.pem"))
+    assert "https" in error.message
+    alert = failure_at(over, saying(b"\x15\x03\x03\x00\x02\x02\x32"))
+    assert (alert.code, exit_for(alert).code) == (WRONG_SCHEME, 69)
+    assert "speaks TLS; change it to https://" in alert.message
+
+
+@OVER
+def test_a_400_that_asks_for_https_says_so(over: str, service: Service) -> None:
+    body = b"Client sent an HTTP request to an HTTPS server.\n"
+    error = failure_at(over, saying(b"HTTP/1.0 400 Bad Request\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)))
+    assert isinstance(error, RequestRejectedError)
+    assert "change it to https://" in error.message
+
+
+@OVER
+@pytest.mark.parametrize(
+    ("certificate", "host", "authority", "advice"),
+    [
+        ("expired.pem", "127.0.0.1", CERTIFICATES / "expired.pem", "check the clock of this machine"),
+        ("localhost.pem", "127.0.0.2", AUTHORITY, "check the host in the base URL"),
+        ("localhost.pem", "127.0.0.1", None, "client.ca_file"),
+    ],
+    ids=["expired", "wrong host", "unknown authority"],
+)
+def test_a_certificate_that_is_not_valid_comes_with_advice_for_its_fault(
+    over: str, certificate: str, host: str, authority: Path | None, advice: str
+) -> None:
+    error = failure_at(over, say_nothing, scheme="https", tls=secured(certificate), host=host, ca_file=authority)
+    assert isinstance(error, RequestRejectedError)
+    assert (error.code, exit_for(error).code) == (CERTIFICATE_REFUSED, 69)
+    assert advice in error.message
