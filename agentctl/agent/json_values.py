@@ -43,17 +43,10 @@ def json_value(value: Any) -> JSONValue:
     Objects become their fields, iterables lists, bytes text or base64, and numbers that JSON does not have text. Other
     values become their `str`, and an object inside itself an ellipsis.
     """
-<<<<<<< HEAD
-    return _ValueConversion().of(value)
-
-
-class _ValueConversion:
-=======
     return _JsonConversion().of(value)
 
 
 class _JsonConversion:
->>>>>>> house
     """The conversion of one value; remembers the containers that it is inside of."""
 
     def __init__(self) -> None:

@@ -127,21 +127,12 @@ class _Conversion:
             if reference in seen:
                 raise _inexpressible(place, f"has a circular reference ({reference})", "define it without itself")
             own = {key: value for key, value in part.items() if key != "$ref"}
-<<<<<<< HEAD
-            return self._merge(_join_schemas(node, own, place), self._resolve(reference), place, (*seen, reference))
-        inner = part.get("allOf")
-        if isinstance(inner, list) and len(inner) == 1 and isinstance(inner[0], dict):
-            own = {key: value for key, value in part.items() if key != "allOf"}
-            return self._merge(_join_schemas(node, own, place), inner[0], place, seen)
-        return _join_schemas(node, part, place)
-=======
             return self._merge(_merge_parts(node, own, place), self._resolve(reference), place, (*seen, reference))
         inner = part.get("allOf")
         if isinstance(inner, list) and len(inner) == 1 and isinstance(inner[0], dict):
             own = {key: value for key, value in part.items() if key != "allOf"}
             return self._merge(_merge_parts(node, own, place), inner[0], place, seen)
         return _merge_parts(node, part, place)
->>>>>>> house
 
     def _count(self, place: str) -> None:
         self._nodes += 1
@@ -178,11 +169,7 @@ def _is_annotation(key: str) -> bool:
     return key in _ANNOTATIONS or key.startswith("x-")
 
 
-<<<<<<< HEAD
-def _join_schemas(node: dict[str, Any], part: dict[str, Any], place: str) -> dict[str, Any]:
-=======
 def _merge_parts(node: dict[str, Any], part: dict[str, Any], place: str) -> dict[str, Any]:
->>>>>>> house
     """Return a schema with the keywords of a part of it; its own annotations take precedence."""
     for key in node.keys() & part.keys():
         if not (_is_annotation(key) or _is_same_json(node[key], part[key])):

@@ -374,16 +374,6 @@ class ItemHelpers:
 def _plain(item: WireItem) -> WireItem:
     """Return an item as it is, or with lists in place of the iterators that pydantic validates lazily."""
     if isinstance(item, dict) and type(item.get("content")).__name__ == "ValidatorIterator":
-<<<<<<< HEAD
-        return {name: _as_lists(value) for name, value in item.items()}
-    return item
-
-
-def _as_lists(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _as_lists(one) for name, one in value.items()}
-    return [_as_lists(one) for one in value] if isinstance(value, Iterator | list) else value
-=======
         return {name: _with_lists(value) for name, value in item.items()}
     return item
 
@@ -392,7 +382,6 @@ def _with_lists(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _with_lists(one) for name, one in value.items()}
     return [_with_lists(one) for one in value] if isinstance(value, Iterator | list) else value
->>>>>>> house
 
 
 def message_text(wire: WireItem) -> str:

@@ -384,12 +384,8 @@ def context_json(context: Any, serializer: ContextSerializer | None, *, strict: 
         logger.warning("the context of the run, of type %s, is left out of its state: it is not JSON", kind)
         return None
     logger.warning(
-<<<<<<< HEAD
-        "the context of the run, of type %s, is saved in its state as JSON: objects as their fields, others as text",
-=======
         "the context of the run, of type %s, is saved in its state as JSON: objects as their fields, "
         "other values as text",
->>>>>>> house
         kind,
     )
     return saved
