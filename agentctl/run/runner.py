@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextvars
+import logging
 import os
 import sys
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -27,6 +28,7 @@ from agentctl.agent.ports import NestedRun
 from agentctl.agent.run_config import DEFAULT_MAX_TURNS, RunConfig
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import TResponseInputItem
+from agentctl.log import logger
 
 from .active_run import ActiveRun, begin
 from .loop import run_loop
@@ -68,7 +70,7 @@ class AgentRunner:
         """Run an agent as `Runner.run` does."""
         active = _begin(starting_agent, input, kwargs)
         try:
-            async with aclosing(run_loop(active, streamed=False)) as events:
+            async with aclosing(_events(active, streamed=False)) as events:
                 async for event in events:
                     if type(event) is RunFinished and event.error:
                         raise event.error
@@ -101,7 +103,7 @@ class AgentRunner:
 
         async def drive() -> None:
             try:
-                await result.drive(run_loop(active, streamed=True, between_turns=result.wait_for_reader))
+                await result.drive(_events(active, streamed=True, between_turns=result.wait_for_reader))
             finally:
                 await active.close()
 
@@ -254,6 +256,19 @@ def _begin(
     return resume_run(input, **others)
 
 
+def _events(
+    active: ActiveRun, *, streamed: bool, between_turns: Callable[[], Awaitable[None]] | None = None
+) -> AsyncGenerator[RunEvent]:
+    """Return the events of a run, each logged if the log is verbose."""
+    events = run_loop(active, streamed=streamed, between_turns=between_turns)
+    if not logger.isEnabledFor(logging.DEBUG):
+        return events
+    # 1 ms that a run without verbose logging does not pay.
+    from .verbose import log_events
+
+    return log_events(events)
+
+
 async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
     """Run an agent as part of a tool call; its usage is added to that of the run around it, however it ends.
 
@@ -265,7 +280,7 @@ async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
     if nested is not None:
         active = nested.copy().attach_to(active)
     try:
-        async with aclosing(run_loop(active, streamed=run.on_event is not None)) as events:
+        async with aclosing(_events(active, streamed=run.on_event is not None)) as events:
             end = await (_read_to_end(events) if run.on_event is None else _read_with_listener(events, run))
         if end is not None and end.error is not None:
             raise end.error
