@@ -10,6 +10,7 @@ from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.models.chat.model import check_unsupported, new_fold
 from agentctl.models.chat.request import build_request, is_openai_service
+from agentctl.models.official import is_official_openai_base_url
 from agentctl.net.response_body import ResponseHead
 
 from .call import log_data, read_response
@@ -46,6 +47,11 @@ class OpenAIChatCompletionsModel(ServiceModel):
         self._should_replay = should_replay_reasoning_content
         self._is_strict = strict_feature_validation
         self._buffers_tool_calls = buffer_streamed_tool_calls
+
+    @property
+    def takes_cache_key(self) -> bool:
+        """Whether the endpoint is OpenAI's own."""
+        return is_official_openai_base_url(self._pipe.base_url)
 
     @property
     def model_name(self) -> str:

@@ -42,7 +42,7 @@ from agentctl.agent.items.run_items import (
     UnrecognizedItem,
 )
 from agentctl.agent.output import AgentOutputSchemaBase
-from agentctl.agent.ports import ModelRequest
+from agentctl.agent.ports import ModelRequest, WireModel
 from agentctl.agent.tools.errors import is_stray_cancellation
 from agentctl.agent.tools.tool import FunctionToolResult
 from agentctl.errors import (
@@ -236,6 +236,11 @@ async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _M
     """Return the model call of the current turn, beside the input guardrails that run in parallel with it."""
     model = models.of(run.agent)
     request = await prepare(run)
+    if isinstance(model, WireModel) and model.takes_cache_key:
+        # 3 ms that only a run at OpenAI's own service pays.
+        from .cache_key import with_cache_key
+
+        request = with_cache_key(request, run)
     await run.hook_calls.llm_start(request)
     call = call_model if run.spec.budget is None else run.spec.budget.call_model
     events = call(model, request, run.spans, streamed=streamed)
