@@ -25,7 +25,8 @@ def buy(word: str) -> str:
 
 def log_of(run: Run, caplog: pytest.LogCaptureFixture) -> str:
     retry = ModelRetrySettings(max_retries=1, policy=retry_policies.network_error(), backoff={"initial_delay": 0.0})
-    second = Agent(
+    asks = [function_call("buy", {"word": "w"}, call_id="c3")]
+    second = Agent(name="second", model=ScriptedModel([asks]), tools=[buy])
         name="second", model=ScriptedModel([[function_call("buy", {"word": "w"}, call_id="c3")]]), tools=[buy]
     )
     lost = ServiceUnavailableError("connection lost", code="connection_lost")
