@@ -136,7 +136,7 @@ class WireModel(Model):
 
     @property
     def takes_cache_key(self) -> bool:
-        """Whether a run adds a key under which the service caches its prompts: at OpenAI's own service."""
+        """Return whether a run adds a key under which the service caches its prompts: at OpenAI's own service."""
         return False
 
     @property
@@ -175,7 +175,6 @@ class WireModel(Model):
         output_schema: AgentOutputSchemaBase | None,
         handoffs: list[Any],
         tracing: ModelTracing,
-        *,
         previous_response_id: str | None = None,
         conversation_id: str | None = None,
         prompt: dict[str, Any] | None = None,
@@ -209,7 +208,6 @@ class WireModel(Model):
         output_schema: AgentOutputSchemaBase | None,
         handoffs: list[Any],
         tracing: ModelTracing,
-        *,
         previous_response_id: str | None = None,
         conversation_id: str | None = None,
         prompt: dict[str, Any] | None = None,

@@ -27,8 +27,6 @@ def log_of(run: Run, caplog: pytest.LogCaptureFixture) -> str:
     retry = ModelRetrySettings(max_retries=1, policy=retry_policies.network_error(), backoff={"initial_delay": 0.0})
     asks = [function_call("buy", {"word": "w"}, call_id="c3")]
     second = Agent(name="second", model=ScriptedModel([asks]), tools=[buy])
-        name="second", model=ScriptedModel([[function_call("buy", {"word": "w"}, call_id="c3")]]), tools=[buy]
-    )
     lost = ServiceUnavailableError("connection lost", code="connection_lost")
     calls = [function_call("look", {"word": "private"}, call_id="c1")]
     model = ScriptedModel([lost, calls, [function_call("transfer_to_second", {}, call_id="c2")]])
