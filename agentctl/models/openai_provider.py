@@ -11,7 +11,7 @@ from agentctl.agent.ports import ModelProvider, WireModel
 from agentctl.errors import UserError
 from agentctl.net.defaults import OpenAIAPI, get_defaults
 from agentctl.net.endpoint import Endpoint
-from agentctl.net.openai_endpoint import EndpointOptions, http_endpoint, websocket_endpoint
+from agentctl.net.openai_endpoint import EndpointOptions, choose_base_url, http_endpoint, websocket_endpoint
 from agentctl.net.options import HttpOptions
 
 from .default_model import get_default_model
@@ -125,6 +125,12 @@ class OpenAIProvider(ModelProvider):
         if key not in models:
             models[key] = self._make(key)
         return models[key]
+
+    @property
+    def base_url(self) -> str:
+        """The base URL of requests, as `get_model` would determine it now."""
+        client = self._client or (get_defaults().openai_client if self._endpoint_options.is_empty else None)
+        return choose_base_url(self._endpoint_options) if client is None else str(client.base_url)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; the models can be used again."""
