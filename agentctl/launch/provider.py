@@ -36,7 +36,12 @@ def make_provider(
     transport = _transport(settings, is_multi_turn=is_multi_turn)
     uses_responses = settings.api == "responses" if settings.is_chosen("api") else None
     if get_defaults().openai_client is not None:
-        return _Provider(default_model, openai_use_responses=uses_responses, responses_transport=transport)
+        return _Provider(
+            default_model,
+            openai_use_responses=uses_responses,
+            responses_transport=transport,
+            openai_output_mode=settings.output_mode,
+        )
     if transport != "http":
         check_websocket_origin(key, base_url=client.base_url, websocket_base_url=client.websocket_base_url)
     endpoint_key = _endpoint_key(key, environ)
@@ -52,6 +57,7 @@ def make_provider(
         openai_websocket_base_url=client.websocket_base_url,
         responses_transport=transport,
         openai_http_options=http_options(client),
+        openai_output_mode=settings.output_mode,
     )
 
 

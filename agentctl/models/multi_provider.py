@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from agentctl.net.endpoint import KeySource
 
+    from .chat.output_mode import OutputMode
+
 MultiProviderOpenAIPrefixMode: TypeAlias = Literal["alias", "model_id"]
 """The meaning of `openai/x`: OpenAI's model `x`, or the endpoint's model with the id `openai/x`."""
 
@@ -88,6 +90,7 @@ class MultiProvider(ModelProvider):
         openai_buffer_streamed_tool_calls: bool = False,
         responses_transport: Transport | None = None,
         openai_http_options: HttpOptions | None = None,
+        openai_output_mode: OutputMode = "auto",
     ) -> None:
         """Take the user's prefixes, the meaning of names, and the options of `OpenAIProvider`.
 
@@ -111,6 +114,7 @@ class MultiProvider(ModelProvider):
             buffer_streamed_tool_calls=openai_buffer_streamed_tool_calls,
             responses_transport=responses_transport,
             http_options=openai_http_options,
+            output_mode=openai_output_mode,
         )
         self._openai_prefix_mode = openai_prefix_mode
         self._unknown_prefix_mode = unknown_prefix_mode

@@ -26,6 +26,7 @@ from .transport import (
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+    from agentctl.models.chat.output_mode import OutputMode
     from agentctl.models.responses.pool import WebSocketPool
     from agentctl.models.responses.websocket import ResponsesWebSocketModel
     from agentctl.net.endpoint import KeySource
@@ -65,6 +66,7 @@ class OpenAIProvider(ModelProvider):
         buffer_streamed_tool_calls: bool = False,
         responses_transport: Transport | None = None,
         http_options: HttpOptions | None = None,
+        output_mode: OutputMode = "auto",
     ) -> None:
         """Take the given options; each `get_model` takes the rest from the process-wide defaults, then the environment.
 
@@ -86,6 +88,8 @@ class OpenAIProvider(ModelProvider):
             buffer_streamed_tool_calls: Whether chat completions buffer tool calls until they are complete.
             responses_transport: `http`, `websocket`, or `auto`: a WebSocket if it can be opened, else HTTP.
             http_options: Timeouts, retries and trust.
+            output_mode: How chat completions ask a service that is not OpenAI's for structured output: `native` by a
+                response format, `tool` by a forced tool call, `auto` by the first that works.
 
         Raises:
             UserError: two options contradict each other.
@@ -109,6 +113,7 @@ class OpenAIProvider(ModelProvider):
         self._is_strict = strict_feature_validation
         self._websocket_options = responses_websocket_options
         self._buffers_tool_calls = buffer_streamed_tool_calls
+        self._output_mode: OutputMode = output_mode
         self._http_options = http_options or HttpOptions()
         self._pipes: dict[Endpoint, HttpPipe] = {}
         self._pools: dict[Endpoint, WebSocketPool] = {}
@@ -180,6 +185,7 @@ class OpenAIProvider(ModelProvider):
                 key.client,
                 strict_feature_validation=self._is_strict,
                 buffer_streamed_tool_calls=self._buffers_tool_calls,
+                output_mode=self._output_mode,
             )
         from agentctl.models.chat.model import ChatHTTPModel
 
@@ -188,6 +194,7 @@ class OpenAIProvider(ModelProvider):
             self._pipe(key),
             strict_feature_validation=self._is_strict,
             buffer_streamed_tool_calls=self._buffers_tool_calls,
+            output_mode=self._output_mode,
         )
 
     def _http_model(self, key: _ModelKey) -> WireModel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from agentctl.agent.wire import JSONValue, WireEvent
@@ -15,6 +15,7 @@ from agentctl.net.unreachable import CONNECTION_LOST
 from agentctl.redaction import excerpt
 
 from .calls import ToolCalls
+from .thinking import ThinkingSplitter
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """The reason for an incomplete response, by `finish_reason`."""
@@ -31,13 +32,22 @@ class ChatFold:
         new_id: Callable[[str], str],
         created_at: float,
         buffers_tool_calls: bool = False,
+        has_thinking: bool = False,
+        output_tool: str | None = None,
     ) -> None:
+        """Take the parts that vary; `has_thinking` separates `<think>` blocks from the text.
+
+        The arguments of a call of `output_tool` become the text of the response, in place of its text.
+        """
         self._service = service
         self._model = model
         self._new_id = new_id
         self._created_at = created_at
         self._writer: ResponseWriter | None = None
-        self._calls = ToolCalls(new_id, buffered=buffers_tool_calls)
+        self._calls = ToolCalls(new_id, buffered=buffers_tool_calls, output_tool=output_tool)
+        self._thinking = ThinkingSplitter() if has_thinking else None
+        self._held_text: list[str] | None = None if output_tool is None else []
+        """The text of the response, held back until it is certain that `output_tool` is not called."""
         self._finish: str | None = None
         self._usage: dict[str, JSONValue] | None = None
         self._unexpected: str | None = None
@@ -92,7 +102,11 @@ class ChatFold:
             raise ServiceUnavailableError(
                 f"{self._service} ended the stream before the completion was finished; try again", code=CONNECTION_LOST
             )
+        if self._thinking is not None:
+            self._add_pieces(self._thinking.end(), writer)
         self._calls.end(writer)
+        if self._held_text and not self._calls.has_output:
+            writer.add_text(TEXT, "".join(self._held_text))
         self.is_complete = True
         writer.end(incomplete=_INCOMPLETE.get(self._finish), usage=self._usage)
         return writer.take()
@@ -129,12 +143,25 @@ class ChatFold:
         elif reasoning := _text(delta.get("reasoning")):
             writer.add_text(REASONING, reasoning)
         if text := _content(delta.get("content")):
-            writer.add_text(TEXT, text, _objects(logprobs.get("content")) if isinstance(logprobs, dict) else ())
+            shown = _objects(logprobs.get("content")) if isinstance(logprobs, dict) else ()
+            pieces = [("text", text)] if self._thinking is None else self._thinking.add(text)
+            self._add_pieces(pieces, writer, shown)
         if refusal := _text(delta.get("refusal")):
             writer.add_text(REFUSAL, refusal)
         if calls := delta.get("tool_calls"):
             for call in _objects(calls):
                 self._calls.add(call, writer)
+
+    def _add_pieces(
+        self, pieces: Iterable[tuple[str, str]], writer: ResponseWriter, logprobs: Sequence[JSONValue] = ()
+    ) -> None:
+        for kind, text in pieces:
+            if kind == "reasoning":
+                writer.add_text(REASONING, text)
+            elif self._held_text is None:
+                writer.add_text(TEXT, text, logprobs)
+            else:
+                self._held_text.append(text)
 
 
 def _content(content: JSONValue) -> str:
