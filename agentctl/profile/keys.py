@@ -123,6 +123,14 @@ KEYS: tuple[SettingKey, ...] = (
         default="responses",
     ),
     SettingKey(
+        name="output_mode",
+        kind=Choice(("auto", "native", "tool")),
+        meaning="How chat completions ask for structured output: native (a response format), tool (a forced tool call) "
+        "or auto, which falls back.",
+        in_project=True,
+        default="auto",
+    ),
+    SettingKey(
         name="key_command",
         kind=Plain.COMMAND,
         meaning='A program that prints the key, and its arguments: `["op", "read", "op://vault/item/key"]`.',

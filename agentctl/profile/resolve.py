@@ -94,6 +94,7 @@ class Settings:
     """Model settings by name; durations in seconds."""
     transport: Literal["auto", "http", "websocket"]
     api: Literal["responses", "chat_completions"]
+    output_mode: Literal["auto", "native", "tool"]
     key_command: tuple[str, ...] | None
     """A program that prints the key, and its arguments."""
     client: ClientSettings
@@ -260,6 +261,7 @@ def _settings(values: Mapping[str, Value]) -> Settings:
         model_settings=model_settings,
         transport=get("transport"),
         api=get("api"),
+        output_mode=get("output_mode"),
         key_command=None if key_command is None else tuple(key_command),
         client=ClientSettings(
             base_url=get("client.base_url"),
