@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from importlib.machinery import (
     EXTENSION_SUFFIXES,
@@ -60,6 +61,7 @@ class ImportGuard:
     def __init__(self) -> None:
         self._scopes: list[CodeScope] = []
         self._packages: dict[str, Path] = {}
+        self._searches = threading.local()
 
     def add(self, scope: CodeScope) -> None:
         """Let the code of a scope be imported, from now until the process ends."""
@@ -82,7 +84,7 @@ class ImportGuard:
         Raises:
             UntrustedModuleError: the module may not run.
         """
-        found = find_module(fullname, path)
+        found = self._search(fullname, path)
         if found is None and path is None and fullname in self._packages:
             found = PathFinder.find_spec(fullname, [str(self._packages[fullname])])
         if found is None:
@@ -93,6 +95,17 @@ class ImportGuard:
         if _is_imported_by_us(sys._getframe(1)):
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
         return _judge(found, scopes)
+
+    def _search(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+        """Return what the other finders find; one of them may ask all finders again, this one too."""
+        names: set[str] = self._searches.__dict__.setdefault("names", set())
+        if name in names:
+            return None
+        names.add(name)
+        try:
+            return find_module(name, path)
+        finally:
+            names.remove(name)
 
     def spec_of_file(self, name: str, path: Path, scope: CodeScope) -> ModuleSpec:
         """Return the spec of a file of code as a module outside of all packages.

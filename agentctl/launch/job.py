@@ -88,6 +88,7 @@ def prepare(
     set_default_processor(export)
     if traces.is_enabled and traces.decided_by != BUILT_IN:
         set_tracing_disabled(False)
+    _check_local_model(loaded)
     notes = [*loaded.notes, *key.notes, *set_default_keys(key.credential, traces.key, settings, environ)]
     set_default_ca_file(settings.client.ca_file)
     agent = _agent(settings, loaded, instructions)
@@ -169,6 +170,19 @@ def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> Job:
     if agent.model is None and job.key is None and _local_model_is_ready(environ):
         agent = agent.clone(model=LOCAL_MODEL)
     return replace(job, agent=agent)
+
+
+def _check_local_model(loaded: Loaded) -> None:
+    """Require trust for a file of weights that a project file names: the runtime that reads it is native code."""
+    model = loaded.settings.values.get("model")
+    project = loaded.project
+    if model is None or project is None or model.origin != str(project.path) or model.value == LOCAL_MODEL:
+        return
+    if str(model.value).startswith("local/"):
+        # 2 ms, only for a project file with a model file.
+        from agentctl.profile.trust import require_trust
+
+        require_trust(project, loaded.paths.trust)
 
 
 def _first_model(job: Job) -> str | Model | None:
