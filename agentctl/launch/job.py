@@ -12,6 +12,7 @@ from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model
 from agentctl.agent.run_config import RunConfig
 from agentctl.agent.wire import WireItem
+from agentctl.child_groups import adopt_orphans
 from agentctl.errors import AgentsException
 from agentctl.mcp.attachment import Attachment
 from agentctl.models.default_model import get_default_model
@@ -118,6 +119,7 @@ def prepare(
             model_settings=_model_settings(settings, explicit=True),
             tracing_disabled=not traces.is_enabled,
             max_tokens_total=settings.max_tokens_total,
+            max_tool_calls=settings.max_tool_calls,
         ),
         max_turns=settings.max_turns,
         timeout=settings.timeout,
@@ -204,6 +206,8 @@ def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agen
         from agentctl.definitions.reference import load_agent
 
         agent = load_agent(settings.agent, loaded)
+        if agent.tools or agent.handoffs or agent.mcp_servers:
+            adopt_orphans()
     changes: dict[str, Any] = {
         "model_settings": _model_settings(settings, explicit=False).resolve(agent.model_settings)
     }
