@@ -386,6 +386,12 @@ EXITS: tuple[Exit, ...] = (
     ),
     Exit(85, Outcome.REFUSED, "The model refused to answer.", "Rephrase the prompt, or try another model."),
     Exit(124, Outcome.TIMEOUT, "The run took longer than `--timeout`.", "Raise `--timeout`."),
+    Exit(
+        129,
+        Outcome.INTERRUPTED,
+        "The terminal was closed (SIGHUP).",
+        "Run it again; `nohup agentctl …` keeps it running without the terminal.",
+    ),
     Exit(130, Outcome.INTERRUPTED, "Cancelled with Ctrl-C (SIGINT).", "Run it again."),
     Exit(
         141,

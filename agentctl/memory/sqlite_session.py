@@ -179,6 +179,6 @@ def decode_item(text: str) -> WireItem | None:
     """Parse an item; return None for invalid ones, which other programs may have written."""
     try:
         item = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return item if isinstance(item, dict) else None

@@ -97,6 +97,13 @@ KEYS: tuple[SettingKey, ...] = (
         meaning="Maximum tokens of a run, input plus output.",
         in_project=True,
     ),
+    SettingKey(
+        name="max_tool_calls",
+        kind=Integer(1),
+        meaning="Maximum tool calls in one response.",
+        in_project=True,
+        default=128,
+    ),
     SettingKey(name="timeout", kind=Plain.DURATION, meaning="Time limit for a run.", in_project=True),
     SettingKey(
         name="on_approval",

@@ -85,6 +85,7 @@ class Settings:
     """The origin of `agent`, as in `Value.origin`."""
     max_turns: int
     max_tokens_total: int | None
+    max_tool_calls: int
     timeout: float | None
     """Seconds."""
     on_approval: Literal["allow", "deny", "fail", "suspend"]
@@ -255,6 +256,7 @@ def _settings(values: Mapping[str, Value]) -> Settings:
         agent_origin=values["agent"].origin if "agent" in values else None,
         max_turns=get("max_turns"),
         max_tokens_total=get("max_tokens_total"),
+        max_tool_calls=get("max_tool_calls"),
         timeout=duration("timeout"),
         on_approval=get("on_approval"),
         ticket_lifetime=seconds(get("ticket_lifetime")),

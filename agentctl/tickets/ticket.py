@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.items.run_items import ToolApprovalItem
-from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.agent.wire import JSONValue, WireItem, decode_json
 from agentctl.definitions.fingerprint import PARTS, Fingerprint
 from agentctl.errors import ConfigurationError, UserError
 from agentctl.profile.dotted import split
@@ -189,7 +189,7 @@ def read_ticket(data: bytes, place: str) -> Ticket:
         ConfigurationError: the content is not a ticket, has another version, or was tampered with.
     """
     try:
-        fields = Fields(json.loads(data), "the ticket")
+        fields = Fields(decode_json(data), "the ticket")
         version = fields.value("version")
         if version != VERSION or isinstance(version, bool):
             raise ConfigurationError(
