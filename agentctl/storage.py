@@ -121,6 +121,23 @@ def try_lock(path: Path) -> Iterator[bool]:
         lock.release()
 
 
+def read_regular_file(path: Path, limit: int) -> bytes:
+    """Return the content of a file that may be anything; a device or a pipe is never waited for.
+
+    Raises:
+        OSError: it cannot be opened or read.
+        ValueError: it is not a regular file, or is larger than `limit` bytes.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is a device, a pipe or a folder")
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise ValueError(f"it is larger than {limit >> 20} MiB")
+    return data
+
+
 def write_atomic(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Replace the content of `path`; a reader sees the old content or the new, never a part.
 

@@ -69,6 +69,8 @@ class TicketCall:
     call_id: str
     item: WireItem
     """The call, in the form of the API."""
+    server: str | None = None
+    """The MCP server that has the tool, if there is one."""
     decision: CallDecision | None = None
     """None while the call is undecided."""
 
@@ -76,7 +78,7 @@ class TicketCall:
     def of(cls, item: ToolApprovalItem, decision: CallDecision | None) -> TicketCall:
         """Return the call of an interruption."""
         agent, tool, call_id = call_key(item)
-        return cls(agent=agent, tool=tool, call_id=call_id, item=item.wire, decision=decision)
+        return cls(agent=agent, tool=tool, call_id=call_id, item=item.wire, server=item.server_name, decision=decision)
 
     @property
     def key(self) -> CallKey:
@@ -207,6 +209,7 @@ def call_json(call: TicketCall) -> dict[str, JSONValue]:
         "tool": call.tool,
         "call_id": call.call_id,
         "item": call.item,
+        **({} if call.server is None else {"server": call.server}),
         "decision": None if call.decision is None else asdict(call.decision),
     }
 
@@ -258,6 +261,7 @@ def _read_call(fields: Fields) -> TicketCall:
         tool=fields.text("tool"),
         call_id=fields.text("call_id"),
         item=fields.optional("item", dict) or {},
+        server=fields.optional("server", str) if fields.has("server") else None,
         decision=None if fields.optional("decision", dict) is None else _read_decision(fields.inner("decision")),
     )
 

@@ -33,7 +33,7 @@ def detail_lines(ticket: Ticket, *, state: str) -> list[str]:
     ]
     for number, call in enumerate(ticket.calls, 1):
         lines += ["", f"{number}. {call.call_id}: {decision_text(call.decision)}"]
-        lines += call_text(call.tool, call.agent, call.item).split("\n")
+        lines += call_text(call.tool, call.agent, call.item, server=call.server).split("\n")
     return [escape(line) for line in lines]
 
 
