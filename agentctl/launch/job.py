@@ -27,7 +27,7 @@ from agentctl.tracing.process import set_default_processor, set_tracing_disabled
 from .provider import is_endpoint_model, make_endpoint, make_provider, set_default_keys
 
 if TYPE_CHECKING:
-    from agentctl.agent.session import Session
+    from agentctl.memory.sqlite_session import SQLiteSession
     from agentctl.run.state.run_state import RunState
 
 Decide: TypeAlias = "Callable[[RunState], Awaitable[AgentsException | None]]"
@@ -53,7 +53,7 @@ class Job:
     """The export of its traces to OpenAI."""
     key: Key | None = None
     """The key that may be sent to the endpoint, if any."""
-    session: Session | None = None
+    session: SQLiteSession | None = None
     """The session that it continues and is saved in."""
     notes: tuple[str, ...] = ()
     """Notes to show before it starts."""

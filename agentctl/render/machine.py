@@ -29,7 +29,7 @@ from agentctl.agent.items.run_items import (
 )
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import RunSuspended, ServiceError, exit_for
-from agentctl.redaction import redact
+from agentctl.redaction import redact, redact_data
 from agentctl.version import SCHEMA_VERSION
 
 from .chunks import REASONING, TEXT, Chunk, Out
@@ -157,7 +157,7 @@ class JsonLines:
                 return self._line("guardrail", body)
             case ApprovalRequired(item=item):
                 body = {"agent": item.agent.name, "tool": item.name, "call_id": item.call_id, "item": item.wire}
-                return self._line("approval.required", body)
+                return self._masked_line("approval.required", body)
             case RetryScheduled(attempt=attempt, max_retries=max_retries, delay=delay, error=error):
                 body = {"attempt": attempt, "max_retries": max_retries, "delay": delay, "error": error_body(error)}
                 return self._line("retry", body)
@@ -175,14 +175,17 @@ class JsonLines:
             case MessageOutputItem():
                 return self._line("message", body | {"item": item.wire})
             case ToolCallItem() | HandoffCallItem():
-                return self._line("tool.called", body | {"tool": self._tools.call_name(item), "item": item.wire})
+                return self._masked_line("tool.called", body | {"tool": self._tools.call_name(item), "item": item.wire})
             case ToolCallOutputItem():
                 result = {"tool": self._tools.output_name(item), "failed": item.failed, "item": item.wire}
-                return self._line("tool.output", body | result)
+                return self._masked_line("tool.output", body | result)
             case HandoffOutputItem(source_agent=source, target_agent=target):
-                return self._line("handoff", {"from": source.name, "to": target.name, "item": item.wire})
+                return self._masked_line("handoff", {"from": source.name, "to": target.name, "item": item.wire})
             case _:
                 return None
+
+    def _masked_line(self, kind: str, body: dict[str, JSONValue]) -> Out:
+        return self._line(kind, {name: redact_data(value) for name, value in body.items()})
 
     def _line(self, kind: str, body: dict[str, JSONValue]) -> Out:
         head = (

@@ -10,6 +10,7 @@ from typing import Any
 from agentctl.agent.agent import Agent
 from agentctl.definitions.fingerprint import Fingerprint, changes, fingerprint_of
 from agentctl.errors import ConfigurationError, UserError
+from agentctl.redaction import redact_data
 from agentctl.run.state.document import ContextDeserializer, ContextSerializer
 from agentctl.run.state.run_state import RunState
 
@@ -33,12 +34,19 @@ async def suspend_run(
     `source` is the digest of the Python file that defines them, empty without one.
 
     Raises:
-        UserError: no call of the run waits for approval, or `RunState.to_json` refuses its context or input.
+        UserError: no call of the run waits for approval, one contains a secret, or `RunState.to_json` refuses the
+            context or input.
         Exception: an MCP server failed to list its tools.
     """
     waiting = state.get_interruptions()
     if not waiting:
         raise UserError("no call of this run waits for approval: only an interrupted run can be suspended")
+    for item in waiting:
+        if redact_data(item.wire) != item.wire:
+            raise UserError(
+                f"the call of tool {item.name!r} ({item.call_id}) contains a secret, which no ticket holds: the run "
+                "cannot be suspended; decide about the call while it runs"
+            )
     now = datetime.now(UTC)
     return Ticket(
         id=f"tk_{os.urandom(8).hex()}",

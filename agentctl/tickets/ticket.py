@@ -17,7 +17,7 @@ from agentctl.definitions.fingerprint import PARTS, Fingerprint
 from agentctl.errors import ConfigurationError, UserError
 from agentctl.profile.dotted import split
 from agentctl.profile.keys import check_entry, find_setting
-from agentctl.redaction import redact
+from agentctl.redaction import redact_data
 from agentctl.run.state.reader import Fields
 
 if TYPE_CHECKING:
@@ -164,7 +164,9 @@ class Ticket:
 
     def to_bytes(self) -> bytes:
         """Return the content of the ticket's file, with secrets redacted."""
-        return json.dumps(_redact(_to_json(self)), ensure_ascii=False, indent=1).encode(errors="surrogatepass") + b"\n"
+        return (
+            json.dumps(redact_data(_to_json(self)), ensure_ascii=False, indent=1).encode(errors="surrogatepass") + b"\n"
+        )
 
 
 def can_keep(name: str, value: JSONValue) -> bool:
@@ -289,15 +291,3 @@ def _to_json(ticket: Ticket) -> dict[str, JSONValue]:
         "calls": [call_json(call) for call in ticket.calls],
         "state": ticket.state,
     }
-
-
-def _redact(value: JSONValue) -> JSONValue:
-    match value:
-        case str():
-            return redact(value)
-        case list():
-            return [_redact(each) for each in value]
-        case dict():
-            return {name: _redact(each) for name, each in value.items()}
-        case _:
-            return value

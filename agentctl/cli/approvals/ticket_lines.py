@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli.columns import align, terminal_width
+from agentctl.redaction import redact_text
 from agentctl.render.calls import call_text
 from agentctl.render.escape import escape, one_line
 from agentctl.tickets.ticket import CallDecision, Ticket, call_json
@@ -21,7 +22,7 @@ def list_lines(tickets: Sequence[tuple[Ticket, str]]) -> list[str]:
         (ticket.id, state, f"until {_minute(ticket.expires)}", _waiting(ticket), _tools(ticket))
         for ticket, state in tickets
     ]
-    return list(align(rows, terminal_width())) if rows else []
+    return list(align(rows, terminal_width(), mask=redact_text)) if rows else []
 
 
 def detail_lines(ticket: Ticket, *, state: str) -> list[str]:
