@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator, Mapping
@@ -136,6 +137,16 @@ def read_regular_file(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise ValueError(f"it is larger than {limit >> 20} MiB")
     return data
+
+
+def remove_stale(path: Path) -> None:
+    """Remove the temporary files that killed processes left beside `path`; the caller holds the lock of `path`."""
+    folder, name = os.path.split(os.path.realpath(path))
+    pattern = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{12}}\.tmp")
+    with suppress(OSError):
+        for entry in os.listdir(folder):
+            if pattern.fullmatch(entry):
+                os.unlink(os.path.join(folder, entry))
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int | None = None) -> None:

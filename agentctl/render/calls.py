@@ -9,7 +9,7 @@ from typing import assert_never
 from agentctl.agent.tools.call_content import Arguments, FileChange, ShellCommands, call_content
 from agentctl.agent.wire import JSONValue, WireItem
 
-from .escape import escape, escape_invisible, one_line
+from .escape import escape, escape_invisible, escape_line, one_line
 
 
 def call_text(name: str, agent: str, call: WireItem, *, server: str | None = None) -> str:
@@ -49,15 +49,10 @@ def _command(command: str) -> list[str]:
 
 
 def _patch(change: FileChange) -> list[str]:
-    head = f"{one_line(change.kind.replace('_', ' '))} {_path(change.path)}"
+    head = f"{one_line(change.kind.replace('_', ' '))} {escape_line(change.path)}"
     if change.move_to is not None:
-        head += f", move it to {_path(change.move_to)}"
+        head += f", move it to {escape_line(change.move_to)}"
     return [head, *(_split(change.diff) if change.diff else []), *_fields(dict(change.others))]
-
-
-def _path(path: str) -> str:
-    """Return a path as it is, on one line."""
-    return escape(path).replace("\n", "\\n")
 
 
 def _arguments(text: str) -> list[str]:

@@ -27,7 +27,7 @@ class Arguments:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether an object in the arguments has a key twice: parsers differ in the value that they take."""
+        """True if an object in the arguments has a key twice: parsers differ in the value that they take."""
         try:
             json.loads(self.text or "{}", object_pairs_hook=_check_unique)
         except KeyError:
