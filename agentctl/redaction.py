@@ -20,8 +20,11 @@ SHORTEST = 4
 LONG = 16
 """Values of this length look like secrets; shorter ones only if they have the form of a key."""
 
+_TELLING = 8
+"""More characters than these of a secret's beginning are not shown."""
+
 _LONGEST_READ = 65_536
-"""The number of characters of a foreign text that an excerpt considers."""
+"""The number of characters of a masked foreign text that an excerpt considers."""
 
 _LIKE_A_KEY = r"(?<![\w-])sk-[\w-]{6,}"
 _KEY_FORM = (
@@ -40,6 +43,20 @@ _PLACEHOLDER_WORDS = (
 
 _WORD_START = r"(?:(?<![{}])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{{4}})|(?<=%[0-9a-fA-F]{{2}})|(?<=\dm)|(?<=\[m))"
 """The start of a word, which may also follow an escape of JSON, of a URL or of a terminal."""
+
+_IDS = frozenset(
+    {
+        "approval_request_id",
+        "call_id",
+        "conversation_id",
+        "id",
+        "item_id",
+        "previous_response_id",
+        "request_id",
+        "response_id",
+    }
+)
+"""Fields of data with the id of an item, a call, a request, a response or a conversation."""
 
 _lock = threading.Lock()
 _secrets: "tuple[_Secret, ...]" = ()
@@ -120,12 +137,19 @@ def redact_text(text: str) -> str:
 def redact_data(
     value: "JSONValue", mask: Callable[[str], str] = redact_text, *, unchanged: AbstractSet[str] = frozenset()
 ) -> "JSONValue":
-    """Return JSON data with its texts masked, before they are encoded; fields in `unchanged` keep their values."""
+    """Return JSON data with its texts masked, before they are encoded; fields in `unchanged` keep their values.
+
+    Ids stay ids: each is masked as a whole, and the same one always in the same way.
+    """
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, dict):
         return {
-            mask(str(name)): kept if name in unchanged else redact_data(kept, mask, unchanged=unchanged)
+            mask(str(name)): kept
+            if name in unchanged
+            else redact_id(kept)
+            if name in _IDS and isinstance(kept, str)
+            else redact_data(kept, mask, unchanged=unchanged)
             for name, kept in value.items()
         }
     if isinstance(value, list | tuple):
@@ -138,6 +162,47 @@ def is_secret(value: str) -> bool:
     return value in _registered or redact_text(value) != value
 
 
+def redact_id(text: str) -> str:
+    """Return the id of an item, a call or a response; one with a secret is replaced, always by the same new id."""
+    if redact(text) == text:
+        return text
+    import hashlib  # 3 ms, only for an id with a secret.
+
+    return f"redacted_{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+def begun_secret(text: str) -> int:
+    """Return the length of the end of a text that may be the beginning of a secret: 0 if there is none."""
+    longest = 0
+    for secret in _secrets:
+        start = max(0, len(text) - len(secret.text) + 1)
+        while (start := text.find(secret.text[0], start)) >= 0:
+            if secret.text.startswith(text[start:]):
+                longest = max(longest, len(text) - start)
+                break
+            start += 1
+    return longest
+
+
+class RedactedStream:
+    """A text that arrives in parts: a secret split over two of them is masked too."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """Return what can be shown after another part: all but the beginning of a possible secret."""
+        text = redact(self._held + text)
+        shown = len(text) - begun_secret(text)
+        self._held = text[shown:]
+        return text[:shown]
+
+    def close(self) -> str:
+        """Return the rest; most of a secret is masked like all of it."""
+        rest, self._held = self._held, ""
+        return rest if len(rest) <= _TELLING else MASK
+
+
 def redact_keys(text: str) -> str:
     """Return user input with everything that looks like a key replaced: it may be one, in the wrong place."""
     return re.sub(_LIKE_A_KEY, f"sk-{MASK}", text)
@@ -145,6 +210,6 @@ def redact_keys(text: str) -> str:
 
 def excerpt(text: str, limit: int = 200) -> str:
     """Return the beginning of a foreign text, fit for a message: one line, printable, redacted."""
-    visible = "".join(c if c.isprintable() else " " for c in redact(text[:_LONGEST_READ]))
+    visible = "".join(c if c.isprintable() else " " for c in redact(text)[:_LONGEST_READ])
     line = " ".join(visible.split())
     return line if len(line) <= limit else f"{line[:limit]}…"

@@ -102,7 +102,8 @@ def end_fork(process: int, name: str) -> None:
     """
     if os.getpid() != process:
         with suppress(OSError):
-            os.write(2, f"agentctl: {name} returned in a process that it forked, which is ended; call os._exit there\n".encode())
+            message = f"agentctl: {name} returned in a process that it forked, which is ended; call os._exit there\n"
+            os.write(2, message.encode())
         os._exit(1)
 
 

@@ -12,7 +12,7 @@ from agentctl.agent.session import SessionABC, SessionSettings
 from agentctl.agent.session import session_settings as settings_of
 from agentctl.agent.wire import WireItem
 from agentctl.errors import UserError
-from agentctl.redaction import redact_data
+from agentctl.redaction import excerpt, redact_data
 from agentctl.threads import in_daemon_thread
 
 from .sqlite_file import IN_MEMORY, SQLiteFile
@@ -25,7 +25,7 @@ T = TypeVar("T")
 SESSIONS_TABLE = "agent_sessions"
 MESSAGES_TABLE = "agent_messages"
 
-_STRUCTURE = frozenset({"type", "role", "id", "call_id", "name", "status", "encrypted_content"})
+_STRUCTURE = frozenset({"type", "role", "name", "status", "encrypted_content"})
 """Fields that are not redacted, since a change to them would break the item."""
 
 
@@ -171,7 +171,7 @@ def _encode(item: WireItem, *, redacts: bool) -> tuple[str, str | None]:
         original = json.dumps(item)
         masked = json.dumps(redact_data(item, unchanged=_STRUCTURE)) if redacts else original
     except (TypeError, ValueError) as error:
-        raise UserError(f"session items must be JSON ({error}): {item!r:.200}") from error
+        raise UserError(f"session items must be JSON ({error}): {excerpt(repr(item))}") from error
     return masked, None if masked == original else original
 
 

@@ -14,7 +14,7 @@ from agentctl.redaction import redact_data
 from agentctl.run.state.document import ContextDeserializer, ContextSerializer
 from agentctl.run.state.run_state import RunState
 
-from .ticket import CallDecision, CallKey, Ticket, TicketCall, call_key
+from .ticket import CallDecision, CallKey, Ticket, TicketCall, call_key, without_decisions
 
 
 async def suspend_run(
@@ -54,7 +54,7 @@ async def suspend_run(
         expires=now + lifetime,
         fingerprint=await fingerprint_of(agent, model=model, source=source),
         calls=tuple(TicketCall.of(item, decisions.get(call_key(item))) for item in waiting),
-        state=state.to_json(context_serializer=context_serializer, strict_context=strict_context),
+        state=without_decisions(state.to_json(context_serializer=context_serializer, strict_context=strict_context)),
     )
 
 
@@ -83,6 +83,11 @@ async def restore_run(
         context_deserializer=context_deserializer,
         strict_context=strict_context,
     )
+    if ticket.hidden_decisions:
+        raise ConfigurationError(
+            f"ticket {ticket.id} holds a decision that it does not show, about {ticket.hidden_decisions[0]!r}: it was "
+            "tampered with"
+        )
     waiting = [TicketCall.of(item, None) for item in state.get_interruptions()]
     if waiting != list(ticket.without_decisions().calls):
         raise ConfigurationError(f"ticket {ticket.id} shows other calls than its run would make: it was tampered with")

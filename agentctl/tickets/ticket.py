@@ -69,6 +69,8 @@ class TicketCall:
     call_id: str
     item: WireItem
     """The call, in the form of the API."""
+    server: str | None = None
+    """The MCP server that has the tool, if there is one."""
     decision: CallDecision | None = None
     """None while the call is undecided."""
 
@@ -76,7 +78,7 @@ class TicketCall:
     def of(cls, item: ToolApprovalItem, decision: CallDecision | None) -> TicketCall:
         """Return the call of an interruption."""
         agent, tool, call_id = call_key(item)
-        return cls(agent=agent, tool=tool, call_id=call_id, item=item.wire, decision=decision)
+        return cls(agent=agent, tool=tool, call_id=call_id, item=item.wire, server=item.server_name, decision=decision)
 
     @property
     def key(self) -> CallKey:
@@ -128,6 +130,26 @@ class Ticket:
         """The decisions, by call."""
         return {call.key: call.decision for call in self.calls if call.decision is not None}
 
+    @property
+    def standing_decisions(self) -> tuple[tuple[str, str, bool], ...]:
+        """The earlier decisions of the run about all further calls of a tool: agent, tool, and whether approved."""
+        return tuple(
+            (str(entry.get("agent")), str(entry.get("tool")), always.get("approved") is True)
+            for entry in _approvals(self.state)
+            if isinstance(always := entry.get("always"), dict)
+        )
+
+    @property
+    def hidden_decisions(self) -> tuple[str, ...]:
+        """The ids of calls that the state decides about, which is up to `calls`."""
+        return tuple(
+            str(call_id)
+            for entry in _approvals(self.state)
+            if isinstance(calls := entry.get("calls"), dict)
+            for call_id, decision in calls.items()
+            if not isinstance(decision, dict) or decision.get("is_spent") is not True
+        )
+
     def find_call(self, call: TicketCall | str) -> TicketCall:
         """Return a call of the ticket, given its id or the call itself, which may be of an older copy of the ticket.
 
@@ -165,6 +187,15 @@ class Ticket:
         return (
             json.dumps(redact_data(_to_json(self)), ensure_ascii=False, indent=1).encode(errors="surrogatepass") + b"\n"
         )
+
+
+def without_decisions(state: dict[str, JSONValue]) -> dict[str, JSONValue]:
+    """Return the JSON of a state without the decisions about calls that wait."""
+    approvals = [
+        {**entry, "calls": {name: decision for name, decision in entry["calls"].items() if decision["is_spent"]}}
+        for entry in state["approvals"]
+    ]
+    return {**state, "approvals": approvals}
 
 
 def can_keep(name: str, value: JSONValue) -> bool:
@@ -209,8 +240,14 @@ def call_json(call: TicketCall) -> dict[str, JSONValue]:
         "tool": call.tool,
         "call_id": call.call_id,
         "item": call.item,
+        **({} if call.server is None else {"server": call.server}),
         "decision": None if call.decision is None else asdict(call.decision),
     }
+
+
+def _approvals(state: Mapping[str, JSONValue]) -> list[dict[str, JSONValue]]:
+    found = state.get("approvals")
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
 def _read_ticket(fields: Fields) -> Ticket:
@@ -260,6 +297,7 @@ def _read_call(fields: Fields) -> TicketCall:
         tool=fields.text("tool"),
         call_id=fields.text("call_id"),
         item=fields.optional("item", dict) or {},
+        server=fields.optional("server", str) if fields.has("server") else None,
         decision=None if fields.optional("decision", dict) is None else _read_decision(fields.inner("decision")),
     )
 

@@ -66,9 +66,12 @@ def _find(file: Path | None, invocation: Invocation) -> ProjectFile:
 
 def _lines(project: ProjectFile, code: tuple[CodeFile, ...]) -> list[str]:
     """Return the trusted files and agents as lines."""
-    return [
+    from agentctl.render.escape import escape_line  # 2 ms, which runs do not pay.
+
+    lines = [
         f"trusted: {project.path}",
         *(f"  agent {name}: {reference}" for name, reference in project.agents.items()),
         *(f"  file {each.path}{'' if each.content is not None else ' (missing)'}" for each in code),
         "until one of these files changes",
     ]
+    return [escape_line(line) for line in lines]
