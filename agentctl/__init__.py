@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         reset_conversation_history_wrappers as reset_conversation_history_wrappers,
     )
     from agentctl.agent.handoff_history import set_conversation_history_wrappers as set_conversation_history_wrappers
+    from agentctl.agent.items.run_items import CompactionItem as CompactionItem
     from agentctl.agent.items.run_items import HandoffCallItem as HandoffCallItem
     from agentctl.agent.items.run_items import HandoffOutputItem as HandoffOutputItem
     from agentctl.agent.items.run_items import InputItem as InputItem
@@ -74,6 +75,8 @@ if TYPE_CHECKING:
     from agentctl.agent.items.run_items import ToolApprovalItem as ToolApprovalItem
     from agentctl.agent.items.run_items import ToolCallItem as ToolCallItem
     from agentctl.agent.items.run_items import ToolCallOutputItem as ToolCallOutputItem
+    from agentctl.agent.items.run_items import ToolSearchCallItem as ToolSearchCallItem
+    from agentctl.agent.items.run_items import ToolSearchOutputItem as ToolSearchOutputItem
     from agentctl.agent.items.run_items import UnrecognizedItem as UnrecognizedItem
     from agentctl.agent.items.tool_output_parts import ToolOutputFileContent as ToolOutputFileContent
     from agentctl.agent.items.tool_output_parts import ToolOutputFileContentDict as ToolOutputFileContentDict
@@ -108,16 +111,26 @@ if TYPE_CHECKING:
     from agentctl.agent.run_config import ToolExecutionConfig as ToolExecutionConfig
     from agentctl.agent.run_config import ToolNameCollisionPolicy as ToolNameCollisionPolicy
     from agentctl.agent.run_config import ToolNotFoundBehavior as ToolNotFoundBehavior
+    from agentctl.agent.session import OpenAIResponsesCompactionArgs as OpenAIResponsesCompactionArgs
+    from agentctl.agent.session import OpenAIResponsesCompactionAwareSession as OpenAIResponsesCompactionAwareSession
     from agentctl.agent.session import Session as Session
     from agentctl.agent.session import SessionABC as SessionABC
     from agentctl.agent.session import SessionSettings as SessionSettings
+    from agentctl.agent.session import (
+        is_openai_responses_compaction_aware_session as is_openai_responses_compaction_aware_session,
+    )
     from agentctl.agent.tools.apply_diff import apply_diff as apply_diff
     from agentctl.agent.tools.apply_patch import ApplyPatchEditor as ApplyPatchEditor
     from agentctl.agent.tools.apply_patch import ApplyPatchOperation as ApplyPatchOperation
     from agentctl.agent.tools.apply_patch import ApplyPatchResult as ApplyPatchResult
     from agentctl.agent.tools.apply_patch import ApplyPatchTool as ApplyPatchTool
+    from agentctl.agent.tools.apply_patch import ApplyPatchToolCustomDataContext as ApplyPatchToolCustomDataContext
+    from agentctl.agent.tools.apply_patch import ApplyPatchToolCustomDataExtractor as ApplyPatchToolCustomDataExtractor
     from agentctl.agent.tools.custom_data import FunctionToolCustomDataContext as FunctionToolCustomDataContext
     from agentctl.agent.tools.custom_data import FunctionToolCustomDataExtractor as FunctionToolCustomDataExtractor
+    from agentctl.agent.tools.custom_tool import CustomTool as CustomTool
+    from agentctl.agent.tools.custom_tool import CustomToolCustomDataContext as CustomToolCustomDataContext
+    from agentctl.agent.tools.custom_tool import CustomToolCustomDataExtractor as CustomToolCustomDataExtractor
     from agentctl.agent.tools.error_formatter import ToolErrorFormatter as ToolErrorFormatter
     from agentctl.agent.tools.error_formatter import ToolErrorFormatterArgs as ToolErrorFormatterArgs
     from agentctl.agent.tools.function_schema import FuncSchema as FuncSchema
@@ -136,11 +149,13 @@ if TYPE_CHECKING:
     from agentctl.agent.tools.hosted_tools import FileSearchTool as FileSearchTool
     from agentctl.agent.tools.hosted_tools import HostedMCPTool as HostedMCPTool
     from agentctl.agent.tools.hosted_tools import ImageGenerationTool as ImageGenerationTool
+    from agentctl.agent.tools.hosted_tools import ImageGenerationToolConfig as ImageGenerationToolConfig
     from agentctl.agent.tools.hosted_tools import MCPToolApprovalFunction as MCPToolApprovalFunction
     from agentctl.agent.tools.hosted_tools import MCPToolApprovalFunctionResult as MCPToolApprovalFunctionResult
     from agentctl.agent.tools.hosted_tools import MCPToolApprovalRequest as MCPToolApprovalRequest
     from agentctl.agent.tools.hosted_tools import Tool as Tool
     from agentctl.agent.tools.hosted_tools import WebSearchTool as WebSearchTool
+    from agentctl.agent.tools.hosted_tools import WebSearchToolImageSettings as WebSearchToolImageSettings
     from agentctl.agent.tools.shell import LocalShellCommandRequest as LocalShellCommandRequest
     from agentctl.agent.tools.shell import LocalShellExecutor as LocalShellExecutor
     from agentctl.agent.tools.shell import LocalShellTool as LocalShellTool
@@ -152,6 +167,28 @@ if TYPE_CHECKING:
     from agentctl.agent.tools.shell import ShellExecutor as ShellExecutor
     from agentctl.agent.tools.shell import ShellResult as ShellResult
     from agentctl.agent.tools.shell import ShellTool as ShellTool
+    from agentctl.agent.tools.shell import ShellToolContainerAutoEnvironment as ShellToolContainerAutoEnvironment
+    from agentctl.agent.tools.shell import ShellToolContainerNetworkPolicy as ShellToolContainerNetworkPolicy
+    from agentctl.agent.tools.shell import (
+        ShellToolContainerNetworkPolicyAllowlist as ShellToolContainerNetworkPolicyAllowlist,
+    )
+    from agentctl.agent.tools.shell import (
+        ShellToolContainerNetworkPolicyDisabled as ShellToolContainerNetworkPolicyDisabled,
+    )
+    from agentctl.agent.tools.shell import (
+        ShellToolContainerNetworkPolicyDomainSecret as ShellToolContainerNetworkPolicyDomainSecret,
+    )
+    from agentctl.agent.tools.shell import (
+        ShellToolContainerReferenceEnvironment as ShellToolContainerReferenceEnvironment,
+    )
+    from agentctl.agent.tools.shell import ShellToolContainerSkill as ShellToolContainerSkill
+    from agentctl.agent.tools.shell import ShellToolEnvironment as ShellToolEnvironment
+    from agentctl.agent.tools.shell import ShellToolHostedEnvironment as ShellToolHostedEnvironment
+    from agentctl.agent.tools.shell import ShellToolInlineSkill as ShellToolInlineSkill
+    from agentctl.agent.tools.shell import ShellToolInlineSkillSource as ShellToolInlineSkillSource
+    from agentctl.agent.tools.shell import ShellToolLocalEnvironment as ShellToolLocalEnvironment
+    from agentctl.agent.tools.shell import ShellToolLocalSkill as ShellToolLocalSkill
+    from agentctl.agent.tools.shell import ShellToolSkillReference as ShellToolSkillReference
     from agentctl.agent.tools.tool import FunctionTool as FunctionTool
     from agentctl.agent.tools.tool import FunctionToolResult as FunctionToolResult
     from agentctl.agent.tools.tool import StopAtTools as StopAtTools
@@ -161,6 +198,8 @@ if TYPE_CHECKING:
     from agentctl.agent.tools.tool import ToolsToFinalOutputFunction as ToolsToFinalOutputFunction
     from agentctl.agent.tools.tool import ToolsToFinalOutputResult as ToolsToFinalOutputResult
     from agentctl.agent.tools.tool import default_tool_error_function as default_tool_error_function
+    from agentctl.agent.tools.tool_search import ToolSearchTool as ToolSearchTool
+    from agentctl.agent.tools.tool_search import tool_namespace as tool_namespace
     from agentctl.agent.usage import InputTokensDetails as InputTokensDetails
     from agentctl.agent.usage import OutputTokensDetails as OutputTokensDetails
     from agentctl.agent.usage import RequestUsage as RequestUsage
@@ -194,6 +233,9 @@ if TYPE_CHECKING:
     from agentctl.errors import UserError as UserError
     from agentctl.log import enable_verbose_stdout_logging as enable_verbose_stdout_logging
     from agentctl.memory.openai_conversations_session import OpenAIConversationsSession as OpenAIConversationsSession
+    from agentctl.memory.openai_responses_compaction_session import (
+        OpenAIResponsesCompactionSession as OpenAIResponsesCompactionSession,
+    )
     from agentctl.memory.sqlite_session import SQLiteSession as SQLiteSession
     from agentctl.models.multi_provider import MultiProvider as MultiProvider
     from agentctl.models.multi_provider import MultiProviderMap as MultiProviderMap
@@ -220,6 +262,7 @@ if TYPE_CHECKING:
     from agentctl.run.result import RunErrorDetails as RunErrorDetails
     from agentctl.run.result import RunResult as RunResult
     from agentctl.run.result import RunResultStreaming as RunResultStreaming
+    from agentctl.run.runner import AgentRunner as AgentRunner
     from agentctl.run.runner import Runner as Runner
     from agentctl.run.state.run_state import RunState as RunState
     from agentctl.run.websocket_session import ResponsesWebSocketSession as ResponsesWebSocketSession
@@ -233,7 +276,13 @@ if TYPE_CHECKING:
     from agentctl.tracing.create import guardrail_span as guardrail_span
     from agentctl.tracing.create import handoff_span as handoff_span
     from agentctl.tracing.create import mcp_tools_span as mcp_tools_span
+    from agentctl.tracing.create import response_span as response_span
+    from agentctl.tracing.create import speech_group_span as speech_group_span
+    from agentctl.tracing.create import speech_span as speech_span
+    from agentctl.tracing.create import task_span as task_span
     from agentctl.tracing.create import trace as trace
+    from agentctl.tracing.create import transcription_span as transcription_span
+    from agentctl.tracing.create import turn_span as turn_span
     from agentctl.tracing.current import get_current_span as get_current_span
     from agentctl.tracing.current import get_current_trace as get_current_trace
     from agentctl.tracing.process import add_trace_processor as add_trace_processor
@@ -252,6 +301,11 @@ if TYPE_CHECKING:
     from agentctl.tracing.span_data import MCPListToolsSpanData as MCPListToolsSpanData
     from agentctl.tracing.span_data import ResponseSpanData as ResponseSpanData
     from agentctl.tracing.span_data import SpanData as SpanData
+    from agentctl.tracing.span_data import SpeechGroupSpanData as SpeechGroupSpanData
+    from agentctl.tracing.span_data import SpeechSpanData as SpeechSpanData
+    from agentctl.tracing.span_data import TaskSpanData as TaskSpanData
+    from agentctl.tracing.span_data import TranscriptionSpanData as TranscriptionSpanData
+    from agentctl.tracing.span_data import TurnSpanData as TurnSpanData
     from agentctl.tracing.spans import Span as Span
     from agentctl.tracing.spans import SpanError as SpanError
     from agentctl.tracing.spans import Trace as Trace

@@ -90,14 +90,9 @@ print(len(compat._MODULES) > 30, Agent.__name__)
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        (
-            "import agents.apply_diff",
-            "agents.apply_diff is a name, not a module, in agentctl, which provides agents here: use `from ",
-        ),
         ("from agents import Agnet", "agentctl provides agents here, and it has no 'Agnet'; similar names: "),
         ("from agents.tool import FunctonTool", "agentctl provides agents.tool here, and it has no 'FunctonTool'"),
-        ("import agents.realtime", "agentctl provides agents here, and it has no 'realtime'"),
-        ("from agents.voice import VoicePipeline", "agentctl provides agents here, and it has no 'voice'"),
+        ("import agents.realtme", "agentctl provides agents here, and it has no 'realtme'"),
     ],
 )
 def test_a_name_that_is_not_there_is_an_import_error_that_says_so(statement: str, said: str) -> None:
@@ -109,6 +104,68 @@ except ImportError as error:
     print(error)
 """)
     assert printed.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("statement", "use", "said"),
+    [
+        (
+            "from agents import ComputerTool",
+            "ComputerTool(None)",
+            "agentctl has no computer use, which ComputerTool of",
+        ),
+        ("from agents.tool import ComputerTool", "ComputerTool()", "agentctl has no computer use"),
+        ("from agents import resolve_computer", "resolve_computer(tool=None)", "agentctl has no computer use"),
+        ("from agents.voice import VoicePipeline", "VoicePipeline()", "agentctl has no voice pipelines"),
+        ("import agents.realtime.config as config", "config.RealtimeModelConfig()", "agentctl has no realtime agents"),
+        ("from agents import realtime", "realtime.RealtimeAgent(name='a')", "agentctl has no realtime agents"),
+        (
+            "from agents.extensions.models.litellm_model import LitellmModel",
+            "LitellmModel[int]('x')",
+            "agentctl has no models of LiteLLM and any-llm",
+        ),
+        (
+            "from agents.extensions.memory import EncryptedSession\nclass Mine(EncryptedSession): ...",
+            "Mine()",
+            "agentctl has no sessions in other stores",
+        ),
+    ],
+)
+def test_what_is_out_of_scope_imports_and_says_so_when_it_is_used(statement: str, use: str, said: str) -> None:
+    printed = python(f"""
+import agentctl.compat
+{statement}
+try:
+    {use}
+except agentctl.UserError as error:
+    print(error)
+""")
+    assert printed.startswith(said)
+
+
+@pytest.mark.parametrize("name", ["apply_diff", "responses_websocket_session"])
+def test_a_function_that_a_module_is_named_like_stays_the_function(name: str) -> None:
+    code = f"""
+import agentctl, agentctl.compat
+import agents.{name}
+from agents.{name} import {name} as theirs
+from agents import {name}
+print({name} is agents.{name} is theirs is agentctl.{name})
+"""
+    assert python(code) == "True\n"
+
+
+def test_names_of_the_sdk_that_are_named_otherwise_here() -> None:
+    code = """
+import agentctl, agentctl.compat, agents
+from agents.decorators import tool
+from agents.run import RunOptions
+from agents.tool import ShellOnApprovalFunctionResult
+from agents.logger import logger
+from agents.version import __version__
+print(tool is agentctl.function_tool, agents.__version__ == __version__ == agentctl.__version__, logger.name)
+"""
+    assert python(code) == "True True openai.agents\n"
 
 
 def test_an_attribute_that_is_not_there_is_an_attribute_error() -> None:

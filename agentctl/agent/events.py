@@ -78,6 +78,8 @@ class RunItemStreamEvent:
         "mcp_approval_requested",
         "mcp_approval_response",
         "mcp_list_tools",
+        "tool_search_called",
+        "tool_search_output_created",
         "item_created",
     ]
     item: RunItem

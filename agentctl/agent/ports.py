@@ -135,6 +135,11 @@ class WireModel(Model):
         return "generation"
 
     @property
+    def takes_cache_key(self) -> bool:
+        """Whether a run adds a key under which the service caches its prompts: at OpenAI's own service."""
+        return False
+
+    @property
     @abc.abstractmethod
     def model_name(self) -> str:
         """The service's name of the model."""

@@ -107,7 +107,7 @@ class RunConfig:
     session_settings: SessionSettings | dict[str, Any] | None = None
     """Overrides of the session's own settings."""
     reasoning_item_id_policy: ReasoningItemIdPolicy | None = None
-    """None is `preserve`; the run's input is never changed."""
+    """Whether reasoning items of the input and the run are sent with their ids; None is `preserve`."""
     sandbox: Any = None
     """Not supported: a value is an error."""
     tool_execution: ToolExecutionConfig | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, fields
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, TypeGuard, runtime_checkable
 
 from agentctl._dataclass import dataclass
 
@@ -106,3 +106,41 @@ class SessionABC(abc.ABC):
     @abc.abstractmethod
     async def clear_session(self) -> None:
         """Remove all items."""
+
+
+class OpenAIResponsesCompactionArgs(TypedDict, total=False):
+    """Arguments of `run_compaction`."""
+
+    response_id: str
+    """The response that ended the history."""
+    compaction_mode: Literal["previous_response_id", "input", "auto"]
+    store: bool
+    """Whether the service stored that response."""
+    force: bool
+    """Whether to compact however short the history is."""
+
+
+@runtime_checkable
+class OpenAIResponsesCompactionAwareSession(Session, Protocol):
+    """A session that the engine asks after each run to compact its history."""
+
+    async def run_compaction(self, args: OpenAIResponsesCompactionArgs | None = None) -> None:
+        """Compact the history, if it is time to."""
+        ...
+
+
+def is_openai_responses_compaction_aware_session(
+    session: Session | None,
+) -> TypeGuard[OpenAIResponsesCompactionAwareSession]:
+    """Return whether a session compacts its history."""
+    return callable(getattr(session, "run_compaction", None))
+
+
+def coerce_session_settings(value: SessionSettings | dict[str, Any] | None) -> SessionSettings | None:
+    """Return session settings given as an object or a dict; None stays None."""
+    return None if value is None else session_settings(value)
+
+
+def resolve_session_limit(explicit_limit: int | None, settings: SessionSettings | None) -> int | None:
+    """Return the limit of a call, else that of the settings."""
+    return settings.limit if explicit_limit is None and settings is not None else explicit_limit

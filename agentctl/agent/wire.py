@@ -62,6 +62,21 @@ def check_depth(value: JSONValue) -> None:
     raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
 
 
+def whole_json(value: JSONValue) -> JSONValue:
+    """Return a JSON value without lone surrogates, which UTF-8 cannot encode: pairs are joined, halves replaced.
+
+    A value without any is returned itself.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    if text.isascii():
+        return value
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return value
+
+
 def whole_characters(text: str) -> str:
     """Return text that UTF-8 can encode: lone surrogates, as in some file names, are replaced."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

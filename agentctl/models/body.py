@@ -35,11 +35,13 @@ def encode_json(value: JSONValue, field: str) -> bytes:
         UserError: the value cannot be encoded as JSON.
     """
     try:
-        return _ENCODER.encode(value).encode()
-    except UnicodeEncodeError as error:
-        raise UserError(f"{field} of the request contains an unpaired surrogate, which is not valid Unicode") from error
+        text = _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise UserError(f"{field} of the request cannot be encoded as JSON: {error}") from error
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # A half of a character, which a model may have cut.
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _as_json(value: Any) -> JSONValue:

@@ -17,6 +17,7 @@ from agentctl.models.chat.output_mode import (
     with_output_mode,
 )
 from agentctl.models.chat.request import build_request, is_openai_service
+from agentctl.models.official import is_official_openai_base_url
 from agentctl.net.response_body import ResponseHead
 
 from .call import log_data, read_response
@@ -60,6 +61,11 @@ class OpenAIChatCompletionsModel(ServiceModel):
         self._buffers_tool_calls = buffer_streamed_tool_calls
         self._is_openai = is_openai_service(self._pipe.base_url)
         self._output_mode: OutputMode = "native" if self._is_openai else output_mode
+
+    @property
+    def takes_cache_key(self) -> bool:
+        """Whether the endpoint is OpenAI's own."""
+        return is_official_openai_base_url(self._pipe.base_url)
 
     @property
     def model_name(self) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
+from agentctl.models.official import is_official_openai_base_url
 from agentctl.models.responses.encrypted_reasoning import (
     EndpointFeatures,
     with_encrypted_reasoning,
@@ -42,6 +43,11 @@ class OpenAIResponsesModel(ServiceModel):
         self._pipe = ClientPipe(openai_client)
         self._model_is_explicit = model_is_explicit
         self._features = EndpointFeatures()
+
+    @property
+    def takes_cache_key(self) -> bool:
+        """Whether the endpoint is OpenAI's own."""
+        return is_official_openai_base_url(self._pipe.base_url)
 
     @property
     def model_name(self) -> str:

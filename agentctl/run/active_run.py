@@ -49,6 +49,8 @@ class ActiveRun:
     """The trace that the run is in."""
     trace_json: dict[str, Any] | None = None
     """The trace that the run was in, where it resumes in another process."""
+    cache_key: str | None = None
+    """The key under which the service caches the prompts of the run, once it has one."""
     is_aborted: bool = False
     """Whether the run was ended from outside, in the middle of a turn."""
     stops_after_turn: bool = False

@@ -69,21 +69,28 @@ class History:
 
     def to_input(self, item: RunItem) -> WireItem:
         """Return an item as input for a model call, its reasoning id kept or omitted as configured."""
-        wire = item.to_input_item()
+        return self._with_policy(item.to_input_item())
+
+    def _with_policy(self, wire: WireItem) -> WireItem:
         if self.reasoning_ids == "omit" and wire.get("type") == "reasoning":
             return {name: value for name, value in wire.items() if name != "id"}
         return wire
 
     def rebuild(self) -> None:
         """Recompute `items` from the input, the override and the new items."""
-        start, new_items = self.input, self.new_items
+        given = [*map(self._with_policy, ItemHelpers.input_to_new_input_list(self.input))]
         if self.override is None:
-            begin = ItemHelpers.input_to_new_input_list(start)
-        else:
-            start = self.override.input if isinstance(self.override.input, str) else list(self.override.input)
-            begin = [*ItemHelpers.input_to_new_input_list(start), *map(self.to_input, self.override.items)]
-            new_items = new_items[self.override.upto :]
-        self.items = [*begin, *map(self.to_input, new_items)]
+            self.items = [*given, *map(self.to_input, self.new_items)]
+            return
+        # 1 ms that a run without handoffs that change the history does not pay.
+        from .orphans import without_orphan_ids
+
+        start = self.override.input if isinstance(self.override.input, str) else list(self.override.input)
+        begin = [*map(self._with_policy, ItemHelpers.input_to_new_input_list(start))]
+        begin += map(self.to_input, self.override.items)
+        replaced = [*given, *map(self.to_input, self.new_items[: self.override.upto])]
+        begin = without_orphan_ids(begin, replaced)
+        self.items = [*begin, *map(self.to_input, self.new_items[self.override.upto :])]
 
     def replace_beginning(self, override: HistoryOverride) -> None:
         """Send this override, and the items after it, from now on; the run's own items stay as they are."""

@@ -16,6 +16,8 @@ from agentctl.agent.ports import ModelRequest
 from agentctl.agent.wire import FAKE_RESPONSES_ID, WireItem
 from agentctl.errors import UserError
 
+from .orphans import without_orphan_ids
+
 if TYPE_CHECKING:
     from .active_run import ActiveRun
 
@@ -64,7 +66,9 @@ async def apply_input_filter(request: ModelRequest, run: ActiveRun) -> ModelRequ
         raise UserError(f"call_model_input_filter must return a ModelInputData, not {type(result).__name__}")
     items = ItemHelpers.input_to_new_input_list(result.input)
     run.history.left_out = _find_left_out(unfiltered, offered, items)
-    return replace(request, input=_without_repeats(items), system_instructions=result.instructions)
+    return replace(
+        request, input=without_orphan_ids(_without_repeats(items), offered), system_instructions=result.instructions
+    )
 
 
 def _without_repeats(items: list[WireItem]) -> list[WireItem]:

@@ -24,6 +24,7 @@ from agentctl.agent.events import (
     Warned,
 )
 from agentctl.agent.items.run_items import (
+    CompactionItem,
     HandoffCallItem,
     HandoffOutputItem,
     InputItem,
@@ -36,10 +37,12 @@ from agentctl.agent.items.run_items import (
     RunItem,
     ToolCallItem,
     ToolCallOutputItem,
+    ToolSearchCallItem,
+    ToolSearchOutputItem,
     UnrecognizedItem,
 )
 from agentctl.agent.output import AgentOutputSchemaBase
-from agentctl.agent.ports import ModelRequest
+from agentctl.agent.ports import ModelRequest, WireModel
 from agentctl.agent.tools.errors import is_stray_cancellation
 from agentctl.agent.tools.tool import FunctionToolResult
 from agentctl.errors import (
@@ -183,7 +186,7 @@ async def _conclude(step: FinalOutput | Interrupted, run: ActiveRun) -> AsyncGen
         async for verdict in verdicts:
             yield verdict
     if run.spec.memory is not None:
-        await run.spec.memory.save(run)
+        await run.spec.memory.conclude(run)
     run.results.final_output, run.results.has_ended = step.value, True
 
 
@@ -233,6 +236,11 @@ async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _M
     """Return the model call of the current turn, beside the input guardrails that run in parallel with it."""
     model = models.of(run.agent)
     request = await prepare(run)
+    if isinstance(model, WireModel) and model.takes_cache_key:
+        # 3 ms that only a run at OpenAI's own service pays.
+        from .cache_key import with_cache_key
+
+        request = with_cache_key(request, run)
     await run.hook_calls.llm_start(request)
     call = call_model if run.spec.budget is None else run.spec.budget.call_model
     events = call(model, request, run.spans, streamed=streamed)
@@ -353,6 +361,8 @@ _EventName = Literal[
     "mcp_approval_requested",
     "mcp_approval_response",
     "mcp_list_tools",
+    "tool_search_called",
+    "tool_search_output_created",
     "item_created",
 ]
 
@@ -377,7 +387,11 @@ def _event_name(item: RunItem) -> _EventName:
             return "mcp_approval_requested"
         case MCPApprovalResponseItem():
             return "mcp_approval_response"
-        case InputItem() | UnrecognizedItem():
+        case ToolSearchCallItem():
+            return "tool_search_called"
+        case ToolSearchOutputItem():
+            return "tool_search_output_created"
+        case InputItem() | CompactionItem() | UnrecognizedItem():
             return "item_created"
         case never:
             assert_never(never)

@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.items.run_items import ItemHelpers
 from agentctl.agent.items.views import to_wire
-from agentctl.agent.session import SessionSettings, session_settings
+from agentctl.agent.session import (
+    OpenAIResponsesCompactionArgs,
+    SessionSettings,
+    is_openai_responses_compaction_aware_session,
+    session_settings,
+)
 from agentctl.agent.wire import WireItem
 from agentctl.errors import GuardrailTripwireTriggered, UserError
 from agentctl.log import logger
 
 from .open_calls import unpaired_items
+from .orphans import without_leading_ids, without_orphan_ids
 
 if TYPE_CHECKING:
     from agentctl.agent.session import Session
@@ -62,7 +68,9 @@ class Memory:
         own = {id(item) for item in _own_items(merged, stored, new)}
         unpaired = unpaired_items(merged)
         run.history.own_input = [item for item in merged if id(item) in own]
-        run.history.input = [item for place, item in enumerate(merged) if place not in unpaired or id(item) in own]
+        kept = [item for place, item in enumerate(merged) if place not in unpaired or id(item) in own]
+        first_own = next((place for place, item in enumerate(kept) if id(item) in own), len(kept))
+        run.history.input = without_orphan_ids([*without_leading_ids(kept[:first_own]), *kept[first_own:]], merged)
         run.history.rebuild()
 
     async def save(self, run: ActiveRun) -> None:
@@ -72,6 +80,19 @@ class Memory:
         """
         self.begin_to_save(run)
         await self.settle()
+
+    async def conclude(self, run: ActiveRun) -> None:
+        """Save the last items of a complete run; a session that compacts its history does so."""
+        await self.save(run)
+        session = self._session
+        if is_openai_responses_compaction_aware_session(session):
+            settings = run.agent.model_settings.resolve(run.config.model_settings)
+            options: OpenAIResponsesCompactionArgs = {}
+            if (response_id := run.results.last_response_id) is not None:
+                options["response_id"] = response_id
+            if settings.store is not None:
+                options["store"] = settings.store
+            await session.run_compaction(options)
 
     async def end(self, run: ActiveRun, error: Exception) -> Exception:
         """Save what a run that fails with this error keeps; return the error, or the exception of the session."""

@@ -92,7 +92,7 @@ async def offered_tools(run: ActiveRun) -> tuple[list[Tool], list[Handoff[Any, A
     """
     tools = await run.agent.get_all_tools(run.context)
     handoffs = await _handoffs(run) if run.agent.handoffs else []
-    names = [tool.name for tool in tools if isinstance(tool, FunctionTool)]
+    names = [tool.qualified_name for tool in tools if isinstance(tool, FunctionTool)]
     names += [handoff.tool_name for handoff in handoffs]
     if len(set(names)) == len(names):
         return tools, handoffs
@@ -100,7 +100,9 @@ async def offered_tools(run: ActiveRun) -> tuple[list[Tool], list[Handoff[Any, A
         _report_collision(name, run)
     taken: set[str] = set()
     kept_handoffs = [handoff for handoff in reversed(handoffs) if _is_new(handoff.tool_name, taken)]
-    kept_tools = [tool for tool in reversed(tools) if not isinstance(tool, FunctionTool) or _is_new(tool.name, taken)]
+    kept_tools = [
+        tool for tool in reversed(tools) if not isinstance(tool, FunctionTool) or _is_new(tool.qualified_name, taken)
+    ]
     return kept_tools[::-1], kept_handoffs[::-1]
 
 

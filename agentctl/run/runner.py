@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextvars
+import logging
 import os
 import sys
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.context import ToolContext
@@ -27,17 +28,101 @@ from agentctl.agent.ports import NestedRun
 from agentctl.agent.run_config import DEFAULT_MAX_TURNS, RunConfig
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import TResponseInputItem
+from agentctl.log import logger
 
 from .active_run import ActiveRun, begin
 from .loop import run_loop
 from .result import RunResult, RunResultStreaming
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from agentctl.agent.lifecycle import RunHooks
     from agentctl.agent.session import Session
     from agentctl.run.state.run_state import RunState
 
     from .error_handlers import RunErrorHandlers
+
+
+class RunnerOptions(TypedDict, total=False):
+    """The options of a run; `Runner.run` documents them."""
+
+    context: Any
+    max_turns: int | None
+    hooks: RunHooks[Any] | None
+    run_config: RunConfig | dict[str, Any] | None
+    error_handlers: RunErrorHandlers[Any] | None
+    previous_response_id: str | None
+    auto_previous_response_id: bool
+    conversation_id: str | None
+    session: Session | None
+
+
+class AgentRunner:
+    """The runner behind `Runner`: a subclass that is set as the default wraps every run of a program."""
+
+    async def run(
+        self,
+        starting_agent: Agent[Any],
+        input: str | list[TResponseInputItem] | RunState,
+        **kwargs: Unpack[RunnerOptions],
+    ) -> RunResult:
+        """Run an agent as `Runner.run` does."""
+        active = _begin(starting_agent, input, kwargs)
+        try:
+            async with aclosing(_events(active, streamed=False)) as events:
+                async for event in events:
+                    if type(event) is RunFinished and event.error:
+                        raise event.error
+        finally:
+            await active.close()
+        return RunResult.of_run(active)
+
+    def run_sync(
+        self,
+        starting_agent: Agent[Any],
+        input: str | list[TResponseInputItem] | RunState,
+        **kwargs: Unpack[RunnerOptions],
+    ) -> RunResult:
+        """Run an agent as `Runner.run_sync` does."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return run_to_end(self.run(starting_agent, input, **kwargs))
+        raise RuntimeError("Runner.run_sync was called inside a running event loop: await Runner.run instead")
+
+    def run_streamed(
+        self,
+        starting_agent: Agent[Any],
+        input: str | list[TResponseInputItem] | RunState,
+        **kwargs: Unpack[RunnerOptions],
+    ) -> RunResultStreaming:
+        """Start a run as `Runner.run_streamed` does."""
+        active = _begin(starting_agent, input, kwargs)
+        result = RunResultStreaming.of_run(active)
+
+        async def drive() -> None:
+            try:
+                await result.drive(_events(active, streamed=True, between_turns=result.wait_for_reader))
+            finally:
+                await active.close()
+
+        result.run_loop_task = asyncio.get_running_loop().create_task(drive(), name=f"run of {active.agent.name}")
+        return result
+
+
+_default_runner = AgentRunner()
+
+
+def get_default_agent_runner() -> AgentRunner:
+    """Return the runner that `Runner` uses."""
+    return _default_runner
+
+
+def set_default_agent_runner(runner: AgentRunner | None) -> None:
+    """Set the runner that `Runner` uses; None restores the original."""
+    global _default_runner  # a default of the process
+    _default_runner = runner or AgentRunner()
 
 
 class Runner:
@@ -68,27 +153,19 @@ class Runner:
         Raises:
             AgentsException: see its subclasses; `run_data` has the items and responses so far.
         """
-        active = _begin(
+        return await _default_runner.run(
             starting_agent,
             input,
             context=context,
             max_turns=max_turns,
-            config=run_config,
             hooks=hooks,
+            run_config=run_config,
             error_handlers=error_handlers,
             previous_response_id=previous_response_id,
             auto_previous_response_id=auto_previous_response_id,
             conversation_id=conversation_id,
             session=session,
         )
-        try:
-            async with aclosing(run_loop(active, streamed=False)) as events:
-                async for event in events:
-                    if type(event) is RunFinished and event.error:
-                        raise event.error
-        finally:
-            await active.close()
-        return RunResult.of_run(active)
 
     @classmethod
     def run_sync(
@@ -107,26 +184,18 @@ class Runner:
         session: Session | None = None,
     ) -> RunResult:
         """Run an agent as `run` does, from synchronous code; raise `RuntimeError` inside a running event loop."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            pass
-        else:
-            raise RuntimeError("Runner.run_sync was called inside a running event loop: await Runner.run instead")
-        return run_to_end(
-            cls.run(
-                starting_agent,
-                input,
-                context=context,
-                max_turns=max_turns,
-                hooks=hooks,
-                run_config=run_config,
-                error_handlers=error_handlers,
-                previous_response_id=previous_response_id,
-                auto_previous_response_id=auto_previous_response_id,
-                conversation_id=conversation_id,
-                session=session,
-            )
+        return _default_runner.run_sync(
+            starting_agent,
+            input,
+            context=context,
+            max_turns=max_turns,
+            hooks=hooks,
+            run_config=run_config,
+            error_handlers=error_handlers,
+            previous_response_id=previous_response_id,
+            auto_previous_response_id=auto_previous_response_id,
+            conversation_id=conversation_id,
+            session=session,
         )
 
     @classmethod
@@ -146,42 +215,58 @@ class Runner:
         error_handlers: RunErrorHandlers[Any] | None = None,
     ) -> RunResultStreaming:
         """Start a run in the running event loop and return it at once, to be read as it proceeds."""
-        active = _begin(
+        return _default_runner.run_streamed(
             starting_agent,
             input,
             context=context,
             max_turns=max_turns,
-            config=run_config,
             hooks=hooks,
+            run_config=run_config,
             error_handlers=error_handlers,
             previous_response_id=previous_response_id,
             auto_previous_response_id=auto_previous_response_id,
             conversation_id=conversation_id,
             session=session,
         )
-        result = RunResultStreaming.of_run(active)
-
-        async def drive() -> None:
-            try:
-                await result.drive(run_loop(active, streamed=True, between_turns=result.wait_for_reader))
-            finally:
-                await active.close()
-
-        result.run_loop_task = asyncio.get_running_loop().create_task(drive(), name=f"run of {active.agent.name}")
-        return result
 
 
-def _begin(starting_agent: Agent[Any], input: str | list[TResponseInputItem] | RunState, **options: Any) -> ActiveRun:
+def _begin(
+    starting_agent: Agent[Any], input: str | list[TResponseInputItem] | RunState, options: RunnerOptions
+) -> ActiveRun:
     """Return a new run, or one resumed from its state."""
+    if unknown := sorted(options.keys() - RunnerOptions.__optional_keys__):
+        raise TypeError(f"a run has no option {unknown[0]!r}")
+    max_turns = options.get("max_turns", DEFAULT_MAX_TURNS)
+    others: dict[str, Any] = {
+        "context": options.get("context"),
+        "config": options.get("run_config"),
+        "hooks": options.get("hooks"),
+        "error_handlers": options.get("error_handlers"),
+        "session": options.get("session"),
+        "previous_response_id": options.get("previous_response_id"),
+        "auto_previous_response_id": options.get("auto_previous_response_id", False),
+        "conversation_id": options.get("conversation_id"),
+        "run_agent": run_nested,
+    }
     if isinstance(input, str | list):
-        active = begin(starting_agent, input, run_agent=run_nested, **options)
-    else:
-        # 5 ms that only a resumed run pays.
-        from .state.run_state import resume_run
+        return begin(starting_agent, input, max_turns=max_turns, **others)
+    # 5 ms that only a resumed run pays; it keeps its limit of turns.
+    from .state.run_state import resume_run
 
-        del options["max_turns"]  # A resumed run keeps its limit.
-        active = resume_run(input, run_agent=run_nested, **options)
-    return active
+    return resume_run(input, **others)
+
+
+def _events(
+    active: ActiveRun, *, streamed: bool, between_turns: Callable[[], Awaitable[None]] | None = None
+) -> AsyncGenerator[RunEvent]:
+    """Return the events of a run, each logged if the log is verbose."""
+    events = run_loop(active, streamed=streamed, between_turns=between_turns)
+    if not logger.isEnabledFor(logging.DEBUG):
+        return events
+    # 1 ms that a run without verbose logging does not pay.
+    from .verbose import log_events
+
+    return log_events(events)
 
 
 async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
@@ -195,7 +280,7 @@ async def run_nested(run: NestedRun, context: ToolContext[Any]) -> RunResult:
     if nested is not None:
         active = nested.copy().attach_to(active)
     try:
-        async with aclosing(run_loop(active, streamed=run.on_event is not None)) as events:
+        async with aclosing(_events(active, streamed=run.on_event is not None)) as events:
             end = await (_read_to_end(events) if run.on_event is None else _read_with_listener(events, run))
         if end is not None and end.error is not None:
             raise end.error

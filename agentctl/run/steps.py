@@ -18,6 +18,7 @@ from agentctl.agent.items.run_items import (
     RunItem,
     ToolApprovalItem,
     ToolCallItem,
+    ToolSearchCallItem,
     message_refusal,
     message_text,
     run_item,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from .tools.local import LocalCall
 
 
-_LOCAL_CALLS = frozenset({"shell_call", "local_shell_call", "apply_patch_call"})
+_LOCAL_CALLS = frozenset({"shell_call", "local_shell_call", "apply_patch_call", "custom_tool_call"})
 """The calls of tools that the API defines and that run here."""
 
 _MOST_NAMES = 20
@@ -58,7 +59,7 @@ class Plan:
     @property
     def uses_tools(self) -> bool:
         """Return whether the model used a tool, including one that the service runs."""
-        return any(isinstance(item, ToolCallItem | HandoffCallItem) for item in self.items)
+        return any(isinstance(item, ToolCallItem | HandoffCallItem | ToolSearchCallItem) for item in self.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ class _Offer:
     def __init__(self, agent: Agent[Any], tools: list[Tool], handoffs: list[Handoff[Any, Any]]) -> None:
         self.agent = agent
         self.tools = tools
-        self.functions = {tool.name: tool for tool in tools if isinstance(tool, FunctionTool)}
+        self.functions = {tool.qualified_name: tool for tool in tools if isinstance(tool, FunctionTool)}
         self.handoffs = {handoff.tool_name: handoff for handoff in handoffs}
 
 
@@ -198,6 +199,9 @@ def _plan_call(
         raise ModelBehaviorError(f"the model made a tool call without {'an id' if name else 'a name'}")
     if not isinstance(arguments, str):
         arguments = json.dumps(arguments)
+    qualified = f"{wire['namespace']}.{name}" if wire.get("namespace") else name
+    if qualified in offer.functions:
+        name = qualified
     is_known = name in offer.handoffs or name in offer.functions
     if is_known and wire.get("status") == "incomplete":
         raise ModelBehaviorError(f"the call of tool {name!r} was cut before its end; raise max_tokens")

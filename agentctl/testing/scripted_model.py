@@ -28,15 +28,31 @@ class ModelScriptError(Exception):
 
 
 class InvalidModelStep(ModelScriptError):
-    """A step of the script is invalid."""
+    """A step of the script cannot be played."""
+
+    def __init__(self, message: str, *, reason: str = "invalid_step", input_index: int = 0) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.input_index = input_index
+        """The place of the step in the script."""
 
 
 class UnexpectedModelCall(ModelScriptError):
-    """The model was called more often than the script allows."""
+    """The model was called more often than the script has steps."""
+
+    def __init__(self, message: str, *, call: ModelCall | None = None, call_index: int = 0) -> None:
+        super().__init__(message)
+        self.call = call
+        self.call_index = call_index
+        """Counted from 0."""
 
 
 class UnconsumedModelSteps(ModelScriptError):
-    """The script has unused steps."""
+    """The script has steps that no call has used."""
+
+    def __init__(self, message: str, *, remaining_steps: int = 0) -> None:
+        super().__init__(message)
+        self.remaining_steps = remaining_steps
 
 
 @dataclass
@@ -62,6 +78,28 @@ class ModelStep:
     """The model's retry advice for the error."""
     incomplete: str | None = None
     """Makes the response incomplete with this reason."""
+
+    @classmethod
+    def stream(
+        cls,
+        events: Sequence[Any] | ModelStreamFactory,
+        *,
+        output: Sequence[Any] | str = (),
+        usage: Usage | None = None,
+        response_id: str | None = None,
+    ) -> ModelStep:
+        """Return a step that streams these events."""
+        return cls(output=output, usage=usage, response_id=response_id, stream_events=events)
+
+    @classmethod
+    def respond(cls, responder: ModelResponder) -> ModelStep:
+        """Return a step that a function of the call decides."""
+        return cls(responder=responder)
+
+    @classmethod
+    def raise_error(cls, error: Exception, *, retry_advice: ModelRetryAdvice | None = None) -> ModelStep:
+        """Return a step that fails."""
+        return cls(error=error, retry_advice=retry_advice)
 
 
 class ModelStepSpec(TypedDict, total=False):
@@ -153,7 +191,7 @@ class ScriptedModel(WireModel):
         """Raise `UnconsumedModelSteps` if the script has unused steps."""
         if self._steps:
             steps = "1 step" if len(self._steps) == 1 else f"{len(self._steps)} steps"
-            raise UnconsumedModelSteps(f"the script has {steps} left")
+            raise UnconsumedModelSteps(f"the script has {steps} left", remaining_steps=len(self._steps))
 
     def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
         """Return the advice of the step that failed."""
@@ -168,7 +206,11 @@ class ScriptedModel(WireModel):
         """
         self._calls.append(request)
         if not self._steps:
-            raise UnexpectedModelCall(f"the script has no step for model call {len(self._calls)}")
+            raise UnexpectedModelCall(
+                f"the script has no step for model call {len(self._calls)}",
+                call=request,
+                call_index=len(self._calls) - 1,
+            )
         step = self._steps.popleft()
         while step.responder is not None:
             result = step.responder(request)

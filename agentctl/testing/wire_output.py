@@ -54,6 +54,7 @@ def response_events(
         return {"type": kind, "sequence_number": next(number), **fields}
 
     yield event("response.created", response=response)
+    yield event("response.in_progress", response=response)
     for index, item in enumerate(output):
         place = {"output_index": index, "item_id": item.get("id", "")}
         yield event("response.output_item.added", output_index=index, item=item)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.usage import MeasuredResponse, Usage
-from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.agent.wire import JSONValue, WireItem, whole_json
 from agentctl.errors import ModelBehaviorError
 
 from .views import item_view, replayable, to_wire, wire_of
@@ -68,6 +68,7 @@ class ModelResponse:
             raise ModelBehaviorError(
                 "the output of the response is not a list of items: the endpoint does not implement the Responses API"
             )
+        output = whole_json(output)  # A model may write half a character, which no request could send again.
         usage, request_id = Usage.from_wire(raw_usage), None
         if isinstance(response, MeasuredResponse):
             usage.transport, request_id = response.transport, response.request_id

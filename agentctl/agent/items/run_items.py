@@ -35,6 +35,7 @@ _CONTENT_FIELDS = {
     "shell_call": ("action",),
     "local_shell_call": ("action",),
     "apply_patch_call": ("operation",),
+    "custom_tool_call": ("input",),
 }
 """The field with the content of a call, by the type of its item: another one must not take its place."""
 
@@ -202,7 +203,7 @@ class ToolApprovalItem(RunItemBase):
     @property
     def arguments(self) -> str | None:
         """The arguments of the call as JSON text."""
-        used = _CONTENT_FIELDS.get(str(self.wire.get("type")), ("arguments", "action", "operation"))
+        used = _CONTENT_FIELDS.get(str(self.wire.get("type")), ("arguments", "action", "operation", "input"))
         for field_name in used:
             value = self.wire.get(field_name)
             if value is not None:
@@ -248,6 +249,27 @@ class MCPApprovalResponseItem(RunItemBase):
 
 
 @dataclass(eq=False, repr=False)
+class ToolSearchCallItem(RunItemBase):
+    """A search of the model for tools."""
+
+    type: Literal["tool_search_call_item"] = "tool_search_call_item"
+
+
+@dataclass(eq=False, repr=False)
+class ToolSearchOutputItem(RunItemBase):
+    """The tools that a search found."""
+
+    type: Literal["tool_search_output_item"] = "tool_search_output_item"
+
+
+@dataclass(eq=False, repr=False)
+class CompactionItem(RunItemBase):
+    """A compacted history, which only the service can read."""
+
+    type: Literal["compaction_item"] = "compaction_item"
+
+
+@dataclass(eq=False, repr=False)
 class UnrecognizedItem(RunItemBase):
     """An output item of an unknown type; it stays in the history unchanged."""
 
@@ -265,6 +287,9 @@ RunItem: TypeAlias = (
     | MCPListToolsItem
     | MCPApprovalRequestItem
     | MCPApprovalResponseItem
+    | ToolSearchCallItem
+    | ToolSearchOutputItem
+    | CompactionItem
     | UnrecognizedItem
 )
 
@@ -302,6 +327,12 @@ def run_item(wire: WireItem, agent: Agent[Any], *, raw: Any = None) -> RunItem:
             return ReasoningItem(agent, value)
         case "shell_call_output":
             return ToolCallOutputItem(agent, value, output=wire.get("output"))
+        case "tool_search_call":
+            return ToolSearchCallItem(agent, value)
+        case "tool_search_output":
+            return ToolSearchOutputItem(agent, value)
+        case "compaction":
+            return CompactionItem(agent, value)
         case "mcp_list_tools":
             return MCPListToolsItem(agent, value)
         case "mcp_approval_request":

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, TypedDict
 
 from agentctl.agent.wire import JSONValue
+from agentctl.errors import UserError
 
 if TYPE_CHECKING:
     from agentctl.agent.context import RunContextWrapper
@@ -45,3 +46,9 @@ class ApiTool(ABC):
     def response_include(self) -> str | None:
         """The entry of the request's `include` that the tool's options require, if any."""
         return None
+
+
+def reject_callers(callers: Any, name: str) -> None:
+    """Raise `UserError` if a tool is to be called by programs of the model, which there are not here."""
+    if callers is not None and list(callers) != ["direct"]:
+        raise UserError(f"tool {name!r}: agentctl has no programmatic tool calling (allowed_callers)")

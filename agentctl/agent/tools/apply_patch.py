@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.wire import JSONValue
 
-from .api_tool import ApiTool, OnApproval
+from .api_tool import ApiTool, OnApproval, reject_callers
 
 
 @dataclass
@@ -58,6 +59,25 @@ ApplyPatchApprovalFunction: TypeAlias = Callable[
 """Decides whether a call needs approval, from context, operation and call id."""
 
 
+@dataclass(frozen=True)
+class ApplyPatchToolCustomDataContext:
+    """A completed call, as `custom_data_extractor` sees it."""
+
+    run_context: RunContextWrapper[Any]
+    tool: ApplyPatchTool
+    operations: list[ApplyPatchOperation]
+    output: str
+    status: Literal["completed", "failed"]
+    raw_item: Mapping[str, Any]
+    """The output item, as the model reads it."""
+
+
+ApplyPatchToolCustomDataExtractor: TypeAlias = Callable[
+    [ApplyPatchToolCustomDataContext], Mapping[str, Any] | Awaitable[Mapping[str, Any] | None] | None
+]
+"""Returns data about a call for the program, which the model never sees."""
+
+
 @dataclass
 class ApplyPatchTool(ApiTool):
     """A tool that changes files through an editor."""
@@ -68,6 +88,14 @@ class ApplyPatchTool(ApiTool):
     """Whether calls need approval, or a function that decides it for each call."""
     on_approval: OnApproval | None = None
     """Approves or rejects a call immediately."""
+
+    custom_data_extractor: ApplyPatchToolCustomDataExtractor | None = field(default=None, kw_only=True)
+    """Returns `custom_data` of the output items."""
+    allowed_callers: Any = field(default=None, kw_only=True, repr=False)
+    """Not supported: programmatic tool calling is an error."""
+
+    def __post_init__(self) -> None:
+        reject_callers(self.allowed_callers, self.name)
 
     @property
     def type(self) -> str:

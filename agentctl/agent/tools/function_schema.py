@@ -267,6 +267,21 @@ class Documentation:
     parameters: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass
+class FuncDocumentation:
+    """The content of a docstring, under the names of the Agents SDK."""
+
+    name: str
+    description: str | None
+    param_descriptions: dict[str, str] | None
+
+
+def generate_func_documentation(func: Callable[..., Any], style: DocstringStyle | None = None) -> FuncDocumentation:
+    """Return the name of a function, and the description of it and its parameters in its docstring."""
+    documentation = read_docstring(inspect.getdoc(func) or "", style)
+    return FuncDocumentation(func.__name__, documentation.description, documentation.parameters or None)
+
+
 def read_docstring(text: str, style: DocstringStyle | None = None) -> Documentation:
     """Parse a docstring; without a style, in the first style that finds parameters or other sections."""
     whole = Documentation(description=text.strip() or None)

@@ -48,6 +48,10 @@ class FunctionToolOptions(TypedDict, total=False):
     timeout_behavior: ToolTimeoutBehavior
     timeout_error_function: ToolErrorFunction | None
     custom_data_extractor: FunctionToolCustomDataExtractor | None
+    defer_loading: bool
+    allowed_callers: list[str] | None
+    output_type: Any
+    output_json_schema: dict[str, Any] | None
 
 
 @overload
@@ -75,6 +79,10 @@ def function_tool(
     timeout_behavior: ToolTimeoutBehavior = "error_as_result",
     timeout_error_function: ToolErrorFunction | None = None,
     custom_data_extractor: FunctionToolCustomDataExtractor | None = None,
+    defer_loading: bool = False,
+    allowed_callers: list[str] | None = None,
+    output_type: Any = None,
+    output_json_schema: dict[str, Any] | None = None,
 ) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
     """Turn a function into a tool, with name, description and schema from its signature and docstring.
 
@@ -98,6 +106,10 @@ def function_tool(
         timeout_behavior: Whether a timeout gives the model an error text or ends the run with `ToolTimeoutError`.
         timeout_error_function: Returns the model's text for a timeout.
         custom_data_extractor: Returns `custom_data` of the output items, for the program.
+        defer_loading: Whether the model sees the tool only once a tool search found it.
+        allowed_callers: Not supported: programmatic tool calling is an error.
+        output_type: Type of the outputs, for `output_json_schema`.
+        output_json_schema: JSON schema of the outputs, for the program.
 
     Raises:
         UserError: the signature has no JSON schema.
@@ -135,9 +147,22 @@ def function_tool(
             timeout_behavior=timeout_behavior,
             timeout_error_function=timeout_error_function,
             custom_data_extractor=custom_data_extractor,
+            defer_loading=defer_loading,
+            allowed_callers=allowed_callers,
+            output_json_schema=output_json_schema or output_schema_of(output_type),
         )
 
     return make if func is None else make(func)
+
+
+def output_schema_of(output_type: Any) -> dict[str, Any] | None:
+    """Return the JSON schema of a type of outputs, None for None."""
+    if output_type is None:
+        return None
+    from pydantic import TypeAdapter
+
+    schema: dict[str, Any] = TypeAdapter(output_type).json_schema(mode="serialization")
+    return schema
 
 
 async def _call(function: Callable[..., Any], schema: FuncSchema, context: ToolContext[Any], arguments: str) -> Any:

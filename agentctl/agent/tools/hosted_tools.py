@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, Required, TypeAlias, TypedDict
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.model_settings import to_json
@@ -13,8 +13,10 @@ from agentctl.redaction import register_secret
 
 from .api_tool import ApiTool
 from .apply_patch import ApplyPatchTool
+from .custom_tool import CustomTool
 from .shell import LocalShellTool, ShellTool
 from .tool import FunctionTool
+from .tool_search import ToolSearchTool
 
 if TYPE_CHECKING:
     from openai.types.responses import (
@@ -33,6 +35,30 @@ if TYPE_CHECKING:
 _SECRET_HEADER = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
 
 
+class WebSearchToolImageSettings(TypedDict, total=False):
+    """The images of a web search."""
+
+    max_results: int
+    caption: bool
+
+
+class ImageGenerationToolConfig(TypedDict, total=False):
+    """The image generation tool as the API takes it."""
+
+    type: Required[Literal["image_generation"]]
+    action: Literal["generate", "edit", "auto"]
+    background: Literal["transparent", "opaque", "auto"]
+    input_fidelity: Literal["high", "low"] | None
+    input_image_mask: Mapping[str, str]
+    model: str
+    moderation: Literal["auto", "low"]
+    output_compression: int
+    output_format: Literal["png", "webp", "jpeg"]
+    partial_images: int
+    quality: Literal["low", "medium", "high", "xhigh", "max", "auto"]
+    size: str
+
+
 @dataclass
 class WebSearchTool(ApiTool):
     """A tool that searches the web."""
@@ -46,7 +72,7 @@ class WebSearchTool(ApiTool):
     external_web_access: bool | None = None
     """Whether to fetch pages live; False uses only the service's cached copies."""
     search_content_types: list[Literal["text", "image"]] | None = None
-    image_settings: Mapping[str, object] | None = None
+    image_settings: WebSearchToolImageSettings | Mapping[str, object] | None = None
     """Settings of the image search: `{"max_results": 2}`."""
 
     @property
@@ -125,7 +151,7 @@ class CodeInterpreterTool(ApiTool):
 class ImageGenerationTool(ApiTool):
     """A tool that generates images."""
 
-    tool_config: tool_param.ImageGeneration | tool.ImageGeneration
+    tool_config: ImageGenerationToolConfig | tool_param.ImageGeneration | tool.ImageGeneration
     """The tool's entry in the API: `{"type": "image_generation", "quality": "low"}`."""
 
     @property
@@ -194,10 +220,12 @@ def _without_none(options: dict[str, JSONValue]) -> dict[str, JSONValue]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-HostedTool: TypeAlias = WebSearchTool | FileSearchTool | CodeInterpreterTool | ImageGenerationTool | HostedMCPTool
+HostedTool: TypeAlias = (
+    WebSearchTool | FileSearchTool | CodeInterpreterTool | ImageGenerationTool | HostedMCPTool | ToolSearchTool
+)
 """A tool that runs on the service."""
 
-LocalTool: TypeAlias = ShellTool | LocalShellTool | ApplyPatchTool
+LocalTool: TypeAlias = ShellTool | LocalShellTool | ApplyPatchTool | CustomTool
 """A tool that is built into the API but runs locally."""
 
 Tool: TypeAlias = FunctionTool | HostedTool | LocalTool

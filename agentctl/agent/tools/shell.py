@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import UserError
 
-from .api_tool import ApiTool, OnApproval
+from .api_tool import ApiTool, OnApproval, reject_callers
 
 if TYPE_CHECKING:
     from openai.types.responses.response_output_item import LocalShellCall
@@ -98,6 +98,98 @@ ShellApprovalFunction: TypeAlias = Callable[[RunContextWrapper[Any], ShellAction
 """Decides whether a call needs approval, from context, action and call id."""
 
 
+class ShellToolLocalSkill(TypedDict):
+    """A skill in a folder of this machine."""
+
+    name: str
+    description: str
+    path: str
+
+
+class ShellToolSkillReference(TypedDict):
+    """A skill that the service has."""
+
+    type: Literal["skill_reference"]
+    skill_id: str
+    version: NotRequired[str]
+
+
+class ShellToolInlineSkillSource(TypedDict):
+    """The content of a skill, a ZIP archive in base64."""
+
+    type: Literal["base64"]
+    media_type: Literal["application/zip"]
+    data: str
+
+
+class ShellToolInlineSkill(TypedDict):
+    """A skill that comes with the request."""
+
+    type: Literal["inline"]
+    name: str
+    description: str
+    source: ShellToolInlineSkillSource
+
+
+ShellToolContainerSkill: TypeAlias = ShellToolSkillReference | ShellToolInlineSkill
+
+
+class ShellToolContainerNetworkPolicyDomainSecret(TypedDict):
+    """A secret that the container sends to one domain."""
+
+    domain: str
+    name: str
+    value: str
+
+
+class ShellToolContainerNetworkPolicyAllowlist(TypedDict):
+    """Access to these domains only."""
+
+    type: Literal["allowlist"]
+    allowed_domains: list[str]
+    domain_secrets: NotRequired[list[ShellToolContainerNetworkPolicyDomainSecret]]
+
+
+class ShellToolContainerNetworkPolicyDisabled(TypedDict):
+    """No access to the network."""
+
+    type: Literal["disabled"]
+
+
+ShellToolContainerNetworkPolicy: TypeAlias = (
+    ShellToolContainerNetworkPolicyAllowlist | ShellToolContainerNetworkPolicyDisabled
+)
+
+
+class ShellToolLocalEnvironment(TypedDict):
+    """Commands run on this machine."""
+
+    type: Literal["local"]
+    skills: NotRequired[list[ShellToolLocalSkill]]
+
+
+class ShellToolContainerAutoEnvironment(TypedDict):
+    """Commands run in a new container of the service."""
+
+    type: Literal["container_auto"]
+    file_ids: NotRequired[list[str]]
+    memory_limit: NotRequired[Literal["1g", "4g", "16g", "64g"] | None]
+    network_policy: NotRequired[ShellToolContainerNetworkPolicy]
+    skills: NotRequired[list[ShellToolContainerSkill]]
+
+
+class ShellToolContainerReferenceEnvironment(TypedDict):
+    """Commands run in a container that the service has."""
+
+    type: Literal["container_reference"]
+    container_id: str
+
+
+ShellToolHostedEnvironment: TypeAlias = ShellToolContainerAutoEnvironment | ShellToolContainerReferenceEnvironment
+ShellToolEnvironment: TypeAlias = ShellToolLocalEnvironment | ShellToolHostedEnvironment
+"""Where the commands of a `ShellTool` run."""
+
+
 @dataclass
 class ShellTool(ApiTool):
     """A shell whose commands run locally in an executor, or on the service in a container."""
@@ -109,10 +201,14 @@ class ShellTool(ApiTool):
     """Whether calls need approval, or a function that decides it for each call."""
     on_approval: OnApproval | None = None
     """Approves or rejects a call immediately."""
-    environment: Mapping[str, object] | None = None
+    environment: ShellToolEnvironment | Mapping[str, object] | None = None
     """Environment of the commands in the form of the API; None is `{"type": "local"}`."""
 
+    allowed_callers: Any = field(default=None, kw_only=True, repr=False)
+    """Not supported: programmatic tool calling is an error."""
+
     def __post_init__(self) -> None:
+        reject_callers(self.allowed_callers, self.name)
         if self.environment is None:
             self.environment = {"type": "local"}
         is_local = self.environment.get("type") == "local"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mcp.types import ToolAnnotations
 
     from agentctl.agent.agent import Agent
-    from agentctl.agent.items.run_items import RunItem
+    from agentctl.agent.items.run_items import RunItem, ToolApprovalItem
 
     from .custom_data import FunctionToolCustomDataExtractor
     from .guardrails import ToolInputGuardrail, ToolOutputGuardrail
@@ -95,7 +95,19 @@ class FunctionTool:
     mcp_annotations: ToolAnnotations | None = field(default=None, kw_only=True, repr=False)
     """Hints of an MCP server about its tool's behavior, without any guarantee."""
 
+    defer_loading: bool = field(default=False, kw_only=True)
+    """Whether the model sees the tool only once a tool search found it."""
+    allowed_callers: Any = field(default=None, kw_only=True, repr=False)
+    """Not supported: programmatic tool calling is an error."""
+    output_json_schema: dict[str, Any] | None = field(default=None, kw_only=True, repr=False)
+    """JSON schema of the outputs, for the program."""
+    namespace: str | None = field(default=None, kw_only=True, repr=False)
+    """The name that groups the tool with others; `tool_namespace` sets it."""
+    namespace_description: str | None = field(default=None, kw_only=True, repr=False)
+
     def __post_init__(self) -> None:
+        if self.allowed_callers is not None and list(self.allowed_callers) != ["direct"]:
+            raise UserError(f"tool {self.name!r}: agentctl has no programmatic tool calling (allowed_callers)")
         if self.strict_json_schema:
             self.params_json_schema = _strict(self.params_json_schema, self.name)
         if self.timeout_seconds is not None:
@@ -109,7 +121,7 @@ class FunctionTool:
     @property
     def qualified_name(self) -> str:
         """The tool's name, prefixed with its namespace if it has one."""
-        return self.name
+        return f"{self.namespace}.{self.name}" if self.namespace and self.namespace != self.name else self.name
 
 
 def _strict(schema: dict[str, Any], name: str) -> dict[str, Any]:
@@ -141,6 +153,8 @@ class FunctionToolResult:
     output: Any
     """The tool's return value, or the text that the model reads in its place."""
     run_item: RunItem
+    interruptions: list[ToolApprovalItem] = field(default_factory=list)
+    """The calls of the run behind it that wait for approval."""
     agent_run_result: Any = None
     """Result of the nested run, if the tool is an agent."""
 

@@ -15,6 +15,7 @@ from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import RequestRejectedError, UserError
 from agentctl.models.body import encode_json
 from agentctl.models.call import RetryTiming, extra_headers, log_data, read_response, with_retries
+from agentctl.models.official import is_official_openai_base_url
 from agentctl.models.service_model import ServiceModel
 from agentctl.net.http import HttpCall, HttpPipe
 from agentctl.net.response_body import ResponseHead
@@ -50,6 +51,11 @@ class ChatHTTPModel(ServiceModel):
         check_output_mode(output_mode)
         self._output_mode: OutputMode = "native" if is_openai_service(pipe.endpoint.base_url) else output_mode
         self._timing = RetryTiming(sleep=sleep, chance=chance)
+
+    @property
+    def takes_cache_key(self) -> bool:
+        """Whether the endpoint is OpenAI's own."""
+        return is_official_openai_base_url(self._pipe.endpoint.base_url)
 
     @property
     def model_name(self) -> str:

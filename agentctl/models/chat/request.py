@@ -46,7 +46,7 @@ def build_request(
     given = {
         "model": model,
         "messages": build_messages(request.system_instructions, request.input, should_replay=should_replay),
-        "tools": [*map(_tool, request.tools), *map(_handoff, request.handoffs)] or None,
+        "tools": [*map(convert_tool, request.tools), *map(_handoff, request.handoffs)] or None,
         "response_format": _response_format(request.output_schema) if output_tool is None else None,
         "max_completion_tokens" if is_openai else "max_tokens": settings.max_tokens,
         **_settings(settings, has_tools=bool(request.tools or request.handoffs)),
@@ -101,12 +101,15 @@ def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValu
     }
 
 
-def _tool(tool: Tool) -> dict[str, JSONValue]:
+def convert_tool(tool: Tool) -> dict[str, JSONValue]:
+    """Return a tool as an entry of `tools`; raise `UserError` if chat completions has no such tool."""
     if not isinstance(tool, FunctionTool):
         raise UserError(
             f"chat completions supports only function tools, not the tool {tool.name!r} ({type(tool).__name__}): "
             "use the Responses API, or remove the tool from the agent"
         )
+    if tool.namespace is not None or tool.defer_loading:
+        raise UserError(f"chat completions has no tool search, so not the tool {tool.name!r}: use the Responses API")
     return _function(tool.name, tool.description, tool.params_json_schema, tool.strict_json_schema)
 
 

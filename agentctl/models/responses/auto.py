@@ -28,6 +28,11 @@ class AutoTransportModel(ServiceModel):
         self._http = http
 
     @property
+    def takes_cache_key(self) -> bool:
+        """Whether the endpoint is OpenAI's own."""
+        return self._http.takes_cache_key
+
+    @property
     def model_name(self) -> str:
         """The name of the model at the service."""
         return self._http.model_name

@@ -12,6 +12,7 @@ from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.models.call import RetryTiming, extra_headers, log_data, read_response, with_retries
+from agentctl.models.official import is_official_openai_base_url
 from agentctl.models.service_model import ServiceModel
 from agentctl.net.http import HttpCall, HttpPipe
 from agentctl.net.response_body import ResponseHead
@@ -44,6 +45,11 @@ class ResponsesHTTPModel(ServiceModel):
         self._features = features or EndpointFeatures()
         self._timing = RetryTiming(sleep=sleep, chance=chance)
         self._encoder = RequestEncoder()
+
+    @property
+    def takes_cache_key(self) -> bool:
+        """Whether the endpoint is OpenAI's own."""
+        return is_official_openai_base_url(self._pipe.endpoint.base_url)
 
     @property
     def model_name(self) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
+from agentctl.log import logger
 from agentctl.net.endpoint import Endpoint, with_key
 from agentctl.net.live_socket import LiveSocket
 from agentctl.net.websocket import Address, WebSocketPipe, address_at
@@ -167,6 +168,7 @@ class WebSocketPool:
             idle, send_plan = choice
             sockets.idle.remove(idle)
             is_replacement = was_known and isinstance(send_plan, Full)
+            logger.debug("an open WebSocket is used again")
             return Lease(sockets, idle, plan=send_plan, is_reused=True, is_replacement=is_replacement)
         if is_crowded:
             sockets.idle.pop(0).socket.abort()

@@ -45,7 +45,7 @@ def build_request(request: ModelRequest, model: str, *, is_explicit: bool = True
         "model": model if is_explicit or request.prompt is None else None,
         "input": [{"role": "user", "content": request.input}] if isinstance(request.input, str) else request.input,
         "instructions": request.system_instructions,
-        "tools": [*map(_tool, request.tools), *map(_handoff, request.handoffs)] or None,
+        "tools": [*_tools(request.tools), *map(_handoff, request.handoffs)] or None,
         "previous_response_id": request.previous_response_id,
         "conversation": request.conversation_id,
         "prompt": _prompt(request.prompt),
@@ -78,15 +78,38 @@ def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValu
     }
 
 
+def _tools(tools: list[Tool]) -> list[dict[str, JSONValue]]:
+    """Return the tools, those of a namespace grouped where its first one is."""
+    wires: list[dict[str, JSONValue]] = []
+    groups: dict[str, dict[str, JSONValue]] = {}
+    for tool in tools:
+        if not isinstance(tool, FunctionTool) or tool.namespace is None:
+            wires.append(_tool(tool))
+            continue
+        if tool.namespace not in groups:
+            description = tool.namespace_description
+            groups[tool.namespace] = {
+                "type": "namespace",
+                "name": tool.namespace,
+                "description": description,
+                "tools": [],
+            }
+            wires.append(groups[tool.namespace])
+        groups[tool.namespace]["tools"].append(_tool(tool))
+    return wires
+
+
 def _tool(tool: Tool) -> dict[str, JSONValue]:
     if not isinstance(tool, FunctionTool):
         return tool.to_wire()
+    deferred = {"defer_loading": True} if tool.defer_loading else {}
     return {
         "type": "function",
         "name": tool.name,
         "description": tool.description,
         "parameters": tool.params_json_schema,
         "strict": tool.strict_json_schema,
+        **deferred,
     }
 
 

@@ -19,6 +19,7 @@ from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import ModelBehaviorError, ServiceError
 from agentctl.log import logger
 from agentctl.models.call import ReadBatch, RetryTiming, TimeLeft, extra_headers, log_data, with_retries
+from agentctl.models.official import is_official_openai_base_url
 from agentctl.models.service_model import ServiceModel
 from agentctl.net.live_socket import NotSent
 from agentctl.net.retry import Retries, is_replayable
@@ -81,6 +82,11 @@ class ResponsesWebSocketModel(ServiceModel):
         self._host = pool.pipe.endpoint.host
         self._timing = RetryTiming(sleep=sleep, chance=chance)
         self._features = features or EndpointFeatures()
+
+    @property
+    def takes_cache_key(self) -> bool:
+        """Whether the endpoint is OpenAI's own."""
+        return is_official_openai_base_url(self.pool.pipe.endpoint.base_url)
 
     @property
     def model_name(self) -> str:

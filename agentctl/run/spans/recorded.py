@@ -247,4 +247,5 @@ def _tokens(usage: Usage) -> dict[str, int]:
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cached_input_tokens": usage.input_tokens_details.cached_tokens,
+        "cache_write_input_tokens": usage.input_tokens_details.cache_write_tokens,
     }

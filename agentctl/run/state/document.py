@@ -66,6 +66,7 @@ def run_json(
         "context_is_serialized": context_serializer is not None,
         "approvals": context.approvals.to_json(),
         "trace": run.known_trace,
+        "cache_key": run.cache_key,
     }
 
 
@@ -91,6 +92,7 @@ def read_run(
         approvals=Approvals.from_json(_approvals(fields)),
     )
     run = _read_run(fields, agents, context)
+    run.cache_key = fields.optional("cache_key", str) if fields.has("cache_key") else None
     if fields.optional("trace", dict) is not None:
         run.trace_json = _read_trace(fields.inner("trace"))
     return run

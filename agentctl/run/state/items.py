@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.items.run_items import (
+    CompactionItem,
     HandoffCallItem,
     HandoffOutputItem,
     InputItem,
@@ -21,6 +22,8 @@ from agentctl.agent.items.run_items import (
     RunItem,
     ToolCallItem,
     ToolCallOutputItem,
+    ToolSearchCallItem,
+    ToolSearchOutputItem,
     UnrecognizedItem,
 )
 from agentctl.agent.json_values import json_value
@@ -39,6 +42,9 @@ _PLAIN: dict[str, Any] = {
     "handoff_call_item": HandoffCallItem,
     "input_item": InputItem,
     "mcp_list_tools_item": MCPListToolsItem,
+    "tool_search_call_item": ToolSearchCallItem,
+    "tool_search_output_item": ToolSearchOutputItem,
+    "compaction_item": CompactionItem,
     "mcp_approval_request_item": MCPApprovalRequestItem,
     "mcp_approval_response_item": MCPApprovalResponseItem,
     "unrecognized_item": UnrecognizedItem,

@@ -236,7 +236,13 @@ async def _rejection_text(call: FunctionCall | LocalCall, run: ActiveRun) -> str
     )
 
 
-def _kind(call: FunctionCall | LocalCall) -> Literal["function", "shell", "apply_patch"]:
+def _kind(call: FunctionCall | LocalCall) -> Literal["function", "shell", "apply_patch", "custom"]:
     if isinstance(call, FunctionCall):
         return "function"
-    return "apply_patch" if call.item.wire.get("type") == "apply_patch_call" else "shell"
+    match call.item.wire.get("type"):
+        case "apply_patch_call":
+            return "apply_patch"
+        case "custom_tool_call":
+            return "custom"
+        case _:
+            return "shell"

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from agentctl.run.active_run import ActiveRun
     from agentctl.run.tools.calls import FunctionCall
 
+    from .local import LocalCall
 
-def tool_context(call: FunctionCall, run: ActiveRun) -> ToolContext[Any]:
+
+def tool_context(call: FunctionCall | LocalCall, run: ActiveRun) -> ToolContext[Any]:
     """Return the context of a call."""
     return ToolContext(
         run.context.context,

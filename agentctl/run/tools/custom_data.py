@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from agentctl.agent.context import ToolContext
 from agentctl.agent.items.run_items import ToolCallOutputItem
 from agentctl.agent.tools.custom_data import FunctionToolCustomDataContext
 from agentctl.agent.tools.tool import FunctionTool
 from agentctl.errors import UserError
+
+T = TypeVar("T")
 
 
 async def custom_data_of(
@@ -23,14 +25,23 @@ async def custom_data_of(
     """
     assert tool.custom_data_extractor is not None
     given = FunctionToolCustomDataContext(tool_context=context, tool=tool, output=item.output, raw_item=dict(item.wire))
+    return await extract(tool.name, tool.custom_data_extractor, given)
+
+
+async def extract(tool_name: str, extractor: Callable[[T], Any], context: T) -> dict[str, Any] | None:
+    """Return the custom data that an extractor gives for a completed call.
+
+    Raises:
+        UserError: the extractor raised, or returned something else than a mapping or None.
+    """
     try:
-        data = tool.custom_data_extractor(given)
+        data = extractor(context)
         if inspect.isawaitable(data):
             data = await data
     except Exception as error:
-        raise UserError(f"the custom_data_extractor of tool {tool.name!r} failed: {error}") from error
+        raise UserError(f"the custom_data_extractor of tool {tool_name!r} failed: {error}") from error
     if data is not None and not isinstance(data, Mapping):
         raise UserError(
-            f"the custom_data_extractor of tool {tool.name!r} returned a {type(data).__name__}, not a mapping or None"
+            f"the custom_data_extractor of tool {tool_name!r} returned a {type(data).__name__}, not a mapping or None"
         )
     return None if data is None else dict(data)

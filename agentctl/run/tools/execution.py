@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from agentctl.agent.items.tool_output import output_wire, wire_text
 from agentctl.agent.tools.errors import is_stray_cancellation
 from agentctl.agent.tools.tool import FunctionTool, FunctionToolResult
 from agentctl.errors import AgentsException, ToolTimeoutError, UserError
+from agentctl.log import logger
 from agentctl.run.tools.calls import FunctionCall, HostedCall, UnknownCall, answer_unknown
 
 from .approvals import (
@@ -130,6 +132,18 @@ async def _run_queued(
 
 
 async def _answer(call: ToolCall, run: ActiveRun) -> CallResult:
+    if not logger.isEnabledFor(logging.DEBUG):
+        return await _execute(call, run)
+    # 1 ms that a run without verbose logging does not pay.
+    from .verbose import log_call
+
+    with log_call(call, run) as record_result:
+        result = await _execute(call, run)
+        record_result(result)
+    return result
+
+
+async def _execute(call: ToolCall, run: ActiveRun) -> CallResult:
     if isinstance(call, FunctionCall):
         return await _invoke(call, run)
     if isinstance(call, UnknownCall):

@@ -13,6 +13,7 @@ from agentctl.agent.tools.guardrails import (
 )
 from agentctl.agent.tools.tool import FunctionTool
 from agentctl.errors import ToolInputGuardrailTripwireTriggered, ToolOutputGuardrailTripwireTriggered
+from agentctl.log import logger
 
 if TYPE_CHECKING:
     from agentctl.run.active_run import ActiveRun
@@ -28,6 +29,7 @@ async def check_call(tool: FunctionTool, context: ToolContext[Any], run: ActiveR
         output = await guardrail.run(ToolInputGuardrailData(context, run.agent))
         run.results.tool_input_guardrail_results.append(ToolInputGuardrailResult(guardrail, output))
         behavior = output.behavior
+        logger.debug("input guardrail %s of tool %s: %s", guardrail.get_name(), tool.name, behavior["type"])
         if behavior["type"] == "raise_exception":
             raise ToolInputGuardrailTripwireTriggered(guardrail, output)
         if behavior["type"] == "reject_content":
@@ -45,6 +47,7 @@ async def check_tool_output(tool: FunctionTool, context: ToolContext[Any], outpu
         verdict = await guardrail.run(ToolOutputGuardrailData(context, run.agent, output))
         run.results.tool_output_guardrail_results.append(ToolOutputGuardrailResult(guardrail, verdict))
         behavior = verdict.behavior
+        logger.debug("output guardrail %s of tool %s: %s", guardrail.get_name(), tool.name, behavior["type"])
         if behavior["type"] == "raise_exception":
             raise ToolOutputGuardrailTripwireTriggered(guardrail, verdict)
         if behavior["type"] == "reject_content":

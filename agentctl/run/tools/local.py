@@ -8,12 +8,19 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, assert_never
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.items.run_items import ToolCallItem, ToolCallOutputItem
-from agentctl.agent.tools.apply_patch import ApplyPatchOperation, ApplyPatchResult, ApplyPatchTool
+from agentctl.agent.items.tool_output import output_wire, wire_text
+from agentctl.agent.tools.apply_patch import (
+    ApplyPatchOperation,
+    ApplyPatchResult,
+    ApplyPatchTool,
+    ApplyPatchToolCustomDataContext,
+)
+from agentctl.agent.tools.custom_tool import CustomTool, CustomToolCustomDataContext
 from agentctl.agent.tools.errors import is_stray_cancellation
 from agentctl.agent.tools.hosted_tools import LocalTool, Tool
 from agentctl.agent.tools.shell import (
@@ -32,7 +39,7 @@ from agentctl.errors import ModelBehaviorError
 from agentctl.redaction import excerpt
 from agentctl.threads import end_fork, exit_failure, in_daemon_thread, is_interrupted_by_user
 
-from .call import record_failure
+from .call import record_failure, tool_context
 
 if TYPE_CHECKING:
     from agentctl.run.active_run import ActiveRun
@@ -43,6 +50,7 @@ _CALLED_BY: dict[object, type[LocalTool]] = {
     "shell_call": ShellTool,
     "local_shell_call": LocalShellTool,
     "apply_patch_call": ApplyPatchTool,
+    "custom_tool_call": CustomTool,
 }
 _OPERATIONS = ("create_file", "update_file", "delete_file")
 
@@ -71,7 +79,7 @@ def local_call(item: ToolCallItem, tools: list[Tool], agent: Agent[Any]) -> Loca
         ModelBehaviorError: the agent has no such tool, or the call is cut or malformed.
     """
     kind, call_id = item.wire.get("type"), item.call_id
-    tool = next((tool for tool in tools if isinstance(tool, _CALLED_BY[kind])), None)
+    tool = next((tool for tool in tools if isinstance(tool, _CALLED_BY[kind]) and _is_named(tool, item.wire)), None)
     if tool is None:
         raise ModelBehaviorError(f"the model made a call of type {kind!r}, for which agent {agent.name!r} has no tool")
     if isinstance(tool, ShellTool) and tool.executor is None:
@@ -82,6 +90,11 @@ def local_call(item: ToolCallItem, tools: list[Tool], agent: Agent[Any]) -> Loca
         raise ModelBehaviorError(f"the call of tool {tool.name!r} was cut before its end; raise max_tokens")
     action = _action(item.wire, tool)
     return LocalCall(tool=tool, item=item, call_id=call_id, arguments=json.dumps(action, ensure_ascii=False))
+
+
+def _is_named(tool: LocalTool, wire: WireItem) -> bool:
+    """Return whether a call is one of this tool; of custom tools an agent has several."""
+    return not isinstance(tool, CustomTool) or wire.get("name") == tool.name
 
 
 async def execute_local(call: LocalCall, run: ActiveRun) -> ToolCallOutputItem:
@@ -101,13 +114,14 @@ async def execute_local(call: LocalCall, run: ActiveRun) -> ToolCallOutputItem:
         if error is not None:
             wire, text = _failure(call, str(error) or type(error).__name__)
             record_failure(error, run)
+        custom_data = await _custom_data(call, wire, text, run)
         await run.hook_calls.tool_end(run.context, tool, text)
         record_output(text)
     has_failed = error is not None or wire.get("status") == "failed"
-    return ToolCallOutputItem(run.agent, wire, output=text, failed=has_failed)
+    return ToolCallOutputItem(run.agent, wire, output=text, custom_data=custom_data, failed=has_failed)
 
 
-def approval_request(call: LocalCall, run: ActiveRun) -> ShellActionRequest | ApplyPatchOperation | WireItem:
+def approval_request(call: LocalCall, run: ActiveRun) -> ShellActionRequest | ApplyPatchOperation | WireItem | str:
     """Return a call in the form that the `needs_approval` of its tool takes."""
     match call.tool:
         case ShellTool():
@@ -116,6 +130,8 @@ def approval_request(call: LocalCall, run: ActiveRun) -> ShellActionRequest | Ap
             return call.item.wire
         case ApplyPatchTool():
             return _operation(call, run)
+        case CustomTool():
+            return _custom_input(call)
         case never:
             assert_never(never)
 
@@ -129,6 +145,8 @@ def reject_local(call: LocalCall, message: str, run: ActiveRun) -> ToolCallOutpu
 def _action(wire: WireItem, tool: LocalTool) -> JSONValue:
     """Return the requested action of a call, its form checked."""
     match tool, wire:
+        case CustomTool(), {"input": str(text)}:
+            return {"input": text}
         case ShellTool(), {"action": {"commands": [*commands]} as action} if _are_texts(commands) and commands:
             return action
         case LocalShellTool(), {"action": {"command": [*command]} as action} if _are_texts(command) and command:
@@ -156,6 +174,8 @@ async def _execute(call: LocalCall, run: ActiveRun) -> LocalOutput:
             return _local_shell_output(call, text), text
         case ApplyPatchTool():
             return await _apply_patch(call, call.tool, run)
+        case CustomTool():
+            return await _invoke_custom(call, call.tool, run)
         case never:
             assert_never(never)
 
@@ -187,6 +207,36 @@ async def _apply_patch(call: LocalCall, tool: ApplyPatchTool, run: ActiveRun) ->
     result = raw if isinstance(raw, ApplyPatchResult) else ApplyPatchResult(output=raw)
     text = result.output or ""
     return _patch_output(call, result.status or "completed", text), text
+
+
+async def _invoke_custom(call: LocalCall, tool: CustomTool, run: ActiveRun) -> LocalOutput:
+    given = partial(tool.on_invoke_tool, tool_context(call, run), _custom_input(call))
+    output = output_wire(await _call_tool(call, given, tool.on_invoke_tool))
+    return _custom_output(call, output), wire_text(output)
+
+
+def _custom_input(call: LocalCall) -> str:
+    return str(call.item.wire["input"])
+
+
+def _custom_output(call: LocalCall, output: JSONValue) -> WireItem:
+    return {"type": "custom_tool_call_output", "call_id": call.call_id, "output": output}
+
+
+async def _custom_data(call: LocalCall, wire: WireItem, text: str, run: ActiveRun) -> dict[str, Any] | None:
+    """Return the custom data of a call that was run, None if its tool has no extractor."""
+    tool = call.tool
+    if not isinstance(tool, ApplyPatchTool | CustomTool) or tool.custom_data_extractor is None:
+        return None
+    # 2 ms that tools without custom data do not pay.
+    from .custom_data import extract
+
+    if isinstance(tool, CustomTool):
+        context = CustomToolCustomDataContext(tool_context(call, run), tool, _custom_input(call), text, dict(wire))
+        return await extract(tool.name, tool.custom_data_extractor, context)
+    status: Literal["completed", "failed"] = "failed" if wire.get("status") == "failed" else "completed"
+    patched = ApplyPatchToolCustomDataContext(run.context, tool, [_operation(call, run)], text, status, dict(wire))
+    return await extract(tool.name, tool.custom_data_extractor, patched)
 
 
 def _shell_action(call: LocalCall) -> ShellActionRequest:
@@ -238,6 +288,8 @@ def _failure(call: LocalCall, message: str) -> LocalOutput:
             return _local_shell_output(call, message), message
         case ApplyPatchTool():
             return _patch_output(call, "failed", message), message
+        case CustomTool():
+            return _custom_output(call, whole_characters(message)), message
         case never:
             assert_never(never)
 
