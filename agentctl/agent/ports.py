@@ -136,7 +136,7 @@ class WireModel(Model):
 
     @property
     def takes_cache_key(self) -> bool:
-        """Whether a run adds a key under which the service caches its prompts: at OpenAI's own service."""
+        """Return whether a run adds a key under which the service caches its prompts: at OpenAI's own service."""
         return False
 
     @property

@@ -63,7 +63,7 @@ class SQLiteSession(SessionABC):
 
     @property
     def has_masked(self) -> bool:
-        """Whether an item added here contained a secret, which the file does not have."""
+        """Return whether an item added here contained a secret, which the file does not have."""
         return bool(self._originals)
 
     def take_masking(self) -> bool:

@@ -144,7 +144,7 @@ class MultiProvider(ModelProvider):
 
     @property
     def is_openai(self) -> bool:
-        """Whether the endpoint is OpenAI's own."""
+        """Return whether the endpoint is OpenAI's own."""
         return is_same_origin(self.openai_provider.base_url, OPENAI_BASE_URL)
 
     async def aclose(self) -> None:

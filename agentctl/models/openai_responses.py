@@ -46,7 +46,7 @@ class OpenAIResponsesModel(ServiceModel):
 
     @property
     def takes_cache_key(self) -> bool:
-        """Whether the endpoint is OpenAI's own."""
+        """Return whether the endpoint is OpenAI's own."""
         return is_official_openai_base_url(self._pipe.base_url)
 
     @property

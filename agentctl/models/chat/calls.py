@@ -78,7 +78,7 @@ class ToolCalls:
 
     @property
     def has_output(self) -> bool:
-        """Whether the output tool was called."""
+        """Return whether the output tool was called."""
         return self._output is not None
 
     def _call(self, index: JSONValue, call_id: str, name: str) -> _PendingCall:

@@ -1,4 +1,4 @@
-"""How chat completions ask for structured output: by a response format, or by the call of a tool with the schema."""
+"""Structured output from chat completions: by a response format, or by the call of a tool with the schema."""
 
 from __future__ import annotations
 

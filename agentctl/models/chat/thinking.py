@@ -39,7 +39,7 @@ class ThinkingSplitter:
         """Yield the rest; reasoning without an end tag stays reasoning."""
         held, self._held = self._held, ""
         if self._state == "thinking":
-            yield from self._thought(held)
+            yield from self._yield_thought(held)
         elif held and not (self._is_after_block and held.isspace()):
             yield "text", held
 
@@ -57,15 +57,15 @@ class ThinkingSplitter:
     def _think(self) -> Iterator[Piece]:
         thought, close, rest = self._held.partition(_CLOSE)
         if close:
-            yield from self._thought(thought.rstrip())
+            yield from self._yield_thought(thought.rstrip())
             self._state, self._held, self._is_after_block = "start", rest, True
             yield from self._start()
             return
         certain = thought[: len(thought) - _overlap(thought, _CLOSE)].rstrip()  # Space before the end tag is dropped.
         self._held = thought[len(certain) :]
-        yield from self._thought(certain)
+        yield from self._yield_thought(certain)
 
-    def _thought(self, text: str) -> Iterator[Piece]:
+    def _yield_thought(self, text: str) -> Iterator[Piece]:
         shown = text if self._has_thought else text.lstrip()
         if shown:
             self._has_thought = True

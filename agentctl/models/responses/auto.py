@@ -29,7 +29,7 @@ class AutoTransportModel(ServiceModel):
 
     @property
     def takes_cache_key(self) -> bool:
-        """Whether the endpoint is OpenAI's own."""
+        """Return whether the endpoint is OpenAI's own."""
         return self._http.takes_cache_key
 
     @property

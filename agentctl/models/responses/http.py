@@ -48,7 +48,7 @@ class ResponsesHTTPModel(ServiceModel):
 
     @property
     def takes_cache_key(self) -> bool:
-        """Whether the endpoint is OpenAI's own."""
+        """Return whether the endpoint is OpenAI's own."""
         return is_official_openai_base_url(self._pipe.endpoint.base_url)
 
     @property

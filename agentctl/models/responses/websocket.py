@@ -85,7 +85,7 @@ class ResponsesWebSocketModel(ServiceModel):
 
     @property
     def takes_cache_key(self) -> bool:
-        """Whether the endpoint is OpenAI's own."""
+        """Return whether the endpoint is OpenAI's own."""
         return is_official_openai_base_url(self.pool.pipe.endpoint.base_url)
 
     @property
