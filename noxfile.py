@@ -19,8 +19,9 @@ nox.options.error_on_missing_interpreters = True
 PROJECT = nox.project.load_toml("pyproject.toml")["project"]
 
 UNMEASURABLE = (
-    "tests/test_imports.py",  # Coverage imports modules of its own in each process,
-    "tests/cli/test_proof.py::test_a_full_disk_leaves_the_old_answer_and_names_the_file",  # and writes its data to disk.
+    # Coverage imports modules of its own in each process, and writes its data to disk.
+    "tests/test_imports.py",
+    "tests/cli/test_proof.py::test_a_full_disk_leaves_the_old_answer_and_names_the_file",
     "tests/cli/test_proof.py::test_a_run_on_a_full_disk_answers",
 )
 """Tests of what coverage itself changes."""

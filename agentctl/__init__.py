@@ -1,5 +1,16 @@
 """The public names of the agents runtime; each is imported from its module on first use."""
 
+import os
+import sys
+
+if (
+    sys.argv[:1] == ["-m"]
+    and {"agentctl", "-magentctl"} & {*sys.orig_argv[1:]}
+    and os.path.exists(sys.path[0])
+    and os.path.samefile(sys.path[0], os.curdir)
+):
+    # `python -m agentctl` puts the current folder first: its modules would replace those of the standard library.
+    del sys.path[0]
 from typing import TYPE_CHECKING
 
 from agentctl._lazy import lazy_names

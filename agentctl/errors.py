@@ -75,11 +75,16 @@ class ConfigurationError(UserError):
     def __init__(
         self, message: str, *, file: Path | None = None, key: str | None = None, line: int | None = None
     ) -> None:
-        place = f"{file}:{line}" if file and line else str(file or "")
-        super().__init__(": ".join(part for part in (place, key, message) if part))
+        place = _one_line(f"{file}:{line}" if file and line else str(file or ""))
+        super().__init__(": ".join(part for part in (place, _one_line(key or ""), message) if part))
         self.file = file
         self.key = key
         self.line = line
+
+
+def _one_line(text: str) -> str:
+    """Return a name, such as that of a file or a tool, as it is, on one line."""
+    return text.replace("\n", "\\n").replace("\r", "\\r")
 
 
 class MissingKeyError(UserError):
@@ -229,7 +234,7 @@ class ApprovalMissing(AgentsException):
     """A tool call needs approval, and the run cannot ask for it."""
 
     def __init__(self, calls: list[ToolApprovalItem]) -> None:
-        names = ", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in calls))
+        names = _one_line(", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in calls)))
         super().__init__(
             f"needs approval: {names}; run it in a terminal to be prompted, or decide in advance with --allow, --deny "
             "or --on-approval"
@@ -241,7 +246,7 @@ class RunSuspended(AgentsException):
     """The run waits for approval, and can be resumed from its ticket."""
 
     def __init__(self, ticket: str, calls: list[ToolApprovalItem]) -> None:
-        names = ", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in calls))
+        names = _one_line(", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in calls)))
         super().__init__(
             f"waiting for approval: {names}; see `agentctl approvals show {ticket}`, approve or deny, then "
             f"`agentctl run --resume {ticket}`"
@@ -386,6 +391,12 @@ EXITS: tuple[Exit, ...] = (
     ),
     Exit(85, Outcome.REFUSED, "The model refused to answer.", "Rephrase the prompt, or try another model."),
     Exit(124, Outcome.TIMEOUT, "The run took longer than `--timeout`.", "Raise `--timeout`."),
+    Exit(
+        129,
+        Outcome.INTERRUPTED,
+        "The terminal was closed (SIGHUP).",
+        "Run it again; `nohup agentctl …` keeps it running without the terminal.",
+    ),
     Exit(130, Outcome.INTERRUPTED, "Cancelled with Ctrl-C (SIGINT).", "Run it again."),
     Exit(
         141,

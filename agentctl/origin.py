@@ -11,6 +11,7 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 """The base URL of OpenAI's own service."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_QUOTES = {('"', '"'), ("'", "'"), ("`", "`"), ("\u201c", "\u201d"), ("\u2018", "\u2019")}
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 
 
@@ -24,6 +25,37 @@ def origin_of(url: str) -> str:
     scheme, host, port = _address(_split(url))
     shown = f"[{host}]" if ":" in host else host
     return f"{scheme}://{shown}" if port == _DEFAULT_PORTS[scheme] else f"{scheme}://{shown}:{port}"
+
+
+def is_same_origin(url: str, other: str) -> bool:
+    """Return whether two URLs have the same origin; an invalid URL has none."""
+    try:
+        return origin_of(url) == origin_of(other)
+    except ConfigurationError:
+        return False
+
+
+def check_base_url(url: str) -> None:
+    """Raise `ConfigurationError` unless a URL can be a base URL: that of a single operation cannot.
+
+    Raises:
+        ConfigurationError: the URL is invalid, in quotes, or ends in the path of an operation.
+    """
+    origin_of(url)
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    for operation in ("/chat/completions", "/responses"):
+        if path.endswith(operation):
+            base = parts._replace(path=path.removesuffix(operation)).geturl()
+            raise ConfigurationError(
+                f"the base URL {url!r} ends with {operation}, which requests add themselves; leave it out: {base}"
+            )
+
+
+def is_quoted(text: str) -> bool:
+    """Return whether a value is in quotes, as `docker --env-file` and some editors leave them."""
+    stripped = text.strip()
+    return len(stripped) > 1 and (stripped[0], stripped[-1]) in _QUOTES
 
 
 def http_form(url: str) -> str:
@@ -47,6 +79,8 @@ def _split(url: str) -> SplitResult:
 
 def _address(parts: SplitResult) -> tuple[str, str, int]:
     shown = parts.geturl()
+    if is_quoted(shown):
+        raise ConfigurationError(f"the URL {shown} is in quotes; remove them (`docker --env-file` keeps quotes)")
     try:
         port = parts.port
     except ValueError:

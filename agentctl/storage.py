@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator, Mapping
@@ -119,6 +120,33 @@ def try_lock(path: Path) -> Iterator[bool]:
         yield is_free
     finally:
         lock.release()
+
+
+def read_regular_file(path: Path, limit: int) -> bytes:
+    """Return the content of a file that may be anything; a device or a pipe is never waited for.
+
+    Raises:
+        OSError: it cannot be opened or read.
+        ValueError: it is not a regular file, or is larger than `limit` bytes.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is a device, a pipe or a folder")
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise ValueError(f"it is larger than {limit >> 20} MiB")
+    return data
+
+
+def remove_stale(path: Path) -> None:
+    """Remove the temporary files that killed processes left beside `path`; the caller holds the lock of `path`."""
+    folder, name = os.path.split(os.path.realpath(path))
+    pattern = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{12}}\.tmp")
+    with suppress(OSError):
+        for entry in os.listdir(folder):
+            if pattern.fullmatch(entry):
+                os.unlink(os.path.join(folder, entry))
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int | None = None) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import os
+import signal
 import sys
 import threading
 import time
@@ -52,13 +53,18 @@ async def in_daemon_thread(work: Callable[[], T], *, name: str) -> T:
 
     def do() -> None:
         nonlocal value, error
+        process = os.getpid()
         try:
             value = context.run(work)
+        except (KeyboardInterrupt, SystemExit) as raised:
+            error = exit_failure(raised, name)
+            error.__cause__ = raised
         except StopIteration as raised:  # A future rejects it.
             error = RuntimeError(f"{name} raised StopIteration")
             error.__cause__ = raised
         except BaseException as raised:
             error = raised
+        end_fork(process, name)
 
     def settle() -> None:
         if result.done():
@@ -74,6 +80,31 @@ async def in_daemon_thread(work: Callable[[], T], *, name: str) -> T:
 
     _submit(_Work(name, do, deliver))
     return await result
+
+
+def exit_failure(error: KeyboardInterrupt | SystemExit, name: str) -> RuntimeError:
+    """Return the failure of code that tried to end the process: raised in an event loop, the original would stop it."""
+    if isinstance(error, SystemExit):
+        return RuntimeError(f"{name} called exit({'' if error.code is None else error.code})")
+    return RuntimeError(f"{name} raised KeyboardInterrupt")
+
+
+def is_interrupted_by_user(error: KeyboardInterrupt | SystemExit) -> bool:
+    """Return whether Ctrl-C may have raised an exception, since Python's own handler of SIGINT is installed."""
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return isinstance(error, KeyboardInterrupt) and is_default
+
+
+def end_fork(process: int, name: str) -> None:
+    """Exit if this is no longer `process` but a copy that the named code made with `os.fork` and returned in.
+
+    The copy would otherwise go on with the run of its parent, or keep its output open.
+    """
+    if os.getpid() != process:
+        with suppress(OSError):
+            message = f"agentctl: {name} returned in a process that it forked, which is ended; call os._exit there\n"
+            os.write(2, message.encode())
+        os._exit(1)
 
 
 def wait_for_running(seconds: float) -> list[str]:

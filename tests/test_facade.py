@@ -14,7 +14,9 @@ FACADES = ("agentctl", "agentctl.models", "agentctl.testing", "agentctl.tickets"
 
 def seen_by_checkers(name: str) -> set[str]:
     source = PACKAGE.joinpath(*name.split(".")[1:], "__init__.py").read_text(encoding="utf-8")
-    block = next(node for node in ast.parse(source).body if isinstance(node, ast.If))
+    block = next(
+        node for node in ast.parse(source).body if isinstance(node, ast.If) and isinstance(node.test, ast.Name)
+    )
     imports = [alias for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names]
     assert all(alias.asname == alias.name for alias in imports)
     return {alias.name for alias in imports}

@@ -122,6 +122,9 @@ class RunConfig:
     limit by one call's input at most. With a limit, model calls are made one at a time, also those of parallel agents.
     """
 
+    max_tool_calls: int | None = 128
+    """Maximum tool calls and handoffs in one response; None for no limit. Not part of the Agents SDK."""
+
     def __post_init__(self) -> None:
         if not (self.model is None or isinstance(self.model, str | Model)):
             raise TypeError(f"RunConfig.model must be a name or a Model, not {type(self.model).__name__}")
@@ -138,9 +141,13 @@ class RunConfig:
         ):
             if value not in known:
                 raise ValueError(f"RunConfig.{name} must be {' or '.join(known)}, not {value!r}")
-        limit: Any = self.max_tokens_total
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise ValueError(f"RunConfig.max_tokens_total must be an integer of at least 1, or None, not {limit!r}")
+        limits: list[tuple[str, Any]] = [
+            ("max_tokens_total", self.max_tokens_total),
+            ("max_tool_calls", self.max_tool_calls),
+        ]
+        for name, limit in limits:
+            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+                raise ValueError(f"RunConfig.{name} must be an integer of at least 1, or None, not {limit!r}")
         message: Any = self.output_guardrail_blocked_message
         if not (message is None or callable(message) or (isinstance(message, str) and message)):
             raise ValueError(

@@ -30,8 +30,36 @@ else:
 FAKE_RESPONSES_ID = "__fake_id__"
 """The id of items from services that give none, in code for the Agents SDK."""
 
+MAX_DEPTH = 200
+"""The number of levels of JSON that is read from files and saved states: more would exhaust the interpreter's stack."""
+
 TERMINAL = frozenset({"response.completed", "response.incomplete"})
 """The events that end a response and contain all of it."""
+
+
+def decode_json(data: str | bytes) -> JSONValue:
+    """Return the value of a JSON text; raise `ValueError` if it is none, or is nested too deeply."""
+    try:
+        value: JSONValue = json.loads(data)
+    except RecursionError as error:
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels") from error
+    check_depth(value)
+    return value
+
+
+def check_depth(value: JSONValue) -> None:
+    """Raise `ValueError` if a JSON value is nested too deeply."""
+    level: list[JSONValue] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return
+    raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
 
 
 def whole_json(value: JSONValue) -> JSONValue:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from agentctl.redaction import redact
 from agentctl.render.terminal_info import width_of
@@ -20,9 +20,11 @@ def terminal_width() -> int | None:
     return width_of(sys.stdout.fileno(), os.environ)() if sys.stdout.isatty() else None
 
 
-def align(rows: Sequence[Sequence[str]], max_width: int | None = None) -> Iterator[str]:
-    """Yield rows as aligned lines, with secrets redacted, each wrapped to `max_width`."""
-    redacted = [[redact(cell) for cell in row] for row in rows]
+def align(
+    rows: Sequence[Sequence[str]], max_width: int | None = None, *, mask: Callable[[str], str] = redact
+) -> Iterator[str]:
+    """Yield rows as aligned lines, masked, each wrapped to `max_width`."""
+    redacted = [[mask(cell) for cell in row] for row in rows]
     widths = [max(map(columns, column)) for column in zip(*redacted, strict=True)]
     for row in redacted:
         yield line(row, widths[:-1], max_width)

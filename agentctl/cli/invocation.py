@@ -7,14 +7,14 @@ import json
 import os
 import select
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
-from agentctl.redaction import redact
+from agentctl.redaction import redact, redact_data
 from agentctl.version import SCHEMA_VERSION
 
 
@@ -33,12 +33,13 @@ class Invocation:
     """Whether a thread or task that cannot be ended still runs: the process then exits without waiting for it."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
-    def print(self, text: str, *, bold: int = 0) -> None:
+    def print(self, text: str, *, bold: int = 0, mask: Callable[[str], str] = redact) -> None:
         """Write a line of data to stdout; control characters are escaped on a terminal.
 
-        The first `bold` characters are bold if colour is enabled.
+        The first `bold` characters are bold if colour is enabled. `mask` is `redact_text` for the words of users,
+        models and tools.
         """
-        text = redact(text)
+        text = mask(text)
         if sys.stdout.isatty():
             text = _escape(text)
         if bold:
@@ -52,13 +53,14 @@ class Invocation:
         has_color = is_color_wanted(self.color, self.environ, is_terminal=sys.stdout.isatty())
         return f"\x1b[1m{text[:length]}\x1b[0m{text[length:]}" if has_color else text
 
-    def print_json(self, document: dict[str, JSONValue]) -> None:
+    def print_json(self, document: dict[str, JSONValue], *, mask: Callable[[str], str] = redact) -> None:
         """Write a JSON document to stdout, with the schema version first."""
-        self.print(self.document(document))
+        self.print(self.document(document, mask=mask), mask=str)
 
-    def document(self, document: dict[str, JSONValue]) -> str:
-        """Return a JSON document as text, with the schema version first."""
-        text = json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2)
+    def document(self, document: dict[str, JSONValue], *, mask: Callable[[str], str] = redact) -> str:
+        """Return a JSON document as text, with the schema version first and its values masked."""
+        masked = redact_data({"schema_version": SCHEMA_VERSION, **document}, mask)
+        text = json.dumps(masked, ensure_ascii=False, indent=2)
         if text.isascii():
             return text
         # 2 ms that plain text avoids.
@@ -81,9 +83,9 @@ class Invocation:
 
 def _escape(text: str) -> str:
     """Return text from a model, a service or a project file with its control characters escaped."""
-    if text.isascii() and text.replace("\n", "").isprintable():
+    if text.isascii() and text.replace("\n", "").isprintable() and "::" not in text and "##" not in text:
         return text
     # 2 ms that plain text avoids.
-    from agentctl.render.escape import escape
+    from agentctl.render.escape import disarm, escape
 
-    return escape(text)
+    return disarm(escape(text))

@@ -11,6 +11,7 @@ from typing import TextIO
 
 import typer
 
+from agentctl.child_groups import end_adopted
 from agentctl.errors import exit_for
 from agentctl.redaction import redact_keys
 
@@ -35,8 +36,8 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         code = 141
-    except Terminated:
-        code = 143
+    except Terminated as terminated:
+        code = 128 + terminated.number
     except KeyboardInterrupt:
         code = 130
     except OSError as error:
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     _silence_last_flush(sys.stderr)
     if invocation.has_abandoned_work:
         end_process(code)
+    end_adopted()
     return code
 
 

@@ -23,7 +23,7 @@ from agentctl.launch.job import Job, prepare
 from agentctl.launch.perform import GRACE, Cancellation, close, failed_before_start, perform, preview, start_tracing
 from agentctl.log import log_to
 from agentctl.profile.load import load_settings
-from agentctl.redaction import redact
+from agentctl.redaction import redact_text
 from agentctl.render.select import Command, Format, renderer
 from agentctl.render.terminal_info import detect_terminal
 from agentctl.render.writer import encode
@@ -96,11 +96,11 @@ def _show_request(options: RunOptions, invocation: Invocation) -> int:
         request = asyncio.run(preview(job))
         if session is not None:
             session.close()
-    document = invocation.document({"request": request})
+    document = invocation.document({"request": request}, mask=redact_text)
     if options.output is None:
-        invocation.print(document)
+        invocation.print(document, mask=str)
     else:
-        write_atomic(options.output, encode(f"{redact(document)}\n"))
+        write_atomic(options.output, encode(f"{document}\n"))
     return 0
 
 

@@ -156,7 +156,7 @@ Allow: TypeAlias = Annotated[
         "--allow",
         metavar="TOOL[:PATTERN]",
         parser=parse_rule,
-        help="Approve matching calls: 'read_*', 'shell:git status*'.",
+        help="Approve matching calls: 'read_*', 'shell:git status *'.",
     ),
 ]
 Deny: TypeAlias = Annotated[

@@ -1,4 +1,4 @@
-"""Handlers of SIGINT and SIGTERM: exit at once if there is nothing to clean up, otherwise unwind the command."""
+"""Handlers of SIGINT, SIGTERM and SIGHUP: exit at once if there is nothing to clean up, or unwind the command."""
 
 from __future__ import annotations
 
@@ -18,15 +18,27 @@ if TYPE_CHECKING:
 Handler: TypeAlias = Callable[[int, FrameType | None], None]
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM) if sys.platform == "win32" else (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that end a command."""
+
+
 class Terminated(BaseException):
-    """Raised by SIGTERM outside a run."""
+    """Raised by SIGTERM or SIGHUP outside a run."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def accepted_signals() -> list[signal.Signals]:
+    """Return the signals to handle: all but those that the parent process has set to be ignored, as `nohup` does."""
+    return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def handle_signals(handler: Handler) -> None:
-    """Install `handler` for both signals, except one that the parent process has set to be ignored."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handler)
+    """Install `handler` for the signals that are not ignored."""
+    for number in accepted_signals():
+        signal.signal(number, handler)
 
 
 def exit_now(number: int, frame: FrameType | None) -> None:
@@ -45,7 +57,7 @@ def unwind(number: int, frame: FrameType | None) -> None:
     """Raise `KeyboardInterrupt` or `Terminated`, so that a command can clean up."""
     if _is_importing(frame):
         exit_now(number, frame)  # An import may swallow or replace an exception.
-    raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
 
 def call_after(seconds: float, handler: Handler) -> None:

@@ -1,4 +1,4 @@
-"""Import of agents from Python files and modules."""
+"""Import of agents from Python files and modules, through the guard that admits project code."""
 
 from __future__ import annotations
 
@@ -17,24 +17,27 @@ from typing import Any
 from agentctl import compat
 from agentctl.agent.agent import Agent
 from agentctl.errors import ConfigurationError
+from agentctl.profile.project_code import place_of
+
+from .import_guard import GUARD, CodeScope, UntrustedModuleError
 
 
-def agent_in_file(path: Path, attribute: str) -> Agent[Any]:
+def agent_in_file(path: Path, attribute: str, scope: CodeScope) -> Agent[Any]:
     """Import a Python file and return the agent that it defines.
 
     Raises:
         ConfigurationError: the import fails, or the attribute does not exist or is not an agent.
     """
-    return _agent(import_file(path), attribute, str(path))
+    return _agent(import_file(path, scope), attribute, str(path))
 
 
-def agent_in_module(module_name: str, attribute: str, *, folder: Path | None) -> Agent[Any]:
+def agent_in_module(module_name: str, attribute: str, *, folder: Path | None, scope: CodeScope | None) -> Agent[Any]:
     """Import a module, installed or in `folder`, and return the agent that it defines.
 
     Raises:
         ConfigurationError: the import fails, or the attribute does not exist or is not an agent.
     """
-    return _agent(import_module(module_name, folder=folder), attribute, module_name)
+    return _agent(import_module(module_name, folder=folder, scope=scope), attribute, module_name)
 
 
 def agents_in(module: ModuleType) -> dict[str, Agent[Any]]:
@@ -42,32 +45,40 @@ def agents_in(module: ModuleType) -> dict[str, Agent[Any]]:
     return {name: value for name, value in vars(module).items() if isinstance(value, Agent)}
 
 
-def import_file(path: Path) -> ModuleType:
-    """Import a Python file, which may import its siblings; its output goes to stderr.
+def import_file(path: Path, scope: CodeScope) -> ModuleType:
+    """Import a Python file, as part of its package if it is in one; it may import its siblings.
+
+    What it and they may import is decided by `scope`. Its output goes to stderr.
 
     Raises:
         ConfigurationError: the file does not exist, or importing it fails.
     """
     if not path.is_file():
         raise ConfigurationError("there is no such file" if not path.exists() else "is not a file", file=path)
-    # Registered under its own name, unless taken, so that dataclasses and pickles in it find their module.
-    name = path.stem if path.stem not in sys.modules else f"{path.stem}_{len(sys.modules)}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    GUARD.add(scope)
     _make_importable(path.parent)
+    place = place_of(path, limit=None if scope.contents is None else scope.boundary.root)
     with _ImportGuard(str(path)):
+        if not place.is_alone:
+            GUARD.add_package(place)
+            return importlib.import_module(place.name)
+        # Registered under its own name, unless taken, so that dataclasses and pickles in it find their module.
+        name = path.stem if path.stem not in sys.modules else f"{path.stem}_{len(sys.modules)}"
+        spec = GUARD.spec_of_file(name, path, scope)
+        assert spec.loader is not None
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-    return module
+        return module
 
 
-def import_module(module_name: str, *, folder: Path | None) -> ModuleType:
-    """Import a module, installed or in `folder`; its output goes to stderr.
+def import_module(module_name: str, *, folder: Path | None, scope: CodeScope | None = None) -> ModuleType:
+    """Import a module, installed or in `folder`, whose code `scope` admits; its output goes to stderr.
 
     Raises:
         ConfigurationError: the module does not exist, or importing it fails.
     """
+    if scope is not None:
+        GUARD.add(scope)
     if folder is not None:
         _make_importable(folder)
     try:
@@ -117,6 +128,8 @@ class _ImportGuard(contextlib.AbstractContextManager[None]):  # reads as a verb
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self._stdout.__exit__(kind, error, trace)
+        if isinstance(error, UntrustedModuleError):
+            raise ConfigurationError(str(error)) from error
         if isinstance(error, SystemExit):
             raise ConfigurationError(f"importing {self._place} called exit({error.code})") from error
         if isinstance(error, Exception):

@@ -10,6 +10,7 @@ from agentctl.agent.agent import Agent
 from agentctl.errors import ConfigurationError
 from agentctl.profile.load import Loaded
 from agentctl.profile.project import ProjectFile
+from agentctl.profile.project_code import CodeBoundary, place_of
 from agentctl.profile.reference import (
     FileReference,
     ModuleReference,
@@ -21,6 +22,7 @@ from agentctl.profile.reference import (
 from agentctl.profile.trust import require_trust
 from agentctl.redaction import redact_keys
 
+from .import_guard import CodeScope
 from .python import agent_in_file, agent_in_module, agents_in, import_file, import_module, module_file
 
 
@@ -32,12 +34,16 @@ def load_agent(text: str, loaded: Loaded) -> Agent[Any]:
     """
     reference, place = _resolve(text, loaded)
     folder = _folder(place, loaded)
+    trusted = _trusted_scope(loaded) if place is _ReferenceSource.PROJECT else None
     match reference:
-        case FileReference(path=path, attribute=attribute):
-            return agent_in_file(_absolute(path, folder), attribute)
+        case FileReference(path=name, attribute=attribute):
+            path = _absolute(name, folder)
+            return agent_in_file(path, attribute, trusted or _named_scope(_code_folder(path), loaded.project))
         case ModuleReference(module=module, attribute=attribute):
-            module_folder = None if place is _ReferenceSource.PROFILE else folder
-            return agent_in_module(module, attribute, folder=module_folder)
+            if place is _ReferenceSource.PROFILE:
+                return agent_in_module(module, attribute, folder=None, scope=None)
+            scope = trusted or _named_scope(folder, loaded.project)
+            return agent_in_module(module, attribute, folder=folder, scope=scope)
         case never:
             assert_never(never)
 
@@ -50,6 +56,8 @@ def source_of(text: str, loaded: Loaded) -> Path | None:
     """
     reference, place = _resolve(text, loaded)
     folder = _folder(place, loaded)
+    if place is _ReferenceSource.PROJECT:
+        _trusted_scope(loaded)
     match reference:
         case FileReference(path=path):
             return _absolute(path, folder)
@@ -79,9 +87,10 @@ def load_agents(place: str) -> dict[str, Agent[Any]]:
     """
     folder = _current_folder()
     if place.endswith(".py"):
-        module = import_file((folder / Path(place).expanduser()).absolute())
+        path = _absolute(place, folder)
+        module = import_file(path, _named_scope(_code_folder(path), None))
     elif is_dotted(place):
-        module = import_module(place, folder=folder)
+        module = import_module(place, folder=folder, scope=_named_scope(folder, None))
     else:
         raise ConfigurationError(f"{place!r} is neither a .py file nor a module")
     return {f"{place}:{attribute}": agent for attribute, agent in agents_in(module).items()}
@@ -131,8 +140,27 @@ def _named_by_project(name: str, project: ProjectFile | None) -> str:
     return project.agents[name]
 
 
+def _trusted_scope(loaded: Loaded) -> CodeScope:
+    """Return the code of the project file; raise `ConfigurationError` unless the user trusts it."""
+    assert loaded.project is not None
+    code = require_trust(loaded.project, loaded.paths.trust)
+    return CodeScope(boundary=CodeBoundary(root=code.root), contents=code.contents)
+
+
+def _named_scope(folder: Path, project: ProjectFile | None) -> CodeScope:
+    """Return the code that the user named: that of the project that the folder is in, or else of the folder."""
+    is_inside = project is not None and project.root in (folder, *folder.parents)
+    return CodeScope(boundary=CodeBoundary(root=project.root if project is not None and is_inside else folder))
+
+
+def _code_folder(path: Path) -> Path:
+    """Return the folder of a file's outermost package, or else that of the file."""
+    place = place_of(path)
+    return place.folder if place.is_alone else place.folder / place.name.partition(".")[0]
+
+
 def _folder(place: _ReferenceSource, loaded: Loaded) -> Path:
-    """Return the base folder of paths; raise `ConfigurationError` for an untrusted project file."""
+    """Return the base folder of paths."""
     match place:
         case _ReferenceSource.COMMAND_LINE:
             return _current_folder()
@@ -141,7 +169,6 @@ def _folder(place: _ReferenceSource, loaded: Loaded) -> Path:
             return loaded.profile.path.parent
         case _ReferenceSource.PROJECT:
             assert loaded.project is not None
-            require_trust(loaded.project, loaded.paths.trust)
             return loaded.project.root
         case never:
             assert_never(never)

@@ -24,7 +24,7 @@ from agentctl.agent.tools.shell import (
 )
 from agentctl.child import ChildProtocol, child_environment, kill_child, signal_group, start_child
 from agentctl.errors import UserError
-from agentctl.redaction import redact
+from agentctl.redaction import is_secret
 from agentctl.run.tools.local import shell_text
 from agentctl.threads import in_daemon_thread
 
@@ -150,9 +150,7 @@ class LocalShell:
     def _child_environment(self) -> dict[str, str]:
         environ = os.environ if self._environ is None else self._environ
         inherited = child_environment(environ, names=self._variables)
-        return {
-            name: value for name, value in inherited.items() if name not in self._variables or redact(value) == value
-        }
+        return {name: value for name, value in inherited.items() if name not in self._variables or not is_secret(value)}
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model
 from agentctl.agent.run_config import RunConfig
 from agentctl.agent.wire import WireItem
+from agentctl.child_groups import adopt_orphans
 from agentctl.errors import AgentsException
 from agentctl.mcp.attachment import Attachment
 from agentctl.models.default_model import get_default_model
@@ -27,7 +28,7 @@ from agentctl.tracing.process import set_default_processor, set_tracing_disabled
 from .provider import is_endpoint_model, make_endpoint, make_provider, set_default_keys
 
 if TYPE_CHECKING:
-    from agentctl.agent.session import Session
+    from agentctl.memory.sqlite_session import SQLiteSession
     from agentctl.run.state.run_state import RunState
 
 Decide: TypeAlias = "Callable[[RunState], Awaitable[AgentsException | None]]"
@@ -53,7 +54,7 @@ class Job:
     """The export of its traces to OpenAI."""
     key: Key | None = None
     """The key that may be sent to the endpoint, if any."""
-    session: Session | None = None
+    session: SQLiteSession | None = None
     """The session that it continues and is saved in."""
     notes: tuple[str, ...] = ()
     """Notes to show before it starts."""
@@ -88,6 +89,7 @@ def prepare(
     set_default_processor(export)
     if traces.is_enabled and traces.decided_by != BUILT_IN:
         set_tracing_disabled(False)
+    _check_local_model(loaded)
     notes = [*loaded.notes, *key.notes, *set_default_keys(key.credential, traces.key, settings, environ)]
     set_default_ca_file(settings.client.ca_file)
     agent = _agent(settings, loaded, instructions)
@@ -117,6 +119,7 @@ def prepare(
             model_settings=_model_settings(settings, explicit=True),
             tracing_disabled=not traces.is_enabled,
             max_tokens_total=settings.max_tokens_total,
+            max_tool_calls=settings.max_tool_calls,
         ),
         max_turns=settings.max_turns,
         timeout=settings.timeout,
@@ -171,6 +174,19 @@ def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> Job:
     return replace(job, agent=agent)
 
 
+def _check_local_model(loaded: Loaded) -> None:
+    """Require trust for a file of weights that a project file names: the runtime that reads it is native code."""
+    model = loaded.settings.values.get("model")
+    project = loaded.project
+    if model is None or project is None or model.origin != str(project.path) or model.value == LOCAL_MODEL:
+        return
+    if str(model.value).startswith("local/"):
+        # 2 ms, only for a project file with a model file.
+        from agentctl.profile.trust import require_trust
+
+        require_trust(project, loaded.paths.trust)
+
+
 def _first_model(job: Job) -> str | Model | None:
     return job.config.model if job.config.model is not None else job.agent.model
 
@@ -190,6 +206,8 @@ def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agen
         from agentctl.definitions.reference import load_agent
 
         agent = load_agent(settings.agent, loaded)
+        if agent.tools or agent.handoffs or agent.mcp_servers:
+            adopt_orphans()
     changes: dict[str, Any] = {
         "model_settings": _model_settings(settings, explicit=False).resolve(agent.model_settings)
     }

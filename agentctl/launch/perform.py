@@ -17,6 +17,7 @@ from agentctl.definitions.reachable import reachable_agents
 from agentctl.errors import AgentsException, ApprovalMissing, RunTimeoutError
 from agentctl.net.defaults import get_defaults
 from agentctl.profile.traces import is_openai_url
+from agentctl.redaction import MASK
 from agentctl.run.prepare import preview_request
 from agentctl.run.result import RunResultStreaming
 from agentctl.run.runner import Runner
@@ -95,10 +96,22 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
             if end.interruptions and end.error is None:
                 start, is_resumed = result.to_state(), True
                 end = await _await_decision(job, start, cancellation, end)
+        if warning := _masking_note(job):
+            yield Warned(message=warning)
         yield end
     finally:
         if timer is not None:
             timer.cancel()
+
+
+def _masking_note(job: Job) -> str | None:
+    """Return a note about a session that had to mask something; None if there is none, or it was noted before."""
+    if job.session is None or not job.session.take_masking():
+        return None
+    return (
+        f"the session {job.session.session_id!r} is stored with a secret masked: a later run gives the model "
+        f"{MASK} in its place"
+    )
 
 
 async def close(job: Job) -> None:

@@ -41,6 +41,7 @@ def make_provider(
             openai_use_responses=uses_responses,
             responses_transport=transport,
             openai_responses_websocket_options=_websocket_options(client),
+            openai_output_mode=settings.output_mode,
         )
     if transport != "http":
         check_websocket_origin(key, base_url=client.base_url, websocket_base_url=client.websocket_base_url)
@@ -58,6 +59,7 @@ def make_provider(
         responses_transport=transport,
         openai_http_options=http_options(client),
         openai_responses_websocket_options=_websocket_options(client),
+        openai_output_mode=settings.output_mode,
     )
 
 
@@ -91,8 +93,8 @@ def _websocket_options(client: ClientSettings) -> OpenAIResponsesWebSocketOption
 
 
 def is_endpoint_model(model: str | None) -> bool:
-    """Return whether a model name belongs to the endpoint of the run rather than another provider."""
-    return model is None or "/" not in model or model.startswith("openai/")
+    """Return whether a model name belongs to the endpoint of the run rather than the local model."""
+    return model is None or not model.startswith("local/")
 
 
 def set_default_keys(
@@ -168,14 +170,22 @@ def _endpoint_key(key: Key | None, environ: Mapping[str, str]) -> str | KeySourc
 
 
 class _Provider(MultiProvider):
-    """A provider that uses the user's default model for agents without one."""
+    """A provider that uses the user's default model for agents without one.
+
+    An endpoint that is not OpenAI's gets every name but `local/…` unchanged, also `openai/…`.
+    """
+
+    cure = "for the model of another service set its URL: `agentctl config client --base-url URL`"
 
     def __init__(self, default_model: str | None, **options: Any) -> None:
         super().__init__(**options)
         self._default_model = default_model
 
     def get_model(self, model_name: str | None) -> Model:
-        return super().get_model(model_name or self._default_model)
+        name = model_name or self._default_model
+        if name is not None and name.startswith("openai/") and not self.is_openai:
+            return self.openai_provider.get_model(name)
+        return super().get_model(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 from agentctl.child import ChildProtocol, child_environment, kill_child, signal_group, start_child
 from agentctl.errors import AgentsException, UserError
 from agentctl.log import logger
-from agentctl.redaction import excerpt, register_secret
+from agentctl.redaction import excerpt, looks_secret, redact, register_secret
 
 from .characters import whole_characters
 from .connection import Streams
@@ -29,7 +29,7 @@ _GRACE = 0.5
 _MAX_LINE = 64 * 1024 * 1024
 _MAX_STDERR_LINE = 4096
 _SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
-"""Words in the names of environment variables with secrets."""
+"""Words in the names of environment variables with secrets; the values of others are secrets if they look like one."""
 
 
 class MCPServerStdioParams(TypedDict):
@@ -101,7 +101,7 @@ class MCPServerStdio(SessionServer[MCPServerStdioParams]):
     async def _start(self) -> tuple[asyncio.SubprocessTransport, _Process]:
         params = self.params
         for name, value in params.get("env", {}).items():
-            if any(word in name.upper() for word in _SECRET_WORDS):
+            if looks_secret(value) or any(word in name.upper() for word in _SECRET_WORDS):
                 register_secret(value)
         try:
             return await start_child(
@@ -186,7 +186,10 @@ class _Process(ChildProtocol):
         *lines, rest = self._stderr.split(b"\n")
         for line in lines:
             self._log_line(line)
-        self._stderr = rest[-_MAX_STDERR_LINE:]
+        if len(rest) > _MAX_STDERR_LINE:
+            # What is cut must not be a part of a secret.
+            rest = bytearray(redact(rest.decode("utf-8", "replace")).encode()[-_MAX_STDERR_LINE:])
+        self._stderr = rest
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         if fd == 1:
@@ -213,7 +216,7 @@ class _Process(ChildProtocol):
         return f"{ending}: {last}" if last else ending
 
     def _log_line(self, line: bytearray) -> None:
-        text = excerpt(line[:_MAX_STDERR_LINE].decode("utf-8", "replace"))
+        text = excerpt(line.decode("utf-8", "replace"))
         if text:
             self._last_line = text
             logger.debug("MCP server %s: %s", self._name, text)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentctl.agent.session import SessionABC, SessionSettings
 from agentctl.agent.session import session_settings as settings_of
-from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.agent.wire import WireItem
 from agentctl.errors import UserError
-from agentctl.redaction import redact
+from agentctl.redaction import excerpt, redact_data
 from agentctl.threads import in_daemon_thread
 
 from .sqlite_file import IN_MEMORY, SQLiteFile
@@ -25,15 +25,16 @@ T = TypeVar("T")
 SESSIONS_TABLE = "agent_sessions"
 MESSAGES_TABLE = "agent_messages"
 
-_STRUCTURE = frozenset({"type", "role", "id", "call_id", "name", "status", "encrypted_content"})
+_STRUCTURE = frozenset({"type", "role", "name", "status", "encrypted_content"})
 """Fields that are not redacted, since a change to them would break the item."""
 
 
 class SQLiteSession(SessionABC):
     """A session in a SQLite file, which can hold many, or by default in memory for the lifetime of the object.
 
-    Several processes can append concurrently. Known secrets are redacted in files. The file is created on first use,
-    readable only by this user.
+    Several processes can append concurrently. The file is created on first use, readable only by this user. Registered
+    secrets that look like one are masked in it, and `has_masked` is then true; this object returns its own items as
+    they were added.
 
     Raises:
         ConfigurationError: the file cannot be opened or written, or is damaged.
@@ -54,17 +55,32 @@ class SQLiteSession(SessionABC):
         self.db_path = db_path
         self._sessions, self._messages = quote_name(sessions_table), quote_name(messages_table)
         self._file = SQLiteFile(str(db_path), schema(sessions_table, messages_table))
+        self._originals: dict[int, str] = {}
+        """Items added here that the file has masked, by row."""
+        self._has_noted_masking = False
         # Closes the file with the object if `close` is not called.
         self._close = weakref.finalize(self, self._file.close)
+
+    @property
+    def has_masked(self) -> bool:
+        """Return whether an item added here contained a secret, which the file does not have."""
+        return bool(self._originals)
+
+    def take_masking(self) -> bool:
+        """Return whether an item was masked, once: true at the first call after that, false at all others."""
+        is_new = self.has_masked and not self._has_noted_masking
+        self._has_noted_masking |= is_new
+        return is_new
 
     async def get_items(self, limit: int | None = None) -> list[WireItem]:
         """Return the items, oldest first; with a limit, by default that of the settings, only the most recent ones."""
         if limit is None and self.session_settings is not None:
             limit = self.session_settings.limit
-        query = f"SELECT message_data FROM {self._messages} WHERE session_id = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
+        query = f"SELECT id, message_data FROM {self._messages} WHERE session_id = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
 
         def read(connection: sqlite3.Connection) -> list[str]:
-            return [text for (text,) in connection.execute(query, (self.session_id, -1 if limit is None else limit))]
+            rows = connection.execute(query, (self.session_id, -1 if limit is None else limit))
+            return [self._originals.get(row, text) for row, text in rows]
 
         texts = await self._in_thread(lambda: self._file.read(read))
         items = [decode_item(text) for text in reversed(texts)]
@@ -79,10 +95,11 @@ class SQLiteSession(SessionABC):
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(f"INSERT OR IGNORE INTO {sessions} (session_id) VALUES (?)", (session_id,))  # noqa: S608
-            connection.executemany(
-                f"INSERT INTO {messages} (session_id, message_data) VALUES (?, ?)",  # noqa: S608
-                [(session_id, text) for text in texts],
-            )
+            insert = f"INSERT INTO {messages} (session_id, message_data) VALUES (?, ?)"  # noqa: S608
+            for text, original in texts:
+                row = connection.execute(insert, (session_id, text)).lastrowid
+                if original is not None and row is not None:
+                    self._originals[row] = original
             connection.execute(
                 f"UPDATE {sessions} SET updated_at = CURRENT_TIMESTAMP WHERE session_id = ?",  # noqa: S608
                 (session_id,),
@@ -98,7 +115,7 @@ class SQLiteSession(SessionABC):
         def write(connection: sqlite3.Connection) -> WireItem | None:
             while (row := connection.execute(newest, (self.session_id,)).fetchone()) is not None:
                 connection.execute(delete, row[:1])
-                if (item := decode_item(row[1])) is not None:
+                if (item := decode_item(self._originals.pop(row[0], row[1]))) is not None:
                     return item
             return None
 
@@ -108,6 +125,7 @@ class SQLiteSession(SessionABC):
         """Remove all items."""
 
         def write(connection: sqlite3.Connection) -> None:
+            self._originals.clear()
             for table in (self._messages, self._sessions):
                 connection.execute(f"DELETE FROM {table} WHERE session_id = ?", (self.session_id,))  # noqa: S608
 
@@ -147,30 +165,20 @@ def quote_name(name: str) -> str:
     return '"{}"'.format(name.replace('"', '""'))
 
 
-def _encode(item: WireItem, *, redacts: bool) -> str:
+def _encode(item: WireItem, *, redacts: bool) -> tuple[str, str | None]:
+    """Return the JSON of an item for the file and, if that is masked, the JSON of the item itself."""
     try:
-        return json.dumps(redact_item(item) if redacts else item)
+        original = json.dumps(item)
+        masked = json.dumps(redact_data(item, unchanged=_STRUCTURE)) if redacts else original
     except (TypeError, ValueError) as error:
-        raise UserError(f"session items must be JSON ({error}): {item!r:.200}") from error
-
-
-def redact_item(value: JSONValue) -> JSONValue:
-    """Return an item with the secrets in its texts redacted."""
-    match value:
-        case str():
-            return redact(value)
-        case dict():
-            return {name: field if name in _STRUCTURE else redact_item(field) for name, field in value.items()}
-        case list():
-            return [redact_item(element) for element in value]
-        case _:
-            return value
+        raise UserError(f"session items must be JSON ({error}): {excerpt(repr(item))}") from error
+    return masked, None if masked == original else original
 
 
 def decode_item(text: str) -> WireItem | None:
     """Parse an item; return None for invalid ones, which other programs may have written."""
     try:
         item = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return item if isinstance(item, dict) else None

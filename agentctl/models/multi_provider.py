@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 from agentctl.agent.ports import Model, ModelProvider
 from agentctl.errors import ConfigurationError, UserError
 from agentctl.net.options import HttpOptions
+from agentctl.origin import OPENAI_BASE_URL, is_same_origin
 
 from .openai_provider import OpenAIProvider
 from .transport import OpenAIResponsesWebSocketOptions, Transport
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from agentctl.net.endpoint import KeySource
+
+    from .chat.output_mode import OutputMode
 
 MultiProviderOpenAIPrefixMode: TypeAlias = Literal["alias", "model_id"]
 """The meaning of `openai/x`: OpenAI's model `x`, or the endpoint's model with the id `openai/x`."""
@@ -57,7 +60,16 @@ class MultiProviderMap:
 
 
 class MultiProvider(ModelProvider):
-    """Delegates `PREFIX/NAME` to the provider of the prefix: the user's map first, then `openai`, then `local`."""
+    """Delegates `PREFIX/NAME` to the provider of the prefix: the user's map first, then `openai`, then `local`.
+
+    A name with any other prefix is sent unchanged to an endpoint that is not OpenAI's.
+    """
+
+    cure = (
+        "for the model of another service set its URL (OPENAI_BASE_URL, `openai_base_url`); "
+        "unknown_prefix_mode='model_id' sends the name to OpenAI unchanged"
+    )
+    """The remedy in the message about an unknown prefix."""
 
     def __init__(
         self,
@@ -78,6 +90,7 @@ class MultiProvider(ModelProvider):
         openai_buffer_streamed_tool_calls: bool = False,
         responses_transport: Transport | None = None,
         openai_http_options: HttpOptions | None = None,
+        openai_output_mode: OutputMode = "auto",
     ) -> None:
         """Take the user's prefixes, the meaning of names, and the options of `OpenAIProvider`.
 
@@ -101,6 +114,7 @@ class MultiProvider(ModelProvider):
             buffer_streamed_tool_calls=openai_buffer_streamed_tool_calls,
             responses_transport=responses_transport,
             http_options=openai_http_options,
+            output_mode=openai_output_mode,
         )
         self._openai_prefix_mode = openai_prefix_mode
         self._unknown_prefix_mode = unknown_prefix_mode
@@ -121,12 +135,17 @@ class MultiProvider(ModelProvider):
             return self.openai_provider.get_model(name if self._openai_prefix_mode == "alias" else model_name)
         if prefix in _BUILT_IN:
             return self._built_in_provider(prefix).get_model(name)
-        if self._unknown_prefix_mode == "model_id":
+        if self._unknown_prefix_mode == "model_id" or not self.is_openai:
             return self.openai_provider.get_model(model_name)
         raise ConfigurationError(
-            f"no provider has the prefix {prefix!r} of the model {model_name!r}: the known prefixes are "
-            f"{self._known_prefixes()}; unknown_prefix_mode='model_id' sends the name to the endpoint unchanged"
+            f"no provider has the prefix {prefix!r} of the model {model_name!r}, and OpenAI has no such model: the "
+            f"known prefixes are {self._known_prefixes()}; {self.cure}"
         )
+
+    @property
+    def is_openai(self) -> bool:
+        """Return whether the endpoint is OpenAI's own."""
+        return is_same_origin(self.openai_provider.base_url, OPENAI_BASE_URL)
 
     async def aclose(self) -> None:
         """Close every provider, including those of the user's map."""

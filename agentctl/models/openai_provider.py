@@ -11,7 +11,7 @@ from agentctl.agent.ports import ModelProvider, WireModel
 from agentctl.errors import UserError
 from agentctl.net.defaults import OpenAIAPI, get_defaults
 from agentctl.net.endpoint import Endpoint
-from agentctl.net.openai_endpoint import EndpointOptions, http_endpoint, websocket_endpoint
+from agentctl.net.openai_endpoint import EndpointOptions, choose_base_url, http_endpoint, websocket_endpoint
 from agentctl.net.options import HttpOptions
 
 from .default_model import get_default_model
@@ -26,6 +26,7 @@ from .transport import (
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+    from agentctl.models.chat.output_mode import OutputMode
     from agentctl.models.responses.encrypted_reasoning import EndpointFeatures
     from agentctl.models.responses.pool import WebSocketPool
     from agentctl.models.responses.websocket import ResponsesWebSocketModel
@@ -66,6 +67,7 @@ class OpenAIProvider(ModelProvider):
         buffer_streamed_tool_calls: bool = False,
         responses_transport: Transport | None = None,
         http_options: HttpOptions | None = None,
+        output_mode: OutputMode = "auto",
     ) -> None:
         """Take the given options; each `get_model` takes the rest from the process-wide defaults, then the environment.
 
@@ -87,6 +89,8 @@ class OpenAIProvider(ModelProvider):
             buffer_streamed_tool_calls: Whether chat completions buffer tool calls until they are complete.
             responses_transport: `http`, `websocket`, or `auto`: a WebSocket if it can be opened, else HTTP.
             http_options: Timeouts, retries and trust.
+            output_mode: How chat completions ask a service that is not OpenAI's for structured output: `native` by a
+                response format, `tool` by a forced tool call, `auto` by the first that works.
 
         Raises:
             UserError: two options contradict each other.
@@ -110,6 +114,7 @@ class OpenAIProvider(ModelProvider):
         self._is_strict = strict_feature_validation
         self._websocket_options = responses_websocket_options
         self._buffers_tool_calls = buffer_streamed_tool_calls
+        self._output_mode: OutputMode = output_mode
         self._http_options = http_options or HttpOptions()
         self._pipes: dict[Endpoint, HttpPipe] = {}
         self._pools: dict[Endpoint, WebSocketPool] = {}
@@ -127,6 +132,12 @@ class OpenAIProvider(ModelProvider):
         if key not in models:
             models[key] = self._make(key)
         return models[key]
+
+    @property
+    def base_url(self) -> str:
+        """The base URL of requests, as `get_model` would determine it now."""
+        client = self._client or (get_defaults().openai_client if self._endpoint_options.is_empty else None)
+        return choose_base_url(self._endpoint_options) if client is None else str(client.base_url)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; the models can be used again."""
@@ -176,6 +187,7 @@ class OpenAIProvider(ModelProvider):
                 key.client,
                 strict_feature_validation=self._is_strict,
                 buffer_streamed_tool_calls=self._buffers_tool_calls,
+                output_mode=self._output_mode,
             )
         from agentctl.models.chat.model import ChatHTTPModel
 
@@ -184,6 +196,7 @@ class OpenAIProvider(ModelProvider):
             self._pipe(key),
             strict_feature_validation=self._is_strict,
             buffer_streamed_tool_calls=self._buffers_tool_calls,
+            output_mode=self._output_mode,
         )
 
     def _http_model(self, key: _ModelKey) -> WireModel:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import AuthenticationError, ConfigurationError, MissingKeyError
-from agentctl.origin import origin_of
+from agentctl.origin import check_base_url, is_quoted, origin_of
 from agentctl.redaction import register_secret
 
 NO_KEY = "none"
@@ -34,8 +34,13 @@ class Endpoint:
     def __post_init__(self) -> None:
         key = self.key if isinstance(self.key, str) else None
         register_secret(None if key == NO_KEY else key)
-        origin = self.origin  # Raises if the base URL is invalid.
+        check_base_url(self.base_url)
+        origin = self.origin
         for name, value in (("key", key), ("organization", self.organization), ("project", self.project)):
+            if value is not None and is_quoted(value):
+                raise ConfigurationError(
+                    f"the {name} for {origin} is in quotes; remove them (`docker --env-file` keeps quotes)"
+                )
             if value is not None and not (value.isascii() and value.isprintable() and value and " " not in value):
                 raise ConfigurationError(
                     f"the {name} for {origin} is empty or contains spaces, line breaks or non-ASCII characters: "

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import AuthenticationError, RequestRejectedError, ServiceError, ServiceUnavailableError
-from agentctl.redaction import excerpt
+from agentctl.redaction import excerpt, redact_id
 
 Kind: TypeAlias = type[AuthenticationError] | type[RequestRejectedError] | type[ServiceUnavailableError]
 
@@ -222,11 +222,18 @@ def _parse(body: object, *, status: int | None, headers: Mapping[str, str]) -> F
     return Failure(
         message=text if isinstance(text, str) else json.dumps(text),
         status=status,
-        code=str(code) if isinstance(code, str | int) and str(code) != str(status) else None,
-        type=kind if isinstance(kind, str) and kind not in ("error", "response.error", "response.failed") else None,
-        request_id=headers.get("x-request-id"),
+        code=excerpt(str(code)) if isinstance(code, str | int) and str(code) != str(status) else None,
+        type=excerpt(kind)
+        if isinstance(kind, str) and kind not in ("error", "response.error", "response.failed")
+        else None,
+        request_id=_request_id(headers),
         retry_after=retry_after(headers),
     )
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    request_id = headers.get("x-request-id")
+    return None if request_id is None else excerpt(redact_id(request_id))
 
 
 def _origin(location: str) -> str:

@@ -33,13 +33,18 @@ class EndpointOptions:
         return self == EndpointOptions()
 
 
+def choose_base_url(options: EndpointOptions, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the base URL of HTTP requests."""
+    return options.base_url or _base_url(environ)
+
+
 def http_endpoint(options: EndpointOptions, defaults: Defaults, environ: Mapping[str, str] = os.environ) -> Endpoint:
     """Return the endpoint of HTTP requests.
 
     Raises:
         ConfigurationError: the base URL is invalid, or the key cannot be sent.
     """
-    return _endpoint(options, options.base_url or _base_url(environ), defaults, environ)
+    return _endpoint(options, choose_base_url(options, environ), defaults, environ)
 
 
 def websocket_endpoint(

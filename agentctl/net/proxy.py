@@ -78,6 +78,13 @@ def _proxy(variable: str, value: str) -> Proxy:
         is_valid = parts.scheme in SCHEMES and parts.hostname and (parts.port is None or parts.port)
     except ValueError:
         is_valid = False
+    scheme = url.partition("://")[0].lower()
+    if scheme.startswith("socks") and scheme not in SCHEMES:
+        raise ConfigurationError(
+            f"{scheme}:// is not a supported kind of proxy; write socks5:// or socks5h:// (which leaves host names to "
+            "the proxy) if the proxy speaks SOCKS 5",
+            key=variable,
+        )
     if not is_valid:
         raise ConfigurationError(
             f"not the URL of a proxy: expected {', '.join(SCHEMES)} and a host, such as http://proxy.example:3128",

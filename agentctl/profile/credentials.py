@@ -14,7 +14,7 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 from agentctl.net.endpoint import NO_KEY
-from agentctl.origin import OPENAI_BASE_URL, http_form, origin_of
+from agentctl.origin import OPENAI_BASE_URL, http_form, is_quoted, origin_of
 from agentctl.redaction import register_secret
 
 from .document import Document, read_document, rewrite
@@ -157,6 +157,8 @@ def check_key(text: str) -> str:
     key = text.strip()
     if not key:
         raise ValueError("the key is empty")
+    if is_quoted(key):
+        raise ValueError("the key is in quotes; remove them (`docker --env-file` keeps quotes)")
     if len(key) > MAX_KEY_LENGTH:
         raise ValueError(f"the key is longer than {MAX_KEY_LENGTH} characters; this is probably not a key")
     if not key.isascii() or not key.isprintable() or " " in key:

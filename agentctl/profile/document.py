@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.storage import lock_file, write_atomic
+from agentctl.storage import lock_file, remove_stale, write_atomic
 
 from .kinds import MAX_DEPTH
 
@@ -72,6 +72,7 @@ def rewrite(path: Path | None, edit: Callable[[Document], Document | None], *, p
         )
     try:
         with lock_file(path):
+            remove_stale(path)
             before = read_document(path)
             after = edit(before or {})
             if after is not None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from agentctl.child import ChildProtocol, child_environment, kill_child, start_child
+from agentctl.child_groups import orphans_released
 from agentctl.errors import ConfigurationError
 from agentctl.redaction import excerpt, register_secret
 
@@ -77,6 +78,10 @@ class KeyCommand:
             raise
 
     async def _run(self) -> str:
+        with orphans_released():
+            return await self._run_program()
+
+    async def _run_program(self) -> str:
         try:
             transport, program = await start_child(_Program, self._command, environ=self._environ, folder="/")
         except OSError as error:

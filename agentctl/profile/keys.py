@@ -97,6 +97,13 @@ KEYS: tuple[SettingKey, ...] = (
         meaning="Maximum tokens of a run, input plus output.",
         in_project=True,
     ),
+    SettingKey(
+        name="max_tool_calls",
+        kind=Integer(1),
+        meaning="Maximum tool calls in one response.",
+        in_project=True,
+        default=128,
+    ),
     SettingKey(name="timeout", kind=Plain.DURATION, meaning="Time limit for a run.", in_project=True),
     SettingKey(
         name="on_approval",
@@ -121,6 +128,14 @@ KEYS: tuple[SettingKey, ...] = (
         kind=Choice(("responses", "chat_completions")),
         meaning="The API of the endpoint: responses or chat_completions.",
         default="responses",
+    ),
+    SettingKey(
+        name="output_mode",
+        kind=Choice(("auto", "native", "tool")),
+        meaning="How chat completions ask for structured output: native (a response format), tool (a forced tool call) "
+        "or auto, which falls back.",
+        in_project=True,
+        default="auto",
     ),
     SettingKey(
         name="key_command",

@@ -9,7 +9,7 @@ from typing import TypeAlias, assert_never
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
-from agentctl.origin import http_form, origin_of
+from agentctl.origin import check_base_url, http_form
 
 from .reference import is_dotted
 
@@ -225,7 +225,7 @@ def _is_command(words: list[JSONValue]) -> bool:
 
 def _check_url(value: str) -> None:
     try:
-        origin_of(value)
+        check_base_url(value)
     except ConfigurationError as error:
         raise ValueError(str(error)) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,9 @@ from .reference import FileReference, ModuleReference, NameReference, is_name, p
 
 FILE_NAME = "agentctl.toml"
 AGENTS = "agents"
+TRUSTED_MODULES = "trusted_modules"
+
+_PATTERN = re.compile(r"[\w*?]+(\.[\w*?]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,8 @@ class ProjectFile:
     """Name -> `file.py:attr`, relative to `root`, or `module:attr`."""
     content: bytes = field(repr=False)
     """The content of the file when it was checked."""
+    trusted_modules: tuple[str, ...] = ()
+    """Patterns of modules that its code may import by name at run time, such as `plugins.*`."""
 
     @property
     def root(self) -> Path:
@@ -94,10 +100,11 @@ def parse_project(content: bytes, path: Path) -> ProjectFile:
     """Return a project file parsed from its content; raise `ConfigurationError` if it is invalid."""
     document = parse_document(content, path)
     agents = _agents(document.pop(AGENTS, {}), path)
+    trusted_modules = _trusted_modules(document.pop(TRUSTED_MODULES, []), path)
     values = dict(_values(document, path))
     if "agent" in values:
         _check_default_agent(values["agent"], agents, path)
-    return ProjectFile(path=path, values=values, agents=agents, content=content)
+    return ProjectFile(path=path, values=values, agents=agents, content=content, trusted_modules=trusted_modules)
 
 
 class _FileSkipped(Exception):
@@ -184,6 +191,17 @@ def _agents(table: JSONValue, path: Path) -> dict[str, str]:
     return agents
 
 
+def _trusted_modules(patterns: JSONValue, path: Path) -> tuple[str, ...]:
+    if not isinstance(patterns, list) or not all(isinstance(text, str) for text in patterns):
+        raise ConfigurationError('must be a list, such as ["plugins.*"]', file=path, key=TRUSTED_MODULES)
+    for text in patterns:
+        if not _PATTERN.fullmatch(text):
+            raise ConfigurationError(
+                f"{text!r} is not a pattern of module names, such as plugins.*", file=path, key=TRUSTED_MODULES
+            )
+    return tuple(patterns)
+
+
 def _check_default_agent(text: str, agents: Mapping[str, str], path: Path) -> None:
     if text in agents:
         return
@@ -201,6 +219,8 @@ def _check_reference(text: str, key: str, path: Path) -> None:
     try:
         reference = parse_reference(text)
         match reference:
+            case FileReference(path=place) if place.startswith("~") or "$" in place:
+                raise ValueError(f"{place!r} is not expanded in a project file; write a path relative to the project")
             case FileReference(path=place) if not _is_inside(path.parent / place, path.parent):
                 raise ValueError(f"{place!r} is outside the project; a project file may only name files inside it")
             case NameReference():

@@ -85,6 +85,7 @@ class Settings:
     """The origin of `agent`, as in `Value.origin`."""
     max_turns: int
     max_tokens_total: int | None
+    max_tool_calls: int
     timeout: float | None
     """Seconds."""
     on_approval: Literal["allow", "deny", "fail", "suspend"]
@@ -94,6 +95,7 @@ class Settings:
     """Model settings by name; durations in seconds."""
     transport: Literal["auto", "http", "websocket"]
     api: Literal["responses", "chat_completions"]
+    output_mode: Literal["auto", "native", "tool"]
     key_command: tuple[str, ...] | None
     """A program that prints the key, and its arguments."""
     client: ClientSettings
@@ -254,12 +256,14 @@ def _settings(values: Mapping[str, Value]) -> Settings:
         agent_origin=values["agent"].origin if "agent" in values else None,
         max_turns=get("max_turns"),
         max_tokens_total=get("max_tokens_total"),
+        max_tool_calls=get("max_tool_calls"),
         timeout=duration("timeout"),
         on_approval=get("on_approval"),
         ticket_lifetime=seconds(get("ticket_lifetime")),
         model_settings=model_settings,
         transport=get("transport"),
         api=get("api"),
+        output_mode=get("output_mode"),
         key_command=None if key_command is None else tuple(key_command),
         client=ClientSettings(
             base_url=get("client.base_url"),

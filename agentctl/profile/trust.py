@@ -1,109 +1,108 @@
-"""Trust in project files that run code: granted for the current content of the file and of the code it names."""
+"""Trust in project files that run code: granted for the current content of the file and of all code that it runs."""
 
 from __future__ import annotations
 
 import os
-import stat
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 
-from .document import Document, read_document, rewrite
-from .project import ProjectFile
-from .reference import FileReference, ModuleReference, NameReference, parse_reference
+from .document import Document, read_document
+from .project import FILE_NAME, ProjectFile
+from .project_code import read_code
+
+TRUSTED = "trusted"
+"""The table of trusted projects in its file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CodeFile:
-    """A Python file that a project file names."""
+class TrustedCode:
+    """The code of a trusted project: the bytes that were compared with what the user trusts."""
 
-    path: Path
-    content: bytes | None
-    """None if the file does not exist."""
-
-
-def code_of(project: ProjectFile) -> tuple[CodeFile, ...]:
-    """Return the project's Python files named by its references, with their current content."""
-    paths = dict.fromkeys(path for text in project.references for path in _paths(text, project.root))
-    return tuple(CodeFile(path=path, content=_content(path)) for path in paths)
+    root: Path
+    contents: Mapping[str, bytes]
+    """Real path of a file -> its content."""
 
 
-def digest_of(project: ProjectFile) -> str:
-    """Return the digest of a project file and the Python files that it names."""
-    import hashlib  # 3 ms, only for a project with code
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustRecord:
+    """The trust that the user gave to a project."""
 
-    digest = hashlib.sha256()
-    for path, content in ((project.path, project.content), *((code.path, code.content) for code in code_of(project))):
-        # Lengths separate the parts, so that no two projects have the same bytes.
-        name = str(path).encode(errors="surrogateescape")
-        digest.update(b"%d %s %d\n" % (len(name), name, -1 if content is None else len(content)))
-        digest.update(content or b"")
-    return f"sha256:{digest.hexdigest()}"
+    digest: str
+    files: tuple[Path, ...]
+    """The files of code that are trusted, in order."""
+
+
+def find_trusted_code(project: ProjectFile, store: Path | None) -> TrustedCode | None:
+    """Return the code of a project, read once, if it is what the user trusts; otherwise None.
+
+    Raises:
+        ConfigurationError: the list of trusted projects or a file of code cannot be read.
+    """
+    document = None if store is None else read_document(store)
+    known = {} if document is None else records_in(document, store)
+    record = _record(known.get(name_of(project)), project)
+    if record is None:
+        return None
+    contents = [(path, read_code(path)) for path in record.files]
+    if digest_of(project, contents) != record.digest:
+        return None
+    return TrustedCode(
+        root=project.root,
+        contents={os.path.realpath(path): content for path, content in contents if content is not None},
+    )
 
 
 def is_trusted(project: ProjectFile, store: Path | None) -> bool:
     """Return whether the user trusts the current content of the project."""
-    document = None if store is None else read_document(store)
-    known = {} if document is None else _trusted_digests(document, store)
-    digest = known.get(_name(project))
-    return digest is not None and digest == digest_of(project)
+    return find_trusted_code(project, store) is not None
 
 
-def require_trust(project: ProjectFile, store: Path | None) -> None:
-    """Raise `ConfigurationError`, with advice, unless the project may run code."""
-    if not is_trusted(project, store):
+def require_trust(project: ProjectFile, store: Path | None) -> TrustedCode:
+    """Return the code of a project; raise `ConfigurationError`, with advice, unless it may run."""
+    code = find_trusted_code(project, store)
+    if code is None:
         raise ConfigurationError(
             "this project file is not trusted to run code, or it changed since you trusted it; review it and the files "
             "that it names, then run `agentctl trust`, or name the code yourself with `-a file.py:attr`",
             file=project.path,
         )
+    return code
 
 
-def trust(project: ProjectFile, store: Path | None) -> str:
-    """Record that the user trusts the current content of the project, and return its digest."""
-    digest = digest_of(project)
+def digest_of(project: ProjectFile, code: Iterable[tuple[Path, bytes | None]]) -> str:
+    """Return the digest of a project file and the files of its code."""
+    import hashlib  # 3 ms, only for a project with code
 
-    def edit(document: Document) -> Document:
-        return {**document, "trusted": {**_trusted_digests(document, store), _name(project): digest}}
-
-    rewrite(store, edit, private=True)
-    return digest
-
-
-def _name(project: ProjectFile) -> str:
-    return str(project.path.resolve())
+    digest = hashlib.sha256()
+    for path, content in ((project.path.resolve(), project.content), *code):
+        # Lengths separate the parts, so that no two projects have the same bytes.
+        name = os.fsencode(path if path.name == FILE_NAME else os.path.relpath(path, project.root))
+        digest.update(b"%d %s %d\n" % (len(name), name, -1 if content is None else len(content)))
+        digest.update(content or b"")
+    return f"sha256:{digest.hexdigest()}"
 
 
-def _paths(text: str, root: Path) -> Iterator[Path]:
-    match parse_reference(text):
-        case FileReference(path=place):
-            yield root / place
-        case ModuleReference(module=module):
-            stem = root.joinpath(*module.split("."))
-            yield from (path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file())
-        case NameReference():
-            pass
+def name_of(project: ProjectFile) -> str:
+    """Return the name of a project in the list: its real path, as valid Unicode."""
+    return os.fsencode(project.path.resolve()).decode(errors="backslashreplace")
 
 
-def _content(path: Path) -> bytes | None:
-    try:
-        # Non-blocking: opening a named pipe would wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | (0 if sys.platform == "win32" else os.O_NONBLOCK))
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ConfigurationError("is not a regular file", file=path)
-            return file.read()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ConfigurationError(f"cannot be read: {error.strerror}", file=path) from error
+def _record(entry: JSONValue, project: ProjectFile) -> TrustRecord | None:
+    """Return the record of a project; None if it is missing or by an earlier release, which did not list modules."""
+    match entry:
+        case {"digest": str(digest), "files": list(files)} if all(isinstance(name, str) for name in files):
+            return TrustRecord(digest=digest, files=tuple(project.root / name for name in files))
+        case _:
+            return None
 
 
-def _trusted_digests(document: Document, store: Path | None) -> dict[str, str]:
-    table = document.get("trusted", {})
+def records_in(document: Document, store: Path | None) -> dict[str, JSONValue]:
+    """Return the entries of the list of trusted projects; raise `ConfigurationError` if it is none."""
+    table = document.get(TRUSTED, {})
     if not isinstance(table, dict):
-        raise ConfigurationError("must be a table of files and digests", file=store, key="trusted")
+        raise ConfigurationError("must be a table of files and digests", file=store, key=TRUSTED)
     return table

@@ -4,41 +4,43 @@ from __future__ import annotations
 
 import json
 import shlex
+from typing import assert_never
 
+from agentctl.agent.tools.call_content import Arguments, FileChange, ShellCommands, call_content
 from agentctl.agent.wire import JSONValue, WireItem
 
-from .escape import escape, escape_invisible, one_line
+from .escape import escape, escape_invisible, escape_line, one_line
 
 
-def command_lines(call: WireItem) -> list[str]:
-    """Return the command lines that a shell call would run; an empty list for any other call."""
-    action = call.get("action")
-    if not isinstance(action, dict):
-        return []
-    if isinstance(commands := action.get("commands"), list):
-        return [str(command) for command in commands]
-    command = action.get("command")
-    return [shlex.join(map(str, command))] if isinstance(command, list) else []
+def call_text(name: str, agent: str, call: WireItem, *, server: str | None = None) -> str:
+    """Return a heading that names the call, followed by indented lines with its contents.
 
-
-def call_text(name: str, agent: str, call: WireItem) -> str:
-    """Return a heading that names the call, followed by indented lines with its contents."""
-    server = call.get("server_label")
+    `server` is the MCP server of the tool; by default the one that the call itself names.
+    """
+    server = server or call.get("server_label")
     where = f" of server {server}" if isinstance(server, str) else ""
     head = one_line(f"{name}{where}, called by agent {agent}")
     return escape_invisible("\n".join([head, *(f"  {line}" for line in _lines(call))]))
 
 
 def _lines(call: WireItem) -> list[str]:
-    action, operation = call.get("action"), call.get("operation")
-    if commands := command_lines(call):
-        assert isinstance(action, dict)
-        rest = {name: value for name, value in action.items() if name not in ("commands", "command", "type") and value}
-        return [*(line for command in commands for line in _command(command)), *_fields(rest)]
-    if isinstance(operation, dict):
-        return _patch(operation)
-    arguments = call.get("arguments")
-    return _arguments(arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False))
+    content = call_content(call)
+    match content:
+        case ShellCommands():
+            return _shell(content, call["action"])
+        case FileChange():
+            return _patch(content)
+        case Arguments(text=text):
+            return _split(text) if content.is_ambiguous else _arguments(text)
+        case _:
+            assert_never(content)
+
+
+def _shell(content: ShellCommands, action: dict[str, JSONValue]) -> list[str]:
+    commands = [*content.lines, *((shlex.join(content.words),) if content.words else ())]
+    used = "command" if content.words else "commands"
+    rest = {name: value for name, value in action.items() if name not in (used, "type") and value}
+    return [*(line for command in commands for line in _command(command)), *_fields(rest)]
 
 
 def _command(command: str) -> list[str]:
@@ -46,11 +48,11 @@ def _command(command: str) -> list[str]:
     return [f"$ {first}", *(f"> {line}" for line in rest)]
 
 
-def _patch(operation: dict[str, JSONValue]) -> list[str]:
-    kind = str(operation.get("type") or "change").replace("_", " ")
-    diff = operation.get("diff")
-    head = one_line(f"{kind} {operation.get('path')}")
-    return [head, *(_split(diff) if isinstance(diff, str) and diff else [])]
+def _patch(change: FileChange) -> list[str]:
+    head = f"{one_line(change.kind.replace('_', ' '))} {escape_line(change.path)}"
+    if change.move_to is not None:
+        head += f", move it to {escape_line(change.move_to)}"
+    return [head, *(_split(change.diff) if change.diff else []), *_fields(dict(change.others))]
 
 
 def _arguments(text: str) -> list[str]:

@@ -20,6 +20,9 @@ _INVISIBLE = re.compile(
     "\ufff0-\ufffb\U000e0000-\U000e0fff]"
 )
 
+_RUNNER_COMMAND = re.compile(r"^([^\S\n]*)(?=::|##(?:vso)?\[)", re.MULTILINE)
+"""GitHub Actions and Azure Pipelines obey lines of a job's output that begin like this."""
+
 
 def escape(text: str) -> str:
     """Return text with each control character replaced by its escape sequence; CRLF becomes LF."""
@@ -31,6 +34,16 @@ def escape(text: str) -> str:
 def escape_invisible(text: str) -> str:
     """Return text with each invisible character replaced by its escape sequence: for text that the user approves."""
     return _INVISIBLE.sub(_code_point, text)
+
+
+def escape_line(text: str) -> str:
+    """Return text with each control character and line break replaced by its escape sequence."""
+    return escape(text).replace("\n", "\\n")
+
+
+def disarm(text: str) -> str:
+    """Return text in which no line begins with a command to the runner of a CI system, such as `::error::`."""
+    return _RUNNER_COMMAND.sub(r"\1\\", text) if "::" in text or "##" in text else text
 
 
 def escape_json(document: str) -> str:

@@ -29,7 +29,7 @@ from agentctl.agent.items.run_items import (
 )
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import RunSuspended, ServiceError, exit_for
-from agentctl.redaction import redact
+from agentctl.redaction import redact, redact_data, redact_id
 from agentctl.version import SCHEMA_VERSION
 
 from .chunks import REASONING, TEXT, Chunk, Out
@@ -53,8 +53,8 @@ def error_body(error: Exception) -> dict[str, JSONValue]:
     if isinstance(error, ServiceError):
         body |= {
             "status": error.status,
-            "code": error.code,
-            "request_id": error.request_id,
+            "code": None if error.code is None else redact(error.code),
+            "request_id": None if error.request_id is None else redact_id(error.request_id),
             "retry_after": error.retry_after,
         }
     return body
@@ -70,11 +70,11 @@ def finished_body(event: RunFinished, *, model: str | None) -> dict[str, JSONVal
         "outcome": row.outcome.value,
         "exit_code": row.code,
         "final_output": to_json_value(event.final_output),
-        "agent": event.agent.name if event.agent else None,
-        "model": model,
+        "agent": redact(event.agent.name) if event.agent else None,
+        "model": None if model is None else redact(model),
         "usage": event.usage.to_wire(),
-        "response_id": event.response_id,
-        "session_id": event.session_id,
+        "response_id": None if event.response_id is None else redact_id(event.response_id),
+        "session_id": None if event.session_id is None else redact(event.session_id),
         "ticket": event.error.ticket if isinstance(event.error, RunSuspended) else None,
         "error": error_body(event.error) if event.error else None,
     }
@@ -120,6 +120,8 @@ class JsonLines:
         self._seq = 0
         self._model: str | None = None
         self._tools = ToolNames()
+        self._item_id: tuple[JSONValue, JSONValue] = (None, None)
+        """The id in the last delta, and how it is shown."""
 
     def feed(self, event: RunEvent) -> list[Chunk]:
         """Return the output for an event."""
@@ -135,10 +137,17 @@ class JsonLines:
     def _delta(self, wire: dict[str, Any]) -> Out | None:
         kind = wire.get("type")
         if kind == TEXT:
-            return self._line("text.delta", {"item_id": wire.get("item_id"), "delta": wire.get("delta") or ""})
+            return self._line("text.delta", {"item_id": self._id_of(wire), "delta": wire.get("delta") or ""})
         if kind in REASONING:
-            return self._line("reasoning.delta", {"item_id": wire.get("item_id"), "delta": wire.get("delta") or ""})
+            return self._line("reasoning.delta", {"item_id": self._id_of(wire), "delta": wire.get("delta") or ""})
         return None
+
+    def _id_of(self, wire: dict[str, Any]) -> JSONValue:
+        """Return the id of the item that a delta belongs to."""
+        item_id = wire.get("item_id")
+        if item_id != self._item_id[0]:
+            self._item_id = (item_id, redact_id(item_id) if isinstance(item_id, str) else item_id)
+        return self._item_id[1]
 
     def _event(self, event: RunEvent) -> Out | None:
         match event:
@@ -157,7 +166,7 @@ class JsonLines:
                 return self._line("guardrail", body)
             case ApprovalRequired(item=item):
                 body = {"agent": item.agent.name, "tool": item.name, "call_id": item.call_id, "item": item.wire}
-                return self._line("approval.required", body)
+                return self._masked_line("approval.required", body)
             case RetryScheduled(attempt=attempt, max_retries=max_retries, delay=delay, error=error):
                 body = {"attempt": attempt, "max_retries": max_retries, "delay": delay, "error": error_body(error)}
                 return self._line("retry", body)
@@ -173,16 +182,19 @@ class JsonLines:
         body: dict[str, JSONValue] = {"agent": item.agent.name}
         match item:
             case MessageOutputItem():
-                return self._line("message", body | {"item": item.wire})
+                return self._line("message", body | {"item": redact_data(item.wire, str)})
             case ToolCallItem() | HandoffCallItem():
-                return self._line("tool.called", body | {"tool": self._tools.call_name(item), "item": item.wire})
+                return self._masked_line("tool.called", body | {"tool": self._tools.call_name(item), "item": item.wire})
             case ToolCallOutputItem():
                 result = {"tool": self._tools.output_name(item), "failed": item.failed, "item": item.wire}
-                return self._line("tool.output", body | result)
+                return self._masked_line("tool.output", body | result)
             case HandoffOutputItem(source_agent=source, target_agent=target):
-                return self._line("handoff", {"from": source.name, "to": target.name, "item": item.wire})
+                return self._masked_line("handoff", {"from": source.name, "to": target.name, "item": item.wire})
             case _:
                 return None
+
+    def _masked_line(self, kind: str, body: dict[str, JSONValue]) -> Out:
+        return self._line(kind, {name: redact_data(value) for name, value in body.items()})
 
     def _line(self, kind: str, body: dict[str, JSONValue]) -> Out:
         head = (

@@ -18,6 +18,7 @@ from agentctl.agent.events import (
     Warned,
 )
 from agentctl.agent.items.run_items import ToolCallItem, ToolCallOutputItem
+from agentctl.redaction import redact
 
 from .chunks import Chunk, Err, Status
 from .escape import one_line, shorten
@@ -123,7 +124,7 @@ class RunSummary:
         usage = event.usage
         tokens = f"{usage.input_tokens:,} in, {usage.output_tokens:,} out"
         line = f"{self._model} · {tokens} · {self._clock() - self._started:.1f} s"
-        return shorten(one_line(line.removeprefix(" · ")), width)
+        return shorten(one_line(redact(line.removeprefix(" · "))), width)
 
 
 def _retry_text(event: RetryScheduled) -> str:

@@ -28,7 +28,7 @@ from .chunks import REASONING, TEXT, Chunk, Err, Out
 from .json_value import to_json
 from .notes import Notes, RunSummary, dim
 from .terminal_info import TerminalInfo
-from .text_stream import EscapedStream, TextStream, VerbatimStream
+from .text_stream import EscapedStream, MessageStream, TextStream, VerbatimStream
 from .tools import FAILED, ToolNames, approval_line, call_line, handoff_line, output_line
 
 if TYPE_CHECKING:
@@ -246,11 +246,11 @@ def answer_stream(terminal: TerminalInfo, *, is_markdown: bool) -> TextStream:
 def reasoning_stream(terminal: TerminalInfo) -> TextStream:
     """Return the stream for one part of the model's reasoning."""
     if not terminal.stderr_is_terminal:
-        return VerbatimStream()
+        return MessageStream(VerbatimStream())
     # Rich and the Markdown parser, 130 ms: imported only to show Markdown on a terminal.
     from .markdown import MarkdownStream
 
-    return MarkdownStream(width=terminal.width, color=terminal.color_stderr, base="dim")
+    return MessageStream(MarkdownStream(width=terminal.width, color=terminal.color_stderr, base="dim"))
 
 
 def final_text(value: Any, *, indent: int | None) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
-from .escape import escape
+from agentctl.redaction import RedactedStream
+
+from .escape import disarm, escape
 
 
 class TextStream(Protocol):
@@ -32,6 +35,41 @@ class VerbatimStream:
     def close(self) -> str:
         """Return a line break if the text does not end with one."""
         return "\n" if self._last and not self._last.endswith("\n") else ""
+
+
+class MessageStream:
+    """A text of the model for stderr: secrets are masked, and no line is a command to the runner of a CI system."""
+
+    _UNDECIDED = re.compile(r"[^\S\n]*(:|##?v?s?o?)?")
+    """The beginning of a line that may become a command."""
+
+    def __init__(self, target: TextStream) -> None:
+        """Pass the text on to `target`."""
+        self._target = target
+        self._redacted = RedactedStream()
+        self._held = ""
+        self._begins_line = True
+
+    def feed(self, text: str) -> str:
+        """Return what can be shown after another delta."""
+        return self._target.feed(self._disarm(self._redacted.feed(text)))
+
+    def close(self) -> str:
+        """Return the remaining text."""
+        rest = self._disarm(self._redacted.close()) + self._held
+        return self._target.feed(rest) + self._target.close()
+
+    def _disarm(self, text: str) -> str:
+        text, self._held = self._held + text, ""
+        start, line_break, line = text.rpartition("\n")
+        if (line_break or self._begins_line) and self._UNDECIDED.fullmatch(line):
+            text, self._held = start + line_break, line
+        if not text:
+            return ""
+        first, line_break, rest = text.partition("\n")
+        shown = (disarm(first) if self._begins_line else first) + line_break + disarm(rest)
+        self._begins_line = text.endswith("\n")
+        return shown
 
 
 class EscapedStream:

@@ -10,6 +10,7 @@ from agentctl.agent.items.run_items import (
     ToolCallOutputItem,
 )
 from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.redaction import redact
 
 from .escape import one_line, shorten
 from .json_value import to_json
@@ -69,7 +70,7 @@ def handoff_line(arguments: str, item: HandoffOutputItem, width: int) -> str:
 
 def _fit(line: str, width: int) -> str:
     # Text beyond the width need not be escaped; escaping only makes it longer.
-    return shorten(one_line(line[: 4 * width]), width)
+    return shorten(one_line(redact(line)[: 4 * width]), width)
 
 
 def _call_arguments(wire: WireItem) -> str:

@@ -20,7 +20,7 @@ from typing import Self
 from agentctl._dataclass import dataclass
 from agentctl.redaction import redact
 
-from .escape import escape
+from .escape import disarm, escape
 from .live_line import LiveLine
 from .wakeup import Wakeup, wait_writable
 
@@ -88,7 +88,7 @@ class Writer:
     def log_stream(self, *, to_stdout: bool) -> WriterStream:
         """Return a stream for log records, which cannot wait: it accepts text even when the buffer is full."""
         return WriterStream(
-            lambda text: self._enqueue(self._stdout if to_stdout else self._stderr, encode(escape(text)))
+            lambda text: self._enqueue(self._stdout if to_stdout else self._stderr, encode(disarm(escape(text))))
         )
 
     def status(self, text: str | None) -> None:

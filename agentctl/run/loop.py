@@ -262,6 +262,12 @@ def _read_answer(
     response: ModelResponse, request: ModelRequest, run: ActiveRun, awaited: frozenset[str] = frozenset()
 ) -> _Answer:
     planned = plan(response, request, run.agent, run.config.tool_not_found_behavior)
+    count, limit = len(planned.calls) + len(planned.handoffs), run.config.max_tool_calls
+    if limit is not None and count > limit:
+        raise ModelBehaviorError(
+            f"the model made {count} tool calls in one response, more than the {limit} of max_tool_calls; raise it if "
+            "so many are wanted"
+        )
     return _Answer(response, planned, request.output_schema, awaited)
 
 

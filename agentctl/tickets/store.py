@@ -13,8 +13,17 @@ from agentctl.agent.agent import Agent
 from agentctl.definitions.fingerprint import source_digest
 from agentctl.errors import ConfigurationError, UserError
 from agentctl.profile.load import NO_HOME
-from agentctl.storage import Folders, explain_unwritable, folders, lock_file, make_folder, write_atomic
+from agentctl.storage import (
+    Folders,
+    explain_unwritable,
+    folders,
+    lock_file,
+    make_folder,
+    read_regular_file,
+    write_atomic,
+)
 
+from .ledger import Ledger, LedgerEntry
 from .ticket import CallDecision, Ticket, TicketCall, is_id, read_ticket
 
 if TYPE_CHECKING:
@@ -27,6 +36,9 @@ TicketStatus: TypeAlias = Literal["open", "used", "expired"]
 TicketName: TypeAlias = "Ticket | Path | str"
 """A ticket of the store, its id, or the path of a ticket's file."""
 
+MAX_SIZE = 64 * 1024 * 1024
+"""Maximum size in bytes of a ticket's file."""
+
 _LIFETIME = timedelta(hours=168)
 _PRIVATE = 0o600
 
@@ -36,7 +48,8 @@ class TicketStore:
 
     Processes may share a store. A ticket is used once: of several processes that resume it, one succeeds. Methods that
     take a ticket read its current version from the store; besides a `Ticket` they take its id, or the path of a copy
-    of it. Tickets are not signed: whoever can write to the folder can change what a ticket asks for.
+    of it. A copy with another id or expiry is refused where the original is known. Tickets are not signed: whoever can
+    write to the folder can change what a ticket asks for.
 
     A folder that cannot be written to raises `ConfigurationError`, another failure of the disk `OSError`.
     """
@@ -206,12 +219,17 @@ class TicketStore:
         """Write a new ticket, and a copy of it; return its id, or the path of the copy if that is all there is.
 
         Raises:
-            ConfigurationError: there is no folder to write it to, and no copy.
+            ConfigurationError: there is no folder to write it to, and no copy; the ticket is too large.
         """
+        data = ticket.to_bytes()
+        if len(data) > MAX_SIZE:
+            raise ConfigurationError(
+                f"the run is too large for a ticket: {len(data) >> 20} MiB, and the limit is {MAX_SIZE >> 20} MiB"
+            )
         if copy is not None:
-            write_atomic(copy, ticket.to_bytes(), mode=_PRIVATE)
+            write_atomic(copy, data, mode=_PRIVATE)
         try:
-            self._write(ticket)
+            self._write(ticket.id, data)
         except ConfigurationError:
             if copy is None:
                 raise
@@ -235,18 +253,22 @@ class TicketStore:
         """Check that a run can be resumed from a ticket.
 
         Raises:
-            ConfigurationError: it was used, or has expired.
+            ConfigurationError: it was used, has expired, or is a changed copy.
         """
-        if self.is_used(ticket):
+        if self._has_mark(ticket):
             raise _used_error(ticket)
         if ticket.has_expired(datetime.now(UTC)):
             raise ConfigurationError(
                 f"ticket {ticket.id} expired at {ticket.expires:%Y-%m-%d %H:%M} UTC; run the agent again"
             )
+        self._check_original(ticket)
 
     def is_used(self, ticket: Ticket) -> bool:
-        """Return whether a run was resumed from a ticket."""
-        return self.folder is not None and self._mark_path(ticket).exists()
+        """Return whether a run was resumed from a ticket, or from the one that it is a changed copy of."""
+        if self.folder is None:
+            return False
+        original = self._ledger().original_of(ticket)
+        return self._has_mark(ticket) or (original is not None and self._mark_path(original.id).exists())
 
     def is_own(self, ticket: Ticket) -> bool:
         """Return whether a ticket, apart from its decisions, equals the one in the store."""
@@ -262,14 +284,17 @@ class TicketStore:
         """Mark a ticket as used; of several processes, one succeeds.
 
         Raises:
-            ConfigurationError: it was used before, or there is no folder to record that.
+            ConfigurationError: it was used before, is a changed copy, or there is no folder to record that.
         """
         if self.folder is None:
             raise ConfigurationError(f"{NO_HOME}; the use of a ticket cannot be recorded")
-        with explain_unwritable(self.folder):
-            make_folder(self.folder)
+        ledger = self._ledger()
+        with explain_unwritable(self.folder), lock_file(ledger.path):
+            self._check_original(ticket)
+            if ledger.original_of(ticket) is None:
+                ledger.add(ticket)
             try:
-                descriptor = os.open(self._mark_path(ticket), os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+                descriptor = os.open(self._mark_path(ticket.id), os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
             except FileExistsError as error:
                 raise _used_error(ticket) from error
         with open(descriptor, "w", encoding="utf-8") as mark:
@@ -277,13 +302,13 @@ class TicketStore:
             mark.flush()
             os.fsync(descriptor)
 
-    def _write(self, ticket: Ticket) -> None:
-        if self.folder is None:
-            raise ConfigurationError(NO_HOME)
-        with explain_unwritable(self.folder):
-            make_folder(self.folder)
+    def _write(self, ticket_id: str, data: bytes) -> None:
+        path = self._path(ticket_id)
+        with explain_unwritable(path.parent):
+            make_folder(path.parent)
             self._prune()
-            write_atomic(self._path(ticket.id), ticket.to_bytes(), mode=_PRIVATE)
+            self._ledger().add(read_ticket(data, str(path)))
+            write_atomic(path, data, mode=_PRIVATE)
 
     def _locate(self, name: TicketName) -> Path:
         if isinstance(name, Ticket):
@@ -299,9 +324,34 @@ class TicketStore:
         """Return the lock of a ticket, which all its copies share where there is a folder."""
         return lock_file(self._locate(name) if self.folder is None else self._path(ticket.id))
 
-    def _mark_path(self, ticket: Ticket) -> Path:
+    def _mark_path(self, ticket_id: str) -> Path:
         assert self.folder is not None
-        return self.folder / f"{ticket.id}.used"
+        return self.folder / f"{ticket_id}.used"
+
+    def _has_mark(self, ticket: Ticket) -> bool:
+        return self.folder is not None and self._mark_path(ticket.id).exists()
+
+    def _ledger(self) -> Ledger:
+        assert self.folder is not None
+        return Ledger(self.folder / "ledger.jsonl")
+
+    def _check_original(self, ticket: Ticket) -> None:
+        """Refuse a copy that was changed in more than its decisions.
+
+        Raises:
+            ConfigurationError: the calls are those of a ticket with another id, expiry or set of calls.
+        """
+        original = None if self.folder is None else self._ledger().original_of(ticket)
+        entry = LedgerEntry.of(ticket)
+        if original is None or original == entry:
+            return
+        if original.id != entry.id:
+            problem = f"is a changed copy of ticket {original.id}: resume the original instead"
+        elif original.calls != entry.calls:
+            problem = "shows other calls than its run would make: it was tampered with"
+        else:
+            problem = "has another lifetime than it was written with: it was tampered with"
+        raise ConfigurationError(f"ticket {ticket.id} {problem}")
 
     def _prune(self) -> None:
         """Delete expired tickets; the marks of used ones stay until their tickets have expired."""
@@ -323,11 +373,13 @@ def _digest(source: Path | str | None) -> str:
 
 def _read(path: Path) -> Ticket:
     try:
-        data = path.read_bytes()
+        data = read_regular_file(path, MAX_SIZE)
     except FileNotFoundError as error:
         raise ConfigurationError(f"there is no ticket {path.stem if is_id(path.stem) else path}") from error
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}", file=path) from error
+    except ValueError as error:
+        raise ConfigurationError(f"is not a ticket: {error}", file=path) from error
     return read_ticket(data, str(path))
 
 

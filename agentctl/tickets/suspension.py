@@ -10,10 +10,11 @@ from typing import Any
 from agentctl.agent.agent import Agent
 from agentctl.definitions.fingerprint import Fingerprint, changes, fingerprint_of
 from agentctl.errors import ConfigurationError, UserError
+from agentctl.redaction import redact_data
 from agentctl.run.state.document import ContextDeserializer, ContextSerializer
 from agentctl.run.state.run_state import RunState
 
-from .ticket import CallDecision, CallKey, Ticket, TicketCall, call_key
+from .ticket import CallDecision, CallKey, Ticket, TicketCall, call_key, without_decisions
 
 
 async def suspend_run(
@@ -33,12 +34,19 @@ async def suspend_run(
     `source` is the digest of the Python file that defines them, empty without one.
 
     Raises:
-        UserError: no call of the run waits for approval, or `RunState.to_json` refuses its context or input.
+        UserError: no call of the run waits for approval, one contains a secret, or `RunState.to_json` refuses the
+            context or input.
         Exception: an MCP server failed to list its tools.
     """
     waiting = state.get_interruptions()
     if not waiting:
         raise UserError("no call of this run waits for approval: only an interrupted run can be suspended")
+    for item in waiting:
+        if redact_data(item.wire) != item.wire:
+            raise UserError(
+                f"the call of tool {item.name!r} ({item.call_id}) contains a secret, which no ticket holds: the run "
+                "cannot be suspended; decide about the call while it runs"
+            )
     now = datetime.now(UTC)
     return Ticket(
         id=f"tk_{os.urandom(8).hex()}",
@@ -46,7 +54,7 @@ async def suspend_run(
         expires=now + lifetime,
         fingerprint=await fingerprint_of(agent, model=model, source=source),
         calls=tuple(TicketCall.of(item, decisions.get(call_key(item))) for item in waiting),
-        state=state.to_json(context_serializer=context_serializer, strict_context=strict_context),
+        state=without_decisions(state.to_json(context_serializer=context_serializer, strict_context=strict_context)),
     )
 
 
@@ -75,6 +83,11 @@ async def restore_run(
         context_deserializer=context_deserializer,
         strict_context=strict_context,
     )
+    if ticket.hidden_decisions:
+        raise ConfigurationError(
+            f"ticket {ticket.id} holds a decision that it does not show, about {ticket.hidden_decisions[0]!r}: it was "
+            "tampered with"
+        )
     waiting = [TicketCall.of(item, None) for item in state.get_interruptions()]
     if waiting != list(ticket.without_decisions().calls):
         raise ConfigurationError(f"ticket {ticket.id} shows other calls than its run would make: it was tampered with")

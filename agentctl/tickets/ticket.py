@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.items.run_items import ToolApprovalItem
-from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.agent.wire import JSONValue, WireItem, decode_json
 from agentctl.definitions.fingerprint import PARTS, Fingerprint
 from agentctl.errors import ConfigurationError, UserError
 from agentctl.profile.dotted import split
 from agentctl.profile.keys import check_entry, find_setting
-from agentctl.redaction import redact
+from agentctl.redaction import redact_data
 from agentctl.run.state.reader import Fields
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class TicketCall:
     call_id: str
     item: WireItem
     """The call, in the form of the API."""
+    server: str | None = None
+    """The MCP server that has the tool, if there is one."""
     decision: CallDecision | None = None
     """None while the call is undecided."""
 
@@ -76,7 +78,7 @@ class TicketCall:
     def of(cls, item: ToolApprovalItem, decision: CallDecision | None) -> TicketCall:
         """Return the call of an interruption."""
         agent, tool, call_id = call_key(item)
-        return cls(agent=agent, tool=tool, call_id=call_id, item=item.wire, decision=decision)
+        return cls(agent=agent, tool=tool, call_id=call_id, item=item.wire, server=item.server_name, decision=decision)
 
     @property
     def key(self) -> CallKey:
@@ -128,6 +130,26 @@ class Ticket:
         """The decisions, by call."""
         return {call.key: call.decision for call in self.calls if call.decision is not None}
 
+    @property
+    def standing_decisions(self) -> tuple[tuple[str, str, bool], ...]:
+        """The earlier decisions of the run about all further calls of a tool: agent, tool, and whether approved."""
+        return tuple(
+            (str(entry.get("agent")), str(entry.get("tool")), always.get("approved") is True)
+            for entry in _approvals(self.state)
+            if isinstance(always := entry.get("always"), dict)
+        )
+
+    @property
+    def hidden_decisions(self) -> tuple[str, ...]:
+        """The ids of calls that the state decides about, which is up to `calls`."""
+        return tuple(
+            str(call_id)
+            for entry in _approvals(self.state)
+            if isinstance(calls := entry.get("calls"), dict)
+            for call_id, decision in calls.items()
+            if not isinstance(decision, dict) or decision.get("is_spent") is not True
+        )
+
     def find_call(self, call: TicketCall | str) -> TicketCall:
         """Return a call of the ticket, given its id or the call itself, which may be of an older copy of the ticket.
 
@@ -162,7 +184,18 @@ class Ticket:
 
     def to_bytes(self) -> bytes:
         """Return the content of the ticket's file, with secrets redacted."""
-        return json.dumps(_redact(_to_json(self)), ensure_ascii=False, indent=1).encode(errors="surrogatepass") + b"\n"
+        return (
+            json.dumps(redact_data(_to_json(self)), ensure_ascii=False, indent=1).encode(errors="surrogatepass") + b"\n"
+        )
+
+
+def without_decisions(state: dict[str, JSONValue]) -> dict[str, JSONValue]:
+    """Return the JSON of a state without the decisions about calls that wait."""
+    approvals = [
+        {**entry, "calls": {name: decision for name, decision in entry["calls"].items() if decision["is_spent"]}}
+        for entry in state["approvals"]
+    ]
+    return {**state, "approvals": approvals}
 
 
 def can_keep(name: str, value: JSONValue) -> bool:
@@ -187,7 +220,7 @@ def read_ticket(data: bytes, place: str) -> Ticket:
         ConfigurationError: the content is not a ticket, has another version, or was tampered with.
     """
     try:
-        fields = Fields(json.loads(data), "the ticket")
+        fields = Fields(decode_json(data), "the ticket")
         version = fields.value("version")
         if version != VERSION or isinstance(version, bool):
             raise ConfigurationError(
@@ -207,8 +240,14 @@ def call_json(call: TicketCall) -> dict[str, JSONValue]:
         "tool": call.tool,
         "call_id": call.call_id,
         "item": call.item,
+        **({} if call.server is None else {"server": call.server}),
         "decision": None if call.decision is None else asdict(call.decision),
     }
+
+
+def _approvals(state: Mapping[str, JSONValue]) -> list[dict[str, JSONValue]]:
+    found = state.get("approvals")
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
 def _read_ticket(fields: Fields) -> Ticket:
@@ -258,6 +297,7 @@ def _read_call(fields: Fields) -> TicketCall:
         tool=fields.text("tool"),
         call_id=fields.text("call_id"),
         item=fields.optional("item", dict) or {},
+        server=fields.optional("server", str) if fields.has("server") else None,
         decision=None if fields.optional("decision", dict) is None else _read_decision(fields.inner("decision")),
     )
 
@@ -285,15 +325,3 @@ def _to_json(ticket: Ticket) -> dict[str, JSONValue]:
         "calls": [call_json(call) for call in ticket.calls],
         "state": ticket.state,
     }
-
-
-def _redact(value: JSONValue) -> JSONValue:
-    match value:
-        case str():
-            return redact(value)
-        case list():
-            return [_redact(each) for each in value]
-        case dict():
-            return {name: _redact(each) for name, each in value.items()}
-        case _:
-            return value

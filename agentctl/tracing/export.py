@@ -14,7 +14,7 @@ from agentctl.log import logger
 from agentctl.net.defaults import tracing_export_key
 from agentctl.net.options import HttpOptions
 from agentctl.origin import origin_of
-from agentctl.redaction import redact, register_secret
+from agentctl.redaction import redact, redact_data, register_secret
 
 from .environment import ENDPOINT
 from .ingest import as_json, prepare_for_ingest
@@ -102,7 +102,7 @@ class BackendSpanExporter(TracingExporter):
 
     def _send(self, items: list[dict[str, Any]], key: str) -> None:
         prepared = [prepare_for_ingest(item) for item in items] if self._is_openai_endpoint else items
-        body = redact(as_json({"data": prepared})).encode()
+        body = as_json(redact_data({"data": prepared})).encode()
         headers = {"authorization": f"Bearer {key}", "openai-beta": "traces=v1"}
         if self.organization:
             headers["openai-organization"] = self.organization
@@ -159,7 +159,7 @@ class ConsoleSpanExporter(TracingExporter):
         """Print traces and spans."""
         for item in items:
             if exported := item.export():
-                sys.stdout.write(f"{redact(as_json(_without_data(exported)))}\n")
+                sys.stdout.write(f"{as_json(redact_data(_without_data(exported)))}\n")
 
 
 def _without_data(exported: dict[str, Any]) -> dict[str, Any]:

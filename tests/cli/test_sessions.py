@@ -233,13 +233,38 @@ def test_the_files_are_the_users_alone_and_hold_no_key(
     service: Service, agentctl: Agentctl, env: dict[str, str], home: Path
 ) -> None:
     service.script(text(f"Your key is {KEY}."))
-    assert KEY not in agentctl("run", "--session", "s", f"My key is {KEY}", env=env).stderr
+    stderr = agentctl("run", "--session", "s", f"My key is {KEY}", env=env).stderr
+    assert KEY not in stderr
+    assert stderr.count("the session 's' is stored with a secret masked") == 1
     folder = home / ".agentctl" / "sessions"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
     for file in (home / ".agentctl").rglob("*"):
         assert file.is_dir() or b"canary" not in file.read_bytes()
     assert said(kept(agentctl, "s")) == ["My key is [redacted]", "Your key is [redacted]."]
+
+
+@pytest.mark.parametrize("key", ["test", "EMPTY", "ollama", "none-needed"])
+def test_a_placeholder_key_changes_no_conversation(
+    service: Service, agentctl: Agentctl, env: dict[str, str], key: str
+) -> None:
+    service.script(text(f"Say {key}."), text("Done."))
+    prompt = f"How do I {key} with py{key}?"
+    for question in (prompt, "And then?"):
+        done = agentctl("run", "--session", "s", question, env=env | {"OPENAI_API_KEY": key})
+        assert (done.returncode, done.stderr) == (0, "")
+    sent = json.dumps(service.requests()[-1]["body"]["input"])
+    assert prompt in sent
+    assert f"Say {key}." in sent
+
+
+def test_the_password_of_a_proxy_stays_in_a_conversation(
+    service: Service, agentctl: Agentctl, env: dict[str, str]
+) -> None:
+    service.script(text("They pass."))
+    proxy = {"HTTPS_PROXY": "http://user:pass@127.0.0.1:9"}
+    agentctl("run", "--session", "s", "Do the tests pass?", env=env | proxy)
+    assert said(kept(agentctl, "s")) == ["Do the tests pass?", "They pass."]
 
 
 def test_a_damaged_file_is_misconfigured_and_stays_as_it_is(agentctl: Agentctl, home: Path) -> None:

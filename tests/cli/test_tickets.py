@@ -396,7 +396,7 @@ def test_a_call_of_an_agent_that_is_a_tool_is_decided_about_by_itself(
     assert len(service.requests()) == 4
 
 
-def test_no_key_gets_into_a_ticket_with_what_the_model_is_told(
+def test_a_denial_that_contains_a_key_is_refused(
     agentctl: Agentctl, pair: str, env: dict[str, str], tickets: Path
 ) -> None:
     ticket = suspended(agentctl, pair, env)
@@ -404,7 +404,8 @@ def test_no_key_gets_into_a_ticket_with_what_the_model_is_told(
     agentctl("config", "set-key", env=stored, input="sk-stored-0123456789")
     for key, environ in ((KEY, env), ("sk-stored-0123456789", stored)):
         done = agentctl("approvals", "deny", ticket, "call_1", "--message", f"Not with {key}.", env=environ)
-        assert (done.returncode, key in done.stdout) == (0, False)
+        assert (done.returncode, key in done.stdout + done.stderr) == (2, False)
+        assert "contains a key, which no ticket holds" in done.stderr
         assert key not in (tickets / f"{ticket}.json").read_text()
 
 

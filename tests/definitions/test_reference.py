@@ -9,8 +9,9 @@ import pytest
 
 from agentctl.definitions.reference import load_agent
 from agentctl.errors import ConfigurationError
+from agentctl.profile.code_walk import walk_code
 from agentctl.profile.load import load_settings
-from agentctl.profile.trust import trust
+from agentctl.profile.trust_grant import trust
 from tests.conftest import Agentctl
 
 AGENT = "from agentctl import Agent\nreviewer = Agent(name='reviewer')\n"
@@ -109,7 +110,7 @@ def test_a_name_is_what_the_project_file_says_once_it_is_trusted(
         load("critic")
     loaded = load_settings({}, environ={"AGENTCTL_HOME": str(home / ".agentctl")}, config=None)
     assert loaded.project is not None
-    trust(loaded.project, loaded.paths.trust)
+    trust(loaded.project, walk_code(loaded.project), loaded.paths.trust)
     assert load("critic") == "reviewer"
     with pytest.raises(ConfigurationError, match="no agent 'crit'; known agents: critic"):
         load("crit")
@@ -120,7 +121,7 @@ def test_a_change_of_the_code_takes_the_trust_back(project: Path, home: Path, lo
     (project / "agentctl.toml").write_text('[agents]\ncritic = "agents.py:reviewer"\n')
     loaded = load_settings({}, environ={"AGENTCTL_HOME": str(home / ".agentctl")}, config=None)
     assert loaded.project is not None
-    trust(loaded.project, loaded.paths.trust)
+    trust(loaded.project, walk_code(loaded.project), loaded.paths.trust)
     (project / "agents.py").write_text(AGENT + "# changed\n")
     with pytest.raises(ConfigurationError, match="agentctl trust"):
         load("critic")

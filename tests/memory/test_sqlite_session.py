@@ -207,6 +207,24 @@ def test_no_secret_gets_into_the_file(tmp_path: Path, monkeypatch: pytest.Monkey
     assert json.loads(kept["arguments"]) == {"key": MASK}
 
 
+def test_the_process_that_adds_a_secret_reads_it_as_it_was(tmp_path: Path) -> None:
+    register_secret("canary-of-the-process")
+    item = user("my canary-of-the-process")
+
+    async def scenario(session: SQLiteSession) -> None:
+        assert not session.has_masked
+        await session.add_items([user("a"), item])
+        assert await session.get_items() == [user("a"), item]
+        assert [session.take_masking(), session.take_masking()] == [True, False]
+        assert await session.pop_item() == item
+        await session.add_items([item])
+        await session.clear_session()
+        await session.add_items([user("b"), user("c")])
+        assert await session.get_items() == [user("b"), user("c")]
+
+    with_session(SQLiteSession("s", tmp_path / "s.db"), scenario)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
 def test_the_file_is_the_users_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "s.db"

@@ -63,6 +63,12 @@ def test_an_unknown_prefix_is_an_error_that_names_the_known_ones_and_the_mode() 
     assert "unknown_prefix_mode='model_id'" in str(caught.value)
 
 
+def test_an_endpoint_that_is_not_openai_gets_names_with_unknown_prefixes_unchanged() -> None:
+    provider = MultiProvider(openai_api_key="none", openai_base_url="https://models.example/v1")
+    assert provider.get_model("vendor/large").model_name == "vendor/large"  # type: ignore[attr-defined]
+    assert provider.get_model("openai/gpt").model_name == "gpt"  # type: ignore[attr-defined]
+
+
 def test_the_users_map_comes_first() -> None:
     mine = Recording()
     provider = MultiProvider(provider_map=mapped(mine=mine, openai=mine, local=mine))

@@ -69,7 +69,9 @@ def test_a_host_that_no_proxy_does_not_name_is_not(url: str, no_proxy: str) -> N
     assert proxy_for(url, {"ALL_PROXY": "http://proxy:1", "NO_PROXY": no_proxy}) is not None
 
 
-@pytest.mark.parametrize("value", ["ftp://proxy", "http://", "http://user:topsecret9@proxy:port", "http://[::1"])
+@pytest.mark.parametrize(
+    "value", ["ftp://proxy", "socks://proxy", "http://", "http://user:topsecret9@proxy:port", "http://[::1"]
+)
 def test_what_is_no_proxy_is_refused_by_the_name_of_the_variable_alone(value: str) -> None:
     with pytest.raises(ConfigurationError, match="HTTPS_PROXY") as caught:
         proxy_for(URL, {"HTTPS_PROXY": value})

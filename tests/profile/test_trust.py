@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from agentctl.errors import ConfigurationError
+from agentctl.profile.code_walk import walk_code
 from agentctl.profile.project import ProjectFile, read_project
-from agentctl.profile.trust import code_of, is_trusted, require_trust, trust
+from agentctl.profile.trust import is_trusted, require_trust
+from agentctl.profile.trust_grant import trust as grant_trust
 
 TOML = '[agents]\na = "agents/a.py:agent"\nm = "package.module:agent"\nq = "elsewhere:agent"\n'
 
@@ -27,6 +29,10 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     return tmp_path / "state" / "trust.toml"
+
+
+def trust(project: ProjectFile, store: Path | None) -> None:
+    grant_trust(project, walk_code(project), store)
 
 
 def project_in(root: Path) -> ProjectFile:
@@ -79,7 +85,7 @@ def test_trusting_one_project_keeps_the_trust_in_another(root: Path, store: Path
 
 
 def test_the_code_is_every_file_that_is_named_inside_the_project(root: Path) -> None:
-    assert [code.path for code in code_of(project_in(root))] == [
+    assert [code.path for code in walk_code(project_in(root))] == [
         root / "agents" / "a.py",
         root / "package" / "module.py",
     ]

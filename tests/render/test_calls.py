@@ -24,18 +24,41 @@ from agentctl.render.calls import call_text
             ["path: /tm\\u200bp", "text: 世界 ❤\ufe0f\\U000e0041"],
         ),
         (
-            {"action": {"commands": ["ls -l", "cat <<E\nx\nE"], "timeout_ms": 500, "max_output_length": None}},
+            {
+                "type": "shell_call",
+                "action": {"commands": ["ls -l", "cat <<E\nx\nE"], "timeout_ms": 500, "max_output_length": None},
+            },
             ["$ ls -l", "$ cat <<E", "> x", "> E", "timeout_ms: 500"],
         ),
         (
-            {"action": {"type": "exec", "command": ["rm", "a b"], "env": {}, "working_directory": "/tmp"}},
+            {
+                "type": "local_shell_call",
+                "action": {"type": "exec", "command": ["rm", "a b"], "env": {}, "working_directory": "/tmp"},
+            },
             ["$ rm 'a b'", "working_directory: /tmp"],
         ),
         (
-            {"operation": {"type": "update_file", "path": "a\nb", "diff": "-old\n+new\x07"}},
-            ["update file a b", "-old", "+new\\x07"],
+            {
+                "type": "apply_patch_call",
+                "operation": {"type": "update_file", "path": "a\nb", "diff": "-old\n+new\x07"},
+            },
+            ["update file a\\nb", "-old", "+new\\x07"],
         ),
-        ({"operation": {"type": "delete_file", "path": "a"}}, ["delete file a"]),
+        ({"type": "apply_patch_call", "operation": {"type": "delete_file", "path": "a"}}, ["delete file a"]),
+        (
+            {
+                "type": "apply_patch_call",
+                "operation": {"type": "update_file", "path": "a", "move_to": "/etc/b", "diff": "+x", "mode": "777"},
+            },
+            ["update file a, move it to /etc/b", "+x", "mode: 777"],
+        ),
+        ({"type": "function_call", "arguments": '{"a": 1, "a": 2}'}, ['{"a": 1, "a": 2}']),
+        ({"type": "function_call", "arguments": "{}", "action": {"commands": ["ls"]}}, []),
+        ({"type": "custom_tool_call", "call_id": "c", "name": "sql", "input": "drop x"}, ["drop x"]),
+        (
+            {"type": "local_shell_call", "action": {"command": ["rm", "x"], "commands": ["ls"]}},
+            ["$ rm x", 'commands: ["ls"]'],
+        ),
     ],
 )
 def test_what_a_call_would_do_is_shown_whole_and_escaped(call: dict[str, Any], lines: list[str]) -> None:

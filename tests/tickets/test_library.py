@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from agentctl import Agent, ConfigurationError, RunContextWrapper, Runner, UserError, function_tool
+from agentctl.redaction import register_secret
 from agentctl.testing import ScriptedModel, function_call
 from agentctl.tickets import Ticket, TicketStore
 from tests.conftest import Agentctl
@@ -78,6 +79,26 @@ def test_a_run_is_saved_listed_decided_about_and_resumed(store: TicketStore) -> 
         result = await Runner.run(agent, state)
         assert (result.final_output, deploys) == ("web is up, Not today.", ["web"])
         assert (store.status_of(ticket), store.tickets("open"), store.tickets()) == ("used", [], [decided])
+
+    asyncio.run(scenario())
+
+
+def test_a_call_with_a_secret_cannot_be_suspended_since_the_ticket_would_change_it(store: TicketStore) -> None:
+    register_secret("canary-of-a-suspended-call")
+
+    @function_tool(needs_approval=True)
+    def send(to: str) -> str:
+        return to
+
+    call = function_call("send", {"to": "canary-of-a-suspended-call"}, call_id="call_1")
+    agent = Agent(name="sender", tools=[send], model=ScriptedModel([[call]]))
+
+    async def scenario() -> None:
+        result = await Runner.run(agent, "Send.")
+        with pytest.raises(UserError, match=r"'send' \(call_1\) contains a secret, which no ticket holds") as caught:
+            await store.save(result.to_state(), agent=agent)
+        assert "canary" not in str(caught.value)
+        assert store.tickets() == []
 
     asyncio.run(scenario())
 

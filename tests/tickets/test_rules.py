@@ -50,15 +50,25 @@ def verdict(item: ToolApprovalItem, *, allow: str = "", deny: str = "") -> bool 
         (function("read_file", '{"path":"src/a"}'), 'read_file:{"path": "docs/*', None),
         (function("read_file", "no JSON"), "read_file:*JSON", True),
         (shell("git status"), "shell:git status*", True),
+        (shell("git status --short"), "shell:git status*", None),
+        (shell("git status --short"), "shell:git status *", True),
+        (shell("git status"), "shell:git status *", True),
+        (shell("cat docs/a"), "shell:cat docs/*", True),
+        (shell("cat docs/a docs/b"), "shell:cat docs/*", None),
+        (shell("cd repo && git status"), "shell:cd repo && git status *", True),
         (shell("git status", "git log"), "shell:git *", True),
         (shell("git status", "rm -rf /"), "shell:git *", None),
         (shell("git status", "ls"), "shell:git *|shell:ls", True),
         (shell("rm -rf /"), "shell", True),
-        (shell("rm -rf /; ls"), "shell:*", True),
+        (shell("rm -rf /"), "shell:*", True),
+        (shell("rm -rf /; ls"), "shell:*", None),
+        (shell("rm -rf /; ls"), "shell", True),
         (local_shell("git", "log", "a b"), "local_shell:git log 'a b'", True),
         (patch("update_file", "docs/a.md"), "apply_patch:update_file docs/*", True),
         (patch("delete_file", "docs/a.md"), "apply_patch:update_file docs/*", None),
-        (mcp("github", "search"), "search", True),
+        (mcp("github", "search"), "search", None),
+        (mcp("github", "search"), "*", True),
+        (mcp("github", "search"), "git*", None),
         (mcp("github", "search"), "github.*", True),
         (mcp("github", "search"), "gitlab.*", None),
     ],
@@ -81,7 +91,7 @@ def test_a_rule_allows_the_calls_that_it_names(item: ToolApprovalItem, allow: st
     ],
 )
 def test_a_pattern_for_one_command_allows_no_other_behind_it(command: str) -> None:
-    assert verdict(shell(command), allow="shell:git status*") is None
+    assert verdict(shell(command), allow="shell:git status *") is None
 
 
 def test_a_pattern_may_spell_a_chain() -> None:

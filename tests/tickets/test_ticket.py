@@ -80,8 +80,8 @@ def test_a_ticket_of_the_first_version_is_resumed(tmp_path: Path) -> None:
 
 
 def test_no_secret_gets_into_a_file() -> None:
-    register_secret("k-library-7391")
-    data = VERSION_1.read_bytes().replace(b"One is enough.", b"It is k-library-7391.")
+    register_secret("k-library-7391-canary")
+    data = VERSION_1.read_bytes().replace(b"One is enough.", b"It is k-library-7391-canary.")
     assert b"It is [redacted]." in read_ticket(data, "ticket.json").to_bytes()
 
 

@@ -29,6 +29,16 @@ if TYPE_CHECKING:
     from agentctl.agent.agent import Agent
     from agentctl.agent.tools.tool import ToolOrigin
 
+_CONTENT_FIELDS = {
+    "function_call": ("arguments",),
+    "mcp_approval_request": ("arguments",),
+    "shell_call": ("action",),
+    "local_shell_call": ("action",),
+    "apply_patch_call": ("operation",),
+    "custom_tool_call": ("input",),
+}
+"""The field with the content of a call, by the type of its item: another one must not take its place."""
+
 
 @dataclass(eq=False, repr=False)
 class RunItemBase:
@@ -187,9 +197,18 @@ class ToolApprovalItem(RunItemBase):
         return f"{namespace}.{self.name}" if namespace and self.name else self.name
 
     @property
+    def server_name(self) -> str | None:
+        """The MCP server that has the tool, if there is one."""
+        label = self.wire.get("server_label")
+        if isinstance(label, str):
+            return label
+        return None if self.tool_origin is None else self.tool_origin.mcp_server_name
+
+    @property
     def arguments(self) -> str | None:
         """The arguments of the call as JSON text."""
-        for field_name in ("arguments", "action", "operation", "input"):
+        used = _CONTENT_FIELDS.get(str(self.wire.get("type")), ("arguments", "action", "operation", "input"))
+        for field_name in used:
             value = self.wire.get(field_name)
             if value is not None:
                 return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

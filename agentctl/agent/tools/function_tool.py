@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from agentctl.agent.context import ToolContext
 from agentctl.errors import ModelBehaviorError
-from agentctl.threads import in_daemon_thread
+from agentctl.threads import end_fork, exit_failure, in_daemon_thread, is_interrupted_by_user
 
 from .errors import failure_text, is_stray_cancellation
 from .function_schema import DocstringStyle, FuncSchema, function_schema, validation_errors
@@ -168,18 +169,22 @@ async def _call(function: Callable[..., Any], schema: FuncSchema, context: ToolC
     positional, named = schema.to_call_args(_validate(schema, arguments))
     if schema.takes_context:
         positional.insert(0, context)
+    name, process = f"tool {schema.name}", os.getpid()
     try:
         if inspect.iscoroutinefunction(function):
             return await function(*positional, **named)
-        result = await in_daemon_thread(lambda: function(*positional, **named), name=f"tool {schema.name}")
+        result = await in_daemon_thread(lambda: function(*positional, **named), name=name)
         return await result if inspect.isawaitable(result) else result
     except asyncio.CancelledError as error:
         if not is_stray_cancellation():
             raise
         raise RuntimeError("the tool was cancelled from inside") from error
-    except SystemExit as error:
-        # It would stop the event loop and everything else that runs there.
-        raise RuntimeError(f"the tool called exit({error.code})") from error
+    except (KeyboardInterrupt, SystemExit) as error:
+        if is_interrupted_by_user(error):
+            raise
+        raise exit_failure(error, name) from error
+    finally:
+        end_fork(process, name)
 
 
 def _validate(schema: FuncSchema, arguments: str) -> Any:

@@ -45,7 +45,7 @@ class TerminalQuestion:
 
     async def __call__(self, item: ToolApprovalItem) -> CallDecision | None:
         """Return the decision; None at the end of input."""
-        await self.show(f"\n{call_text(item.name or '', item.agent.name, item.wire)}\n")
+        await self.show(f"\n{call_text(item.name or '', item.agent.name, item.wire, server=item.server_name)}\n")
         with _line_mode(self.terminal):
             while True:
                 await self.show(_QUESTION)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli.columns import align, terminal_width
+from agentctl.redaction import redact_text
 from agentctl.render.calls import call_text
-from agentctl.render.escape import escape, one_line
+from agentctl.render.escape import escape_line, one_line
 from agentctl.tickets.ticket import CallDecision, Ticket, call_json
 
 _PLAIN_ASSISTANT = "assistant"
@@ -21,7 +22,7 @@ def list_lines(tickets: Sequence[tuple[Ticket, str]]) -> list[str]:
         (ticket.id, state, f"until {_minute(ticket.expires)}", _waiting(ticket), _tools(ticket))
         for ticket, state in tickets
     ]
-    return list(align(rows, terminal_width())) if rows else []
+    return list(align(rows, terminal_width(), mask=redact_text)) if rows else []
 
 
 def detail_lines(ticket: Ticket, *, state: str) -> list[str]:
@@ -31,10 +32,14 @@ def detail_lines(ticket: Ticket, *, state: str) -> list[str]:
         f"agent {ticket.agent or _name_without_reference(ticket)}",
         f"from {_minute(ticket.created)} until {_minute(ticket.expires)} UTC",
     ]
+    lines += [
+        f"decided before: all further calls of {tool} by agent {agent} are {'approved' if approved else 'denied'}"
+        for agent, tool, approved in ticket.standing_decisions
+    ]
     for number, call in enumerate(ticket.calls, 1):
         lines += ["", f"{number}. {call.call_id}: {decision_text(call.decision)}"]
-        lines += call_text(call.tool, call.agent, call.item).split("\n")
-    return [escape(line) for line in lines]
+        lines += call_text(call.tool, call.agent, call.item, server=call.server).split("\n")
+    return [escape_line(line) for line in lines]
 
 
 def decision_text(decision: CallDecision | None) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from agentctl.redaction import redact
+from agentctl.redaction import redact_text
 from agentctl.storage import make_folder, write_atomic
 
 MAX_ENTRIES = 1000
@@ -52,7 +52,7 @@ class HistoryFile:
         """
         descriptor = self._open(os.O_WRONLY | os.O_APPEND)
         try:
-            os.write(descriptor, _record(redact(entry)))
+            os.write(descriptor, _record(redact_text(entry)))
         finally:
             os.close(descriptor)
 

@@ -22,7 +22,7 @@ from agentctl.cli.prompt import read_instructions
 from agentctl.cli.pump import LAST_RESORT, close_loop, show_run
 from agentctl.cli.report import UsageError, report
 from agentctl.cli.session_options import lock_session
-from agentctl.cli.signals import Handler, call_after, exit_now, handle_signals
+from agentctl.cli.signals import Handler, accepted_signals, call_after, exit_now, handle_signals
 from agentctl.cli.sink import Sink, take_stdout
 from agentctl.errors import OutputClosed, RunInterrupted, exit_for
 from agentctl.launch.job import Job, check_conversation, effective_model, prepare
@@ -141,7 +141,8 @@ class _ChatSession:
         """Whether a signal arrived during this turn."""
         self._is_blocking = False
         """Whether code runs that may block the event loop."""
-        self._is_terminated = False
+        self._termination = 0
+        """SIGTERM or SIGHUP once it arrived, else 0."""
         self.has_cancelled_turn = False
         """Whether a turn was cancelled, which may have left threads running."""
 
@@ -191,8 +192,8 @@ class _ChatSession:
         was_interrupted = False
         while True:
             entry = await self._ask(reader)
-            if self._is_terminated:
-                return 128 + signal.SIGTERM
+            if self._termination:
+                return 128 + self._termination
             match entry:
                 case InputLine(text):
                     code = await self._handle_input(text)
@@ -211,7 +212,7 @@ class _ChatSession:
     async def _ask(self, reader: Reader) -> Entry:
         """Return the user's input, or `InputInterrupted` after a signal."""
         self._signal_arrived.clear()
-        if self._is_terminated:
+        if self._termination:
             return InputInterrupted()
         reading = self._loop.create_task(reader.read())
         signalled = self._loop.create_task(self._signal_arrived.wait())
@@ -315,12 +316,12 @@ class _ChatSession:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         """Cancel the turn or interrupt the prompt; exit at once on a second signal or if code blocks the event loop."""
-        is_again = self._is_terminated or (self._cancellation is not None and self._has_signal)
+        is_again = self._termination or (self._cancellation is not None and self._has_signal)
         if is_again or self._is_blocking:
             self._exit_now(number, frame)
         self._has_signal = True
-        if number == signal.SIGTERM:
-            self._is_terminated = True
+        if number != signal.SIGINT:
+            self._termination = number
             call_after(LAST_RESORT, lambda _, frame: self._exit_now(number, frame))
         self._loop.call_soon_threadsafe(self._deliver_signal, RunInterrupted(number))
 
@@ -344,8 +345,8 @@ async def _record(job: Job, cancellation: Cancellation, transcript: TurnTranscri
 
 @contextmanager
 def _route_signals(loop: asyncio.AbstractEventLoop, handler: Handler) -> Iterator[None]:
-    """Install `handler` for both signals, and wake the event loop for them, even if other code registers its own."""
-    numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
+    """Install `handler` for the signals, and wake the event loop for them, even if other code registers its own."""
+    numbers = accepted_signals()
     for number in numbers:
         loop.add_signal_handler(number, lambda: None)
     handle_signals(handler)

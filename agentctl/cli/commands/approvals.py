@@ -8,6 +8,7 @@ import typer
 
 from agentctl.cli import completion_values
 from agentctl.cli.invocation import Invocation
+from agentctl.redaction import redact_text
 
 if TYPE_CHECKING:
     from agentctl.tickets.store import TicketStore
@@ -55,10 +56,12 @@ def list_tickets(
     states = [(ticket, store.status_of(ticket)) for ticket in store.tickets()]
     found = [(ticket, state) for ticket, state in states if every or state == "open"]
     if as_json:
-        invocation.print_json({"tickets": [ticket_json(ticket, state=state) for ticket, state in found]})
+        invocation.print_json(
+            {"tickets": [ticket_json(ticket, state=state) for ticket, state in found]}, mask=redact_text
+        )
         return
     for line in list_lines(found):
-        invocation.print(line)
+        invocation.print(line, mask=redact_text)
     if not found:
         invocation.note("no runs wait for approval")
 
@@ -108,8 +111,9 @@ def deny(
     """
     from agentctl.tickets.ticket import CallDecision
 
-    reason = None if message is None else _redact_keys(message, ctx.obj)
-    decision = CallDecision(approved=False, always=always, message=reason)
+    if message is not None:
+        _refuse_secrets(message, ctx.obj)
+    decision = CallDecision(approved=False, always=always, message=message)
     _decide(ctx.obj, ticket, calls or [], decision, every=every, as_json=as_json)
 
 
@@ -119,17 +123,17 @@ def _store(invocation: Invocation) -> TicketStore:
     return ticket_store(invocation)
 
 
-def _redact_keys(text: str, invocation: Invocation) -> str:
-    """Return a text with the current keys redacted; a ticket must not contain any."""
+def _refuse_secrets(message: str, invocation: Invocation) -> None:
+    """Refuse a message that contains a key: masked in the ticket, it would tell the model something else."""
     from agentctl.profile.load import find_key, load_settings
-    from agentctl.redaction import redact
 
     # Registers the keys that it finds as secrets.
     find_key(
         load_settings({}, environ=invocation.environ, config=invocation.config, profile=invocation.profile),
         invocation.environ,
     )
-    return redact(text)
+    if redact_text(message) != message:
+        raise typer.BadParameter("the message contains a key, which no ticket holds", param_hint="--message")
 
 
 def _decide(
@@ -172,9 +176,9 @@ def _print_ticket(invocation: Invocation, store: TicketStore, name: str, ticket:
 
     state = store.status_of(ticket)
     if as_json:
-        invocation.print_json(ticket_json(ticket, state=state))
+        invocation.print_json(ticket_json(ticket, state=state), mask=redact_text)
         return
     for line in detail_lines(ticket, state=state):
-        invocation.print(line)
+        invocation.print(line, mask=redact_text)
     if state == "open" and not ticket.undecided_calls:
         invocation.note(f"all calls are decided; resume the run with `agentctl run --resume {name}`")

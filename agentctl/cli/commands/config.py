@@ -6,6 +6,7 @@ Annotations are not strings here: Typer would evaluate those of all commands whe
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from agentctl.errors import ConfigurationError
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.origin import origin_of
 from agentctl.profile.credentials import TRACING, Credential, Key, KeyFromCommand, KeyFromKeyring, load_credentials
+from agentctl.profile.document import MAX_BYTES
 from agentctl.profile.dotted import join, nest, split
 from agentctl.profile.keys import KEYS, find_setting, keys_table, parse_name, parse_value
 from agentctl.profile.kinds import Plain
@@ -36,6 +38,9 @@ Manage settings, keys and profiles.
 
 app = typer.Typer(no_args_is_help=True, help=HELP)
 app.add_typer(profile_commands.app, name="profiles", short_help="List, select or delete profiles.")
+
+_HEADERS = "settings.extra_headers"
+"""The settings whose values are secrets."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 
@@ -256,7 +261,9 @@ def set_(
     value: Annotated[
         str,
         typer.Argument(
-            metavar="VALUE", help="Text, a number, true or false, or JSON.", autocompletion=completion_values.values
+            metavar="VALUE",
+            help="Text, a number, true or false, or JSON; - reads it from stdin.",
+            autocompletion=completion_values.values,
         ),
     ],
 ) -> None:
@@ -264,7 +271,15 @@ def set_(
 
     Store a value in the profile.
     """
-    _store(_invocation(ctx), {key: value})
+    invocation = _invocation(ctx)
+    if value == "-":
+        value = _read_stdin()
+    elif key == _HEADERS or key.startswith(f"{_HEADERS}."):
+        invocation.note(
+            f"note: a header on the command line is visible to every user of this machine; pipe the value in instead: "
+            f"agentctl config set {_HEADERS} - < FILE"
+        )
+    _store(invocation, {key: value})
 
 
 @app.command("unset", short_help="Remove a value from the profile.")
@@ -370,6 +385,23 @@ def _as_usage_error(hint: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=hint) from error
+
+
+def _read_stdin() -> str:
+    """Return the value on stdin, without the line break at its end.
+
+    Raises:
+        typer.BadParameter: stdin is a terminal, or the value is too long or not UTF-8.
+    """
+    if sys.stdin.isatty():
+        raise typer.BadParameter("- reads the value from stdin, which is a terminal: pipe it in", param_hint="VALUE")
+    data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise typer.BadParameter(f"the value on stdin is larger than {MAX_BYTES >> 20} MiB", param_hint="VALUE")
+    try:
+        return data.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter("the value on stdin is not UTF-8", param_hint="VALUE") from error
 
 
 def _store(invocation: Invocation, texts: Mapping[str, str]) -> None:

@@ -13,6 +13,7 @@ from agentctl.cli import completion_values
 from agentctl.cli.columns import GAP, align, fold, terminal_width
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.run_options import parse_session_id
+from agentctl.redaction import redact_text
 from agentctl.render.escape import one_line, shorten
 from agentctl.render.json_value import to_json
 
@@ -52,10 +53,10 @@ def list_sessions(ctx: typer.Context, as_json: AsJson = False) -> None:
             {"id": each.session_id, "created": each.created, "updated": each.updated, "items": each.items}
             for each in conversations
         ]
-        invocation.print_json({"sessions": rows})
+        invocation.print_json({"sessions": rows}, mask=redact_text)
         return
     for line in session_lines(conversations, terminal_width()):
-        invocation.print(line)
+        invocation.print(line, mask=redact_text)
     if not conversations:
         invocation.note("no saved sessions; start one with `agentctl run --session ID`")
 
@@ -71,10 +72,10 @@ def show(ctx: typer.Context, session: Id, as_json: AsJson = False) -> None:
     invocation: Invocation = ctx.obj
     items = store_of(invocation).items(session)
     if as_json:
-        invocation.print_json({"id": session, "items": items})
+        invocation.print_json({"id": session, "items": items}, mask=redact_text)
         return
     for line in conversation_lines(items, terminal_width()):
-        invocation.print(line)
+        invocation.print(line, mask=redact_text)
 
 
 @app.command("delete", short_help="Delete a conversation.")
@@ -130,7 +131,7 @@ def session_lines(conversations: list[ConversationSummary], max_width: int | Non
         )
         for each in conversations
     ]
-    for line in align(rows) if rows else ():
+    for line in align(rows, mask=redact_text) if rows else ():
         yield line if max_width is None else shorten(line, max_width)
 
 

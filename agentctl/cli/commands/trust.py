@@ -9,9 +9,10 @@ import typer
 
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
+from agentctl.profile.code_walk import CodeFile, walk_code
 from agentctl.profile.load import find_paths, search_project
 from agentctl.profile.project import FILE_NAME, ProjectFile, read_project
-from agentctl.profile.trust import CodeFile, code_of, trust
+from agentctl.profile.trust_grant import trust
 
 app = typer.Typer()
 
@@ -26,12 +27,13 @@ def trust_project(
 ) -> None:
     """Example: agentctl trust
 
-    Allow the agents in this project's agentctl.toml to run code, until it or a file that it names changes.
+    Allow the agents in this project's agentctl.toml to run code, until it, a file that it names or a module of the
+    project that they import changes. All of these files are listed.
     """
     invocation = ctx.ensure_object(Invocation)
     project = _find(file, invocation)
-    code = code_of(project)
-    digest = trust(project, find_paths(invocation.environ, invocation.config, invocation.profile).trust)
+    code = walk_code(project)
+    digest = trust(project, code, find_paths(invocation.environ, invocation.config, invocation.profile).trust)
     if as_json:
         invocation.print_json(
             {
@@ -64,9 +66,12 @@ def _find(file: Path | None, invocation: Invocation) -> ProjectFile:
 
 def _lines(project: ProjectFile, code: tuple[CodeFile, ...]) -> list[str]:
     """Return the trusted files and agents as lines."""
-    return [
+    from agentctl.render.escape import escape_line  # 2 ms, which runs do not pay.
+
+    lines = [
         f"trusted: {project.path}",
         *(f"  agent {name}: {reference}" for name, reference in project.agents.items()),
         *(f"  file {each.path}{'' if each.content is not None else ' (missing)'}" for each in code),
         "until one of these files changes",
     ]
+    return [escape_line(line) for line in lines]

@@ -9,7 +9,7 @@ from typing import Any
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
-from agentctl.models.response_writer import CallInProgress, ResponseWriter
+from agentctl.models.response_writer import TEXT, CallInProgress, ResponseWriter
 
 
 @dataclass(slots=True, eq=False)
@@ -41,14 +41,21 @@ class _PendingCall:
 
 
 class ToolCalls:
-    """The tool calls of one response, written as their pieces arrive or, if `buffered`, all at the end."""
+    """The tool calls of one response, written as their pieces arrive or, if `buffered`, all at the end.
 
-    def __init__(self, new_id: Callable[[str], str], *, buffered: bool) -> None:
+    The arguments of the first call of `output_tool` are written as text.
+    """
+
+    def __init__(self, new_id: Callable[[str], str], *, buffered: bool, output_tool: str | None = None) -> None:
         self._new_id = new_id
         self._buffered = buffered
         self._calls: list[_PendingCall] = []
         self._at: dict[int, _PendingCall] = {}
         self._ids: set[str] = set()
+        self._output_tool = output_tool
+        self._output: _PendingCall | None = None
+        self._written_output = 0
+        """The number of its pieces that are written."""
 
     def add(self, delta: dict[str, Any], writer: ResponseWriter) -> None:
         """Add a piece: an element of `tool_calls`."""
@@ -68,6 +75,11 @@ class ToolCalls:
         """Write the buffered calls."""
         for call in self._calls:
             self._write(call, writer)
+
+    @property
+    def has_output(self) -> bool:
+        """Return whether the output tool was called."""
+        return self._output is not None
 
     def _call(self, index: JSONValue, call_id: str, name: str) -> _PendingCall:
         if isinstance(index, int):
@@ -91,10 +103,20 @@ class ToolCalls:
         self._write(call, writer)
 
     def _write(self, call: _PendingCall, writer: ResponseWriter) -> None:
+        if call.name == self._output_tool:
+            self._write_output(call, writer)
+            return
         if call.written is None:
             call.written = writer.start_call(call.name, self._unique(call.call_id))
         for piece in call.arguments[len(call.written.pieces) :]:
             writer.add_arguments(call.written, piece)
+
+    def _write_output(self, call: _PendingCall, writer: ResponseWriter) -> None:
+        self._output = self._output or call
+        if call is self._output:
+            for piece in call.arguments[self._written_output :]:
+                writer.add_text(TEXT, piece)
+            self._written_output = len(call.arguments)
 
     def _unique(self, call_id: str) -> str:
         """Return the id, or a new one if it is missing or a duplicate: it links a call to its output."""

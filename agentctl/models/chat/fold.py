@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from agentctl.agent.wire import JSONValue, WireEvent
@@ -15,6 +15,7 @@ from agentctl.net.unreachable import CONNECTION_LOST
 from agentctl.redaction import excerpt
 
 from .calls import ToolCalls
+from .thinking import ThinkingSplitter
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """The reason for an incomplete response, by `finish_reason`."""
@@ -31,13 +32,22 @@ class ChatFold:
         new_id: Callable[[str], str],
         created_at: float,
         buffers_tool_calls: bool = False,
+        has_thinking: bool = False,
+        output_tool: str | None = None,
     ) -> None:
+        """Take the parts that vary; `has_thinking` separates `<think>` blocks from the text.
+
+        The arguments of a call of `output_tool` become the text of the response, in place of its text.
+        """
         self._service = service
         self._model = model
         self._new_id = new_id
         self._created_at = created_at
         self._writer: ResponseWriter | None = None
-        self._calls = ToolCalls(new_id, buffered=buffers_tool_calls)
+        self._calls = ToolCalls(new_id, buffered=buffers_tool_calls, output_tool=output_tool)
+        self._thinking = ThinkingSplitter() if has_thinking else None
+        self._held_text: list[str] | None = None if output_tool is None else []
+        """The text of the response, held back until it is certain that `output_tool` is not called."""
         self._finish: str | None = None
         self._usage: dict[str, JSONValue] | None = None
         self._has_answer = False
@@ -105,9 +115,13 @@ class ChatFold:
                 f"{self._service} ended the stream before the completion was finished; try again", code=CONNECTION_LOST
             )
         incomplete = _INCOMPLETE.get(self._finish or "")
+        if self._thinking is not None:
+            self._add_pieces(self._thinking.end(), writer)
         if not self._has_answer and incomplete is None:
             raise self._no_answer()
         self._calls.end(writer)
+        if self._held_text and not self._calls.has_output:
+            writer.add_text(TEXT, "".join(self._held_text))
         self.is_complete = True
         writer.end(incomplete=incomplete, usage=self._usage)
         return writer.take()
@@ -156,13 +170,15 @@ class ChatFold:
             writer.add_text(REASONING, reasoning)
         self._has_reasoning |= bool(reasoning)
         if text := self._content(delta.get("content")):
-            writer.add_text(TEXT, text, _objects(logprobs.get("content")) if isinstance(logprobs, dict) else ())
+            shown = _objects(logprobs.get("content")) if isinstance(logprobs, dict) else ()
+            pieces = [("text", text)] if self._thinking is None else self._thinking.add(text)
+            self._add_pieces(pieces, writer, shown)
         if refusal := _text(delta.get("refusal")):
             writer.add_text(REFUSAL, refusal)
         calls = _objects(delta.get("tool_calls"))
         for call in calls:
             self._calls.add(call, writer)
-        self._has_answer |= bool(text or refusal or calls)
+        self._has_answer |= bool(refusal or calls)
         self._has_function_call |= bool(delta.get("function_call"))
 
     def _content(self, content: JSONValue) -> str:
@@ -179,6 +195,20 @@ class ChatFold:
             f"{self._service} sent content that is not text: {excerpt(json.dumps(content))}; the endpoint may not "
             "support chat completions"
         )
+
+    def _add_pieces(
+        self, pieces: Iterable[tuple[str, str]], writer: ResponseWriter, logprobs: Sequence[JSONValue] = ()
+    ) -> None:
+        for kind, text in pieces:
+            if kind == "reasoning":
+                self._has_reasoning = True
+                writer.add_text(REASONING, text)
+                continue
+            self._has_answer = True
+            if self._held_text is None:
+                writer.add_text(TEXT, text, logprobs)
+            else:
+                self._held_text.append(text)
 
 
 def _is_error(chunk: dict[str, Any]) -> bool:

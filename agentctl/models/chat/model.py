@@ -6,13 +6,13 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from agentctl.agent.events import Warned
 from agentctl.agent.ports import ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.errors import UserError
+from agentctl.errors import RequestRejectedError, UserError
 from agentctl.models.body import encode_json
 from agentctl.models.call import RetryTiming, extra_headers, log_data, read_response, with_retries
 from agentctl.models.official import is_official_openai_base_url
@@ -22,6 +22,7 @@ from agentctl.net.response_body import ResponseHead
 from agentctl.net.retry import Retries
 
 from .fold import ChatFold
+from .output_mode import OutputMode, check_output_mode, output_tool, uses_output_tool, with_output_mode
 from .request import build_request, is_openai_service, unsupported_features
 
 
@@ -39,6 +40,7 @@ class ChatHTTPModel(ServiceModel):
         *,
         strict_feature_validation: bool = True,
         buffer_streamed_tool_calls: bool = False,
+        output_mode: OutputMode = "auto",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -46,6 +48,8 @@ class ChatHTTPModel(ServiceModel):
         self._pipe = pipe
         self._is_strict = strict_feature_validation
         self._buffers_tool_calls = buffer_streamed_tool_calls
+        check_output_mode(output_mode)
+        self._output_mode: OutputMode = "native" if is_openai_service(pipe.endpoint.base_url) else output_mode
         self._timing = RetryTiming(sleep=sleep, chance=chance)
 
     @property
@@ -69,10 +73,23 @@ class ChatHTTPModel(ServiceModel):
             ConfigurationError: the proxy or a certificate file cannot be used.
             MissingKeyError: the endpoint has no key.
         """
-        endpoint = self._pipe.endpoint
         for warning in check_unsupported(request, is_strict=self._is_strict):
             yield warning
-        body = self._body(request)
+        batches = with_output_mode(
+            request,
+            self._output_mode,
+            self._pipe.endpoint.origin,
+            lambda uses_tool: self._batches(request, output_tool(request) if uses_tool else None),
+            lambda error: isinstance(error, RequestRejectedError),
+        )
+        async with aclosing(batches):
+            async for batch in batches:
+                for event in batch:
+                    yield event
+
+    async def _batches(self, request: ModelRequest, tool: str | None) -> AsyncGenerator[Sequence[ModelEvent]]:
+        endpoint = self._pipe.endpoint
+        body = self._body(request, tool)
         call = HttpCall(
             path="chat/completions",
             body=encode_json(body, "the body"),
@@ -86,27 +103,35 @@ class ChatHTTPModel(ServiceModel):
         timeout = request.model_settings.timeout
 
         def attempt() -> AsyncGenerator[list[WireEvent]]:
-            fold = new_fold(self.model, endpoint.host, buffers_tool_calls=self._buffers_tool_calls)
+            fold = new_fold(
+                self.model,
+                endpoint.host,
+                buffers_tool_calls=self._buffers_tool_calls,
+                has_thinking=not is_openai_service(endpoint.base_url),
+                output_tool=tool,
+            )
             head = ResponseHead()
             return read_response(self._pipe.events(call, head), fold, timeout, head)
 
         async with aclosing(with_retries(attempt, retries, self._timing)) as batches:
             async for batch in batches:
-                for event in batch:
-                    yield event
+                yield batch
 
     def preview(self, request: ModelRequest) -> dict[str, JSONValue]:
         """Return the request that `stream` would send."""
         check_unsupported(request, is_strict=self._is_strict)
+        uses_tool = uses_output_tool(request, self._output_mode, self._pipe.endpoint.origin)
+        tool = output_tool(request) if uses_tool else None
         url = self._pipe.endpoint.url("chat/completions", request.model_settings.extra_query)
-        return {"method": "POST", "url": url, "body": self._body(request)}
+        return {"method": "POST", "url": url, "body": self._body(request, tool)}
 
     async def close(self) -> None:
         """Close the connections; the model can be used again."""
         await self._pipe.aclose()
 
-    def _body(self, request: ModelRequest) -> dict[str, JSONValue]:
-        return build_request(request, self.model, is_openai=is_openai_service(self._pipe.endpoint.base_url))
+    def _body(self, request: ModelRequest, tool: str | None) -> dict[str, JSONValue]:
+        is_openai = is_openai_service(self._pipe.endpoint.base_url)
+        return build_request(request, self.model, is_openai=is_openai, output_tool=tool)
 
 
 def check_unsupported(request: ModelRequest, *, is_strict: bool) -> list[Warned]:
@@ -123,7 +148,9 @@ def check_unsupported(request: ModelRequest, *, is_strict: bool) -> list[Warned]
     return [Warned(message=f"chat completions cannot carry {names}: left out")]
 
 
-def new_fold(model: str, service: str, *, buffers_tool_calls: bool) -> ChatFold:
+def new_fold(
+    model: str, service: str, *, buffers_tool_calls: bool, has_thinking: bool, output_tool: str | None
+) -> ChatFold:
     """Return the fold of one attempt."""
     return ChatFold(
         service=service,
@@ -131,4 +158,6 @@ def new_fold(model: str, service: str, *, buffers_tool_calls: bool) -> ChatFold:
         new_id=lambda prefix: f"{prefix}_{secrets.token_hex(16)}",
         created_at=time.time(),
         buffers_tool_calls=buffers_tool_calls,
+        has_thinking=has_thinking,
+        output_tool=output_tool,
     )

@@ -29,12 +29,15 @@ def build_request(
     model: str,
     *,
     is_openai: bool,
+    output_tool: str | None = None,
     should_replay: Callable[[WireItem], bool] = lambda item: False,
 ) -> dict[str, JSONValue]:
     """Return the body of a chat completion; unset and unsupported fields are left out.
 
     OpenAI's own service calls the output limit `max_completion_tokens`, and its newer models reject `max_tokens`, the
     name that all other servers use.
+
+    With `output_tool`, the structured output is asked for as the arguments of a tool of this name.
 
     Raises:
         UserError: chat completions cannot express a tool or an item, or `extra_args` repeats a field.
@@ -44,10 +47,12 @@ def build_request(
         "model": model,
         "messages": build_messages(request.system_instructions, request.input, should_replay=should_replay),
         "tools": [*map(convert_tool, request.tools), *map(_handoff, request.handoffs)] or None,
-        "response_format": _response_format(request.output_schema),
+        "response_format": _response_format(request.output_schema) if output_tool is None else None,
         "max_completion_tokens" if is_openai else "max_tokens": settings.max_tokens,
         **_settings(settings, has_tools=bool(request.tools or request.handoffs)),
     }
+    if output_tool is not None:
+        given |= _output_call(request, output_tool, given)
     body = with_extras(given, settings)
     if not request.streamed:
         return body
@@ -128,6 +133,19 @@ def _tool_choice(choice: ToolChoice, *, has_tools: bool) -> JSONValue:
     if choice is None or choice in _TOOL_CHOICES:
         return choice
     return {"type": "function", "function": {"name": choice}}
+
+
+def _output_call(request: ModelRequest, name: str, given: dict[str, JSONValue]) -> dict[str, JSONValue]:
+    """Return the fields that make the model call the output tool, or at first another tool."""
+    schema = request.output_schema
+    assert schema is not None
+    description = "Return the final answer. Call this function once, when nothing else is left to do."
+    tool = _function(name, description, schema.json_schema(), schema.is_strict_json_schema())
+    others, choice = given["tools"] or [], given["tool_choice"]
+    if choice in (None, "auto", "none"):
+        is_only = not others or choice == "none"
+        choice = {"type": "function", "function": {"name": name}} if is_only else "required"
+    return {"tools": [*others, tool], "tool_choice": choice}
 
 
 def _response_format(schema: AgentOutputSchemaBase | None) -> dict[str, Any] | None:

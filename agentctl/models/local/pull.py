@@ -52,7 +52,7 @@ def pull(
         PullCancelled: `is_cancelled` returned True.
     """
     with _lock_weights(weights, folder, report, is_cancelled):
-        if state_of(weights, folder) is WeightsState.READY:
+        if state_of(weights, folder, is_mark_enough=False) is WeightsState.READY:
             return False
         report(PullProgress(message=f"downloading {weights.name}"))
         with _work_folder(folder) as work:
@@ -76,7 +76,7 @@ def pull_from(weights: Weights, source: Path, folder: Path, *, report: Report) -
     from zipfile import is_zipfile  # 8 ms, only for a pull
 
     with _lock_weights(weights, folder, report, lambda: False):
-        if state_of(weights, folder) is WeightsState.READY:
+        if state_of(weights, folder, is_mark_enough=False) is WeightsState.READY:
             return False
         report(PullProgress(message=f"checking {source.name}"))
         with _work_folder(folder) as work:

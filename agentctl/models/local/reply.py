@@ -10,6 +10,7 @@ from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import ModelBehaviorError, RequestRejectedError, ServiceUnavailableError
 from agentctl.models.chat.fold import response_usage
 from agentctl.models.response_writer import REASONING, TEXT, ResponseWriter
+from agentctl.redaction import excerpt
 
 from .chat import Form
 
@@ -103,7 +104,7 @@ class Reply:
                 raise self._invalid_reply()
 
     def _invalid_reply(self) -> ModelBehaviorError:
-        return ModelBehaviorError(f"the reply of {self._model} is neither a call nor an answer: {self._raw[:200]!r}")
+        return ModelBehaviorError(f"the reply of {self._model} is neither a call nor an answer: {excerpt(self._raw)!r}")
 
 
 def _failure(error: dict[str, JSONValue], model: JSONValue) -> Exception:

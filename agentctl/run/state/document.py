@@ -219,6 +219,8 @@ def _read_interruption(fields: Fields, run: ActiveRun) -> ToolApprovalItem:
         call = _calls(run).get(fields.text("call"))
         if call is None:
             raise broken(f"the last response has no call {fields.text('call')!r}")
+        if call.get("type") == "function_call" and call.get("name") != fields.text("tool"):
+            raise broken(f"call {fields.text('call')!r} is not one of tool {fields.text('tool')!r}")
         return ToolApprovalItem(run.agent, call, fields.text("tool"), tool_origin=read_origin(fields))
     nested, place = run.turn.nested_runs.get(fields.text("within")), fields.number("place")
     if nested is None or place >= len(nested.turn.interruptions):
@@ -233,9 +235,15 @@ def _calls(run: ActiveRun) -> dict[str, WireItem]:
     return {call_id: item for call_id, item in by_id if isinstance(call_id, str)}
 
 
+def _has_id(item: WireItem) -> bool:
+    return isinstance(item.get("call_id") or item.get("id"), str)
+
+
 def _check(run: ActiveRun) -> None:
     """Check that the parts of the run fit together."""
     calls = _calls(run)
+    if run.turn.interruptions and len(calls) < sum(map(_has_id, run.results.raw_responses[-1].wire_output)):
+        raise broken("two items of its last response have the same id")
     for call_id in (*run.turn.completed_results, *run.turn.nested_runs):
         if call_id not in calls:
             raise broken(f"the last response has no call {call_id!r}")

@@ -14,7 +14,7 @@ from agentctl.agent.agent import Agent
 from agentctl.agent.context import RunContextWrapper, TContext
 from agentctl.agent.items.run_items import HandoffCallItem, ItemHelpers, ToolApprovalItem, ToolCallItem
 from agentctl.agent.run_config import DEFAULT_MAX_TURNS, ReasoningItemIdPolicy, RunConfig
-from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.agent.wire import JSONValue, WireItem, check_depth, decode_json
 from agentctl.errors import UserError
 from agentctl.run.active_run import ActiveRun, begin
 from agentctl.run.history import check_history_keepers
@@ -147,7 +147,7 @@ class RunState(Generic[TContext, TAgent]):
             )
         state = run_json(self._run, context_serializer=context_serializer, strict_context=strict_context)
         try:
-            own: dict[str, JSONValue] = json.loads(json.dumps(state))
+            own: dict[str, JSONValue] = decode_json(json.dumps(state))
         except (TypeError, ValueError, RecursionError) as error:
             raise UserError(f"the run cannot be saved, since its input is not JSON: {error}") from error
         return own
@@ -187,6 +187,10 @@ class RunState(Generic[TContext, TAgent]):
                 `strict_context`, and a context that was saved by a serializer has no deserializer.
         """
         try:
+            check_depth(state_json)
+        except ValueError as error:
+            raise broken("it is nested too deeply") from error
+        try:
             run = read_run(
                 initial_agent,
                 deepcopy(state_json),
@@ -209,7 +213,7 @@ class RunState(Generic[TContext, TAgent]):
     ) -> RunState[Any, Agent[Any]]:
         """Return the state saved as a JSON text, as `from_json` does."""
         try:
-            state_json = json.loads(state_string)
+            state_json = decode_json(state_string)
         except (TypeError, ValueError, RecursionError) as error:
             raise UserError(f"the state of a run is not a JSON text: {error}") from error
         return await RunState.from_json(

@@ -204,5 +204,5 @@ def test_a_tool_that_exits_ends_nothing_but_itself() -> None:
     async def leave_later() -> None:
         raise SystemExit("enough")
 
-    assert invoke(leave, "{}") == "Error: RuntimeError: the tool called exit(3)"
-    assert invoke(leave_later, "{}") == "Error: RuntimeError: the tool called exit(enough)"
+    assert invoke(leave, "{}") == "Error: RuntimeError: tool leave called exit(3)"
+    assert invoke(leave_later, "{}") == "Error: RuntimeError: tool leave_later called exit(enough)"
