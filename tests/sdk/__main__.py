@@ -52,8 +52,8 @@ def _show_tests(python: str, root: Path, words: list[str], workers: int, failure
     left_out = [test for test in selection.left_out if test.partition("::")[0] in files]
     chosen = type(selection)(files=files, left_out=left_out)
     print(
-        f"## Tests: {len(files)} files, without {len(left_out)} tests of theirs that use private names; not counted are "
-        "tests of internal modules, and those that read the SDK's own JSON of a run"
+        f"## Tests: {len(files)} files, without {len(left_out)} tests of theirs that use private names; not counted "
+        "are tests of internal modules, and those that read the SDK's own JSON of a run"
     )
     theirs = outcome(python, "sdk", root, chosen, workers)
     ours = outcome(python, "ours", root, chosen, workers)
