@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
@@ -93,7 +93,7 @@ def is_continuation(chain: Chain, body: Mapping[str, JSONValue]) -> bool:
     return not start or (items[start - 1] == chain.items[-1] and items[:start] == chain.items)
 
 
-def frame(body: Mapping[str, JSONValue], plan: Plan) -> dict[str, JSONValue]:
+def frame(body: Mapping[str, Any], plan: Plan) -> dict[str, JSONValue]:
     """Return the client event that requests a response."""
     event = {"type": "response.create", **{name: value for name, value in body.items() if name not in _NOT_SENT}}
     match plan:
@@ -103,9 +103,7 @@ def frame(body: Mapping[str, JSONValue], plan: Plan) -> dict[str, JSONValue]:
             return {**event, "previous_response_id": response_id, "input": body["input"][start:]}
 
 
-def chain_after(
-    body: Mapping[str, JSONValue], response: Mapping[str, JSONValue], chain: Chain | None = None
-) -> Chain | None:
+def chain_after(body: Mapping[str, Any], response: Mapping[str, Any], chain: Chain | None = None) -> Chain | None:
     """Return the chain after a completed response, or None if no delta can follow it.
 
     `chain` is the one that the request was a delta to, if any; its items are not copied again.
@@ -133,7 +131,7 @@ def _fields(body: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
 _UNKNOWN = object()
 
 
-def snapshot(value: JSONValue) -> JSONValue:
+def snapshot(value: Any) -> Any:
     """Return a copy of a JSON value that equals it until the value changes.
 
     Anything but JSON, such as an `openai` object in a user's input, could change unnoticed: its copy equals nothing.
