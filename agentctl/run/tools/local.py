@@ -142,7 +142,7 @@ def reject_local(call: LocalCall, message: str, run: ActiveRun) -> ToolCallOutpu
     return ToolCallOutputItem(run.agent, wire, output=text, failed=True)
 
 
-def _action(wire: WireItem, tool: LocalTool) -> JSONValue:
+def _action(wire: WireItem, tool: LocalTool) -> object:
     """Return the requested action of a call, its form checked."""
     match tool, wire:
         case CustomTool(), {"input": str(text)}:
