@@ -165,5 +165,11 @@ def to_json(value: Any) -> JSONValue:
     """Return a setting as JSON: a pydantic object as its set fields, anything else unchanged."""
     if isinstance(value, MCPToolChoice):
         return {"type": "mcp", "server_label": value.server_label, "name": value.name}
+    json_value: JSONValue = explicit_fields(value)
+    return json_value
+
+
+def explicit_fields(value: Any) -> Any:
+    """Return the set fields of a pydantic object, anything else unchanged."""
     dump = getattr(value, "model_dump", None)
     return value if dump is None else dump(mode="json", exclude_unset=True)

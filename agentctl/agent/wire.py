@@ -3,8 +3,8 @@
 import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-JSONValue: TypeAlias = Any
-"""A value returned by `json.loads`."""
+JSONValue: TypeAlias = "dict[str, JSONValue] | list[JSONValue] | str | int | float | bool | None"
+"""A JSON value: what `json.loads` returns and `json.dumps` takes."""
 
 WireItem: TypeAlias = dict[str, Any]
 """An input or output item of the Responses API: `{"type": "message", ...}`, `{"type": "function_call", ...}`."""
