@@ -109,9 +109,10 @@ class ModelSettings:
         values = {field.name: to_json(vars(self)[field.name]) for field in dataclasses.fields(self)}
         return {**values, "retry": self.retry.to_json_dict() if self.retry else None}
 
-    def reasoning_wire(self) -> JSONValue:
+    def reasoning_wire(self) -> dict[str, Any] | None:
         """Return `reasoning` as JSON: the keys that were set."""
-        return to_json(vars(self)["reasoning"])
+        fields: dict[str, Any] | None = explicit_fields(vars(self)["reasoning"])
+        return fields
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

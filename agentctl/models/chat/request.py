@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agentctl.agent.model_settings import MCPToolChoice, ModelSettings, ToolChoice, explicit_fields, to_json
+from agentctl.agent.model_settings import MCPToolChoice, ModelSettings, ToolChoice, to_json
 from agentctl.agent.output import AgentOutputSchemaBase
 from agentctl.agent.ports import ModelRequest
 from agentctl.agent.tools.tool import FunctionTool
