@@ -191,7 +191,7 @@ def _agents(table: object, path: Path) -> dict[str, str]:
     return agents
 
 
-def _trusted_modules(patterns: JSONValue, path: Path) -> tuple[str, ...]:
+def _trusted_modules(patterns: object, path: Path) -> tuple[str, ...]:
     if not isinstance(patterns, list) or not all(isinstance(text, str) for text in patterns):
         raise ConfigurationError('must be a list, such as ["plugins.*"]', file=path, key=TRUSTED_MODULES)
     for text in patterns:

@@ -135,7 +135,7 @@ def _tool_choice(choice: ToolChoice, *, has_tools: bool) -> JSONValue:
     return {"type": "function", "function": {"name": choice}}
 
 
-def _output_call(request: ModelRequest, name: str, given: dict[str, JSONValue]) -> dict[str, JSONValue]:
+def _output_call(request: ModelRequest, name: str, given: dict[str, Any]) -> dict[str, JSONValue]:
     """Return the fields that make the model call the output tool, or at first another tool."""
     schema = request.output_schema
     assert schema is not None

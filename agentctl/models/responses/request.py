@@ -81,7 +81,7 @@ def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, Any]:
 def _tools(tools: list[Tool]) -> list[dict[str, JSONValue]]:
     """Return the tools, those of a namespace grouped where its first one is."""
     wires: list[dict[str, JSONValue]] = []
-    groups: dict[str, dict[str, JSONValue]] = {}
+    groups: dict[str, dict[str, Any]] = {}
     for tool in tools:
         if not isinstance(tool, FunctionTool) or tool.namespace is None:
             wires.append(_tool(tool))

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import field
 from enum import Enum
 from functools import partial
-from typing import Any, assert_never
+from typing import assert_never
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.model_settings import ModelSettings

@@ -219,7 +219,7 @@ def _custom_input(call: LocalCall) -> str:
     return str(call.item.wire["input"])
 
 
-def _custom_output(call: LocalCall, output: JSONValue) -> WireItem:
+def _custom_output(call: LocalCall, output: str | list[dict[str, Any]]) -> WireItem:
     return {"type": "custom_tool_call_output", "call_id": call.call_id, "output": output}
 
 
