@@ -173,7 +173,7 @@ def test_transport_and_api_are_stored_and_used(
     assert agentctl("config", "api", "chat_completions").returncode == 0
     done = agentctl("run", "hi", env=env)
     assert done.returncode == 78
-    assert "chat_completions has no websocket" in done.stderr
+    assert "chat_completions does not support websocket" in done.stderr
     agentctl("config", "transport", "auto")
     assert agentctl("run", "hi", env=env).stdout == "by chat\n"
     assert service.requests()[-1]["path"] == "/v1/chat/completions"
