@@ -126,6 +126,8 @@ class WebSocketPool:
         self.pipe = pipe
         self.can_open = True
         """Whether a socket is worth trying; a caller with another transport sets it to False after a failure."""
+        self.has_responded = False
+        """Whether a response came over one of its sockets."""
         self._limit = limit
         self._clock = clock
         self._loops: dict[asyncio.AbstractEventLoop, _Sockets] = {}
