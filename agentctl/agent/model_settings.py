@@ -109,9 +109,10 @@ class ModelSettings:
         values = {field.name: to_json(vars(self)[field.name]) for field in dataclasses.fields(self)}
         return {**values, "retry": self.retry.to_json_dict() if self.retry else None}
 
-    def reasoning_wire(self) -> JSONValue:
+    def reasoning_wire(self) -> dict[str, Any] | None:
         """Return `reasoning` as JSON: the keys that were set."""
-        return to_json(vars(self)["reasoning"])
+        fields: dict[str, Any] | None = explicit_fields(vars(self)["reasoning"])
+        return fields
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -165,5 +166,11 @@ def to_json(value: Any) -> JSONValue:
     """Return a setting as JSON: a pydantic object as its set fields, anything else unchanged."""
     if isinstance(value, MCPToolChoice):
         return {"type": "mcp", "server_label": value.server_label, "name": value.name}
+    json_value: JSONValue = explicit_fields(value)
+    return json_value
+
+
+def explicit_fields(value: Any) -> Any:
+    """Return the set fields of a pydantic object, anything else unchanged."""
     dump = getattr(value, "model_dump", None)
     return value if dump is None else dump(mode="json", exclude_unset=True)

@@ -46,6 +46,14 @@ class ModelTracing(Enum):
         return self is ModelTracing.ENABLED
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HistoryIdentity:
+    """The identity of a history: while it is the same object, items are only appended."""
+
+    given: int
+    """The number of items at its beginning that user code may hold, and change in place."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
     """One model call: everything an adapter needs to build the request."""
@@ -65,6 +73,8 @@ class ModelRequest:
     """Whether the run is read as it goes; else the service is asked for the whole response at once."""
     may_retry: bool = True
     """Whether the model's own transport may retry."""
+    history: HistoryIdentity | None = field(default=None, repr=False, compare=False)
+    """The identity of the history that `input` is from; None if user code may change any of its items in place."""
 
     @property
     def is_stateful(self) -> bool:

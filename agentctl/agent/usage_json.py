@@ -13,7 +13,7 @@ from .wire import JSONValue
 def serialize_usage(usage: Usage) -> dict[str, JSONValue]:
     """Return usage as JSON, with an entry for each request; `deserialize_usage` reads it."""
     totals = model_usage_to_span_usage(usage)
-    entries = [
+    entries: list[JSONValue] = [
         {
             "input_tokens": entry.input_tokens,
             "output_tokens": entry.output_tokens,

@@ -1,10 +1,12 @@
 """Type aliases of wire JSON: items, events and responses of the Responses API as plain dicts."""
 
 import json
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-JSONValue: TypeAlias = Any
-"""A value returned by `json.loads`."""
+T = TypeVar("T")
+
+JSONValue: TypeAlias = "dict[str, JSONValue] | list[JSONValue] | str | int | float | bool | None"
+"""A JSON value: what `json.loads` returns and `json.dumps` takes."""
 
 WireItem: TypeAlias = dict[str, Any]
 """An input or output item of the Responses API: `{"type": "message", ...}`, `{"type": "function_call", ...}`."""
@@ -37,7 +39,7 @@ TERMINAL = frozenset({"response.completed", "response.incomplete"})
 """The events that end a response and contain all of it."""
 
 
-def decode_json(data: str | bytes) -> JSONValue:
+def decode_json(data: str | bytes) -> Any:
     """Return the value of a JSON text; raise `ValueError` if it is none, or is nested too deeply."""
     try:
         value: JSONValue = json.loads(data)
@@ -62,7 +64,7 @@ def check_depth(value: JSONValue) -> None:
     raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
 
 
-def whole_json(value: JSONValue) -> JSONValue:
+def whole_json(value: T) -> T:
     """Return a JSON value without lone surrogates, which UTF-8 cannot encode: pairs are joined, halves replaced.
 
     A value without any is returned itself.
@@ -73,7 +75,7 @@ def whole_json(value: JSONValue) -> JSONValue:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     return value
 
 

@@ -53,11 +53,11 @@ class Invocation:
         has_color = is_color_wanted(self.color, self.environ, is_terminal=sys.stdout.isatty())
         return f"\x1b[1m{text[:length]}\x1b[0m{text[length:]}" if has_color else text
 
-    def print_json(self, document: dict[str, JSONValue], *, mask: Callable[[str], str] = redact) -> None:
+    def print_json(self, document: Mapping[str, JSONValue], *, mask: Callable[[str], str] = redact) -> None:
         """Write a JSON document to stdout, with the schema version first."""
         self.print(self.document(document, mask=mask), mask=str)
 
-    def document(self, document: dict[str, JSONValue], *, mask: Callable[[str], str] = redact) -> str:
+    def document(self, document: Mapping[str, JSONValue], *, mask: Callable[[str], str] = redact) -> str:
         """Return a JSON document as text, with the schema version first and its values masked."""
         masked = redact_data({"schema_version": SCHEMA_VERSION, **document}, mask)
         text = json.dumps(masked, ensure_ascii=False, indent=2)

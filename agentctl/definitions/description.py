@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
 from agentctl.agent.handoff import Handoff, handoff
@@ -15,7 +18,46 @@ if TYPE_CHECKING:
     from agentctl.agent.tools.hosted_tools import Tool
 
 
-def describe_agent(agent: Agent[Any]) -> dict[str, JSONValue]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardrailDescription:
+    """A guardrail of an agent."""
+
+    stage: str
+    """`input` or `output`."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputDescription:
+    """The output type of an agent."""
+
+    name: str
+    strict: bool
+    schema: Mapping[str, JSONValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentDescription:
+    """An agent as data; tools and handoffs are in the form of `describe_tool` and `handoff_json`."""
+
+    name: str
+    instructions: str | None
+    instructions_function: str | None
+    model: str | None
+    model_settings: Mapping[str, JSONValue]
+    tools: Sequence[dict[str, JSONValue]]
+    mcp_servers: Sequence[str]
+    handoffs: Sequence[dict[str, JSONValue]]
+    guardrails: Sequence[GuardrailDescription]
+    output_type: OutputDescription | None
+    """None for text."""
+
+    def to_json(self) -> dict[str, JSONValue]:
+        """Return the description as JSON."""
+        return asdict(self)
+
+
+def describe_agent(agent: Agent[Any]) -> AgentDescription:
     """Return the name, instructions, model, settings, tools, servers, handoffs, guardrails and output type of an agent.
 
     MCP servers are not started, so their tools are not included.
@@ -26,23 +68,23 @@ def describe_agent(agent: Agent[Any]) -> dict[str, JSONValue]:
     instructions = agent.instructions
     schema = output_schema(agent.output_type)
     settings = agent.model_settings.to_json_dict()
-    return {
-        "name": agent.name,
-        "instructions": instructions if isinstance(instructions, str) else None,
-        "instructions_function": _name_of(instructions) if callable(instructions) else None,
-        "model": model_of(agent),
-        "model_settings": {name: value for name, value in settings.items() if value is not None},
-        "tools": [describe_tool(tool) for tool in agent.tools],
-        "mcp_servers": [server.name for server in agent.mcp_servers],
-        "handoffs": [handoff_json(each) for each in handoffs_of(agent)],
-        "guardrails": [
-            *({"stage": "input", "name": guardrail_name(each)} for each in agent.input_guardrails),
-            *({"stage": "output", "name": guardrail_name(each)} for each in agent.output_guardrails),
+    return AgentDescription(
+        name=agent.name,
+        instructions=instructions if isinstance(instructions, str) else None,
+        instructions_function=_name_of(instructions) if callable(instructions) else None,
+        model=model_of(agent),
+        model_settings={name: value for name, value in settings.items() if value is not None},
+        tools=[describe_tool(tool) for tool in agent.tools],
+        mcp_servers=[server.name for server in agent.mcp_servers],
+        handoffs=[handoff_json(each) for each in handoffs_of(agent)],
+        guardrails=[
+            *(GuardrailDescription(stage="input", name=guardrail_name(each)) for each in agent.input_guardrails),
+            *(GuardrailDescription(stage="output", name=guardrail_name(each)) for each in agent.output_guardrails),
         ],
-        "output_type": None
+        output_type=None
         if schema is None or schema.is_plain_text()
-        else {"name": schema.name(), "strict": schema.is_strict_json_schema(), "schema": schema.json_schema()},
-    }
+        else OutputDescription(name=schema.name(), strict=schema.is_strict_json_schema(), schema=schema.json_schema()),
+    )
 
 
 def model_of(agent: Agent[Any]) -> str | None:
@@ -77,7 +119,7 @@ def handoffs_of(agent: Agent[Any]) -> list[Handoff[Any, Any]]:
     return [each if isinstance(each, Handoff) else handoff(each) for each in agent.handoffs]
 
 
-def handoff_json(target: Handoff[Any, Any]) -> JSONValue:
+def handoff_json(target: Handoff[Any, Any]) -> dict[str, JSONValue]:
     """Return a handoff as the model sees it, with its target agent."""
     return {
         "name": target.tool_name,

@@ -83,7 +83,7 @@ async def _parts(agent: Agent[Any], model: str | None) -> Parts:
     instructions: Any = agent.instructions
     if callable(instructions):
         instructions = {"function": f"{instructions.__module__}.{getattr(instructions, '__qualname__', '')}"}
-    parts: dict[str, JSONValue] = {
+    parts: dict[str, object] = {
         "instructions": [instructions, agent.prompt if isinstance(agent.prompt, dict) else None],
         "model": model if model is not None else model_of(agent),
         "tools": [_relevant_fields(tool_json(tool)) for tool in (*agent.tools, *await _tools_of_servers(agent))],
@@ -96,7 +96,7 @@ async def _tools_of_servers(agent: Agent[Any]) -> list[Tool]:
     return await agent.get_mcp_tools(RunContextWrapper(None)) if agent.mcp_servers else []
 
 
-def _relevant_fields(tool: JSONValue) -> JSONValue:
+def _relevant_fields(tool: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
     return {name: value for name, value in tool.items() if name not in _IGNORED_FIELDS}
 
 

@@ -115,6 +115,7 @@ def prepare(
                 default_model=default_model,
                 is_multi_turn=is_multi_turn,
                 use_for_tracing=key.credential is not None and key.credential == traces.key,
+                folders=loaded.paths.folders,
             ),
             model_settings=_model_settings(settings, explicit=True),
             tracing_disabled=not traces.is_enabled,

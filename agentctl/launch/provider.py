@@ -20,6 +20,8 @@ from agentctl.profile.resolve import ClientSettings, Settings
 if TYPE_CHECKING:
     from agentctl.models.transport import OpenAIResponsesWebSocketOptions, Transport
     from agentctl.net.endpoint import KeySource
+    from agentctl.net.transport_memory import TransportMemory
+    from agentctl.storage import Folders
 
 
 def make_provider(
@@ -30,8 +32,12 @@ def make_provider(
     default_model: str | None,
     is_multi_turn: bool,
     use_for_tracing: bool,
+    folders: Folders | None,
 ) -> MultiProvider:
-    """Return the model provider of a run; clients and defaults set by the agent's code are respected."""
+    """Return the model provider of a run; clients and defaults set by the agent's code are respected.
+
+    `folders` has the memory of WebSockets that do not work.
+    """
     client = settings.client
     transport = run_transport(settings, is_multi_turn=is_multi_turn)
     uses_responses = settings.api == "responses" if settings.is_chosen("api") else None
@@ -60,7 +66,16 @@ def make_provider(
         openai_http_options=http_options(client),
         openai_responses_websocket_options=_websocket_options(client),
         openai_output_mode=settings.output_mode,
+        openai_transport_memory=transport_memory(folders) if transport == "auto" else None,
     )
+
+
+def transport_memory(folders: Folders | None) -> TransportMemory | None:
+    """Return the memory of WebSockets that do not work, in the state folder; None without a home folder."""
+    # 3 ms, only for a run that may use a WebSocket.
+    from agentctl.net.transport_memory import TransportMemory
+
+    return None if folders is None else TransportMemory(folders.state / "transports")
 
 
 def effective_endpoint(loaded: Loaded, environ: Mapping[str, str]) -> Endpoint:

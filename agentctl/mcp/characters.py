@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import TypeVar
 
-from agentctl.agent.wire import JSONValue
+T = TypeVar("T")
 
 
-def whole_characters(value: JSONValue) -> JSONValue:
+def whole_characters(value: T) -> T:
     """Return a JSON value with a question mark in place of each lone surrogate."""
     text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode()
     except UnicodeEncodeError:
-        return json.loads(text.encode("utf-8", "replace"))
+        value = json.loads(text.encode("utf-8", "replace"))
     return value

@@ -6,10 +6,10 @@ import asyncio
 import json
 import random
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
-from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.agent.wire import WireItem
 from agentctl.errors import ModelBehaviorError, ServiceError
 from agentctl.net.defaults import get_defaults
 from agentctl.net.openai_endpoint import EndpointOptions, http_endpoint
@@ -31,8 +31,8 @@ class Requester(Protocol):
     """Sends requests to the API."""
 
     async def __call__(
-        self, method: str, path: str, *, body: JSONValue = None, query: Mapping[str, object] | None = None
-    ) -> JSONValue:
+        self, method: str, path: str, *, body: object = None, query: Mapping[str, object] | None = None
+    ) -> object:
         """Send a request and return the JSON of the response.
 
         Raises:
@@ -60,8 +60,8 @@ class ClientRequester:
         self._client = client
 
     async def __call__(
-        self, method: str, path: str, *, body: JSONValue = None, query: Mapping[str, object] | None = None
-    ) -> JSONValue:
+        self, method: str, path: str, *, body: object = None, query: Mapping[str, object] | None = None
+    ) -> object:
         """Send a request and return the JSON of the response."""
         client, path = self._client, f"/{path}"
         match method:
@@ -80,8 +80,8 @@ class PipeRequester:
         self._pipe = pipe
 
     async def __call__(
-        self, method: str, path: str, *, body: JSONValue = None, query: Mapping[str, object] | None = None
-    ) -> JSONValue:
+        self, method: str, path: str, *, body: object = None, query: Mapping[str, object] | None = None
+    ) -> object:
         """Send a request and return the JSON of the response."""
         from agentctl.net.http import HttpCall
 
@@ -123,8 +123,7 @@ class ConversationsApi:
             page_size = _MAX_PAGE_SIZE if limit is None else min(limit - len(found), _MAX_PAGE_SIZE)
             query: dict[str, object] = {"order": "asc" if limit is None else "desc", "limit": page_size}
             page = await self._send("GET", _items(conversation_id), query=query | ({"after": after} if after else {}))
-            items = page.get("data") if isinstance(page, dict) else None
-            if not isinstance(items, list):
+            if not isinstance(page, dict) or not isinstance(items := page.get("data"), list):
                 raise ModelBehaviorError("the service returned an invalid list of conversation items")
             found += [item for item in items if isinstance(item, dict)]
             if not page.get("has_more") or not items:
@@ -180,8 +179,8 @@ def _items(conversation_id: str) -> str:
     return f"conversations/{quote(conversation_id, safe='')}/items"
 
 
-def _field(answer: JSONValue, name: str) -> str:
-    value: Any = answer.get(name) if isinstance(answer, dict) else None
+def _field(answer: object, name: str) -> str:
+    value = answer.get(name) if isinstance(answer, dict) else None
     if not isinstance(value, str) or not value:
         raise ModelBehaviorError(f"the service returned a conversation without {name!r}")
     return value

@@ -44,7 +44,7 @@ def encode_json(value: JSONValue, field: str) -> bytes:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
-def _as_json(value: Any) -> JSONValue:
+def _as_json(value: Any) -> object:
     """Return an `openai` object in a user's input as JSON."""
     dump = getattr(value, "model_dump", None)
     if dump is None:

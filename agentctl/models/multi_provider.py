@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from agentctl.net.endpoint import KeySource
+    from agentctl.net.transport_memory import TransportMemory
 
     from .chat.output_mode import OutputMode
 
@@ -91,6 +92,7 @@ class MultiProvider(ModelProvider):
         responses_transport: Transport | None = None,
         openai_http_options: HttpOptions | None = None,
         openai_output_mode: OutputMode = "auto",
+        openai_transport_memory: TransportMemory | None = None,
     ) -> None:
         """Take the user's prefixes, the meaning of names, and the options of `OpenAIProvider`.
 
@@ -115,6 +117,7 @@ class MultiProvider(ModelProvider):
             responses_transport=responses_transport,
             http_options=openai_http_options,
             output_mode=openai_output_mode,
+            transport_memory=openai_transport_memory,
         )
         self._openai_prefix_mode = openai_prefix_mode
         self._unknown_prefix_mode = unknown_prefix_mode

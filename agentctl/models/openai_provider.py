@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from agentctl.models.responses.websocket import ResponsesWebSocketModel
     from agentctl.net.endpoint import KeySource
     from agentctl.net.http import HttpPipe
+    from agentctl.net.transport_memory import TransportMemory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,7 @@ class OpenAIProvider(ModelProvider):
         responses_transport: Transport | None = None,
         http_options: HttpOptions | None = None,
         output_mode: OutputMode = "auto",
+        transport_memory: TransportMemory | None = None,
     ) -> None:
         """Take the given options; each `get_model` takes the rest from the process-wide defaults, then the environment.
 
@@ -91,6 +93,7 @@ class OpenAIProvider(ModelProvider):
             http_options: Timeouts, retries and trust.
             output_mode: How chat completions ask a service that is not OpenAI's for structured output: `native` by a
                 response format, `tool` by a forced tool call, `auto` by the first that works.
+            transport_memory: Where `auto` remembers that the WebSocket of an endpoint does not work.
 
         Raises:
             UserError: two options contradict each other.
@@ -116,6 +119,7 @@ class OpenAIProvider(ModelProvider):
         self._buffers_tool_calls = buffer_streamed_tool_calls
         self._output_mode: OutputMode = output_mode
         self._http_options = http_options or HttpOptions()
+        self._memory = transport_memory
         self._pipes: dict[Endpoint, HttpPipe] = {}
         self._pools: dict[Endpoint, WebSocketPool] = {}
         self._features_at: dict[Endpoint, EndpointFeatures] = {}
@@ -173,7 +177,9 @@ class OpenAIProvider(ModelProvider):
                 # 20 ms, only for a run over WebSocket.
                 from agentctl.models.responses.auto import AutoTransportModel
 
-                return AutoTransportModel(self._websocket_model(key), self._http_model(key))
+                # A user's own client has headers of its own, which a probe does not send.
+                memory = self._memory if key.client is None else None
+                return AutoTransportModel(self._websocket_model(key), self._http_model(key), memory=memory)
             case never:
                 assert_never(never)
 

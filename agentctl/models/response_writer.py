@@ -197,7 +197,7 @@ class ResponseWriter:
 
     def _open_part(self, item: _TextItem, names: EventNames) -> _Part:
         number = sum(part.names.holder == names.holder for part in item.parts)
-        place = {"item_id": item.item_id, "output_index": item.index, names.index: number}
+        place: dict[str, JSONValue] = {"item_id": item.item_id, "output_index": item.index, names.index: number}
         part = _Part(names=names, place=place)
         self._add(f"{names.frame}.added", **place, part=part.wire())
         item.parts.append(part)

@@ -74,12 +74,38 @@ def make_client(kind: type[Client], scheme: str, options: HttpOptions, *, proxy:
     return client
 
 
+_MAX_CONNECTIONS = 200
+
+
+def max_connections() -> int:
+    """Return the number of connections that a pool may have at once: at most half of the process's descriptors."""
+    # Half a millisecond, only for a request.
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit.
+        return _MAX_CONNECTIONS
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MAX_CONNECTIONS if limit == resource.RLIM_INFINITY else max(1, min(_MAX_CONNECTIONS, limit // 2))
+
+
 class LoopClients:
     """A cache of one client per event loop: connections belong to the loop that opened them."""
 
     def __init__(self, build: Callable[[], httpx2.AsyncClient]) -> None:
         self._build = build
         self._clients: dict[asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncGenerator[None]]] = {}
+        self._slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
+
+    def slot(self) -> asyncio.Semaphore:
+        """Return the queue for the connections of the running loop, to be held while a connection is in use.
+
+        The client's own queue takes time that grows with the square of its length.
+        """
+        loop = asyncio.get_running_loop()
+        if loop not in self._slots:
+            self._slots = {loop: slots for loop, slots in self._slots.items() if not loop.is_closed()}
+            self._slots[loop] = asyncio.Semaphore(max_connections())
+        return self._slots[loop]
 
     async def get(self) -> httpx2.AsyncClient:
         """Return the client of the running loop; the end of the loop closes it."""

@@ -110,13 +110,14 @@ class HttpPipe:
 
     @asynccontextmanager
     async def _open(self, call: HttpCall, *, accept: str) -> AsyncIterator[httpx2.Response]:
-        response = await with_key(self.endpoint, lambda endpoint: self._send(endpoint, call, accept))
-        try:
-            check_encoding(response.headers.get("content-encoding", ""), self.endpoint.host)
-            with self._translate_errors(has_responded=True):
-                yield response
-        finally:
-            await response.aclose()
+        async with self._clients.slot():
+            response = await with_key(self.endpoint, lambda endpoint: self._send(endpoint, call, accept))
+            try:
+                check_encoding(response.headers.get("content-encoding", ""), self.endpoint.host)
+                with self._translate_errors(has_responded=True):
+                    yield response
+            finally:
+                await response.aclose()
 
     async def _send(self, endpoint: Endpoint, call: HttpCall, accept: str) -> httpx2.Response:
         """Send the request and return the response, its body unread; raise the error for an unsuccessful one."""

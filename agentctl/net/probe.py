@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import ssl
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+LISTEN_SECONDS = 0.5
+"""Seconds within which a service closes a socket that it does not support after all."""
 _ATTEMPT_TIMEOUT = 1.0
 """Seconds to wait for an address if there is another one to try."""
 
@@ -71,14 +73,7 @@ async def probe_connection(
     return ConnectTimings(proxy=proxy, lookup=found - start, connect=connected - found, handshake=handshake, tls=tls)
 
 
-async def probe_websocket(
-    endpoint: Endpoint,
-    options: HttpOptions,
-    *,
-    listen: float,
-    open_timeout: float | None = None,
-    environ: Mapping[str, str] = os.environ,
-) -> float:
+async def probe_websocket(pipe: WebSocketPipe, *, listen: float, open_timeout: float | None = None) -> float:
     """Open a WebSocket, send nothing, and return the seconds to open it, if it then stays open for `listen` seconds.
 
     `open_timeout` shortens the connect timeout, in seconds.
@@ -90,10 +85,9 @@ async def probe_websocket(
         MissingKeyError: the endpoint has no key.
         ConfigurationError: the proxy or a certificate file cannot be used.
     """
-    pipe = WebSocketPipe(endpoint, options, environ=environ)
     start = time.perf_counter()
     socket = await with_key(
-        endpoint, lambda resolved: pipe.open(address_at(resolved, {}, None), open_timeout=open_timeout)
+        pipe.endpoint, lambda resolved: pipe.open(address_at(resolved, {}, None), open_timeout=open_timeout)
     )
     elapsed = time.perf_counter() - start
     try:

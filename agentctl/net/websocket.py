@@ -20,8 +20,9 @@ from .endpoint import Endpoint
 from .failures import response_error
 from .live_socket import LiveSocket
 from .options import HttpOptions, WebSocketOptions
-from .proxy import proxy_for, socks_error
+from .proxy import Proxy, proxy_for, socks_error
 from .tls import tls_context
+from .transport_memory import Route
 from .unreachable import connect_error
 
 if TYPE_CHECKING:
@@ -69,6 +70,12 @@ def _socket_form(http_url: str) -> str:
     return url._replace(scheme=_SCHEMES[url.scheme], path=path).geturl()
 
 
+def route_to(endpoint: Endpoint, proxy: Proxy | None) -> Route:
+    """Return the way of a socket to an endpoint."""
+    url = socket_url(endpoint, None).partition("?")[0]
+    return Route(url=url, proxy=None if proxy is None else proxy.display_url)
+
+
 class UpgradeFailed(Exception):
     """The upgrade failed, so nothing was sent.
 
@@ -101,6 +108,11 @@ class WebSocketPipe:
         self._environ = environ
         self._proxy = proxy_for(endpoint.base_url, environ)
         self._tls: ssl.SSLContext | None = None
+
+    @property
+    def route(self) -> Route:
+        """The way of the sockets to the service."""
+        return route_to(self.endpoint, self._proxy)
 
     async def open(self, address: Address, *, open_timeout: float | None = None) -> LiveSocket:
         """Return a new socket; `open_timeout` shortens the connect timeout, in seconds.

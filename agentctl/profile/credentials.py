@@ -8,10 +8,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 from agentctl.net.endpoint import NO_KEY
 from agentctl.origin import OPENAI_BASE_URL, http_form, is_quoted, origin_of
@@ -273,11 +272,11 @@ def _keys(document: Document, path: Path | None) -> dict[str, dict[str, StoredKe
     }
 
 
-def _is_table_of_tables(table: JSONValue) -> bool:
+def _is_table_of_tables(table: object) -> bool:
     return isinstance(table, dict) and all(isinstance(inner, dict) for inner in table.values())
 
 
-def _key(entry: JSONValue, path: Path | None, place: str) -> StoredKey:
+def _key(entry: Any, path: Path | None, place: str) -> StoredKey:
     use_for_tracing = entry.get("use_for_tracing", True) if isinstance(entry, dict) else None
     if not isinstance(use_for_tracing, bool):
         raise _invalid_entry(path, place)

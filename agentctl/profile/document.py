@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 from agentctl.storage import lock_file, remove_stale, write_atomic
 
 from .kinds import MAX_DEPTH
 
-Document: TypeAlias = dict[str, JSONValue]
+Document: TypeAlias = dict[str, Any]
+"""Parsed TOML; its values are unchecked, and may be dates, which are not JSON."""
 
 MAX_BYTES = 1 << 20
 """Maximum size of a settings file."""
@@ -95,7 +95,7 @@ def _syntax_error(error: ValueError, text: str, path: Path) -> ConfigurationErro
 
 
 def _check_depth(document: Document, path: Path) -> None:
-    level: list[JSONValue] = [document]
+    level: list[Any] = [document]
     for _ in range(MAX_DEPTH):
         level = [
             inner

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
-
-from agentctl.agent.wire import JSONValue
+from typing import Any, TypeAlias
 
 Parts: TypeAlias = tuple[str, ...]
 """The parts of a dotted name: `settings.reasoning.effort` is `("settings", "reasoning", "effort")`."""
@@ -32,7 +30,7 @@ def join(parts: Iterable[str]) -> str:
     return ".".join(part if _is_bare(part) else json.dumps(part, ensure_ascii=False) for part in parts)
 
 
-def leaves(table: Mapping[str, JSONValue], above: Parts = ()) -> Iterator[tuple[Parts, JSONValue]]:
+def leaves(table: Mapping[str, Any], above: Parts = ()) -> Iterator[tuple[Parts, Any]]:
     """Yield the values of nested tables with their names; a list or an empty table is one value."""
     for name, value in table.items():
         if isinstance(value, dict) and value:
@@ -41,7 +39,7 @@ def leaves(table: Mapping[str, JSONValue], above: Parts = ()) -> Iterator[tuple[
             yield (*above, name), value
 
 
-def put(table: dict[str, JSONValue], parts: Parts, value: JSONValue) -> None:
+def put(table: dict[str, Any], parts: Parts, value: object) -> None:
     """Set the value that `parts` name; creates missing tables and replaces non-tables on the way."""
     *tables, last = parts
     for part in tables:
@@ -52,7 +50,7 @@ def put(table: dict[str, JSONValue], parts: Parts, value: JSONValue) -> None:
     table[last] = value
 
 
-def drop(table: dict[str, JSONValue], parts: Parts) -> bool:
+def drop(table: dict[str, Any], parts: Parts) -> bool:
     """Remove the value or table that `parts` name, and tables left empty; return whether it existed."""
     first, *rest = parts
     if first not in table:
@@ -67,9 +65,9 @@ def drop(table: dict[str, JSONValue], parts: Parts) -> bool:
     return found
 
 
-def nest(values: Iterable[tuple[Parts, JSONValue]]) -> dict[str, JSONValue]:
+def nest(values: Iterable[tuple[Parts, object]]) -> dict[str, Any]:
     """Return named values as nested tables."""
-    table: dict[str, JSONValue] = {}
+    table: dict[str, Any] = {}
     for parts, value in values:
         put(table, parts, value)
     return table

@@ -252,7 +252,7 @@ def find_setting(parts: Parts) -> SettingKey:
     raise ValueError(f"unknown key {name!r}{suggestion(name, (key.name for key in KEYS))}")
 
 
-def check_entry(parts: Parts, value: JSONValue) -> SettingKey | None:
+def check_entry(parts: Parts, value: object) -> SettingKey | None:
     """Check a named value and return its key, or None for an empty table of keys.
 
     Raises:

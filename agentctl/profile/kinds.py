@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import Enum, auto
-from typing import TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
@@ -83,7 +83,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
-def check(kind: Kind, value: JSONValue) -> None:
+def check(kind: Kind, value: Any) -> None:
     """Raise `ValueError`, naming the expected kind, unless `value` is of this kind."""
     if not _matches(kind, value):
         if isinstance(kind, Choice) and kind.hint:
@@ -116,9 +116,11 @@ def parse_text(kind: Kind, text: str) -> JSONValue:
 
 
 def seconds(value: JSONValue) -> float:
-    """Return a valid duration in seconds."""
-    if not isinstance(value, str):
+    """Return a duration in seconds; raise `ValueError` if it is none."""
+    if isinstance(value, int | float):
         return float(value)
+    if not isinstance(value, str):
+        raise ValueError(f"must be {describe(Plain.DURATION)}, not {_format_value(value)}")
     number, unit = (value[:-1], value[-1]) if value[-1:] in _SECONDS else (value, "s")
     return float(number) * _SECONDS[unit]
 
@@ -166,11 +168,11 @@ def is_factory(text: str) -> bool:
     return colon == ":" and is_dotted(module) and is_dotted(attribute) and not module.endswith(".py")
 
 
-def is_plain(value: JSONValue) -> bool:
+def is_plain(value: object) -> bool:
     """Return whether a value is valid JSON nested less than `MAX_DEPTH` levels."""
-    level = [value]
+    level: list[object] = [value]
     for _ in range(MAX_DEPTH):
-        inner: list[JSONValue] = []
+        inner: list[object] = []
         for item in level:
             if isinstance(item, dict):
                 if not all(isinstance(name, str) and _is_encodable(name) for name in item):
@@ -186,7 +188,7 @@ def is_plain(value: JSONValue) -> bool:
     return False
 
 
-def _matches(kind: Kind, value: JSONValue) -> bool:
+def _matches(kind: Kind, value: Any) -> bool:
     match kind:
         case Plain.TEXT | Plain.PATH | Plain.URL | Plain.WEBSOCKET_URL:
             return isinstance(value, str) and value == value.strip() != "" and value.isprintable()
@@ -215,7 +217,7 @@ def _matches(kind: Kind, value: JSONValue) -> bool:
             assert_never(kind)
 
 
-def _is_command(words: list[JSONValue]) -> bool:
+def _is_command(words: list[Any]) -> bool:
     """Return whether the words are a command whose program is not a path relative to the current folder."""
     if not words or not all(isinstance(word, str) and _is_encodable(word) and "\0" not in word for word in words):
         return False
@@ -230,11 +232,11 @@ def _check_url(value: str) -> None:
         raise ValueError(str(error)) from error
 
 
-def _is_number(value: JSONValue) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -MAX_NUMBER < value < MAX_NUMBER
 
 
-def _is_duration(value: JSONValue) -> bool:
+def _is_duration(value: Any) -> bool:
     if not isinstance(value, str):
         return _is_number(value) and 0 < value < MAX_SECONDS
     try:
@@ -243,7 +245,7 @@ def _is_duration(value: JSONValue) -> bool:
         return False
 
 
-def _is_scalar(value: JSONValue) -> bool:
+def _is_scalar(value: object) -> bool:
     if isinstance(value, str):
         return _is_encodable(value)
     return value is None or isinstance(value, bool) or _is_number(value)
@@ -262,7 +264,7 @@ def _json(text: str) -> JSONValue:
     return value if is_plain(value) else text
 
 
-def _format_value(value: JSONValue) -> str:
+def _format_value(value: object) -> str:
     match value:
         case dict():
             return "a table"

@@ -114,7 +114,7 @@ def load_settings(
     search = search_project(cwd)
     settings = resolve(flags, environ, search.project, in_force)
     for name, value in settings.values.items():
-        if name.startswith("settings.extra_headers."):
+        if isinstance(value.value, str) and name.startswith("settings.extra_headers."):
             register_secret(value.value)
     no_home = () if paths.folders is not None else (NO_HOME,)
     return Loaded(
@@ -197,7 +197,7 @@ def _key_command(loaded: Loaded) -> KeyFromCommand | None:
         return KeyFromCommand(command=command, source=source)
     said = loaded.profile.values
     urls = (said.get("client.base_url", OPENAI_BASE_URL), said.get("client.websocket_base_url"))
-    origins = frozenset(origin_of(http_form(url)) for url in urls if url)
+    origins = frozenset(origin_of(http_form(url)) for url in urls if isinstance(url, str))
     return KeyFromCommand(command=command, source=source, origins=origins)
 
 

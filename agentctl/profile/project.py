@@ -102,8 +102,8 @@ def parse_project(content: bytes, path: Path) -> ProjectFile:
     agents = _agents(document.pop(AGENTS, {}), path)
     trusted_modules = _trusted_modules(document.pop(TRUSTED_MODULES, []), path)
     values = dict(_values(document, path))
-    if "agent" in values:
-        _check_default_agent(values["agent"], agents, path)
+    if isinstance(default := values.get("agent"), str):
+        _check_default_agent(default, agents, path)
     return ProjectFile(path=path, values=values, agents=agents, content=content, trusted_modules=trusted_modules)
 
 
@@ -174,7 +174,7 @@ def _values(document: Document, path: Path) -> Iterator[tuple[str, JSONValue]]:
         yield name, value
 
 
-def _agents(table: JSONValue, path: Path) -> dict[str, str]:
+def _agents(table: object, path: Path) -> dict[str, str]:
     if not isinstance(table, dict):
         raise ConfigurationError(
             'must be a table, with lines such as reviewer = "agents.py:reviewer"', file=path, key=AGENTS
@@ -191,7 +191,7 @@ def _agents(table: JSONValue, path: Path) -> dict[str, str]:
     return agents
 
 
-def _trusted_modules(patterns: JSONValue, path: Path) -> tuple[str, ...]:
+def _trusted_modules(patterns: object, path: Path) -> tuple[str, ...]:
     if not isinstance(patterns, list) or not all(isinstance(text, str) for text in patterns):
         raise ConfigurationError('must be a list, such as ["plugins.*"]', file=path, key=TRUSTED_MODULES)
     for text in patterns:

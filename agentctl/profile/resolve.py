@@ -178,7 +178,7 @@ def _openai(environ: Mapping[str, str]) -> Iterator[_Entry]:
 def _file(values: Mapping[str, JSONValue], path: Path | None) -> Iterator[_Entry]:
     for name, value in values.items():
         parts = split(name)
-        if path is not None and find_setting(parts).kind is Plain.PATH:
+        if path is not None and isinstance(value, str) and find_setting(parts).kind is Plain.PATH:
             value = str(path.parent / os.path.expanduser(value))
         yield parts, Value(value=value, origin=str(path))
 
@@ -210,7 +210,7 @@ def _flags(flags: Mapping[str, JSONValue]) -> Iterator[_Entry]:
 
 def _entries(parts: Parts, value: JSONValue, origin: str) -> Iterator[_Entry]:
     """Yield a value split into its leaves, so that tables merge."""
-    if find_setting(parts).kind is Plain.PATH:
+    if isinstance(value, str) and find_setting(parts).kind is Plain.PATH:
         value = os.path.expanduser(value)
     for inner, leaf in leaves(nest([(parts, value)])):
         yield inner, Value(value=leaf, origin=origin)
@@ -237,7 +237,7 @@ def _position(parts: Parts) -> int:
 
 
 def _settings(values: Mapping[str, Value]) -> Settings:
-    def get(name: str) -> JSONValue:
+    def get(name: str) -> Any:  # Its kind was checked when its source was read.
         return values[name].value if name in values else None
 
     def duration(name: str) -> float | None:

@@ -221,7 +221,7 @@ def _check_structure(document: Document, path: Path | None) -> None:
         _check_name(document[_DEFAULT_KEY], path, _DEFAULT_KEY)
 
 
-def _check_name(name: JSONValue, path: Path | None, key: str) -> None:
+def _check_name(name: object, path: Path | None, key: str) -> None:
     try:
         check_profile_name(name if isinstance(name, str) else "")
     except ValueError as error:

@@ -91,7 +91,7 @@ def name_of(project: ProjectFile) -> str:
     return os.fsencode(project.path.resolve()).decode(errors="backslashreplace")
 
 
-def _record(entry: JSONValue, project: ProjectFile) -> TrustRecord | None:
+def _record(entry: object, project: ProjectFile) -> TrustRecord | None:
     """Return the record of a project; None if it is missing or by an earlier release, which did not list modules."""
     match entry:
         case {"digest": str(digest), "files": list(files)} if all(isinstance(name, str) for name in files):

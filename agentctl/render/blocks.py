@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Literal
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock, table
 from markdown_it.tree import SyntaxTreeNode
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
+from agentctl._dataclass import dataclass
+
 from .code import CodeLines
-from .inline import OPEN, inline_text, mark_open_delimiters, stable_text
+from .inline import OPEN, cell_text, inline_text, mark_open_delimiters, stable_break, stable_text
+from .math import BLOCK as MATH
+from .math import INLINE, display_formula, inline_formula
+from .tables import Alignment, table_lines
 from .theme import Painter
 
 LONGEST_RULE = 60
@@ -37,6 +39,8 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.disable(["lheading", "reference", "html_block", "html_inline", "text_join"])
     parser.inline.ruler2.before("fragments_join", OPEN, mark_open_delimiters)
+    parser.inline.ruler.before("escape", INLINE, inline_formula)
+    parser.block.ruler.before("list", MATH, display_formula, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     parser.block.ruler.at("table", _table_with_edges, {"alt": ["paragraph", "reference"]})
     return parser
 
@@ -44,6 +48,18 @@ def _parser() -> MarkdownIt:
 def _table_with_edges(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """Match only tables whose header begins with a bar; otherwise each line would have to wait for the next."""
     return state.src.startswith("|", state.bMarks[start] + state.tShift[start]) and table(state, start, end, silent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StableLines:
+    """The lines at the beginning of a growing paragraph that later source cannot change."""
+
+    source: int
+    """The number of source lines."""
+    shown: int
+    """The number of terminal lines that they take."""
+    prefix: str
+    """The markers of list items and quotes before the text."""
 
 
 class BlockLayout:
@@ -66,6 +82,8 @@ class BlockLayout:
                 return self._heading(node, width)
             case "fence" | "code_block":
                 return self._code(node, grows and self._reaches_end(node))
+            case "math_block":
+                return self._formula(node, grows and self._reaches_end(node))
             case "blockquote":
                 return self._quote(node, width, grows)
             case "bullet_list" | "ordered_list":
@@ -85,6 +103,24 @@ class BlockLayout:
         first, *others = lines
         space = " " * len(marker)
         return [self._painter.mark(marker, "marker") + first, *(space + line if line else "" for line in others)]
+
+    def stable_lines(self, node: SyntaxTreeNode, width: int, marker: str | None) -> StableLines | None:
+        """Return the stable lines of a growing block if it is a single paragraph, in a quote or a list item or not."""
+        paragraph, indent = node, len(marker or "")
+        if node.type in ("list_item", "blockquote"):
+            if len(node.children) != 1:
+                return None
+            paragraph, indent = node.children[0], indent or 2
+        if paragraph.type != "paragraph":
+            return None
+        inline = paragraph.children[0]
+        end, breaks = stable_break(inline)
+        line, content = self._lines[_span(node)[0]], inline.content.partition("\n")[0]
+        if not breaks or not line.rstrip().endswith(content):
+            return None
+        prefix = line.rstrip().removesuffix(content)
+        shown = self._wrap(inline_text(inline.children[:end], self._painter), max(width - indent, NARROWEST))
+        return StableLines(source=breaks, shown=len(shown), prefix=prefix)
 
     def is_after_blank(self, node: SyntaxTreeNode) -> bool:
         """Return whether the line before a block is blank."""
@@ -120,6 +156,11 @@ class BlockLayout:
         code = CodeLines(node.info, self._painter)
         return [code.line(line) for line in lines]
 
+    def _formula(self, node: SyntaxTreeNode, grows: bool) -> list[str]:
+        # Neither wrapped nor changed, so that it can be copied.
+        lines = node.content.removesuffix("\n").split("\n")
+        return [self._painter.text(Text(line)) for line in (lines[:-1] if grows and self._is_cut else lines)]
+
     def _quote(self, node: SyntaxTreeNode, width: int, grows: bool) -> list[str]:
         bar = self._painter.mark("│ ", "border")
         return [bar + line for line in self._children(node.children, width - 2, grows)]
@@ -144,17 +185,12 @@ class BlockLayout:
 
     def _table(self, node: SyntaxTreeNode, width: int) -> list[str]:
         head, *bodies = node.children
-        table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, border_style=self._painter.style("border"))
-        for cell in head.children[0].children:
-            text = inline_text(cell.children[0].children, self._painter)
-            if self._painter.color:
+        header = [cell_text(cell, self._painter) for cell in head.children[0].children]
+        if self._painter.color:
+            for text in header:
                 text.stylize_before("bold")
-            table.add_column(text, overflow="fold", justify=_alignment(cell))
-        for row in (row for body in bodies for row in body.children):
-            table.add_row(*(inline_text(cell.children[0].children, self._painter) for cell in row.children))
-        console = self._painter.console
-        lines = console.render_lines(table, console.options.update(width=width), pad=False)
-        return [self._painter.line(line) for line in lines]
+        rows = [[cell_text(cell, self._painter) for cell in row.children] for body in bodies for row in body.children]
+        return table_lines(header, rows, [_alignment(cell) for cell in head.children[0].children], self._painter, width)
 
 
 def items(node: SyntaxTreeNode, first: int | None = None) -> Iterator[tuple[SyntaxTreeNode, str, int | None]]:
@@ -171,7 +207,7 @@ def _span(node: SyntaxTreeNode) -> tuple[int, int]:
     return node.map
 
 
-def _alignment(cell: SyntaxTreeNode) -> Literal["left", "center", "right"]:
+def _alignment(cell: SyntaxTreeNode) -> Alignment:
     match cell.attrs.get("style"):
         case "text-align:center":
             return "center"

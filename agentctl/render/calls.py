@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from typing import assert_never
 
 from agentctl.agent.tools.call_content import Arguments, FileChange, ShellCommands, call_content
@@ -63,7 +64,7 @@ def _arguments(text: str) -> list[str]:
     return _fields(arguments) if isinstance(arguments, dict) else _split(text)
 
 
-def _fields(values: dict[str, JSONValue]) -> list[str]:
+def _fields(values: Mapping[str, JSONValue]) -> list[str]:
     lines: list[str] = []
     for name, value in values.items():
         text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)

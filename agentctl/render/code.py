@@ -15,6 +15,12 @@ INDENT = "  "
 _SECTION = 40
 """Lines after which a blank line starts a new section, highlighted on its own: keeps long blocks cheap."""
 
+_LONGEST_SECTION = 60
+"""Lines after which a new section starts without a blank line."""
+
+_LONGEST_LINE = 4_000
+"""Characters of a line above which it is not highlighted."""
+
 _TOKENS = {("Keyword",): "code.keyword", ("Literal", "String"): "code.string", ("Comment",): "code.comment"}
 """Pygments token types and their styles."""
 
@@ -51,6 +57,11 @@ class CodeLines:
             elif self._section:
                 self._section.append(source)
             return ""
+        if len(self._section) >= _LONGEST_SECTION:
+            self._section.clear()
+        if len(source) > _LONGEST_LINE:
+            self._section.clear()
+            return INDENT + source.rstrip()
         self._section.append(source)
         if not self._painter.color or not self._language:
             return INDENT + source.rstrip()

@@ -18,6 +18,8 @@ OPEN = "open_delimiter"
 
 _BREAKS = ("softbreak", "hardbreak")
 
+_LINE_BREAK = re.compile(r"[ ]*<br[ ]*/?>[ ]*", re.IGNORECASE)
+
 _MARKS = re.compile(r"`|!?\[|\]")
 """Delimiters of code, links and images that are still plain text, because they have no match yet."""
 
@@ -37,6 +39,22 @@ def inline_text(nodes: Sequence[SyntaxTreeNode], painter: Painter) -> Text:
     return text
 
 
+def cell_text(cell: SyntaxTreeNode, painter: Painter) -> Text:
+    """Return the text of a table cell, in which `<br>` is a line break."""
+    text = inline_text(cell.children[0].children, painter)
+    code = [(span.start, span.end) for span in text.spans if span.style == painter.style("code")]
+    breaks = [found.span() for found in _LINE_BREAK.finditer(text.plain)]
+    outside = [(start, end) for start, end in breaks if not _is_inside(start, code)]
+    if not outside:
+        return text
+    pieces = text.divide([place for span in outside for place in span])
+    return Text("\n").join(pieces[::2])
+
+
+def _is_inside(place: int, spans: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= place < end for start, end in spans)
+
+
 def stable_text(inline: SyntaxTreeNode, painter: Painter) -> Text:
     """Return the prefix of a growing paragraph that later text cannot change."""
     nodes = inline.children
@@ -50,11 +68,27 @@ def stable_text(inline: SyntaxTreeNode, painter: Painter) -> Text:
     return text
 
 
+def stable_break(inline: SyntaxTreeNode) -> tuple[int, int]:
+    """Return the index of the last line break that ends a stable prefix, and the number of source lines before it.
+
+    The number is 0 if there is none, or if source lines cannot be counted since code or a link spans several.
+    """
+    nodes = inline.children
+    counts = [sum(_line_breaks(part) for part in node.walk()) for node in nodes]
+    if sum(counts) != inline.content.count("\n"):
+        return 0, 0
+    limit = min(_first_unstable(nodes), _table_header(inline))[0]
+    end = next((index for index in range(limit - 1, -1, -1) if nodes[index].type in _BREAKS), -1)
+    return (end, sum(counts[: end + 1])) if end >= 0 else (0, 0)
+
+
+def _line_breaks(part: SyntaxTreeNode) -> int:
+    return 1 if part.type in _BREAKS else part.content.count("\n") if part.type == "math_inline" else 0
+
+
 def _append(text: Text, node: SyntaxTreeNode, style: Style, painter: Painter) -> None:
     match node.type:
-        case "softbreak":
-            text.append(" ")
-        case "hardbreak":
+        case "softbreak" | "hardbreak":
             text.append("\n")
         case "code_inline":
             mark = "" if painter.color else node.markup

@@ -150,6 +150,7 @@ class JsonLines:
         return self._item_id[1]
 
     def _event(self, event: RunEvent) -> Out | None:
+        body: dict[str, JSONValue]
         match event:
             case RunStarted(agent=agent, max_turns=max_turns, calls=calls):
                 self._tools.remember(calls)
@@ -186,7 +187,11 @@ class JsonLines:
             case ToolCallItem() | HandoffCallItem():
                 return self._masked_line("tool.called", body | {"tool": self._tools.call_name(item), "item": item.wire})
             case ToolCallOutputItem():
-                result = {"tool": self._tools.output_name(item), "failed": item.failed, "item": item.wire}
+                result: dict[str, JSONValue] = {
+                    "tool": self._tools.output_name(item),
+                    "failed": item.failed,
+                    "item": item.wire,
+                }
                 return self._masked_line("tool.output", body | result)
             case HandoffOutputItem(source_agent=source, target_agent=target):
                 return self._masked_line("handoff", {"from": source.name, "to": target.name, "item": item.wire})

@@ -19,7 +19,8 @@ from .theme import Painter
 
 _STABLE_START = re.compile(
     r"""(?:[ \t]*(?:>|[-+*](?=[ \t])|\d{1,9}[.)](?=[ \t])))*[ \t]*  # markers of quotes and list items, then:
-    (?:[^\s\d>#+*_`~|:-]                                            # a start of plain text
+    (?:[^\s\d>#+*_`~|:$\\-]                                         # a start of plain text
+      |\\[^\[\s] |\$[^$\s]                                           # an escape or an amount, not a formula
       |\d+(?:[^\d.)]|[.)]\S) |\#+[^\#\s] |\+\S |-+[^\s:|-]          # almost a number, heading or item
       |\*+[^\s*] |_+[^\s_] |`{1,2}[^`\s] |~{1,2}[^~\s])             # emphasis or code, not a rule or fence
     """,
@@ -28,9 +29,15 @@ _STABLE_START = re.compile(
 _WORDS = re.compile(r".*[\s\u3000-\u9fff\uac00-\ud7af\uff00-\uff60]", re.DOTALL)
 """Text up to the last character that ends a word: a space, or a character of a script without spaces."""
 
-_REPARSE_SHIFT = 19
+_PLACEHOLDER = "x"
+"""The text of a line that stands for lines already shown."""
+
+_LINE_BEGIN = 4_096
+"""The number of characters of an incomplete line that are remembered."""
+
+_REPARSE_SHIFT = 14
 """Right shift of the squared length of an unfinished block, giving the number of new characters before it is parsed
-again: 8 at 2,048 characters, 8,192 at 65,536. Parsing costs time proportional to the length of the block."""
+again: 16 at 512 characters, 256 at 2,048, and half of a block above 8,192, so that all parsing of it is linear."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +76,14 @@ class MarkdownStream:
         self._escape = EscapedStream()
         self._source = ""
         """Source that is not fully shown; the fields below describe the block that it begins with."""
+        self._arrived: list[str] = []
+        """Further source, not parsed yet."""
         self._pending = 0
+        """Its length."""
+        self._growing = ""
+        """The type of the block that was incomplete when last parsed."""
+        self._line = ""
+        """The beginning of the incomplete line, as far as it tells whether a table continues."""
         self._code: _OpenCode | None = None
         self._shown_count = 0
         self._gap = False
@@ -80,20 +94,35 @@ class MarkdownStream:
     def feed(self, text: str) -> str:
         """Return the lines that this text completes."""
         text = self._escape.feed(text)
-        self._source += text
+        self._arrived.append(text)
         self._pending += len(text)
-        # A new line needs a full line of text or a line break.
-        is_due = "\n" in text or self._pending >= self._width // 4
-        return (
-            self._advance(is_end=False) if is_due and self._pending >= len(self._source) ** 2 >> _REPARSE_SHIFT else ""
-        )
+        return self._advance(is_end=False) if self._is_due(text) else ""
 
     def close(self) -> str:
         """Return all remaining lines."""
-        self._source += self._escape.close()
+        self._arrived.append(self._escape.close())
         return self._advance(is_end=True)
 
+    def _is_due(self, text: str) -> bool:
+        """Return whether to parse again after more text, which costs time proportional to the unfinished block."""
+        first, *others = text.split("\n")
+        completed = [self._line + first, *others[:-1]] if others else []
+        self._line = (others[-1] if others else self._line + first)[-_LINE_BEGIN:]
+        if self._code is not None:
+            return bool(completed)
+        if self._growing == "table" and all("|" in line for line in completed):
+            return False
+        if self._growing in ("paragraph", "table") and not all(line.strip() for line in completed):
+            return True  # The block has ended, and is parsed for the last time.
+        # A new line needs a full line of text or a line break.
+        if not completed and self._pending < self._width // 4:
+            return False
+        length = len(self._source) + self._pending
+        return self._pending >= min(length**2 >> _REPARSE_SHIFT, length // 2)
+
     def _advance(self, *, is_end: bool) -> str:
+        self._source += "".join(self._arrived)
+        self._arrived.clear()
         self._pending = 0
         shown: list[str] = []
         while self._source:
@@ -113,6 +142,7 @@ class MarkdownStream:
         for index, block in enumerate(blocks):
             if index:
                 self._begin_block(block.number, gap=block.gap)
+            self._growing = ""
             if block is blocks[-1] and not is_end:
                 self._source = _from_line(self._source, block.start)
                 return self._render_growing(block, layout, shown)
@@ -129,7 +159,18 @@ class MarkdownStream:
             self._source = _from_line(self._source, 1)
             return True
         shown += self._take_new(self._lay_out(block, layout, grows=True))
+        self._growing = node.type
+        self._drop_shown_lines(block, layout)
         return False
+
+    def _drop_shown_lines(self, block: _Block, layout: BlockLayout) -> None:
+        """Replace the source lines of a growing paragraph that are shown by a line that stands for them."""
+        found = layout.stable_lines(block.node, self._width, block.marker)
+        if found is None or found.shown > self._shown_count or found.source * 2 < self._source.count("\n"):
+            return
+        rest = _from_line(self._source, found.source)
+        self._source = f"{found.prefix}{_PLACEHOLDER}\n{rest}"
+        self._shown_count += 1 - found.shown
 
     def _stable_source(self) -> tuple[str, bool]:
         """Return the source that can be parsed now, and whether it ends in the middle of a line."""

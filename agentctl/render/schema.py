@@ -10,13 +10,13 @@ from agentctl.version import SCHEMA_VERSION
 
 Fields: TypeAlias = dict[str, JSONValue]
 
-_TEXT: JSONValue = {"type": "string"}
-_TEXT_OR_NULL: JSONValue = {"type": ["string", "null"]}
-_COUNT: JSONValue = {"type": "integer", "minimum": 0}
-_SECONDS: JSONValue = {"type": "number", "minimum": 0}
-_ITEM: JSONValue = {"type": "object", "description": "An item as the Responses API returns it.", "required": ["type"]}
+_TEXT: Fields = {"type": "string"}
+_TEXT_OR_NULL: Fields = {"type": ["string", "null"]}
+_COUNT: Fields = {"type": "integer", "minimum": 0}
+_SECONDS: Fields = {"type": "number", "minimum": 0}
+_ITEM: Fields = {"type": "object", "description": "An item as the Responses API returns it.", "required": ["type"]}
 
-_ERROR: JSONValue = {
+_ERROR: Fields = {
     "type": "object",
     "properties": {
         "type": _TEXT,
@@ -32,7 +32,7 @@ _ERROR: JSONValue = {
     "required": ["type", "message", "status", "code", "request_id", "retry_after"],
 }
 
-_USAGE: JSONValue = {
+_USAGE: Fields = {
     "type": "object",
     "properties": {
         "requests": _COUNT,
@@ -64,7 +64,7 @@ _USAGE: JSONValue = {
 }
 
 FINISHED: Fields = {
-    "outcome": {"enum": sorted({row.outcome.value for row in EXITS})},
+    "outcome": {"enum": [*sorted({row.outcome.value for row in EXITS})]},
     "exit_code": {"enum": [row.code for row in EXITS]},
     "final_output": {"description": "Text, or JSON if the agent has an output type; null if there is no output."},
     "agent": {**_TEXT_OR_NULL, "description": "The agent that ran last."},
@@ -141,14 +141,13 @@ EVENTS: dict[str, tuple[str, Fields]] = {
 
 def schema() -> dict[str, JSONValue]:
     """Return the schema of one machine document: an event or the final document. Unknown fields are allowed."""
-    version = {"const": SCHEMA_VERSION}
-    document = {"schema_version": version, "run_id": _TEXT, **FINISHED}
+    document: Fields = {"schema_version": {"const": SCHEMA_VERSION}, "run_id": _TEXT, **FINISHED}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Machine output of agentctl",
         "description": "One line of `--format jsonl` (an event), or the document of `--format json`.",
         "schema_version": SCHEMA_VERSION,
-        "anyOf": [{"$ref": "#/$defs/document"}, *({"$ref": f"#/$defs/{name}"} for name in EVENTS)],
+        "anyOf": [{"$ref": f"#/$defs/{name}"} for name in ("document", *EVENTS)],
         "$defs": {
             "document": {
                 **_object(document),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from agentctl.agent.items.run_items import (
     HandoffCallItem,
     HandoffOutputItem,
@@ -9,7 +11,7 @@ from agentctl.agent.items.run_items import (
     ToolCallItem,
     ToolCallOutputItem,
 )
-from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.agent.wire import WireItem
 from agentctl.redaction import redact
 
 from .escape import one_line, shorten
@@ -80,7 +82,7 @@ def _call_arguments(wire: WireItem) -> str:
     return arguments if isinstance(arguments, str) else to_json(arguments)
 
 
-def _output_text(output: JSONValue) -> str:
+def _output_text(output: object) -> str:
     if isinstance(output, str):
         return output
     if output is None:
@@ -89,7 +91,7 @@ def _output_text(output: JSONValue) -> str:
     return " ".join(_part_text(part) for part in parts)
 
 
-def _part_text(part: JSONValue) -> str:
+def _part_text(part: object) -> str:
     if isinstance(part, dict) and isinstance(part.get("type"), str):
         text = part.get("text")
         return text if isinstance(text, str) else f"[{part['type'].removeprefix('input_')}]"
@@ -98,7 +100,7 @@ def _part_text(part: JSONValue) -> str:
     return to_json(part)
 
 
-def _command_text(part: dict[str, JSONValue]) -> str:
+def _command_text(part: dict[str, Any]) -> str:
     """Return the output of a shell command, and its exit code or timeout if it failed."""
     outcome = part.get("outcome")
     match outcome:

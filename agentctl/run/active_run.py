@@ -123,6 +123,7 @@ class ActiveRun:
         context.usage = deepcopy(context.usage)
         twin.spec = replace(self.spec, context=context, memory=None)
         twin.history, twin.results = _copy_part(self.history), _copy_part(self.results)
+        twin.history.share()
         twin.turn, twin.warned = _copy_part(self.turn), set(self.warned)
         twin.turn.nested_runs = {call_id: nested.copy() for call_id, nested in self.turn.nested_runs.items()}
         twin.share_approvals(self.context.approvals.copy())

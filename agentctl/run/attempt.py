@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from agentctl.agent.events import Notice, RawResponsesStreamEvent
 from agentctl.agent.items.run_items import ModelResponse
 from agentctl.agent.ports import Model, ModelRequest, WireModel
-from agentctl.agent.wire import TERMINAL, JSONValue
+from agentctl.agent.wire import TERMINAL
 from agentctl.errors import ModelBehaviorError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def has_own_methods(model: WireModel, *, streamed: bool) -> bool:
     return type(model).get_response is not WireModel.get_response or "get_response" in vars(model)
 
 
-def _traceable(response: ModelResponse) -> JSONValue:
+def _traceable(response: ModelResponse) -> dict[str, Any]:
     return {"id": response.response_id, "output": response.wire_output, "usage": response.usage.to_wire()}
 
 

@@ -220,7 +220,7 @@ def withhold(guardrail: str, run: ActiveRun) -> None:
         wire = item.wire
         replaced[id(wire)] = item.raw_item = {**wire, "output": message}
         item.output = message
-    run.history.items = [replaced.get(id(wire), wire) for wire in run.history.items]
+    run.history.replace_items([replaced.get(id(wire), wire) for wire in run.history.items])
     for result in run.results.output_guardrail_results:
         result.agent_output = message
         result.output = GuardrailFunctionOutput(None, result.output.tripwire_triggered)

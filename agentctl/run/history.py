@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agentctl._dataclass import dataclass
 from agentctl.agent.items.run_items import InputItem, ItemHelpers, ModelResponse, RunItem, RunItemBase
 from agentctl.agent.items.views import to_wire
+from agentctl.agent.ports import HistoryIdentity
 from agentctl.agent.wire import WireItem
 from agentctl.errors import UserError
 
@@ -58,6 +59,10 @@ class History:
     """All items left out so far of a history that the service keeps."""
     items: list[WireItem] = field(init=False)
     """The input and every item after it, as the next model call sends them."""
+    identity: HistoryIdentity | None = field(init=False)
+    """While it is the same object, items are only appended; None once user code may change any of them in place."""
+    is_shared: bool = False
+    """Whether user code, such as a hook or a session, may hold items, and change them in place."""
 
     def __post_init__(self) -> None:
         self.rebuild()
@@ -80,7 +85,7 @@ class History:
         """Recompute `items` from the input, the override and the new items."""
         given = [*map(self._with_policy, ItemHelpers.input_to_new_input_list(self.input))]
         if self.override is None:
-            self.items = [*given, *map(self.to_input, self.new_items)]
+            self.replace_items([*given, *map(self.to_input, self.new_items)])
             return
         # 1 ms that a run without handoffs that change the history does not pay.
         from .orphans import without_orphan_ids
@@ -90,11 +95,21 @@ class History:
         begin += map(self.to_input, self.override.items)
         replaced = [*given, *map(self.to_input, self.new_items[: self.override.upto])]
         begin = without_orphan_ids(begin, replaced)
-        self.items = [*begin, *map(self.to_input, self.new_items[self.override.upto :])]
+        self.replace_items([*begin, *map(self.to_input, self.new_items[self.override.upto :])])
+
+    def replace_items(self, items: list[WireItem]) -> None:
+        """Send these items from now on."""
+        self.items = items
+        self.identity = None if self.is_shared else HistoryIdentity(len(items))
+
+    def share(self) -> None:
+        """Take into account that user code may hold items."""
+        self.is_shared, self.identity = True, None
 
     def replace_beginning(self, override: HistoryOverride) -> None:
         """Send this override, and the items after it, from now on; the run's own items stay as they are."""
         self.override = override
+        self.share()  # The filter of a handoff has seen them.
         self.rebuild()
         self.on_server = 0
         self.still_unsent = []

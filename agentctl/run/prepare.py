@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agentctl.agent.agent import Agent
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.output import output_schema
-from agentctl.agent.ports import ModelRequest, WireModel
+from agentctl.agent.ports import HistoryIdentity, ModelRequest, WireModel
 from agentctl.agent.run_config import RunConfig
 from agentctl.agent.tools.tool import FunctionTool
 from agentctl.agent.wire import JSONValue, WireItem
@@ -49,6 +49,7 @@ async def prepare(run: ActiveRun) -> ModelRequest:
         previous_response_id=run.history.previous_response_id,
         conversation_id=run.history.conversation_id,
         prompt=prompt,
+        history=_history_identity(run),
     )
     if run.config.call_model_input_filter is None:
         return request
@@ -75,6 +76,25 @@ async def _instructions_and_prompt(
     if failure is not None:
         raise failure  # Outside of `except`, which would change its context, or its cause.
     return texts.result(), prompts.result()
+
+
+def _history_identity(run: ActiveRun) -> HistoryIdentity | None:
+    """Return the identity of the history, unless user code may hold its items and change them in place."""
+    agent, config, history = run.agent, run.config, run.history
+    if not history.is_shared and (
+        run.spec.memory is not None
+        or run.spec.hooks is not None
+        or agent.hooks is not None
+        or callable(agent.instructions)
+        or config.call_model_input_filter is not None
+        or agent.input_guardrails
+        or agent.output_guardrails
+        or config.input_guardrails
+        or config.output_guardrails
+    ):
+        history.share()
+    # A history that the service keeps is sent in parts.
+    return None if history.on_server or history.still_unsent else history.identity
 
 
 def _with_free_tool_choice(settings: ModelSettings) -> ModelSettings:

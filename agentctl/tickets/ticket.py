@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
@@ -189,9 +189,9 @@ class Ticket:
         )
 
 
-def without_decisions(state: dict[str, JSONValue]) -> dict[str, JSONValue]:
+def without_decisions(state: dict[str, Any]) -> dict[str, JSONValue]:
     """Return the JSON of a state without the decisions about calls that wait."""
-    approvals = [
+    approvals: list[JSONValue] = [
         {**entry, "calls": {name: decision for name, decision in entry["calls"].items() if decision["is_spent"]}}
         for entry in state["approvals"]
     ]

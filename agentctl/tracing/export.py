@@ -102,7 +102,7 @@ class BackendSpanExporter(TracingExporter):
 
     def _send(self, items: list[dict[str, Any]], key: str) -> None:
         prepared = [prepare_for_ingest(item) for item in items] if self._is_openai_endpoint else items
-        body = as_json(redact_data({"data": prepared})).encode()
+        body = as_json(redact_data({"data": [*prepared]})).encode()
         headers = {"authorization": f"Bearer {key}", "openai-beta": "traces=v1"}
         if self.organization:
             headers["openai-organization"] = self.organization

@@ -195,7 +195,7 @@ def test_the_profile_in_force_is_named(agentctl: Agentctl, env: dict[str, str], 
     agentctl("config", "set", "max_turns", "3", "--profile", "work")
     agentctl("config", "set-key", "--profile", "work", input=KEY)
     _, found = checks(agentctl, {**env, "AGENTCTL_PROFILE": "work"})
-    assert found["profile"]["message"] == f"work, of {home / '.agentctl' / 'config.toml'}, 1 value"
+    assert found["profile"]["message"] == f"work, in {home / '.agentctl' / 'config.toml'}, 1 value"
     assert "profile work: keys for http" in found["credentials"]["message"]
     for name, message in (("wrok", "there is no profile 'wrok'"), ("a b", "'a b' is not a profile name")):
         code, found = checks(agentctl, {**env, "AGENTCTL_PROFILE": name})

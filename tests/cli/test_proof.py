@@ -140,7 +140,7 @@ def test_a_hundred_megabytes_of_stdin_are_refused_before_they_are_all_read(progr
                 written += process.stdin.write(bytes(1_000_000))
         assert process.wait(timeout=20) == 2
         assert process.stderr is not None
-        assert b"more than 16 MiB" in process.stderr.read()
+        assert b"larger than 16 MiB" in process.stderr.read()
         assert written < 100_000_000
 
 
@@ -212,7 +212,7 @@ def test_a_script_that_stops_at_the_first_failure(program: tuple[str], agents: P
     assert done.returncode == 78
     assert [line for line in done.stderr.splitlines() if "nobody" in line or line.startswith("code")] == [
         "code 141",
-        f"agentctl: {home}/crew.py has no attribute 'nobody'; its agents are big, loud, plain, some, stubborn, talker",
+        f"agentctl: {home}/crew.py has no attribute 'nobody'; its agents: big, loud, plain, some, stubborn, talker",
     ]
     assert (home / "answer.txt").read_text() == "Zürich 東京 🏔\n"
 

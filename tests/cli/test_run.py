@@ -115,7 +115,7 @@ def test_an_output_of_the_wrong_shape_breaks_the_protocol(
     service.script(with_response(text("ok"), output=["ok"]))
     done = agentctl("run", "hi", env=env)
     assert done.returncode == 65
-    assert "no list of items" in done.stderr
+    assert "not a list of items" in done.stderr
 
 
 def test_instructions_are_utf_8_whatever_the_locale(service: Service, agentctl: Agentctl, env: dict[str, str]) -> None:

@@ -388,7 +388,7 @@ def test_clearing_a_chat_clears_its_session(service: Service, agentctl: Agentctl
         chat.send("first")
         chat.read_until("one")
         chat.send("/clear")
-        chat.read_until("forgotten")
+        chat.read_until("conversation cleared")
         chat.send("second")
         chat.read_until("two")
         assert chat.leave() == 0

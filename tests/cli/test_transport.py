@@ -95,6 +95,33 @@ def test_auto_falls_back_to_http_and_says_so_once(
     assert {request["method"] for request in service.requests() if request["path"].endswith("/responses")} >= {"POST"}
 
 
+def test_an_upgrade_that_hangs_costs_the_first_process_alone_and_doctor_shows_and_forgets_it(
+    service: Service, agentctl: Agentctl, env: dict[str, str], home: Path
+) -> None:
+    def websocket(*options: str) -> str:
+        document = json.loads(agentctl("doctor", "--json", "--timeout", "1", *options, env=env).stdout)
+        return next(entry["message"] for entry in document["checks"] if entry["check"] == "websocket")
+
+    service.script_upgrades(hang(), hang(), hang())
+    _, errors = run_json(agentctl, home, env)
+    assert "falling back to HTTP: cannot connect" in errors
+    assert run_json(agentctl, home, env)[1] == ""
+    assert len(service.connections()) == 1
+    assert "without trying it until" in websocket()
+    assert "without trying it" not in websocket("--forget")
+    assert run_json(agentctl, home, env)[0]["usage"]["transport"]["opened"] == 1
+    assert {request["method"] for request in service.requests()[:2]} == {"POST"}
+
+
+def test_doctor_forgets_a_failure_once_a_socket_opens(
+    service: Service, agentctl: Agentctl, env: dict[str, str], home: Path
+) -> None:
+    service.script_upgrades(http_error(426))
+    run_json(agentctl, home, env)
+    assert "its earlier failure is forgotten" in agentctl("doctor", env=env).stdout
+    assert run_json(agentctl, home, env)[0]["usage"]["transport"]["opened"] == 1
+
+
 def test_an_explicit_websocket_fails_instead_and_names_auto(
     service: Service, agentctl: Agentctl, env: dict[str, str], home: Path
 ) -> None:
@@ -173,7 +200,7 @@ def test_transport_and_api_are_stored_and_used(
     assert agentctl("config", "api", "chat_completions").returncode == 0
     done = agentctl("run", "hi", env=env)
     assert done.returncode == 78
-    assert "chat_completions has no websocket" in done.stderr
+    assert "chat_completions does not support websocket" in done.stderr
     agentctl("config", "transport", "auto")
     assert agentctl("run", "hi", env=env).stdout == "by chat\n"
     assert service.requests()[-1]["path"] == "/v1/chat/completions"

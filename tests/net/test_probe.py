@@ -11,7 +11,7 @@ from agentctl.net.endpoint import Endpoint
 from agentctl.net.options import HttpOptions
 from agentctl.net.probe import ConnectTimings, probe_connection, probe_websocket
 from agentctl.net.unreachable import CERTIFICATE_REFUSED, CONNECT_FAILED
-from agentctl.net.websocket import UpgradeFailed
+from agentctl.net.websocket import UpgradeFailed, WebSocketPipe
 from tests.net.server import AUTHORITY, answering
 from tests.service.client import Service
 from tests.service.steps import closed, http_error, text
@@ -25,7 +25,7 @@ def reached(base_url: str, *, ca_file: Path | None = None, environ: Mapping[str,
 
 def upgraded(service: Service, *, listen: float = 20) -> float:
     endpoint = Endpoint(base_url=service.base_url, key="k-probe")
-    return asyncio.run(probe_websocket(endpoint, HttpOptions(), listen=listen, environ={}))
+    return asyncio.run(probe_websocket(WebSocketPipe(endpoint, HttpOptions(), environ={}), listen=listen))
 
 
 def free_port() -> int:

@@ -134,6 +134,12 @@ def test_durations_are_seconds(value: Any, expected: float) -> None:
     assert seconds(value) == expected
 
 
+@pytest.mark.parametrize("value", [None, [], {"s": 1}])
+def test_seconds_of_a_value_that_is_no_duration_is_an_error(value: Any) -> None:
+    with pytest.raises(ValueError, match="must be a positive duration"):
+        seconds(value)
+
+
 def test_what_is_nested_too_deeply_is_refused_without_recursion() -> None:
     value: Any = 1
     for _ in range(100_000):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentctl.render.blocks import BlockLayout, parse
+from agentctl.render.escape import columns as columns_of
 from agentctl.render.markdown import MarkdownStream
 from agentctl.render.text_stream import EscapedStream
 from agentctl.render.theme import Painter
@@ -92,6 +93,7 @@ FRAGMENTS = [
     *["**", "~~", "``", "[x](y)", "![i](u)", "<http://a.b>", "&amp;", "&#27;", "<b>"],
     *["```", "```\n", "```py\n", "# ", "## x\n", "- ", "* ", "1. ", "2) ", "> ", "\n- ", "\n  ", "\n    ", "\n> "],
     *["| a | b |\n", "|---|:-:|\n", "---\n", "===\n", "***\n"],
+    *["\\[", "\\]", "\\(", "\\)", "$$", "$", "\n\\[\n", "\n$$\n", "\\]\n", "<br>"],
 ]
 
 
@@ -181,7 +183,7 @@ def test_a_window_that_is_resized_loses_and_repeats_nothing() -> None:
 
 def test_html_is_shown_and_not_swallowed() -> None:
     assert one_shot("A List<int> and <br>\n\n<details>\nhidden\n</details>") == (
-        "A List<int> and <br>\n\n<details> hidden </details>\n"
+        "A List<int> and <br>\n\n<details>\nhidden\n</details>\n"
     )
 
 
@@ -204,3 +206,104 @@ def test_a_huge_block_costs_about_as_much_as_its_size(kind: str) -> None:
         "table": "| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 150,
     }[kind]
     assert streamed(cut(source, [20]))
+
+
+def test_single_line_ends_stay() -> None:
+    poem = "Kind regards,\nAda Byron\nHead of Engines\n\n- one\n  two\n\n> three\n> four"
+    assert one_shot(poem) == "Kind regards,\nAda Byron\nHead of Engines\n\n• one\n  two\n\n│ three\n│ four\n"
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        r"So \( x \in \{1, 2\} \) and",
+        r"Only \$5, $$a_1 * b_2 * c$$ *now*",
+        r"\(a*b\) and \(c*d\)",
+        "\\[\nA = \\begin{pmatrix} a \\\\ b \\end{pmatrix}\n- c\n+ d\n# e\n> f\n1. g\n| h |\n    i_1\n\\]",
+        "$$\n- x_1 * y_1\n$$",
+        "$$ a \\\\\nb $$",
+        r"\[ E = mc^2 \]",
+        r"open \(x *and",
+        "\\[\nnever closed *a* \\{",
+        r"\[a\] in a *line*",
+    ],
+)
+def test_formulas_are_shown_as_they_are(formula: str) -> None:
+    shown = one_shot(formula).removesuffix("\n")
+    assert shown == formula.replace(r"\$", "$")
+    assert streamed(cut(formula, [1])) == streamed(cut(formula, [3])) == f"{shown}\n"
+
+
+def test_text_around_formulas_is_rendered() -> None:
+    assert one_shot("We get\n\\[\na * b\n\\]\n*so* \\\\(c\\\\)") == "We get\n\n\\[\na * b\n\\]\n\n*so* \\(c\\)\n"
+
+
+def test_a_cell_has_several_lines() -> None:
+    table = "|a|b|\n|-|-|\n|x<br>y **z<BR/>w**|`<br>`|\n"
+    assert one_shot(table) == "a       b\n──────────────\nx       `<br>`\ny **z\nw**\n"
+
+
+def test_a_table_that_does_not_fit_shows_every_cell_as_header_and_value() -> None:
+    names = [f"m{number:02}" for number in range(12)]
+    rows = "".join(f"|{'|'.join(f'{row}{name}' for name in names)}|\n" for row in "ab")
+    shown = one_shot(f"|{'|'.join(names)}|\n|{'-|' * 12}\n{rows}", width=40)
+    expected = ["\n".join(f"{name}: {row}{name}" for name in names) for row in "ab"]
+    assert shown == "\n\n".join(expected) + "\n"
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(1, 9).flatmap(
+        lambda columns: st.lists(
+            st.lists(st.text("ab cé語", max_size=25), min_size=columns, max_size=columns), min_size=2, max_size=4
+        )
+    ),
+    st.integers(12, 60),
+)
+def test_no_table_loses_a_character_or_is_wider_than_the_terminal(cells: list[list[str]], width: int) -> None:
+    header, *rows = ["|" + "|".join(f"{cell or '.'}" for cell in row) + "|\n" for row in cells]
+    shown = one_shot(header + "|" + "-|" * len(cells[0]) + "\n" + "".join(rows), width=width)
+    for character in "abcé語":
+        given_once = sum(cell.count(character) for row in cells[1:] for cell in row)
+        assert shown.count(character) >= given_once
+    assert max(map(columns_of, shown.split("\n"))) <= width
+
+
+PATHOLOGICAL = [
+    "*a ", "_a ", "*a* ", "[a](b) ", "`a ", "\\( ", "\\[ ", "$$a ", "a\n", "> a\n", "- a\n", "1. a\n", "|a<br>b|\n",
+    "[", "![a", "~~a ", "***a ", "[*a ", "<http://a ", "~~~ a\n", "語", "    x\n", "**a _b ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", PATHOLOGICAL)
+def test_the_work_for_a_text_grows_as_the_text(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = 0
+
+    def counted(source: str) -> object:
+        nonlocal parsed
+        parsed += len(source)
+        return parse(source)
+
+    monkeypatch.setattr("agentctl.render.markdown.parse", counted)
+    work = []
+    for size in (4_000, 16_000):
+        parsed = 0
+        streamed(cut(unit * (size // len(unit)), [5]))
+        work.append(parsed)
+    assert work[1] <= 4.5 * work[0] + 1_000
+    assert work[1] <= 20 * 16_000
+
+
+def test_a_table_is_parsed_a_few_times_however_many_rows_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr("agentctl.render.markdown.parse", lambda source: calls.append(source) or parse(source))
+    streamed(cut("|a|b|\n|-|-|\n" + "|1|2|\n" * 200 + "\nend\n", [4]))
+    assert len(calls) < 20
+
+
+def test_a_growing_paragraph_shows_each_line_once_its_words_are_certain() -> None:
+    stream = MarkdownStream(width=lambda: 40, color=False)
+    lines = [f"line {number} of *many*" for number in range(300)]
+    shown = "".join(stream.feed(f"{line}\n") for line in lines)
+    assert shown.split("\n")[: len(lines) - 20] == lines[: len(lines) - 20]
+    assert shown + stream.close() == "\n".join(lines) + "\n"

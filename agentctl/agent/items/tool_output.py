@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from agentctl.agent.wire import JSONValue, whole_characters
+from agentctl.agent.wire import whole_characters
 
 
-def output_wire(output: Any) -> JSONValue:
+def output_wire(output: Any) -> str | list[dict[str, Any]]:
     """Return a tool's return value as the `output` of its item: parts as a list, anything else as text.
 
     Strings stay as they are, data becomes JSON; in it, a value that JSON cannot express becomes text.
@@ -24,7 +24,7 @@ def output_text(output: Any) -> str:
     return wire_text(output_wire(output))
 
 
-def wire_text(wire: JSONValue) -> str:
+def wire_text(wire: str | list[dict[str, Any]]) -> str:
     """Return the `output` of an item as text: text parts joined, or all parts as JSON if there are others."""
     if isinstance(wire, str):
         return wire
@@ -33,7 +33,7 @@ def wire_text(wire: JSONValue) -> str:
     return json.dumps(wire, ensure_ascii=False)
 
 
-def _parts(output: Any) -> list[JSONValue] | None:
+def _parts(output: Any) -> list[dict[str, Any]] | None:
     """Return an output that consists of parts only in the form of the API, None for other outputs."""
     if not all(map(_may_be_part, output if isinstance(output, list | tuple) else [output])):
         return None

@@ -7,7 +7,7 @@ from typing import Any, Literal, NotRequired, Self, TypeAlias, TypedDict
 
 from pydantic import BaseModel, model_validator
 
-from agentctl.agent.wire import JSONValue, whole_characters
+from agentctl.agent.wire import whole_characters
 
 Detail: TypeAlias = Literal["low", "high", "auto"]
 
@@ -86,9 +86,9 @@ _PARTS: dict[str, type[_Part]] = {
 }
 
 
-def parts_wire(output: Any) -> list[JSONValue] | None:
+def parts_wire(output: Any) -> list[dict[str, Any]] | None:
     """Return an output that consists of parts only in the form of the API, None for other outputs."""
-    parts: list[JSONValue] = []
+    parts: list[dict[str, Any]] = []
     for value in output if isinstance(output, list | tuple) else [output]:
         part = _part(value)
         if part is None:
@@ -116,7 +116,7 @@ def _has_only(mapping: Mapping[str, Any], names: set[str]) -> bool:
     return mapping.keys() <= names and all(isinstance(value, str | None) for value in mapping.values())
 
 
-def _part_wire(part: _Part) -> JSONValue:
+def _part_wire(part: _Part) -> dict[str, Any]:
     fields = {name: value for name, value in part.model_dump().items() if value is not None}
     if "text" in fields:
         fields["text"] = whole_characters(fields["text"])

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 from weakref import ref
 
-from agentctl.agent.wire import JSONValue, WireEvent, WireItem
+from agentctl.agent.wire import WireEvent, WireItem
 
 if TYPE_CHECKING:
     from openai import BaseModel
@@ -42,11 +42,12 @@ def event_view(wire: WireEvent) -> Any:
     return _view(wire, ResponseStreamEvent)
 
 
-def to_wire(value: Any) -> JSONValue:
+def to_wire(value: Any) -> WireItem:
     """Return an item or event as wire JSON: a pydantic object as its set fields, a dict unchanged."""
     if isinstance(value, dict):
         return value
-    return value.model_dump(mode="json", exclude_unset=True, warnings=False)
+    wire: WireItem = value.model_dump(mode="json", exclude_unset=True, warnings=False)
+    return wire
 
 
 def replayable(wire: WireItem) -> WireItem:
@@ -65,7 +66,7 @@ def replayable(wire: WireItem) -> WireItem:
     return {name: value for name, value in wire.items() if name not in added}
 
 
-def wire_of(wire: JSONValue, view: Any) -> JSONValue:
+def wire_of(wire: WireItem | None, view: Any) -> Any:
     """Return an item's JSON: the original, unless its view has been changed since."""
     if view is None or view is wire:
         return wire

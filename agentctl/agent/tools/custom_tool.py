@@ -58,7 +58,7 @@ class CustomTool(ApiTool):
 
     def to_wire(self) -> dict[str, JSONValue]:
         """Return the tool as an entry of `tools`."""
-        wire = {"type": "custom", "name": self.name, "description": self.description}
+        wire: dict[str, JSONValue] = {"type": "custom", "name": self.name, "description": self.description}
         if self.format is not None:
             wire["format"] = to_json(self.format)
         return {**wire, "defer_loading": True} if self.defer_loading else wire

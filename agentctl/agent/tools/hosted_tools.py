@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Required, TypeAlias, TypedDict
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.model_settings import to_json
+from agentctl.agent.model_settings import explicit_fields, to_json
 from agentctl.agent.wire import JSONValue
 from agentctl.redaction import register_secret
 
@@ -144,7 +144,7 @@ class CodeInterpreterTool(ApiTool):
 
     def to_wire(self) -> dict[str, JSONValue]:
         """Return the tool as an entry of `tools`."""
-        return dict(to_json(self.tool_config))
+        return dict(explicit_fields(self.tool_config))
 
 
 @dataclass
@@ -161,7 +161,7 @@ class ImageGenerationTool(ApiTool):
 
     def to_wire(self) -> dict[str, JSONValue]:
         """Return the tool as an entry of `tools`."""
-        return dict(to_json(self.tool_config))
+        return dict(explicit_fields(self.tool_config))
 
 
 @dataclass
@@ -196,7 +196,7 @@ class HostedMCPTool(ApiTool):
     """Decides immediately about approval requests of the service; without it the run waits for approval."""
 
     def __post_init__(self) -> None:
-        config = self.to_wire()
+        config: dict[str, Any] = self.to_wire()
         register_secret(config.get("authorization"))
         for name, value in (config.get("headers") or {}).items():
             if _SECRET_HEADER.search(name):
@@ -209,14 +209,14 @@ class HostedMCPTool(ApiTool):
 
     def to_wire(self) -> dict[str, JSONValue]:
         """Return the tool as an entry of `tools`."""
-        return dict(to_json(self.tool_config))
+        return dict(explicit_fields(self.tool_config))
 
     def to_tool_choice(self) -> dict[str, JSONValue]:
         """Return the `tool_choice` that forces the model to use one of the server's tools."""
         return {"type": "mcp", "server_label": self.to_wire().get("server_label")}
 
 
-def _without_none(options: dict[str, JSONValue]) -> dict[str, JSONValue]:
+def _without_none(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 

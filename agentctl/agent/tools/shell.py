@@ -222,7 +222,7 @@ class ShellTool(ApiTool):
         """The type of the tool in the API."""
         return "shell"
 
-    def to_wire(self) -> dict[str, JSONValue]:
+    def to_wire(self) -> dict[str, Any]:
         """Return the tool as an entry of `tools`."""
         return {"type": "shell", "environment": self.environment}
 

@@ -17,19 +17,25 @@ from agentctl.threads import in_daemon_thread
 from .files import check_files, check_project, check_variables
 from .finding import Finding, FindingState, as_warning, failure, warning
 from .installation import check_local_model, check_packages, check_python
-from .service import LOCAL, check_service, current_service
+from .service import LOCAL, check_service, current_service, forget_failure
 from .shell import check_completions
 
 
-def examine(invocation: Invocation, *, limit: float, report: Callable[[Finding], None]) -> None:
+def examine(
+    invocation: Invocation, *, limit: float, report: Callable[[Finding], None], forgets_failure: bool = False
+) -> None:
     """Report each finding in order, as soon as it is known; each request may take `limit` seconds.
+
+    `forgets_failure` has the next run try the WebSocket of the endpoint, though it did not work.
 
     A thread that waits for a name server may be abandoned.
     """
-    run_cancellable(_examine(invocation, limit, report))
+    run_cancellable(_examine(invocation, limit, report, forgets_failure=forgets_failure))
 
 
-async def _examine(invocation: Invocation, limit: float, report: Callable[[Finding], None]) -> None:
+async def _examine(
+    invocation: Invocation, limit: float, report: Callable[[Finding], None], *, forgets_failure: bool
+) -> None:
     environ = invocation.environ
     findings = list(_check_installation(invocation))
     loaded = _load_settings(invocation, findings)
@@ -40,7 +46,8 @@ async def _examine(invocation: Invocation, limit: float, report: Callable[[Findi
         report(finding)
     try:
         if loaded is not None:
-            await _check_service(loaded, environ, model, limit, report, is_needed=local is None)
+            options = {"is_needed": local is None, "forgets_failure": forgets_failure}
+            await _check_service(loaded, environ, model, limit, report, **options)
         report(await local_check)
     finally:
         local_check.cancel()
@@ -80,6 +87,7 @@ async def _check_service(
     report: Callable[[Finding], None],
     *,
     is_needed: bool,
+    forgets_failure: bool,
 ) -> None:
     try:
         key = find_key(loaded, environ)
@@ -93,6 +101,8 @@ async def _check_service(
             report(warning("key", problem, remedy))
     try:
         service = current_service(loaded, key, environ, model=model, limit=limit)
+        if forgets_failure:
+            forget_failure(service)
     except AgentsException as error:
         report(failure("endpoint", error))
         return

@@ -20,7 +20,7 @@ from agentctl.errors import (
     ServiceError,
     ServiceUnavailableError,
 )
-from agentctl.launch.provider import effective_endpoint, http_options, run_transport
+from agentctl.launch.provider import effective_endpoint, http_options, run_transport, transport_memory
 from agentctl.models.catalogue import model_names
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.models.responses.auto import OPEN_TIMEOUT
@@ -28,11 +28,12 @@ from agentctl.models.responses.fallback import NextStep, next_step
 from agentctl.models.transport import Transport
 from agentctl.net.endpoint import NO_KEY, Endpoint
 from agentctl.net.options import HttpOptions
-from agentctl.net.probe import ConnectTimings, probe_connection, probe_websocket
+from agentctl.net.probe import LISTEN_SECONDS, ConnectTimings, probe_connection, probe_websocket
 from agentctl.net.proxy import proxy_for
 from agentctl.net.tls import tls_context
+from agentctl.net.transport_memory import LIFETIME, KnownFailure
 from agentctl.net.unreachable import NO_ANSWER
-from agentctl.net.websocket import UpgradeFailed
+from agentctl.net.websocket import UpgradeFailed, WebSocketPipe
 from agentctl.origin import http_form
 from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
 from agentctl.profile.keys import suggestion
@@ -45,9 +46,6 @@ T = TypeVar("T")
 
 LOCAL = "local/"
 """The prefix of local models, which need no endpoint."""
-
-LISTEN_SECONDS = 0.5
-"""Seconds to wait after the upgrade for a service that then closes the socket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,22 +225,38 @@ async def _websocket(service: Service) -> Finding:
     if settings.api == "chat_completions":
         return ok(check, "not used: chat completions use HTTP")
     url = client.websocket_base_url or client.base_url
-    transport = run_transport(settings, is_multi_turn=True)
+    transport, memory = run_transport(settings, is_multi_turn=True), transport_memory(service.loaded.paths.folders)
+    known: KnownFailure | None = None
     try:
         check_websocket_origin(
             service.key.credential, base_url=client.base_url, websocket_base_url=client.websocket_base_url
         )
-        endpoint = replace(service.endpoint, base_url=http_form(url))
-        opening = probe_websocket(
-            endpoint, service.options, listen=LISTEN_SECONDS, open_timeout=OPEN_TIMEOUT, environ=service.environ
-        )
-        took = await service.within_limit(opening)
+        pipe = _websocket_pipe(service)
+        known = None if memory is None else memory.failure(pipe.route)
+        took = await service.within_limit(probe_websocket(pipe, listen=LISTEN_SECONDS, open_timeout=OPEN_TIMEOUT))
     except (AgentsException, UpgradeFailed) as error:
-        return _without_websocket(error, transport)
-    return ok(check, f"{url}: opened in {_ms(took)} and stayed open")
+        return _without_websocket(error, transport, known)
+    if memory is None or not memory.forget(pipe.route):
+        return ok(check, f"{url}: opened in {_ms(took)} and stayed open")
+    return ok(check, f"{url}: opened in {_ms(took)} and stayed open; its earlier failure is forgotten")
 
 
-def _without_websocket(error: AgentsException | UpgradeFailed, transport: Transport) -> Finding:
+def forget_failure(service: Service) -> None:
+    """Forget that the WebSocket of the endpoint did not work, so that the next run tries it."""
+    memory = transport_memory(service.loaded.paths.folders)
+    if memory is not None:
+        memory.forget(_websocket_pipe(service).route)
+
+
+def _websocket_pipe(service: Service) -> WebSocketPipe:
+    client = service.loaded.settings.client
+    endpoint = replace(service.endpoint, base_url=http_form(client.websocket_base_url or client.base_url))
+    return WebSocketPipe(endpoint, service.options, environ=service.environ)
+
+
+def _without_websocket(
+    error: AgentsException | UpgradeFailed, transport: Transport, known: KnownFailure | None
+) -> Finding:
     """Return the finding for a WebSocket that failed, which a run decides on in the same way."""
     check = "websocket"
     failed = failure(check, error.error if isinstance(error, UpgradeFailed) else error)
@@ -254,7 +268,11 @@ def _without_websocket(error: AgentsException | UpgradeFailed, transport: Transp
         case "auto":
             if next_step(error) is NextStep.FAIL:
                 return failed
-            return warning(check, f"{failed.message}; runs fall back to HTTP", failed.remedy)
+            fallback = f"{failed.message}; runs fall back to HTTP"
+            if known is not None and known.is_recent:
+                fallback += f", without trying it until {time.strftime('%H:%M', time.localtime(known.at + LIFETIME))}"
+                return warning(check, fallback, "`agentctl doctor --forget` has the next run try it again")
+            return warning(check, fallback, failed.remedy)
         case never:
             assert_never(never)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from agentctl.profile.trust import is_trusted, require_trust
 
 if TYPE_CHECKING:
     from agentctl.definitions.check import CheckResult
+    from agentctl.definitions.description import AgentDescription
 
 
 HELP = """Example: agentctl agents new agents.py
@@ -85,9 +86,9 @@ def show(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
     if reference is None:
         raise ConfigurationError("there is no default agent; name an agent, such as agents.py:agent", key="agent")
     _disable_tracing()
-    agent = {"reference": reference, **describe_agent(load_agent(reference, loaded))}
+    agent = describe_agent(load_agent(reference, loaded))
     if as_json:
-        invocation.print_json(agent)
+        invocation.print_json({"reference": reference, **agent.to_json()})
     else:
         _print(invocation, agent_lines(agent, terminal_width()))
 
@@ -266,37 +267,37 @@ UNSET = "-"
 _APPROVAL = ("needs_approval", "needs_approval_function")
 
 
-def agent_lines(agent: dict[str, JSONValue], max_width: int | None = None) -> Iterator[str]:
+def agent_lines(agent: AgentDescription, max_width: int | None = None) -> Iterator[str]:
     """Yield the lines of an agent's description from `definitions.description`, wrapped to `max_width`."""
-    function = agent["instructions_function"]
-    output = agent["output_type"]
-    guardrails = ", ".join(f"{each['name']} ({each['stage']})" for each in agent["guardrails"])
-    settings = ", ".join(f"{name}={value}" for name, value in agent["model_settings"].items())
-    instructions = agent["instructions"] if function is None else f"returned by {function}() at every turn"
+    function = agent.instructions_function
+    output = agent.output_type
+    guardrails = ", ".join(f"{each.name} ({each.stage})" for each in agent.guardrails)
+    settings = ", ".join(f"{name}={value}" for name, value in agent.model_settings.items())
+    instructions = agent.instructions if function is None else f"returned by {function}() at every turn"
     rows = [
-        ("name", agent["name"]),
-        ("model", agent["model"] or UNSET),
+        ("name", agent.name),
+        ("model", agent.model or UNSET),
         ("settings", settings or UNSET),
-        ("output", "text" if output is None else output["name"]),
+        ("output", "text" if output is None else output.name),
         ("instructions", instructions or UNSET),
     ]
     if guardrails:
         rows.insert(-1, ("guardrails", guardrails))
-    if agent["mcp_servers"]:
-        rows.insert(-1, ("servers", ", ".join(agent["mcp_servers"])))
+    if agent.mcp_servers:
+        rows.insert(-1, ("servers", ", ".join(agent.mcp_servers)))
     parts = [(name, str(text).splitlines() or [""]) for name, text in rows]
     yield from align(
         [(name if not at else "", line) for name, lines in parts for at, line in enumerate(lines)], max_width
     )
-    for tool in agent["tools"]:
+    for tool in agent.tools:
         yield ""
         yield from _tool(tool, "tool", max_width)
-    for handoff in agent["handoffs"]:
+    for handoff in agent.handoffs:
         yield ""
         yield from _tool(handoff, f"handoff to {handoff['agent']},", max_width)
 
 
-def _tool(tool: JSONValue, kind: str, max_width: int | None) -> Iterator[str]:
+def _tool(tool: dict[str, Any], kind: str, max_width: int | None) -> Iterator[str]:
     """Yield the signature, description and parameters of a function tool, or the fields of a hosted one."""
     if "parameters" not in tool:
         yield f"{kind} {tool['name']}"
@@ -314,7 +315,7 @@ def _tool(tool: JSONValue, kind: str, max_width: int | None) -> Iterator[str]:
     )
 
 
-def _approval(tool: JSONValue) -> Iterator[str]:
+def _approval(tool: dict[str, Any]) -> Iterator[str]:
     """Yield a line about approval if the tool's calls may need it; a handoff's never do."""
     needed, function = (tool.get(name) for name in _APPROVAL)
     if function is not None:
@@ -331,7 +332,7 @@ def _brief(value: JSONValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _type(schema: JSONValue) -> str:
+def _type(schema: object) -> str:
     """Return a short name of the type in a schema."""
     match schema:
         case {"enum": list(values)}:

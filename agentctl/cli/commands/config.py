@@ -411,7 +411,7 @@ def _store(invocation: Invocation, texts: Mapping[str, str]) -> None:
         with _as_usage_error(name):
             parts = parse_name(name)
             value = parse_value(name, text)
-        if find_setting(parts).kind is Plain.PATH:
+        if isinstance(value, str) and find_setting(parts).kind is Plain.PATH:
             value = str(Path(value).expanduser().absolute())
         changes[join(parts)] = value
     paths = _paths(invocation)
@@ -424,9 +424,9 @@ def _store(invocation: Invocation, texts: Mapping[str, str]) -> None:
             {}, environ=invocation.environ, config=invocation.config, profile=invocation.profile
         ).settings
         for name in changes:
-            value = settings.values.get(name)
-            if value is not None and value.origin != str(paths.profile):
-                invocation.note(f"note: {name} is stored, but {value.origin} takes precedence over it")
+            effective = settings.values.get(name)
+            if effective is not None and effective.origin != str(paths.profile):
+                invocation.note(f"note: {name} is stored, but {effective.origin} takes precedence over it")
 
 
 def _show_or_store(ctx: typer.Context, name: str, text: str | None, *, as_json: bool) -> None:

@@ -34,6 +34,9 @@ def doctor(
         float | None,
         typer.Option(metavar="TIME", parser=_duration, help="Time limit of each request: 5, 30s, 1m."),
     ] = None,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Forget that the WebSocket of the endpoint did not work.")
+    ] = False,
 ) -> None:
     """Example: agentctl doctor
 
@@ -55,7 +58,7 @@ def doctor(
 
     # A lookup that waits for an unresponsive name server cannot be cancelled, only abandoned.
     invocation.has_abandoned_work = True
-    examine(invocation, limit=timeout or LIMIT, report=report)
+    examine(invocation, limit=timeout or LIMIT, report=report, forgets_failure=forget)
     code = exit_code_of(findings)
     if as_json:
         invocation.print_json({"exit_code": code, "checks": [finding_json(finding) for finding in findings]})

@@ -86,7 +86,7 @@ def list_models(
             invocation.print(line)
     names = [] if local else _endpoint_models(invocation)
     if as_json:
-        invocation.print_json({"models": [_as_json(*row) for row in rows], "endpoint_models": names})
+        invocation.print_json({"models": [_as_json(*row) for row in rows], "endpoint_models": [*names]})
     else:
         for name in names:
             invocation.print(name)

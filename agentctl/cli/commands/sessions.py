@@ -49,7 +49,7 @@ def list_sessions(ctx: typer.Context, as_json: AsJson = False) -> None:
     invocation: Invocation = ctx.obj
     conversations = store_of(invocation).conversations()
     if as_json:
-        rows = [
+        rows: list[JSONValue] = [
             {"id": each.session_id, "created": each.created, "updated": each.updated, "items": each.items}
             for each in conversations
         ]
@@ -72,7 +72,7 @@ def show(ctx: typer.Context, session: Id, as_json: AsJson = False) -> None:
     invocation: Invocation = ctx.obj
     items = store_of(invocation).items(session)
     if as_json:
-        invocation.print_json({"id": session, "items": items}, mask=redact_text)
+        invocation.print_json({"id": session, "items": [*items]}, mask=redact_text)
         return
     for line in conversation_lines(items, terminal_width()):
         invocation.print(line, mask=redact_text)

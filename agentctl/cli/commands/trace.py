@@ -203,7 +203,7 @@ def _document(traces: Traces) -> dict[str, JSONValue]:
         "export": {
             "to": ENDPOINT if is_exported else None,
             "key_from": None if traces.key is None else traces.key.source,
-            "no_export_reason": traces.no_export_reason,
+            "why_not": traces.no_export_reason,
         },
         "processors": list(traces.processors),
     }

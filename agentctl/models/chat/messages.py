@@ -61,7 +61,7 @@ class _Conversation:
             case kind:
                 raise UserError(f"chat completions cannot carry an item of type {kind!r}: use the Responses API for it")
 
-    def _add_message(self, role: str, content: JSONValue) -> None:
+    def _add_message(self, role: str, content: str | list[Any] | None) -> None:
         if role != "assistant":
             self._reasoning = ""
             self.messages.append({"role": role, "content": _content(content, f"a message of the {role}")})
@@ -95,7 +95,7 @@ class _Conversation:
         return message
 
 
-def _content(content: JSONValue, where: str) -> JSONValue:
+def _content(content: str | list[Any] | None, where: str) -> object:
     """Return the content of a system, user or tool message: a text if it is a single text part, else parts."""
     if not isinstance(content, list):
         return content or ""
@@ -141,7 +141,7 @@ def _describe(part: dict[str, Any]) -> str:
             return f"a part of type {kind!r}"
 
 
-def _assistant_text(content: JSONValue) -> tuple[str, str]:
+def _assistant_text(content: str | list[Any] | None) -> tuple[str, str]:
     """Return the text and the refusal of an assistant message."""
     if not isinstance(content, list):
         return content or "", ""

@@ -43,7 +43,7 @@ def build_request(
         UserError: chat completions cannot express a tool or an item, or `extra_args` repeats a field.
     """
     settings = request.model_settings
-    given = {
+    given: dict[str, Any] = {
         "model": model,
         "messages": build_messages(request.system_instructions, request.input, should_replay=should_replay),
         "tools": [*map(convert_tool, request.tools), *map(_handoff, request.handoffs)] or None,
@@ -57,7 +57,7 @@ def build_request(
     if not request.streamed:
         return body
     # `extra_args` and `extra_body` take precedence, and `include_usage` is for servers that reject the option.
-    usage = {} if settings.include_usage is False else {"stream_options": {"include_usage": True}}
+    usage: dict[str, JSONValue] = {} if settings.include_usage is False else {"stream_options": {"include_usage": True}}
     return {**usage, **body, "stream": True}
 
 
@@ -80,7 +80,7 @@ def is_openai_service(base_url: str) -> bool:
     return f".{host}".endswith((".api.openai.com", ".openai.azure.com"))
 
 
-def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValue]:
+def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, Any]:
     reasoning = settings.reasoning_wire() or {}
     wants_logprobs = settings.top_logprobs is not None or _LOGPROBS in (settings.response_include or [])
     return {
@@ -135,7 +135,7 @@ def _tool_choice(choice: ToolChoice, *, has_tools: bool) -> JSONValue:
     return {"type": "function", "function": {"name": choice}}
 
 
-def _output_call(request: ModelRequest, name: str, given: dict[str, JSONValue]) -> dict[str, JSONValue]:
+def _output_call(request: ModelRequest, name: str, given: dict[str, Any]) -> dict[str, JSONValue]:
     """Return the fields that make the model call the output tool, or at first another tool."""
     schema = request.output_schema
     assert schema is not None

@@ -61,7 +61,7 @@ def build_chat(request: ModelRequest, profile: ModelProfile) -> Chat:
     output_schema = request.output_schema
     answer = None if output_schema is None or output_schema.is_plain_text() else output_schema.json_schema()
     form = _form(request, tools, answer)
-    body: dict[str, JSONValue] = {**profile.sampling, **(profile.text_sampling if form is Form.TEXT else {})}
+    body: dict[str, Any] = {**profile.sampling, **(profile.text_sampling if form is Form.TEXT else {})}
     settings = request.model_settings
     body |= {name: value for name, value in settings.to_json_dict().items() if name in _SETTINGS and value is not None}
     body |= {**(settings.extra_args or {}), **(settings.extra_body or {})}
@@ -149,7 +149,7 @@ def _form(request: ModelRequest, tools: list[_CallableTool], answer: JSONValue) 
 def _reply_schema(form: Form, tools: list[_CallableTool], answer: JSONValue) -> JSONValue:
     if form is Form.TEXT or form is Form.JSON:
         return answer
-    branches = []
+    branches: list[JSONValue] = []
     for place, tool in enumerate(tools):
         arguments = tool.parameters or {"type": "object", "properties": {}}
         pointer = f"#/anyOf/{place}/properties/arguments"
@@ -186,14 +186,14 @@ def _rebase_references(schema: JSONValue, pointer: str) -> JSONValue:
 
 def _messages(
     request: ModelRequest, tools: list[_CallableTool], form: Form, profile: ModelProfile
-) -> list[dict[str, JSONValue]]:
+) -> list[dict[str, str]]:
     """Return the conversation with one system message, neighbours of one role merged, as many templates require."""
     history = list(_history_lines(request.input, profile))
     system = [request.system_instructions or "", *(text for role, text in history if role == "system")]
     if tools:
         system.append(_protocol(tools, form))
     lines = [("system", "\n\n".join(filter(None, system))), *(line for line in history if line[0] != "system")]
-    messages: list[dict[str, JSONValue]] = []
+    messages: list[dict[str, str]] = []
     for role, text in lines:
         if not text:
             continue
@@ -249,7 +249,7 @@ def _call_text(item: WireItem) -> str:
     return f'{{"name": {json.dumps(item.get("name"))}, "arguments": {arguments}}}'
 
 
-def _tool_text(output: JSONValue) -> str:
+def _tool_text(output: object) -> str:
     """Return a tool's output as text; images and files are named, since a local model reads text only."""
     if not isinstance(output, list):
         return _text(output)
@@ -260,7 +260,7 @@ def _tool_text(output: JSONValue) -> str:
     return " ".join(named.get(part.get("type")) or _text([part]) for part in output)
 
 
-def _text(content: JSONValue) -> str:
+def _text(content: object) -> str:
     if isinstance(content, str):
         return content
     texts = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import ModelBehaviorError, RequestRejectedError, ServiceUnavailableError
@@ -44,7 +45,7 @@ class Reply:
         """Return the events before the first token."""
         return self._writer.take()
 
-    def feed(self, chunk: dict[str, JSONValue]) -> list[WireEvent]:
+    def feed(self, chunk: dict[str, Any]) -> list[WireEvent]:
         """Return the events of one chunk."""
         if (error := chunk.get("error")) is not None:
             raise _failure(error, self._model)
@@ -107,7 +108,7 @@ class Reply:
         return ModelBehaviorError(f"the reply of {self._model} is neither a call nor an answer: {excerpt(self._raw)!r}")
 
 
-def _failure(error: dict[str, JSONValue], model: JSONValue) -> Exception:
+def _failure(error: dict[str, Any], model: str) -> Exception:
     if error.get("type") == "exceed_context_size_error":
         return RequestRejectedError(
             f"the prompt has {error.get('n_prompt_tokens')} tokens, but the context of {model} has only "
@@ -120,7 +121,7 @@ def _failure(error: dict[str, JSONValue], model: JSONValue) -> Exception:
     return ServiceUnavailableError(message, code=error.get("type"))
 
 
-def _truncation_error(model: JSONValue) -> ModelBehaviorError:
+def _truncation_error(model: str) -> ModelBehaviorError:
     return ModelBehaviorError(
         f"the token limit cut off the reply of {model} before its JSON was complete: raise max_tokens, or request less"
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from typing import Any
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue, WireEvent
@@ -24,7 +25,7 @@ class EndpointFeatures:
     accepts_encrypted_reasoning: bool = True
 
 
-def with_encrypted_reasoning(body: dict[str, JSONValue], features: EndpointFeatures) -> dict[str, JSONValue]:
+def with_encrypted_reasoning(body: dict[str, Any], features: EndpointFeatures) -> dict[str, JSONValue]:
     """Return the body, requesting encrypted reasoning if nothing is stored; the very body if that changes nothing."""
     include = body.get("include") or []
     if body.get("store") is not False or not features.accepts_encrypted_reasoning or INCLUDE in include:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.ports import HistoryIdentity
 from agentctl.agent.wire import JSONValue
 
 _VOLATILE = frozenset(
@@ -53,6 +54,10 @@ class Chain:
     """The request without its volatile fields."""
     items: list[JSONValue] = field(repr=False)
     """The whole input and the output after it, as they were sent and received."""
+    history: HistoryIdentity | None = field(default=None, repr=False)
+    """`ModelRequest.history` of the request."""
+    input_count: int = 0
+    """The number of items of the request's input, which begin `items`."""
     expects_output: bool
     """Whether the response requests something, such as a tool's output, so that a next request is likely."""
 
@@ -73,27 +78,41 @@ class Delta:
 Plan: TypeAlias = Full | Delta
 
 
-def plan(chain: Chain | None, body: Mapping[str, JSONValue]) -> Plan:
+def plan(chain: Chain | None, body: Mapping[str, Any], history: HistoryIdentity | None = None) -> Plan:
     """Return the part of a request to send on a socket with this chain.
 
     A delta requires that the service ends up with exactly the full input: all other fields are equal, and the input
-    starts with the chain's items. The user's own ids are never mixed with ours.
+    starts with the chain's items. The user's own ids are never mixed with ours. `history` is `ModelRequest.history`.
     """
-    if chain is None or not _is_plain(body) or not is_continuation(chain, body) or _fields(body) != chain.fields:
+    if (
+        chain is None
+        or not _is_plain(body)
+        or not is_continuation(chain, body, history)
+        or _fields(body) != chain.fields
+    ):
         return Full()
     return Delta(chain.response_id, len(chain.items))
 
 
-def is_continuation(chain: Chain, body: Mapping[str, JSONValue]) -> bool:
-    """Return whether a request continues a chain, as a delta or with other fields, such as those of another agent."""
+def is_continuation(chain: Chain, body: Mapping[str, Any], history: HistoryIdentity | None = None) -> bool:
+    """Return whether a request continues a chain, as a delta or with other fields, such as those of another agent.
+
+    Items of an earlier request from the same history are not compared again, so that a turn does not become slower with
+    its length: only those that user code may have changed in place.
+    """
     items, start = body.get("input"), len(chain.items)
     if not isinstance(items, list) or len(items) < start:
         return False
     # The last item first: it distinguishes two runs with the same beginning.
-    return not start or (items[start - 1] == chain.items[-1] and items[:start] == chain.items)
+    if start and items[start - 1] != chain.items[-1]:
+        return False
+    if history is None or history is not chain.history:
+        return items[:start] == chain.items
+    given, known = history.given, chain.input_count
+    return items[:given] == chain.items[:given] and items[known:start] == chain.items[known:]
 
 
-def frame(body: Mapping[str, JSONValue], plan: Plan) -> dict[str, JSONValue]:
+def frame(body: Mapping[str, Any], plan: Plan) -> dict[str, JSONValue]:
     """Return the client event that requests a response."""
     event = {"type": "response.create", **{name: value for name, value in body.items() if name not in _NOT_SENT}}
     match plan:
@@ -104,11 +123,15 @@ def frame(body: Mapping[str, JSONValue], plan: Plan) -> dict[str, JSONValue]:
 
 
 def chain_after(
-    body: Mapping[str, JSONValue], response: Mapping[str, JSONValue], chain: Chain | None = None
+    body: Mapping[str, Any],
+    response: Mapping[str, Any],
+    chain: Chain | None = None,
+    history: HistoryIdentity | None = None,
 ) -> Chain | None:
     """Return the chain after a completed response, or None if no delta can follow it.
 
-    `chain` is the one that the request was a delta to, if any; its items are not copied again.
+    `chain` is the one that the request was a delta to, if any; its items are not copied again. `history` is
+    `ModelRequest.history`.
     """
     items, response_id, output = body.get("input"), response.get("id"), response.get("output") or []
     if not _is_plain(body) or not isinstance(items, list) or not isinstance(response_id, str) or not response_id:
@@ -118,22 +141,24 @@ def chain_after(
         response_id=response_id,
         fields=_fields(body),
         items=[*known, *snapshot(items[len(known) :]), *snapshot(output)],
+        history=history,
+        input_count=len(items),
         expects_output=any(isinstance(item, dict) and item.get("type") in _EXPECTS_OUTPUT for item in output),
     )
 
 
-def _is_plain(body: Mapping[str, JSONValue]) -> bool:
+def _is_plain(body: Mapping[str, Any]) -> bool:
     return not any(body.get(name) for name in _CONTEXT_FIELDS)
 
 
-def _fields(body: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
+def _fields(body: Mapping[str, Any]) -> dict[str, JSONValue]:
     return {name: value for name, value in body.items() if name not in _VOLATILE}
 
 
 _UNKNOWN = object()
 
 
-def snapshot(value: JSONValue) -> JSONValue:
+def snapshot(value: Any) -> Any:
     """Return a copy of a JSON value that equals it until the value changes.
 
     Anything but JSON, such as an `openai` object in a user's input, could change unnoticed: its copy equals nothing.

@@ -9,6 +9,7 @@ from dataclasses import field, replace
 from functools import partial
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.ports import HistoryIdentity
 from agentctl.agent.wire import JSONValue
 from agentctl.log import logger
 from agentctl.net.endpoint import Endpoint, with_key
@@ -35,6 +36,8 @@ class SocketRequest:
     """Seconds to open a socket, if less than the connect timeout."""
     is_new: bool = False
     """Whether to open a new socket rather than reuse an open one."""
+    history: HistoryIdentity | None = field(default=None, repr=False)
+    """`ModelRequest.history`, if the body has its input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +129,8 @@ class WebSocketPool:
         self.pipe = pipe
         self.can_open = True
         """Whether a socket is worth trying; a caller with another transport sets it to False after a failure."""
+        self.has_responded = False
+        """Whether a response came over one of its sockets."""
         self._limit = limit
         self._clock = clock
         self._loops: dict[asyncio.AbstractEventLoop, _Sockets] = {}
@@ -160,11 +165,11 @@ class WebSocketPool:
     async def _lease(self, sockets: _Sockets, request: SocketRequest, endpoint: Endpoint) -> Lease:
         address = address_at(endpoint, request.headers, request.query)
         was_known = any(
-            candidate.address == address and isinstance(plan(candidate.chain, request.body), Delta)
+            candidate.address == address and isinstance(plan(candidate.chain, request.body, request.history), Delta)
             for candidate in self._remove_dead(sockets)
         )
         is_crowded = sockets.is_crowded
-        if not request.is_new and (choice := _choose(sockets.idle, address, request.body, is_crowded=is_crowded)):
+        if not request.is_new and (choice := _choose(sockets.idle, address, request, is_crowded=is_crowded)):
             idle, send_plan = choice
             sockets.idle.remove(idle)
             is_replacement = was_known and isinstance(send_plan, Full)
@@ -195,23 +200,28 @@ class WebSocketPool:
 
 
 def _choose(
-    idle: list[_IdleSocket], address: Address, body: Mapping[str, JSONValue], *, is_crowded: bool
+    idle: list[_IdleSocket], address: Address, request: SocketRequest, *, is_crowded: bool
 ) -> tuple[_IdleSocket, Plan] | None:
     """Return the idle socket to use and the plan for it, or None if opening another is better.
 
     A socket whose chain probably has a next request is left for it as long as there is room for another socket, unless
     this request is the next one.
     """
+    body, history = request.body, request.history
     alike = [candidate for candidate in idle if candidate.address == address]
     deltas = [
-        (candidate, send_plan) for candidate in alike if isinstance(send_plan := plan(candidate.chain, body), Delta)
+        (candidate, send_plan)
+        for candidate in alike
+        if isinstance(send_plan := plan(candidate.chain, body, history), Delta)
     ]
     if deltas:
         return max(deltas, key=lambda pair: pair[1].start)
     free = [
         candidate
         for candidate in alike
-        if candidate.chain is None or not candidate.chain.expects_output or is_continuation(candidate.chain, body)
+        if candidate.chain is None
+        or not candidate.chain.expects_output
+        or is_continuation(candidate.chain, body, history)
     ]
     if not free and is_crowded:
         free = alike

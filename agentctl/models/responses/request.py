@@ -41,7 +41,7 @@ def build_request(request: ModelRequest, model: str, *, is_explicit: bool = True
         UserError: `extra_args` repeats a field.
     """
     settings = request.model_settings
-    given = {
+    given: dict[str, Any] = {
         "model": model if is_explicit or request.prompt is None else None,
         "input": [{"role": "user", "content": request.input}] if isinstance(request.input, str) else request.input,
         "instructions": request.system_instructions,
@@ -61,7 +61,7 @@ def _prompt(prompt: dict[str, Any] | None) -> JSONValue:
     return None if prompt is None else {name: value for name, value in prompt.items() if value is not None}
 
 
-def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValue]:
+def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, Any]:
     return {
         "temperature": settings.temperature,
         "top_p": settings.top_p,
@@ -81,7 +81,7 @@ def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, JSONValu
 def _tools(tools: list[Tool]) -> list[dict[str, JSONValue]]:
     """Return the tools, those of a namespace grouped where its first one is."""
     wires: list[dict[str, JSONValue]] = []
-    groups: dict[str, dict[str, JSONValue]] = {}
+    groups: dict[str, dict[str, Any]] = {}
     for tool in tools:
         if not isinstance(tool, FunctionTool) or tool.namespace is None:
             wires.append(_tool(tool))

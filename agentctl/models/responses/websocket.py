@@ -13,7 +13,7 @@ from typing import assert_never
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.model_settings import ModelSettings
-from agentctl.agent.ports import ModelEvent, ModelRequest
+from agentctl.agent.ports import HistoryIdentity, ModelEvent, ModelRequest
 from agentctl.agent.usage import MeasuredResponse, TransportUsage
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.errors import ModelBehaviorError, ServiceError
@@ -47,6 +47,8 @@ class _Call:
     timeout: float | None
     open_timeout: float | None
     is_replayable: bool
+    history: HistoryIdentity | None = field(repr=False)
+    """`ModelRequest.history`, if the body has its input."""
     usage: TransportUsage = field(default_factory=TransportUsage)
 
 
@@ -129,6 +131,8 @@ class ResponsesWebSocketModel(ServiceModel):
             timeout=request.model_settings.timeout,
             open_timeout=open_timeout,
             is_replayable=is_replayable(body),
+            # `extra_body` may have replaced it.
+            history=request.history if body.get("input") is request.input else None,
         )
         max_retries = self.pool.pipe.options.max_retries if request.may_retry else 0
         retries = Retries(max_retries=max_retries, is_replayable=call.is_replayable)
@@ -217,7 +221,12 @@ class ResponsesWebSocketModel(ServiceModel):
 
     async def _lease(self, call: _Call, time_left: TimeLeft, *, is_new: bool) -> Lease:
         request = SocketRequest(
-            body=call.body, headers=call.headers, query=call.query, open_timeout=call.open_timeout, is_new=is_new
+            body=call.body,
+            headers=call.headers,
+            query=call.query,
+            open_timeout=call.open_timeout,
+            is_new=is_new,
+            history=call.history,
         )
         try:
             lease = await time_left.wait(self.pool.lease(request))
@@ -265,7 +274,8 @@ def _raise_for_auto(error: UpgradeFailed | NotSent | ServiceError | ModelBehavio
 def _chain_after(call: _Call, started: _StartedResponse, last: WireEvent) -> Chain | None:
     if last["type"] != "response.completed":
         return None
-    return chain_after(call.body, last["response"], started.lease.chain if isinstance(started.plan, Delta) else None)
+    chain = started.lease.chain if isinstance(started.plan, Delta) else None
+    return chain_after(call.body, last["response"], chain, call.history)
 
 
 def _with_transport_usage(last: WireEvent, usage: TransportUsage) -> WireEvent:

@@ -13,7 +13,7 @@ from agentctl.agent.items.run_items import ItemHelpers
 from agentctl.agent.ports import Model, ModelRequest, ModelTracing, WireModel
 from agentctl.agent.run_config import RunConfig
 from agentctl.agent.usage import Usage
-from agentctl.agent.wire import JSONValue, WireItem
+from agentctl.agent.wire import WireItem
 from agentctl.tracing.create import TraceCtxManager, agent_span, guardrail_span, handoff_span, task_span
 from agentctl.tracing.current import get_current_trace
 from agentctl.tracing.process import get_trace_provider
@@ -25,6 +25,8 @@ from agentctl.tracing.span_data import (
     TurnSpanData,
 )
 from agentctl.tracing.spans import Span, SpanError
+
+from .spans import RecordResponse
 
 if TYPE_CHECKING:
     from agentctl.run.active_run import ActiveRun
@@ -97,7 +99,7 @@ class RecordedSpans:
             turn.span_data.usage = _tokens(run.results.raw_responses[-1].usage)
         turn.finish(reset_current=True)
 
-    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
+    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[RecordResponse]:
         """Enter the span of a model call; a custom model makes its own."""
         if self._is_undescribed:
             self._describe_agent(request)
@@ -142,24 +144,22 @@ class RecordedSpans:
 
         return _SpanScope(span, record_verdict, self._fail)
 
-    def _response(self, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
+    def _response(self, request: ModelRequest) -> AbstractContextManager[RecordResponse]:
         data = ResponseSpanData(input=request.input if self._has_data else None)
 
-        def record_response(response: JSONValue) -> None:
+        def record_response(response: dict[str, Any]) -> None:
             data.response = response if self._has_data else {"id": response.get("id")}
             data.usage = response.get("usage")
 
         return _SpanScope(self._make(data), record_response, self._fail)
 
-    def _generation(
-        self, model: WireModel, request: ModelRequest
-    ) -> AbstractContextManager[Callable[[JSONValue], None]]:
+    def _generation(self, model: WireModel, request: ModelRequest) -> AbstractContextManager[RecordResponse]:
         traceable = request.model_settings.to_traceable_dict()
         settings = {name: value for name, value in traceable.items() if value is not None}
         messages = _messages(request) if self._has_data else None
         data = GenerationSpanData(messages, model=model.model_name, model_config=settings)
 
-        def record_response(response: JSONValue) -> None:
+        def record_response(response: dict[str, Any]) -> None:
             if self._has_data:
                 data.output = response.get("output")
             data.usage = response.get("usage")

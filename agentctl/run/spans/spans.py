@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from agentctl.agent.ports import Model, ModelRequest, ModelTracing
-from agentctl.agent.wire import JSONValue
 
 if TYPE_CHECKING:
     from agentctl.run.active_run import ActiveRun
     from agentctl.run.tools.calls import FunctionCall
     from agentctl.run.tools.local import LocalCall
+
+RecordResponse: TypeAlias = Callable[[dict[str, Any]], None]
+"""Takes the response of a model call, as JSON."""
 
 
 class Spans(Protocol):
@@ -35,7 +37,7 @@ class Spans(Protocol):
         """End the current turn: what follows, such as a guardrail of the output, is part of the agent alone."""
         ...
 
-    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
+    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[RecordResponse]:
         """Enter the span of a model call; yields a function that takes the response, as JSON."""
         ...
 
@@ -70,7 +72,7 @@ class NullSpans:
     def end_turn(self, run: ActiveRun) -> None:
         """Do nothing."""
 
-    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[Callable[[JSONValue], None]]:
+    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[RecordResponse]:
         """Do nothing."""
         return nullcontext(_ignore)
 

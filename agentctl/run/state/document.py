@@ -98,7 +98,7 @@ def read_run(
     return run
 
 
-def _run_json(run: ActiveRun) -> dict[str, JSONValue]:
+def _run_json(run: ActiveRun) -> dict[str, Any]:
     return {
         "input": run.history.input,
         "own_input": run.history.own_input,
@@ -187,7 +187,7 @@ def _tool_of(run: ActiveRun, call_id: str) -> str:
     raise broken(f"there is no tool call {call_id!r}")
 
 
-def _override_json(shown: HistoryOverride) -> dict[str, JSONValue]:
+def _override_json(shown: HistoryOverride) -> dict[str, Any]:
     given = shown.input if isinstance(shown.input, str) else list(shown.input)
     return {"input": given, "items": [item_json(item) for item in shown.items], "upto": shown.upto}
 
@@ -375,18 +375,22 @@ def context_json(context: Any, serializer: ContextSerializer | None, *, strict: 
     Raises:
         UserError: `strict`, and it is not JSON and has no serializer; the serializer returns no JSON.
     """
+    saved: JSONValue
     if serializer is not None:
-        saved: Any = serializer(context)
-        if not isinstance(saved, Mapping):
-            raise UserError(f"context_serializer must return a mapping, not {type(saved).__name__}")
+        fields: Any = serializer(context)
+        if not isinstance(fields, Mapping):
+            raise UserError(f"context_serializer must return a mapping, not {type(fields).__name__}")
         try:
-            return json.loads(json.dumps(dict(saved)))
+            saved = json.loads(json.dumps(dict(fields)))
         except (TypeError, ValueError, RecursionError) as error:
             raise UserError(f"the result of context_serializer is not JSON: {error}") from error
+        return saved
     try:
-        return json.loads(json.dumps(context, allow_nan=False))
+        saved = json.loads(json.dumps(context, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
         kind = type(context).__name__
+    else:
+        return saved
     if strict:
         raise UserError(f"the context of the run, of type {kind}, is not JSON; pass a context_serializer to to_json")
     saved = plain(context)

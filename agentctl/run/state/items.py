@@ -89,7 +89,7 @@ def read_item(fields: Fields, agent_of: FindAgent) -> RunItem:
             raise broken(f"there is no item of type {kind!r}")
 
 
-def response_json(response: ModelResponse) -> dict[str, JSONValue]:
+def response_json(response: ModelResponse) -> dict[str, Any]:
     """Return a response as JSON."""
     return {
         "output": response.wire_output,
@@ -144,9 +144,10 @@ def read_origin(fields: Fields) -> ToolOrigin | None:
 def plain(value: Any) -> JSONValue:
     """Return a value as JSON: as it is, as the fields of an object that has any, else as a text."""
     try:
-        return json.loads(json.dumps(value, allow_nan=False))
+        saved: JSONValue = json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
-        return json.loads(json.dumps(json_value(value)))
+        saved = json.loads(json.dumps(json_value(value)))
+    return saved
 
 
 def _own_json(item: RunItem) -> dict[str, JSONValue]:

@@ -142,7 +142,7 @@ def reject_local(call: LocalCall, message: str, run: ActiveRun) -> ToolCallOutpu
     return ToolCallOutputItem(run.agent, wire, output=text, failed=True)
 
 
-def _action(wire: WireItem, tool: LocalTool) -> JSONValue:
+def _action(wire: WireItem, tool: LocalTool) -> object:
     """Return the requested action of a call, its form checked."""
     match tool, wire:
         case CustomTool(), {"input": str(text)}:
@@ -219,7 +219,7 @@ def _custom_input(call: LocalCall) -> str:
     return str(call.item.wire["input"])
 
 
-def _custom_output(call: LocalCall, output: JSONValue) -> WireItem:
+def _custom_output(call: LocalCall, output: str | list[dict[str, Any]]) -> WireItem:
     return {"type": "custom_tool_call_output", "call_id": call.call_id, "output": output}
 
 

@@ -1,4 +1,5 @@
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from agentctl.agent.events import Warned
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import ModelRequest
-from agentctl.errors import AuthenticationError, RequestRejectedError, ServiceUnavailableError
+from agentctl.errors import AgentsException, AuthenticationError, RequestRejectedError, ServiceUnavailableError
 from agentctl.models.responses import auto
 from agentctl.models.responses.auto import AutoTransportModel
 from agentctl.models.responses.http import ResponsesHTTPModel
@@ -15,18 +16,19 @@ from agentctl.models.responses.websocket import ResponsesWebSocketModel
 from agentctl.net.endpoint import Endpoint
 from agentctl.net.http import HttpPipe
 from agentctl.net.options import HttpOptions
+from agentctl.net.transport_memory import LIFETIME, Route, TransportMemory
 from agentctl.net.websocket import WebSocketPipe
 from tests.service import steps
 from tests.service.client import Service
 
 
-def models_at(service: Service) -> tuple[AutoTransportModel, AutoTransportModel]:
+def models_at(service: Service, memory: TransportMemory | None = None) -> tuple[AutoTransportModel, AutoTransportModel]:
     """Return two models of one provider."""
     endpoint = Endpoint(base_url=service.base_url, key="sk-of-this-test")
     pool = WebSocketPool(WebSocketPipe(endpoint, HttpOptions(), environ={}))
     pipe = HttpPipe(endpoint, HttpOptions(max_retries=0), environ={})
     one, other = (
-        AutoTransportModel(ResponsesWebSocketModel(name, pool), ResponsesHTTPModel(name, pipe))
+        AutoTransportModel(ResponsesWebSocketModel(name, pool), ResponsesHTTPModel(name, pipe), memory=memory)
         for name in ("gpt-x", "gpt-y")
     )
     return one, other
@@ -225,6 +227,102 @@ def test_what_this_program_closes_is_not_sent_again(service: Service) -> None:
 
     asyncio.run(scenario())
     assert methods(service) == ["WS"]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def memory(tmp_path: Path, clock: Clock) -> TransportMemory:
+    return TransportMemory(tmp_path, clock=clock)
+
+
+def route(service: Service) -> Route:
+    return Route(url=f"ws://127.0.0.1:{service.port}/v1/responses", proxy=None)
+
+
+def test_what_failed_is_remembered_by_the_next_process(service: Service, memory: TransportMemory) -> None:
+    service.script_upgrades(steps.http_error(426))
+    (first,) = stream(models_at(service, memory)[0])
+    (second,) = stream(models_at(service, memory)[0])
+    assert [isinstance(events[0], Warned) for events in (first, second)] == [True, False]
+    assert len(service.connections()) == 1
+    assert methods(service) == ["POST", "POST"]
+
+
+@pytest.mark.parametrize(
+    "step", [steps.http_error(503), steps.http_error(429), steps.http_error(403)], ids=["503", "429", "403"]
+)
+def test_what_may_pass_is_not_remembered(step: steps.Step, service: Service, memory: TransportMemory) -> None:
+    service.script_upgrades(step)
+    stream(models_at(service, memory)[0])
+    assert memory.failure(route(service)) is None
+
+
+@pytest.mark.parametrize(
+    "answer", [steps.not_sse(), steps.http_error(401), steps.redirect("http://portal.example/")],
+    ids=["sign-in page", "bad key", "portal"],
+)  # fmt: skip
+def test_what_fails_over_http_too_is_not_remembered(
+    answer: steps.Step, service: Service, memory: TransportMemory
+) -> None:
+    service.script_upgrades(steps.not_sse())
+    service.script(answer)
+    with pytest.raises(AgentsException):
+        stream(models_at(service, memory)[0])
+    assert memory.failure(route(service)) is None
+
+
+def test_a_socket_that_worked_before_is_not_remembered(service: Service, memory: TransportMemory) -> None:
+    service.script(steps.text(), steps.closed(1011))
+    one, _ = models_at(service, memory)
+    stream(one, one)
+    assert methods(service) == ["WS", "WS", "POST"]
+    assert memory.failure(route(service)) is None
+
+
+def test_after_ten_minutes_one_probe_beside_the_request_clears_it(
+    service: Service, memory: TransportMemory, clock: Clock
+) -> None:
+    memory.record(route(service), "no response within 5 s")
+    clock.now += LIFETIME
+    one, _ = models_at(service, memory)
+
+    async def scenario() -> None:
+        await call(one)
+        while memory.failure(route(service)) is not None:  # noqa: ASYNC110  # the probe ends on its own time
+            await asyncio.sleep(0.01)
+        await call(one)
+        await one.close()
+
+    asyncio.run(scenario())
+    assert methods(service) == ["POST", "WS"]
+    assert [connection["requests"] for connection in service.connections()] == [0, 1]
+
+
+def test_a_probe_that_fails_or_is_broken_off_leaves_it_for_another_ten_minutes(
+    service: Service, memory: TransportMemory, clock: Clock
+) -> None:
+    for step in (steps.http_error(426), steps.hang(), steps.upgrade(then=steps.closed(1008))):
+        memory.record(route(service), "no response within 5 s")
+        clock.now += LIFETIME
+        service.script_upgrades(step)
+        (events,) = stream(models_at(service, memory)[0])
+        assert events[0]["type"] == "response.created"
+        known = memory.failure(route(service))
+        assert known is not None
+        assert known.is_recent
+    assert set(methods(service)) == {"POST"}
 
 
 def test_the_name_is_that_of_the_model(service: Service) -> None:
