@@ -1,9 +1,12 @@
 """Runs that are not streamed ask the service for whole responses: some services cannot stream."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from openai import AsyncOpenAI
 
 from agentctl import Agent, OpenAIProvider, RunConfig, Runner, function_tool
 from tests.service.client import Service
@@ -16,15 +19,16 @@ def look(word: str) -> str:
     return f"{word} found"
 
 
-def provider(service: Service, kind: str) -> OpenAIProvider:
+@asynccontextmanager
+async def provider(service: Service, kind: str) -> AsyncIterator[OpenAIProvider]:
     use_responses = not kind.startswith("chat")
     if kind.endswith("client"):
-        # The user's own client.
-        from openai import AsyncOpenAI
-
-        client = AsyncOpenAI(base_url=service.base_url, api_key="sk-test")
-        return OpenAIProvider(openai_client=client, use_responses=use_responses)
-    return OpenAIProvider(base_url=service.base_url, api_key="sk-test", use_responses=use_responses)
+        async with AsyncOpenAI(base_url=service.base_url, api_key="sk-test") as client:
+            yield OpenAIProvider(openai_client=client, use_responses=use_responses)
+        return
+    own = OpenAIProvider(base_url=service.base_url, api_key="sk-test", use_responses=use_responses)
+    yield own
+    await own.aclose()
 
 
 @pytest.mark.parametrize("kind", ["responses", "chat", "responses client", "chat client"])
@@ -35,17 +39,15 @@ def test_a_request_asks_for_a_stream_only_where_the_run_is_streamed(
     service.script(tool_calls(("look", {"word": "x"})), text("Found it."))
 
     async def scenario() -> Any:
-        config = RunConfig(model_provider=provider(service, kind), tracing_disabled=True)
-        agent = Agent(name="a", model="gpt-x", tools=[look])
-        try:
+        async with provider(service, kind) as models:
+            config = RunConfig(model_provider=models, tracing_disabled=True)
+            agent = Agent(name="a", model="gpt-x", tools=[look])
             if not streamed:
                 return await Runner.run(agent, "hi", run_config=config)
             result = Runner.run_streamed(agent, "hi", run_config=config)
             async for _ in result.stream_events():
                 pass
             return result
-        finally:
-            await config.model_provider.aclose()
 
     result = asyncio.run(scenario())
     bodies = [request["body"] for request in service.requests()]
