@@ -15,6 +15,11 @@ INDENT = "  "
 _SECTION = 40
 """Lines after which a blank line starts a new section, highlighted on its own: keeps long blocks cheap."""
 
+_LONGEST_SECTION = 200
+_LARGEST_SECTION = 8_192
+"""The lines and characters of a section that are highlighted. Each line is highlighted with the lines before it, so that
+the time grows with the square of the length; the rest of a longer section is plain."""
+
 _TOKENS = {("Keyword",): "code.keyword", ("Literal", "String"): "code.string", ("Comment",): "code.comment"}
 """Pygments token types and their styles."""
 
@@ -41,6 +46,7 @@ class CodeLines:
         self._language = info.split()[0] if info.split() else ""
         self._painter = painter
         self._section: list[str] = []
+        self._size = 0
 
     def line(self, source: str) -> str:
         """Return the next line, highlighted; never wrapped, so that it can be copied whole."""
@@ -48,11 +54,14 @@ class CodeLines:
         if not source.strip():
             if len(self._section) >= _SECTION:
                 self._section.clear()
+                self._size = 0
             elif self._section:
                 self._section.append(source)
             return ""
         self._section.append(source)
-        if not self._painter.color or not self._language:
+        self._size += len(source)
+        is_long = len(self._section) > _LONGEST_SECTION or self._size > _LARGEST_SECTION
+        if is_long or not self._painter.color or not self._language:
             return INDENT + source.rstrip()
         highlighted = _last_line(self._language, "\n".join(self._section))
         return INDENT + self._painter.text(highlighted)
