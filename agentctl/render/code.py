@@ -17,8 +17,9 @@ _SECTION = 40
 
 _LONGEST_SECTION = 200
 _LARGEST_SECTION = 8_192
-"""The lines and characters of a section that are highlighted. Each line is highlighted with the lines before it, so that
-the time grows with the square of the length; the rest of a longer section is plain."""
+"""The lines and characters of a section that are highlighted; the rest of a longer section is plain.
+
+Each line is highlighted with the lines before it, so that the time grows with the square of the length."""
 
 _TOKENS = {("Keyword",): "code.keyword", ("Literal", "String"): "code.string", ("Comment",): "code.comment"}
 """Pygments token types and their styles."""
