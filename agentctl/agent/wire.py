@@ -51,7 +51,7 @@ def decode_json(data: str | bytes) -> Any:
 
 def check_depth(value: JSONValue) -> None:
     """Raise `ValueError` if a JSON value is nested too deeply."""
-    level: list[JSONValue] = [[value]]
+    level: list[dict[str, JSONValue] | list[JSONValue]] = [[value]]
     for _ in range(MAX_DEPTH + 1):
         level = [
             inner
