@@ -128,6 +128,8 @@ def test_the_call_that_is_shown_is_the_one_that_runs() -> None:
     item = ToolApprovalItem(AGENT, {**hidden, "call_id": "c"})
     assert item.arguments == '{"to": "all"}'
     assert verdict(item, allow="deploy:ls") is None
+    custom = {"type": "custom_tool_call", "name": "sql", "input": "drop", "arguments": "select"}
+    assert call_text("sql", "coder", custom).splitlines()[1:] == ["  drop"]
     words = action(local_shell("rm", "x"), commands=["ls"])
     assert call_text("shell", "coder", words.wire).splitlines()[1] == "  $ rm x"
     assert (
