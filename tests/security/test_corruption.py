@@ -1,8 +1,7 @@
 """Files of every kind with bits flipped, cut short, emptied or blown up: a clear error, and the file stays as it is."""
 
-import json
+import asyncio
 import shutil
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from agentctl.errors import AgentsException, ConfigurationError
+from agentctl.memory.sqlite_session import SQLiteSession
 from agentctl.memory.store import ConversationStore
 from agentctl.profile.credentials import StoredKey, load_credentials, store_key
 from agentctl.profile.project import read_project
@@ -44,19 +44,9 @@ def write_project(folder: Path) -> Path:
 
 def write_conversations(folder: Path) -> Path:
     path = folder / "conversations.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute(
-            "CREATE TABLE agent_sessions (session_id TEXT PRIMARY KEY, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, "
-            "updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)"
-        )
-        connection.execute(
-            "CREATE TABLE agent_messages (id INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL, "
-            "message_data TEXT NOT NULL, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)"
-        )
-        connection.execute("INSERT INTO agent_sessions (session_id) VALUES ('s')")
-        item = json.dumps({"role": "user", "content": "hi"})
-        connection.execute("INSERT INTO agent_messages (session_id, message_data) VALUES ('s', ?)", (item,))
-    connection.close()
+    session = SQLiteSession("s", path)
+    asyncio.run(session.add_items([{"role": "user", "content": "hi"}]))
+    session.close()
     return path
 
 
