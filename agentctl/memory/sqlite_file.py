@@ -121,9 +121,9 @@ class SQLiteFile:
                 raise
             raise self._translate(error) from error
         except UnicodeDecodeError as error:  # From a message of SQLite that quotes a damaged schema.
-            raise self._damaged("its schema is not text") from error
+            raise self._damage_error("its schema is not text") from error
 
-    def _damaged(self, reason: str) -> ConfigurationError:
+    def _damage_error(self, reason: str) -> ConfigurationError:
         return ConfigurationError(
             f"not a conversation database, or damaged ({excerpt(reason)}): move it away to start a new one",
             file=Path(self.path),
@@ -145,7 +145,7 @@ class SQLiteFile:
             return ConfigurationError(
                 f"cannot write the conversation database ({error}): check its owner and permissions", file=path
             )
-        return self._damaged(str(error))
+        return self._damage_error(str(error))
 
 
 def _text(data: bytes) -> str:
