@@ -12,6 +12,7 @@ PACKAGE = Path(agentctl.__file__).parent
 PROJECT = PACKAGE.parent
 
 NAMED_BY_TEXT = {
+    "agentctl.agent.agent_tool": {"agentctl.run.runner"},  # Its tool may be called outside of any run.
     "agentctl.agent.run_config": {"agentctl.models.multi_provider"},
     "agentctl.cli.main": {"agentctl.tracing.process"},  # Looked up in sys.modules.
     "agentctl.compat": None,

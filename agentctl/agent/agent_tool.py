@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from agentctl._dataclass import dataclass
+from agentctl._lazy import load
 from agentctl.agent.tools.errors import failure_text, is_stray_cancellation
 from agentctl.agent.tools.function_schema import validation_errors
 from agentctl.agent.tools.tool import (
@@ -27,7 +28,7 @@ from agentctl.log import logger
 from .context import ToolContext
 from .events import StreamEvent
 from .handoff import tool_name_part
-from .ports import NestedRun
+from .ports import NestedRun, RunAgent
 from .strict_schema import ensure_strict_json_schema
 from .wire import WireItem
 
@@ -140,10 +141,7 @@ class _AgentTool:
             return await failure_text(context, error, self.on_failure)
 
     async def _call(self, context: ToolContext[Any], arguments: str) -> Any:
-        if context.run_agent is None:
-            raise UserError(
-                f"agent tool {self.name!r} was called outside a run; pass its agent to `Runner.run` instead"
-            )
+        run_agent = context.run_agent or _load_runner()
         params = self.arguments.parse(arguments)
         is_structured = self.arguments.is_typed or self.input_builder is not None
         run = dataclasses.replace(
@@ -152,7 +150,7 @@ class _AgentTool:
             tool_input=params if is_structured else None,
             on_event=None if self.on_stream is None else _listener(self.on_stream, context),
         )
-        result = await context.run_agent(run, context)
+        result = await run_agent(run, context)
         if result.interruptions:
             return ""  # The nested run waits for approval; the call is repeated when it is resumed.
         if self.extract is None:
@@ -173,6 +171,14 @@ class _AgentTool:
             "json_schema": arguments.schema if self.includes_schema else None,
         }
         return await build_input(self.input_builder or default_tool_input_builder, options)
+
+
+def _load_runner() -> RunAgent:
+    """Return the function that runs an agent in a call of its tool, for a call outside of any run."""
+    # The runner is a layer above, and only code that calls a tool by itself needs it from here.
+    run_agent: Any = load("agentctl.run.runner", "run_nested")
+    found: RunAgent = run_agent
+    return found
 
 
 def _check(

@@ -57,12 +57,29 @@ class RunContextWrapper(Generic[TContext]):
         decision = self.approvals.find(tool_name, call_id)
         return None if decision is None else decision.approved
 
-    def get_approval_status(self, tool_name: str, call_id: str) -> bool | None:
-        """Return whether a call was approved, None while undecided."""
+    def get_approval_status(
+        self,
+        tool_name: str,
+        call_id: str,
+        *,
+        tool_namespace: str | None = None,
+        existing_pending: Any = None,
+        tool_lookup_key: Any = None,
+        current_invocation: Any = None,
+    ) -> bool | None:
+        """Return whether a call was approved, None while undecided; the keywords of the Agents SDK have no effect."""
         return self.is_tool_approved(tool_name, call_id)
 
-    def get_rejection_message(self, tool_name: str, call_id: str) -> str | None:
-        """Return the message for the model about a rejected call, if one was given."""
+    def get_rejection_message(
+        self,
+        tool_name: str,
+        call_id: str,
+        *,
+        tool_namespace: str | None = None,
+        existing_pending: Any = None,
+        tool_lookup_key: Any = None,
+    ) -> str | None:
+        """Return the message for the model about a rejected call; the keywords of the Agents SDK have no effect."""
         decision = self.approvals.find(tool_name, call_id)
         return None if decision is None else decision.message
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 
 from agentctl._dataclass import dataclass
@@ -11,6 +10,7 @@ from agentctl.agent.items.run_items import ItemHelpers
 from agentctl.errors import UserError
 
 from .handoff import HandoffHistoryMapper, HandoffInputData
+from .json_values import json_text
 from .wire import WireItem
 
 _INTRODUCTION = "The conversation before it was handed off to you:"
@@ -74,7 +74,7 @@ def _entries(item: WireItem) -> list[str]:
     if item.get("type") == "reasoning":
         return []  # Mostly encrypted, and of no use to another agent.
     if "role" not in item:
-        return [json.dumps(item, ensure_ascii=False)]
+        return [json_text(item)]
     text = _text(item.get("content"))
     if item["role"] == "assistant" and (nested := _parse_nested(text)) is not None:
         return nested
@@ -93,10 +93,8 @@ def _text(content: object) -> str:
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
-        return json.dumps(content, ensure_ascii=False)
+        return json_text(content)
     return "\n".join(
-        part["text"]
-        if isinstance(part, dict) and isinstance(part.get("text"), str)
-        else json.dumps(part, ensure_ascii=False)
+        part["text"] if isinstance(part, dict) and isinstance(part.get("text"), str) else json_text(part)
         for part in content
     )

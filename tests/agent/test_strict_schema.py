@@ -304,3 +304,77 @@ def is_json(value: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def converted(part: Any, **definitions: Any) -> Any:
+    """Return a part in strict form, as a property beside these definitions."""
+    schema = {"type": "object", "properties": {"x": part}, **({"$defs": definitions} if definitions else {})}
+    return ensure_strict_json_schema(schema)["properties"]["x"]
+
+
+def test_any_of_beside_one_of_is_kept() -> None:
+    part = {"anyOf": [{"type": "string"}], "oneOf": [{"type": "integer"}]}
+    assert converted(part) == {"anyOf": [{"type": "string"}, {"type": "integer"}]}
+
+
+def test_a_discriminator_is_kept() -> None:
+    part = {"oneOf": [{"type": "string"}], "discriminator": {"propertyName": "kind"}}
+    assert converted(part)["discriminator"] == {"propertyName": "kind"}
+
+
+@pytest.mark.parametrize(("name", "token"), [("a/b", "a~1b"), ("a~b", "a~0b"), ("a b", "a%20b"), ("~1", "~01")])
+def test_a_reference_may_be_encoded(name: str, token: str) -> None:
+    part = {"$ref": f"#/$defs/{token}", "description": "d"}
+    assert converted(part, **{name: {"type": "string"}}) == {"type": "string", "description": "d"}
+
+
+def test_a_reference_to_the_whole_schema_stays_one() -> None:
+    assert converted({"$ref": "#", "description": "the same again"}) == {"$ref": "#"}
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ({"$ref": "#/$defs/t", "minLength": 1}, "incompatible sibling"),
+        ({"$ref": "#/$defs/t", "type": "integer"}, "incompatible sibling"),
+        ({"allOf": [{"$ref": "#/$defs/t"}], "type": "integer"}, "repeats 'type'"),
+        ({"allOf": [{"$ref": "#/$defs/loop"}]}, "circular"),
+        ({"type": ["array", "null"]}, "accepts anything"),
+        ({"additionalProperties": {"type": "string"}}, "arbitrary keys"),
+        ({"$id": "https://x.test", "$defs": {"t": {}}, "$ref": "#/$defs/t"}, "nested `\\$id`"),
+    ],
+)
+def test_what_a_conversion_would_lose_is_refused(part: Any, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        converted(part, t={"type": "string"}, loop={"$ref": "#/$defs/loop"})
+
+
+def test_a_single_part_of_all_of_is_merged_through_references() -> None:
+    part = {"allOf": [{"$ref": "#/$defs/outer", "title": "T"}], "const": 1.0}
+    merged = converted(part, outer={"$ref": "#/$defs/inner", "description": "outer"}, inner={"const": 1})
+    assert merged == {"const": 1, "title": "T", "description": "outer"}
+
+
+@pytest.mark.parametrize("root", [{"anyOf": [{"type": "string"}]}, {"type": ["object", "null"], "properties": {}}])
+def test_a_root_that_is_a_union_is_refused(root: Any) -> None:
+    with pytest.raises(UserError, match="the root of a strict JSON schema"):
+        ensure_strict_json_schema(root)
+
+
+def test_references_that_multiply_end_soon() -> None:
+    definitions: dict[str, Any] = {"n30": {"type": "string"}}
+    for level in range(30):
+        parts = {name: {"$ref": f"#/$defs/n{level + 1}", "title": "t"} for name in "ab"}
+        definitions[f"n{level}"] = {"type": "object", "properties": parts}
+    with pytest.raises(UserError, match="parts once its references are inlined"):
+        converted({"$ref": "#/$defs/n0", "title": "t"}, **definitions)
+
+
+def test_a_schema_that_is_nested_without_end_is_refused() -> None:
+    part: dict[str, Any] = {"type": "string"}
+    for _ in range(2000):
+        part = {"type": "object", "properties": {"x": part}}
+    with pytest.raises(UserError, match="too deeply nested"):
+        ensure_strict_json_schema(part)
+    with pytest.raises(TypeError):
+        ensure_strict_json_schema([])  # type: ignore[arg-type]

@@ -379,15 +379,16 @@ def test_agents_may_be_tools_of_agents_that_are_tools(run: Run) -> None:
     assert (usage.requests, usage.total_tokens) == (5, 40)
 
 
-def test_a_call_outside_a_run_is_an_error() -> None:
-    tool = Agent(name="a").as_tool("ask", "", failure_error_function=None)
+def test_a_call_outside_a_run_runs_the_agent() -> None:
+    agent = Agent(name="a", model=ScriptedModel(["answer"]))
+    tool = agent.as_tool("ask", "", failure_error_function=None)
     context = ToolContext(None, tool_name="ask", tool_call_id="c", tool_arguments="{}")
 
-    async def scenario() -> None:
-        await tool.on_invoke_tool(context, '{"input": "x"}')
+    async def scenario() -> Any:
+        return await tool.on_invoke_tool(context, '{"input": "x"}')
 
-    with pytest.raises(UserError, match="outside a run"):
-        asyncio.run(scenario())
+    assert asyncio.run(scenario()) == "answer"
+    assert context.usage.requests == 1
 
 
 def test_on_stream_hears_every_event_in_order_with_the_agent_that_has_the_word(run: Run) -> None:

@@ -392,3 +392,85 @@ def test_what_was_held_for_a_call_that_waited_for_a_yes_is_kept() -> None:
     outputs = {item.get("call_id"): item.get("output") for item in result.to_input_list()[3:]}
     assert outputs == {"c1": NO_OUTPUT, "c2": "done at once"}
     assert types(result) == ["function_call", "function_call", "function_call_output", "function_call_output"]
+
+
+@pytest.mark.parametrize("passes", [1, 3])
+def test_the_next_turn_waits_until_the_reader_has_handled_the_last_event(passes: int) -> None:
+    async def scenario() -> int:
+        model = ScriptedModel([[call("one")], "never asked for"])
+        result = Runner.run_streamed(Agent(name="a", model=model, tools=[work]), "hi")
+        async for event in result.stream_events():
+            if event_named("tool_output")(event):
+                for _ in range(passes):
+                    await asyncio.sleep(0)
+                result.cancel("after_turn")
+        return len(model.calls)
+
+    assert asyncio.run(scenario()) == 1
+
+
+def test_a_reader_with_a_task_for_each_event_is_waited_for() -> None:
+    async def scenario() -> int:
+        model = ScriptedModel([[call("one")], "never asked for"])
+        result = Runner.run_streamed(Agent(name="a", model=model, tools=[work]), "hi")
+        events = result.stream_events()
+
+        async def next_event() -> Any:
+            return await anext(events, None)
+
+        while (event := await asyncio.create_task(next_event())) is not None:
+            if event_named("tool_output")(event):
+                await asyncio.sleep(0.01)
+                result.cancel("after_turn")
+        return len(model.calls)
+
+    assert asyncio.run(scenario()) == 1
+
+
+def test_a_cancel_while_the_first_event_is_read_leaves_the_first_turn() -> None:
+    async def scenario() -> tuple[list[str], Any]:
+        result = Runner.run_streamed(Agent(name="a", model=ScriptedModel(["done"])), "hi")
+        types_seen = []
+        async for event in result.stream_events():
+            types_seen.append(event.type)
+            if event.type == "agent_updated_stream_event":
+                result.cancel("after_turn")
+        return types_seen, result.final_output
+
+    types_seen, output = asyncio.run(scenario())
+    assert "run_item_stream_event" in types_seen
+    assert output == "done"
+
+
+@pytest.mark.parametrize("way", ["closed", "cancelled", "failed", "none"])
+def test_a_run_does_not_wait_for_a_reader_that_is_gone(way: str) -> None:
+    async def scenario() -> Any:
+        model = ScriptedModel([[call("one")], "done"])
+        result = Runner.run_streamed(Agent(name="a", model=model, tools=[work]), "hi")
+        events = result.stream_events()
+        has_seen = asyncio.Event()
+
+        async def read() -> None:
+            async for event in events:
+                if event_named("tool_called")(event):
+                    has_seen.set()
+                    if way == "failed":
+                        raise RuntimeError("reader")
+                    await asyncio.Event().wait()
+
+        if way == "closed":
+            async for event in events:
+                if event_named("tool_called")(event):
+                    break
+            await events.aclose()  # type: ignore[attr-defined]  # a generator
+        elif way != "none":
+            reader = asyncio.create_task(read())
+            await has_seen.wait()
+            if way == "cancelled":
+                reader.cancel()
+            await asyncio.wait([reader])
+            reader.exception() if way == "failed" else None
+        await asyncio.wait_for(result.run_loop_task, 10)
+        return result.final_output
+
+    assert asyncio.run(scenario()) == "done"

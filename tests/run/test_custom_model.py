@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 from openai.types.responses import ResponseCompletedEvent, ResponseOutputMessage
 from openai.types.responses.response import Response
 
 from agentctl import Agent, Model, ModelResponse, Runner, Usage
+from agentctl.testing import ScriptedModel
 
 
 def message() -> ResponseOutputMessage:
@@ -68,3 +70,43 @@ def test_wire_items_are_openai_objects_when_they_are_touched() -> None:
     assert isinstance(raw, ResponseOutputMessage)
     assert raw.content[0].type == "output_text"
     assert result.new_items[0].raw_item is raw
+
+
+class Overridden(ScriptedModel):
+    """Overrides both methods of a model of ours, as code for the Agents SDK does."""
+
+    def __init__(self, *steps: Any) -> None:
+        super().__init__(steps)
+        self.asked: list[str] = []
+
+    async def get_response(self, *arguments: Any, **further: Any) -> ModelResponse:
+        self.asked.append("whole")
+        return await super().get_response(*arguments, **further)
+
+    async def stream_response(self, *arguments: Any, **further: Any) -> AsyncIterator[Any]:
+        self.asked.append("streamed")
+        async for event in super().stream_response(*arguments, **further):
+            yield event
+
+
+def test_methods_that_a_subclass_of_our_models_overrides_are_called() -> None:
+    async def scenario() -> tuple[Any, Any, list[str]]:
+        model = Overridden("1", "2")
+        whole = await Runner.run(Agent(name="a", model=model), "hi")
+        streamed = Runner.run_streamed(Agent(name="a", model=model), "hi")
+        async for _ in streamed.stream_events():
+            pass
+        return whole.final_output, streamed.final_output, model.asked
+
+    assert asyncio.run(scenario()) == ("1", "2", ["whole", "streamed"])
+
+
+def test_a_method_that_is_replaced_on_a_model_of_ours_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(*arguments: Any, **further: Any) -> ModelResponse:
+        return ModelResponse(output=[message()])
+
+    model = ScriptedModel(["never"])
+    monkeypatch.setattr(model, "get_response", answer)
+    assert asyncio.run(Runner.run(Agent(name="a", model=model), "hi")).final_output == "typed hello"
+    monkeypatch.setattr(ScriptedModel, "get_response", answer)
+    assert asyncio.run(Runner.run(Agent(name="a", model=ScriptedModel([])), "hi")).final_output == "typed hello"

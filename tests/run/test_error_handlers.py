@@ -265,3 +265,13 @@ def test_the_message_of_a_handler_is_input_for_a_next_run(run: Run) -> None:
     assert sent["content"] == [{"type": "output_text", "text": "I gave up.", "annotations": []}]
     typed: Any = result.new_items[-1].raw_item
     assert typed.content[0].text == "I gave up."
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_run_of_no_turns_ends_with_its_handler_or_the_error(run: Run, limit: int) -> None:
+    model = ScriptedModel(["never asked for"])
+    agent = Agent(name="a", model=model)
+    assert run(agent, max_turns=limit, error_handlers={"max_turns": lambda data: "handled"}).final_output == "handled"
+    with pytest.raises(MaxTurnsExceeded):
+        run(agent, max_turns=limit)
+    assert model.calls == ()

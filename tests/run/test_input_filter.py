@@ -193,3 +193,29 @@ def test_reasoning_items_are_sent_without_ids_where_they_are_to_be(run: Run, pol
     assert model.calls[1].input[2] == expected
     assert result.to_input_list()[2] == expected
     assert result.new_items[0].to_input_item() == REASONING
+
+
+def test_of_two_outputs_of_a_call_the_newest_is_sent_and_calls_stay_before_them(run: Run) -> None:
+    def output(text: str) -> WireItem:
+        return {"type": "function_call_output", "call_id": "c", "output": text}
+
+    first, second = function_call("f", {"x": 1}, call_id="c"), function_call("f", {"x": 2}, call_id="c")
+    message = {"type": "message", "role": "assistant", "id": "m", "content": []}
+    given = [first, output("old"), message, second, output("new"), message]
+    model = ScriptedModel(["ok"])
+    config = RunConfig(call_model_input_filter=lambda data: ModelInputData(input=given, instructions=None))
+    run(Agent(name="a", model=model), run_config=config)
+    assert model.calls[0].input == [second, message, output("new"), message]
+
+
+def test_a_filter_that_drops_reasoning_leaves_no_item_that_needs_it(run: Run) -> None:
+    def drop(data: Any) -> ModelInputData:
+        return ModelInputData(
+            input=[item for item in data.model_data.input if item.get("type") != "reasoning"], instructions=None
+        )
+
+    calls = [REASONING, function_call("double", {"number": 1}, call_id="c1")]
+    agent, model = counting(ScriptedModel([calls, "ok"]))
+    run(agent, run_config=RunConfig(call_model_input_filter=drop))
+    sent = next(item for item in model.calls[1].input if item.get("type") == "function_call")  # type: ignore[union-attr]
+    assert "id" not in sent

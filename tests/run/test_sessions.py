@@ -21,6 +21,7 @@ from agentctl import (
     RunState,
     SessionABC,
     SessionSettings,
+    SQLiteSession,
     UserError,
     function_tool,
     handoff,
@@ -544,3 +545,13 @@ def test_a_state_that_says_more_was_saved_than_there_is_is_refused(run: Run) -> 
     state = run(one, "hi", session=Book()).to_state().to_json()
     with pytest.raises(UserError, match="fewer items"):
         asyncio.run(RunState.from_json(one, {**state, "saved": 9}))
+
+
+def test_half_a_character_of_a_model_does_not_spoil_a_session(run: Run) -> None:
+    model = ScriptedModel(["half \ud83d of it \ud83d\ude00", "ok"])
+    session = SQLiteSession("s")
+    agent = Agent(name="a", model=model)
+    assert run(agent, session=session).final_output == "half \ufffd of it \U0001f600"
+    run(agent, "more", session=session)
+    for item in asyncio.run(session.get_items()):
+        json.dumps(item, ensure_ascii=False).encode()

@@ -51,7 +51,10 @@ def _show_tests(python: str, root: Path, words: list[str], workers: int, failure
     files = [file for file in selection.files if not words or any(word in file for word in words)]
     left_out = [test for test in selection.left_out if test.partition("::")[0] in files]
     chosen = type(selection)(files=files, left_out=left_out)
-    print(f"## Tests: {len(files)} files, without {len(left_out)} tests of theirs that use private names")
+    print(
+        f"## Tests: {len(files)} files, without {len(left_out)} tests of theirs that use private names; not counted "
+        "are tests of internal modules, and those that read the SDK's own JSON of a run"
+    )
     theirs = outcome(python, "sdk", root, chosen, workers)
     ours = outcome(python, "ours", root, chosen, workers)
     both = theirs.passed & ours.passed

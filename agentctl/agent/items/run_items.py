@@ -179,7 +179,11 @@ class ToolApprovalItem(RunItemBase):
     tool_name: str | None = None
     """The name of the tool, if the call does not include it."""
     type: Literal["tool_approval_item"] = "tool_approval_item"
+    tool_namespace: str | None = None
+    """The namespace of the tool, if the call does not include it."""
     tool_origin: ToolOrigin | None = None
+    tool_lookup_key: Any = None
+    """Not used; in code for the Agents SDK."""
 
     @property
     def name(self) -> str | None:
@@ -189,7 +193,7 @@ class ToolApprovalItem(RunItemBase):
     @property
     def qualified_name(self) -> str | None:
         """The tool's name, prefixed with its namespace if it has one."""
-        namespace = _text_or_none(self.wire.get("namespace"))
+        namespace = self.tool_namespace or _text_or_none(self.wire.get("namespace"))
         return f"{namespace}.{self.name}" if namespace and self.name else self.name
 
     @property
@@ -222,6 +226,8 @@ class InputItem(RunItemBase):
 
     raw_item: WireItem
     type: Literal["input_item"] = "input_item"
+    input_id: str | None = None
+    """Not used; in code for the Agents SDK."""
 
 
 @dataclass(eq=False, repr=False)

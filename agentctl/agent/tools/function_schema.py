@@ -400,7 +400,25 @@ def _without_partials(func: Callable[..., Any]) -> tuple[Callable[..., Any], set
     return func, bound_names
 
 
+_FINAL = re.compile(r"(?:\w+\.)?Final(?:\[(?P<type>.*)\])?", re.DOTALL)
+
+
+def _resolve_final(function: Any) -> Any:
+    """Return a stand-in for a function whose annotations name `Final`, which `typing` resolves in classes only."""
+    given: dict[str, Any] = getattr(function, "__annotations__", {})
+    finals = {
+        name: found["type"] or "object"
+        for name, hint in given.items()
+        if isinstance(hint, str) and (found := _FINAL.fullmatch(hint))
+    }
+    if not finals:
+        return function
+    scope = getattr(inspect.unwrap(function), "__globals__", {})
+    return types.SimpleNamespace(__annotations__={**given, **finals}, __globals__=scope)
+
+
 def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
+    function = _resolve_final(function)
     try:
         return typing.get_type_hints(function, include_extras=True)
     except NameError:

@@ -57,6 +57,18 @@ class ToolOrigin:
     agent_name: str | None = None
     agent_tool_name: str | None = None
 
+    def to_json_dict(self) -> dict[str, str]:
+        """Return the origin as JSON, without unset names."""
+        return {name: str(value) for name, value in vars(self).items() if value is not None}
+
+    @classmethod
+    def from_json_dict(cls, data: Any) -> ToolOrigin | None:
+        """Return the origin in the JSON of `to_json_dict`, None if it is none."""
+        if not isinstance(data, dict) or data.get("type") not in [kind.value for kind in ToolOriginType]:
+            return None
+        names = {name: data.get(name) for name in ("mcp_server_name", "agent_name", "agent_tool_name")}
+        return cls(ToolOriginType(data["type"]), **names)
+
 
 FUNCTION_ORIGIN = ToolOrigin(ToolOriginType.FUNCTION)
 
@@ -86,6 +98,8 @@ class FunctionTool:
     timeout_behavior: ToolTimeoutBehavior = "error_as_result"
     timeout_error_function: ToolErrorFunction | None = None
     """Returns the model's text for a timeout."""
+    defer_loading: bool = False
+    """Whether the model sees the tool only once a tool search found it."""
     custom_data_extractor: FunctionToolCustomDataExtractor | None = field(default=None, kw_only=True)
     """Returns `custom_data` of the output items."""
     agent: Agent[Any] | None = field(default=None, kw_only=True, repr=False)
@@ -95,8 +109,6 @@ class FunctionTool:
     mcp_annotations: ToolAnnotations | None = field(default=None, kw_only=True, repr=False)
     """Hints of an MCP server about its tool's behavior, without any guarantee."""
 
-    defer_loading: bool = field(default=False, kw_only=True)
-    """Whether the model sees the tool only once a tool search found it."""
     allowed_callers: Any = field(default=None, kw_only=True, repr=False)
     """Not supported: programmatic tool calling is an error."""
     output_json_schema: dict[str, Any] | None = field(default=None, kw_only=True, repr=False)

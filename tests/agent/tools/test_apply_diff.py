@@ -125,3 +125,15 @@ def test_hunks_with_context_change_their_places_alone(lines: list[str], data: st
 def test_any_text_is_applied_or_refused(text: str, diff: str) -> None:
     with suppress(ValueError):
         assert isinstance(apply_diff(text, diff), str)
+
+
+def test_a_new_file_has_the_line_ends_of_its_diff() -> None:
+    assert apply_diff("", "+hello\r\n+world\r\n", mode="create") == "hello\r\nworld"
+    assert apply_diff("", "@@\r\n+hello\r\n+world\r\n") == "hello\r\nworld\r\n"
+    assert apply_diff("a\n", "@@\r\n-a\r\n+b\r\n") == "b\n"
+
+
+@pytest.mark.parametrize("diff", ["@@ class Gone\n@@ def a():\n-  x\n+  y\n", "@@ gone\n@@\n-  x\n+  y\n"])
+def test_a_missing_anchor_among_several_is_refused(diff: str) -> None:
+    with pytest.raises(ValueError, match="Invalid Anchor 0"):
+        apply_diff("def a():\n  x\n", diff)

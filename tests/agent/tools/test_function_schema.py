@@ -6,13 +6,14 @@ import dataclasses
 import enum
 import functools
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Final, Literal, Optional
 
 import pytest
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from agentctl import FuncSchema, ModelBehaviorError, RunContextWrapper, ToolContext, UserError, function_schema
+from agentctl.agent.tools.function_schema import generate_func_documentation, read_docstring
 
 
 def properties(schema: FuncSchema) -> dict[str, Any]:
@@ -358,3 +359,52 @@ def with_a_late_context(a: int, ctx: RunContextWrapper[Any]) -> None: ...
 def test_what_cannot_be_said_names_the_place_and_the_way_out(function: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         function_schema(function)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Weather.\nArgs:\n    city: A city.\n    units: C or F.\n",
+        "Weather.\n\nArgs:\n\n    city: A city.\n    units: C or F.\n",
+        "Args:\n    city: A city.\n    units: C or F.\n",
+        "Args:\ncity: A city.\nunits: C or F.\n",
+        "Weather.\n\nNote:\n    Cached.\nArgs:\n    city: A city.\n    units: C or F.\n",
+        "Weather.\n\nReturns:\n    A text.\nArgs:\n    city: A city.\n    units: C or F.\n",
+        "Weather.\n\nArgs:\n    city (str) : A city.\n    units (str): C or F.\n",
+        "Weather.\n\nArgs:\n    - city: A city.\n    - units: C or F.\n",
+        "Weather.\n\nArgs:\n    * `city`: A city.\n    * `units` (str): C or F.\n",
+        "Weather.\n\nArgs:\n    ``city``: A city.\n    ``units``: C or F.\n\nReturns:\n    A text.\n",
+    ],
+)
+def test_a_google_docstring_is_read_as_people_write_it(text: str) -> None:
+    documentation = read_docstring(text)
+    assert documentation.parameters == {"city": "A city.", "units": "C or F."}
+    assert "city" not in (documentation.description or "")
+
+
+def test_an_args_section_that_says_nothing_of_parameters_stays_in_the_description() -> None:
+    text = "Weather.\n\nArgs:\n    see the manual"
+    assert read_docstring(text).description == text
+
+
+def test_a_final_parameter_is_a_parameter() -> None:
+    def count(number: Final[int] = 3) -> None: ...
+
+    schema = function_schema(count).params_json_schema
+    assert schema["properties"]["number"]["type"] == "integer"
+    count.__annotations__["number"] = Final[int]
+    assert function_schema(count).params_json_schema == schema
+
+
+def test_the_documentation_of_a_function_under_the_names_of_the_sdk() -> None:
+    def weather(city: str) -> str:
+        """Weather.
+
+        Args:
+            city: A city.
+        """
+        return city
+
+    documentation = generate_func_documentation(weather)
+    assert (documentation.name, documentation.description) == ("weather", "Weather.")
+    assert documentation.param_descriptions == {"city": "A city."}
