@@ -51,13 +51,13 @@ def decode_json(data: str | bytes) -> Any:
 
 def check_depth(value: JSONValue) -> None:
     """Raise `ValueError` if a JSON value is nested too deeply."""
-    level: list[JSONValue] = [value]
+    level: list[dict[str, JSONValue] | list[JSONValue]] = [[value]]
     for _ in range(MAX_DEPTH + 1):
         level = [
             inner
             for each in level
-            if isinstance(each, dict | list)
             for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, dict | list)
         ]
         if not level:
             return

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from agentctl.errors import ConfigurationError, SessionInUseError
+from agentctl.redaction import excerpt
 from agentctl.storage import make_folder
 
 if TYPE_CHECKING:
@@ -119,6 +120,14 @@ class SQLiteFile:
             if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
                 raise
             raise self._translate(error) from error
+        except UnicodeDecodeError as error:  # From a message of SQLite that quotes a damaged schema.
+            raise self._damage_error("its schema is not text") from error
+
+    def _damage_error(self, reason: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"not a conversation database, or damaged ({excerpt(reason)}): move it away to start a new one",
+            file=Path(self.path),
+        )
 
     def _translate(self, error: sqlite3.DatabaseError) -> Exception:
         import sqlite3
@@ -136,10 +145,7 @@ class SQLiteFile:
             return ConfigurationError(
                 f"cannot write the conversation database ({error}): check its owner and permissions", file=path
             )
-        return ConfigurationError(
-            f"not a conversation database, or damaged ({error}): move it away to start a new one",
-            file=path,
-        )
+        return self._damage_error(str(error))
 
 
 def _text(data: bytes) -> str:

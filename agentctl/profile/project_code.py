@@ -114,8 +114,9 @@ def find_modules(name: str, folders: Iterable[str] = ()) -> list[ModuleSpec]:
     for length in range(1, len(names) + 1):
         full_name = ".".join(names[:length])
         spec = find_module(full_name, path)
-        if spec is None and path is None:
-            spec = PathFinder.find_spec(full_name, list(folders))
+        if path is None and (spec is None or spec.origin is None):
+            # A package without `__init__.py` may be in several folders.
+            spec = PathFinder.find_spec(full_name, [*sys.path, *folders]) or spec
         if spec is None:
             break
         specs.append(spec)

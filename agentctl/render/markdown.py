@@ -35,6 +35,15 @@ _PLACEHOLDER = "x"
 _LINE_BEGIN = 4_096
 """The number of characters of an incomplete line that are remembered."""
 
+LONGEST_BLOCK = 32_768
+"""The characters of one block that are rendered as Markdown; the rest of the block is shown as it is. Text that a model
+wrote to take long, such as a paragraph of opening brackets, would otherwise hold up the terminal for minutes."""
+
+_LONGEST_PIECE = 8_192
+"""The characters that are taken in at a time: a long text at once costs no more than one that arrives in parts."""
+
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+
 _REPARSE_SHIFT = 14
 """Right shift of the squared length of an unfinished block, giving the number of new characters before it is parsed
 again: 16 at 512 characters, 256 at 2,048, and half of a block above 8,192, so that all parsing of it is linear."""
@@ -85,6 +94,8 @@ class MarkdownStream:
         self._line = ""
         """The beginning of the incomplete line, as far as it tells whether a table continues."""
         self._code: _OpenCode | None = None
+        self._is_plain = False
+        """Whether the block is too long, so that its rest is shown as it is."""
         self._shown_count = 0
         self._gap = False
         self._number: int | None = None
@@ -93,23 +104,29 @@ class MarkdownStream:
 
     def feed(self, text: str) -> str:
         """Return the lines that this text completes."""
-        text = self._escape.feed(text)
-        self._arrived.append(text)
-        self._pending += len(text)
-        return self._advance(is_end=False) if self._is_due(text) else ""
+        pieces = (text[start : start + _LONGEST_PIECE] for start in range(0, len(text), _LONGEST_PIECE))
+        return "".join(map(self._feed_piece, pieces))
 
     def close(self) -> str:
         """Return all remaining lines."""
         self._arrived.append(self._escape.close())
         return self._advance(is_end=True)
 
+    def _feed_piece(self, text: str) -> str:
+        text = self._escape.feed(text)
+        self._arrived.append(text)
+        self._pending += len(text)
+        return self._advance(is_end=False) if self._is_due(text) else ""
+
     def _is_due(self, text: str) -> bool:
         """Return whether to parse again after more text, which costs time proportional to the unfinished block."""
         first, *others = text.split("\n")
         completed = [self._line + first, *others[:-1]] if others else []
         self._line = (others[-1] if others else self._line + first)[-_LINE_BEGIN:]
-        if self._code is not None:
-            return bool(completed)
+        if self._code is not None or self._is_plain:
+            return bool(completed) or self._pending > LONGEST_BLOCK
+        if len(self._source) + self._pending > LONGEST_BLOCK:
+            return True
         if self._growing == "table" and all("|" in line for line in completed):
             return False
         if self._growing in ("paragraph", "table") and not all(line.strip() for line in completed):
@@ -126,11 +143,18 @@ class MarkdownStream:
         self._pending = 0
         shown: list[str] = []
         while self._source:
-            if self._code is not None:
+            if self._is_plain:
+                shown += self._plain_lines(is_end=is_end)
+                if self._is_plain:
+                    break
+            elif self._code is not None:
                 shown += self._code_lines(self._code)
                 if self._code is not None:
                     break
             elif not self._render_blocks(shown, is_end=is_end):
+                if len(self._source) > LONGEST_BLOCK and self._code is None:
+                    self._render_blocks(shown, is_end=True)
+                    self._is_plain = True
                 break
         return "".join(f"{line}\n" for line in shown)
 
@@ -208,6 +232,20 @@ class MarkdownStream:
             shown.append(code.lines.line(line))
         self._source = lines[-1]
         return self._take_new(shown, more=True)
+
+    def _plain_lines(self, *, is_end: bool) -> list[str]:
+        """Return the complete lines of a block that is too long, up to the blank line that ends it."""
+        if blank := _BLANK_LINE.search(self._source):
+            lines, self._source = self._source[: blank.start()].split("\n"), self._source[blank.end() :]
+            self._is_plain = False
+            shown = self._take_new(lines, more=True)
+            self._begin_block(None, gap=True)
+            return shown
+        *lines, rest = self._source.split("\n")
+        if rest and (is_end or len(rest) > LONGEST_BLOCK):
+            lines, rest = [*lines, rest], ""
+        self._source = rest
+        return self._take_new(lines, more=True)
 
     def _begin_block(self, number: int | None, *, gap: bool) -> None:
         self._shown_count = 0

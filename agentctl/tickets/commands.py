@@ -104,8 +104,12 @@ def may_run(pattern: str, line: str) -> bool:
     """Return whether a command line may run something that a pattern matches, alone or among other commands."""
     if fnmatchcase(line, pattern):
         return True
-    found = _possible_commands(line)
-    return found is None or any(may_be(pattern, words) for words in found)
+    # A shell joins lines that end in a backslash before it reads words; the parser does not.
+    for form in dict.fromkeys((line, line.replace("\\\n", ""))):
+        found = _possible_commands(form)
+        if found is None or any(may_be(pattern, words) for words in found):
+            return True
+    return False
 
 
 def may_be(pattern: str, words: Words) -> bool:

@@ -89,11 +89,10 @@ def call_content(call: WireItem) -> CallContent:
                 diff=diff if isinstance(diff, str) else None,
                 others=_others(operation, _PATCH),
             )
-        case {"arguments": str(text)}:
-            return Arguments(text=text)
+        case {"type": "custom_tool_call", "input": text} | {"arguments": text}:
+            return Arguments(text=_text(text))
         case _:
-            rest = {name: value for name, value in call.items() if name not in _IDENTITY}
-            return Arguments(text=_text(rest["input"] if rest.keys() == {"input"} else rest.get("arguments", rest)))
+            return Arguments(text=_text({name: value for name, value in call.items() if name not in _IDENTITY}))
 
 
 def _shell(action: WireItem, *, lines: tuple[str, ...] = (), words: tuple[str, ...] = ()) -> ShellCommands:

@@ -219,7 +219,7 @@ def _read_interruption(fields: Fields, run: ActiveRun) -> ToolApprovalItem:
         call = _calls(run).get(fields.text("call"))
         if call is None:
             raise broken(f"the last response has no call {fields.text('call')!r}")
-        if call.get("type") == "function_call" and call.get("name") != fields.text("tool"):
+        if call.get("type") in ("function_call", "custom_tool_call") and call.get("name") != fields.text("tool"):
             raise broken(f"call {fields.text('call')!r} is not one of tool {fields.text('tool')!r}")
         return ToolApprovalItem(run.agent, call, fields.text("tool"), tool_origin=read_origin(fields))
     nested, place = run.turn.nested_runs.get(fields.text("within")), fields.number("place")
