@@ -153,6 +153,8 @@ def _encode(document: Document, path: Path) -> bytes:
         data = tomli_w.dumps(document).encode()
     except TypeError as error:
         raise ConfigurationError("TOML has no null; leave the key out instead", file=path) from error
+    except UnicodeEncodeError as error:
+        raise ConfigurationError("cannot hold a file name that is not UTF-8", file=path) from error
     if len(data) > MAX_BYTES:
         raise ConfigurationError(f"would become larger than {MAX_BYTES >> 20} MiB", file=path)
     return data

@@ -80,7 +80,7 @@ KEYS: tuple[SettingKey, ...] = (
     ),
     SettingKey(
         name="agent",
-        kind=Plain.TEXT,
+        kind=Plain.REFERENCE,
         meaning="The agent to run: file.py:attr, module:attr, or a name from agentctl.toml.",
         in_project=True,
     ),
