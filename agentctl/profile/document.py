@@ -85,7 +85,7 @@ def rewrite(
             before = read_document(path)
             after = edit(before or {})
             if after is not None:
-                data, loses_comments = _changed(path, before, after)
+                data, loses_comments = _new_content(path, before, after)
                 if loses_comments:
                     copy = _copy(path)
                     if on_copy is not None:
@@ -97,7 +97,7 @@ def rewrite(
         ) from error
 
 
-def _changed(path: Path, before: Document | None, after: Document) -> tuple[bytes, bool]:
+def _new_content(path: Path, before: Document | None, after: Document) -> tuple[bytes, bool]:
     """Return the new content of a file, and whether it lacks comments of the old one."""
     encoded = _encode(after, path)
     if before is None or b"#" not in (old := path.read_bytes()):

@@ -51,14 +51,14 @@ def _fit(natural: list[int], words: list[int], room: int) -> list[int] | None:
     low, high = 1, max(natural)
     while low < high:
         limit = (low + high + 1) // 2
-        if sum(_limited(natural, least, limit)) <= room:
+        if sum(_limit_widths(natural, least, limit)) <= room:
             low = limit
         else:
             high = limit - 1
-    return _limited(natural, least, low)
+    return _limit_widths(natural, least, low)
 
 
-def _limited(natural: list[int], least: list[int], limit: int) -> list[int]:
+def _limit_widths(natural: list[int], least: list[int], limit: int) -> list[int]:
     return [max(floor, min(wide, limit)) for wide, floor in zip(natural, least, strict=True)]
 
 
@@ -76,13 +76,13 @@ def _row(cells: Sequence[Text], widths: Sequence[int], alignments: Sequence[Alig
 
 def _blocks(header: Sequence[Text], rows: Sequence[Sequence[Text]], painter: Painter, width: int) -> list[str]:
     if not rows:
-        return [line for cell in header for line in _styled(_wrap(cell, width, painter), painter)]
+        return [line for cell in header for line in _style_lines(_wrap(cell, width, painter), painter)]
     lines: list[str] = []
     for number, row in enumerate(rows):
         if number:
             lines.append("")
         for name, cell in zip(header, row, strict=True):
-            lines += _styled(_wrap(_field(name, cell), width, painter), painter)
+            lines += _style_lines(_wrap(_field(name, cell), width, painter), painter)
     return lines
 
 
@@ -91,7 +91,7 @@ def _field(name: Text, cell: Text) -> Text:
     return Text.assemble(label, ": ", cell) if label.plain.strip() else cell
 
 
-def _styled(lines: Iterable[Text], painter: Painter) -> list[str]:
+def _style_lines(lines: Iterable[Text], painter: Painter) -> list[str]:
     return [painter.text(line) for line in lines]
 
 
