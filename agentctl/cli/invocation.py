@@ -81,6 +81,11 @@ class Invocation:
             sys.stderr.write(_escape(redact(text)) + "\n")
 
 
+def note_copy(invocation: Invocation) -> Callable[[Path], None]:
+    """Return a function that notes the path of a copy of a file."""
+    return lambda copy: invocation.note(f"note: the comments of the file would be lost, so {copy} is a copy of it")
+
+
 def _escape(text: str) -> str:
     """Return text from a model, a service or a project file with its control characters escaped."""
     if text.isascii() and text.replace("\n", "").isprintable() and "::" not in text and "##" not in text:

@@ -90,7 +90,10 @@ def _report_usage(error: Exception, invocation: Invocation) -> int:
         invocation.note(message)
         return 2
     path, usage = (context.command_path, f"{context.get_usage()}\n") if context else ("agentctl", "")
-    invocation.note(f"{usage}{path}: {redact_keys(message)}\nTry `{path} --help`.")
+    hint = ""
+    if type(error).__name__ == "NoSuchOption" and context and context.info_name in ("run", "stream"):
+        hint = f"\nA prompt that begins with `-` follows `--`: `{path} -- '…'`."
+    invocation.note(f"{usage}{path}: {redact_keys(message)}{hint}\nTry `{path} --help`.")
     return 2
 
 
@@ -106,8 +109,9 @@ def _use_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            # The descriptor is closed: without this, the next file to be opened would get its number.
-            descriptor = os.open(os.devnull, os.O_RDWR)
+            # The descriptor is closed: without this, the next file to be opened would get its number. What is written
+            # to stdout is then an error, as it would be without this.
+            descriptor = os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_RDWR)
             if descriptor != number:
                 os.dup2(descriptor, number)
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))

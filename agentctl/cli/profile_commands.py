@@ -20,7 +20,7 @@ from agentctl.profile.store import (
     use_profile,
 )
 
-from .invocation import Invocation
+from .invocation import Invocation, note_copy
 
 HELP = """Example: agentctl config profiles list
 
@@ -82,7 +82,7 @@ def use(ctx: typer.Context, name: Name) -> None:
     Set the default profile. --profile and AGENTCTL_PROFILE take precedence over it.
     """
     invocation = ctx.ensure_object(Invocation)
-    use_profile(_paths(invocation).profile, name)
+    use_profile(_paths(invocation).profile, name, on_copy=note_copy(invocation))
     variable = invocation.environ.get("AGENTCTL_PROFILE", name)
     if variable != name:
         invocation.note(f"note: AGENTCTL_PROFILE is set to {variable} and takes precedence over it")
@@ -116,7 +116,7 @@ def delete(
             delete_entry(keyring_entry(name, purpose))
     if credentials.keys:
         remove_keys(paths.credentials, name)
-    delete_profile(paths.profile, name)
+    delete_profile(paths.profile, name, on_copy=note_copy(invocation))
     invocation.note(f"deleted the profile {name} with {contents}")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
 import select
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
@@ -18,30 +20,41 @@ from .report import UsageError
 MAX_BYTES = 16 << 20
 """The limit of stdin: far more than the context of any model."""
 
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins with the mark of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks, and the encodings that they name."""
+
 _CHUNK = 1 << 16
 
 _POLL_INTERVAL = 0.25
 """Seconds after which a signal is noticed that arrives just as the wait for stdin begins."""
 
 
-def read_prompt(argument: str | None, *, also_stdin: bool, timeout: float | None) -> str:
+def read_prompt(
+    argument: str | None, *, also_stdin: bool, timeout: float | None, note: Callable[[str], None] = lambda text: None
+) -> str:
     """Return the prompt.
 
     Stdin is read for `-`, or without an argument if stdin is no terminal; with `also_stdin` it is appended to the
-    argument as a separate block.
+    argument as a separate block. `note` is told of an encoding other than UTF-8.
 
     Raises:
         UsageError: the prompt is missing or empty, or stdin is larger than `MAX_BYTES`.
         RunTimeoutError: stdin did not end within `timeout` seconds.
     """
     if argument == "-" or (argument is None and not _stdin_is_terminal()):
-        prompt = _read_stdin(timeout)
+        prompt = _read_stdin(timeout, note)
     elif argument is None:
         raise UsageError("no prompt; pass one as an argument, or pipe it in")
     else:
         prompt = _as_utf8(argument)
         if also_stdin:
-            prompt = f"{prompt}\n\n<stdin>\n{_read_stdin(timeout).rstrip()}\n</stdin>"
+            prompt = f"{prompt}\n\n<stdin>\n{_read_stdin(timeout, note).rstrip()}\n</stdin>"
     if not prompt.strip():
         raise UsageError("the prompt is empty")
     return prompt
@@ -57,18 +70,17 @@ def read_instructions(argument: str | None) -> str | None:
         return _as_utf8(argument[1:])
     path = Path(argument[1:]).expanduser()
     try:
-        return path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--instructions") from error
-    except UnicodeDecodeError as error:
-        raise typer.BadParameter(f"{path}: not UTF-8 text", param_hint="--instructions") from error
+    return _decode(data, str(path), lambda text: None)
 
 
 def _stdin_is_terminal() -> bool:
     return os.isatty(sys.stdin.fileno())
 
 
-def _read_stdin(timeout: float | None) -> str:
+def _read_stdin(timeout: float | None, note: Callable[[str], None]) -> str:
     """Return all of stdin, with a timeout in case it is a pipe that is never closed."""
     descriptor = sys.stdin.fileno()
     deadline = time.monotonic() + (math.inf if timeout is None else timeout)
@@ -80,10 +92,32 @@ def _read_stdin(timeout: float | None) -> str:
             continue
         chunk = os.read(descriptor, _CHUNK)
         if not chunk:
-            return data.decode("utf-8-sig", "replace")
+            return _decode(data, "stdin", note)
         data += chunk
         if len(data) > MAX_BYTES:
             raise typer.BadParameter(f"stdin is larger than {MAX_BYTES >> 20} MiB", param_hint="PROMPT")
+
+
+def _decode(data: bytes | bytearray, place: str, note: Callable[[str], None]) -> str:
+    """Return input as text: UTF-8, or the encoding that its byte order mark names.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    offset = data.find(0) if encoding == "utf-8" and data.count(0) * 4 > len(data) else -1
+    try:
+        if offset < 0:
+            text = data.decode(encoding)
+            if not encoding.startswith("utf-8"):
+                note(f"note: {place} is {encoding.upper()}, as its byte order mark says")
+            return text
+    except UnicodeDecodeError as error:
+        offset = error.start
+    raise UsageError(
+        f"{place} is not {encoding.upper().removesuffix('-SIG')} text (byte 0x{data[offset]:02x} at position {offset});"
+        " convert it first, as in `iconv -f ISO-8859-1 -t UTF-8`"
+    )
 
 
 def _as_utf8(argument: str) -> str:

@@ -35,7 +35,7 @@ from .pump import LAST_RESORT, close_loop, show_run
 from .report import UsageError, report
 from .session_options import SessionOptions, lock_session, read_session
 from .signals import call_after, end_process, exit_now, handle_signals, wake_on_signals
-from .sink import Sink, check_output, take_stdout
+from .sink import Sink, check_output, check_stdout, take_stdout
 
 if TYPE_CHECKING:
     from agentctl.cli.approvals.resumption import Resumption
@@ -75,7 +75,9 @@ def run_job(options: RunOptions, invocation: Invocation) -> int:
         UsageError: the options contradict each other, or there is no prompt.
     """
     invocation.verbose = options.verbose
-    if options.output is not None:
+    if options.output is None:
+        check_stdout()
+    else:
         check_output(options.output)
     if options.approvals.ticket is not None:
         check_output(options.approvals.ticket, option="--ticket")
@@ -110,9 +112,12 @@ def _prepare_job(
     loaded = load_settings(
         options.flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
     )
+    note = (lambda text: None) if options.quiet else invocation.note
     needs_prompt = resumption is None or options.prompt is not None or options.also_stdin
     timeout = loaded.settings.timeout
-    prompt = read_prompt(options.prompt, also_stdin=options.also_stdin, timeout=timeout) if needs_prompt else ""
+    prompt = (
+        read_prompt(options.prompt, also_stdin=options.also_stdin, timeout=timeout, note=note) if needs_prompt else ""
+    )
     if resumption is not None:
         resumption.check_code(loaded)
     job = prepare(

@@ -206,7 +206,7 @@ FormatOption: TypeAlias = Annotated[
     Format, typer.Option("--format", help="Output format: text, one JSON document, or one JSON event per line.")
 ]
 Output: TypeAlias = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of stdout.")
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of stdout (`-`).")
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes or progress to stderr.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="Print logs and tracebacks to stderr.")]
@@ -279,7 +279,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
                 allow=tuple(allow or ()), deny=tuple(deny or ()), ticket=ticket, resume=resume, may_ask=not no_input
             ),
             format=format.value,
-            output=output,
+            output=None if output == Path("-") else output,
             dry_run=dry_run,
             quiet=quiet,
             verbose=verbose,

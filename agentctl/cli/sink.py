@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from pathlib import Path
 from typing import assert_never
 
@@ -82,6 +84,20 @@ def take_stdout() -> int:
     stdout = os.dup(1)
     os.dup2(2, 1)
     return stdout
+
+
+def check_stdout() -> None:
+    """Raise `OSError` if stdout is closed or cannot be written, before the run costs anything."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    try:
+        is_writable = fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except OSError:
+        is_writable = False
+    if not is_writable:
+        raise OSError(errno.EBADF, "is closed or cannot be written; `-o FILE` writes to a file", "stdout")
 
 
 def check_output(output: Path, *, option: str = "--output") -> None:

@@ -20,6 +20,7 @@ from agentctl.errors import ConfigurationError
 from agentctl.profile.project_code import place_of
 
 from .import_guard import GUARD, CodeScope, UntrustedModuleError
+from .shadowing import is_taken
 
 
 def agent_in_file(path: Path, attribute: str, scope: CodeScope) -> Agent[Any]:
@@ -63,7 +64,7 @@ def import_file(path: Path, scope: CodeScope) -> ModuleType:
             GUARD.add_package(place)
             return importlib.import_module(place.name)
         # Registered under its own name, unless taken, so that dataclasses and pickles in it find their module.
-        name = path.stem if path.stem not in sys.modules else f"{path.stem}_{len(sys.modules)}"
+        name = f"{path.stem}_{len(sys.modules)}" if is_taken(path.stem) else path.stem
         spec = GUARD.spec_of_file(name, path, scope)
         assert spec.loader is not None
         module = sys.modules[name] = importlib.util.module_from_spec(spec)
@@ -116,18 +117,21 @@ def _make_importable(folder: Path) -> None:
 
 
 class _ImportGuard(contextlib.AbstractContextManager[None]):  # reads as a verb
-    """Context for importing user code: redirects its stdout to stderr and converts its errors."""
+    """Context for importing user code: redirects its stdout, hides our arguments from it, and converts its errors."""
 
     def __init__(self, place: str) -> None:
         self._place = place
+        self._arguments: list[str] = []
         self._stdout = contextlib.redirect_stdout(sys.stderr)
 
     def __enter__(self) -> None:
         compat.install()
+        self._arguments, sys.argv = sys.argv, [self._place]
         self._stdout.__enter__()
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self._stdout.__exit__(kind, error, trace)
+        sys.argv = self._arguments
         if isinstance(error, UntrustedModuleError):
             raise ConfigurationError(str(error)) from error
         if isinstance(error, SystemExit):

@@ -24,6 +24,7 @@ from agentctl.redaction import redact_keys
 
 from .import_guard import CodeScope
 from .python import agent_in_file, agent_in_module, agents_in, import_file, import_module, module_file
+from .shadowing import shadowed_siblings
 
 
 def load_agent(text: str, loaded: Loaded) -> Agent[Any]:
@@ -65,6 +66,19 @@ def source_of(text: str, loaded: Loaded) -> Path | None:
             return module_file(module, folder=folder)
         case never:
             assert_never(never)
+
+
+def import_notes(text: str, loaded: Loaded) -> list[str]:
+    """Return notes about modules beside the agent's file that it cannot import.
+
+    Raises:
+        ConfigurationError: the reference is invalid, unknown or not trusted.
+    """
+    source = source_of(text, loaded)
+    return [
+        f"{path} has the name of a module of the standard library, which `import` finds in its place; rename it"
+        for path in (shadowed_siblings(source) if source is not None else ())
+    ]
 
 
 def absolute_reference(text: str, loaded: Loaded) -> str:

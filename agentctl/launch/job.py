@@ -93,6 +93,10 @@ def prepare(
     notes = [*loaded.notes, *key.notes, *set_default_keys(key.credential, traces.key, settings, environ)]
     set_default_ca_file(settings.client.ca_file)
     agent = _agent(settings, loaded, instructions)
+    if settings.agent:
+        from agentctl.definitions.reference import import_notes
+
+        notes += import_notes(settings.agent, loaded)
     if not traces.is_enabled:
         set_tracing_disabled(True)  # Overrides the agent's code.
     default_model = settings.model

@@ -58,8 +58,17 @@ def parse_document(data: bytes, path: Path) -> Document:
     return document
 
 
-def rewrite(path: Path | None, edit: Callable[[Document], Document | None], *, private: bool = False) -> None:
+def rewrite(
+    path: Path | None,
+    edit: Callable[[Document], Document | None],
+    *,
+    private: bool = False,
+    on_copy: Callable[[Path], None] | None = None,
+) -> None:
     """Replace a file by the result of `edit`, under its lock; None leaves the file unchanged.
+
+    Comments and layout are kept where whole lines change. Otherwise the file is written anew; if that loses comments, a
+    copy stays beside it, and `on_copy` is called with its path.
 
     A new file is accessible only to its owner; a `private` file becomes so with every write.
 
@@ -76,11 +85,40 @@ def rewrite(path: Path | None, edit: Callable[[Document], Document | None], *, p
             before = read_document(path)
             after = edit(before or {})
             if after is not None:
-                write_atomic(path, _encode(after, path), mode=PRIVATE if private or before is None else None)
+                data, loses_comments = _new_content(path, before, after)
+                if loses_comments:
+                    copy = _copy(path)
+                    if on_copy is not None:
+                        on_copy(copy)
+                write_atomic(path, data, mode=PRIVATE if private or before is None else None)
     except OSError as error:
         raise ConfigurationError(
             f"cannot be written: {error.strerror}; set AGENTCTL_HOME to use another folder", file=path
         ) from error
+
+
+def _new_content(path: Path, before: Document | None, after: Document) -> tuple[bytes, bool]:
+    """Return the new content of a file, and whether it lacks comments of the old one."""
+    encoded = _encode(after, path)
+    if before is None or b"#" not in (old := path.read_bytes()):
+        return encoded, False
+    from .toml_text import edit_text, has_comments  # only for a file with comments
+
+    text = old.decode("utf-8-sig").replace("\r\n", "\n")
+    if not has_comments(text):
+        return encoded, False
+    edited = edit_text(text, read_document(path) or {}, after)
+    if edited is None or len(edited) > MAX_BYTES:
+        return encoded, True
+    return edited.encode(), False
+
+
+def _copy(path: Path) -> Path:
+    """Copy a file beside itself under a new name, and return its path."""
+    names = (path.with_name(f"{path.name}.bak{number or ''}") for number in range(1000))
+    copy = next(name for name in names if not name.exists())
+    write_atomic(copy, path.read_bytes(), mode=path.stat().st_mode & 0o777)
+    return copy
 
 
 def _syntax_error(error: ValueError, text: str, path: Path) -> ConfigurationError:
@@ -115,6 +153,8 @@ def _encode(document: Document, path: Path) -> bytes:
         data = tomli_w.dumps(document).encode()
     except TypeError as error:
         raise ConfigurationError("TOML has no null; leave the key out instead", file=path) from error
+    except UnicodeEncodeError as error:
+        raise ConfigurationError("cannot hold a file name that is not UTF-8", file=path) from error
     if len(data) > MAX_BYTES:
         raise ConfigurationError(f"would become larger than {MAX_BYTES >> 20} MiB", file=path)
     return data

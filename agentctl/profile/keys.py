@@ -80,7 +80,7 @@ KEYS: tuple[SettingKey, ...] = (
     ),
     SettingKey(
         name="agent",
-        kind=Plain.TEXT,
+        kind=Plain.REFERENCE,
         meaning="The agent to run: file.py:attr, module:attr, or a name from agentctl.toml.",
         in_project=True,
     ),
@@ -227,6 +227,10 @@ class SettingRow:
     default: str
 
 
+class UnknownKeyError(ValueError):
+    """A name is that of no key."""
+
+
 def keys_table() -> list[SettingRow]:
     """Return the rows of the documented table; all model settings share one row."""
     rows = [
@@ -248,8 +252,8 @@ def find_setting(parts: Parts) -> SettingKey:
             return key
     name = join(parts)
     if parts[-1] in ("key", "api_key", "apikey", "token"):
-        raise ValueError(f"unknown key {name!r}; use `agentctl config set-key` to store an API key")
-    raise ValueError(f"unknown key {name!r}{suggestion(name, (key.name for key in KEYS))}")
+        raise UnknownKeyError(f"unknown key {name!r}; use `agentctl config set-key` to store an API key")
+    raise UnknownKeyError(f"unknown key {name!r}{suggestion(name, (key.name for key in KEYS))}")
 
 
 def check_entry(parts: Parts, value: object) -> SettingKey | None:
@@ -296,6 +300,18 @@ def parse_assignment(text: str) -> tuple[str, JSONValue]:
     return full, parse_value(full, value)
 
 
+def resembles_ours(parts: Parts, also: Iterable[str] = ()) -> bool:
+    """Return whether an unknown name is probably one of our keys: misspelled, in the wrong place, or an API key."""
+    last = parts[-1]
+    if last in ("key", "api_key", "apikey", "token"):
+        return True
+    siblings = [key.parts[-1] for key in KEYS if key.parts[:-1] == parts[:-1]]
+    elsewhere = [part for key in KEYS for part in (*key.parts, key.name)]
+    near = nearest(last, [*siblings, *also]) is not None or last in elsewhere
+    is_misspelled_table = len(parts) > 1 and parts[:1] not in _TABLES and nearest(parts[0], _table_names()) is not None
+    return near or is_misspelled_table
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean …?` with the most similar known name, or an empty string."""
     found = nearest(name, known)
@@ -317,6 +333,10 @@ def _format_default(default: JSONValue) -> str:
             return str(default).lower()
         case _:
             return str(default)
+
+
+def _table_names() -> list[str]:
+    return [name for (name,) in _TABLES]
 
 
 def _example(table: Parts) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from enum import Enum, auto
 from typing import Any, TypeAlias, assert_never
 
@@ -28,6 +29,8 @@ class Plain(Enum):
 
     TEXT = auto()
     """One line of text."""
+    REFERENCE = auto()
+    """A reference to an agent, which may contain the path of a file."""
     PATH = auto()
     """The path of a file."""
     URL = auto()
@@ -99,7 +102,7 @@ def parse_text(kind: Kind, text: str) -> JSONValue:
     """Return text from a flag, variable or argument as a value of this kind; the value is not checked."""
     text = text.strip()
     match kind:
-        case Plain.TEXT | Plain.PATH | Plain.URL | Plain.WEBSOCKET_URL | Plain.FACTORY | Choice():
+        case Plain.TEXT | Plain.REFERENCE | Plain.PATH | Plain.URL | Plain.WEBSOCKET_URL | Plain.FACTORY | Choice():
             return text
         case Integer():
             number = _json(text)
@@ -128,7 +131,7 @@ def seconds(value: JSONValue) -> float:
 def describe(kind: Kind) -> str:
     """Return a description of a kind for error messages."""
     match kind:
-        case Plain.TEXT:
+        case Plain.TEXT | Plain.REFERENCE:
             return "a line of text"
         case Plain.PATH:
             return "a path"
@@ -190,8 +193,12 @@ def is_plain(value: object) -> bool:
 
 def _matches(kind: Kind, value: Any) -> bool:
     match kind:
-        case Plain.TEXT | Plain.PATH | Plain.URL | Plain.WEBSOCKET_URL:
+        case Plain.TEXT | Plain.URL | Plain.WEBSOCKET_URL:
             return isinstance(value, str) and value == value.strip() != "" and value.isprintable()
+        case Plain.REFERENCE | Plain.PATH:
+            # Bytes of a file name that are not UTF-8 are lone surrogates.
+            name = re.sub("[\udc80-\udcff]", "?", value) if isinstance(value, str) else ""
+            return name == name.strip() != "" and name.isprintable()
         case Plain.FACTORY:
             return isinstance(value, str) and is_factory(value)
         case Integer(low, high):

@@ -122,8 +122,15 @@ def load_settings(
         project=search.project,
         profile=in_force,
         paths=paths,
-        notes=(*no_home, *search.notes, *unknown_variables(environ)),
+        notes=(*no_home, *search.notes, *unknown_variables(environ), *_unknown_keys(in_force)),
     )
+
+
+def _unknown_keys(profile: Profile) -> tuple[str, ...]:
+    if not profile.unknown:
+        return ()
+    names = ", ".join(redact_keys(name) for name in profile.unknown)
+    return (f"{profile.path}: unknown to this version of agentctl, and ignored: {names}",)
 
 
 def search_project(cwd: Path | None = None) -> ProjectSearch:

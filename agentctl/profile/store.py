@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
@@ -12,11 +13,14 @@ from agentctl.errors import ConfigurationError
 from agentctl.redaction import redact_keys
 
 from .document import Document, read_document, rewrite
-from .dotted import drop, join, leaves, put, split
-from .keys import check_entry, suggestion
+from .dotted import Parts, drop, join, leaves, put, split
+from .keys import UnknownKeyError, check_entry, resembles_ours, suggestion
 
 DEFAULT_PROFILE = "default"
 """The profile used by default; it always exists."""
+
+OnCopy: TypeAlias = Callable[[Path], None]
+"""Called with the path of a copy of the file, which is made before a change that loses its comments."""
 
 _PROFILES = "profiles"
 _DEFAULT_KEY = "profile"
@@ -43,6 +47,8 @@ class Profile:
     """Dotted key -> value, as in the file; an open table has one key for each value."""
     origin: str | None = None
     """The origin of the selection, as in `ProfileSelection`."""
+    unknown: tuple[str, ...] = ()
+    """Keys that this version does not know, in the profile and beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +87,9 @@ def load_profile(
     found = _select_profile(document, path, named)
     if named is None or not may_be_new:
         _check_exists(document, path, found)
-    return Profile(path=path, name=found.name, origin=found.origin, values=_values(document, path, found.name))
+    unknown: list[str] = [name for name in document if name not in (_PROFILES, _DEFAULT_KEY)]
+    values = _values(document, path, found.name, unknown)
+    return Profile(path=path, name=found.name, origin=found.origin, values=values, unknown=tuple(unknown))
 
 
 def load_profiles(path: Path | None, named: ProfileSelection | None = None) -> Profiles:
@@ -92,7 +100,11 @@ def load_profiles(path: Path | None, named: ProfileSelection | None = None) -> P
 
 
 def set_values(
-    path: Path | None, changes: Mapping[str, JSONValue], named: ProfileSelection | None = None
+    path: Path | None,
+    changes: Mapping[str, JSONValue],
+    named: ProfileSelection | None = None,
+    *,
+    on_copy: OnCopy | None = None,
 ) -> str | None:
     """Store valid values by their dotted keys, creating the profile if needed; return its name if it is new.
 
@@ -115,7 +127,7 @@ def set_values(
         _values(document, path, found.name)
         return document
 
-    rewrite(path, edit)
+    rewrite(path, edit, on_copy=on_copy)
     return created
 
 
@@ -124,6 +136,8 @@ def change_list(
     name: str,
     change: Callable[[list[JSONValue]], list[JSONValue]],
     named: ProfileSelection | None = None,
+    *,
+    on_copy: OnCopy | None = None,
 ) -> None:
     """Replace a list in the profile by the result of `change`; an empty list removes the key.
 
@@ -144,10 +158,12 @@ def change_list(
         _values(document, path, profile.name)
         return document
 
-    rewrite(path, edit)
+    rewrite(path, edit, on_copy=on_copy)
 
 
-def unset_value(path: Path | None, name: str, named: ProfileSelection | None = None) -> bool:
+def unset_value(
+    path: Path | None, name: str, named: ProfileSelection | None = None, *, on_copy: OnCopy | None = None
+) -> bool:
     """Remove a value or a whole table from the profile; return whether it existed."""
     found = False
 
@@ -161,11 +177,11 @@ def unset_value(path: Path | None, name: str, named: ProfileSelection | None = N
         found = drop(table, split(name))
         return document if found else None
 
-    rewrite(path, edit)
+    rewrite(path, edit, on_copy=on_copy)
     return found
 
 
-def use_profile(path: Path | None, name: str) -> None:
+def use_profile(path: Path | None, name: str, *, on_copy: OnCopy | None = None) -> None:
     """Set the default profile; raise `ConfigurationError` if it does not exist."""
 
     def edit(document: Document) -> Document | None:
@@ -175,10 +191,10 @@ def use_profile(path: Path | None, name: str) -> None:
             return document if drop(document, (_DEFAULT_KEY,)) else None
         return {_DEFAULT_KEY: name, **{key: value for key, value in document.items() if key != _DEFAULT_KEY}}
 
-    rewrite(path, edit)
+    rewrite(path, edit, on_copy=on_copy)
 
 
-def delete_profile(path: Path | None, name: str) -> None:
+def delete_profile(path: Path | None, name: str, *, on_copy: OnCopy | None = None) -> None:
     """Delete a profile; raise `ConfigurationError` if it does not exist or is in use."""
 
     def edit(document: Document) -> Document:
@@ -187,7 +203,7 @@ def delete_profile(path: Path | None, name: str) -> None:
         drop(document, (_PROFILES, name))
         return document
 
-    rewrite(path, edit)
+    rewrite(path, edit, on_copy=on_copy)
 
 
 def check_deletable(profiles: Profiles, name: str, path: Path | None) -> None:
@@ -206,9 +222,9 @@ def check_deletable(profiles: Profiles, name: str, path: Path | None) -> None:
 
 
 def _check_structure(document: Document, path: Path | None) -> None:
-    """Reject a file that contains anything but tables of profiles and the name of the default profile."""
+    """Reject a file whose tables of profiles or default profile are invalid, or that has settings beside them."""
     for name in document:
-        if name not in (_PROFILES, _DEFAULT_KEY):
+        if name not in (_PROFILES, _DEFAULT_KEY) and resembles_ours((name,), (_PROFILES, _DEFAULT_KEY)):
             raise ConfigurationError("unknown key; settings belong below [profiles.default]", file=path, key=name)
     profiles = document.get(_PROFILES, {})
     if not isinstance(profiles, dict):
@@ -259,15 +275,30 @@ def _unknown_profile(named: ProfileSelection, names: tuple[str, ...], path: Path
     )
 
 
-def _values(document: Document, path: Path | None, profile: str) -> dict[str, JSONValue]:
-    """Return the values of a profile by dotted key; raise `ConfigurationError` if one is invalid."""
+def _values(
+    document: Document, path: Path | None, profile: str, unknown: list[str] | None = None
+) -> dict[str, JSONValue]:
+    """Return the values of a profile by dotted key; raise `ConfigurationError` if one is invalid.
+
+    Keys that this version does not know, and that resemble none of its own, are added to `unknown`.
+    """
     values: dict[str, JSONValue] = {}
     for parts, value in leaves(document.get(_PROFILES, {}).get(profile, {})):
         try:
             key = check_entry(parts, value)
+        except UnknownKeyError as error:
+            if resembles_ours(parts):
+                raise _invalid(path, profile, parts, error) from error
+            if unknown is not None:
+                unknown.append(join(parts))
+            continue
         except ValueError as error:
-            where = redact_keys(join((_PROFILES, profile, *parts)))
-            raise ConfigurationError(redact_keys(str(error)), file=path, key=where) from error
+            raise _invalid(path, profile, parts, error) from error
         if key is not None:
             values[join(parts)] = value
     return values
+
+
+def _invalid(path: Path | None, profile: str, parts: Parts, error: ValueError) -> ConfigurationError:
+    where = redact_keys(join((_PROFILES, profile, *parts)))
+    return ConfigurationError(redact_keys(str(error)), file=path, key=where)

@@ -76,13 +76,13 @@ def _row(cells: Sequence[Text], widths: Sequence[int], alignments: Sequence[Alig
 
 def _blocks(header: Sequence[Text], rows: Sequence[Sequence[Text]], painter: Painter, width: int) -> list[str]:
     if not rows:
-        return [line for cell in header for line in _apply_style(_wrap(cell, width, painter), painter)]
+        return [line for cell in header for line in _style_lines(_wrap(cell, width, painter), painter)]
     lines: list[str] = []
     for number, row in enumerate(rows):
         if number:
             lines.append("")
         for name, cell in zip(header, row, strict=True):
-            lines += _apply_style(_wrap(_field(name, cell), width, painter), painter)
+            lines += _style_lines(_wrap(_field(name, cell), width, painter), painter)
     return lines
 
 
@@ -91,7 +91,7 @@ def _field(name: Text, cell: Text) -> Text:
     return Text.assemble(label, ": ", cell) if label.plain.strip() else cell
 
 
-def _apply_style(lines: Iterable[Text], painter: Painter) -> list[str]:
+def _style_lines(lines: Iterable[Text], painter: Painter) -> list[str]:
     return [painter.text(line) for line in lines]
 
 

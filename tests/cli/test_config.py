@@ -6,6 +6,7 @@ import pty
 import stat
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -370,3 +371,54 @@ def test_every_help_begins_with_an_example(agentctl: Agentctl) -> None:
     ):
         lines = agentctl("config", command, "--help").stdout.splitlines()
         assert lines[2].startswith(f"  Example: agentctl config {command}")
+
+
+def test_comments_of_the_file_stay_or_a_copy_does(agentctl: Agentctl, home: Path) -> None:
+    path = home / ".agentctl" / "config.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('# why: the big one is slow\n[profiles.default]\nmodel = "m"  # keep\n')
+    assert agentctl("config", "set", "max_turns", "4").stderr == ""
+    assert path.read_text() == '# why: the big one is slow\n[profiles.default]\nmodel = "m"  # keep\nmax_turns = 4\n'
+    path.write_text("[profiles]\ndefault = { max_turns = 1 } # inline\n")
+    done = agentctl("config", "set", "max_turns", "2")
+    assert f"{path}.bak is a copy" in done.stderr
+    assert "# inline" in (home / ".agentctl" / "config.toml.bak").read_text()
+
+
+UNKNOWN = """\
+[telemetry]
+x = 1
+
+[profiles.default]
+from_next_release = 1
+client.pool = { size = 2 }
+settings.seed = 7
+"""
+
+
+def test_a_key_of_another_version_is_a_note_and_stays(agentctl: Agentctl, home: Path) -> None:
+    path = home / ".agentctl" / "config.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(UNKNOWN)
+    for arguments in (["config", "set", "max_turns", "4"], ["config", "show"], ["config", "unset", "max_turns"]):
+        assert agentctl(*arguments).returncode == 0
+    assert tomllib.loads(path.read_text()) == tomllib.loads(UNKNOWN)
+    done = agentctl(
+        "run", "hi", env={"AGENTCTL_CLIENT_BASE_URL": "http://127.0.0.1:1/v1", "AGENTCTL_CLIENT_KEY": "none"}
+    )
+    assert done.returncode == 75
+    assert "unknown to this version of agentctl" in done.stderr
+    for name in ("telemetry", "from_next_release", "client.pool.size", "settings.seed"):
+        assert name in done.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["modle = 'm'", "base_url = 'http://x'", "client.retrys = 1", "clent.retries = 1", "api_key = 'x'", "[profile.x]"],
+)
+def test_a_key_that_resembles_one_of_ours_stays_an_error(agentctl: Agentctl, home: Path, line: str) -> None:
+    path = home / ".agentctl" / "config.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(line if line.startswith("[") else f"[profiles.default]\n{line}\n")
+    done = agentctl("config", "show")
+    assert done.returncode == 78

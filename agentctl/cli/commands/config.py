@@ -18,7 +18,7 @@ from typer.core import TyperCommand
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import completion_values, profile_commands, stored_key
 from agentctl.cli.columns import align, terminal_width
-from agentctl.cli.invocation import Invocation
+from agentctl.cli.invocation import Invocation, note_copy
 from agentctl.errors import ConfigurationError
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.origin import origin_of
@@ -300,7 +300,7 @@ def unset(
         name = join(split(key))
     invocation = _invocation(ctx)
     paths = _paths(invocation)
-    if not unset_value(paths.profile, name, paths.named):
+    if not unset_value(paths.profile, name, paths.named, on_copy=note_copy(invocation)):
         with _as_usage_error("KEY"):
             parse_name(key)
         invocation.note(f"note: {name} was not set in {paths.profile}")
@@ -415,7 +415,7 @@ def _store(invocation: Invocation, texts: Mapping[str, str]) -> None:
             value = str(Path(value).expanduser().absolute())
         changes[join(parts)] = value
     paths = _paths(invocation)
-    created = set_values(paths.profile, changes, paths.named)
+    created = set_values(paths.profile, changes, paths.named, on_copy=note_copy(invocation))
     if created is not None:
         invocation.note(f"created the profile {created}")
     # The rest is advice, and must not fail: the values are stored.

@@ -11,7 +11,7 @@ import typer
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import stored_key
-from agentctl.cli.invocation import Invocation
+from agentctl.cli.invocation import Invocation, note_copy
 from agentctl.errors import ConfigurationError
 from agentctl.profile.keys import parse_value
 from agentctl.profile.load import Loaded, find_paths, load_settings
@@ -153,7 +153,7 @@ def _load(invocation: Invocation) -> Loaded:
 def _store(ctx: typer.Context, *, is_enabled: bool) -> None:
     invocation = ctx.ensure_object(Invocation)
     paths = find_paths(invocation.environ, invocation.config, invocation.profile)
-    created = set_values(paths.profile, {ENABLED: is_enabled}, paths.named)
+    created = set_values(paths.profile, {ENABLED: is_enabled}, paths.named, on_copy=note_copy(invocation))
     if created is not None:
         invocation.note(f"created the profile {created}")
     _note_precedence(ENABLED, invocation)
@@ -162,7 +162,7 @@ def _store(ctx: typer.Context, *, is_enabled: bool) -> None:
 def _change(ctx: typer.Context, change: Callable[[list[JSONValue]], list[JSONValue]]) -> None:
     invocation = ctx.ensure_object(Invocation)
     paths = find_paths(invocation.environ, invocation.config, invocation.profile)
-    change_list(paths.profile, PROCESSORS, change, paths.named)
+    change_list(paths.profile, PROCESSORS, change, paths.named, on_copy=note_copy(invocation))
     _note_precedence(PROCESSORS, invocation)
 
 
