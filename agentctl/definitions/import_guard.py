@@ -62,6 +62,7 @@ class ImportGuard:
         self._scopes: list[CodeScope] = []
         self._packages: dict[str, Path] = {}
         self._searches = threading.local()
+        self._is_watching = False
 
     def add(self, scope: CodeScope) -> None:
         """Let the code of a scope be imported, from now until the process ends."""
@@ -69,6 +70,9 @@ class ImportGuard:
             self._scopes.append(scope)
         if self not in GUARDS:
             GUARDS.append(self)
+        if scope.contents is not None and not self._is_watching:
+            self._is_watching = True
+            sys.addaudithook(self._watch)
         if sys.meta_path[:1] != [self]:
             sys.meta_path[:] = [self, *(finder for finder in sys.meta_path if finder is not self)]
 
@@ -107,6 +111,35 @@ class ImportGuard:
         finally:
             names.remove(name)
 
+    def _watch(self, event: str, arguments: tuple[object, ...]) -> None:
+        """Refuse code that a trusted file loads past the finders, by the path of a file.
+
+        Raises:
+            UntrustedModuleError: code of an untrusted file is run.
+            PermissionError: bytecode is read or written; a loader that has a source then takes that.
+        """
+        match event, arguments:
+            case "exec", (CodeType() as code,) if code.co_filename.endswith(".py"):
+                if id(code) not in _COMPILED and not self._admits(code.co_filename, code):
+                    raise _refusal(os.path.basename(code.co_filename), code.co_filename)
+            case "import", (str(name), str(path), *_) if not self._admits(path):
+                raise _refusal(name, path)
+            case "open", (str(path), *_) if path.endswith(".pyc") or f"{os.sep}__pycache__{os.sep}" in path:
+                if not self._admits(path):
+                    raise PermissionError(f"bytecode of this project is not used: {path}")
+            case _:
+                pass
+
+    def _admits(self, path: str, code: CodeType | None = None) -> bool:
+        """Return whether a file may be run: it is no code of a project, the user named it, or it is as trusted."""
+        scopes = [scope for scope in self._scopes if scope.boundary.contains(path)]
+        if not scopes or any(scope.contents is None for scope in scopes):
+            return True
+        contents = [scope.read(path) for scope in scopes] if code is not None else []
+        return any(
+            content is not None and compile(content, path, "exec", dont_inherit=True) == code for content in contents
+        )
+
     def spec_of_file(self, name: str, path: Path, scope: CodeScope) -> ModuleSpec:
         """Return the spec of a file of code as a module outside of all packages.
 
@@ -123,6 +156,10 @@ GUARD = ImportGuard()
 """The guard of this process."""
 
 
+_COMPILED: dict[int, CodeType] = {}
+"""The code that the guard compiled, by its id."""
+
+
 class _SourceLoader(SourceFileLoader):
     """A loader that compiles the bytes that it was given."""
 
@@ -132,6 +169,7 @@ class _SourceLoader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         code: CodeType = self.source_to_code(self._content, self.path)
+        _COMPILED[id(code)] = code
         return code
 
     def get_data(self, path: str) -> bytes:

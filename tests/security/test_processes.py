@@ -162,8 +162,9 @@ def test_children_in_a_session_of_their_own_end_with_the_run(is_interrupted: boo
 def test_an_agent_that_a_key_command_starts_stays(service: Service, home: Path, env: dict[str, str], mark: str) -> None:
     service.script()
     child = (
-        "import os\nif not os.fork():\n    os.setsid()\n    os.close(1)\n    os.close(2)\n"
-        f"    import time\n    time.sleep(600)  # {mark}\nprint('sk-abcdefghijklmnop')"
+        "import os\nours, theirs = os.pipe()\nif not os.fork():\n    os.setsid()\n    os.write(theirs, b'1')\n"
+        "    os.close(1)\n    os.close(2)\n"
+        f"    import time\n    time.sleep(600)  # {mark}\nos.read(ours, 1)\nprint('sk-abcdefghijklmnop')"
     )
     body = agent_file(home, "").removesuffix(":agent")
     Path(body).write_text(

@@ -165,6 +165,45 @@ def test_a_module_that_is_imported_by_name_is_refused_unless_it_is_declared(proj
     assert "agentctl trust" in project.load(fails=True)
 
 
+BY_PATH = (
+    "import importlib.util as util, importlib.machinery as machinery, runpy\n"
+    "def load(loader, path):\n"
+    "    spec = util.spec_from_file_location('plugin', path, loader=loader and loader('plugin', path))\n"
+    "    spec.loader.exec_module(util.module_from_spec(spec))\n"
+)
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        "load(None, 'plugins/one.py')",
+        "load(machinery.SourceFileLoader, 'plugins/one.py')",
+        "load(machinery.SourcelessFileLoader, 'plugins/one.pyc')",
+        f"load(machinery.ExtensionFileLoader, 'plugins/one{SUFFIX}')",
+        "runpy.run_path('plugins/one.py')",
+        "runpy.run_module('plugins.one')",
+    ],
+)
+def test_code_that_is_loaded_by_its_path_is_refused_too(project: Project, load: str) -> None:
+    project.write("agents.py", f"{BY_PATH}{load}\n{AGENT}")
+    project.write("plugins/one.py", EVIL)
+    project.write(f"plugins/one{SUFFIX}", "no extension module")
+    project.plant_bytecode(EVIL, "plugins/one.pyc")
+    project.trust()
+    assert "plugins" in project.load(fails=True)
+
+
+def test_code_that_is_declared_may_be_loaded_by_its_path_as_it_was_trusted(project: Project) -> None:
+    project.write("agents.py", f"{BY_PATH}load(None, 'plugins/one.py')\n{AGENT}")
+    project.write("plugins/one.py", "VALUE = 'good'\n")
+    project.plant_bytecode(EVIL, f"plugins/__pycache__/one.{sys.implementation.cache_tag}.pyc")
+    planted = project.bytecode
+    project.write("agentctl.toml", 'trusted_modules = ["plugins.one"]\nagent = "agents.py:agent"\n')
+    project.trust()
+    assert "good" in project.load()
+    assert project.bytecode == planted
+
+
 def test_a_module_that_a_tool_imports_later_is_refused_by_name(project: Project, agentctl: Agentctl) -> None:
     project.write(
         "agents.py",
