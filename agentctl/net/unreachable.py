@@ -124,7 +124,8 @@ def connect_error(
     if scheme == "http" and _TLS_ALERT.search(str(error)):
         return _wrong_scheme(host, "http")
     return ServiceUnavailableError(
-        f"cannot connect to {host}{_via_proxy(proxy)}: {_reason(error, options, scheme)}; check the network"
+        f"cannot connect to {host}{_via_proxy(proxy)}: "
+        f"{_reason(error, options, scheme, has_port=proxy is None and ':' in host)}; check the network"
         f"{f', {proxy.variable}' if proxy is not None else ''} and the base URL",
         code=CONNECT_FAILED,
     )
@@ -208,9 +209,10 @@ def _untrusted_message(host: str, error: BaseException) -> str:
     )
 
 
-def _reason(error: Exception, options: HttpOptions, scheme: str) -> str:
+def _reason(error: Exception, options: HttpOptions, scheme: str, *, has_port: bool = False) -> str:
     if isinstance(error, TimeoutError) or type(error).__name__ == "ConnectTimeout":
-        return f"no response within {options.connect_timeout:g} s"
+        hint = ", which may be a port that speaks plain http" if scheme == "https" and has_port else ""
+        return f"no response within {options.connect_timeout:g} s{hint}"
     if (tls_error := _tls_error(error)) is not None:
         # An `SSLError` is an `OSError` whose number is OpenSSL's: 1 is not EPERM.
         reason = (getattr(tls_error, "reason", None) or "closed by the other side").replace("_", " ").lower()

@@ -65,9 +65,7 @@ def socket_url(endpoint: Endpoint, query: Mapping[str, object] | None) -> str:
 @lru_cache
 def _socket_form(http_url: str) -> str:
     url = urlsplit(http_url)
-    # Some services document a base URL that already ends with the path.
-    path = url.path.replace(f"/{_PATH}/{_PATH}", f"/{_PATH}")
-    return url._replace(scheme=_SCHEMES[url.scheme], path=path).geturl()
+    return url._replace(scheme=_SCHEMES[url.scheme]).geturl()
 
 
 def route_to(endpoint: Endpoint, proxy: Proxy | None) -> Route:

@@ -115,7 +115,6 @@ async def until_closed(connection: ServerConnection) -> None:
         ("https://api.openai.com/v1", None, "wss://api.openai.com/v1/responses"),
         ("http://h:1/v1/?a=b", None, "ws://h:1/v1/responses?a=b"),
         ("http://h/v1?a=b&c=d", {"a": "e"}, "ws://h/v1/responses?c=d&a=e"),
-        ("https://h/openai/v1/responses", None, "wss://h/openai/v1/responses"),
     ],
 )
 def test_the_url_is_that_of_the_endpoint(base_url: str, query: dict[str, object] | None, url: str) -> None:
