@@ -74,7 +74,7 @@ def test_a_ticket_that_is_approved_and_resumed(
         kill_at(random.Random(1000 * quarter + number), "run", "--resume", ticket, "--allow", "note", env=env)
         store = TicketStore.default()
         was_used, before = store.status_of(store.find(ticket)) == "used", words(notes)
-        again = agentctl("run", "--resume", ticket, "--allow", "note", env=env)
+        again = agentctl("run", "--resume", ticket, "--allow", "note", env=env, timeout=300)
         assert again.returncode == (78 if was_used else 0), again.stderr
         after = words(notes)
         assert len(set(after)) == len(after), "a call was made twice"
@@ -112,7 +112,7 @@ def test_a_run_with_a_session(
         assert not kinds or words(notes) == ["one"]
         service.reset()
         service.script(text("again"))
-        again = agentctl(*run, "Go on.", env=env)
+        again = agentctl(*run, "Go on.", env=env, timeout=300)
         assert (again.returncode, again.stdout) == (0, "again\n"), again.stderr
         assert kinds_in(state) == [*kinds, "message", "message"]
         shutil.rmtree(state)
