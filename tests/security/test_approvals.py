@@ -93,7 +93,7 @@ def test_a_rule_may_spell_all_that_a_call_does(item: ToolApprovalItem, allow: st
     [
         (MOVED, "apply_patch:update_file src/*"),
         (patch("update_file", "./docs//../src/a"), "apply_patch:update_file src/*"),
-        (patch("update_file", "/work/src/a"), "apply_patch:update_file src/*"),
+        (patch("update_file", "/srv/src/a"), "apply_patch:update_file src/*"),
         (action(local_shell("git", "log"), env={"LD_PRELOAD": "x"}), "local_shell:export LD_PRELOAD=*"),
         (action(shell("git log"), working_directory="/etc"), "shell:cd /etc*"),
         (local_shell("bash", "-lc", "ls && rm -rf /"), "local_shell:rm *"),
