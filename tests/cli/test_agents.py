@@ -282,7 +282,10 @@ def test_what_would_fail_a_run_is_a_failure_and_the_rest_a_warning(agentctl: Age
     assert said == [
         (
             "failure",
-            "no provider has the prefix 'nobody' of the model 'nobody/x': the known prefixes are local/, openai/",
+            (
+                "no provider has the prefix 'nobody' of the model 'nobody/x', and OpenAI has no such model: the known "
+                "prefixes are local/, openai/"
+            ),
         ),
         ("failure", "tool_choice is 'missing', but the agent has no such tool"),
         ("warning", "2 tools are named 'bare'"),

@@ -274,8 +274,8 @@ def test_another_agent_takes_over_the_conversation(service: Service, env: dict[s
         chat.read_until("agent: other, model: gpt-other\n")
         chat.send("second")
         chat.read_until("Two.")
-        chat.send("/model nowhere/x")
-        chat.read_until("no provider has the prefix 'nowhere'")
+        chat.send("/model local/nowhere")
+        chat.read_until("there is no local model 'nowhere'")
         assert chat.leave() == 0
     body = bodies(service)[1]
     assert (body["model"], body.get("tools") or [], said(body)) == ("gpt-other", [], ["first", "One.", "second"])
@@ -441,7 +441,7 @@ def test_without_a_terminal_it_is_a_usage_error_that_names_run(env: dict[str, st
 @pytest.mark.parametrize(
     ("arguments", "unset", "code"),
     [
-        (("-m", "nowhere/x"), "", 78),
+        (("-m", "local/nowhere"), "", 78),
         (("-a", "missing.py:agent"), "", 78),
         (("--transport", "websocket", "--api", "chat_completions"), "", 78),
         (("-m", "gpt-x"), "OPENAI_API_KEY", 77),

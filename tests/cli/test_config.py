@@ -153,11 +153,13 @@ def test_show_is_everything_in_force_aligned(agentctl: Agentctl, home: Path) -> 
         "agent                      -\n"
         f"max_turns                  3                                    {home / 'agentctl.toml'}\n"
         "max_tokens_total           -\n"
+        "max_tool_calls             128                                  built-in\n"
         "timeout                    5m                                   AGENTCTL_TIMEOUT\n"
         "on_approval                fail                                 built-in\n"
         "ticket_lifetime            168h                                 built-in\n"
         "transport                  auto                                 built-in\n"
         "api                        responses                            built-in\n"
+        "output_mode                auto                                 built-in\n"
         "key_command                -\n"
         "client.base_url            https://api.openai.com/v1            built-in\n"
         "client.websocket_base_url  -\n"
@@ -242,7 +244,8 @@ def test_a_key_in_the_wrong_place_is_not_shown(agentctl: Agentctl, home: Path) -
         for text in (f'max_turns = "{SECRET}"\n', f"{SECRET} = 1\n", f'client.base_url = "{SECRET}"\n'):
             file.write_text(f"{table}{text}")
             done = agentctl("config", "show")
-            assert (done.returncode, SECRET in done.stderr) == (78, False)
+            is_noted = file.name == "config.toml" and text.startswith(SECRET)  # A key of another version is kept.
+            assert (done.returncode, SECRET in done.stderr) == (0 if is_noted else 78, False)
         file.unlink()
 
 

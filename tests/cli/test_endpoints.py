@@ -56,9 +56,9 @@ def test_a_nested_agent_and_a_chat_send_their_names_as_they_are(
     )
     assert agentctl("run", "-a", "a.py:agent", "hi", env=env).stdout == "outer\n"
     with Terminal("chat", "-m", "m", env=env) as terminal:
-        terminal.read_until("/help")
+        terminal.read_until("> ")  # The editor takes what is typed.
         terminal.type("/model vendor/other\r")
-        terminal.read_until("vendor/other")
+        terminal.read_until("model: vendor/other")
         terminal.type("hi\r")
         terminal.read_until("ok")
         terminal.type("/quit\r")

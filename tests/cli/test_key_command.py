@@ -72,7 +72,7 @@ def test_what_sends_nothing_does_not_run_it(agentctl: Agentctl, service: Service
     document = json.loads(agentctl("config", "show", "--json").stdout)
     assert document["api_key"]["present"] is True
     assert document["api_key"]["origin"].endswith("config.toml")
-    assert agentctl("run", "-m", "nobody/serves-this", "Hi").returncode == 78
+    assert agentctl("run", "-m", "local/nowhere", "Hi").returncode == 78
     noted = agentctl("config", "set-key", input="sk-stored-key").stderr
     assert "key_command is set and takes precedence over it" in noted
     assert not runs.exists()

@@ -202,7 +202,7 @@ def test_a_broken_file_is_exit_78_and_stays(agentctl: Agentctl, home: Path, text
 def test_what_is_wrong_in_another_profile_does_no_harm(agentctl: Agentctl, home: Path) -> None:
     path = home / ".agentctl" / "config.toml"
     path.parent.mkdir()
-    path.write_text("[profiles.work]\nnonsense = 1\n")
+    path.write_text('[profiles.work]\nmax_turns = "many"\n')
     assert agentctl("config", "set", "model", "m").returncode == 0
     assert agentctl("config", "show", "--profile", "work").returncode == 78
     assert agentctl("config", "profiles", "delete", "work", "--yes").returncode == 0

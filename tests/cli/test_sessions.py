@@ -102,10 +102,10 @@ def test_a_run_without_a_session_keeps_nothing(service: Service, agentctl: Agent
     [
         (["--continue"], "no session to continue"),
         (["--continue", "--session", "x"], "use only one of them"),
-        (["--session", "../x"], "no session id"),
-        (["--session", ""], "no session id"),
-        (["--session", "a b"], "no session id"),
-        (["--session", "x" * 65], "no session id"),
+        (["--session", "../x"], "invalid session id"),
+        (["--session", ""], "invalid session id"),
+        (["--session", "a b"], "invalid session id"),
+        (["--session", "x" * 65], "invalid session id"),
     ],
 )
 def test_a_session_that_cannot_be_is_a_usage_error(agentctl: Agentctl, options: list[str], words: str) -> None:

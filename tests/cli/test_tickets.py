@@ -146,7 +146,11 @@ def test_that_a_run_is_not_traced_holds_when_it_goes_on(
     agentctl: Agentctl, pair: str, env: dict[str, str], tickets: Path
 ) -> None:
     ticket = suspended(agentctl, pair, env, "--no-trace", "--retries", "0")
-    assert json.loads((tickets / f"{ticket}.json").read_text())["settings"] == {"trace.enabled": False, "max_turns": 10}
+    assert json.loads((tickets / f"{ticket}.json").read_text())["settings"] == {
+        "trace.enabled": False,
+        "max_turns": 10,
+        "max_tool_calls": 128,
+    }
 
 
 def test_a_session_has_each_item_of_a_suspended_run_once(agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:

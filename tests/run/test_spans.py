@@ -169,7 +169,7 @@ def test_spans_hold_what_went_in_and_came_out(recorder: Recorder) -> None:
 
 def test_turns_and_the_run_have_their_usage(recorder: Recorder) -> None:
     play(agent(CALLS[:1], "Two."))
-    tokens = {"input_tokens": 3, "output_tokens": 2, "cached_input_tokens": 0}
+    tokens = {"input_tokens": 3, "output_tokens": 2, "cached_input_tokens": 0, "cache_write_input_tokens": 0}
     assert [span.span_data.usage for span in of_kind(recorder, TurnSpanData)] == [tokens, tokens]
     [whole] = of_kind(recorder, TaskSpanData)
     assert whole.span_data.usage == {
@@ -177,6 +177,7 @@ def test_turns_and_the_run_have_their_usage(recorder: Recorder) -> None:
         "input_tokens": 6,
         "output_tokens": 4,
         "cached_input_tokens": 0,
+        "cache_write_input_tokens": 0,
         "total_tokens": 10,
     }
 

@@ -224,7 +224,7 @@ def test_a_scenario_is_the_same_over_every_transport_streamed_and_not(
 FAILURES: dict[str, tuple[list[Step], type[AgentsException]]] = {
     "unauthorized": ([http_error(401, {"error": {"message": "no", "code": "invalid_api_key"}})], AuthenticationError),
     "a refusal": ([refusal("I may not.")], ModelRefusalError),
-    "a cut stream": ([cut(after=5)], ServiceUnavailableError),
+    "a cut stream": ([cut(after=3)], ServiceUnavailableError),
     "too many turns": ([tool_calls(("double", {"number": 1}))] * 3, MaxTurnsExceeded),
     "an unknown tool": ([tool_calls(("triple", {}))], ModelBehaviorError),
 }

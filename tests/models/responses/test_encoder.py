@@ -71,13 +71,18 @@ def test_an_openai_object_in_the_input_goes_as_its_json() -> None:
     assert body["input"] == [{"id": "rs_1", "type": "reasoning", "summary": []}, {"nested": body["input"][0]}]
 
 
+def test_half_a_surrogate_is_replaced_since_utf_8_cannot_encode_it() -> None:
+    body = json.loads(RequestEncoder().encode({"input": [{"content": "a\ud800b"}], "metadata": {"name": "\udc00"}}))
+    assert body == {"input": [{"content": "a\ufffdb"}], "metadata": {"name": "\ufffd"}}
+
+
 def _circular() -> list[Any]:
     circle: list[Any] = []
     circle.append(circle)
     return circle
 
 
-@pytest.mark.parametrize("value", [{1, 2}, float("nan"), float("inf"), object(), "\ud800", _circular(), {("a",): 1}])
+@pytest.mark.parametrize("value", [{1, 2}, float("nan"), float("inf"), object(), _circular(), {("a",): 1}])
 def test_what_json_cannot_say_is_an_error_that_names_the_field(value: Any) -> None:
     with pytest.raises(UserError, match="metadata of the request"):
         RequestEncoder().encode({"model": "m", "metadata": value})
