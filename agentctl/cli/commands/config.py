@@ -3,8 +3,6 @@
 Annotations are not strings here: Typer would evaluate those of all commands whenever one runs, which takes 3 ms.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -518,7 +516,7 @@ def values_json(values: Mapping[str, Value | None]) -> dict[str, JSONValue]:
     }
 
 
-def as_text(value: JSONValue | Path | None) -> str | None:
+def as_text(value: "JSONValue | Path") -> str | None:
     """Return a value in the syntax of the command line; None stays None."""
     if value is None:
         return None
