@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 from agentctl._dataclass import dataclass
 from agentctl._lazy import load
 from agentctl.agent.tools.errors import failure_text, is_stray_cancellation
-from agentctl.agent.tools.function_schema import validation_errors
 from agentctl.agent.tools.tool import (
     Enablement,
     FunctionTool,
@@ -22,6 +21,7 @@ from agentctl.agent.tools.tool import (
     ToolOriginType,
     default_tool_error_function,
 )
+from agentctl.agent.validation import validation_errors
 from agentctl.errors import ModelBehaviorError, UserError
 from agentctl.log import logger
 

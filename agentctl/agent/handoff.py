@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 from typing_extensions import TypeVar
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.tools.function_schema import validation_errors
 from agentctl.agent.tools.tool import Enablement
+from agentctl.agent.validation import validation_errors
 from agentctl.errors import ModelBehaviorError, UserError
 
 from .context import RunContextWrapper, TContext

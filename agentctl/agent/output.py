@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.tools.function_schema import validation_errors
+from agentctl.agent.validation import validation_errors
 from agentctl.errors import ModelBehaviorError, UserError
 
 from .strict_schema import ensure_strict_json_schema

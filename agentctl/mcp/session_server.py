@@ -18,7 +18,7 @@ from agentctl.agent.mcp.server import (
     MCPToolMetaResolver,
     Unset,
 )
-from agentctl.agent.tools.function_schema import validation_errors
+from agentctl.agent.validation import validation_errors
 from agentctl.errors import (
     AgentsException,
     ModelBehaviorError,

@@ -21,7 +21,7 @@ from agentctl.errors import ModelBehaviorError, UserError
 
 if TYPE_CHECKING:
     from griffe import DocstringSection
-    from pydantic import BaseModel, ValidationError
+    from pydantic import BaseModel
 
 
 @dataclass
@@ -451,11 +451,3 @@ def _code(function: Callable[..., Any]) -> CodeType | None:
     inner = inspect.unwrap(function)
     inner = inner.__func__ if inspect.ismethod(inner) else inner
     return inner.__code__ if inspect.isfunction(inner) else None
-
-
-def validation_errors(error: ValidationError) -> list[str]:
-    """Return the errors with their locations: `items.0.price: Input should be a valid number`."""
-    return [
-        f"{'.'.join(map(str, part['loc'])) or 'the value'}: {part['msg']}"
-        for part in error.errors(include_url=False, include_input=False)
-    ]

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from agentctl.agent.context import ToolContext
+from agentctl.agent.validation import validation_errors
 from agentctl.errors import ModelBehaviorError
 from agentctl.threads import end_fork, exit_failure, in_daemon_thread, is_interrupted_by_user
 
 from .errors import failure_text, is_stray_cancellation
-from .function_schema import DocstringStyle, FuncSchema, function_schema, validation_errors
+from .function_schema import DocstringStyle, FuncSchema, function_schema
 from .tool import (
     Enablement,
     FunctionTool,
