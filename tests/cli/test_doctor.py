@@ -166,11 +166,11 @@ def test_what_is_said_of_the_websocket_is_what_a_run_does(
     code, found = checks(agentctl, env)
     service.reset()
     service.models = ["gpt-x"]
-    service.script_upgrades(*[step] * (3 if transport == "websocket" else 1))
+    service.script_upgrades(*[step] * 8)  # A socket that is cut at once may be opened again.
     done = agentctl("run", "-a", "double.py:agent", "hi", "--retries", "0", env=env, cwd=home)
     websocket = found["websocket"]
     sent = [request["method"] for request in service.requests() if request["method"] in ("POST", "WS")]
-    if "stop" in step and sent == ["WS"] and done.returncode == 0:
+    if "then" in step and sent == ["WS"] and done.returncode == 0:
         return  # On a busy machine the request may come before the service leaves, and is answered.
     goes_on = "runs fall back to HTTP" in websocket["message"]
     assert code == done.returncode, (websocket, done.stderr)
