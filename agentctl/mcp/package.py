@@ -6,6 +6,7 @@ import logging
 from importlib import import_module
 
 from agentctl.errors import UserError
+from agentctl.packages import MCP, install_command
 from agentctl.threads import in_daemon_thread
 
 
@@ -20,7 +21,7 @@ async def load_mcp() -> None:
     except ModuleNotFoundError as error:
         if error.name != "mcp":
             raise
-        raise UserError("MCP servers need the mcp package: pip install 'agentctl[mcp]'") from error
+        raise UserError(f"MCP servers need a package that is not installed: {install_command(MCP)}") from error
 
 
 def _import() -> None:

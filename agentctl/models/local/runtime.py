@@ -15,6 +15,7 @@ from typing import Any
 
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError, RequestRejectedError
+from agentctl.packages import LOCAL, install_command
 
 from .worker import Emitter, stream_from_thread
 
@@ -103,13 +104,13 @@ def _import_runtime() -> Any:
         import xllamacpp  # a library of 106 MB, only for a run on a local model
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            "local models need the extra `local`, which is not installed: pip install 'agentctl[local]'"
+            f"local models need a package that is not installed: {install_command(LOCAL)}"
         ) from error
     except (ImportError, OSError) as error:
         remedy = (
             "the system lacks libgomp: apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora)"
             if "libgomp" in str(error)
-            else "reinstall it: pip install --force-reinstall 'agentctl[local]'"
+            else f"reinstall it: {install_command(LOCAL, reinstall=True)}"
         )
         raise ConfigurationError(f"the local runtime xllamacpp cannot be loaded ({error}); {remedy}") from error
     return xllamacpp
