@@ -71,8 +71,8 @@ def test_pipx_adds_to_its_environment(monkeypatch: pytest.MonkeyPatch, tmp_path:
             "--with pip --with 'mcp>=2.3,<3' '/src[local]'",
         ),
         (
-            '{ name = "agentctl-cli", extras = ["local"], git = "https://h.example/a" }, { name = "a", specifier = ">9" }',
-            "--with 'a>9' --with 'mcp>=2.3,<3' 'agentctl-cli[local] @ git+https://h.example/a'",
+            '{ name = "agentctl-cli", extras = ["local"], git = "https://h.test" }, { name = "a", specifier = ">9" }',
+            "--with 'a>9' --with 'mcp>=2.3,<3' 'agentctl-cli[local] @ git+https://h.test'",
         ),
     ],
 )
