@@ -56,6 +56,7 @@ def test_a_refusal_names_the_calls_the_rules_that_do_not_match_and_those_that_do
     (line,) = re.findall(r"in advance with (--allow .*), --deny", done.stderr)
     ready = shlex.split(line)
     assert ready[1::2] == error["allow"]
+    service.reset()
     service.script(tool_calls(("note", {"word": "two"}), ("note", {"word": "one"})), text("All noted."))
     done = agentctl("stream", *ready, "-a", pair, "hi", env=env)
     assert (done.returncode, notes.exists(), "waits for approval" in done.stderr) == (0, True, False)
