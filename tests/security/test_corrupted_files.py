@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, seed, settings
@@ -77,7 +78,7 @@ def files(home: Path) -> Files:
     ticket = shutil.copy(TICKET, state / "tickets" / "tk_4be163fd115a58f5.json")
     return {
         "conversations.db": state / "sessions" / "conversations.db",
-        "ticket": ticket,
+        "ticket": Path(ticket),
         **{name: state / name for name in ("config.toml", "credentials.toml", "trust.toml")},
         **{name: project / name for name in ("agentctl.toml", "agents.py")},
     }
@@ -92,7 +93,7 @@ def error_of(read: Callable[[Path], object], path: Path) -> str | None:
     return None
 
 
-def damaged(data: bytes, damage: tuple[str, object]) -> bytes:
+def damaged(data: bytes, damage: tuple[str, Any]) -> bytes:
     match damage:
         case ("flip", [*bits]):
             changed = bytearray(data)
