@@ -23,8 +23,10 @@ from tests.service.steps import (
     not_sse,
     reasoning,
     redirect,
+    silence,
     text,
     tool_calls,
+    upgrade,
 )
 
 KEY = "sk-canary-transport"
@@ -291,3 +293,16 @@ def test_an_empty_output_of_a_tool_that_ends_the_run_is_one(
     service.script(*loop_of(1))
     document, _ = run_json(agentctl, home, env)
     assert (document["exit_code"], document["final_output"]) == (0, "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ping_timeout", "code"), [("1s", 75), ("1m", 0)])
+def test_the_patience_for_a_service_that_answers_no_pings_is_a_setting(
+    ping_timeout: str, code: int, service: Service, agentctl: Agentctl, home: Path, env: dict[str, str]
+) -> None:
+    assert agentctl("config", "client", "--ping-timeout", ping_timeout, env=env).returncode == 0
+    service.script_upgrades(upgrade(pongs=False))
+    service.script(silence(23))  # A ping is sent after 20 s.
+    document, stderr = run_json(agentctl, home, env, "--transport", "websocket")
+    assert document["exit_code"] == code
+    assert ("raise client.ping_timeout" in stderr) == (code == 75)

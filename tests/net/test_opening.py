@@ -171,6 +171,19 @@ def test_https_to_a_port_that_speaks_plain_http_says_so(over: str) -> None:
 
 
 @OVER
+def test_https_to_a_port_that_says_nothing_may_be_one_of_plain_http(over: str) -> None:
+    error = failure_at(over, say_nothing, scheme="https", connect_timeout=0.5)
+    assert (error.code, exit_for(error).code) == (CONNECT_FAILED, 75)
+    assert "no response within 0.5 s, which may be a port that speaks plain http; check the network" in error.message
+
+
+@OVER
+def test_a_proxy_on_the_way_to_https_that_says_nothing_is_no_such_port(over: str) -> None:
+    error = failure_at(over, say_nothing, as_proxy=True, connect_timeout=0.5)
+    assert "plain http" not in error.message
+
+
+@OVER
 def test_https_to_a_port_that_hangs_up_is_no_matter_of_permissions(over: str) -> None:
     async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
