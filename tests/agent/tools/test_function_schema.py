@@ -386,12 +386,45 @@ def test_what_cannot_be_said_names_the_place_and_the_way_out(function: Any, mess
         "Weather.\n\nArgs:\n    - city: A city.\n    - units: C or F.\n",
         "Weather.\n\nArgs:\n    * `city`: A city.\n    * `units` (str): C or F.\n",
         "Weather.\n\nArgs:\n    ``city``: A city.\n    ``units``: C or F.\n\nReturns:\n    A text.\n",
+        "Weather.\n\nArguments:\n\ncity: A city.\n\nunits: C or F.\n\nReturns it.\n\nRaises:\nOSError if it rains\n",
+        "Weather.\n\nArguments:\n    city {str} -- A city.\n    units {str} -- C or F.\n",
+        "Weather.\n\nArgs:\n    city - A city.\n    units (str) \u2013 C or F.\n",
+        # A line at the margin keeps `getdoc` from dedenting the others.
+        "Weather.\n\n        Of a\nplace.\n\n        Args:\n            city: A city.\n            units: C or F.\n",
     ],
 )
 def test_a_google_docstring_is_read_as_people_write_it(text: str) -> None:
     documentation = read_docstring(text)
     assert documentation.parameters == {"city": "A city.", "units": "C or F."}
     assert "city" not in (documentation.description or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        (
+            "Args:\n    a: The a.\n\nIt\n        goes on.\n\n    b: The b.\n",
+            {"a": "The a.\n\nIt\ngoes on.", "b": "The b."},
+        ),
+        (
+            "Args:\n    a: The a.\n    Note well: not the b.\n    b: The b.\n",
+            {"a": "The a.\nNote well: not the b.", "b": "The b."},
+        ),
+        (
+            "Args:\n    a and b: Both.\n    c, d: Others.\n",
+            {"a": "Both.", "b": "Both.", "c": "Others.", "d": "Others."},
+        ),
+        ("Args:\n    a:\n        The a.\n", {"a": "The a."}),
+        ("Do.\n\nParameters:\na -- it\n\nReturns:\nnothing\n\nNote:\nNever.\n", {"a": "it"}),
+        ("Do.\n\nArguments:\na -- it\n\nExample (of it):\n>>> class A:\n", {"a": "it"}),
+        ("Do.\n\nArgs:\n    a: The a.\n\nIt is like so:\n    b: no parameter\n", {"a": "The a."}),
+    ],
+)
+def test_a_line_out_of_place_belongs_to_the_entry_above(text: str, parameters: dict[str, str]) -> None:
+    found = read_docstring(text).parameters
+    assert {name: " ".join(said.split()) for name, said in found.items()} == {
+        name: " ".join(said.split()) for name, said in parameters.items()
+    }
 
 
 def test_an_args_section_that_says_nothing_of_parameters_stays_in_the_description() -> None:
