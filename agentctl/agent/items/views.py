@@ -19,7 +19,7 @@ _AS_DICT = frozenset({"item_reference", "local_shell_call_output", "mcp_approval
 
 
 _ADDED = frozenset({"created_by"})
-_ADDED_TO_SHELL_OUTPUT = _ADDED | {"provider_data", "shell_output"}
+_ADDED_TO_SHELL_OUTPUT = _ADDED | {"provider_data", "shell_output", "status"}
 
 
 def item_view(wire: WireItem | None) -> Any:
