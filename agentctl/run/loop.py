@@ -7,6 +7,7 @@ A turn is: prepare (agent and context to a request), call (the model), plan (rea
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal, assert_never
@@ -176,7 +177,7 @@ class _FailureGuard:
 async def _conclude(step: FinalOutput | Interrupted, run: ActiveRun) -> AsyncGenerator[RunEvent]:
     """End the run with its last step."""
     if isinstance(step, Interrupted):
-        run.turn.interruptions = step.calls
+        run.turn.interruptions, run.turn.interrupted_at = step.calls, time.time()
         return
     if step.message is not None:
         yield _add(step.message, run)
