@@ -46,6 +46,13 @@ def service(service_process: Service) -> Service:
 
 
 @pytest.fixture
+def share(request: pytest.FixtureRequest) -> Callable[[int], int]:
+    """Return how many of some cases to do: all with `-m slow`, else a tenth."""
+    is_whole = request.config.getoption("-m") == "slow"
+    return lambda whole: whole if is_whole else max(1, whole // 10)
+
+
+@pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home folder, in an environment that decides nothing for agentctl."""
     for name in list(os.environ):
