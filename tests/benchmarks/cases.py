@@ -47,6 +47,8 @@ class Side:
     clock: Clock = Clock.WHOLE
     is_quick: bool = False
     """Whether the quick service answers, in place of the fake one with `answers`."""
+    round_trip: int = 0
+    """Milliseconds after which the quick service answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +128,18 @@ def _turns(kind: str, around: int) -> Side:
     return Side(command=command, is_right=_called_all(20), clock=Clock.OWN, is_quick=kind == "websocket")
 
 
-def _many_at_once(script: str) -> Side:
-    return Side(command=_script(script, str(RUNS)), is_right=_heard_all, clock=Clock.OWN, is_quick=True)
+def _many_at_once(script: str, *, round_trip: int = 0) -> Side:
+    return Side(
+        command=_script(script, str(RUNS)),
+        is_right=_heard_all,
+        clock=Clock.OWN,
+        is_quick=True,
+        round_trip=round_trip,
+    )
+
+
+_USER_ANSWER = replace(_HTTPX2, command=_script("user_code/answer.py"))
+_POOL_FLOOR = "floors/websockets_pool.py"
 
 
 CASES = (
@@ -152,7 +164,7 @@ CASES = (
         by=Figure.TIME,
         wanted=1.2,
     ),
-    Case(name="run-httpx2", ours=_RUN, floor=_HTTPX2, by=Figure.TIME, wanted=2.0),
+    Case(name="run-httpx2", ours=_RUN, floor=_HTTPX2, by=Figure.TIME, wanted=1.4),
     Case(name="run-openai", ours=_RUN, floor=_OPENAI, by=Figure.TIME, wanted=0.5),
     Case(name="run-streamed-deltas", ours=_RUN_STREAMED, floor=_LOOP, by=Figure.SPEED, wanted=1 / 2),
     Case(name="stream-deltas", ours=_STREAM, floor=_LOOP, by=Figure.SPEED, wanted=1 / 3),
@@ -163,7 +175,7 @@ CASES = (
         by=Figure.SPEED,
         wanted=1 / 3,
     ),
-    Case(name="run-websockets", ours=_RUN_WEBSOCKET, floor=_WEBSOCKETS, by=Figure.TIME, wanted=1.9),
+    Case(name="run-websockets", ours=_RUN_WEBSOCKET, floor=_WEBSOCKETS, by=Figure.TIME, wanted=1.5),
     Case(name="run-websockets-memory", ours=_RUN_WEBSOCKET, floor=_WEBSOCKETS, by=Figure.MEMORY, wanted=1.6),
     Case(
         name="websocket-deltas",
@@ -215,8 +227,45 @@ CASES = (
     Case(
         name="concurrent-runs",
         ours=_many_at_once("concurrent_runs.py"),
-        floor=_many_at_once("floors/websockets_pool.py"),
+        floor=_many_at_once(_POOL_FLOOR),
         by=Figure.TIME,
         wanted=2.0,
+    ),
+    Case(
+        name="user-deltas",
+        ours=replace(_LOOP, command=_script("user_code/deltas.py", "http")),
+        floor=_LOOP,
+        by=Figure.SPEED,
+        wanted=1 / 2,
+    ),
+    Case(
+        name="user-deltas-websocket",
+        ours=replace(_LOOP, command=_script("user_code/deltas.py", "websocket")),
+        floor=replace(_LOOP, command=_script("floors/websockets_deltas.py")),
+        by=Figure.SPEED,
+        wanted=1 / 2,
+    ),
+    Case(name="user-answer", ours=_USER_ANSWER, floor=_HTTPX2, by=Figure.TIME, wanted=1.8),
+    Case(name="user-answer-memory", ours=_USER_ANSWER, floor=_HTTPX2, by=Figure.MEMORY, wanted=1.35),
+    Case(
+        name="user-runs",
+        ours=_many_at_once("user_code/concurrent_runs.py", round_trip=50),
+        floor=_many_at_once(_POOL_FLOOR, round_trip=50),
+        by=Figure.TIME,
+        wanted=2.0,
+    ),
+    Case(
+        name="user-tools",
+        ours=_tool_loop("user_code/tool_loop.py", "http"),
+        floor=_tool_loop("floors/http_client_tool_loop.py"),
+        by=Figure.TIME,
+        wanted=2.0,
+    ),
+    Case(
+        name="user-tools-websocket",
+        ours=_tool_loop("user_code/tool_loop.py", "websocket"),
+        floor=_BLOCKING_CALLS_FLOOR,
+        by=Figure.TIME,
+        wanted=1.5,
     ),
 )

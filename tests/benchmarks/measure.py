@@ -62,6 +62,8 @@ class Surroundings:
         self.fake.script(*side.answers)
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT") if name in os.environ}
         base_url = self.quick if side.is_quick else self.fake.base_url
+        if side.round_trip:
+            base_url = base_url.replace("/v1", f"/{side.round_trip}ms/v1")
         return {**kept, "HOME": self.home, "OPENAI_API_KEY": "sk-benchmark", "OPENAI_BASE_URL": base_url}
 
 
