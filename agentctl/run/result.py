@@ -419,7 +419,8 @@ class RunResultStreaming(RunResultBase):
 
     async def wait_for_reader(self) -> None:
         """Wait until the reader, if there is one, has read every event so far and asks for the next."""
-        await asyncio.sleep(0)  # A reader that was created just now begins.
+        if not self._has_reader:
+            await asyncio.sleep(0)  # One that was created just now begins.
         while self._has_reader and self._end is None and (self._waiting or not self._is_asking):
             self._read.clear()
             await self._read.wait()
