@@ -42,6 +42,7 @@ T = TypeVar("T")
 ToInputListMode: TypeAlias = Literal["preserve_all", "normalized"]
 """Whether a next run gets all items, or the history as the last model call saw it."""
 
+_SDK_EVENTS = (RawResponsesStreamEvent, RunItemStreamEvent, AgentUpdatedStreamEvent)
 _MOST_WAITING = 4096
 """The number of events that may wait for a reader before the run waits, too."""
 
@@ -338,7 +339,7 @@ class RunResultStreaming(RunResultBase):
         """
         async with aclosing(self.run_events()) as events:
             async for event in events:
-                if isinstance(event, RawResponsesStreamEvent | RunItemStreamEvent | AgentUpdatedStreamEvent):
+                if isinstance(event, _SDK_EVENTS):
                     yield event
                 elif isinstance(event, RunFinished) and event.error and not isinstance(event.error, RunCancelled):
                     raise event.error
