@@ -66,6 +66,7 @@ _REMEDY_OF_STATUS = {
     403: "check what the key, its project and its region allow",
     407: "set the proxy's user name and password in HTTPS_PROXY or HTTP_PROXY",
     413: "shorten the input",
+    511: "sign in to the network, in a browser",
 }
 
 _REMEDY: dict[Kind, str] = {
@@ -159,19 +160,29 @@ def service_error(failure: Failure, *, service: str, model: str | None = None) -
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Return the requested delay in seconds: `retry-after-ms`, or `retry-after` in seconds or as a date."""
+    """Return the requested delay in seconds: `retry-after-ms`, or `retry-after` in seconds or as a date.
+
+    A date is compared with that of the response, since the clocks may differ.
+    """
     value, unit = headers.get("retry-after", "").strip(), 1.0
     if "retry-after-ms" in headers:
         value, unit = headers["retry-after-ms"].strip(), 0.001
     if len(value) <= _MAX_DIGITS and value.replace(".", "", 1).isdecimal():
         return float(value) * unit
-    if not value.endswith("GMT"):
+    if (at := _timestamp(value)) is None:
+        return None
+    sent = _timestamp(headers.get("date", ""))
+    return max(0.0, at - (sent or (time.time() if now is None else now)))
+
+
+def _timestamp(date: str) -> float | None:
+    if not date.endswith("GMT"):
         return None
     # 19 ms, only for a service that sends a date.
     from email.utils import parsedate_to_datetime
 
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now))
+        return parsedate_to_datetime(date).timestamp()
     except ValueError:
         return None
 
@@ -237,6 +248,8 @@ def _request_id(headers: Mapping[str, str]) -> str | None:
 
 
 def _origin(location: str) -> str:
+    if not location:
+        return "no address"
     scheme, separator, rest = location.partition("://")
     host = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
     return excerpt(f"{scheme}://{host}") if separator else "another path"

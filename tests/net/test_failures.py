@@ -144,6 +144,12 @@ def test_the_wait_that_a_service_asks_for(headers: dict[str, str], seconds: floa
     assert retry_after(headers, now=100) == seconds
 
 
+def test_a_date_is_relative_to_that_of_the_response() -> None:
+    asked = "Thu, 01 Jan 1970 01:00:02 GMT"
+    assert retry_after({"retry-after": asked, "date": "Thu, 01 Jan 1970 01:00:00 GMT"}, now=100) == 2
+    assert retry_after({"retry-after": asked, "date": "not a date GMT"}, now=3600) == 2
+
+
 def test_the_wait_is_in_the_error_and_its_message() -> None:
     failure = answer(429, error(), {"retry-after": "120"})
     assert failure.retry_after == 120
