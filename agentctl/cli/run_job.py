@@ -22,6 +22,7 @@ from agentctl.errors import OutputClosed, RunInterrupted, RunTimeoutError, exit_
 from agentctl.launch.job import Job, prepare
 from agentctl.launch.perform import GRACE, Cancellation, close, failed_before_start, perform, preview, start_tracing
 from agentctl.log import log_to
+from agentctl.prices.cost import FREE, Cost, cost_of
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact_text
 from agentctl.render.select import Command, Format, renderer
@@ -38,7 +39,9 @@ from .signals import call_after, end_process, exit_now, handle_signals, wake_on_
 from .sink import Sink, check_output, check_stdout, take_stdout
 
 if TYPE_CHECKING:
+    from agentctl.agent.usage import Usage
     from agentctl.cli.approvals.resumption import Resumption
+    from agentctl.prices.prices import Prices
     from agentctl.profile.load import Loaded
 
 
@@ -140,6 +143,8 @@ class RunCommand:
         self._cancellation = Cancellation()
         self._has_signal = False
         self._is_preparing = False
+        self._prices: Prices | None = None
+        """The prices of the run, once it is prepared."""
         self._stdout = take_stdout()
         facts = detect_terminal(invocation.color, invocation.environ, stdout=self._stdout)
         to_file = options.output is not None
@@ -193,9 +198,13 @@ class RunCommand:
             terminal=self._terminal,
             quiet=options.quiet,
             run_id=f"run_{uuid4().hex}",
+            cost_of=self._cost_of,
         )
         events = self._events(sink)
         return await show_run(events, show, sink, self._cancellation, terminal=self._terminal, format=options.format)
+
+    def _cost_of(self, usage: Usage) -> Cost:
+        return FREE if self._prices is None else cost_of(usage, self._prices)
 
     async def _events(self, sink: Sink) -> AsyncGenerator[RunEvent]:
         with contextlib.ExitStack() as stack:
@@ -235,6 +244,7 @@ class RunCommand:
         session = stack.enter_context(lock_session(options.session, self._invocation))
         job, loaded = self._prepare(options, resumption)
         job = replace(job, session=session)
+        self._prices = job.prices
         if resumption is not None:
             job = await resumption.resume_run(job, loaded)
         may_ask = options.approvals.may_ask and can_ask()
