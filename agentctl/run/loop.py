@@ -207,7 +207,7 @@ async def _begin_turn(run: ActiveRun, *, is_new_agent: bool) -> AsyncGenerator[R
 
 
 @dataclass(slots=True)
-class _ModelCall:
+class _PreparedCall:
     """A model call: its events are ready to be read, its response is there once they were."""
 
     request: ModelRequest
@@ -239,7 +239,7 @@ class _ModelCall:
         return self._response
 
 
-async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _ModelCall:
+async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _PreparedCall:
     """Return the model call of the current turn, beside the input guardrails that run in parallel with it."""
     model = models.of(run.agent)
     request = await prepare(run)
@@ -252,7 +252,7 @@ async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _M
     call = call_model if run.spec.budget is None else run.spec.budget.call_model
     events = call(model, request, run.spans, streamed=streamed)
     url = model.endpoint_url if isinstance(model, WireModel) else None
-    return _ModelCall(request, model_name(model), url, check_beside(events, run))
+    return _PreparedCall(request, model_name(model), url, check_beside(events, run))
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,8 +161,8 @@ def test_a_missing_package_for_socks_is_the_same_sentence(over: str, monkeypatch
     with pytest.raises(ConfigurationError) as caught:
         asyncio.run(attempt(over, "http://h.example/v1", {"ALL_PROXY": "socks5://127.0.0.1:1"}, HttpOptions()))
     assert str(caught.value) == (
-        "ALL_PROXY: a SOCKS proxy needs packages that are not installed: pip install 'httpx2[socks]' "
-        "'python-socks[asyncio]'"
+        f"ALL_PROXY: a SOCKS proxy needs packages that are not installed: {sys.executable} -m pip install "
+        "'httpx2[socks]' 'python-socks[asyncio]'"
     )
 
 

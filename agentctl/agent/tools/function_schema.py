@@ -515,7 +515,7 @@ def read_callable(func: Callable[..., Any]) -> FunctionInfo:
     parameters = [parameter for parameter in signature.parameters.values() if parameter.name not in bound_names]
     hints = _hints(function, name, {} if kind is None else _class_names(kind))
     if kind is not None and any(map(_has_type_variable, hints.values())):
-        raise _unsupported(kind, "its annotations have type variables or `Self`")
+        raise _unsupported_error(kind, "its annotations have type variables or `Self`")
     return FunctionInfo(
         name=name,
         callee=callee,
@@ -538,17 +538,17 @@ def _call_method(instance: object) -> Callable[..., Any]:
     kind = type(instance)
     method = inspect.getattr_static(kind, "__call__", None)
     if not inspect.isfunction(method):
-        raise _unsupported(kind, "its `__call__` is no plain method")
+        raise _unsupported_error(kind, "its `__call__` is no plain method")
     if any(hasattr(method, name) for name in _OWN_SIGNATURE[:2]):
-        raise _unsupported(kind, "its `__call__` is decorated")
+        raise _unsupported_error(kind, "its `__call__` is decorated")
     is_published = getattr(instance, "__signature__", None) is not None
     if is_published or any(name in getattr(instance, "__dict__", {}) for name in _OWN_SIGNATURE):
-        raise _unsupported(kind, "it has a signature or annotations of its own")
+        raise _unsupported_error(kind, "it has a signature or annotations of its own")
     bound: Callable[..., Any] = types.MethodType(method, instance)
     return bound
 
 
-def _unsupported(kind: type[Any], reason: str) -> UserError:
+def _unsupported_error(kind: type[Any], reason: str) -> UserError:
     return UserError(
         f"Unsupported callable object of class {kind.__name__!r}: {reason}. Write an explicit wrapper function, with "
         "types for its parameters"
