@@ -214,7 +214,8 @@ def _remedy(failure: Failure, kind: Kind, model: str | None) -> str:
 
 
 def _json_or_text(body: bytes) -> object:
-    text = body.decode("utf-8", "replace")
+    # Some services send an error as an event, whatever its status.
+    text = body.decode("utf-8", "replace").strip().removeprefix("data:")
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -229,7 +230,7 @@ def _parse(body: object, *, status: int | None, headers: Mapping[str, str]) -> F
         fields = nested
     elif isinstance(nested, str):
         fields = {**fields, "message": nested}
-    code, kind = fields.get("code"), fields.get("type")
+    code, kind = (None if value == "None" else value for value in (fields.get("code"), fields.get("type")))
     text = fields.get("message") or fields.get("detail") or ""
     if isinstance(code, int) and status is None and 400 <= code < 600:
         status = code

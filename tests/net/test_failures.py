@@ -58,6 +58,8 @@ def test_a_status_and_a_code_say_what_kind_of_failure_it_is(status: int, body: A
     ("body", "text", "code"),
     [
         ({"error": {"message": "Bad field.", "code": "unknown_parameter"}}, "Bad field", "unknown_parameter"),
+        ({"error": {"message": "Bad field.", "code": "None", "type": "None"}}, "(400): Bad field", None),
+        ('data: {"error": {"message": "Bad field.", "code": "400"}}\n\n', "(400): Bad field", None),
         ({"error": "Bad field."}, "Bad field", None),
         ({"error": {"detail": "Bad field."}}, "Bad field", None),
         ({"message": "Bad field.", "code": "x"}, "Bad field", "x"),
