@@ -173,7 +173,7 @@ class _Connection(ClientConnection):
         body = bytes(self._received[self._head.size :][:_MAX_BODY])
         if self._head.headers.get("transfer-encoding", "").lower() == "chunked":
             body = _join_chunks(body)
-        if "content-encoding" in self._head.headers:
+        if self._head.headers.get("content-encoding", "").lower() not in ("", "identity"):
             body = _decompress(body)
         self._fail(NotUpgraded(self._head.status, self._head.headers, body))
 

@@ -225,9 +225,11 @@ def test_the_final_response_counts(interim: bytes, as_proxy: bool, answer: bytes
 
 
 @OVER
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity"])
 def test_the_body_of_a_refusal_is_read_compressed_as_well(encoding: str, over: str) -> None:
-    body = {"gzip": gzip.compress, "deflate": zlib.compress}[encoding](b'{"error": {"message": "Not here."}}')
+    body = {"gzip": gzip.compress, "deflate": zlib.compress, "identity": bytes}[encoding](
+        b'{"error": {"message": "Not here."}}'
+    )
     head = f"HTTP/1.1 403 Forbidden\r\ncontent-encoding: {encoding}\r\ncontent-length: {len(body)}\r\n\r\n"
     assert "(403): Not here; check" in failure_at(over, saying(head.encode() + body)).message
 
