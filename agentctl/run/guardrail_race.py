@@ -23,6 +23,7 @@ from agentctl.agent.guardrail import (
 from agentctl.agent.items.run_items import ModelResponse, ToolCallOutputItem
 from agentctl.agent.wire import WireItem
 from agentctl.errors import InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered, UserError
+from agentctl.threads import guard_exit
 
 from .active_run import ActiveRun
 from .attempt import CallEvent
@@ -135,7 +136,7 @@ class _Race:
 
     def start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
         """Start one of the tasks."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        task = asyncio.get_running_loop().create_task(guard_exit(work, name), name=name)
         self._tasks.append(task)
         self._running += 1
         task.add_done_callback(self._note_end)
