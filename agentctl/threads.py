@@ -7,16 +7,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import field
 from queue import SimpleQueue
 from types import TracebackType
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from agentctl._dataclass import dataclass
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 _MAX_IDLE = 8
 """The number of idle threads kept: starting one is the largest cost of a short tool call."""
@@ -103,10 +105,25 @@ class ExitGuard:
             raise exit_failure(error, self._name) from error
 
 
-async def guard_exit(work: Awaitable[T], name: str) -> T:
+async def guard_exit(name: str, work: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
     """Return the result of work that is a task of its own, where `SystemExit` would stop the event loop."""
     with ExitGuard(name):
-        return await work
+        return await work(*arguments, **named)
+
+
+def run_apart(work: Coroutine[object, object, T], *, name: str) -> T:
+    """Run a coroutine in an event loop and a daemon thread of its own, and return its result."""
+    result: Future[T] = Future()
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            result.set_result(context.run(asyncio.run, work))
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return result.result()
 
 
 def exit_failure(error: KeyboardInterrupt | SystemExit, name: str) -> RuntimeError:

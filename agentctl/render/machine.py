@@ -37,7 +37,9 @@ from .json_value import to_json, to_json_value
 from .tools import ToolNames
 
 if TYPE_CHECKING:
-    from .notes import Notes
+    from agentctl.prices.cost import Cost
+
+    from .notes import CostOf, Notes
 
 
 def error_body(error: Exception) -> dict[str, JSONValue]:
@@ -60,7 +62,7 @@ def error_body(error: Exception) -> dict[str, JSONValue]:
     return body
 
 
-def finished_body(event: RunFinished, *, model: str | None) -> dict[str, JSONValue]:
+def finished_body(event: RunFinished, *, model: str | None, cost: Cost) -> dict[str, JSONValue]:
     """Return the outcome of a run: the fields that `run.finished` and the document of `--format json` share.
 
     `model` is the last model requested, None if the run failed before any request.
@@ -73,6 +75,8 @@ def finished_body(event: RunFinished, *, model: str | None) -> dict[str, JSONVal
         "agent": redact(event.agent.name) if event.agent else None,
         "model": None if model is None else redact(model),
         "usage": event.usage.to_wire(),
+        "cost_usd": cost.usd,
+        "cost_basis": None if cost.basis is None else redact(cost.basis),
         "response_id": None if event.response_id is None else redact_id(event.response_id),
         "session_id": None if event.session_id is None else redact(event.session_id),
         "ticket": event.error.ticket if isinstance(event.error, RunSuspended) else None,
@@ -94,9 +98,10 @@ def _whole_second(seconds: int) -> str:
 class JsonDocument:
     """The renderer of `--format json`: one document at the end; notes go to stderr immediately."""
 
-    def __init__(self, *, run_id: str, notes: Notes) -> None:
+    def __init__(self, *, run_id: str, notes: Notes, cost_of: CostOf) -> None:
         self._run_id = run_id
         self._notes = notes
+        self._cost_of = cost_of
         self._model: str | None = None
 
     def feed(self, event: RunEvent) -> list[Chunk]:
@@ -106,16 +111,22 @@ class JsonDocument:
             self._model = event.model
         elif isinstance(event, RunFinished):
             head = {"schema_version": SCHEMA_VERSION, "run_id": self._run_id}
-            chunks.append(Out(to_json(head | finished_body(event, model=self._model)) + "\n"))
+            body = finished_body(event, model=self._model, cost=self._cost_of(event.usage))
+            chunks.append(Out(to_json(head | body) + "\n"))
         return chunks
+
+    def close(self) -> list[Chunk]:
+        """Return nothing: the document has it all."""
+        return []
 
 
 class JsonLines:
     """The renderer of `--format jsonl`: one event per line, numbered and timed; notes go to stderr immediately."""
 
-    def __init__(self, *, run_id: str, notes: Notes, now: Callable[[], float]) -> None:
+    def __init__(self, *, run_id: str, notes: Notes, now: Callable[[], float], cost_of: CostOf) -> None:
         self._run_id = to_json(run_id)
         self._notes = notes
+        self._cost_of = cost_of
         self._now = now
         self._seq = 0
         self._model: str | None = None
@@ -137,6 +148,10 @@ class JsonLines:
         if line is not None:
             chunks.append(line)
         return chunks
+
+    def close(self) -> list[Chunk]:
+        """Return nothing: the last event has it all."""
+        return []
 
     def _delta(self, wire: dict[str, Any]) -> list[Out]:
         kind = wire.get("type")
@@ -195,7 +210,8 @@ class JsonLines:
             case Warned(message=message):
                 return self._line("warning", {"message": redact(message)})
             case RunFinished():
-                return self._line("run.finished", finished_body(event, model=self._model))
+                body = finished_body(event, model=self._model, cost=self._cost_of(event.usage))
+                return self._line("run.finished", body)
             case _:
                 return None
 

@@ -61,7 +61,7 @@ async def race_call(
     race = _Race()
     for guardrail in guardrails:
         race.start(_check_input(guardrail, run.history.input, run, race), name=f"guardrail {guardrail.get_name()}")
-    race.start(_read_call(events, race), name="model call")
+    race.start(guard_exit("the model", _read_call, events, race), name="model call")
     async with aclosing(race.events()) as all_events:
         async for event in all_events:
             yield event
@@ -136,7 +136,7 @@ class _Race:
 
     def start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
         """Start one of the tasks."""
-        task = asyncio.get_running_loop().create_task(guard_exit(work, name), name=name)
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.append(task)
         self._running += 1
         task.add_done_callback(self._note_end)

@@ -170,8 +170,8 @@ async def _together(run: _Call | None, own: _Call | None) -> None:
     failure: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(guard_exit(_call_hook(run), "a run hook"), name="run hook")
-            group.create_task(guard_exit(_call_hook(own), "an agent hook"), name="agent hook")
+            group.create_task(guard_exit("a run hook", _call_hook, run), name="run hook")
+            group.create_task(guard_exit("an agent hook", _call_hook, own), name="agent hook")
     except BaseExceptionGroup as failures:
         failure = failures.exceptions[0]
     if failure is not None:

@@ -221,7 +221,7 @@ async def _list_all(
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(guard_exit(_list(server, context, agent), server.name), name=server.name)
+                group.create_task(guard_exit(server.name, _list, server, context, agent), name=server.name)
                 for server in servers
             ]
     except BaseExceptionGroup as failures:

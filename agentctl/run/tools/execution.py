@@ -109,7 +109,7 @@ async def _run(calls: list[ToolCall], run: ActiveRun) -> list[CallResult]:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(guard_exit(_run_queued(call, run, turnstile, queues), name), name=name)
+                group.create_task(guard_exit(name, _run_queued, call, run, turnstile, queues), name=name)
                 for call in calls
                 for name in [f"tool call {call.call_id}"]
             ]
