@@ -9,6 +9,7 @@ from agentctl.agent.agent import Agent
 from agentctl.agent.events import Progressed, RetryScheduled, RunItemStreamEvent, Warned
 from agentctl.agent.items.run_items import ToolCallItem, ToolCallOutputItem
 from agentctl.errors import ModelBehaviorError
+from agentctl.render.notes import format_usd
 from tests.render.runs import (
     AGENT,
     PIPES,
@@ -51,7 +52,7 @@ def test_run_adds_no_second_line_break() -> None:
 
 def test_run_renders_markdown_on_a_terminal_and_closes_with_a_line() -> None:
     chunks = shown([*started(), asked(), finished("# Hi\n\n- a\n- b")], command="run", terminal=TERMINALS)
-    assert screen(chunks) == "# Hi\n\n• a\n• b\n\ngpt-5-mini · 1,012 in, 48 out · 1.3 s\n"
+    assert screen(chunks) == "# Hi\n\n• a\n• b\n\ngpt-5-mini · 1,012 in, 48 out · $0.0021…\n"
 
 
 def test_run_prints_a_structured_output_as_json() -> None:
@@ -90,7 +91,7 @@ def test_stream_shows_the_whole_run_on_a_terminal() -> None:
         "It is **sunny** in Oslo.\n"
         "\n"
         "note: the answer was cut\n"
-        "gpt-5-mini · 1,012 in, 48 out · 1.3 s\n"
+        "gpt-5-mini · 1,012 in, 48 out · $0.0021…\n"
     )
 
 
@@ -262,3 +263,23 @@ def test_parts_of_reasoning_are_parted() -> None:
 def test_a_retry_names_the_error_and_the_wait() -> None:
     event = RetryScheduled(attempt=2, max_retries=3, delay=0.75, error=unavailable())
     assert err(shown([asked(), event])) == "note: too many requests; retrying in 0.75 s (2 of 3)\n"
+
+
+def test_the_closing_line_has_the_cost() -> None:
+    wide = terminal(out=True, err=True, width=120)
+    assert err(shown([*started(), asked(), finished("Hi")], terminal=wide)).endswith("48 out · $0.0021 · 1.3 s\n")
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown_as"),
+    [
+        (0, "$0.00"),
+        (0.1, "$0.10"),
+        (1234.5, "$1,234.50"),
+        (0.0214, "$0.021"),
+        (0.000042, "$0.000042"),
+        (1e-12, "<$0.00000001"),
+    ],
+)
+def test_an_amount_keeps_two_digits_however_small(amount: float, shown_as: str) -> None:
+    assert format_usd(amount) == shown_as
