@@ -15,11 +15,7 @@ from agentctl.agent.ports import Model
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue
 from agentctl.definitions.reachable import reachable_agents
-<<<<<<< HEAD
-from agentctl.errors import AgentsException, ApprovalMissing, RunSuspended, RunTimeoutError
-=======
-from agentctl.errors import AgentsException, ApprovalMissing, ModelBehaviorError, RunTimeoutError
->>>>>>> main
+from agentctl.errors import AgentsException, ApprovalMissing, ModelBehaviorError, RunSuspended, RunTimeoutError
 from agentctl.net.defaults import get_defaults
 from agentctl.profile.traces import is_openai_url
 from agentctl.redaction import MASK
