@@ -161,15 +161,20 @@ class _FailureGuard:
             case Exception():
                 self.error = raised
             case asyncio.CancelledError() if is_stray_cancellation():
-                self.error = self._stray_cancellation(raised)
+                self.error = self._foreign_end("cancelled the run from inside", raised)
+            case KeyboardInterrupt() | SystemExit():
+                from agentctl.threads import describe_exit, is_interrupted_by_user
+
+                if not is_interrupted_by_user(raised):
+                    self.error = self._foreign_end(describe_exit(raised), raised)
             case asyncio.CancelledError() | GeneratorExit():
                 if self._run.spec.memory is not None:
                     self._run.abort()
         return self.error is not None
 
-    def _stray_cancellation(self, raised: asyncio.CancelledError) -> UserError:
-        """Return the error of a run whose task was not cancelled, but something that it awaited was."""
-        error = UserError("a hook, model or tool function cancelled the run from inside")
+    def _foreign_end(self, action: str, raised: BaseException) -> UserError:
+        """Return the error of a run that code of the user tried to end."""
+        error = UserError(f"a hook, model or tool function {action}")
         error.run_data, error.__cause__ = error_details(self._run), raised
         return error
 
