@@ -29,6 +29,7 @@ from agentctl.tracing.process import set_default_processor, set_tracing_disabled
 from .provider import is_endpoint_model, make_endpoint, make_provider, set_default_keys
 
 if TYPE_CHECKING:
+    from agentctl.agent.items.run_items import ToolApprovalItem
     from agentctl.memory.sqlite_session import SQLiteSession
     from agentctl.run.state.run_state import RunState
 
@@ -65,6 +66,8 @@ class Job:
     """The MCP servers of its agents."""
     decide: Decide | None = None
     """The callback for calls that need approval; without one, the run ends with `ApprovalMissing`."""
+    is_decided: Callable[[ToolApprovalItem], bool] | None = None
+    """Whether a rule decides about a call, so that it does not wait."""
 
 
 def prepare(
