@@ -53,6 +53,8 @@ def start_tracing(job: Job) -> None:
     Raises:
         ConfigurationError: a processor cannot be created.
     """
+    if job.traces.is_enabled:
+        job.trace_store.open()
     if job.traces.is_enabled and job.traces.processors:
         # Imported only if there are any.
         from agentctl.definitions.trace_processors import load_processors
@@ -98,6 +100,8 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
                 end = await _await_decision(job, start, cancellation, end)
         if warning := _masking_note(job):
             yield Warned(message=warning)
+        if problem := job.trace_store.record(end):
+            yield Warned(message=problem)
         yield end
     finally:
         if timer is not None:

@@ -264,9 +264,7 @@ class _SpanScope(AbstractContextManager[_T]):
 
     __slots__ = ("_fail", "_record", "_span")
 
-    def __init__(
-        self, span: Span[Any], record: _T, fail: Callable[[Span[Any], BaseException], None]
-    ) -> None:
+    def __init__(self, span: Span[Any], record: _T, fail: Callable[[Span[Any], BaseException], None]) -> None:
         self._span = span
         self._record = record
         self._fail = fail
