@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
+from typer.core import TyperCommand
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import completion_values
 from agentctl.profile.keys import parse_assignment, parse_value
+
+from .report import UsageError
 
 
 class Format(StrEnum):
@@ -211,6 +214,25 @@ Output: TypeAlias = Annotated[
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes or progress to stderr.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="Print logs and tracebacks to stderr.")]
 NoInput: TypeAlias = Annotated[bool, typer.Option("--no-input", help="Never prompt on the terminal.")]
+
+
+class PromptCommand(TyperCommand):
+    """A command that may be given a prompt which begins with `-`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse a word such as `-m is best`, which would be read as the option `-m` and the value ` is best`."""
+        valued = {name for option in self.params if not getattr(option, "is_flag", True) for name in option.opts}
+        words = iter(args)
+        for word in words:
+            letters = word[1:] if word[:1] == "-" != word[1:2] else ""
+            end = next((end for end, letter in enumerate(letters, 1) if f"-{letter}" in valued), 0)
+            if word == "--":
+                break
+            if word in valued or (end and end == len(letters)):
+                next(words, None)
+            elif letters[end : end + 1].isspace():
+                raise UsageError(f"{word!r} begins with `-`, like an option", ctx)
+        return super().parse_args(ctx, args)
 
 
 def explicit_settings(named: dict[str, JSONValue], assigned: list[Any] | None) -> dict[str, JSONValue]:

@@ -108,7 +108,7 @@ class OpenAIChatCompletionsModel(ServiceModel):
             self.model,
             self._pipe.host,
             buffers_tool_calls=self._buffers_tool_calls,
-            has_thinking=not self._is_openai,
+            is_lenient=not self._is_openai,
             output_tool=tool,
         )
         settings, head = request.model_settings, ResponseHead()

@@ -81,8 +81,7 @@ def _proxy(variable: str, value: str) -> Proxy:
     scheme = url.partition("://")[0].lower()
     if scheme.startswith("socks") and scheme not in SCHEMES:
         raise ConfigurationError(
-            f"{scheme}:// is not a supported kind of proxy; write socks5:// or socks5h:// (which leaves host names to "
-            "the proxy) if the proxy speaks SOCKS 5",
+            f"{scheme}:// is not a supported kind of proxy; write socks5:// or socks5h:// if the proxy speaks SOCKS 5",
             key=variable,
         )
     if not is_valid:

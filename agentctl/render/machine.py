@@ -29,7 +29,7 @@ from agentctl.agent.items.run_items import (
 )
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import RunSuspended, ServiceError, exit_for
-from agentctl.redaction import redact, redact_data, redact_id
+from agentctl.redaction import RedactedStream, redact, redact_data, redact_id
 from agentctl.version import SCHEMA_VERSION
 
 from .chunks import REASONING, TEXT, Chunk, Out
@@ -134,13 +134,17 @@ class JsonLines:
         self._tools = ToolNames()
         self._item_id: tuple[JSONValue, JSONValue] = (None, None)
         """The id in the last delta, and how it is shown."""
+        self._reasoning: tuple[JSONValue, RedactedStream] | None = None
+        """The reasoning that arrives, with its item as it is shown."""
 
     def feed(self, event: RunEvent) -> list[Chunk]:
         """Return the output for an event."""
         if isinstance(event, RawResponsesStreamEvent):
-            line = self._delta(event.wire)
-            return [*self._notes.clear_status(), line] if line is not None else []
-        chunks = self._notes.feed(event)
+            lines = self._delta(event.wire)
+            return [*self._notes.clear_status(), *lines] if lines else []
+        rest = self._close_reasoning()
+        chunks = [*self._notes.clear_status(), *rest] if rest else []
+        chunks += self._notes.feed(event)
         line = self._event(event)
         if line is not None:
             chunks.append(line)
@@ -150,13 +154,30 @@ class JsonLines:
         """Return nothing: the last event has it all."""
         return []
 
-    def _delta(self, wire: dict[str, Any]) -> Out | None:
+    def _delta(self, wire: dict[str, Any]) -> list[Out]:
         kind = wire.get("type")
         if kind == TEXT:
-            return self._line("text.delta", {"item_id": self._id_of(wire), "delta": wire.get("delta") or ""})
+            body = {"item_id": self._id_of(wire), "delta": wire.get("delta") or ""}
+            return [*self._close_reasoning(), self._line("text.delta", body)]
         if kind in REASONING:
-            return self._line("reasoning.delta", {"item_id": self._id_of(wire), "delta": wire.get("delta") or ""})
-        return None
+            return self._reasoning_lines(self._id_of(wire), str(wire.get("delta") or ""))
+        return []
+
+    def _reasoning_lines(self, item_id: JSONValue, delta: str) -> list[Out]:
+        """Return the lines for more reasoning; what may be the beginning of a secret waits for the rest."""
+        rest = self._close_reasoning() if self._reasoning is not None and self._reasoning[0] != item_id else []
+        if self._reasoning is None:
+            self._reasoning = (item_id, RedactedStream())
+        shown = self._reasoning[1].feed(delta)
+        return [*rest, self._line("reasoning.delta", {"item_id": item_id, "delta": shown})] if shown else rest
+
+    def _close_reasoning(self) -> list[Out]:
+        """Return the line for reasoning that waits."""
+        if self._reasoning is None:
+            return []
+        (item_id, stream), self._reasoning = self._reasoning, None
+        rest = stream.close()
+        return [self._line("reasoning.delta", {"item_id": item_id, "delta": rest})] if rest else []
 
     def _id_of(self, wire: dict[str, Any]) -> JSONValue:
         """Return the id of the item that a delta belongs to."""

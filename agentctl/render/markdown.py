@@ -44,6 +44,8 @@ _LONGEST_PIECE = 8_192
 
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
+_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}(?=[^\n]*\Z)")
+
 _REPARSE_SHIFT = 14
 """Right shift of the squared length of an unfinished block, giving the number of new characters before it is parsed
 again: 16 at 512 characters, 256 at 2,048, and half of a block above 8,192, so that all parsing of it is linear."""
@@ -185,6 +187,9 @@ class MarkdownStream:
         shown += self._take_new(self._lay_out(block, layout, grows=True))
         self._growing = node.type
         self._drop_shown_lines(block, layout)
+        if node.type in ("paragraph", "table"):
+            # Each further blank line would have all of them parsed again.
+            self._source = _BLANK_LINES.sub("\n\n", self._source)
         return False
 
     def _drop_shown_lines(self, block: _Block, layout: BlockLayout) -> None:

@@ -64,16 +64,29 @@ def test_instructions_in_a_file_have_the_same_encodings(service: Service, env: d
     assert (done.returncode, b"i.txt is not UTF-8 text" in done.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("prompt", ["- Fix the list", "-5 + 3", "--what is this?", "-", "--verbose mode"])
+@pytest.mark.parametrize(
+    "prompt",
+    ["- Fix the list", "-5 + 3", "--what is this?", "--verbose mode", "-m is best", "-vi = love cats", "-mis best"],
+)
 @pytest.mark.parametrize("command", ["run", "stream"])
 def test_a_prompt_that_begins_with_a_dash_gets_the_hint(
     service: Service, agentctl: Agentctl, env: dict[str, str], prompt: str, command: str
 ) -> None:
-    if prompt != "-":
-        done = agentctl(command, prompt, env=env)
-        assert (done.returncode, f"agentctl {command} -- '…'" in done.stderr) == (2, True)
-        assert agentctl(command, "--", prompt, env=env).returncode == 0
-        assert prompts(service) == [prompt]
+    done = agentctl(command, prompt, env=env)
+    assert (done.returncode, f"agentctl {command} -- '…'" in done.stderr) == (2, True)
+    assert agentctl(command, "--", prompt, env=env).returncode == 0
+    assert prompts(service) == [prompt]
+
+
+def test_chat_takes_no_prompt_that_begins_with_a_dash(agentctl: Agentctl) -> None:
+    done = agentctl("chat", "-m is best")
+    assert (done.returncode, "agentctl run -- '…'" in done.stderr) == (2, True)
+
+
+def test_values_of_options_may_look_like_options(service: Service, agentctl: Agentctl, env: dict[str, str]) -> None:
+    for arguments in (["-i", "-m is best"], ["-qi", "-m is best"], ["--instructions", "-m is best"], ["-i-m is best"]):
+        assert agentctl("run", *arguments, "hi", env=env).returncode == 0
+    assert {request["body"]["instructions"] for request in service.requests()} == {"-m is best"}
 
 
 def test_a_misspelled_option_elsewhere_has_no_hint(agentctl: Agentctl) -> None:
