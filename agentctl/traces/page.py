@@ -154,7 +154,7 @@ class _Page:
             facts.append(
                 (f"retry {retry.get('attempt')}", f"{retry.get('error')}, after {retry.get('delay', 0):.3g} s")
             )
-        known = {"input", "output", "usage", "type", "name", "data", "model"}
+        known = {"input", "output", "usage", "type", "name", "data", "model", "sdk_span_type"}
         inner = span.data.get("data")
         rest = {**span.data, **(inner if isinstance(inner, dict) else {})}
         facts += [
