@@ -1,4 +1,4 @@
-"""What the commands about stored traces share: the folder, the prices, and the parsing of ages."""
+"""Common parts of the commands about stored traces: the folder, the prices, and the parsing of ages."""
 
 from __future__ import annotations
 

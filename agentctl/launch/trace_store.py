@@ -44,6 +44,11 @@ class TraceStore:
         self._processor = LocalTraceProcessor(self.folder, keep_days=self.keep_days, keep_size=self.keep_size)
         add_trace_processor(self._processor)
 
+    def flush(self) -> None:
+        """Write what is still to be written."""
+        if self._processor is not None:
+            self._processor.force_flush()
+
     def record(self, end: RunFinished) -> str | None:
         """Record the outcome of a run; return a warning if traces cannot be kept, once."""
         processor = self._processor

@@ -59,7 +59,7 @@ def trace_page(traces: Sequence[StoredTrace], prices: PriceSource) -> str:
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    data = as_json(_Page(prices).build(traces))
+    data = as_json(_PageData(prices).build(traces))
     # Neither the end of the element nor a comment can begin in it.
     data = data.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return (
@@ -79,7 +79,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-class _Page:
+class _PageData:
     """Builds the data of a page; an item that several model calls were given is in it once."""
 
     def __init__(self, prices: PriceSource) -> None:
@@ -122,12 +122,12 @@ class _Page:
             "parent": parent,
             "depth": depth,
             "kind": re.sub(r"[^a-z_]", "", span.kind) or "other",
-            "name": one_line(self._masked(span.name)),
+            "name": one_line(self._mask(span.name)),
             "start": max(span.started - trace.started, 0),
             "end": max(end - trace.started, 0),
             "cut": span.ended is None,
             "error": self._error(span),
-            "facts": [[name, escape(self._masked(value))] for name, value in self._span_facts(span)],
+            "facts": [[name, escape(self._mask(value))] for name, value in self._span_facts(span)],
             "input": self._parts(span.data.get("input"), span),
             "output": self._parts(span.data.get("output"), span),
         }
@@ -172,7 +172,7 @@ class _Page:
         data = span.error.get("data")
         message = str(span.error.get("message"))
         reason = "" if not data else f": {data.get('error') if isinstance(data, dict) and 'error' in data else data}"
-        return escape(self._masked(f"{message}{reason}"))
+        return escape(self._mask(f"{message}{reason}"))
 
     def _parts(self, value: Any, span: StoredSpan) -> list[int]:
         """Return the numbers of the items that an input or output consists of."""
@@ -221,7 +221,7 @@ class _Page:
         return self._value(who, part)
 
     def _markdown_part(self, who: str, text: str) -> dict[str, JSONValue]:
-        return {"who": self._label(who), "html": self._markdown.render(escape(self._masked(text)))}
+        return {"who": self._label(who), "html": self._markdown.render(escape(self._mask(text)))}
 
     def _value(self, who: str, value: Any) -> dict[str, JSONValue]:
         """Return a value as JSON to fold, or as a text that is none."""
@@ -229,15 +229,15 @@ class _Page:
             try:
                 value = json.loads(value)
             except (ValueError, RecursionError):
-                return {"who": self._label(who), "text": escape(self._masked(value))}
+                return {"who": self._label(who), "text": escape(self._mask(value))}
             if not isinstance(value, dict | list):
-                return {"who": self._label(who), "text": escape(self._masked(str(value)))}
+                return {"who": self._label(who), "text": escape(self._mask(str(value)))}
         return {"who": self._label(who), "json": _escape_all(redact_data(value))}
 
     def _label(self, who: str) -> str:
-        return one_line(self._masked(who))
+        return one_line(self._mask(who))
 
-    def _masked(self, text: str) -> str:
+    def _mask(self, text: str) -> str:
         masked = redact_data(text)
         assert isinstance(masked, str)
         return masked

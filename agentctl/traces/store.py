@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 from agentctl.tracing.local import is_held
-from agentctl.tracing.trace_files import TraceFile, file_key, list_files
+from agentctl.tracing.trace_files import TraceFile, file_key, list_files, page_of
 
 from .stored import StoredTrace, UnreadableTraceError, build_trace, outcome_of, parse_line, read_lines
 
@@ -131,6 +132,8 @@ class LocalTraces:
                 except OSError as error:
                     raise ConfigurationError(f"cannot be removed: {error.strerror}", file=Path(file.path)) from error
                 removed.add(file.key)
+                with suppress(OSError):
+                    os.unlink(page_of(file))
         return len(removed)
 
     def _files(self) -> Iterator[TraceFile]:

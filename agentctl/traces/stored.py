@@ -258,7 +258,7 @@ def _span(line: Mapping[str, Any], inputs: dict[str, list[Any]]) -> StoredSpan:
         data["input"] = given
     if isinstance(given, list):
         inputs[str(line["id"])] = given
-    name = _text(data.get("name")) or _text(line.get("name")) or ""
+    name = _text(data.get("name")) or ""
     if kind == "custom":
         kind, name = (name, _custom_name(name, data)) if name in _NAMED_CUSTOM else (kind, name)
     if kind in ("turn", "task"):

@@ -18,6 +18,8 @@ _DURATION = 8
 """Columns of a duration."""
 _WIDE = 80
 """The width from which tokens and costs have a column."""
+_NARROW = 60
+"""Below this width the tree is indented less."""
 _USAGE = 24
 _DEEPEST = 12
 """Deeper spans are not indented further."""
@@ -27,7 +29,8 @@ _SHOWN = 2000
 
 def timeline(trace: StoredTrace, prices: PriceSource, *, width: int, full: bool = False) -> Iterator[str]:
     """Yield the lines of a trace, at most `width` columns wide, with inputs and outputs if `full`."""
-    yield from (shorten(one_line(redact_text(line)), width) for line in _head(trace, prices))
+    for parts in _head(trace, prices):
+        yield from _wrap([one_line(redact_text(part)) for part in parts], width)
     yield ""
     layout = _Layout(trace, width)
     for root in trace.roots:
@@ -57,8 +60,11 @@ class _Layout:
         self.start, self.end = trace.started, trace.end
         self.usage = _USAGE if width >= _WIDE else 0
         rest = max(width - _DURATION - self.usage - 2, 12)
-        self.bar = max(min(rest // 2, 48), 6)
+        self.bar = max(min(rest // 2, 48), 6) if self.usage else max(rest // 3, 6)
         self.label = rest - self.bar
+        is_narrow = width < _NARROW
+        self.fork, self.last = ("├ ", "└ ") if is_narrow else ("├─ ", "└─ ")
+        self.trunk, self.gap = ("│ ", "  ") if is_narrow else ("│  ", "   ")
 
     def row(self, label: str, span: StoredSpan, usage: str) -> str:
         """Return the row of a span."""
@@ -77,19 +83,31 @@ class _Layout:
         return f"{' ' * first}{mark * (last - first)}{' ' * (self.bar - last)}"
 
 
-def _head(trace: StoredTrace, prices: PriceSource) -> Iterator[str]:
+def _wrap(parts: list[str], width: int) -> Iterator[str]:
+    """Yield parts as lines, several on one as far as they fit."""
+    line = parts[0]
+    for part in parts[1:]:
+        if columns(line) + columns(part) + 3 > width:
+            yield shorten(line, width)
+            line = part
+        else:
+            line = f"{line} · {part}"
+    yield shorten(line, width)
+
+
+def _head(trace: StoredTrace, prices: PriceSource) -> Iterator[list[str]]:
     usage, cost, calls = trace.usage, trace.cost(prices), trace.model_calls
     tools = sum(span.kind == "tool" for _, span in trace.walk())
-    yield trace.id
-    yield " · ".join([*([trace.agent] if trace.agent else [trace.name]), trace.outcome, format_time(trace.started)])
+    yield [trace.id]
+    yield [trace.agent or trace.name, trace.outcome, format_time(trace.started)]
     parts = [_count(len(calls), "model call"), _count(tools, "tool call")]
     parts.append(f"{usage.input_tokens:,} in, {usage.output_tokens:,} out")
     parts += [] if cost.usd is None else [format_usd(cost.usd)]
-    yield " · ".join([*parts, format_seconds(trace.end - trace.started)])
+    yield [*parts, format_seconds(trace.end - trace.started)]
     if cost.usd is None and cost.basis:
-        yield f"cost not known: {cost.basis}"
+        yield [f"cost not known: {cost.basis}"]
     if trace.session_id:
-        yield f"session {trace.session_id}"
+        yield [f"session {trace.session_id}"]
 
 
 def _lines(
@@ -99,7 +117,7 @@ def _lines(
     while stack:
         span, lead, below, depth = stack.pop()
         yield layout.row(f"{lead}{label_of(span)}", span, _usage(span, prices))
-        inner = f"{below}{'│  ' if span.children and depth < _DEEPEST else '   '}"
+        inner = f"{below}{layout.trunk if span.children and depth < _DEEPEST else layout.gap}"
         for mark, text in _remarks(span, full=full):
             for line in text.splitlines():
                 yield shorten(f"{inner}{mark} {escape(line)}", layout.width)
@@ -107,7 +125,7 @@ def _lines(
         for index, child in reversed(list(enumerate(span.children))):
             is_last = index == len(span.children) - 1
             if depth < _DEEPEST:
-                fork, trunk = ("└─ ", "   ") if is_last else ("├─ ", "│  ")
+                fork, trunk = (layout.last, layout.gap) if is_last else (layout.fork, layout.trunk)
                 stack.append((child, f"{below}{fork}", f"{below}{trunk}", depth + 1))
             else:
                 stack.append((child, lead, below, depth + 1))

@@ -23,7 +23,7 @@ from .ingest import as_json
 from .processor_interface import TracingExporter
 from .span_data import GenerationSpanData, ResponseSpanData
 from .spans import Span, Trace
-from .trace_files import FOLDER, VERSION, file_name, list_files
+from .trace_files import FOLDER, VERSION, file_name, list_files, page_of
 
 KEEP_DAYS = 30
 """The default number of days for which traces are kept."""
@@ -221,6 +221,7 @@ def prune(folder: Path, *, before: float, size: float) -> None:
             total += os.stat(file.path).st_size
             if (total > size or file.started_ms < before * 1000) and not is_held(file.path):
                 os.unlink(file.path)
+                os.unlink(page_of(file))
 
 
 def is_held(path: str) -> bool:
@@ -269,11 +270,10 @@ class _OpenTrace:
         self._lines.append(as_json(redact_data({"type": kind, **fields})))
 
     def add_start(self, span: Span[Any]) -> None:
-        """Add the start of a span."""
-        exported = span.span_data.export()
-        name = exported.get("name")
+        """Add the start of a span, without its input: its end has that."""
+        data = {name: value for name, value in span.span_data.export().items() if name not in ("input", "output")}
         fields = {"id": span.span_id, "parent": span.parent_id, "start": span.started_at, "kind": span.span_data.type}
-        self.add("start", fields if name is None else {**fields, "name": name})
+        self.add("start", {**fields, "data": data, "details": span.details or {}})
 
     def add_span(self, span: Span[Any]) -> None:
         """Add a span that has ended; of the input of a model call only what an earlier one did not have."""

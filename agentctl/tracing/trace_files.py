@@ -49,6 +49,11 @@ def file_name(trace_id: str, started: float) -> str:
     return f"{int(started * 1000):013d}-{file_key(trace_id)}{SUFFIX}"
 
 
+def page_of(file: TraceFile) -> str:
+    """Return the path of the page of a trace, which `agentctl trace open` writes beside it."""
+    return os.path.join(os.path.dirname(file.path), f"{file.key}.html")
+
+
 def list_files(folder: Path) -> Iterator[TraceFile]:
     """Yield the files of all traces, newest first.
 

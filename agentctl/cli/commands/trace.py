@@ -200,7 +200,7 @@ def export(
 def open_trace(ctx: typer.Context, trace_id: TraceId = None) -> None:
     """Example: agentctl trace open
 
-    Write a trace, by default the newest, as an HTML page to the cache folder, and open it in the browser.
+    Write a trace, by default the newest, as an HTML page beside the stored traces, and open it in the browser.
     """
     from agentctl.cli.trace_options import open_page, prices_of, traces_of
     from agentctl.traces.page import trace_page
