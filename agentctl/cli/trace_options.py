@@ -10,7 +10,8 @@ from agentctl.prices.prices import Prices
 from agentctl.profile.load import load_settings
 from agentctl.storage import explain_unwritable, folders, make_folder, write_atomic
 from agentctl.traces.store import LocalTraces
-from agentctl.tracing.trace_files import FOLDER, file_key
+from agentctl.tracing.local import FOLDER
+from agentctl.tracing.trace_files import file_key
 
 from .invocation import Invocation
 

@@ -30,7 +30,7 @@ class TraceStore:
     @classmethod
     def of(cls, settings: TraceSettings, folders: Folders | None) -> Self:
         """Return the store of the settings, not open yet."""
-        # The name is that of `agentctl.tracing.trace_files`, which a run that is not traced need not import.
+        # The name is that of `agentctl.tracing.local`, which a run that is not traced need not import.
         folder = None if folders is None else folders.state / "traces"
         return cls(folder=folder, keep_days=settings.keep_days, keep_size=settings.keep_size)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
-from agentctl.tracing.local import is_held
 from agentctl.tracing.trace_files import TraceFile, file_key, list_files, page_of
+from agentctl.tracing.trace_writer import is_held
 
 from .stored import StoredTrace, UnreadableTraceError, build_trace, outcome_of, parse_line, read_lines
 

@@ -74,7 +74,7 @@ class BatchTraceProcessor(TracingProcessor):
         self._queue.append(item)
         if self._thread is None:
             self._start()
-        if queued + 1 == self._trigger:
+        elif queued + 1 == self._trigger:
             self._wake.set()
 
     def force_flush(self) -> None:

@@ -3,72 +3,33 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
-from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
-from agentctl.log import logger
-from agentctl.redaction import redact, redact_data
-from agentctl.storage import folders, make_folder
-from agentctl.version import __version__
+from agentctl.storage import folders
 
 from .batch import BatchTraceProcessor
-from .ingest import as_json
+from .changes import RunEnded, SpanBegun, TraceBegun, TraceEnded
 from .processor_interface import TracingExporter
-from .span_data import GenerationSpanData, ResponseSpanData
-from .spans import Span, Trace
-from .trace_files import FOLDER, VERSION, file_name, list_files, page_of
+
+if TYPE_CHECKING:
+    from .spans import Span, Trace
+    from .trace_writer import TraceWriter
 
 KEEP_DAYS = 30
 """The default number of days for which traces are kept."""
 KEEP_SIZE = 200
 """The default size of all traces together, in MB."""
+FOLDER = "traces"
+"""The folder of traces in the state folder."""
 
-_PRUNE_EVERY = 600.0
-"""Seconds between two removals of old traces."""
+_DELAY = 0.05
+"""Seconds until the first line is written: a run sends its first request meanwhile."""
 _QUEUE = 65_536
 """Number of starts and ends that wait to be written before more are dropped."""
-_ENDED = 64
-"""Number of ended traces whose files are remembered."""
-_INPUTS = 8
-"""Number of model inputs of a trace that the next ones are compared with: nested agents take turns."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """A trace that has started."""
-
-    trace: Trace
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Started:
-    """A span that has started."""
-
-    span: Span[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """A trace that has ended."""
-
-    trace: Trace
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """The outcome of a run."""
-
-    trace_id: str
-    fields: Mapping[str, Any]
 
 
 class LocalTraceProcessor(BatchTraceProcessor):
@@ -96,9 +57,9 @@ class LocalTraceProcessor(BatchTraceProcessor):
             if found is None:
                 raise ConfigurationError("traces cannot be kept without a home folder; set HOME or AGENTCTL_HOME")
             folder = found.state / FOLDER
-        self._writer = _TraceWriter(Path(folder), keep_days=keep_days, keep_size=keep_size)
-        # With one item in the queue the thread writes: what has ended is read after a kill.
-        super().__init__(self._writer, max_queue_size=_QUEUE, export_trigger_ratio=0)
+        self._writer = _Writer(Path(folder), keep_days=keep_days, keep_size=keep_size)
+        # From its first round on, the thread writes as soon as there is something: what has ended is read after a kill.
+        super().__init__(self._writer, max_queue_size=_QUEUE, schedule_delay=_DELAY, export_trigger_ratio=0)
 
     @property
     def problem(self) -> str | None:
@@ -107,253 +68,43 @@ class LocalTraceProcessor(BatchTraceProcessor):
 
     def on_trace_start(self, trace: Trace) -> None:
         """Queue the start of the trace."""
-        self.take(_Begun(trace, time.time()))
+        self.take(TraceBegun(trace, time.time()))
 
     def on_trace_end(self, trace: Trace) -> None:
         """Queue the end of the trace."""
-        self.take(_Ended(trace, time.time()))
+        self.take(TraceEnded(trace, time.time()))
 
     def on_span_start(self, span: Span[Any]) -> None:
         """Queue the start of the span."""
-        self.take(_Started(span))
+        self.take(SpanBegun(span))
 
     def record_outcome(self, trace_id: str, fields: Mapping[str, Any]) -> None:
         """Add the outcome of a run, which is known after its trace has ended."""
-        self.take(_Outcome(trace_id, fields))
+        self.take(RunEnded(trace_id, fields))
 
 
-class _TraceWriter(TracingExporter):
-    """Writes the lines of traces; after a failure it writes nothing more."""
+class _Writer(TracingExporter):
+    """The writer, imported by the thread that writes, while the run waits for its first answer."""
 
     def __init__(self, folder: Path, *, keep_days: float, keep_size: float) -> None:
-        self.problem: str | None = None
-        self._folder = folder
-        self._keep_days = keep_days
-        self._keep_size = keep_size
-        self._open: dict[str, _OpenTrace] = {}
-        self._ended: dict[str, Path] = {}
-        """The files of the last traces that have ended: an outcome may follow, or the rest of an interrupted run."""
+        self._options = (folder, keep_days, keep_size)
+        self._writer: TraceWriter | None = None
+
+    @property
+    def problem(self) -> str | None:
+        return None if self._writer is None else self._writer.problem
 
     def export(self, items: list[Any]) -> None:
         """Write what happened."""
-        if self.problem is not None:
-            return
-        ended = {item.span_id for item in items if isinstance(item, Span)}
-        try:
-            for item in items:
-                self._write(item, ended)
-            for trace in self._open.values():
-                trace.flush()
-        except OSError as error:
-            self.problem = error.strerror or str(error)
-            logger.warning("traces are not kept in %s: %s", self._folder, self.problem)
-            self.close()
+        if self._writer is None:
+            # 5 ms.
+            from .trace_writer import TraceWriter
+
+            folder, keep_days, keep_size = self._options
+            self._writer = TraceWriter(folder, keep_days=keep_days, keep_size=keep_size)
+        self._writer.write(items)
 
     def close(self) -> None:
         """Close the files."""
-        for trace in self._open.values():
-            trace.close()
-        self._open.clear()
-
-    def _write(self, item: _Begun | _Started | Span[Any] | _Ended | _Outcome, ended: set[str]) -> None:
-        match item:
-            case _Begun(trace, at):
-                if trace.trace_id not in self._open:
-                    self._open[trace.trace_id] = self._begin(trace, at)
-            case _Started(span):
-                # A span that has ended by now needs no line for its start.
-                if span.span_id not in ended and (open_trace := self._open.get(span.trace_id)):
-                    open_trace.add_start(span)
-            case Span():
-                if open_trace := self._open.get(item.trace_id):
-                    open_trace.add_span(item)
-            case _Ended(trace, at):
-                if open_trace := self._open.pop(trace.trace_id, None):
-                    open_trace.add_end(at)
-                    self._end(trace.trace_id, open_trace)
-            case _Outcome(trace_id, fields):
-                if path := self._ended.get(trace_id):
-                    reopened = _OpenTrace(path)
-                    reopened.add("run", fields)
-                    self._end(trace_id, reopened)
-
-    def _end(self, trace_id: str, trace: _OpenTrace) -> None:
-        trace.flush()
-        trace.close()
-        self._ended.pop(trace_id, None)
-        self._ended[trace_id] = trace.path
-        if len(self._ended) > _ENDED:
-            del self._ended[next(iter(self._ended))]
-
-    def _begin(self, trace: Trace, at: float) -> _OpenTrace:
-        if path := self._ended.get(trace.trace_id):
-            return _OpenTrace(path)
-        make_folder(self._folder)
-        self._prune(at)
-        opened = _OpenTrace(self._folder / file_name(trace.trace_id, at))
-        metadata = {"name": trace.name, "group_id": trace.group_id, "metadata": trace.metadata}
-        opened.add(
-            "trace",
-            {"version": VERSION, "id": trace.trace_id, "at": at, **metadata, "pid": os.getpid(), "by": __version__},
-        )
-        return opened
-
-    def _prune(self, now: float) -> None:
-        """Remove old traces, and the oldest ones beyond the size, unless that was done a moment ago."""
-        stamp = self._folder / ".pruned"
-        with suppress(OSError):
-            if now - stamp.stat().st_mtime < _PRUNE_EVERY:
-                return
-        with suppress(OSError):
-            os.close(os.open(stamp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-            os.utime(stamp)
-            prune(self._folder, before=now - self._keep_days * 86_400, size=self._keep_size * 1_000_000)
-
-
-def prune(folder: Path, *, before: float, size: float) -> None:
-    """Remove traces that started before a time, and the oldest ones if all are larger than `size` bytes together.
-
-    A trace whose process still writes it stays.
-    """
-    total = 0
-    for file in list_files(folder):
-        with suppress(OSError):
-            total += os.stat(file.path).st_size
-            if (total > size or file.started_ms < before * 1000) and not is_held(file.path):
-                os.unlink(file.path)
-                os.unlink(page_of(file))
-
-
-def is_held(path: str) -> bool:
-    """Return whether a process still writes a file."""
-    if sys.platform == "win32":
-        return False
-    import fcntl
-
-    try:
-        with open(path, "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _hold(file: FileIO) -> None:
-    """Mark a file as one that is being written, for as long as this process has it open."""
-    if sys.platform != "win32":
-        import fcntl
-
-        with suppress(OSError):  # A file system without locks.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-class _OpenTrace:
-    """The file of a trace, and what of it later lines refer to."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-        self._file = FileIO(os.open(path, flags, 0o600), "ab")
-        _hold(self._file)
-        self._lines: list[str] = []
-        self._inputs: list[tuple[str, list[Any]]] = []
-        """The last inputs of model calls: the span, and the items."""
-        self._agent: str | None = None
-        self._spans = 0
-        self._tokens = [0, 0]
-        self._error: str | None = None
-
-    def add(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """Add a line; secrets in it are masked."""
-        self._lines.append(as_json(redact_data({"type": kind, **fields})))
-
-    def add_start(self, span: Span[Any]) -> None:
-        """Add the start of a span, without its input: its end has that."""
-        data = {name: value for name, value in span.span_data.export().items() if name not in ("input", "output")}
-        fields = {"id": span.span_id, "parent": span.parent_id, "start": span.started_at, "kind": span.span_data.type}
-        self.add("start", {**fields, "data": data, "details": span.details or {}})
-
-    def add_span(self, span: Span[Any]) -> None:
-        """Add a span that has ended; of the input of a model call only what an earlier one did not have."""
-        data = span.span_data
-        fields: dict[str, Any] = {
-            "id": span.span_id,
-            "parent": span.parent_id,
-            "start": span.started_at,
-            "end": span.ended_at,
-            "kind": data.type,
-            "data": data.export(),
-        }
-        if isinstance(data, ResponseSpanData | GenerationSpanData):
-            fields["data"] = {**fields["data"], **self._model_data(span.span_id, data)}
-        if span.details:
-            fields["details"] = span.details
-        if span.error is not None:
-            fields["error"] = span.error
-        self._count(data, span.error)
-        self.add("span", fields)
-
-    def add_end(self, at: float) -> None:
-        """Add the end of the trace, with what a list shows."""
-        tokens_in, tokens_out = self._tokens
-        self.add(
-            "end",
-            {
-                "at": at,
-                "agent": self._agent,
-                "spans": self._spans,
-                "input_tokens": tokens_in,
-                "output_tokens": tokens_out,
-                "error": self._error,
-            },
-        )
-
-    def flush(self) -> None:
-        """Write the lines, in one piece."""
-        if self._lines:
-            data = "\n".join([*self._lines, ""]).encode()
-            self._lines.clear()
-            while data:
-                data = data[self._file.write(data) :]
-
-    def close(self) -> None:
-        """Write what is left, and close the file."""
-        with suppress(OSError):
-            self.flush()
-        with suppress(OSError):
-            self._file.close()
-
-    def _model_data(self, span_id: str, data: ResponseSpanData | GenerationSpanData) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        if isinstance(data, ResponseSpanData):
-            found["output"] = data.output
-        items = data.input
-        if not isinstance(items, list):
-            return found if items is None else {**found, "input": items}
-        found["input"] = self._new_items(span_id, items)
-        return found
-
-    def _new_items(self, span_id: str, items: list[Any]) -> Any:
-        """Return an input without the items that it shares with the beginning of an earlier one."""
-        shared, earlier = 0, ""
-        for known_id, known in self._inputs:
-            count = next((i for i, (a, b) in enumerate(zip(known, items, strict=False)) if a is not b and a != b), None)
-            count = min(len(known), len(items)) if count is None else count
-            if count > shared:
-                shared, earlier = count, known_id
-        self._inputs = [(span_id, items), *self._inputs[: _INPUTS - 1]]
-        return items if not shared else {"after": earlier, "shared": shared, "items": items[shared:]}
-
-    def _count(self, data: Any, error: Any) -> None:
-        self._spans += 1
-        usage = getattr(data, "usage", None)
-        if data.type == "agent" and self._agent is None:
-            self._agent = data.name
-        if data.type in ("response", "generation") and isinstance(usage, dict):
-            for index, name in enumerate(("input_tokens", "output_tokens")):
-                count = usage.get(name)
-                self._tokens[index] += count if isinstance(count, int) else 0
-        if data.type in ("agent", "task") and error is not None:
-            self._error = redact(str(error["message"]))
+        if self._writer is not None:
+            self._writer.close()

@@ -16,9 +16,6 @@ from agentctl._dataclass import dataclass
 VERSION = 1
 """The version of the format, in the first line of every file."""
 
-FOLDER = "traces"
-"""The folder of traces in the state folder."""
-
 SUFFIX = ".jsonl"
 
 _NAME = re.compile(r"(\d{13})-([A-Za-z0-9_-]{1,150})\.jsonl")

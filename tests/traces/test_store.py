@@ -19,9 +19,9 @@ from agentctl.redaction import register_secret
 from agentctl.traces.lines import trace_lines
 from agentctl.traces.store import LocalTraces, TraceSummary
 from agentctl.tracing import LocalTraceProcessor
-from agentctl.tracing.local import prune
 from agentctl.tracing.span_data import FunctionSpanData, GenerationSpanData, TurnSpanData
 from agentctl.tracing.trace_files import file_name, list_files
+from agentctl.tracing.trace_writer import prune
 from tests.traces.sample import Writer, read_only, write_sample
 
 NO_PRICES = Prices({}, None)
