@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
@@ -56,6 +57,14 @@ def start_tracing(job: Job) -> None:
     """
     if job.traces.is_enabled:
         job.trace_store.open()
+    if job.traces.otel:
+        # 5 ms, only with this export.
+        from agentctl.telemetry.export import otel_processor
+        from agentctl.tracing.traceparent import propagate, read_traceparent
+
+        parent = read_traceparent(os.environ)
+        add_trace_processor(otel_processor(os.environ, parent))
+        propagate(parent)
     if job.traces.is_enabled and job.traces.processors:
         # Imported only if there are any.
         from agentctl.definitions.trace_processors import load_processors

@@ -223,6 +223,12 @@ KEYS: tuple[SettingKey, ...] = (
         "`OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA`.",
     ),
     SettingKey(
+        name="trace.otel",
+        kind=Plain.BOOLEAN,
+        meaning="Whether traces are exported by OTLP, as the `OTEL_*` variables say; needs the extra `otel`.",
+        default=False,
+    ),
+    SettingKey(
         name="trace.processors",
         kind=ListOf(Plain.FACTORY),
         meaning='Functions that return trace processors: `["package.module:function"]`.',

@@ -70,6 +70,7 @@ class TraceSettings:
     keep_days: int
     keep_size: int
     """MB."""
+    otel: bool
     include_data: bool | None
     """None leaves it to the environment."""
     processors: tuple[str, ...]
@@ -289,6 +290,7 @@ def _settings(values: Mapping[str, Value]) -> Settings:
             is_enabled=get("trace.enabled"),
             keep_days=get("trace.keep_days"),
             keep_size=get("trace.keep_size"),
+            otel=get("trace.otel"),
             include_data=get("trace.include_data"),
             processors=tuple(get("trace.processors") or ()),
         ),

@@ -4,7 +4,7 @@ Annotations are not strings here: Typer would evaluate those of all commands whe
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -36,8 +36,15 @@ PROCESSORS_HELP = """Example: agentctl trace processors list
 Manage your own trace processors.
 """
 
+OTEL_HELP = """Example: agentctl trace otel enable
+
+Export traces to OpenTelemetry by OTLP over HTTP.
+"""
+
 app = typer.Typer(no_args_is_help=True, help=HELP)
 processors = typer.Typer(no_args_is_help=True, help=PROCESSORS_HELP)
+otel = typer.Typer(no_args_is_help=True, help=OTEL_HELP)
+app.add_typer(otel, name="otel", short_help="Export traces by OTLP.")
 app.add_typer(processors, name="processors", short_help="Manage your own trace processors.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
@@ -69,13 +76,15 @@ def _parse_age(text: str) -> float:
 
 
 class ExportFormat(StrEnum):
-    """The format of an export: one page, or a line of JSON for each span."""
+    """The format of an export: one page, OTLP in JSON, or a line of JSON for each span."""
 
     HTML = "html"
+    OTLP = "otlp"
     JSONL = "jsonl"
 
 
 ENABLED = "trace.enabled"
+OTEL = "trace.otel"
 PROCESSORS = "trace.processors"
 
 
@@ -150,21 +159,23 @@ def show_trace(
         invocation.print(line, mask=redact_text)
 
 
-@app.command("export", short_help="Write traces as a page or as JSON Lines.")
+@app.command("export", short_help="Write traces as a page, OTLP or JSON Lines.")
 def export(
     ctx: typer.Context,
     trace_ids: TraceIds = None,
     last: Last = False,
-    format: Annotated[ExportFormat, typer.Option("--format", help="html: one page; jsonl: a line for each span.")] = (
-        ExportFormat.HTML
-    ),
+    format: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="html, otlp (for OpenTelemetry), or jsonl."),
+    ] = (ExportFormat.HTML),
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of stdout (`-`).")
     ] = None,
 ) -> None:
     """Example: agentctl trace export --last -o trace.html
 
-    Write traces as one HTML page, which needs no network, or as JSON Lines, a line for each span.
+    Write traces as one HTML page, which needs no network, as OTLP in JSON, which OpenTelemetry collectors read from
+    files (extra `otel`), or as JSON Lines, a line for each span.
     """
     from agentctl.cli.sink import check_output
     from agentctl.cli.trace_options import prices_of, traces_of
@@ -186,6 +197,12 @@ def export(
             from agentctl.traces.lines import trace_lines
 
             text = "".join(f"{line}\n" for trace in found for line in trace_lines(trace, prices))
+        case ExportFormat.OTLP:
+            from agentctl.telemetry.document import otlp_document
+            from agentctl.traces.otlp import trace_facts
+            from agentctl.tracing.ingest import as_json
+
+            text = f"{as_json(otlp_document([facts for trace in found for facts in trace_facts(trace)]))}\n"
         case ExportFormat.HTML:
             from agentctl.traces.page import trace_page
 
@@ -275,9 +292,9 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     found = loaded.paths.folders
     folder = None if found is None else found.state / "traces"
     if as_json:
-        invocation.print_json(_document(traces, folder))
+        invocation.print_json(_document(traces, folder, invocation.environ))
         return
-    for name, text in _rows(traces, folder):
+    for name, text in _rows(traces, folder, invocation.environ):
         invocation.print(f"{name:<10}  {text}")
 
 
@@ -287,7 +304,7 @@ def enable(ctx: typer.Context) -> None:
 
     Enable tracing, overriding OPENAI_AGENTS_DISABLE_TRACING. `--no-trace` disables it for one run.
     """
-    _store(ctx, is_enabled=True)
+    _store(ctx, ENABLED, value=True)
 
 
 @app.command("disable", short_help="Disable tracing.")
@@ -296,7 +313,7 @@ def disable(ctx: typer.Context) -> None:
 
     Disable tracing: nothing is sent to OpenAI or to processors. `--trace` enables it for one run.
     """
-    _store(ctx, is_enabled=False)
+    _store(ctx, ENABLED, value=False)
 
 
 @app.command("set-key", short_help="Store the key for tracing.", context_settings={"allow_extra_args": True})
@@ -319,6 +336,28 @@ def set_key(
         )
     options = stored_key.KeyOptions(is_for_tracing=True, to_keyring=keyring, no_input=no_input)
     stored_key.set_key(options, ctx.ensure_object(Invocation))
+
+
+@otel.command("enable", short_help="Export traces by OTLP.")
+def enable_otel(ctx: typer.Context) -> None:
+    """Example: agentctl trace otel enable
+
+    Export the traces of runs by OTLP over HTTP, to where the OTEL_EXPORTER_OTLP_* variables say; nothing is exported
+    because such a variable is set. It needs the extra `otel`.
+    """
+    from agentctl.telemetry.export import check_installed
+
+    check_installed()
+    _store(ctx, OTEL, value=True)
+
+
+@otel.command("disable", short_help="Do not export traces by OTLP.")
+def disable_otel(ctx: typer.Context) -> None:
+    """Example: agentctl trace otel disable
+
+    Do not export traces by OTLP.
+    """
+    _store(ctx, OTEL, value=False)
 
 
 @processors.command("list", short_help="List the processors.")
@@ -373,13 +412,13 @@ def _load(invocation: Invocation) -> Loaded:
     return load_settings({}, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
 
 
-def _store(ctx: typer.Context, *, is_enabled: bool) -> None:
+def _store(ctx: typer.Context, name: str, *, value: bool) -> None:
     invocation = ctx.ensure_object(Invocation)
     paths = find_paths(invocation.environ, invocation.config, invocation.profile)
-    created = set_values(paths.profile, {ENABLED: is_enabled}, paths.named, on_copy=note_copy(invocation))
+    created = set_values(paths.profile, {name: value}, paths.named, on_copy=note_copy(invocation))
     if created is not None:
         invocation.note(f"created the profile {created}")
-    _note_precedence(ENABLED, invocation)
+    _note_precedence(name, invocation)
 
 
 def _change(ctx: typer.Context, change: Callable[[list[JSONValue]], list[JSONValue]]) -> None:
@@ -405,13 +444,19 @@ def _check_name(name: str) -> None:
         raise typer.BadParameter(f"{name!r} is not package.module:function", param_hint="NAME") from error
 
 
+def otlp_target(environ: Mapping[str, str]) -> str:
+    """Return where the variables of OpenTelemetry send traces."""
+    own, base = (environ.get(f"OTEL_EXPORTER_OTLP_{name}ENDPOINT") for name in ("TRACES_", ""))
+    return own or f"{(base or 'http://localhost:4318').rstrip('/')}/v1/traces"
+
+
 def _kept_text(traces: Traces, folder: Path | None) -> str:
     if not traces.is_enabled:
         return "no: tracing is disabled"
     return "no: there is no home folder" if folder is None else f"in {folder}"
 
 
-def _rows(traces: Traces, folder: Path | None) -> list[tuple[str, str]]:
+def _rows(traces: Traces, folder: Path | None, environ: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the status as rows of a name and a text."""
     rows = [("tracing", f"{'on' if traces.is_enabled else 'off'} ({traces.decided_by})")]
     if traces.key is not None:
@@ -419,12 +464,14 @@ def _rows(traces: Traces, folder: Path | None) -> list[tuple[str, str]]:
     else:
         rows.append(("to OpenAI", f"no: {traces.no_export_reason}"))
     rows.append(("kept", _kept_text(traces, folder)))
+    if traces.otel:
+        rows.append(("OTLP", f"yes, to {otlp_target(environ)}"))
     active = traces.processors if traces.is_enabled else ()
     rows += [("processor", f"{name} ({traces.processors_origin})") for name in active]
     return rows
 
 
-def _document(traces: Traces, folder: Path | None) -> dict[str, JSONValue]:
+def _document(traces: Traces, folder: Path | None, environ: Mapping[str, str]) -> dict[str, JSONValue]:
     """Return the status as JSON."""
     is_exported = traces.key is not None
     return {
@@ -435,6 +482,7 @@ def _document(traces: Traces, folder: Path | None) -> dict[str, JSONValue]:
             "key_from": None if traces.key is None else traces.key.source,
             "why_not": traces.no_export_reason,
         },
+        "otlp_to": otlp_target(environ) if traces.otel else None,
         "kept_in": None if folder is None or not traces.is_enabled else str(folder),
         "processors": list(traces.processors),
     }
