@@ -15,6 +15,7 @@ EVENTS = 50
 DELTAS = 20_000
 CALLS = 100
 RUNS = 200
+TRACES = 10_000
 _FRAME_EVENTS = 8  # created, in_progress, and an item and its part, each added and done; the text done, completed
 
 
@@ -49,6 +50,8 @@ class Side:
     """Whether the quick service answers, in place of the fake one with `answers`."""
     is_turns: bool = False
     """Whether it prints the processor time of what it times as `cpu`."""
+    traces: int = 0
+    """How many traces are kept in its home; with any, it has a home of its own."""
     upgrades: tuple[steps.Step, ...] = ()
     """What the fake service answers to upgrades; without them, the run knows of no WebSocket."""
 
@@ -115,8 +118,8 @@ _RUN_WEBSOCKET = replace(_RUN, command=_agentctl("run", "--transport", "websocke
 _WEBSOCKETS = replace(_HTTPX2, command=_script("floors/websockets_stream.py"))
 
 
-def _tool_loop(script: str, *arguments: str, calls: int = CALLS, traced: bool = False) -> Side:
-    command = _script(script, *arguments, str(calls), *(["traced"] if traced else []))
+def _tool_loop(script: str, *arguments: str, calls: int = CALLS, tracing: str = "") -> Side:
+    command = _script(script, *arguments, str(calls), *([tracing] if tracing else []))
     return Side(command=command, is_right=_called_all(calls), clock=Clock.OWN, is_quick=True)
 
 
@@ -234,10 +237,31 @@ CASES = (
     ),
     Case(
         name="tracing-hangs",
-        ours=_tool_loop("tool_loop.py", "http", "async", traced=True),
+        ours=_tool_loop("tool_loop.py", "http", "async", tracing="traced"),
         floor=_tool_loop("tool_loop.py", "http", "async"),
         by=Figure.TIME,
         wanted=1.05,
+    ),
+    Case(
+        name="kept-trace",
+        ours=_RUN,
+        floor=replace(_RUN, command=_agentctl("run", "--no-trace", "Hi")),
+        by=Figure.TIME,
+        wanted=1.03,
+    ),
+    Case(
+        name="kept-trace-tool-calls",
+        ours=_tool_loop("tool_loop.py", "http", "async", tracing="kept"),
+        floor=_tool_loop("tool_loop.py", "http", "async"),
+        by=Figure.TIME,
+        wanted=1.05,
+    ),
+    Case(
+        name="trace-list",
+        ours=Side(command=_agentctl("trace", "list"), is_right=_contains("trace_"), traces=TRACES),
+        floor=Side(command=_agentctl("--version"), is_right=_contains("agentctl ")),
+        by=Figure.TIME,
+        wanted=4.0,
     ),
     Case(
         name="concurrent-runs",
