@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
@@ -54,6 +55,16 @@ def start_tracing(job: Job) -> None:
     Raises:
         ConfigurationError: a processor cannot be created.
     """
+    if job.traces.is_enabled:
+        job.trace_store.open()
+    if job.traces.otel:
+        # 5 ms, only with this export.
+        from agentctl.telemetry.export import otel_processor
+        from agentctl.tracing.traceparent import propagate, read_traceparent
+
+        parent = read_traceparent(os.environ)
+        add_trace_processor(otel_processor(os.environ, parent))
+        propagate(parent)
     if job.traces.is_enabled and job.traces.processors:
         # Imported only if there are any.
         from agentctl.definitions.trace_processors import load_processors
@@ -101,6 +112,8 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
                 end = await _await_decision(job, start, cancellation, end)
         for warning in _masking_notes(job, end):
             yield Warned(message=warning)
+        if problem := job.trace_store.record(end):
+            yield Warned(message=problem)
         yield end
     finally:
         if timer is not None:
