@@ -271,7 +271,7 @@ class ApprovalMissing(AgentsException):
 class RunSuspended(AgentsException):
     """The run waits for approval, and can be resumed from its ticket."""
 
-    def __init__(self, ticket: str, calls: list[ToolApprovalItem]) -> None:
+    def __init__(self, ticket: str, calls: list[ToolApprovalItem], *, is_masked: bool = False) -> None:
         names = _one_line(", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in calls)))
         super().__init__(
             f"waiting for approval: {names}; see `agentctl approvals show {ticket}`, approve or deny, then "
@@ -279,6 +279,8 @@ class RunSuspended(AgentsException):
         )
         self.ticket = ticket
         self.calls = calls
+        self.is_masked = is_masked
+        """Whether a secret in the history of the run was masked in the ticket."""
 
 
 class SessionInUseError(AgentsException):

@@ -180,6 +180,8 @@ class RunFinished:
     response_id: str | None
     session_id: str | None = None
     """Session that the run is saved in."""
+    trace_id: str | None = None
+    """Trace that the run is recorded in."""
     error: Exception | None = None
     interruptions: list[ToolApprovalItem] = field(default_factory=list)
     """Calls that wait for approval; if there are any, the run has neither a final output nor an error."""

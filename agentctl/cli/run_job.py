@@ -222,6 +222,7 @@ class RunCommand:
             quiet=options.quiet,
             run_id=f"run_{uuid4().hex}",
             cost_of=self._cost_of,
+            verbose=options.verbose,
         )
         events = self._events(sink)
         return await show_run(events, show, sink, self._cancellation, terminal=self._terminal, format=options.format)

@@ -67,6 +67,12 @@ class TraceSettings:
     """Trace settings: on or off, and the processors besides the export to OpenAI."""
 
     is_enabled: bool
+    keep_days: int
+    keep_size: int
+    """MB."""
+    otel: bool
+    include_data: bool | None
+    """None leaves it to the environment."""
     processors: tuple[str, ...]
     """Functions that return the processors, as `package.module:function`."""
 
@@ -290,6 +296,13 @@ def _settings(values: Mapping[str, Value]) -> Settings:
             ca_file=None if ca_file is None else Path(ca_file),
             key=get("client.key"),
         ),
-        trace=TraceSettings(is_enabled=get("trace.enabled"), processors=tuple(get("trace.processors") or ())),
+        trace=TraceSettings(
+            is_enabled=get("trace.enabled"),
+            keep_days=get("trace.keep_days"),
+            keep_size=get("trace.keep_size"),
+            otel=get("trace.otel"),
+            include_data=get("trace.include_data"),
+            processors=tuple(get("trace.processors") or ()),
+        ),
         prices=tables.get("prices", {}),
     )

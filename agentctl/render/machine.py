@@ -100,6 +100,7 @@ def finished_body(event: RunFinished, *, model: str | None, cost: Cost, failed_c
         "cost_basis": None if cost.basis is None else redact(cost.basis),
         "response_id": None if event.response_id is None else redact_id(event.response_id),
         "session_id": None if event.session_id is None else redact(event.session_id),
+        "trace_id": None if event.trace_id is None else redact(event.trace_id),
         "ticket": event.error.ticket if isinstance(event.error, RunSuspended) else None,
         "error": error_body(event.error) if event.error else None,
     }

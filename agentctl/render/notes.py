@@ -127,9 +127,10 @@ def dim(text: str, color: bool) -> str:
 class RunSummary:
     """Builds the closing line of a run: model, tokens, cost, seconds."""
 
-    def __init__(self, clock: Callable[[], float], cost_of: CostOf) -> None:
+    def __init__(self, clock: Callable[[], float], cost_of: CostOf, *, names_trace: bool) -> None:
         self._clock = clock
         self._cost_of = cost_of
+        self._names_trace = names_trace
         self._started = clock()
         self._seconds = 0.0
         self._model = ""
@@ -155,6 +156,7 @@ class RunSummary:
             f"{usage.input_tokens:,} in, {usage.output_tokens:,} out",
             *([] if cost is None else [format_usd(cost)]),
             f"{self._seconds:.1f} s",
+            *([event.trace_id] if event.trace_id and self._names_trace else []),
         ]
         return shorten(one_line(redact(" · ".join(parts))), width)
 

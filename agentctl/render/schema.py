@@ -97,6 +97,7 @@ FINISHED: Fields = {
         "description": "The ticket from which a suspended run can be resumed: an id or a file; else null.",
     },
     "session_id": {**_TEXT_OR_NULL, "description": "The session in which the run is saved; null if it is not saved."},
+    "trace_id": {**_TEXT_OR_NULL, "description": "The trace of the run; null if it is not traced."},
     "error": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/error"}]},
 }
 """The outcome of a run: the fields that `run.finished` and the document of `--format json` share."""
