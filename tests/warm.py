@@ -124,6 +124,7 @@ def _receive(connection: socket.socket, size: int) -> bytes:
 
 def _serve(path: str) -> None:
     """Fork a process for each connection, until stdin ends."""
+    del sys.path[0]  # The folder that `python -m` adds: `python -m agentctl` removes it too.
     for name in _PRELOADED:
         importlib.import_module(name)
     awake, wake = socket.socketpair()
@@ -176,7 +177,6 @@ def _become(request: dict[str, object], descriptors: list[int]) -> NoReturn:
     os.environ.update(env)
     time.tzset()
     os.chdir(str(cwd))
-    sys.path[0] = os.getcwd()
     importlib.invalidate_caches()
     sys.stdin = sys.__stdin__ = os.fdopen(0, encoding="utf-8", errors="surrogateescape", closefd=False)
     sys.stdout = sys.__stdout__ = os.fdopen(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)

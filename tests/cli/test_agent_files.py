@@ -7,8 +7,6 @@ import pytest
 from tests.conftest import Agentctl
 from tests.service.client import Service
 
-pytestmark = pytest.mark.cold  # Files take the names of modules that must not be imported yet.
-
 AGENT = "from agentctl import Agent\nagent = Agent(name=NAME)\n"
 
 
