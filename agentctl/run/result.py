@@ -235,6 +235,7 @@ def finish(run: ActiveRun, error: Exception | None) -> RunFinished:
         usage=run.context.usage,
         response_id=run.results.last_response_id,
         session_id=None if run.spec.memory is None else run.spec.memory.session_id,
+        trace_id=None if run.trace is None or run.trace.processor is None else run.trace.trace_id,
         error=error,
         interruptions=list(run.turn.interruptions),
     )

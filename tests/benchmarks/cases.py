@@ -19,6 +19,7 @@ EVENTS = 50
 DELTAS = 20_000
 CALLS = 100
 RUNS = 200
+TRACES = 10_000
 _FRAME_EVENTS = 8  # created, in_progress, and an item and its part, each added and done; the text done, completed
 
 
@@ -55,6 +56,8 @@ class Side:
     """Milliseconds after which the quick service answers."""
     is_turns: bool = False
     """Whether it prints the processor time of what it times as `cpu`."""
+    traces: int = 0
+    """How many traces are kept in its home; with any, it has a home of its own."""
     upgrades: tuple[steps.Step, ...] = ()
     """What the fake service answers to upgrades; without them, the run knows of no WebSocket."""
 
@@ -122,8 +125,8 @@ _RUN_WEBSOCKET = replace(_RUN, command=_agentctl("run", "--transport", "websocke
 _WEBSOCKETS = replace(_HTTPX2, command=_script("floors/websockets_stream.py"))
 
 
-def _tool_loop(script: str, *arguments: str, calls: int = CALLS, traced: bool = False) -> Side:
-    command = _script(script, *arguments, str(calls), *(["traced"] if traced else []))
+def _tool_loop(script: str, *arguments: str, calls: int = CALLS, tracing: str = "") -> Side:
+    command = _script(script, *arguments, str(calls), *([tracing] if tracing else []))
     return Side(command=command, is_right=_called_all(calls), clock=Clock.OWN, is_quick=True)
 
 
@@ -335,10 +338,34 @@ CASES = (
     Case(
         name="tracing-hangs",
         what="100 calls traced to an exporter that hangs, against the same without",
-        ours=_tool_loop("tool_loop.py", "http", "async", traced=True),
+        ours=_tool_loop("tool_loop.py", "http", "async", tracing="traced"),
         floor=_tool_loop("tool_loop.py", "http", "async"),
         by=Figure.TIME,
         wanted=1.05,
+    ),
+    Case(
+        name="kept-trace",
+        what="`agentctl run` with its trace kept on this machine, against the same with `--no-trace`",
+        ours=_RUN,
+        floor=replace(_RUN, command=_agentctl("run", "--no-trace", "Hi")),
+        by=Figure.TIME,
+        wanted=1.03,
+    ),
+    Case(
+        name="kept-trace-tool-calls",
+        what="100 calls with their trace kept, against the same without",
+        ours=_tool_loop("tool_loop.py", "http", "async", tracing="kept"),
+        floor=_tool_loop("tool_loop.py", "http", "async"),
+        by=Figure.TIME,
+        wanted=1.05,
+    ),
+    Case(
+        name="trace-list",
+        what="`trace list` over 10,000 traces, against `--version`",
+        ours=Side(command=_agentctl("trace", "list"), is_right=_contains("trace_"), traces=TRACES),
+        floor=Side(command=_agentctl("--version"), is_right=_contains("agentctl ")),
+        by=Figure.TIME,
+        wanted=4.0,
     ),
     Case(
         name="concurrent-runs",
