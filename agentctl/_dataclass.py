@@ -130,8 +130,8 @@ else:
         return hash(tuple(_values(self)))
 
     def _values(value):
-        return [getattr(value, name) for name in _compared(type(value))]
+        return [getattr(value, name) for name in _names_to_compare(type(value))]
 
     @cache
-    def _compared(cls):
+    def _names_to_compare(cls):
         return [field.name for field in dataclasses.fields(cls) if field.compare]
