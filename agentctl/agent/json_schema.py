@@ -297,10 +297,13 @@ class _Check:
 def _allows_null(schema: Mapping[str, Any]) -> bool:
     """Return whether a schema allows null in so many words; one that does so by a reference is not recognised."""
     kind = schema.get("type")
-    if kind == "null" or (isinstance(kind, list) and "null" in kind):
-        return True
-    if not schema.keys() - {"title", "description", "default"} or schema.get("const", "") is None:
-        return True
+    if kind is not None:
+        return kind == "null" or (isinstance(kind, list) and "null" in kind)
+    values = schema.get("enum", [schema["const"]] if "const" in schema else None)
+    if isinstance(values, list):
+        return None in values
+    if not schema.keys() - {"title", "description", "default"}:
+        return True  # It allows anything.
     choices = schema.get("anyOf", schema.get("oneOf"))
     return isinstance(choices, list) and any(isinstance(part, dict) and _allows_null(part) for part in choices)
 

@@ -22,12 +22,14 @@ def renderer(
     quiet: bool,
     run_id: str,
     cost_of: CostOf,
+    gives_json: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> Renderer:
     """Return a renderer for one run.
 
-    `clock` measures its duration, `now` timestamps its events, and `cost_of` prices its usage.
+    `clock` measures its duration, `now` timestamps its events, and `cost_of` prices its usage. `gives_json` is asked
+    once the run has begun whether stdout gets the final output as JSON and nothing else.
     """
     notes = Notes(terminal, quiet=quiet)
     if format == "json":
@@ -41,7 +43,8 @@ def renderer(
         return JsonLines(run_id=run_id, notes=notes, now=now, cost_of=cost_of)
     from .text import RunText, StreamText
 
-    return (RunText if command == "run" else StreamText)(terminal, notes, RunSummary(clock, cost_of), quiet=quiet)
+    kind = RunText if command == "run" else StreamText
+    return kind(terminal, notes, RunSummary(clock, cost_of), quiet=quiet, gives_json=gives_json)
 
 
 def preload(terminal: TerminalInfo, format: Format) -> None:
