@@ -13,7 +13,8 @@ from agentctl.agent.ports import Model
 from agentctl.agent.run_config import RunConfig, includes_sensitive_data
 from agentctl.agent.wire import WireItem
 from agentctl.child_groups import adopt_orphans
-from agentctl.errors import AgentsException
+from agentctl.definitions.reachable import reachable_agents
+from agentctl.errors import AgentsException, OptionError
 from agentctl.mcp.attachment import Attachment
 from agentctl.models.default_model import get_default_model
 from agentctl.net.defaults import get_defaults, set_default_ca_file
@@ -28,9 +29,11 @@ from agentctl.tracing.process import set_default_processor, set_tracing_disabled
 
 from .provider import is_endpoint_model, make_endpoint, make_provider, set_default_keys
 from .trace_store import TraceStore
+from .variables import fill
 
 if TYPE_CHECKING:
     from agentctl.agent.items.run_items import ToolApprovalItem
+    from agentctl.agent.output import AgentOutputSchemaBase
     from agentctl.memory.sqlite_session import SQLiteSession
     from agentctl.run.state.run_state import RunState
 
@@ -59,6 +62,8 @@ class Job:
     """Its traces on this machine."""
     prices: Prices
     """The prices of its model calls."""
+    output_schema: AgentOutputSchemaBase | None = None
+    """The schema of the final output, given for this run."""
     key: Key | None = None
     """The key that may be sent to the endpoint, if any."""
     session: SQLiteSession | None = None
@@ -74,21 +79,25 @@ class Job:
 
 
 def prepare(
-    prompt: str,
+    prompt: str | list[WireItem],
     loaded: Loaded,
     *,
     instructions: str | None,
     environ: Mapping[str, str],
     is_interactive: bool,
     is_conversation: bool = False,
+    variables: Mapping[str, str] | None = None,
+    output_schema: AgentOutputSchemaBase | None = None,
 ) -> Job:
     """Return the job for a prompt; imports the agent's code.
 
     `is_interactive` allows the local model as a fallback without a key. `is_conversation` means that more runs follow
-    over the same connections.
+    over the same connections. `variables` fill the placeholders in the instructions of agents, other than in
+    `instructions`. `output_schema` is that of the final output.
 
     Raises:
         ConfigurationError: the agent does not load, or a file or setting is invalid.
+        OptionError: a placeholder has no value, or an agent has an output type of its own.
     """
     settings = loaded.settings
     credentials = read_credentials(loaded)
@@ -101,7 +110,9 @@ def prepare(
     _check_local_model(loaded)
     notes = [*loaded.notes, *key.notes, *set_default_keys(key.credential, traces.key, settings, environ)]
     set_default_ca_file(settings.client.ca_file)
-    agent = _agent(settings, loaded, instructions)
+    agent = _agent(settings, loaded, instructions, variables)
+    if output_schema is not None:
+        _set_output_schema(agent, output_schema)
     if settings.agent:
         from agentctl.definitions.reference import import_notes
 
@@ -144,6 +155,7 @@ def prepare(
         trace_store=TraceStore.of(settings.trace, loaded.paths.folders),
         prices=Prices(settings.prices, None if loaded.paths.folders is None else loaded.paths.folders.state),
         key=key.credential,
+        output_schema=output_schema,
         notes=tuple(notes),
     )
 
@@ -180,13 +192,14 @@ def with_model(job: Job, name: str) -> Job:
     return replace(job, config=replace(job.config, model=name))
 
 
-def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> Job:
+def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str], variables: Mapping[str, str]) -> Job:
     """Return the job with the agent that `loaded` names, over the same provider.
 
     Raises:
         ConfigurationError: the agent does not load.
+        OptionError: a placeholder in its instructions has no value in `variables`.
     """
-    agent = _agent(loaded.settings, loaded, None)
+    agent = _agent(loaded.settings, loaded, None, variables)
     if agent.model is None and job.key is None and _local_model_is_ready(environ):
         agent = agent.clone(model=LOCAL_MODEL)
     return replace(job, agent=agent)
@@ -216,8 +229,13 @@ def _local_model_is_ready(environ: Mapping[str, str]) -> bool:
     return smollm2_ready(environ)
 
 
-def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agent[Any]:
-    """Return the agent to run, with the user's settings as defaults for what it leaves open."""
+def _agent(
+    settings: Settings, loaded: Loaded, instructions: str | None, variables: Mapping[str, str] | None
+) -> Agent[Any]:
+    """Return the agent to run, with the user's settings as defaults for what it leaves open.
+
+    The placeholders in its own instructions, and in those of the agents that it reaches, are filled.
+    """
     agent: Agent[Any] = Agent(name="assistant")
     if settings.agent:
         # 2 ms, only for a named agent.
@@ -226,6 +244,9 @@ def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agen
         agent = load_agent(settings.agent, loaded)
         if agent.tools or agent.handoffs or agent.mcp_servers:
             adopt_orphans()
+        for each in reachable_agents(agent) if variables else ():
+            if isinstance(each.instructions, str) and not (each is agent and instructions is not None):
+                each.instructions = fill(each.instructions, variables, f"the instructions of agent {each.name!r}")
     changes: dict[str, Any] = {
         "model_settings": _model_settings(settings, explicit=False).resolve(agent.model_settings)
     }
@@ -234,6 +255,18 @@ def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agen
     if instructions is not None:
         changes["instructions"] = instructions
     return agent.clone(**changes)
+
+
+def _set_output_schema(agent: Agent[Any], schema: AgentOutputSchemaBase) -> None:
+    """Set the output schema of an agent, and of those that may give the final output in its place.
+
+    Raises:
+        OptionError: one of them has an output type.
+    """
+    for each in reachable_agents(agent, as_tools=False):
+        if each.output_type not in (None, str):
+            raise OptionError(f"agent {each.name!r} has an output type of its own; remove --output-schema")
+        each.output_type = schema
 
 
 def _model_settings(settings: Settings, *, explicit: bool) -> ModelSettings:

@@ -92,6 +92,8 @@ class Settings:
     max_turns: int
     max_tokens_total: int | None
     max_tool_calls: int
+    max_file_size: int
+    """Megabytes."""
     timeout: float | None
     """Seconds."""
     on_approval: Literal["allow", "deny", "fail", "suspend"]
@@ -276,6 +278,7 @@ def _settings(values: Mapping[str, Value]) -> Settings:
         max_turns=get("max_turns"),
         max_tokens_total=get("max_tokens_total"),
         max_tool_calls=get("max_tool_calls"),
+        max_file_size=get("max_file_size"),
         timeout=duration("timeout"),
         on_approval=get("on_approval"),
         ticket_lifetime=seconds(get("ticket_lifetime")),
