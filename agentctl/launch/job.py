@@ -13,13 +13,14 @@ from agentctl.agent.ports import Model
 from agentctl.agent.run_config import RunConfig
 from agentctl.agent.wire import WireItem
 from agentctl.child_groups import adopt_orphans
-from agentctl.errors import AgentsException
+from agentctl.errors import AgentsException, ConfigurationError
 from agentctl.mcp.attachment import Attachment
 from agentctl.models.default_model import get_default_model
 from agentctl.net.defaults import get_defaults, set_default_ca_file
 from agentctl.prices.prices import Prices
 from agentctl.profile.credentials import Key
-from agentctl.profile.load import Loaded, find_key, read_credentials
+from agentctl.profile.keys import NO_BUDGET
+from agentctl.profile.load import NO_HOME, Loaded, find_key, read_credentials
 from agentctl.profile.resolve import BUILT_IN, Settings
 from agentctl.profile.trace_export import TraceExport
 from agentctl.profile.traces import Traces, effective_traces
@@ -29,6 +30,7 @@ from agentctl.tracing.process import set_default_processor, set_tracing_disabled
 from .provider import is_endpoint_model, make_endpoint, make_provider, set_default_keys
 
 if TYPE_CHECKING:
+    from agentctl.budgets.limiter import SpendingLimiter
     from agentctl.memory.sqlite_session import SQLiteSession
     from agentctl.run.state.run_state import RunState
 
@@ -55,6 +57,8 @@ class Job:
     """The export of its traces to OpenAI."""
     prices: Prices
     """The prices of its model calls."""
+    limiter: SpendingLimiter | None = None
+    """Limits the cost of its model calls."""
     key: Key | None = None
     """The key that may be sent to the endpoint, if any."""
     session: SQLiteSession | None = None
@@ -108,6 +112,7 @@ def prepare(
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"no key is set, so {LOCAL_MODEL} answers; store a key with `agentctl config set-key`")
     export.default_model = default_model
+    prices = Prices(settings.prices, None if loaded.paths.folders is None else loaded.paths.folders.state)
     can_call = bool(agent.tools or agent.handoffs or agent.mcp_servers)
     is_multi_turn = is_conversation or (can_call and settings.max_turns > 1)
     return Job(
@@ -133,7 +138,8 @@ def prepare(
         timeout=settings.timeout,
         traces=traces,
         export=export,
-        prices=Prices(settings.prices, None if loaded.paths.folders is None else loaded.paths.folders.state),
+        prices=prices,
+        limiter=_limiter(settings, prices, loaded),
         key=key.credential,
         notes=tuple(notes),
     )
@@ -194,6 +200,27 @@ def _check_local_model(loaded: Loaded) -> None:
         from agentctl.profile.trust import require_trust
 
         require_trust(project, loaded.paths.trust)
+
+
+def _limiter(settings: Settings, prices: Prices, loaded: Loaded) -> SpendingLimiter | None:
+    """Return the limiter of a run with `max_cost` or a budget.
+
+    Raises:
+        ConfigurationError: there is no such budget, or no folder for it.
+    """
+    if settings.max_cost is None and settings.budget in (None, NO_BUDGET):
+        return None
+    # 10 ms that other runs do not pay.
+    from agentctl.budgets.limiter import SpendingLimiter
+    from agentctl.budgets.sqlite_store import SQLiteBudgets
+
+    shared = None
+    if settings.budget is not None and settings.budget != NO_BUDGET:
+        if loaded.paths.folders is None:
+            raise ConfigurationError(f"there are no budgets: {NO_HOME}")
+        shared = SQLiteBudgets.of_user(loaded.paths.folders), settings.budget
+        shared[0].find(settings.budget)
+    return SpendingLimiter(prices, max_cost=settings.max_cost, shared=shared, wait=settings.budget_wait)
 
 
 def _first_model(job: Job) -> str | Model | None:

@@ -15,10 +15,18 @@ from agentctl.agent.ports import Model
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue
 from agentctl.definitions.reachable import reachable_agents
-from agentctl.errors import AgentsException, ApprovalMissing, ModelBehaviorError, RunSuspended, RunTimeoutError
+from agentctl.errors import (
+    AgentsException,
+    ApprovalMissing,
+    ModelBehaviorError,
+    RunSuspended,
+    RunTimeoutError,
+    UserError,
+)
 from agentctl.net.defaults import get_defaults
 from agentctl.profile.traces import is_openai_url
 from agentctl.redaction import MASK
+from agentctl.run.attempt import limit_calls
 from agentctl.run.prepare import preview_request
 from agentctl.run.result import RunResultStreaming
 from agentctl.run.runner import Runner
@@ -76,6 +84,12 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
     except Exception as error:
         yield failed_before_start(error)
         return
+    if job.limiter is not None:
+        try:
+            job.limiter.begin_run(None if isinstance(job.prompt, str | list) else job.prompt.usage)
+        except UserError as error:
+            yield failed_before_start(error)
+            return
     loop = asyncio.get_running_loop()
     timer = loop.call_later(job.timeout, cancellation.cancel, RunTimeoutError(job.timeout)) if job.timeout else None
     start, is_resumed = job.prompt, False
@@ -86,13 +100,14 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
                 job.agent, start, max_turns=job.max_turns, run_config=job.config, session=job.session
             )
             is_head = is_resumed  # A resumed run does not start again.
-            async with _cancellable(result, cancellation), contextlib.aclosing(result.run_events()) as events:
-                async for event in events:
-                    is_head = is_head and isinstance(event, RunStarted | AgentUpdatedStreamEvent)
-                    if isinstance(event, RunFinished):
-                        end = _require_answer(event, result)
-                    elif not is_head:
-                        yield event
+            with limit_calls(job.limiter):
+                async with _cancellable(result, cancellation), contextlib.aclosing(result.run_events()) as events:
+                    async for event in events:
+                        is_head = is_head and isinstance(event, RunStarted | AgentUpdatedStreamEvent)
+                        if isinstance(event, RunFinished):
+                            end = _require_answer(event, result)
+                        elif not is_head:
+                            yield event
             assert end is not None
             if end.interruptions and end.error is None:
                 start, is_resumed = result.to_state(), True
