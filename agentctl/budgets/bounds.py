@@ -112,20 +112,20 @@ class InputBounds:
 def _check_request(request: ModelRequest) -> None:
     settings = request.model_settings
     if request.is_stateful:
-        raise _unbounded("it continues a history that the service stores: send the history itself")
+        raise _refuse("it continues a history that the service stores: send the history itself")
     if request.prompt is not None:
-        raise _unbounded("its prompt object is stored at the service: set instructions instead")
+        raise _refuse("its prompt object is stored at the service: set instructions instead")
     if settings.context_management:
-        raise _unbounded("context_management makes the service write more: leave it out")
+        raise _refuse("context_management makes the service write more: leave it out")
     for tool in request.tools:
         if not isinstance(tool, FunctionTool | CustomTool) or tool.defer_loading:
-            raise _unbounded(f"the service runs or describes the tool {tool.name!r}: use a function tool")
+            raise _refuse(f"the service runs or describes the tool {tool.name!r}: use a function tool")
     for given in (settings.extra_args, settings.extra_body):
         for name, value in given.items() if isinstance(given, dict) else ():
             if name == "service_tier" and value != "default":
-                raise _unbounded(f"the prices of service_tier {value!r} are not known: leave it out")
+                raise _refuse(f"the prices of service_tier {value!r} are not known: leave it out")
             if name not in _EXTRAS and name != "service_tier":
-                raise _unbounded(f"it has the additional field {name!r}, whose cost is not known: leave it out")
+                raise _refuse(f"it has the additional field {name!r}, whose cost is not known: leave it out")
 
 
 def _check_item(item: WireItem, model: str, endpoint_url: str | None) -> int:
@@ -133,17 +133,17 @@ def _check_item(item: WireItem, model: str, endpoint_url: str | None) -> int:
     kind = item.get("type", "message")
     if kind == "reasoning":
         if _is_stored_reasoning(item):
-            raise _unbounded("it refers to reasoning that the service stores: set `settings.store` to false")
+            raise _refuse("it refers to reasoning that the service stores: set `settings.store` to false")
         return 0
     if kind not in _ITEMS:
-        raise _unbounded(f"the length of an item of type {kind!r} is not known")
+        raise _refuse(f"the length of an item of type {kind!r} is not known")
     tokens = 0
     for part in _parts(item):
         match part.get("type"):
             case "input_image" | "image_url":
                 tokens += _image_tokens(part, model, endpoint_url)
             case name if name not in _TEXTS:
-                raise _unbounded(f"no published rule bounds the tokens of {name!r}: send its text instead")
+                raise _refuse(f"no published rule bounds the tokens of {name!r}: send its text instead")
     return tokens
 
 
@@ -158,7 +158,7 @@ def _image_tokens(part: dict[str, Any], model: str, endpoint_url: str | None) ->
         for pattern, most, low in _IMAGES:
             if re.fullmatch(rf"{pattern}(-\d{{4}}-\d\d-\d\d)?", model):
                 return low if part.get("detail") == "low" else most
-    raise _unbounded(f"agentctl knows no published rule for the tokens of an image with {model}: leave the image out")
+    raise _refuse(f"agentctl knows no published rule for the tokens of an image with {model}: leave the image out")
 
 
 def _without_images(item: WireItem) -> WireItem:
@@ -201,5 +201,6 @@ def _encode(value: Any) -> bytes:
         raise UserError(f"the request cannot be encoded as JSON: {error}") from error
 
 
-def _unbounded(reason: str) -> UserError:
+def _refuse(reason: str) -> UserError:
+    """Return the error for a call without an upper bound."""
     return UserError(f"a model call under a budget must have an upper bound of its cost, and this has none: {reason}")

@@ -59,7 +59,7 @@ class _Account:
 
 
 @dataclass(slots=True)
-class _Call:
+class _LimitedCall:
     """A model call under way, and what it has reserved in each account."""
 
     bound: CallBound
@@ -143,7 +143,7 @@ class SpendingLimiter:
         endpoint_url = model.endpoint_url if isinstance(model, WireModel) else None
         measured = self._bounds.measure(request, name, endpoint_url)
         price, own = self._price(name, endpoint_url), own_limit(request.model_settings)
-        call = _Call(_bound(measured.input_tokens, price, own), [])
+        call = _LimitedCall(_bound(measured.input_tokens, price, own), [])
         try:
             async with aclosing(self._reserve(call)) as notices:
                 async for notice in notices:
@@ -151,7 +151,7 @@ class SpendingLimiter:
             most = None if call.output_limit == UNLIMITED else call.output_limit
             limited = replace(request, model_settings=with_limit(request.model_settings, most))
             was_cut = False
-            async with _renewing(call), aclosing(attempt(limited)) as events:
+            async with _keep_leases(call), aclosing(attempt(limited)) as events:
                 async for event in events:
                     yield event
                     if isinstance(event, RetryScheduled):  # The transport sends the same request again.
@@ -186,7 +186,7 @@ class SpendingLimiter:
                 )
         return None
 
-    async def _reserve(self, call: _Call) -> AsyncGenerator[CallEvent]:
+    async def _reserve(self, call: _LimitedCall) -> AsyncGenerator[CallEvent]:
         """Reserve the highest cost of a call in every account and mark it as sent; yield a note before a wait."""
         deadline, is_waiting = time.monotonic() + self._wait, False
         while True:
@@ -205,7 +205,7 @@ class SpendingLimiter:
                 )
             await asyncio.sleep(_POLL * (1 + random.random()))  # noqa: S311  # spreads processes
 
-    def _try_to_reserve(self, call: _Call, *, accepts_less: bool) -> NoRoom | None:
+    def _try_to_reserve(self, call: _LimitedCall, *, accepts_less: bool) -> NoRoom | None:
         for account in self._accounts:
             bound = replace(call.bound, output_limit=call.output_limit)
             reserved = account.store.reserve(account.name, os.urandom(12).hex(), bound, accepts_less=accepts_less)
@@ -220,7 +220,7 @@ class SpendingLimiter:
 
 
 @asynccontextmanager
-async def _renewing(call: _Call) -> AsyncIterator[None]:
+async def _keep_leases(call: _LimitedCall) -> AsyncIterator[None]:
     """Extend the leases of a call during the block."""
 
     async def renew() -> None:
@@ -241,7 +241,7 @@ def describe_left(budget: SharedBudget) -> str:
     """Return what is left of a budget, and when it renews."""
     reserved = _limited_part(budget.reserved, budget.limits)
     under_way = f", while calls under way have reserved {reserved}" if budget.reserved != Amount() else ""
-    text = f"{_describe_name(budget.name)} has {budget.left} left of {budget.limits}{under_way}"
+    text = f"{_describe_name(budget.name)} has {budget.remainder} left of {budget.limits}{under_way}"
     if budget.name == _OF_THE_RUN:
         return text
     if budget.renews is None:

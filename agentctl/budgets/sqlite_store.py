@@ -126,7 +126,7 @@ class SQLiteBudgets:
 
         def write(connection: sqlite3.Connection) -> Reservation | NoRoom:
             budget, now = self._load(connection, name)
-            possible, most = bound.most_output(budget.limits.after(budget.spent)), bound.most_output(budget.left)
+            possible, most = bound.most_output(budget.limits.after(budget.spent)), bound.most_output(budget.remainder)
             least = min(bound.least_output, bound.output_limit)
             if possible < least or most < (least if accepts_less else possible):
                 return NoRoom(budget, bound.highest(least), can_wait=possible >= least)

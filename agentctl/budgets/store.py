@@ -15,7 +15,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Period(StrEnum):
-    """How often a budget renews, in UTC."""
+    """The interval at which a budget renews, in UTC."""
 
     DAY = "day"
     WEEK = "week"
@@ -52,8 +52,8 @@ class SharedBudget:
     """When the current period ends."""
 
     @property
-    def left(self) -> Limits:
-        """What is neither spent nor reserved."""
+    def remainder(self) -> Limits:
+        """The part that is neither spent nor reserved."""
         return self.limits.after(self.spent + self.reserved)
 
 
@@ -72,7 +72,7 @@ class NoRoom:
 
     budget: SharedBudget
     needed: Amount
-    """What the call needs at least."""
+    """The least that the call needs."""
     can_wait: bool
     """Whether more will be left once other calls have settled."""
 

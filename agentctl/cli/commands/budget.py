@@ -121,7 +121,7 @@ def list_budgets(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         invocation.print_json({"budgets": [_document(budget) for budget in budgets]})
         return
-    rows = [(each.name, _limits(each), f"{each.left} left", _renewal(each)) for each in budgets]
+    rows = [(each.name, _limits(each), f"{each.remainder} left", _renewal(each)) for each in budgets]
     for line in align(rows, terminal_width()) if rows else ():
         invocation.print(line)
     if not budgets:
@@ -155,7 +155,7 @@ def reset(ctx: typer.Context, name: Name) -> None:
 
     invocation: Invocation = ctx.obj
     budget = budget_store(invocation).reset(name)
-    invocation.note(f"budget {name}: {budget.left} left of {budget.limits}")
+    invocation.note(f"budget {name}: {budget.remainder} left of {budget.limits}")
 
 
 @app.command("delete", short_help="Delete a budget.")
@@ -176,7 +176,7 @@ def _rows(budget: "SharedBudget") -> Iterator[tuple[str, str]]:
     yield "limits", _limits(budget)
     yield "spent", str(budget.spent)
     yield "reserved", str(budget.reserved)
-    yield "left", str(budget.left)
+    yield "left", str(budget.remainder)
     yield "period", _renewal(budget)
 
 
@@ -195,7 +195,7 @@ def _document(budget: "SharedBudget") -> dict[str, JSONValue]:
     from agentctl.budgets.amount import to_usd
     from agentctl.budgets.store import format_time
 
-    limits, left = budget.limits, budget.left
+    limits, left = budget.limits, budget.remainder
     return {
         "name": budget.name,
         "per": None if budget.period is None else budget.period.value,
