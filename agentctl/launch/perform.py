@@ -264,4 +264,4 @@ def _is_answered_by_openai(job: Job) -> bool:
     if any(isinstance(model, Model) or not is_endpoint_model(model or default) for model in models):
         return False
     client = get_defaults().openai_client
-    return is_openai_url(job.export.base_url if client is None else str(client.base_url))
+    return is_openai_url(job.export.base_url if client is None else str(getattr(client, "base_url", "")))
