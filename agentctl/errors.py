@@ -245,7 +245,7 @@ class ApprovalMissing(AgentsException):
 class RunSuspended(AgentsException):
     """The run waits for approval, and can be resumed from its ticket."""
 
-    def __init__(self, ticket: str, calls: list[ToolApprovalItem]) -> None:
+    def __init__(self, ticket: str, calls: list[ToolApprovalItem], *, is_masked: bool = False) -> None:
         names = _one_line(", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in calls)))
         super().__init__(
             f"waiting for approval: {names}; see `agentctl approvals show {ticket}`, approve or deny, then "
@@ -253,6 +253,8 @@ class RunSuspended(AgentsException):
         )
         self.ticket = ticket
         self.calls = calls
+        self.is_masked = is_masked
+        """Whether a secret in the history of the run was masked in the ticket."""
 
 
 class SessionInUseError(AgentsException):
@@ -448,6 +450,8 @@ def _outcome_of_client(error: BaseException) -> Outcome:
     status = error.status_code if isinstance(error, client.APIStatusError) else None
     if status in (401, 403):
         return Outcome.UNAUTHORIZED
+    if status in (501, 505):
+        return Outcome.REJECTED
     return Outcome.UNAVAILABLE if status is None or status in (408, 409, 429) or status >= 500 else Outcome.REJECTED
 
 

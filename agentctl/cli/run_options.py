@@ -71,6 +71,7 @@ Prompt: TypeAlias = Annotated[
     str | None, typer.Argument(metavar="[PROMPT]", help="The prompt; `-` reads it from stdin.", show_default=False)
 ]
 Stdin: TypeAlias = Annotated[bool, typer.Option("--stdin", help="Append stdin to the prompt as a separate block.")]
+AllowEmpty: TypeAlias = Annotated[bool, typer.Option("--allow-empty", help="Accept an empty stdin with --stdin.")]
 AgentRef: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -250,6 +251,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         model: Model = None,
         instructions: Instructions = None,
         stdin: Stdin = False,
+        allow_empty: AllowEmpty = False,
         set_: Set = None,
         max_turns: MaxTurns = None,
         max_tokens_total: MaxTokensTotal = None,
@@ -294,6 +296,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             command=command,
             prompt=prompt,
             also_stdin=stdin,
+            allow_empty=allow_empty,
             instructions=instructions,
             flags=explicit_settings(named, set_),
             session=SessionOptions(session_id=session, continue_latest=continue_),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from agentctl.agent.ports import Model
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue
 from agentctl.definitions.reachable import reachable_agents
-from agentctl.errors import AgentsException, ApprovalMissing, ModelBehaviorError, RunTimeoutError
+from agentctl.errors import AgentsException, ApprovalMissing, ModelBehaviorError, RunSuspended, RunTimeoutError
 from agentctl.net.defaults import get_defaults
 from agentctl.profile.traces import is_openai_url
 from agentctl.redaction import MASK
@@ -108,7 +108,7 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
             if end.interruptions and end.error is None:
                 start, is_resumed = result.to_state(), True
                 end = await _await_decision(job, start, cancellation, end)
-        if warning := _masking_note(job):
+        for warning in _masking_notes(job, end):
             yield Warned(message=warning)
         if problem := job.trace_store.record(end):
             yield Warned(message=problem)
@@ -118,14 +118,18 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
             timer.cancel()
 
 
-def _masking_note(job: Job) -> str | None:
-    """Return a note about a session that had to mask something; None if there is none, or it was noted before."""
-    if job.session is None or not job.session.take_masking():
-        return None
-    return (
-        f"the session {job.session.session_id!r} is stored with a secret masked: a later run gives the model "
-        f"{MASK} in its place"
-    )
+def _masking_notes(job: Job, end: RunFinished) -> Iterator[str]:
+    """Yield a note about a session, and one about a ticket, that had to mask something and did not say so before."""
+    if job.session is not None and job.session.take_masking():
+        yield (
+            f"the session {job.session.session_id!r} is stored with a secret masked: a later run gives the model "
+            f"{MASK} in its place"
+        )
+    if isinstance(end.error, RunSuspended) and end.error.is_masked:
+        yield (
+            f"ticket {end.error.ticket} holds the history with a secret masked: the resumed run gives the model "
+            f"{MASK} in its place"
+        )
 
 
 def _require_answer(end: RunFinished, result: RunResultStreaming) -> RunFinished:

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
+from agentctl.packages import install_command
 from agentctl.redaction import register_secret
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
@@ -58,7 +59,8 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
 def socks_error(proxy: Proxy | None) -> ConfigurationError:
     """Return the exception for a SOCKS proxy without the packages for it."""
     return ConfigurationError(
-        "a SOCKS proxy needs packages that are not installed: pip install 'httpx2[socks]' 'python-socks[asyncio]'",
+        "a SOCKS proxy needs packages that are not installed: "
+        + install_command("httpx2[socks]", "python-socks[asyncio]"),
         key=None if proxy is None else proxy.variable,
     )
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentctl.packages import PRICES, install_command
+
 from .cost import NoPrice
 from .price import PARTS, Price
 
@@ -14,8 +16,6 @@ if TYPE_CHECKING:
 
 LOCAL_PREFIX = "local/"
 """The prefix of the models that run in this process."""
-
-_EXTRA = "genai-prices is not installed (`pip install 'agentctl[prices]'`)"
 
 
 class Prices:
@@ -52,5 +52,7 @@ class Prices:
 
             self._table, self._has_table = load_table(self._folder), True
         if self._table is None:
-            return NoPrice(f'there is no setting prices."{model}", and {_EXTRA}')
+            return NoPrice(
+                f'there is no setting prices."{model}", and genai-prices is not installed: ' + install_command(PRICES)
+            )
         return self._table.find(model, endpoint_url)

@@ -66,7 +66,8 @@ def _end_sparse_table(state: StateBlock, start: int, end: int, silent: bool) -> 
     """Match a row that would add more empty cells to a table than the source has paid for."""
     if state.parentType != "table":
         return False
-    columns, room = state.env[_CELLS]
+    cells: tuple[int, int] = state.env[_CELLS]
+    columns, room = cells
     begin, stop = state.bMarks[start], state.eMarks[start]
     room += stop - begin + state.src.count("|", begin, stop) - columns
     state.env[_CELLS] = (columns, room)

@@ -161,15 +161,20 @@ class _FailureGuard:
             case Exception():
                 self.error = raised
             case asyncio.CancelledError() if is_stray_cancellation():
-                self.error = self._stray_cancellation(raised)
+                self.error = self._foreign_end("cancelled the run from inside", raised)
+            case KeyboardInterrupt() | SystemExit():
+                from agentctl.threads import describe_exit, is_interrupted_by_user
+
+                if not is_interrupted_by_user(raised):
+                    self.error = self._foreign_end(describe_exit(raised), raised)
             case asyncio.CancelledError() | GeneratorExit():
                 if self._run.spec.memory is not None:
                     self._run.abort()
         return self.error is not None
 
-    def _stray_cancellation(self, raised: asyncio.CancelledError) -> UserError:
-        """Return the error of a run whose task was not cancelled, but something that it awaited was."""
-        error = UserError("a hook, model or tool function cancelled the run from inside")
+    def _foreign_end(self, action: str, raised: BaseException) -> UserError:
+        """Return the error of a run that code of the user tried to end."""
+        error = UserError(f"a hook, model or tool function {action}")
         error.run_data, error.__cause__ = error_details(self._run), raised
         return error
 
@@ -207,7 +212,7 @@ async def _begin_turn(run: ActiveRun, *, is_new_agent: bool) -> AsyncGenerator[R
 
 
 @dataclass(slots=True)
-class _ModelCall:
+class _PreparedCall:
     """A model call: its events are ready to be read, its response is there once they were."""
 
     request: ModelRequest
@@ -239,7 +244,7 @@ class _ModelCall:
         return self._response
 
 
-async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _ModelCall:
+async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _PreparedCall:
     """Return the model call of the current turn, beside the input guardrails that run in parallel with it."""
     model = models.of(run.agent)
     request = await prepare(run)
@@ -252,7 +257,7 @@ async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _M
     call = call_model if run.spec.budget is None else run.spec.budget.call_model
     events = call(model, request, run.spans, streamed=streamed)
     url = model.endpoint_url if isinstance(model, WireModel) else None
-    return _ModelCall(request, model_name(model), url, check_beside(events, run))
+    return _PreparedCall(request, model_name(model), url, check_beside(events, run))
 
 
 @dataclass(frozen=True, slots=True)

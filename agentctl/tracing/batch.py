@@ -10,7 +10,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from agentctl.log import logger
+from agentctl.log import tracing_logger as logger
 from agentctl.redaction import redact
 
 from .processor_interface import TracingExporter, TracingProcessor

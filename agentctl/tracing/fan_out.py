@@ -8,7 +8,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from agentctl.log import logger
+from agentctl.log import tracing_logger as logger
 from agentctl.redaction import redact
 
 from .batch import BatchTraceProcessor

@@ -21,6 +21,10 @@ NO_ID = "no-op"
 """Id of traces and spans that are not recorded."""
 
 
+_ROUTING = ("agent_harness_id",)
+"""Keys of a trace's metadata that each of its spans is exported with."""
+
+
 class SpanError(TypedDict):
     """An error in a span."""
 
@@ -93,8 +97,9 @@ class Span(Generic[TSpanData]):
         return _unix(self._ended_at)
 
     def set_error(self, error: SpanError) -> None:
-        """Set the error of the span."""
-        self._error = error
+        """Set the error of the span, if it is recorded."""
+        if self.processor is not None:
+            self._error = error
 
     def start(self, mark_as_current: bool = False, *, at: float | None = None) -> None:
         """Start, now or at a past time in seconds since 1970; further calls have no effect."""
@@ -119,7 +124,7 @@ class Span(Generic[TSpanData]):
         """Return the JSON for the traces API, None if it is not recorded."""
         if self.processor is None:
             return None
-        return {
+        exported = {
             "object": "trace.span",
             "id": self.span_id,
             "trace_id": self.trace_id,
@@ -129,6 +134,10 @@ class Span(Generic[TSpanData]):
             "span_data": self.span_data.export(),
             "error": self._error,
         }
+        trace_metadata = self.trace_metadata or {}
+        routing = {name: trace_metadata[name] for name in _ROUTING if name in trace_metadata}
+        metadata = {**(self.span_data.metadata or {}), **routing}
+        return {**exported, "metadata": metadata} if metadata else exported
 
     def __enter__(self) -> Self:
         self.start(mark_as_current=True)

@@ -13,6 +13,7 @@ from genai_prices.data import providers
 from genai_prices.types import ModelPrice
 
 from agentctl.agent.usage import InputTokensDetails, RequestUsage, Usage
+from agentctl.packages import PRICES, install_command
 from agentctl.prices.cost import FREE, NoPrice, cost_of
 from agentctl.prices.price import Price
 from agentctl.prices.prices import Prices
@@ -176,4 +177,4 @@ def test_without_the_package_the_reason_names_it(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "genai_prices", None)
     price = Prices({}, None).find("gpt-5-mini", OPENAI)
     assert isinstance(price, NoPrice)
-    assert "pip install 'agentctl[prices]'" in price.reason
+    assert install_command(PRICES) in price.reason

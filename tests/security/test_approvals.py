@@ -126,8 +126,8 @@ def test_a_rule_denies_a_call_that_may_do_any_of_it(item: ToolApprovalItem, deny
 @pytest.mark.parametrize(
     "line",
     [
-        "ls", "echo rm x", "git commit -m 'rm x'", "[ -f x ] && ls", "echo $HOME", "ls *.py", "bash -e build.sh", ". env.sh",
-        "hash -r", "mapfile -t lines", "enable -a",
+        "ls", "echo rm x", "git commit -m 'rm x'", "[ -f x ] && ls", "echo $HOME", "ls *.py", "bash -e build.sh",
+        ". env.sh", "hash -r", "mapfile -t lines", "enable -a",
     ],
 )  # fmt: skip
 def test_a_rule_denies_nothing_else(line: str) -> None:

@@ -20,7 +20,7 @@ _AS_DICT = frozenset({"item_reference", "local_shell_call_output", "mcp_approval
 """Item types that exist only as input; their view is the dict itself."""
 
 _ADDED = frozenset({"created_by"})
-_ADDED_TO_SHELL_OUTPUT = _ADDED | {"provider_data", "shell_output", "status"}
+_ADDED_TO_SHELL_OUTPUT = _ADDED | {"provider_data", "shell_output"}
 
 
 class ItemView(RootView):
