@@ -139,6 +139,8 @@ class ApprovalRequired:
     """A tool call that waits for approval; the run ends once the other calls of the turn have finished."""
 
     item: ToolApprovalItem
+    is_decided: bool = False
+    """Whether a rule of the command line already decides about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

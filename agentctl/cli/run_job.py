@@ -282,7 +282,8 @@ class RunCommand:
             show=sink.show if may_ask else None,
             ticket=None if resumption is None else resumption.ticket,
         )
-        return replace(job, decide=ApprovalHandler(context))
+        handler = ApprovalHandler(context)
+        return replace(job, decide=handler, is_decided=handler.is_decided, notes=(*job.notes, *handler.notes()))
 
     def _prepare(self, options: RunOptions, resumption: Resumption | None) -> tuple[Job, Loaded]:
         self._is_preparing = True

@@ -30,6 +30,7 @@ from .provider import is_endpoint_model, make_endpoint, make_provider, set_defau
 from .trace_store import TraceStore
 
 if TYPE_CHECKING:
+    from agentctl.agent.items.run_items import ToolApprovalItem
     from agentctl.memory.sqlite_session import SQLiteSession
     from agentctl.run.state.run_state import RunState
 
@@ -68,6 +69,8 @@ class Job:
     """The MCP servers of its agents."""
     decide: Decide | None = None
     """The callback for calls that need approval; without one, the run ends with `ApprovalMissing`."""
+    is_decided: Callable[[ToolApprovalItem], bool] | None = None
+    """Whether a rule decides about a call, so that it does not wait."""
 
 
 def prepare(

@@ -10,7 +10,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.events import AgentUpdatedStreamEvent, RunEvent, RunFinished, RunStarted, Warned
+from agentctl.agent.events import AgentUpdatedStreamEvent, ApprovalRequired, RunEvent, RunFinished, RunStarted, Warned
 from agentctl.agent.items.run_items import ToolCallOutputItem
 from agentctl.agent.ports import Model
 from agentctl.agent.usage import Usage
@@ -102,6 +102,8 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
                     is_head = is_head and isinstance(event, RunStarted | AgentUpdatedStreamEvent)
                     if isinstance(event, RunFinished):
                         end = _require_answer(event, result)
+                    elif isinstance(event, ApprovalRequired) and job.is_decided is not None:
+                        yield replace(event, is_decided=job.is_decided(event.item))
                     elif not is_head:
                         yield event
             assert end is not None

@@ -25,7 +25,10 @@ from agentctl.redaction import redact
 from .chunks import Chunk, Err, Status
 from .escape import one_line, shorten
 from .terminal_info import TerminalInfo
-from .tools import ToolNames
+from .tools import FAILED, ToolNames, failed_output, output_line
+
+FAILURE_WIDTH = 200
+"""Maximum columns of the note on a failed tool call."""
 
 if TYPE_CHECKING:
     from agentctl.agent.usage import Usage
@@ -77,6 +80,14 @@ class Notes:
                 return self.clear_status()
             case _:
                 return []
+
+    def failed_call(self, event: RunEvent) -> list[Chunk]:
+        """Return the note on a failed tool call, none for another event."""
+        item = failed_output(event)
+        if self._quiet or item is None:
+            return []
+        line = output_line(self._tools.output_name(item), item, FAILURE_WIDTH)
+        return self._note(f"a tool call failed: {line.removeprefix(FAILED).strip()}")
 
     def clear_status(self) -> list[Chunk]:
         """Return the chunk that removes the live line, if it is shown."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agentctl.errors import ConfigurationError
+from agentctl.packages import OTEL, install_command
 from agentctl.redaction import register_secret
 from agentctl.tracing.batch import BatchTraceProcessor
 from agentctl.tracing.processor_interface import TracingExporter
@@ -36,7 +37,7 @@ def otel_processor(environ: Mapping[str, str], parent: TraceParent | None) -> Ba
 
 
 def check_installed() -> None:
-    """Raise `ConfigurationError`, which names the extra, unless it is installed; imports nothing of it."""
+    """Raise `ConfigurationError`, which names the packages, unless it is installed; imports nothing of it."""
     from importlib.util import find_spec
 
     for name in ("opentelemetry", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"):
@@ -45,7 +46,7 @@ def check_installed() -> None:
         except ModuleNotFoundError:
             found = None
         if found is None:
-            raise ConfigurationError("OpenTelemetry is not installed: `pip install 'agentctl[otel]'`", key="trace.otel")
+            raise ConfigurationError(f"OpenTelemetry is not installed: {install_command(*OTEL)}", key="trace.otel")
 
 
 def register_headers(environ: Mapping[str, str]) -> None:

@@ -65,6 +65,8 @@ class Surroundings:
         self.fake.script_upgrades(*side.upgrades)
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT") if name in os.environ}
         base_url = self.quick if side.is_quick else self.fake.base_url
+        if side.round_trip:
+            base_url = base_url.replace("/v1", f"/{side.round_trip}ms/v1")
         sockets = {"OPENAI_WEBSOCKET_BASE_URL": self.fake.websocket_base_url} if side.upgrades else {}
         home = {"AGENTCTL_HOME": _home_with_traces(self.home, side.traces)} if side.traces else {}
         return {

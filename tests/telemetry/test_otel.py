@@ -208,4 +208,4 @@ def test_without_the_extra_enable_names_it(agentctl: Agentctl, home: Path) -> No
     (home / "opentelemetry" / "__init__.py").write_text("")
     refused = agentctl("trace", "otel", "enable", env={"PYTHONPATH": str(home)})
     assert refused.returncode == 78
-    assert "pip install 'agentctl[otel]'" in refused.stderr
+    assert "pip install 'opentelemetry-exporter-otlp-proto-http" in refused.stderr
