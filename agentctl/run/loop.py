@@ -53,6 +53,7 @@ from agentctl.errors import (
     RunCancelled,
     UserError,
 )
+from agentctl.grammar import count
 from agentctl.run.tools.calls import HandoffCall
 from agentctl.run.tools.execution import execute
 
@@ -100,7 +101,9 @@ async def run_loop(
             elif is_stopped:
                 raise RunCancelled
             elif run.spec.max_turns is not None and run.turn.number >= run.spec.max_turns:
-                step = await _handle(MaxTurnsExceeded(f"the run needs more than {run.spec.max_turns} turns"), run)
+                step = await _handle(
+                    MaxTurnsExceeded(f"the run needs more than {count(run.spec.max_turns, 'turn')}"), run
+                )
                 break
             else:
                 async with aclosing(_begin_turn(run, is_new_agent=step is None or isinstance(step, HandOver))) as begun:

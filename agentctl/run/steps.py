@@ -30,6 +30,7 @@ from agentctl.agent.run_config import ToolNotFoundBehavior
 from agentctl.agent.tools.tool import FunctionTool, FunctionToolResult, ToolsToFinalOutputResult
 from agentctl.agent.wire import WireItem
 from agentctl.errors import ModelBehaviorError, ModelRefusalError, UserError
+from agentctl.grammar import add_article
 
 from .tools.calls import FunctionCall, HandoffCall, HostedCall, ToolCall, UnknownCall
 
@@ -266,7 +267,7 @@ async def _apply_tool_use_behavior(
         result = await result
     if not isinstance(result, ToolsToFinalOutputResult):
         raise UserError(
-            f"agent {agent.name!r}: the function tool_use_behavior returned a {type(result).__name__}, "
+            f"agent {agent.name!r}: the function tool_use_behavior returned {add_article(type(result).__name__)}, "
             "not a ToolsToFinalOutputResult"
         )
     return result

@@ -163,7 +163,7 @@ class Ticket:
         if len(found) == 1:
             return found[0]
         if found:
-            raise UserError(f"ticket {self.id} has {len(found)} calls with the id {call!r}: pass one of Ticket.calls")
+            raise UserError(f"ticket {self.id} has several calls with the id {call!r}: pass one of Ticket.calls")
         known = ", ".join(repr(each.call_id) for each in self.calls)
         unknown = call.call_id if isinstance(call, TicketCall) else call
         raise UserError(f"ticket {self.id} has no call {unknown!r}; its calls: {known}")

@@ -10,6 +10,7 @@ from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.tools.tool import FunctionTool
 from agentctl.cli.columns import align, terminal_width
 from agentctl.cli.invocation import Invocation
+from agentctl.grammar import count
 from agentctl.launch.job import effective_model, with_agent, with_model
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.load import load_settings
@@ -105,17 +106,13 @@ def usage_text(conversation: ChatState) -> str:
     usage = conversation.usage
     cached = usage.input_tokens_details.cached_tokens
     text = (
-        f"{_count(conversation.turns, 'turn')}, {_count(usage.requests, 'request')} · "
+        f"{count(conversation.turns, 'turn')}, {count(usage.requests, 'request')} · "
         f"{usage.input_tokens:,} in{f' ({cached:,} cached)' if cached else ''}, {usage.output_tokens:,} out"
     )
     transport = usage.transport
     if transport is None:
         return text
     return (
-        f"{text}\nWebSocket: {transport.opened:,} opened, {_count(transport.full, 'whole input')}, "
-        f"{_count(transport.delta, 'delta')}, {transport.bytes_sent:,} bytes sent"
+        f"{text}\nWebSocket: {transport.opened:,} opened, {count(transport.full, 'whole input')}, "
+        f"{count(transport.delta, 'delta')}, {transport.bytes_sent:,} bytes sent"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -66,4 +66,4 @@ def help_text(*, with_keys: bool, max_width: int | None = None) -> str:
 def unknown_command(name: str) -> str:
     """Return the message for an unknown command."""
     near = difflib.get_close_matches(name, [row.name for row in COMMANDS], 1)
-    return f"unknown command /{name}; {f'did you mean /{near[0]}? ' if near else ''}/help lists the commands"
+    return f"unknown command /{name}; {f'did you mean /{near[0]}?' if near else '/help lists the commands'}"

@@ -20,6 +20,7 @@ from agentctl.errors import (
     ServiceError,
     ServiceUnavailableError,
 )
+from agentctl.grammar import count
 from agentctl.launch.provider import effective_endpoint, http_options, run_transport, transport_memory
 from agentctl.models.catalogue import model_names
 from agentctl.models.multi_provider import MultiProvider
@@ -293,7 +294,7 @@ def _model(service: Service, response: ModelsResponse | None) -> Finding:
         return warning(check, f"{named}, not checked: the endpoint lists no models")
     name = model.removeprefix("openai/")
     if name in response.names:
-        return ok(check, f"{named}: available, one of {len(response.names)} models")
+        return ok(check, f"{named}: available, one of {count(len(response.names), 'model')}")
     hint = suggestion(name, response.names).removeprefix("; ")
     return failure(
         check,
