@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
 
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
+
+_SEQUENCE = re.compile(r"(\x1b\[[\d;]*m)")
+_RESET = "\x1b[0m"
 
 ACCENT = "cyan"
 
@@ -76,3 +80,22 @@ class Painter:
 
     def _paint(self, text: str, style: Style) -> str:
         return (self._base + style).render(text) if self.color else text
+
+
+def strip_styles(line: str) -> str:
+    """Return a painted line as plain text."""
+    return _SEQUENCE.sub("", line)
+
+
+def skip_styled(line: str, count: int) -> str:
+    """Return a painted line without its first `count` characters."""
+    style, offset = "", 0
+    for index, part in enumerate(_SEQUENCE.split(line)):
+        if index % 2:
+            style = "" if part == _RESET else style + part
+        elif len(part) > count:
+            return style + line[offset + count :]
+        else:
+            count -= len(part)
+        offset += len(part)
+    return ""
