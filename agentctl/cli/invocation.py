@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
@@ -29,6 +29,8 @@ class Invocation:
     color: Literal["auto", "always", "never"] = "auto"
     verbose: bool = False
     """Whether to print the traceback of an unexpected error."""
+    context: Any = None
+    """The context of the command that was parsed last."""
     has_abandoned_work: bool = False
     """Whether a thread or task that cannot be ended still runs: the process then exits without waiting for it."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -68,17 +70,25 @@ class Invocation:
 
         return escape_json(text)
 
+    def make_safe(self, text: str) -> str:
+        """Return text for stderr: secrets are masked, and control characters escaped."""
+        return _escape(redact(text))
+
     def write_error(self, text: str) -> None:
-        """Write an error to stderr unless that would block: an error must not make a command hang."""
-        data = _escape(redact(text)).encode("utf-8", "replace")
+        """Write safe text to stderr unless that would block: an error must not make a command hang."""
+        data = text.encode("utf-8", "replace")
         with contextlib.suppress(OSError, ValueError):
             if sys.platform == "win32" or select.select([], [2], [], 0)[1]:
                 os.write(2, data)
 
     def note(self, text: str) -> None:
         """Write a message to stderr; a broken stderr is ignored."""
+        self.note_error(f"{self.make_safe(text)}\n")
+
+    def note_error(self, text: str) -> None:
+        """Write safe text to stderr; a broken stderr is ignored."""
         with contextlib.suppress(OSError):
-            sys.stderr.write(_escape(redact(text)) + "\n")
+            sys.stderr.write(text)
 
 
 def note_copy(invocation: Invocation) -> Callable[[Path], None]:

@@ -13,7 +13,6 @@ import typer
 
 from agentctl.child_groups import end_adopted
 from agentctl.errors import exit_for
-from agentctl.redaction import redact_keys
 
 from .app import command
 from .invocation import Invocation
@@ -62,7 +61,7 @@ def _run(arguments: Sequence[str], invocation: Invocation) -> int:
     try:
         return _invoke(arguments, invocation)
     except UsageError as error:
-        return _report_usage(error, invocation)
+        return _report_usage(error, invocation, arguments)
     except typer.Abort:
         return 130
     except OSError:
@@ -82,24 +81,21 @@ def _invoke(arguments: Sequence[str], invocation: Invocation) -> int:
     return 0
 
 
-def _report_usage(error: Exception, invocation: Invocation) -> int:
+def _report_usage(error: Exception, invocation: Invocation, arguments: Sequence[str]) -> int:
     """Print the usage error and a pointer to the help; a group without a command prints its help."""
-    message = error.format_message()  # type: ignore[attr-defined]
-    context = error.ctx  # type: ignore[attr-defined]
     if type(error).__name__ == "NoArgsIsHelpError":
-        invocation.note(message)
+        invocation.note(error.format_message())  # type: ignore[attr-defined]
         return 2
-    path, usage = (context.command_path, f"{context.get_usage()}\n") if context else ("agentctl", "")
-    hint = ""
-    if type(error).__name__ == "NoSuchOption" and context and context.info_name in ("run", "stream"):
-        hint = f"\nA prompt that begins with `-` follows `--`: `{path} -- '…'`."
-    invocation.note(f"{usage}{path}: {redact_keys(message)}{hint}\nTry `{path} --help`.")
+    # 4 ms, needed only after a usage error.
+    from .usage_errors import format_usage_error
+
+    invocation.note_error(format_usage_error(error, invocation, arguments))
     return 2
 
 
 def _report(error: Exception, invocation: Invocation) -> int:
     """Print an error to stderr and return its exit code."""
-    invocation.note(report(error, verbose=invocation.verbose).rstrip())
+    invocation.note_error(report(error, invocation))
     return exit_for(error).code
 
 

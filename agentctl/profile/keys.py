@@ -227,6 +227,10 @@ class SettingRow:
     default: str
 
 
+_CLOSE = 0.7
+"""The similarity from which a known name is suggested."""
+
+
 class UnknownKeyError(ValueError):
     """A name is that of no key."""
 
@@ -253,7 +257,7 @@ def find_setting(parts: Parts) -> SettingKey:
     name = join(parts)
     if parts[-1] in ("key", "api_key", "apikey", "token"):
         raise UnknownKeyError(f"unknown key {name!r}; use `agentctl config set-key` to store an API key")
-    raise UnknownKeyError(f"unknown key {name!r}{suggestion(name, (key.name for key in KEYS))}")
+    raise UnknownKeyError(f"unknown key {name!r}{_suggest_key(parts)}")
 
 
 def check_entry(parts: Parts, value: object) -> SettingKey | None:
@@ -312,6 +316,15 @@ def resembles_ours(parts: Parts, also: Iterable[str] = ()) -> bool:
     return near or is_misspelled_table
 
 
+def _suggest_key(parts: Parts) -> str:
+    """Return a suggestion for an unknown key: from those of its table if there is such a table, else from all."""
+    siblings = {key.parts[-1]: key.name for key in KEYS if key.parts[:-1] == parts[:-1]} if len(parts) > 1 else {}
+    if not siblings:
+        return suggestion(join(parts), (key.name for key in KEYS))
+    found = nearest(parts[-1], siblings)
+    return "" if found is None else f"; did you mean {siblings[found]!r}?"
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean …?` with the most similar known name, or an empty string."""
     found = nearest(name, known)
@@ -322,7 +335,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most similar to `name`, or None."""
     from difflib import get_close_matches  # 3 ms, only after a mistake
 
-    return next(iter(get_close_matches(name, list(known), n=1)), None)
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=_CLOSE)), None)
 
 
 def _format_default(default: JSONValue) -> str:

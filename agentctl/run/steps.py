@@ -220,6 +220,11 @@ def _plan_call(
 
 
 def _unknown_tool(name: str, offer: _Offer) -> ModelBehaviorError:
+    if any(tool.name == name for tool in offer.tools):
+        return ModelBehaviorError(
+            f"the model called {name!r} as a function, but it is not one: it is a tool of the API, which has calls of "
+            "its own; the model or the endpoint does not support it"
+        )
     known = sorted((*offer.functions, *offer.handoffs))
     names = ", ".join(known[:_MOST_NAMES]) or "none"
     more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""

@@ -113,10 +113,10 @@ def test_quiet_leaves_the_answer_alone() -> None:
     assert statuses(chunks) == []
 
 
-def test_the_spinner_goes_when_the_first_line_is_there() -> None:
-    chunks = shown([*started(), asked(), delta("word " * 6), delta("word " * 6)], terminal=TERMINALS)
+def test_the_spinner_goes_when_the_first_word_is_there() -> None:
+    chunks = shown([*started(), asked(), delta("wo"), delta("rd ")], terminal=TERMINALS)
     assert statuses(chunks) == ["waiting for gpt-5-mini", None]
-    assert screen(chunks) == "word word word word word word word word\n"
+    assert screen(chunks) == "word"
 
 
 def test_two_messages_are_parted_by_a_blank_line() -> None:

@@ -297,7 +297,7 @@ class _ChatSession:
                 self._report_error(error)
 
     def _report_error(self, error: Exception) -> None:
-        self._invocation.note(report(error, verbose=self._options.verbose).rstrip())
+        self._invocation.note_error(report(error, self._invocation))
 
     async def _show(self, text: str) -> None:
         """Write to stderr during the current turn; return once it is written."""

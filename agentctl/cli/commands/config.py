@@ -4,6 +4,7 @@ Annotations are not strings here: Typer would evaluate those of all commands whe
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,13 +18,14 @@ from agentctl.agent.wire import JSONValue
 from agentctl.cli import completion_values, profile_commands, stored_key
 from agentctl.cli.columns import align, terminal_width
 from agentctl.cli.invocation import Invocation, note_copy
+from agentctl.cli.report import UsageError
 from agentctl.errors import ConfigurationError
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.origin import origin_of
 from agentctl.profile.credentials import TRACING, Credential, Key, KeyFromCommand, KeyFromKeyring, load_credentials
 from agentctl.profile.document import MAX_BYTES
 from agentctl.profile.dotted import join, nest, split
-from agentctl.profile.keys import KEYS, find_setting, keys_table, parse_name, parse_value
+from agentctl.profile.keys import KEYS, UnknownKeyError, find_setting, keys_table, parse_name, parse_value
 from agentctl.profile.kinds import Plain
 from agentctl.profile.load import NO_HOME, Loaded, Paths, find_key, find_paths, load_settings
 from agentctl.profile.resolve import BUILT_IN, Value
@@ -36,6 +38,8 @@ Manage settings, keys and profiles.
 
 app = typer.Typer(no_args_is_help=True, help=HELP)
 app.add_typer(profile_commands.app, name="profiles", short_help="List, select or delete profiles.")
+
+_NEGATIVE = re.compile(r"-\.?\d.*")
 
 _HEADERS = "settings.extra_headers"
 """The settings whose values are secrets."""
@@ -229,8 +233,15 @@ def get(
         raise typer.Exit(1)
 
 
-class WithKeys(TyperCommand):
-    """A command whose help ends with the table of keys."""
+class SetCommand(TyperCommand):
+    """The command `config set`: negative numbers are values, and its help ends with the table of keys."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; a negative number, which looks like an option, is taken as the value."""
+        number = next((arg for arg in args if _NEGATIVE.fullmatch(arg)), None)
+        if number is not None and "--" not in args:
+            args = [*(arg for arg in args if arg is not number), "--", number]
+        return super().parse_args(ctx, args)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the table of keys with their descriptions and defaults."""
@@ -247,7 +258,7 @@ class WithKeys(TyperCommand):
         )
 
 
-@app.command("set", cls=WithKeys, short_help="Store a value in the profile.")
+@app.command("set", cls=SetCommand, short_help="Store a value in the profile.")
 def set_(
     ctx: typer.Context,
     key: Annotated[
@@ -381,6 +392,8 @@ def _as_usage_error(hint: str) -> Iterator[None]:
     """Convert a `ValueError` into a usage error."""
     try:
         yield
+    except UnknownKeyError as error:
+        raise UsageError(str(error)) from error
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=hint) from error
 
