@@ -23,7 +23,7 @@ from agentctl.redaction import redact
 from .chunks import Chunk, Err, Status
 from .escape import one_line, shorten
 from .terminal_info import TerminalInfo
-from .tools import ToolNames
+from .tools import ToolNames, shell_commands
 
 _NUMBER = re.compile(r"\d+")
 _LOCAL_CALLS = frozenset({"function_call", "shell_call", "local_shell_call", "apply_patch_call"})
@@ -50,7 +50,8 @@ class Notes:
                 self._model = model
                 return self._status(f"waiting for {model}")
             case RunItemStreamEvent(item=ToolCallItem() as item) if item.wire.get("type") in _LOCAL_CALLS:
-                self._running[item.call_id or ""] = self._tools.call_name(item)
+                name = self._tools.call_name(item)
+                self._running[item.call_id or ""] = "; ".join(shell_commands(item.wire)) or name
                 return self._tool_status()
             case RunItemStreamEvent(item=ToolCallOutputItem() as item):
                 self._running.pop(item.call_id or "", None)

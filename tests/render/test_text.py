@@ -212,7 +212,7 @@ def test_the_failure_of_a_tool_is_marked() -> None:
                     {"stdout": "c", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}},
                 ],
             },
-            '→ shell {"commands": ["ls"]}\n← shell a b bad [exit 1] [timeout] c\n',
+            "$ ls\n← shell a b bad [exit 1] [timeout] c\n",
         ),
         (
             {"type": "apply_patch_call", "call_id": "1", "operation": {"type": "delete_file", "path": "a"}},

@@ -53,5 +53,7 @@ class ApprovalContext:
     show: Show | None
     """Writes to the terminal and returns once the text is written; None if the user cannot be prompted."""
     may_suspend: bool = True
+    scope: str = "run"
+    """The name of what the approver is for: a run or a chat."""
     ticket: Ticket | None = None
     """The ticket of a resumed run."""

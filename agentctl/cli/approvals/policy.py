@@ -31,7 +31,7 @@ def approver_of(context: ApprovalContext) -> Approver:
     return Approver(
         rules=Rules.of(allow=options.allow, deny=options.deny),
         policy=loaded.settings.on_approval,
-        ask=None if context.show is None or not can_prompt else TerminalQuestion(context.show),
+        ask=None if context.show is None or not can_prompt else TerminalQuestion(context.show, context.scope),
         suspend=Suspension(
             store=store,
             copy=options.ticket,

@@ -132,6 +132,7 @@ class _ChatSession:
                 session=None,
                 show=self._show,
                 may_suspend=False,
+                scope="chat",
             )
         )
         """Decides about approvals; an answer of `always` holds for the whole chat."""

@@ -13,9 +13,11 @@ from agentctl.cli import completion_values
 from agentctl.cli.columns import GAP, align, fold, terminal_width
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.run_options import parse_session_id
+from agentctl.grammar import count
 from agentctl.redaction import redact_text
 from agentctl.render.escape import one_line, shorten
 from agentctl.render.json_value import to_json
+from agentctl.render.tools import shell_commands
 
 if TYPE_CHECKING:
     # 5 ms that most of these commands do not need.
@@ -93,15 +95,11 @@ def delete(
 
     invocation: Invocation = ctx.obj
     store = store_of(invocation)
-    count = len(store.items(session))
-    if not yes and not _is_confirmed(f"Delete the session {session} with {_items(count)}?", no_input=no_input):
+    items = len(store.items(session))
+    if not yes and not _is_confirmed(f"Delete the session {session} with {count(items, 'item')}?", no_input=no_input):
         invocation.note(f"the session {session} was not deleted")
         raise typer.Exit(1)
-    invocation.note(f"deleted the session {session} with {_items(store.delete(session))}")
-
-
-def _items(count: int) -> str:
-    return f"{count} item{'' if count == 1 else 's'}"
+    invocation.note(f"deleted the session {session} with {count(store.delete(session), 'item')}")
 
 
 def _is_confirmed(question: str, *, no_input: bool) -> bool:
@@ -126,7 +124,7 @@ def session_lines(conversations: list[ConversationSummary], max_width: int | Non
         (
             each.session_id,
             each.updated.replace("T", " ").removesuffix("Z"),
-            f"{each.items} item{'' if each.items == 1 else 's'}",
+            count(each.items, "item"),
             shorten(one_line(each.begin), 60),
         )
         for each in conversations
@@ -150,6 +148,8 @@ def conversation_lines(items: list[WireItem], max_width: int | None) -> Iterator
             yield from (f"{GAP}{part}".rstrip() for line in lines for part in fold(line, inner))
         elif kind.endswith("_output"):
             yield _line("←", _text(item.get("output")), width)
+        elif commands := shell_commands(item):
+            yield from (_line("$", command, width) for command in commands)
         elif kind != "reasoning":
             arguments = next((item[name] for name in _ARGUMENT_FIELDS if item.get(name)), "")
             name = item.get("name") or kind.removesuffix("_call")
