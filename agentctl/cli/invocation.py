@@ -35,25 +35,25 @@ class Invocation:
     """Whether a thread or task that cannot be ended still runs: the process then exits without waiting for it."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
-    def print(self, text: str, *, bold: int = 0, mask: Callable[[str], str] = redact) -> None:
+    def print(self, text: str, *, style: str = "1", styled: int = 0, mask: Callable[[str], str] = redact) -> None:
         """Write a line of data to stdout; control characters are escaped on a terminal.
 
-        The first `bold` characters are bold if colour is enabled. `mask` is `redact_text` for the words of users,
-        models and tools.
+        The first `styled` characters have a style, by default bold, if colour is enabled. `mask` is `redact_text` for
+        the words of users, models and tools.
         """
         text = mask(text)
         if sys.stdout.isatty():
             text = _escape(text)
-        if bold:
-            text = self._embolden(text, bold)
+        if styled:
+            text = self._paint(text, style, styled)
         sys.stdout.write(f"{text}\n")
 
-    def _embolden(self, text: str, length: int) -> str:
+    def _paint(self, text: str, style: str, length: int) -> str:
         # 1 ms that most lines avoid.
         from agentctl.render.terminal_info import is_color_wanted
 
         has_color = is_color_wanted(self.color, self.environ, is_terminal=sys.stdout.isatty())
-        return f"\x1b[1m{text[:length]}\x1b[0m{text[length:]}" if has_color else text
+        return f"\x1b[{style}m{text[:length]}\x1b[0m{text[length:]}" if has_color else text
 
     def print_json(self, document: Mapping[str, JSONValue], *, mask: Callable[[str], str] = redact) -> None:
         """Write a JSON document to stdout, with the schema version first."""

@@ -10,6 +10,7 @@ import typer
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import completion_values
+from agentctl.cli.columns import terminal_width
 from agentctl.profile.credentials import keyring_entry, load_credentials, remove_keys
 from agentctl.profile.load import Paths, find_paths
 from agentctl.profile.store import (
@@ -71,6 +72,8 @@ def list_profiles(
         ]
         invocation.print_json({"path": None if paths.profile is None else str(paths.profile), "profiles": rows})
         return
+    if terminal_width() is not None:
+        invocation.print("  PROFILE")
     for name in profiles.names:
         invocation.print(f"{'*' if name == profiles.current.name else ' '} {name}")
 

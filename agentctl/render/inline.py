@@ -24,6 +24,10 @@ _MARKS = re.compile(r"`|!?\[|\]")
 """Delimiters of code, links and images that are still plain text, because they have no match yet."""
 
 
+_LINKED_SCHEMES = ("https://", "http://", "mailto:")
+"""The beginnings of targets that are hyperlinks."""
+
+
 def mark_open_delimiters(state: StateInline) -> None:
     """Mark delimiters that may begin emphasis once more text arrives; a parser rule that runs after emphasis."""
     for delimiter in state.delimiters:
@@ -105,7 +109,14 @@ def _append_link(text: Text, node: SyntaxTreeNode, style: Style, painter: Painte
     for child in node.children:
         _append(label, child, style + painter.style("link"), painter)
     target = str(node.attrs.get("href", ""))
-    if target.removeprefix("mailto:") == label.plain:
+    if painter.has_links and target.startswith(_LINKED_SCHEMES):
+        label.stylize(Style(link=escape(target)))
+        is_named = "://" in label.plain and label.plain != target
+        text.append_text(label)
+        if is_named:
+            # The label is another address than the one that the link leads to.
+            _append_target(text, "", target, style, painter)
+    elif target.removeprefix("mailto:") == label.plain:
         text.append_text(label)
     else:
         _append_target(text, label, target, style, painter)

@@ -34,6 +34,7 @@ from agentctl.version import SCHEMA_VERSION
 
 from .chunks import REASONING, TEXT, Chunk, Out
 from .json_value import to_json, to_json_value
+from .text_stream import SurrogateJoiner
 from .tools import ToolNames
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class JsonLines:
         self._seq = 0
         self._model: str | None = None
         self._tools = ToolNames()
+        self._joiner = SurrogateJoiner()
         self._item_id: tuple[JSONValue, JSONValue] = (None, None)
         """The id in the last delta, and how it is shown."""
 
@@ -136,11 +138,14 @@ class JsonLines:
 
     def _delta(self, wire: dict[str, Any]) -> Out | None:
         kind = wire.get("type")
-        if kind == TEXT:
-            return self._line("text.delta", {"item_id": self._id_of(wire), "delta": wire.get("delta") or ""})
-        if kind in REASONING:
-            return self._line("reasoning.delta", {"item_id": self._id_of(wire), "delta": wire.get("delta") or ""})
-        return None
+        if kind != TEXT and kind not in REASONING:
+            return None
+        delta = wire.get("delta") or ""
+        text = self._joiner.feed(delta)
+        if delta and not text:
+            return None  # Half a character.
+        name = "text.delta" if kind == TEXT else "reasoning.delta"
+        return self._line(name, {"item_id": self._id_of(wire), "delta": text})
 
     def _id_of(self, wire: dict[str, Any]) -> JSONValue:
         """Return the id of the item that a delta belongs to."""
@@ -159,6 +164,7 @@ class JsonLines:
                 return self._line("agent.started", {"agent": agent.name})
             case ModelRequested(agent=agent, model=model, turn=turn):
                 self._model = model
+                self._joiner = SurrogateJoiner()
                 return self._line("model.requested", {"agent": agent.name, "model": model, "turn": turn})
             case RunItemStreamEvent():
                 return self._item(event)

@@ -77,10 +77,10 @@ class _OpenCode:
 class MarkdownStream:
     """Renders the text of one message as it arrives."""
 
-    def __init__(self, *, width: Callable[[], int], color: bool, base: str = "") -> None:
+    def __init__(self, *, width: Callable[[], int], color: bool, base: str = "", has_links: bool = False) -> None:
         """Take a function that returns the current columns, and a base style below all others."""
         self._columns = width
-        self._painter = Painter(color=color, base=base)
+        self._painter = Painter(color=color, base=base, has_links=has_links)
         self._escape = EscapedStream()
         self._source = ""
         """Source that is not fully shown; the fields below describe the block that it begins with."""

@@ -60,9 +60,9 @@ class Notes:
                 self._running.pop(item.call_id or "", None)
                 return self._tool_status()
             case RetryScheduled():
-                return [*self._note(_retry_text(event)), *self._status(f"waiting for {self._model}")]
+                return [*self.note(_retry_text(event)), *self._status(f"waiting for {self._model}")]
             case Warned(message=message):
-                return self._note(message)
+                return self.note(message)
             case Progressed(message=message):
                 return self._progress(message)
             case RunFinished():
@@ -94,9 +94,12 @@ class Notes:
         if kind == self._last_progress:
             return []
         self._last_progress = kind
-        return self._note(message)
+        return self.note(message)
 
-    def _note(self, text: str) -> list[Chunk]:
+    def note(self, text: str) -> list[Chunk]:
+        """Return a note, nothing if notes are disabled."""
+        if self._quiet:
+            return []
         return [Err(f"{dim('note:', self._terminal.color_stderr)} {one_line(text)}\n")]
 
 
@@ -121,9 +124,13 @@ class RunSummary:
             self._model = event.model
 
     def closing_line(self, event: RunFinished, width: int) -> str:
-        """Return a line such as `gpt-5-mini · 12 in, 48 out · 1.3 s`."""
+        """Return a line such as `gpt-5-mini · 1,200 in (1,024 cached), 48 out (16 reasoning) · 1.3 s`."""
         usage = event.usage
-        tokens = f"{usage.input_tokens:,} in, {usage.output_tokens:,} out"
+        cached, reasoning = usage.input_tokens_details.cached_tokens, usage.output_tokens_details.reasoning_tokens
+        tokens = (
+            f"{usage.input_tokens:,} in{f' ({cached:,} cached)' if cached else ''}, "
+            f"{usage.output_tokens:,} out{f' ({reasoning:,} reasoning)' if reasoning else ''}"
+        )
         line = f"{self._model} · {tokens} · {self._clock() - self._started:.1f} s"
         return shorten(one_line(redact(line.removeprefix(" · "))), width)
 

@@ -28,11 +28,13 @@ from .chunks import REASONING, TEXT, Chunk, Err, Out
 from .json_value import to_json
 from .notes import Notes, RunSummary, dim
 from .terminal_info import TerminalInfo
-from .text_stream import EscapedStream, MessageStream, TextStream, VerbatimStream
+from .text_stream import EscapedStream, MessageStream, SurrogateJoiner, TextStream, VerbatimStream
 from .tools import FAILED, ToolNames, approval_line, call_line, handoff_line, output_line
 
 if TYPE_CHECKING:
     from agentctl.agent.agent import Agent
+
+_DIFFERS = "the final text of the service differs from what it streamed"
 
 LOG_WIDTH = 200
 """Maximum columns of a tool line when stderr is not a terminal."""
@@ -76,9 +78,13 @@ class StreamText:
         self._tools = ToolNames()
         self._handoffs: dict[str | None, str] = {}
         """Call id -> arguments of a requested handoff."""
-        self._is_markdown = True
+        self._is_text = True
+        """Whether the output of the agent is text; other outputs are shown when they are complete."""
         self._answer_text: list[str] = []
         """The text of the current response."""
+        self._withheld = ""
+        """The message of the current response if its agent's output is not text."""
+        self._joiner = SurrogateJoiner()
         self._answer: TextStream | None = None
         self._answer_key: Any = None
         self._reasoning: TextStream | None = None
@@ -93,8 +99,10 @@ class StreamText:
         chunks = self._page.notes(self._notes.feed(event))
         match event:
             case ModelRequested(agent=agent):
+                chunks += self._show_withheld()
                 self._answer_text.clear()
-                self._is_markdown = _has_text_output(agent)
+                self._joiner = SurrogateJoiner()
+                self._is_text = _has_text_output(agent)
             case RunStarted(calls=calls):
                 self._tools.remember(calls)
             case ModelResponded():
@@ -112,17 +120,18 @@ class StreamText:
     def _wire(self, wire: dict[str, Any]) -> list[Chunk]:
         kind = wire.get("type")
         if kind == TEXT:
-            return self._add_text(wire.get("delta") or "", wire.get("item_id"))
+            text = self._joiner.feed(wire.get("delta") or "")
+            return self._add_text(text, wire.get("item_id")) if self._is_text else []
         if kind in REASONING and not self._quiet:
             key = (wire.get("item_id"), wire.get("summary_index"), wire.get("content_index"))
-            return self._add_reasoning(wire.get("delta") or "", key)
+            return self._add_reasoning(self._joiner.feed(wire.get("delta") or ""), key)
         return []
 
     def _add_text(self, text: str, key: Any) -> list[Chunk]:
         ended: list[Chunk] = []
         if self._answer is None or key != self._answer_key or self._reasoning is not None:
             ended = self._end_streams()
-            self._answer = answer_stream(self._terminal, is_markdown=self._is_markdown)
+            self._answer = answer_stream(self._terminal, is_markdown=self._is_text)
             self._answer_key = key
             self._page.starts_message = True
         self._answer_text.append(text)
@@ -155,10 +164,7 @@ class StreamText:
         width = self._terminal.width() if self._terminal.stderr_is_terminal else LOG_WIDTH
         match event.item:
             case MessageOutputItem(wire=wire):
-                text = message_text(wire)
-                if text in "".join(self._answer_text):
-                    return []
-                return self._add_text(text, None) + self._end_streams()
+                return self._add_message(message_text(wire))
             case ToolCallItem() as item:
                 return self._note_line(call_line(self._tools.call_name(item), item, width))
             case ToolCallOutputItem() as item:
@@ -172,6 +178,25 @@ class StreamText:
             case _:
                 return []
 
+    def _add_message(self, text: str) -> list[Chunk]:
+        """Show what the deltas of a complete message did not; nothing of it is shown twice."""
+        if not self._is_text:
+            self._withheld = text
+            return []
+        streamed = "".join(self._answer_text)
+        if text in streamed:
+            return []
+        if not streamed:
+            return self._add_text(text, None) + self._end_streams()
+        if text.startswith(streamed):
+            return self._add_text(text.removeprefix(streamed), self._answer_key) + self._end_streams()
+        return self._end_streams() + self._page.notes(self._notes.note(_DIFFERS))
+
+    def _show_withheld(self) -> list[Chunk]:
+        """Show a message that turned out not to be the final output."""
+        text, self._withheld = self._withheld, ""
+        return self._add_text(text, None) + self._end_streams() if text else []
+
     def _note_line(self, line: str) -> list[Chunk]:
         if self._quiet:
             return []
@@ -181,10 +206,11 @@ class StreamText:
     def _finish(self, event: RunFinished) -> list[Chunk]:
         chunks = self._end_streams()
         if event.error is not None:
-            return chunks
+            return chunks + self._show_withheld()
         if not self._answer_text:
-            # A model that does not stream, or an output that is not a message.
-            chunks += self._add_text(final_text(event.final_output, indent=None), None) + self._end_streams()
+            # A model that does not stream, an output that is not a message, or not text.
+            indent = 2 if self._terminal.stdout_is_terminal else None
+            chunks += self._add_text(final_text(event.final_output, indent=indent), None) + self._end_streams()
         if self._terminal.stderr_is_terminal and not self._quiet:
             chunks += self._note_line(self._summary.closing_line(event, self._terminal.width()))
         return chunks
@@ -232,15 +258,15 @@ class _PageLayout:
 
 
 def answer_stream(terminal: TerminalInfo, *, is_markdown: bool) -> TextStream:
-    """Return the stream for one answer: unchanged text for a pipe, rendered or escaped text for a terminal."""
-    if not terminal.stdout_is_terminal:
+    """Return the stream for one answer: rendered Markdown, escaped text for a terminal, unchanged text for a pipe."""
+    if not (terminal.is_stdout_rendered if is_markdown else terminal.stdout_is_terminal):
         return VerbatimStream()
     if not is_markdown:
         return EscapedStream()
     # Rich and the Markdown parser, 130 ms: imported only to show Markdown on a terminal.
     from .markdown import MarkdownStream
 
-    return MarkdownStream(width=terminal.width, color=terminal.color_stdout)
+    return MarkdownStream(width=terminal.width, color=terminal.color_stdout, has_links=terminal.has_links)
 
 
 def reasoning_stream(terminal: TerminalInfo) -> TextStream:

@@ -351,3 +351,25 @@ def test_a_growing_paragraph_shows_each_line_once_its_words_are_certain() -> Non
     shown = "".join(stream.feed(f"{line}\n") for line in lines)
     assert shown.split("\n")[: len(lines) - 20] == lines[: len(lines) - 20]
     assert shown + stream.close() == "\n".join(lines) + "\n"
+
+
+def test_a_diff_has_its_lines_in_red_and_green() -> None:
+    source = "```diff\n--- a\n+++ b\n@@ -1 +1 @@\n-old\n+new\n same\n```\n"
+    assert one_shot(source, color=True) == (
+        "  \x1b[1m--- a\x1b[0m\n  \x1b[1m+++ b\x1b[0m\n  \x1b[36m@@ -1 +1 @@\x1b[0m\n"
+        "  \x1b[31m-old\x1b[0m\n  \x1b[32m+new\x1b[0m\n   same\n"
+    )
+
+
+@pytest.mark.parametrize("size", [1, 4, 1000])
+def test_links_are_hyperlinks_where_the_terminal_has_them(size: int) -> None:
+    flow = MarkdownStream(width=lambda: 30, color=True, has_links=True)
+    source = (
+        "See [the whole map](https://a.example/map), [https://b.example](https://evil.example) or [x](ftp://c.example)."
+    )
+    shown = "".join(flow.feed(piece) for piece in cut(source, [size])) + flow.close()
+    link = "\x1b]8;;{}\x1b\\\x1b[4m{}\x1b[0m\x1b]8;;\x1b\\"
+    assert link.format("https://a.example/map", "the whole map") in shown
+    assert strip_styles(shown) == (
+        "See the whole map,\nhttps://b.example\n(https://evil.example) or x\n(ftp://c.example).\n"
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from agentctl.agent.wire import JSONValue
-from agentctl.cli.columns import align, terminal_width
+from agentctl.cli.columns import align, local_minute, terminal_width
 from agentctl.redaction import redact_text
 from agentctl.render.calls import call_text
 from agentctl.render.escape import escape_line, one_line
@@ -19,10 +19,11 @@ _PLAIN_ASSISTANT = "assistant"
 def list_lines(tickets: Sequence[tuple[Ticket, str]]) -> list[str]:
     """Return a line for each ticket: id, state, expiry, number of undecided calls, tools."""
     rows = [
-        (ticket.id, state, f"until {_minute(ticket.expires)}", _waiting(ticket), _tools(ticket))
+        (ticket.id, state, f"until {local_minute(ticket.expires)}", _waiting(ticket), _tools(ticket))
         for ticket, state in tickets
     ]
-    return list(align(rows, terminal_width(), mask=redact_text)) if rows else []
+    heading = ("TICKET", "STATE", "EXPIRES", "CALLS", "TOOLS")
+    return list(align(rows, terminal_width(), heading=heading, mask=redact_text)) if rows else []
 
 
 def detail_lines(ticket: Ticket, *, state: str) -> list[str]:
@@ -30,7 +31,7 @@ def detail_lines(ticket: Ticket, *, state: str) -> list[str]:
     lines = [
         f"ticket {ticket.id}, {state}",
         f"agent {ticket.agent or _name_without_reference(ticket)}",
-        f"from {_minute(ticket.created)} until {_minute(ticket.expires)} UTC",
+        f"from {local_minute(ticket.created)} until {local_minute(ticket.expires)}",
     ]
     lines += [
         f"decided before: all further calls of {tool} by agent {agent} are {'approved' if approved else 'denied'}"
@@ -75,10 +76,6 @@ def _waiting(ticket: Ticket) -> str:
 
 def _tools(ticket: Ticket) -> str:
     return one_line(", ".join(dict.fromkeys(call.tool for call in ticket.calls)))
-
-
-def _minute(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M}"
 
 
 def _rfc3339(time: datetime) -> str:

@@ -172,7 +172,8 @@ def _list_project(invocation: Invocation, project: ProjectFile, *, as_json: bool
     if default is not None and default not in project.agents:
         rows.append(("-", str(default)))
     lines = [(name, text, "default" if default in (name, text) else "") for name, text in rows]
-    _print(invocation, align(lines, terminal_width()) if lines else ())
+    heading = ("NAME", "REFERENCE", "")
+    _print(invocation, align(lines, terminal_width(), heading=heading) if lines else ())
     if not trusted and project.references:
         invocation.note(f"{project.path} may not run code yet; review it, then run `agentctl trust`")
 
@@ -205,7 +206,7 @@ def _list_code(invocation: Invocation, place: str, *, as_json: bool) -> None:
     if not agents:
         invocation.note(f"{place} defines no agents")
     rows = [(name, agent.name, ", ".join(tool.name for tool in agent.tools)) for name, agent in agents.items()]
-    _print(invocation, align(rows, terminal_width()) if rows else ())
+    _print(invocation, align(rows, terminal_width(), heading=("REFERENCE", "NAME", "TOOLS")) if rows else ())
 
 
 def _load(invocation: Invocation, ref: str | None) -> Loaded:

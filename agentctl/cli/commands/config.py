@@ -517,7 +517,9 @@ def print_table(invocation: Invocation, values: Mapping[str, Value | None], *, w
         (name, UNSET, "") if value is None else (name, as_text(value.value) or "", value.origin)
         for name, value in values.items()
     ]
-    for line in align(rows if with_origin else [row[:2] for row in rows], terminal_width()):
+    count = 3 if with_origin else 2
+    heading = ("KEY", "VALUE", "ORIGIN")[:count]
+    for line in align([row[:count] for row in rows], terminal_width(), heading=heading):
         invocation.print(line)
 
 

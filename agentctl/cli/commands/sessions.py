@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.cli import completion_values
-from agentctl.cli.columns import GAP, align, fold, terminal_width
+from agentctl.cli.columns import GAP, align, fold, local_minute, terminal_width
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.run_options import parse_session_id
 from agentctl.grammar import count
@@ -43,7 +44,7 @@ Id = Annotated[
 def list_sessions(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Example: agentctl sessions list --json
 
-    List the sessions, most recently updated first: id, time (UTC), number of items, and first words.
+    List the sessions, most recently updated first: id, local time, number of items, and first words.
     """
     # 15 ms that `--help` avoids; the same below.
     from agentctl.cli.session_options import store_of
@@ -123,12 +124,14 @@ def session_lines(conversations: list[ConversationSummary], max_width: int | Non
     rows = [
         (
             each.session_id,
-            each.updated.replace("T", " ").removesuffix("Z"),
+            local_minute(datetime.fromisoformat(each.updated)),
             count(each.items, "item"),
             shorten(one_line(each.begin), 60),
         )
         for each in conversations
     ]
+    if rows and max_width is not None:
+        rows.insert(0, ("SESSION", "UPDATED", "ITEMS", "BEGINS WITH"))
     for line in align(rows, mask=redact_text) if rows else ():
         yield line if max_width is None else shorten(line, max_width)
 
