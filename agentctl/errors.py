@@ -245,11 +245,14 @@ class ApprovalMissing(AgentsException):
 class RunSuspended(AgentsException):
     """The run waits for approval, and can be resumed from its ticket."""
 
-    def __init__(self, ticket: str, calls: list[ToolApprovalItem]) -> None:
+    def __init__(self, ticket: str, calls: list[ToolApprovalItem], *, command: str = "agentctl") -> None:
+        import shlex  # 1 ms, needed only here.
+
         names = _one_line(", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in calls)))
+        name = shlex.quote(ticket)
         super().__init__(
-            f"waiting for approval: {names}; see `agentctl approvals show {ticket}`, approve or deny, then "
-            f"`agentctl run --resume {ticket}`"
+            f"waiting for approval: {names}; see `{command} approvals show {name}`, approve or deny, "
+            f"then `{command} run --resume {name}`"
         )
         self.ticket = ticket
         self.calls = calls

@@ -70,6 +70,15 @@ class Invocation:
 
         return escape_json(text)
 
+    @property
+    def command(self) -> str:
+        """The program with the global options that choose the profile, as a user would type it."""
+        import shlex  # 1 ms that most commands avoid.
+
+        config = () if self.config is None else ("--config", str(self.config))
+        profile = () if self.profile is None else ("--profile", self.profile)
+        return shlex.join(("agentctl", *config, *profile))
+
     def make_safe(self, text: str) -> str:
         """Return text for stderr: secrets are masked, and control characters escaped."""
         return _escape(redact(text))

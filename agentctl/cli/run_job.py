@@ -181,7 +181,8 @@ class RunCommand:
             self._invocation.write_error(report(end.error, self._invocation))
         if isinstance(end.error, RunInterrupted) and end.session_id is not None:
             self._invocation.write_error(
-                f"the session is saved; continue it with `agentctl {options.command} --session {end.session_id}`\n"
+                f"the session is saved; continue it with `{self._invocation.command} {options.command} "
+                f"--session {end.session_id}`\n"
             )
         return end
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 from agentctl.agent.items.run_items import (
@@ -61,6 +60,8 @@ def shell_commands(wire: WireItem) -> list[str]:
         case {"type": "shell_call", "action": {"commands": [*lines]}}:
             return [str(line) for line in lines]
         case {"type": "local_shell_call", "action": {"command": [*words]}}:
+            import shlex  # 1 ms, needed only here.
+
             return [shlex.join(map(str, words))]
         case _:
             return []

@@ -44,6 +44,8 @@ class PendingTicket:
     """The ticket of a run that is about to be resumed."""
 
     name: str
+    command: str
+    """The command line's program with its global options."""
     mark_used: Callable[[], None]
     """Marks the ticket as used; raises if another process has used it."""
 
@@ -80,7 +82,9 @@ class Approver:
             elif self.ask is not None or self.policy != "suspend":
                 return ApprovalMissing(undecided)
         if len(found) < len({call_key(item) for item in waiting}):
-            return RunSuspended(self.ticket.name, undecided) if self.ticket else await self.suspend(state, found)
+            if self.ticket is not None:
+                return RunSuspended(self.ticket.name, undecided, command=self.ticket.command)
+            return await self.suspend(state, found)
         if self.ticket is not None:
             self.ticket.mark_used()
             self.ticket = None

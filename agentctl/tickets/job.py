@@ -20,7 +20,7 @@ from agentctl.run.state.run_state import RunState
 
 from .store import TicketStore
 from .suspension import check_fingerprint, restore_run, suspend_run
-from .ticket import CallDecision, CallKey, Ticket, call_key, can_keep
+from .ticket import CallDecision, CallKey, KeptPolicy, Ticket, call_key, can_keep
 
 _LIMITS = ("max_turns", "max_tokens_total", "max_tool_calls")
 """Settings that are kept whatever their origin, since they apply to the run as a whole."""
@@ -37,6 +37,13 @@ class Suspension:
     job: Job
     instructions: str | None
     session: str | None
+    policy: KeptPolicy | None
+    """The policy of the command line, or of the ticket that the run was resumed from."""
+    allow: tuple[str, ...]
+    """The rules of the command line, and of that ticket."""
+    deny: tuple[str, ...]
+    command: str
+    """The command line's program with its global options, for the command that resumes the run."""
 
     async def __call__(self, state: RunState, decisions: dict[CallKey, CallDecision]) -> RunSuspended:
         """Write the ticket, and return the outcome of the run.
@@ -62,9 +69,13 @@ class Suspension:
             instructions=self.instructions,
             session=self.session,
             settings=_run_settings(self.loaded),
+            policy=self.policy,
+            allow=self.allow,
+            deny=self.deny,
         )
         name = self.store.add(ticket, copy=self.copy)
-        return RunSuspended(name, [item for item in state.get_interruptions() if call_key(item) not in decisions])
+        undecided = [item for item in state.get_interruptions() if call_key(item) not in decisions]
+        return RunSuspended(name, undecided, command=self.command)
 
 
 def check_code(ticket: Ticket, loaded: Loaded, store: TicketStore, *, is_named: bool) -> None:
@@ -79,7 +90,7 @@ def check_code(ticket: Ticket, loaded: Loaded, store: TicketStore, *, is_named: 
     names_code = reference is not None and not isinstance(parse_reference(reference), NameReference)
     if names_code and not is_named and not store.is_own(ticket):
         raise ConfigurationError(
-            f"ticket {ticket.id} was not written here and refers to Python code: name the agent, with `-a {reference}`"
+            f"ticket {ticket.id} was not written here and refers to Python code; name the agent, with `-a {reference}`"
         )
     check_fingerprint(ticket, Fingerprint(source=_source(loaded), agents=ticket.fingerprint.agents))
 

@@ -53,6 +53,12 @@ class Resumption:
             flags={**stored, **options.flags},
             instructions=_escape_at_sign(ticket.instructions) if options.instructions is None else options.instructions,
             session=SessionOptions(session_id=ticket.session),
+            approvals=replace(
+                options.approvals,
+                allow=(*options.approvals.allow, *_allowing_rules(ticket, store, invocation)),
+                deny=(*options.approvals.deny, *ticket.deny),
+                kept_policy=ticket.policy,
+            ),
         )
         names_agent = "agent" in options.flags
         return cls(ticket=ticket, store=store, options=merged_options, names_agent=names_agent, invocation=invocation)
@@ -78,6 +84,14 @@ class Resumption:
         except BaseException:
             await close(job)
             raise
+
+
+def _allowing_rules(ticket: Ticket, store: TicketStore, invocation: Invocation) -> tuple[str, ...]:
+    """Return the rules that allow calls; a ticket from elsewhere allows nothing."""
+    if not ticket.allow or store.is_own(ticket):
+        return ticket.allow
+    invocation.note(f"note: ticket {ticket.id} was not written here, so its rules that allow calls do not apply")
+    return ()
 
 
 def _escape_at_sign(instructions: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -33,6 +34,10 @@ def detail_lines(ticket: Ticket, *, state: str) -> list[str]:
         f"agent {ticket.agent or _name_without_reference(ticket)}",
         f"from {local_minute(ticket.created)} until {local_minute(ticket.expires)}",
     ]
+    policies = [f"--on-approval {ticket.policy}"] if ticket.policy else []
+    policies += [f"--{name} {shlex.quote(rule)}" for name in ("allow", "deny") for rule in getattr(ticket, name)]
+    if policies:
+        lines.append(f"policies {' '.join(policies)}")
     lines += [
         f"decided before: all further calls of {tool} by agent {agent} are {'approved' if approved else 'denied'}"
         for agent, tool, approved in ticket.standing_decisions

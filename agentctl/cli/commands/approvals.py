@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -181,4 +182,5 @@ def _print_ticket(invocation: Invocation, store: TicketStore, name: str, ticket:
     for line in detail_lines(ticket, state=state):
         invocation.print(line, mask=redact_text)
     if state == "open" and not ticket.undecided_calls:
-        invocation.note(f"all calls are decided; resume the run with `agentctl run --resume {name}`")
+        command = f"{invocation.command} run --resume {shlex.quote(name)}"
+        invocation.note(f"all calls are decided; resume the run with `{command}`")
