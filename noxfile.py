@@ -87,10 +87,10 @@ def benchmarks(session: nox.Session) -> None:
 def dist(session: nox.Session) -> None:
     """Build the distributions into `dist/` and check them."""
     session.install("build", "twine")
-    for old in Path("dist").glob("agentctl-*"):
+    for old in Path("dist").glob("agentctl_cli-*"):
         old.unlink()
     session.run("python", "-m", "build")
-    session.run("twine", "check", "--strict", *map(str, sorted(Path("dist").glob("agentctl-*"))))
+    session.run("twine", "check", "--strict", *map(str, sorted(Path("dist").glob("agentctl_cli-*"))))
 
 
 def _pytest(session: nox.Session, *options: str, python: tuple[str, ...] = ("python",)) -> None:

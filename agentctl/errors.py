@@ -451,6 +451,8 @@ def _outcome_of_client(error: BaseException) -> Outcome:
     status = error.status_code if isinstance(error, client.APIStatusError) else None
     if status in (401, 403):
         return Outcome.UNAUTHORIZED
+    if status in (501, 505):
+        return Outcome.REJECTED
     return Outcome.UNAVAILABLE if status is None or status in (408, 409, 429) or status >= 500 else Outcome.REJECTED
 
 

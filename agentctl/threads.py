@@ -7,7 +7,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import field
 from queue import SimpleQueue
@@ -80,6 +81,21 @@ async def in_daemon_thread(work: Callable[[], T], *, name: str) -> T:
 
     _submit(_Work(name, do, deliver))
     return await result
+
+
+def run_apart(work: Coroutine[object, object, T], *, name: str) -> T:
+    """Run a coroutine in an event loop and a daemon thread of its own, and return its result."""
+    result: Future[T] = Future()
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            result.set_result(context.run(asyncio.run, work))
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return result.result()
 
 
 def exit_failure(error: KeyboardInterrupt | SystemExit, name: str) -> RuntimeError:

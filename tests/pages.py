@@ -18,6 +18,7 @@ import shlex
 import subprocess
 import sys
 import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -144,18 +145,7 @@ class Desk:
             case language:
                 assert language in ("json", "text", "toml"), f"{block.place}: nobody knows what to do with {language!r}"
                 return
-        self._service.reset()
-        self._service.script(*block.answers)
-        done = subprocess.run(
-            command,
-            input=block.input,
-            env=self._environment(),
-            cwd=self.project,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=100,
-        )
+        done = self._execute(command, block)
         told = f"{block.place}\nstdout: {done.stdout}\nstderr: {done.stderr}"
         assert done.returncode == block.exit_code, told
         assert block.stderr in done.stderr, told
@@ -164,6 +154,33 @@ class Desk:
             pattern = ".*?".join(map(re.escape, block.prints.strip().split("…")))
             pattern = re.sub(r"(\\ ){2,}", " {2,}", pattern)  # how wide a column is depends on names and paths
             assert re.fullmatch(pattern, done.stdout.strip(), re.S), told
+
+    def run_job(
+        self, block: Block, shell: Sequence[str], *, git: str = "", environment: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a job with another shell, other output of git, and further variables."""
+        for name, content in block.files.items():
+            (self.project / name).write_text(content)
+        if git:
+            (self._programs / "git").write_text(f"#!/bin/sh\n{git}\n")
+        code = block.code if block.language == "sh" else "".join(_workflow_steps(block.code))
+        return self._execute([*shell, "-c", code], block, environment or {})
+
+    def _execute(
+        self, command: list[str], block: Block, environment: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        self._service.reset()
+        self._service.script(*block.answers)
+        return subprocess.run(
+            command,
+            input=block.input,
+            env={**self._environment(), **(environment or {})},
+            cwd=self.project,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=100,
+        )
 
     def _environment(self) -> dict[str, str]:
         self._homes += 1

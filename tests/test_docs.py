@@ -12,6 +12,10 @@ from tests.service.client import Service
 
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 PAGES = [str(page.relative_to(ROOT)) for page in pages()]
+JOBS = {
+    block.place: block for page in pages() for block in blocks(page) if "--stdin" in block.code and not block.not_run
+}
+"""The jobs of the pages, by their place: commands that take the output of others."""
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -19,6 +23,24 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page: str, servic
     desk = Desk(tmp_path, service)
     for block in blocks(ROOT / page):
         desk.run(block)
+
+
+@pytest.mark.parametrize("shell", [["bash", "-e"], ["bash", "--noprofile", "--norc", "-eo", "pipefail"]])
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_fails_unless_it_has_its_input(job: str, shell: list[str], service: Service, tmp_path: Path) -> None:
+    """In the shell of a workflow without and with `shell: bash`; a job that has no input calls no model."""
+    desk, block, summary = Desk(tmp_path, service), JOBS[job], tmp_path / "summary"
+    told = {"GITHUB_STEP_SUMMARY": str(summary)}
+    for git in ("echo 'fatal: bad revision' >&2; exit 128", "exit 0"):
+        done = desk.run_job(block, shell, git=git, environment=told)
+        assert (done.returncode != 0, _reviewed(service), summary.exists()) == (True, [], False), done.stderr
+    changed = "echo '+color'"
+    if block.language == "yaml":
+        done = desk.run_job(block, shell, git=changed, environment={**told, "OPENAI_API_KEY": ""})
+        assert (done.returncode, _reviewed(service), summary.exists()) == (77, [], False)
+    done = desk.run_job(block, shell, git=changed, environment=told)
+    assert done.returncode == 0, done.stderr
+    assert ["+color" in prompt for prompt in _reviewed(service)] == [True]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -69,6 +91,12 @@ def test_the_rooms_and_files_of_the_architecture_are_there() -> None:
     paths = {package / found for found in re.findall(rf"`((?:{'|'.join(rooms)})/\w+)`", table)}
     paths |= {ROOT / found for found in re.findall(r"`(agentctl/[\w/]+\.py)`", ARCHITECTURE)}
     assert [path for path in paths if not path.exists()] == []
+
+
+def _reviewed(service: Service) -> list[str]:
+    """Return the prompts with stdin that reached the model."""
+    prompts = (request["body"]["input"][0]["content"] for request in service.requests())
+    return [prompt for prompt in prompts if "<stdin>" in prompt]
 
 
 def _shown(svg: str) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agentctl.prices.table import load_table
 from tests.service.client import Service
 
 HEAVY = {
@@ -76,8 +77,20 @@ def test_a_run_to_a_pipe_imports_no_client_no_models_and_no_renderer(
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", service.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    load_table(home / ".agentctl")
     names = imported_by(*command.split(), "Hi", cwd=home)
-    unwanted = {"filelock", "griffe", "griffelib", "jsonschema", "markdown_it", "openai", "pydantic", "rich", "sqlite3"}
+    unwanted = {
+        "filelock",
+        "genai_prices",
+        "griffe",
+        "griffelib",
+        "jsonschema",
+        "markdown_it",
+        "openai",
+        "pydantic",
+        "rich",
+        "sqlite3",
+    }
     assert "httpx2" in names
     assert names & (unwanted | {"agentctl.tickets", "tomli_w", "websockets", "xllamacpp", "logging.config"}) == set()
 
@@ -88,6 +101,7 @@ def test_a_run_over_websocket_imports_neither_the_client_nor_the_other_transport
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", service.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    load_table(home / ".agentctl")
     names = imported_by(*command.split(), "--transport", "websocket", "Hi", cwd=home)
     unwanted = {"griffe", "griffelib", "httpx2", "httpcore2", "jsonschema", "openai", "pydantic", "rich", "sqlite3"}
     assert "websockets" in names

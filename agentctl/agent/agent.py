@@ -237,7 +237,7 @@ class Agent(Generic[TContext]):
         """Return the tools of the MCP servers and the agent's own tools that are enabled in this run."""
         return await self.get_mcp_tools(run_context) + [
             tool
-            for tool in self.tools
+            for tool in list(self.tools)
             if not isinstance(tool, FunctionTool)
             or tool.is_enabled is True
             or await is_enabled(tool.is_enabled, run_context, self)

@@ -28,6 +28,7 @@ from agentctl.log import logger
 from .context import ToolContext
 from .events import StreamEvent
 from .handoff import tool_name_part
+from .items.run_items import ItemHelpers, MessageOutputItem, ToolCallOutputItem
 from .ports import NestedRun, RunAgent
 from .strict_schema import ensure_strict_json_schema
 from .wire import WireItem
@@ -83,6 +84,11 @@ def agent_tool(
         TypeError: `parameters` is neither a dataclass nor a pydantic model.
     """
     name = tool_name or tool_name_part(agent.name)
+    if not (on_stream is None or callable(on_stream)):
+        raise UserError(
+            f"agent tool {name!r}: on_stream must be callable or None, not {type(on_stream).__name__} (a RunConfig is "
+            "given as `run_config=`)"
+        )
     _check(name, max_turns, previous_response_id, conversation_id, session, on_stream_max_pending_events)
     arguments = tool_arguments(name, parameters)
     tool = _AgentTool(
@@ -154,7 +160,7 @@ class _AgentTool:
         if result.interruptions:
             return ""  # The nested run waits for approval; the call is repeated when it is resumed.
         if self.extract is None:
-            return "" if result.final_output is None else result.final_output
+            return _output_of(result)
         output: Any = self.extract(result)
         return await output if inspect.isawaitable(output) else output
 
@@ -171,6 +177,22 @@ class _AgentTool:
             "json_schema": arguments.schema if self.includes_schema else None,
         }
         return await build_input(self.input_builder or default_tool_input_builder, options)
+
+
+def _output_of(result: RunResult) -> Any:
+    """Return the output of a nested run.
+
+    In place of an empty text it is the last text of a message or a tool, unless output guardrails checked that.
+    """
+    if result.final_output != "" or result.output_guardrail_results:
+        return result.final_output
+    for item in reversed(result.new_items):
+        match item:
+            case MessageOutputItem() if text := ItemHelpers.text_message_output(item):
+                return text
+            case ToolCallOutputItem(output=str(text)) if text:
+                return text
+    return ""
 
 
 def _load_runner() -> RunAgent:

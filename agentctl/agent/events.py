@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.items.views import event_view, to_wire
+from agentctl.agent.items.views import event_view, is_wire, to_wire
 
 from .wire import WireEvent
 
@@ -33,7 +33,7 @@ class EventData:
 
     def __set__(self, event: Any, value: ResponseStreamEvent | WireEvent) -> None:
         """Store wire JSON, or an object, which is returned unchanged."""
-        event._wire, event._data = (value, None) if isinstance(value, dict) else (None, value)
+        event._wire, event._data = (value, None) if is_wire(value) else (None, value)
 
 
 @dataclass(eq=False, repr=False)

@@ -150,6 +150,11 @@ class WireModel(Model):
         return False
 
     @property
+    def endpoint_url(self) -> str | None:
+        """The base URL of the service, which prices and traces name; None without a service."""
+        return None
+
+    @property
     @abc.abstractmethod
     def model_name(self) -> str:
         """The service's name of the model."""

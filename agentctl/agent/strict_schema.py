@@ -201,8 +201,9 @@ def _is_kept(key: str, value: Any) -> bool:
 
 
 def _reject_conditions(node: dict[str, Any], place: str) -> None:
-    if "prefixItems" in node or isinstance(node.get("items"), list):
-        raise _inexpressible(place, "is a tuple with a type per position", "use a list or a model")
+    if "prefixItems" in node or isinstance(node.get("items"), list) or node.get("maxItems") == 0:
+        advice = "use tuple[T, ...] or list[T] instead, or a model"
+        raise _inexpressible(place, "is a tuple with a type per position", advice)
     if len(node.get("allOf", ())) > 1:
         raise _inexpressible(place, "combines several schemas (allOf)", "merge them into one")
     for key in _CONDITIONS:

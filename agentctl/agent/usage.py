@@ -50,6 +50,10 @@ class RequestUsage:
     total_tokens: int = 0
     input_tokens_details: InputTokensDetails = field(default_factory=InputTokensDetails)
     output_tokens_details: OutputTokensDetails = field(default_factory=OutputTokensDetails)
+    model: str | None = field(default=None, compare=False, repr=False)
+    """The model that was asked; None for a failed call, or if it is not known."""
+    endpoint_url: str | None = field(default=None, compare=False, repr=False)
+    """The base URL of its service; None for a model without one."""
 
     def __post_init__(self) -> None:
         self.input_tokens_details = _input_details(self.input_tokens_details)

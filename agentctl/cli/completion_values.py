@@ -20,12 +20,38 @@ from .invocation import Invocation
 Candidates: TypeAlias = list[tuple[str, str]]
 
 
-def agents() -> Candidates:
-    """Return the agents named in the project file, each with its reference."""
+def agents(incomplete: str) -> Candidates:
+    """Return the agents named in the project file, each with its reference, or those of the file that is named."""
     from agentctl.profile.load import search_project
 
+    place = incomplete.partition(".py:")[0].removesuffix(".py")
+    if incomplete.startswith(f"{place}.py"):
+        return [(f"{place}.py:{name}", "") for name in _agents_in(f"{place}.py")]
     project = search_project().project
     return [] if project is None else list(project.agents.items())
+
+
+def _agents_in(file: str) -> list[str]:
+    """Return the names that a Python file assigns agents to, read without running it; `""` if none is found."""
+    import ast
+    from pathlib import Path
+
+    from agentctl.profile.project_code import read_code
+
+    content = read_code(Path(file).expanduser())
+    if content is None:
+        return []
+    with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        found = [
+            target.id
+            for node in ast.parse(content).body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+            for target in node.targets
+            if isinstance(target, ast.Name) and "Agent" in ast.unparse(node.value.func)
+        ]
+        if found:
+            return found
+    return [""]
 
 
 def models(ctx: typer.Context) -> Candidates:
@@ -79,9 +105,9 @@ def keys() -> Candidates:
     return [(key.name, key.meaning) for key in KEYS]
 
 
-def values(ctx: typer.Context) -> Candidates:
+def values(ctx: typer.Context, incomplete: str) -> Candidates:
     """Return the values of the setting key given before, if they are known."""
-    return _values_of(find_setting(parse_name(ctx.params["key"])), ctx)
+    return _values_of(find_setting(parse_name(ctx.params["key"])), ctx, incomplete)
 
 
 def values_of(name: str) -> Callable[[], Candidates]:
@@ -117,10 +143,10 @@ def _invocation(ctx: typer.Context) -> Invocation:
     return invocation
 
 
-def _values_of(key: SettingKey, ctx: typer.Context) -> Candidates:
+def _values_of(key: SettingKey, ctx: typer.Context, incomplete: str) -> Candidates:
     match key.name:
         case "agent":
-            return agents()
+            return agents(incomplete)
         case "model":
             return models(ctx)
         case _:

@@ -29,6 +29,9 @@ _MARKS = (
 )
 """Byte order marks, and the encodings that they name."""
 
+_CONTROLS = bytes(byte for byte in range(0x20) if byte not in b"\b\t\n\f\r\x1b")
+"""Bytes that no text in an encoding of one byte a character has."""
+
 _CHUNK = 1 << 16
 
 _POLL_INTERVAL = 0.25
@@ -36,15 +39,20 @@ _POLL_INTERVAL = 0.25
 
 
 def read_prompt(
-    argument: str | None, *, also_stdin: bool, timeout: float | None, note: Callable[[str], None] = lambda text: None
+    argument: str | None,
+    *,
+    also_stdin: bool,
+    allow_empty: bool = False,
+    timeout: float | None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> str:
     """Return the prompt.
 
     Stdin is read for `-`, or without an argument if stdin is no terminal; with `also_stdin` it is appended to the
-    argument as a separate block. `note` is told of an encoding other than UTF-8.
+    argument as a separate block, which has text unless `allow_empty`. `note` is told of an encoding other than UTF-8.
 
     Raises:
-        UsageError: the prompt is missing or empty, or stdin is larger than `MAX_BYTES`.
+        UsageError: the prompt is missing or empty, or stdin is empty, binary, or larger than `MAX_BYTES`.
         RunTimeoutError: stdin did not end within `timeout` seconds.
     """
     if argument == "-" or (argument is None and not _stdin_is_terminal()):
@@ -54,7 +62,13 @@ def read_prompt(
     else:
         prompt = _as_utf8(argument)
         if also_stdin:
-            prompt = f"{prompt}\n\n<stdin>\n{_read_stdin(timeout, note).rstrip()}\n</stdin>"
+            data = _read_stdin(timeout, note).rstrip()
+            if not data and not allow_empty:
+                raise UsageError(
+                    "stdin is empty: the command before the pipe printed nothing, or failed; pass --allow-empty to run "
+                    "without it"
+                )
+            prompt = f"{prompt}\n\n<stdin>\n{data}\n</stdin>"
     if not prompt.strip():
         raise UsageError("the prompt is empty")
     return prompt
@@ -105,19 +119,31 @@ def _decode(data: bytes | bytearray, place: str, note: Callable[[str], None]) ->
         UsageError: it is neither.
     """
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
-    offset = data.find(0) if encoding == "utf-8" and data.count(0) * 4 > len(data) else -1
     try:
-        if offset < 0:
-            text = data.decode(encoding)
-            if not encoding.startswith("utf-8"):
-                note(f"note: {place} is {encoding.upper()}, as its byte order mark says")
-            return text
+        text = data.decode(encoding)
+        offset = text.find("\0") if encoding == "utf-8" else -1
     except UnicodeDecodeError as error:
-        offset = error.start
+        text, offset = "", error.start
+    if offset < 0:
+        if not encoding.startswith("utf-8"):
+            note(f"note: {place} is {encoding.upper()}, as its byte order mark says")
+        return text
+    if encoding == "utf-8" and _is_binary(data):
+        raise UsageError(
+            f"{place} is binary, not text (byte 0x{data[offset]:02x} at position {offset}); pass text, such as what "
+            "`pdftotext FILE -` prints of a document, or `tr '\\0' '\\n'` of a list"
+        )
     raise UsageError(
         f"{place} is not {encoding.upper().removesuffix('-SIG')} text (byte 0x{data[offset]:02x} at position {offset});"
         " convert it first, as in `iconv -f ISO-8859-1 -t UTF-8`"
     )
+
+
+def _is_binary(data: bytes | bytearray) -> bool:
+    """Return whether data that is not UTF-8 is no text in another encoding either, by its control bytes."""
+    few, many = sorted((data[::2].count(0), data[1::2].count(0)))
+    is_utf_16 = many * 4 > len(data) and few * 8 < many
+    return not is_utf_16 and any(data.count(byte) for byte in _CONTROLS)
 
 
 def _as_utf8(argument: str) -> str:

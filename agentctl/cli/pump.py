@@ -99,4 +99,7 @@ async def _pump(
             elif isinstance(event, RunFinished):
                 end = event
     await sink.writer.drain()
+    for chunk in show.close():
+        await sink.write(chunk)
+    await sink.writer.drain()
     return end

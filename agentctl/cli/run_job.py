@@ -22,6 +22,7 @@ from agentctl.errors import OutputClosed, RunInterrupted, RunTimeoutError, exit_
 from agentctl.launch.job import Job, prepare
 from agentctl.launch.perform import GRACE, Cancellation, close, failed_before_start, perform, preview, start_tracing
 from agentctl.log import log_to
+from agentctl.prices.cost import FREE, Cost, cost_of
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact_text
 from agentctl.render.select import Command, Format, renderer
@@ -38,7 +39,9 @@ from .signals import call_after, end_process, exit_now, handle_signals, wake_on_
 from .sink import Sink, check_output, check_stdout, take_stdout
 
 if TYPE_CHECKING:
+    from agentctl.agent.usage import Usage
     from agentctl.cli.approvals.resumption import Resumption
+    from agentctl.prices.prices import Prices
     from agentctl.profile.load import Loaded
 
 
@@ -50,6 +53,8 @@ class RunOptions:
     prompt: str | None
     """The argument: a text, `-` or None."""
     also_stdin: bool
+    allow_empty: bool
+    """Whether stdin may be empty with `also_stdin`."""
     instructions: str | None
     """A text, or `@FILE`."""
     flags: dict[str, JSONValue]
@@ -75,6 +80,8 @@ def run_job(options: RunOptions, invocation: Invocation) -> int:
         UsageError: the options contradict each other, or there is no prompt.
     """
     invocation.verbose = options.verbose
+    if options.allow_empty and not options.also_stdin:
+        raise UsageError("--allow-empty applies to --stdin, which is not given")
     if options.output is None:
         check_stdout()
     else:
@@ -86,9 +93,19 @@ def run_job(options: RunOptions, invocation: Invocation) -> int:
             raise UsageError("--dry-run prints the first request of a new run; it cannot be combined with --resume")
         return _show_request(options, invocation)
     loop = asyncio.new_event_loop()
-    end = loop.run_until_complete(RunCommand(options, invocation, loop).run())
+    try:
+        end = loop.run_until_complete(RunCommand(options, invocation, loop).run())
+    except UsageError:
+        _note_unchanged(options, invocation)
+        raise
     close_loop(loop, invocation, is_early=isinstance(end.error, RunInterrupted | RunTimeoutError | OutputClosed))
     return exit_for(end.error).code
+
+
+def _note_unchanged(options: RunOptions, invocation: Invocation) -> None:
+    """Note that the file of a run that failed has what an earlier run wrote."""
+    if options.output is not None and options.format != "jsonl" and options.output.is_file() and not options.quiet:
+        invocation.note(f"note: {options.output} was not changed; it has the output of an earlier run")
 
 
 def _show_request(options: RunOptions, invocation: Invocation) -> int:
@@ -115,9 +132,15 @@ def _prepare_job(
     note = (lambda text: None) if options.quiet else invocation.note
     needs_prompt = resumption is None or options.prompt is not None or options.also_stdin
     timeout = loaded.settings.timeout
-    prompt = (
-        read_prompt(options.prompt, also_stdin=options.also_stdin, timeout=timeout, note=note) if needs_prompt else ""
-    )
+    prompt = ""
+    if needs_prompt:
+        prompt = read_prompt(
+            options.prompt,
+            also_stdin=options.also_stdin,
+            allow_empty=options.allow_empty,
+            timeout=timeout,
+            note=note,
+        )
     if resumption is not None:
         resumption.check_code(loaded)
     job = prepare(
@@ -140,6 +163,8 @@ class RunCommand:
         self._cancellation = Cancellation()
         self._has_signal = False
         self._is_preparing = False
+        self._prices: Prices | None = None
+        """The prices of the run, once it is prepared."""
         self._stdout = take_stdout()
         facts = detect_terminal(invocation.color, invocation.environ, stdout=self._stdout)
         to_file = options.output is not None
@@ -169,8 +194,9 @@ class RunCommand:
             with contextlib.redirect_stdout(sys.stderr):
                 end = await self._show(sink)
             try:
-                sink.save(end, always=options.format == "json")
+                is_saved = sink.save(end, always=options.format == "json")
             except OSError as error:
+                is_saved = False
                 end = failed_before_start(OSError(error.errno, error.strerror, str(options.output)))
         finally:
             is_written = await sink.close(GRACE)
@@ -179,6 +205,8 @@ class RunCommand:
                 log_to(sys.stderr)  # For messages logged at exit.
         if end.error is not None and not isinstance(end.error, OutputClosed):
             self._invocation.write_error(report(end.error, self._invocation))
+            if not is_saved:
+                _note_unchanged(options, self._invocation)
         if isinstance(end.error, RunInterrupted) and end.session_id is not None:
             self._invocation.write_error(
                 f"the session is saved; continue it with `{self._invocation.command} {options.command} "
@@ -194,9 +222,13 @@ class RunCommand:
             terminal=self._terminal,
             quiet=options.quiet,
             run_id=f"run_{uuid4().hex}",
+            cost_of=self._cost_of,
         )
         events = self._events(sink)
         return await show_run(events, show, sink, self._cancellation, terminal=self._terminal, format=options.format)
+
+    def _cost_of(self, usage: Usage) -> Cost:
+        return FREE if self._prices is None else cost_of(usage, self._prices)
 
     async def _events(self, sink: Sink) -> AsyncGenerator[RunEvent]:
         with contextlib.ExitStack() as stack:
@@ -236,6 +268,7 @@ class RunCommand:
         session = stack.enter_context(lock_session(options.session, self._invocation))
         job, loaded = self._prepare(options, resumption)
         job = replace(job, session=session)
+        self._prices = job.prices
         if resumption is not None:
             job = await resumption.resume_run(job, loaded)
         may_ask = options.approvals.may_ask and can_ask()

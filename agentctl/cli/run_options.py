@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
+from typer.core import TyperCommand
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import completion_values
 from agentctl.profile.keys import parse_assignment, parse_value
+
+from .report import UsageError
 
 
 class Format(StrEnum):
@@ -68,6 +71,7 @@ Prompt: TypeAlias = Annotated[
     str | None, typer.Argument(metavar="[PROMPT]", help="The prompt; `-` reads it from stdin.", show_default=False)
 ]
 Stdin: TypeAlias = Annotated[bool, typer.Option("--stdin", help="Append stdin to the prompt as a separate block.")]
+AllowEmpty: TypeAlias = Annotated[bool, typer.Option("--allow-empty", help="Accept an empty stdin with --stdin.")]
 AgentRef: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -213,6 +217,25 @@ Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="Print
 NoInput: TypeAlias = Annotated[bool, typer.Option("--no-input", help="Never prompt on the terminal.")]
 
 
+class PromptCommand(TyperCommand):
+    """A command that may be given a prompt which begins with `-`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse a word such as `-m is best`, which would be read as the option `-m` and the value ` is best`."""
+        valued = {name for option in self.params if not getattr(option, "is_flag", True) for name in option.opts}
+        words = iter(args)
+        for word in words:
+            letters = word[1:] if word[:1] == "-" != word[1:2] else ""
+            end = next((end for end, letter in enumerate(letters, 1) if f"-{letter}" in valued), 0)
+            if word == "--":
+                break
+            if word in valued or (end and end == len(letters)):
+                next(words, None)
+            elif letters[end : end + 1].isspace():
+                raise UsageError(f"{word!r} begins with `-`, like an option", ctx)
+        return super().parse_args(ctx, args)
+
+
 def explicit_settings(named: dict[str, JSONValue], assigned: list[Any] | None) -> dict[str, JSONValue]:
     """Return the settings given on the command line: the options in use by their key, and those of `--set`."""
     return {name: value for name, value in {**named, **dict(assigned or ())}.items() if value is not None}
@@ -228,6 +251,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         model: Model = None,
         instructions: Instructions = None,
         stdin: Stdin = False,
+        allow_empty: AllowEmpty = False,
         set_: Set = None,
         max_turns: MaxTurns = None,
         max_tokens_total: MaxTokensTotal = None,
@@ -272,6 +296,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             command=command,
             prompt=prompt,
             also_stdin=stdin,
+            allow_empty=allow_empty,
             instructions=instructions,
             flags=explicit_settings(named, set_),
             session=SessionOptions(session_id=session, continue_latest=continue_),

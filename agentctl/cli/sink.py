@@ -59,14 +59,16 @@ class Sink:
         await self.writer.err(text)
         await self.writer.drain()
 
-    def save(self, end: RunFinished, *, always: bool) -> None:
-        """Write the buffered output to the file; that of a failed run only with `always`.
+    def save(self, end: RunFinished, *, always: bool) -> bool:
+        """Write the buffered output to the file, that of a failed run only with `always`; return whether it did.
 
         Raises:
             OSError: the file cannot be written; an existing file is unchanged.
         """
-        if self._output is not None and self._buffer is not None and (always or end.error is None):
-            write_atomic(self._output, encode("".join(self._buffer)))
+        if self._output is None or self._buffer is None or not (always or end.error is None):
+            return False
+        write_atomic(self._output, encode("".join(self._buffer)))
+        return True
 
     async def close(self, timeout: float) -> bool:
         """Flush for at most `timeout` seconds; return whether everything is written."""

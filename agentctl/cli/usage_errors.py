@@ -15,6 +15,9 @@ from .report import format_error
 
 _EXTRA = re.compile(r"Got unexpected extra argument(?:s|\(s\))? \((.*)\)", re.DOTALL)
 _UNKNOWN = re.compile(r"No such command (?P<quote>['\"])(?P<name>.*?)(?P=quote)\.", re.DOTALL)
+_PROMPT_LIKE = re.compile(r"-[^=]*\s")
+"""A word that begins with `-` and has a space, except in the value after `=`."""
+
 _LONGEST_PROMPT = 60
 """Characters of a prompt that a hint repeats."""
 
@@ -24,6 +27,8 @@ def format_usage_error(error: Any, invocation: Invocation, arguments: Sequence[s
     context = error.ctx or invocation.context
     path = context.command_path if context else "agentctl"
     text, hints = _describe(error, context, arguments)
+    if context and context.info_name in ("run", "stream", "chat"):
+        hints += _prompt_hints(error, context, arguments)
     usage = f"{context.get_usage()}\n" if context and error.ctx else ""
     shown = format_error(redact_keys(text), invocation, label=path, hints=[*hints, f"Try `{path} --help`."])
     return invocation.make_safe(usage) + shown
@@ -35,11 +40,7 @@ def _describe(error: Any, context: Any, arguments: Sequence[str]) -> tuple[str, 
     match type(error).__name__:
         case "NoSuchOption":
             near = nearest(error.option_name, error.possibilities or ())
-            hints = [f"A prompt that begins with `-` follows `--`: `{context.command_path} -- '…'`."]
-            return (
-                f"no such option: {error.option_name}{f'; did you mean {near}?' if near else ''}",
-                hints if command in ("run", "stream") and not near else [],
-            )
+            return f"no such option: {error.option_name}{f'; did you mean {near}?' if near else ''}", []
         case "BadParameter":
             name = (error.param_hint or error.param.get_error_hint(context)).strip("'")
             text = error.message.removesuffix(".")
@@ -55,6 +56,16 @@ def _describe(error: Any, context: Any, arguments: Sequence[str]) -> tuple[str, 
         case _:
             text = error.format_message().removesuffix(".")
             return f"{text[:1].lower()}{text[1:]}" if text.startswith(("Missing", "Option")) else text, []
+
+
+def _prompt_hints(error: Any, context: Any, arguments: Sequence[str]) -> list[str]:
+    """Return the hint at `--` if a prompt may have been read as an option."""
+    is_unknown = type(error).__name__ == "NoSuchOption" and not nearest(error.option_name, error.possibilities or ())
+    if not is_unknown and not any(map(_PROMPT_LIKE.match, arguments)):
+        return []
+    path = context.command_path
+    taker = f"{path.rpartition(' ')[0]} run" if context.info_name == "chat" else path
+    return [f"A prompt that begins with `-` follows `--`: `{taker} -- '…'`."]
 
 
 def _describe_unknown_command(name: str, context: Any, arguments: Sequence[str]) -> tuple[str, list[str]]:

@@ -20,6 +20,7 @@ from importlib.machinery import (
     SourcelessFileLoader,
 )
 from importlib.util import spec_from_file_location
+from itertools import takewhile
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 
@@ -121,12 +122,16 @@ class ImportGuard:
         match event, arguments:
             case "exec", (CodeType() as code,) if code.co_filename.endswith(".py"):
                 if id(code) not in _COMPILED and not self._admits(code.co_filename, code):
-                    raise _refusal(os.path.basename(code.co_filename), code.co_filename)
+                    raise _refusal(self._name_of(code.co_filename), code.co_filename)
             case "import", (str(name), str(path), *_) if not self._admits(path):
                 raise _refusal(name, path)
             case "open", (str(path), *_) if path.endswith(".pyc") or f"{os.sep}__pycache__{os.sep}" in path:
                 if not self._admits(path):
                     raise PermissionError(f"bytecode of this project is not used: {path}")
+            case "open", (str() | bytes() | os.PathLike() as opened, *_) if _is_opened_as_code(sys._getframe(1)):
+                path = os.fsdecode(opened)
+                if not self._is_trusted(path):
+                    raise _refusal(self._name_of(path), path)
             case _:
                 pass
 
@@ -139,6 +144,18 @@ class ImportGuard:
         return any(
             content is not None and compile(content, path, "exec", dont_inherit=True) == code for content in contents
         )
+
+    def _is_trusted(self, path: str) -> bool:
+        """Return whether a file may be read as code: it is no code of a project, the user named it, or it is listed."""
+        scopes = [scope for scope in self._scopes if scope.boundary.contains(path)]
+        return not scopes or any(scope.contents is None or scope.read(path) is not None for scope in scopes)
+
+    def _name_of(self, path: str) -> str:
+        """Return the name by which a project file would declare the module in a file, or else that of the file."""
+        scope = next(scope for scope in self._scopes if scope.boundary.contains(path))
+        parts = os.path.relpath(path, scope.boundary.root).removesuffix(".py").split(os.sep)
+        names = list(takewhile(str.isidentifier, reversed(parts)))
+        return ".".join(reversed(names)) or os.path.basename(path)
 
     def spec_of_file(self, name: str, path: Path, scope: CodeScope) -> ModuleSpec:
         """Return the spec of a file of code as a module outside of all packages.
@@ -259,13 +276,29 @@ def _with_location(spec: ModuleSpec, folders: list[str] | None) -> ModuleSpec:
 
 
 def _refusal(name: str, path: str) -> UntrustedModuleError:
-    return UntrustedModuleError(
-        f"module {name!r} of this project is not trusted: {path} is not among the files that `agentctl trust` listed; "
-        "review it and run `agentctl trust`; a module that is only imported by name also needs "
-        f'trusted_modules = ["{name}"] in agentctl.toml',
-        name=name,
-        path=path,
-    )
+    text = f"module {name!r} of this project is not trusted: {path} is not among the files that `agentctl trust` listed"
+    if name.replace(".", "").isidentifier() and name != os.path.basename(path):
+        text += (
+            "; review it and run `agentctl trust`; a module that is only imported by name also needs "
+            f'trusted_modules = ["{name}"] in agentctl.toml'
+        )
+    return UntrustedModuleError(text, name=name, path=path)
+
+
+def _is_opened_as_code(frame: FrameType) -> bool:
+    """Return whether the standard library opens a file to run it: a loader, `runpy` or `zipimport`."""
+    name, back = frame.f_code.co_name, frame.f_back
+    match frame.f_globals.get("__name__"):
+        case "runpy":
+            return True
+        case "zipimport":
+            return name == "_get_data" and back is not None and back.f_code.co_name == "_get_module_code"
+        case _:
+            while name == "get_data" and back is not None:
+                name, back = back.f_code.co_name, back.f_back
+                if name == "get_code":
+                    return True
+            return False
 
 
 def _is_imported_by_us(frame: FrameType | None) -> bool:

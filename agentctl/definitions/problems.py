@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from agentctl._dataclass import dataclass
@@ -17,6 +17,7 @@ from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.endpoint import NO_KEY
 
 from .description import guardrail_name, handoffs_of
+from .reachable import reachable_agents
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _CHOICES = ("auto", "required", "none")
@@ -32,7 +33,13 @@ class Problem:
 
 def problems_of(agent: Agent[Any]) -> list[Problem]:
     """Return the problems of an agent, in the order of its fields."""
-    return [*_check_model(agent), *_check_tools(agent), *_check_guardrails(agent), *_check_output(agent)]
+    return [
+        *_check_model(agent),
+        *_check_packages(agent),
+        *_check_tools(agent),
+        *_check_guardrails(agent),
+        *_check_output(agent),
+    ]
 
 
 def _check_model(agent: Agent[Any]) -> Iterator[Problem]:
@@ -45,6 +52,27 @@ def _check_model(agent: Agent[Any]) -> Iterator[Problem]:
     names = {*_CHOICES, *(tool.name for tool in agent.tools), *(each.tool_name for each in handoffs_of(agent))}
     if isinstance(choice, str) and choice not in names:
         yield Problem(message=f"tool_choice is {choice!r}, but the agent has no such tool")
+
+
+def _check_packages(agent: Agent[Any]) -> Iterator[Problem]:
+    """Yield a problem for each package that the agent, or one that it can reach, needs and that is not installed."""
+    agents = reachable_agents(agent)
+    checks: list[Callable[[], None]] = []
+    if any(isinstance(each.model, str) and each.model.startswith("local/") for each in agents):
+        from agentctl.models.local.runtime import check_installed
+
+        checks.append(check_installed)
+    if any(each.mcp_servers for each in agents):
+        from agentctl.mcp.package import check_mcp
+        from agentctl.mcp.session_server import SessionServer
+
+        if any(isinstance(server, SessionServer) for each in agents for server in each.mcp_servers):
+            checks.append(check_mcp)
+    for check in checks:
+        try:
+            check()
+        except UserError as error:
+            yield Problem(message=error.message)
 
 
 def _check_tools(agent: Agent[Any]) -> Iterator[Problem]:

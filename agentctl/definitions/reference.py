@@ -19,6 +19,7 @@ from agentctl.profile.reference import (
     is_dotted,
     parse_reference,
 )
+from agentctl.profile.resolve import FLAG
 from agentctl.profile.trust import require_trust
 from agentctl.redaction import redact_keys
 
@@ -33,6 +34,20 @@ def load_agent(text: str, loaded: Loaded) -> Agent[Any]:
     Raises:
         ConfigurationError: the reference is invalid, unknown or not trusted, or its code does not load.
     """
+    try:
+        return _load_agent(text, loaded)
+    except ConfigurationError as error:
+        origin = loaded.settings.agent_origin
+        if (
+            text != loaded.settings.agent
+            or origin in (None, FLAG)
+            or _ReferenceSource.of(loaded) is _ReferenceSource.PROJECT
+        ):
+            raise
+        raise ConfigurationError(f"{error}; {origin} names this agent") from error
+
+
+def _load_agent(text: str, loaded: Loaded) -> Agent[Any]:
     reference, place = _resolve(text, loaded)
     folder = _folder(place, loaded)
     trusted = _trusted_scope(loaded) if place is _ReferenceSource.PROJECT else None
@@ -90,7 +105,8 @@ def absolute_reference(text: str, loaded: Loaded) -> str:
     reference = _parse(text)
     if not isinstance(reference, FileReference):
         return text
-    return f"{_absolute(reference.path, _folder(_ReferenceSource.of(loaded), loaded))}:{reference.attribute}"
+    path = _absolute(reference.path, _folder(_ReferenceSource.of(loaded), loaded))
+    return str(path) if reference.attribute is None else f"{path}:{reference.attribute}"
 
 
 def load_agents(place: str) -> dict[str, Agent[Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 
 from agentctl.errors import ConfigurationError
@@ -23,7 +23,12 @@ def load_processors(names: Iterable[str]) -> list[TracingProcessor]:
     return [_processor(name) for name in names]
 
 
-def _processor(name: str) -> TracingProcessor:
+def find_function(name: str) -> Callable[[], object]:
+    """Import the module of a named function, and return the function.
+
+    Raises:
+        ConfigurationError: it does not exist, or its module does not import.
+    """
     module_name, _, attribute = name.partition(":")
     try:
         found: object = import_module(module_name, folder=None)
@@ -35,9 +40,14 @@ def _processor(name: str) -> TracingProcessor:
         raise ConfigurationError(f"{name!r}: {module_name} has no attribute {attribute!r}", key=KEY) from error
     if not callable(found):
         raise ConfigurationError(f"{name!r} is of type {type(found).__name__}, not a function", key=KEY)
+    return found
+
+
+def _processor(name: str) -> TracingProcessor:
+    function = find_function(name)
     try:
         with redirect_stdout(sys.stderr):
-            created: object = found()
+            created: object = function()
     except Exception as error:
         text = f"{type(error).__name__}: {error}".rstrip(": ")
         raise ConfigurationError(f"{name!r} failed: {text}", key=KEY) from error

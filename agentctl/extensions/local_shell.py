@@ -28,6 +28,9 @@ from agentctl.grammar import count
 from agentctl.redaction import is_secret
 from agentctl.run.tools.local import shell_text
 from agentctl.threads import in_daemon_thread
+from agentctl.tracing.create import custom_span
+from agentctl.tracing.span_data import CustomSpanData
+from agentctl.tracing.spans import Span
 
 _GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -125,12 +128,28 @@ class LocalShell:
         folder: str | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> ShellCommandOutput:
+        with custom_span("process") as span:
+            output = await self._run_child(command, deadline, limit, folder=folder, variables=variables, span=span)
+            span.span_data.data["exit_code"] = output.outcome.exit_code
+        return output
+
+    async def _run_child(
+        self,
+        command: Sequence[str],
+        deadline: float,
+        limit: int,
+        *,
+        folder: str | None,
+        variables: Mapping[str, str] | None,
+        span: Span[CustomSpanData],
+    ) -> ShellCommandOutput:
         mark = os.urandom(8).hex()
         environ = self._child_environment() | dict(variables or {}) | {_MARK: mark}
         max_bytes = max(limit, 1)
         transport, child = await start_child(
             lambda: _Command(max_bytes), command, environ=environ, folder=folder or self._folder
         )
+        span.span_data.data["pid"] = transport.get_pid()
         try:
             async with asyncio.timeout_at(deadline):
                 await child.has_ended.wait()

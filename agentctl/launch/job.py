@@ -17,6 +17,7 @@ from agentctl.errors import AgentsException
 from agentctl.mcp.attachment import Attachment
 from agentctl.models.default_model import get_default_model
 from agentctl.net.defaults import get_defaults, set_default_ca_file
+from agentctl.prices.prices import Prices
 from agentctl.profile.credentials import Key
 from agentctl.profile.load import Loaded, find_key, read_credentials
 from agentctl.profile.resolve import BUILT_IN, Settings
@@ -52,6 +53,8 @@ class Job:
     traces: Traces
     export: TraceExport
     """The export of its traces to OpenAI."""
+    prices: Prices
+    """The prices of its model calls."""
     key: Key | None = None
     """The key that may be sent to the endpoint, if any."""
     session: SQLiteSession | None = None
@@ -130,6 +133,7 @@ def prepare(
         timeout=settings.timeout,
         traces=traces,
         export=export,
+        prices=Prices(settings.prices, None if loaded.paths.folders is None else loaded.paths.folders.state),
         key=key.credential,
         notes=tuple(notes),
     )

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.events import AgentUpdatedStreamEvent, RunEvent, RunFinished, RunStarted, Warned
+from agentctl.agent.items.run_items import ToolCallOutputItem
 from agentctl.agent.ports import Model
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue
 from agentctl.definitions.reachable import reachable_agents
-from agentctl.errors import AgentsException, ApprovalMissing, RunTimeoutError
+from agentctl.errors import AgentsException, ApprovalMissing, ModelBehaviorError, RunTimeoutError
 from agentctl.net.defaults import get_defaults
 from agentctl.profile.traces import is_openai_url
 from agentctl.redaction import MASK
@@ -89,7 +90,7 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
                 async for event in events:
                     is_head = is_head and isinstance(event, RunStarted | AgentUpdatedStreamEvent)
                     if isinstance(event, RunFinished):
-                        end = event
+                        end = _require_answer(event, result)
                     elif not is_head:
                         yield event
             assert end is not None
@@ -112,6 +113,26 @@ def _masking_note(job: Job) -> str | None:
         f"the session {job.session.session_id!r} is stored with a secret masked: a later run gives the model "
         f"{MASK} in its place"
     )
+
+
+def _require_answer(end: RunFinished, result: RunResultStreaming) -> RunFinished:
+    """Return the end of a run, as a failure if the model ended it without an answer.
+
+    In a program the final output is then an empty text; on the command line it would look like a success.
+    """
+    output, responses = end.final_output, result.raw_responses
+    if end.error is not None or not isinstance(output, str) or output.strip() or not responses:
+        return end
+    kinds = {item.get("type") for item in responses[-1].wire_output}
+    if kinds - {"message", "reasoning"}:
+        return end  # The output is that of a tool or an error handler.
+    reasoned = ", only with reasoning" if "reasoning" in kinds else ""
+    count = sum(isinstance(item, ToolCallOutputItem) for item in result.new_items)
+    calls = f" (after {count} tool {'call' if count == 1 else 'calls'})" if count else ""
+    error = ModelBehaviorError(
+        f"the model ended its response without text or a tool call{reasoned}{calls}; try again, or try another model"
+    )
+    return replace(end, final_output=None, error=error)
 
 
 async def close(job: Job) -> None:

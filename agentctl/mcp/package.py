@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from importlib import import_module
+from importlib.util import find_spec
 
 from agentctl.errors import UserError
+from agentctl.packages import MCP, install_command
 from agentctl.threads import in_daemon_thread
 
 
@@ -20,7 +22,17 @@ async def load_mcp() -> None:
     except ModuleNotFoundError as error:
         if error.name != "mcp":
             raise
-        raise UserError("MCP servers need the mcp package: pip install 'agentctl[mcp]'") from error
+        raise _missing() from error
+
+
+def check_mcp() -> None:
+    """Raise `UserError` if the package is not installed, without importing it."""
+    if find_spec("mcp") is None:
+        raise _missing()
+
+
+def _missing() -> UserError:
+    return UserError(f"MCP servers need a package that is not installed: {install_command(MCP)}")
 
 
 def _import() -> None:

@@ -12,6 +12,7 @@ from agentctl.agent.session import OpenAIResponsesCompactionArgs, Session, Sessi
 from agentctl.agent.wire import WireItem
 from agentctl.errors import ModelBehaviorError
 from agentctl.log import logger
+from agentctl.tracing.create import custom_span
 
 from .openai_conversations import Requester, default_requester
 
@@ -122,7 +123,8 @@ class OpenAIResponsesCompactionSession(SessionABC):
                 "session_items": items,
             }
             if options.get("force") or self.should_trigger_compaction(context):
-                await self._replace(items, await self._compact(items, mode))
+                with custom_span("compaction", {"items": len(items), "mode": mode}):
+                    await self._replace(items, await self._compact(items, mode))
 
     async def get_items(self, limit: int | None = None) -> list[WireItem]:
         """Return the items, oldest first; with a limit only the most recent ones."""

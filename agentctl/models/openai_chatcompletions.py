@@ -68,6 +68,11 @@ class OpenAIChatCompletionsModel(ServiceModel):
         return is_official_openai_base_url(self._pipe.base_url)
 
     @property
+    def endpoint_url(self) -> str:
+        """The base URL of the service."""
+        return self._pipe.base_url
+
+    @property
     def model_name(self) -> str:
         """The name of the model at the service."""
         return self.model
@@ -103,7 +108,7 @@ class OpenAIChatCompletionsModel(ServiceModel):
             self.model,
             self._pipe.host,
             buffers_tool_calls=self._buffers_tool_calls,
-            has_thinking=not self._is_openai,
+            is_lenient=not self._is_openai,
             output_tool=tool,
         )
         settings, head = request.model_settings, ResponseHead()

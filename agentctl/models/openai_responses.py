@@ -50,6 +50,11 @@ class OpenAIResponsesModel(ServiceModel):
         return is_official_openai_base_url(self._pipe.base_url)
 
     @property
+    def endpoint_url(self) -> str:
+        """The base URL of the service."""
+        return self._pipe.base_url
+
+    @property
     def model_name(self) -> str:
         """The name of the model at the service."""
         return self.model

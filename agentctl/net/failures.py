@@ -37,6 +37,8 @@ _BY_STATUS: dict[int, Kind] = {
     409: ServiceUnavailableError,
     425: ServiceUnavailableError,
     429: ServiceUnavailableError,
+    501: RequestRejectedError,
+    505: RequestRejectedError,
 }
 
 _BY_TYPE: dict[str, Kind] = {
@@ -66,6 +68,7 @@ _REMEDY_OF_STATUS = {
     403: "check what the key, its project and its region allow",
     407: "set the proxy's user name and password in HTTPS_PROXY or HTTP_PROXY",
     413: "shorten the input",
+    501: "the endpoint does not have this function: check client.base_url and `--api`",
 }
 
 _REMEDY: dict[Kind, str] = {

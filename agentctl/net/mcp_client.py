@@ -93,7 +93,7 @@ def status_error(status: int, *, host: str) -> ServiceError:
     kind: type[ServiceError] = RequestRejectedError
     if status in (401, 403):
         kind = AuthenticationError
-    elif status in (408, 425, 429) or status >= 500:
+    elif status in (408, 425, 429) or (status >= 500 and status not in (501, 505)):
         kind = ServiceUnavailableError
     return kind(f"{host} responded with HTTP status {status}", status=status)
 

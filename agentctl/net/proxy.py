@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
+from agentctl.packages import install_command
 from agentctl.redaction import register_secret
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
@@ -58,7 +59,8 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
 def socks_error(proxy: Proxy | None) -> ConfigurationError:
     """Return the exception for a SOCKS proxy without the packages for it."""
     return ConfigurationError(
-        "a SOCKS proxy needs packages that are not installed: pip install 'httpx2[socks]' 'python-socks[asyncio]'",
+        "a SOCKS proxy needs packages that are not installed: "
+        + install_command("httpx2[socks]", "python-socks[asyncio]"),
         key=None if proxy is None else proxy.variable,
     )
 
@@ -81,8 +83,7 @@ def _proxy(variable: str, value: str) -> Proxy:
     scheme = url.partition("://")[0].lower()
     if scheme.startswith("socks") and scheme not in SCHEMES:
         raise ConfigurationError(
-            f"{scheme}:// is not a supported kind of proxy; write socks5:// or socks5h:// (which leaves host names to "
-            "the proxy) if the proxy speaks SOCKS 5",
+            f"{scheme}:// is not a supported kind of proxy; write socks5:// or socks5h:// if the proxy speaks SOCKS 5",
             key=variable,
         )
     if not is_valid:

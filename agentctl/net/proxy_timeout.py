@@ -18,7 +18,14 @@ def limit_proxy(client: httpx2.AsyncClient | httpx2.Client, connect_timeout: flo
 
 def _hook(connect_timeout: float) -> Any:
     def watch(request: httpx2.Request) -> None:
-        request.extensions = {**request.extensions, "trace": _ProxyPhase(request, connect_timeout).observe}
+        phase = _ProxyPhase(request, connect_timeout)
+
+        def observe(event: str, info: dict[str, Any]) -> None:
+            if (stream := phase.failed_stream(event, info)) is not None:
+                stream.close()
+            phase.observe(event, info)
+
+        request.extensions = {**request.extensions, "trace": observe}
 
     return watch
 
@@ -28,6 +35,8 @@ def _async_hook(connect_timeout: float) -> Any:
         phase = _ProxyPhase(request, connect_timeout)
 
         async def observe(event: str, info: dict[str, Any]) -> None:
+            if (stream := phase.failed_stream(event, info)) is not None:
+                await stream.aclose()
             phase.observe(event, info)
 
         request.extensions = {**request.extensions, "trace": observe}
@@ -42,9 +51,16 @@ class _ProxyPhase:
         timeouts = dict(request.extensions.get("timeout", {}))
         self._own = {name: timeouts.get(name) for name in _LIMITED}
         self._is_over = False
+        self._stream: Any = None
         self._timeouts = timeouts
         timeouts |= {name: _shorter(timeouts.get(name), connect_timeout) for name in _LIMITED}
         request.extensions = {**request.extensions, "timeout": timeouts}
+
+    def failed_stream(self, event: str, info: dict[str, Any]) -> Any:
+        """Return the connection to a SOCKS proxy that failed, which `httpx2` leaves open; None for any other event."""
+        if event.endswith("setup_socks5_connection.started"):
+            self._stream = info["stream"]
+        return self._stream if event.endswith("setup_socks5_connection.failed") else None
 
     def observe(self, event: str, info: dict[str, Any]) -> None:
         """Follow the events of a request.
@@ -65,6 +81,8 @@ class _ProxyPhase:
                 raise httpx2.ConnectTimeout("") from error
             if kind in ("ReadError", "RemoteProtocolError"):
                 raise httpx2.ProxyError("it closed the connection without a response") from error
+            if kind == "ProtocolError":  # Of the package for SOCKS, which `httpx2` does not translate.
+                raise httpx2.ProxyError("it did not respond as a SOCKS proxy") from error
 
 
 def _shorter(timeout: float | None, limit: float) -> float:

@@ -73,7 +73,7 @@ async def open_socks(proxy: Proxy, host: str, port: int) -> socket.socket:
         port=url.port or _DEFAULT_PORTS[url.scheme],
         username=None if url.username is None else unquote(url.username),
         password=None if url.password is None else unquote(url.password),
-        rdns=url.scheme == "socks5h",
+        rdns=True,  # As over HTTP, whose package leaves every host name to the proxy.
     )
     try:
         connected: socket.socket = await socks.connect(host, port)

@@ -74,6 +74,10 @@ _PLAIN_PORT = frozenset(
 """The reasons with which OpenSSL rejects an answer that is not TLS."""
 _TLS_ALERT = re.compile(r"\\x15\\x03|a TLS alert|illegal request line")
 """The descriptions of an answer that begins with a control character, as a TLS alert does."""
+_CREDENTIALS_REFUSED = re.compile(
+    r"^407|invalid username/password|password authentication failure|no acceptable (authentication )?methods", re.I
+)
+"""The descriptions of a proxy that does not accept the credentials; the packages for SOCKS have no code for it."""
 _NO_BYTES = ("disconnected without sending a response", "closed without a response")
 
 
@@ -114,7 +118,7 @@ def connect_error(
 
     `status` is that of a proxy's response.
     """
-    if proxy is not None and (status == 407 or (status is None and str(error).startswith("407"))):
+    if proxy is not None and (status == 407 or (status is None and _CREDENTIALS_REFUSED.search(str(error)))):
         return proxy_refusal(proxy, host=host)
     tls_error = _tls_error(error)
     if tls_error is not None and type(tls_error).__name__ == "SSLCertVerificationError":
@@ -132,12 +136,13 @@ def connect_error(
 
 
 def proxy_refusal(proxy: Proxy, *, host: str) -> RequestRejectedError:
-    """Return the exception for a proxy that does not accept the credentials (407)."""
+    """Return the exception for a proxy that does not accept the credentials; over HTTP it says 407."""
     given = "the credentials" if "@" in proxy.url else "a connection without credentials"
+    is_http = proxy.scheme in ("http", "https")
     return RequestRejectedError(
-        f"the proxy {proxy.display_url} does not accept {given} on the way to {host} (407); set its user name and "
-        f"password in {proxy.variable}: {proxy.scheme}://USER:PASSWORD@HOST:PORT",
-        status=407,
+        f"the proxy {proxy.display_url} does not accept {given} on the way to {host}{' (407)' if is_http else ''}; set "
+        f"its user name and password in {proxy.variable}: {proxy.scheme}://USER:PASSWORD@HOST:PORT",
+        status=407 if is_http else None,
         code=PROXY_REFUSED,
     )
 
@@ -222,9 +227,9 @@ def _reason(error: Exception, options: HttpOptions, scheme: str, *, has_port: bo
             return "the host name cannot be resolved"
         if isinstance(cause, OSError) and cause.errno is not None and cause.errno in errno.errorcode:
             return os.strerror(cause.errno).lower()
-    text = excerpt(str(error)) or type(error).__name__
+    text = excerpt(str(error)).rstrip(".") or type(error).__name__
     if scheme == "http" and any(words in text for words in _NO_BYTES):
-        return f"{text.rstrip('.')} (as a port that expects https does)"
+        return f"{text} (as a port that expects https does)"
     return text
 
 

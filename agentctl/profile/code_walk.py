@@ -26,6 +26,7 @@ from .project_code import (
     is_source,
     place_of,
     read_code,
+    search_folders,
 )
 from .reference import FileReference, ModuleReference, NameReference, parse_reference
 
@@ -100,7 +101,7 @@ class _Walk:
             case FileReference(path=place):
                 path = root / place
                 module = place_of(path, limit=root)
-                self._folders = [str(path.parent)]
+                self._folders = [str(each) for each in search_folders(path.parent)]
                 if module.is_alone:
                     self._add(_Source(path=path, name=None))
                 else:
@@ -108,7 +109,7 @@ class _Walk:
                     self._add_module(module.name)
                     self._add(_Source(path=path, name=module.name, is_package=path.name == "__init__.py"))
             case ModuleReference(module=name):
-                self._folders = [str(root)]
+                self._folders = [str(each) for each in search_folders(root)]
                 self._add_reference(name)
             case NameReference():
                 pass
@@ -141,6 +142,8 @@ class _Walk:
         if not is_source(find_source(specs[-1])):
             raise self._refusal(f"{name!r} has no Python source: it would be loaded from {specs[-1].origin}")
         self._add_module(name)
+        self._folders.append(os.path.dirname(specs[-1].origin or ""))  # Its siblings are importable.
+        self._found.clear()
 
     def _refusal(self, reason: str) -> ConfigurationError:
         return ConfigurationError(

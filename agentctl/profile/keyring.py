@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from agentctl.errors import ConfigurationError
+from agentctl.packages import KEYRING, install_command
 from agentctl.redaction import excerpt
 from agentctl.threads import in_daemon_thread
 
@@ -121,7 +122,7 @@ def _query(query: Callable[[KeyringBackend], T]) -> T:
         from keyring.errors import KeyringLocked, NoKeyringError
     except ImportError as error:
         raise ConfigurationError(
-            "the system keyring needs the extra `keyring`: pip install 'agentctl[keyring]'"
+            f"the system keyring needs a package that is not installed: {install_command(KEYRING)}"
         ) from error
     try:
         return query(keyring.get_keyring())

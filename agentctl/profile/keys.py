@@ -8,9 +8,10 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.net.endpoint import NO_KEY
 from agentctl.origin import OPENAI_BASE_URL
+from agentctl.prices.price import PARTS
 
 from .dotted import Parts, join, split
-from .kinds import Choice, Integer, Kind, ListOf, Plain, Table, check, describe, parse_text
+from .kinds import Choice, Integer, Kind, ListOf, Plain, Record, Table, check, describe, parse_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +208,12 @@ KEYS: tuple[SettingKey, ...] = (
         kind=ListOf(Plain.FACTORY),
         meaning='Functions that return trace processors: `["package.module:function"]`.',
     ),
+    SettingKey(
+        name="prices",
+        kind=Table(Record(PARTS, Plain.AMOUNT)),
+        meaning="Prices of models in USD per million tokens, which precede those of genai-prices: "
+        '`prices."MODEL".input`, and likewise `cached`, `written` and `output`.',
+    ),
     *(
         SettingKey(name=f"settings.{name}", kind=kind, meaning=meaning, in_project=name not in _NEVER_IN_PROJECT)
         for name, kind, meaning in _SETTINGS
@@ -362,6 +369,8 @@ def _kind_below(key: SettingKey, parts: Parts) -> Kind | None:
         case 0, kind:
             return kind
         case 1, Table(kind):
+            return kind
+        case 2, Table(Record(names, kind)) if parts[-1] in names:
             return kind
         case _, Table(Plain.ANY):
             return Plain.ANY

@@ -43,6 +43,8 @@ class Plain(Enum):
     COMMAND = auto()
     """A program, by name or absolute path, and its arguments: a list of strings."""
     NUMBER = auto()
+    AMOUNT = auto()
+    """A number of at least 0."""
     BOOLEAN = auto()
     DURATION = auto()
     """A positive duration: seconds as a number, or text with a unit."""
@@ -81,8 +83,30 @@ class Table:
     value: Kind
 
 
-Kind: TypeAlias = Plain | Integer | Choice | ListOf | Table
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A table with these names only."""
 
+    names: tuple[str, ...]
+    value: Kind
+
+
+Kind: TypeAlias = Plain | Integer | Choice | ListOf | Table | Record
+
+_PLAIN = {
+    Plain.TEXT: "a line of text",
+    Plain.REFERENCE: "a line of text",
+    Plain.PATH: "a path",
+    Plain.URL: "an http:// or https:// URL",
+    Plain.WEBSOCKET_URL: "a ws://, wss://, http:// or https:// URL",
+    Plain.FACTORY: "a name such as package.module:function",
+    Plain.COMMAND: 'a list such as ["op", "read", "op://vault/item/key"], with the program as a name or absolute path',
+    Plain.NUMBER: "a number",
+    Plain.AMOUNT: "a number of at least 0",
+    Plain.BOOLEAN: "true or false",
+    Plain.DURATION: "a positive duration such as 90, 90s, 5m or 1h",
+    Plain.ANY: "a JSON value",
+}
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -110,10 +134,10 @@ def parse_text(kind: Kind, text: str) -> JSONValue:
             return number if isinstance(number, int) else text
         case Plain.BOOLEAN:
             return _WORDS.get(text.lower(), text)
-        case Plain.DURATION | Plain.NUMBER:
+        case Plain.DURATION | Plain.NUMBER | Plain.AMOUNT:
             number = _json(text)
             return number if _is_number(number) else text
-        case Plain.ANY | Plain.COMMAND | ListOf() | Table():
+        case Plain.ANY | Plain.COMMAND | ListOf() | Table() | Record():
             return _json(text)
         case _:
             assert_never(kind)
@@ -132,36 +156,20 @@ def seconds(value: JSONValue) -> float:
 def describe(kind: Kind) -> str:
     """Return a description of a kind for error messages."""
     match kind:
-        case Plain.TEXT | Plain.REFERENCE:
-            return "a line of text"
-        case Plain.PATH:
-            return "a path"
-        case Plain.URL:
-            return "an http:// or https:// URL"
-        case Plain.WEBSOCKET_URL:
-            return "a ws://, wss://, http:// or https:// URL"
-        case Plain.FACTORY:
-            return "a name such as package.module:function"
-        case Plain.COMMAND:
-            return 'a list such as ["op", "read", "op://vault/item/key"], with the program as a name or absolute path'
+        case Plain():
+            return _PLAIN[kind]
         case Integer(low, None):
             return f"an integer of at least {low}"
         case Integer(low, high):
             return f"an integer from {low} to {high}"
-        case Plain.NUMBER:
-            return "a number"
-        case Plain.BOOLEAN:
-            return "true or false"
-        case Plain.DURATION:
-            return "a positive duration such as 90, 90s, 5m or 1h"
         case Choice(words):
             return " or ".join(f'"{word}"' for word in words)
-        case Plain.ANY:
-            return "a JSON value"
         case ListOf(item):
             return f"a list in which each item is {describe(item)}"
         case Table(item):
             return f"a table in which each value is {describe(item)}"
+        case Record(names, item):
+            return f"a table of {', '.join(names)}, each {describe(item)}"
         case _:
             assert_never(kind)
 
@@ -207,6 +215,8 @@ def _matches(kind: Kind, value: Any) -> bool:
             return whole and low <= value and (high is None or value <= high)
         case Plain.NUMBER:
             return _is_number(value)
+        case Plain.AMOUNT:
+            return _is_number(value) and value >= 0
         case Plain.BOOLEAN:
             return isinstance(value, bool)
         case Plain.DURATION:
@@ -221,6 +231,10 @@ def _matches(kind: Kind, value: Any) -> bool:
             return isinstance(value, list) and all(_matches(item, each) for each in value)
         case Table(item):
             return isinstance(value, dict) and is_plain(value) and all(_matches(item, each) for each in value.values())
+        case Record(names, item):
+            return isinstance(value, dict) and all(
+                name in names and _matches(item, each) for name, each in value.items()
+            )
         case _:
             assert_never(kind)
 

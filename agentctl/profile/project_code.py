@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import site
 import stat
 import sys
@@ -150,6 +151,13 @@ def find_archive(spec: ModuleSpec) -> Path | None:
     return next((parent for parent in path.parents if parent.is_file()), None)
 
 
+def search_folders(folder: Path) -> list[Path]:
+    """Return the folders in which modules are searched for beside the installed ones: `src` too, in its layout."""
+    source = folder / "src"
+    has_layout = (folder / "pyproject.toml").is_file() and source.is_dir()
+    return [folder, source] if has_layout else [folder]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModulePlace:
     """The module that a file of code is."""
@@ -165,20 +173,33 @@ class ModulePlace:
 def place_of(path: Path, *, limit: Path | None = None) -> ModulePlace:
     """Return the module that a file is as part of its package; of none above `limit`.
 
-    A file in a package whose name belongs to another module, an installed one for example, stands alone.
+    A file with relative imports is in a package even if that has no `__init__.py`. A file in a package whose name
+    belongs to another module, an installed one for example, stands alone.
     """
     names, folder = ([] if path.name == "__init__.py" else [path.stem]), path.parent
     while folder != limit and folder.name.isidentifier() and (folder / "__init__.py").is_file():
         names.insert(0, folder.name)
         folder = folder.parent
+    if folder == path.parent:
+        for _ in range(_relative_level(path)):
+            if folder == limit or not folder.name.isidentifier():
+                break
+            names.insert(0, folder.name)
+            folder = folder.parent
     alone = ModulePlace(name=path.stem, folder=path.parent, is_alone=True)
     if folder == path.parent or not all(name.isidentifier() for name in names):
         return alone
     found = find_module(names[0], None)
-    own = folder / names[0] / "__init__.py"
-    if found is not None and os.path.realpath(found.origin or "") != os.path.realpath(own):
+    own = os.path.realpath(folder / names[0])
+    if found is not None and own not in map(os.path.realpath, found.submodule_search_locations or ()):
         return alone
     return ModulePlace(name=".".join(names), folder=folder, is_alone=False)
+
+
+def _relative_level(path: Path) -> int:
+    """Return how many packages the relative imports of a file need around it; reads it as text."""
+    levels = re.findall(rb"^[ \t]*from[ \t]+(\.+)", read_code(path) or b"", re.M)
+    return max(map(len, levels), default=0)
 
 
 def _is_below(path: str, folders: tuple[str, ...]) -> bool:

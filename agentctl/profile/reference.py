@@ -1,4 +1,7 @@
-"""References to agents: `file.py:attr`, `module:attr`, or a name defined in a project file."""
+"""References to agents: `file.py:attr`, `module:attr`, or a name defined in a project file.
+
+Without an attribute, `file.py` and `package.module` name their only agent.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,18 @@ from agentctl._dataclass import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReference:
-    """An attribute of a Python file."""
+    """An attribute of a Python file, or its only agent."""
 
     path: str
-    attribute: str
+    attribute: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleReference:
-    """An attribute of an importable module."""
+    """An attribute of an importable module, or its only agent."""
 
     module: str
-    attribute: str
+    attribute: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +40,16 @@ _FORMS = "write path/to/file.py:attr, package.module:attr, or a name from agentc
 
 def parse_reference(text: str) -> Reference:
     """Parse a reference to an agent; raise `ValueError` if it is invalid."""
-    place, colon, attribute = text.rpartition(":")
-    if not colon:
-        if is_name(text):
-            return NameReference(name=text)
-        if text.endswith(".py"):
-            raise ValueError(
-                f"{text!r} does not name the attribute of the file that is the agent; write {text}:agent, for example"
-            )
+    if is_name(text):
+        return NameReference(name=text)
+    place, attribute = text.removesuffix(":"), None
+    if not place.endswith(".py"):
+        place, _, attribute = text.rpartition(":")
+        if not place and is_dotted(text):
+            place, attribute = text, None
+    if not place:
         raise ValueError(f"{text!r} is not a reference to an agent; {_FORMS}")
-    if not is_dotted(attribute):
+    if attribute is not None and not is_dotted(attribute):
         raise ValueError(f"{attribute!r} in {text!r} is not an attribute name; {_FORMS}")
     if place.endswith(".py"):
         return FileReference(path=place, attribute=attribute)

@@ -100,6 +100,8 @@ class Settings:
     """A program that prints the key, and its arguments."""
     client: ClientSettings
     trace: TraceSettings
+    prices: Mapping[str, Mapping[str, float]]
+    """The user's own prices in USD per million tokens, by model and part."""
 
     def is_chosen(self, key: str) -> bool:
         """Return whether the user set a value in any source."""
@@ -244,7 +246,8 @@ def _settings(values: Mapping[str, Value]) -> Settings:
         return seconds(get(name)) if name in values else None
 
     named = ((split(name), value.value) for name, value in values.items())
-    model_settings = nest((parts[1:], value) for parts, value in named if parts[0] == "settings")
+    tables = nest(named)
+    model_settings = tables.get("settings", {})
     if "timeout" in model_settings:
         model_settings["timeout"] = duration("settings.timeout")
     ca_file = get("client.ca_file")
@@ -278,4 +281,5 @@ def _settings(values: Mapping[str, Value]) -> Settings:
             key=get("client.key"),
         ),
         trace=TraceSettings(is_enabled=get("trace.enabled"), processors=tuple(get("trace.processors") or ())),
+        prices=tables.get("prices", {}),
     )

@@ -25,6 +25,13 @@ NARROWEST = 10
 _PLACEHOLDER = "x"
 """The character that stands for text already shown."""
 
+_CELLS = "cells"
+"""The key of the bars of a table's header, and of how many more cells its rows may lack."""
+
+_SPARE_CELLS = 500
+"""How many more cells than characters the rows of a table may lack. Each row gets as many cells as the header has, so
+that the work for short rows below a long header would grow as the square of the source."""
+
 _BLANK = re.compile(r"[>\s]*")
 
 
@@ -43,12 +50,29 @@ def _parser() -> MarkdownIt:
     parser.inline.ruler.before("escape", INLINE, inline_formula)
     parser.block.ruler.before("list", MATH, display_formula, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     parser.block.ruler.at("table", _table_with_edges, {"alt": ["paragraph", "reference"]})
+    parser.block.ruler.before("table", "sparse_rows", _end_sparse_table, {"alt": ["blockquote"]})
     return parser
 
 
 def _table_with_edges(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """Match only tables whose header begins with a bar; otherwise each line would have to wait for the next."""
-    return state.src.startswith("|", state.bMarks[start] + state.tShift[start]) and table(state, start, end, silent)
+    begin = state.bMarks[start] + state.tShift[start]
+    if not state.src.startswith("|", begin):
+        return False
+    state.env[_CELLS] = (state.src.count("|", begin, state.eMarks[start]), _SPARE_CELLS)
+    return table(state, start, end, silent)
+
+
+def _end_sparse_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Match a row that would add more empty cells to a table than the source has paid for."""
+    if state.parentType != "table":
+        return False
+    cells: tuple[int, int] = state.env[_CELLS]
+    columns, room = cells
+    begin, stop = state.bMarks[start], state.eMarks[start]
+    room += stop - begin + state.src.count("|", begin, stop) - columns
+    state.env[_CELLS] = (columns, room)
+    return room < 0
 
 
 class BlockLayout:

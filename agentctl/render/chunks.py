@@ -39,6 +39,11 @@ class Renderer(Protocol):
 
     def feed(self, event: RunEvent) -> list[Chunk]:
         """Return the output for an event; the last event is `RunFinished`."""
+        ...
+
+    def close(self) -> list[Chunk]:
+        """Return the output that follows when the answer is written, such as a line about the run."""
+        ...
 
 
 TEXT = "response.output_text.delta"

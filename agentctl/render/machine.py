@@ -29,7 +29,7 @@ from agentctl.agent.items.run_items import (
 )
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import RunSuspended, ServiceError, exit_for
-from agentctl.redaction import redact, redact_data, redact_id
+from agentctl.redaction import RedactedStream, redact, redact_data, redact_id
 from agentctl.version import SCHEMA_VERSION
 
 from .chunks import REASONING, TEXT, Chunk, Out
@@ -38,7 +38,9 @@ from .text_stream import SurrogateJoiner
 from .tools import ToolNames
 
 if TYPE_CHECKING:
-    from .notes import Notes
+    from agentctl.prices.cost import Cost
+
+    from .notes import CostOf, Notes
 
 
 def error_body(error: Exception) -> dict[str, JSONValue]:
@@ -61,7 +63,7 @@ def error_body(error: Exception) -> dict[str, JSONValue]:
     return body
 
 
-def finished_body(event: RunFinished, *, model: str | None) -> dict[str, JSONValue]:
+def finished_body(event: RunFinished, *, model: str | None, cost: Cost) -> dict[str, JSONValue]:
     """Return the outcome of a run: the fields that `run.finished` and the document of `--format json` share.
 
     `model` is the last model requested, None if the run failed before any request.
@@ -74,6 +76,8 @@ def finished_body(event: RunFinished, *, model: str | None) -> dict[str, JSONVal
         "agent": redact(event.agent.name) if event.agent else None,
         "model": None if model is None else redact(model),
         "usage": event.usage.to_wire(),
+        "cost_usd": cost.usd,
+        "cost_basis": None if cost.basis is None else redact(cost.basis),
         "response_id": None if event.response_id is None else redact_id(event.response_id),
         "session_id": None if event.session_id is None else redact(event.session_id),
         "ticket": event.error.ticket if isinstance(event.error, RunSuspended) else None,
@@ -95,9 +99,10 @@ def _whole_second(seconds: int) -> str:
 class JsonDocument:
     """The renderer of `--format json`: one document at the end; notes go to stderr immediately."""
 
-    def __init__(self, *, run_id: str, notes: Notes) -> None:
+    def __init__(self, *, run_id: str, notes: Notes, cost_of: CostOf) -> None:
         self._run_id = run_id
         self._notes = notes
+        self._cost_of = cost_of
         self._model: str | None = None
 
     def feed(self, event: RunEvent) -> list[Chunk]:
@@ -107,16 +112,22 @@ class JsonDocument:
             self._model = event.model
         elif isinstance(event, RunFinished):
             head = {"schema_version": SCHEMA_VERSION, "run_id": self._run_id}
-            chunks.append(Out(to_json(head | finished_body(event, model=self._model)) + "\n"))
+            body = finished_body(event, model=self._model, cost=self._cost_of(event.usage))
+            chunks.append(Out(to_json(head | body) + "\n"))
         return chunks
+
+    def close(self) -> list[Chunk]:
+        """Return nothing: the document has it all."""
+        return []
 
 
 class JsonLines:
     """The renderer of `--format jsonl`: one event per line, numbered and timed; notes go to stderr immediately."""
 
-    def __init__(self, *, run_id: str, notes: Notes, now: Callable[[], float]) -> None:
+    def __init__(self, *, run_id: str, notes: Notes, now: Callable[[], float], cost_of: CostOf) -> None:
         self._run_id = to_json(run_id)
         self._notes = notes
+        self._cost_of = cost_of
         self._now = now
         self._seq = 0
         self._model: str | None = None
@@ -124,28 +135,53 @@ class JsonLines:
         self._joiner = SurrogateJoiner()
         self._item_id: tuple[JSONValue, JSONValue] = (None, None)
         """The id in the last delta, and how it is shown."""
+        self._reasoning: tuple[JSONValue, RedactedStream] | None = None
+        """The reasoning that arrives, with its item as it is shown."""
 
     def feed(self, event: RunEvent) -> list[Chunk]:
         """Return the output for an event."""
         if isinstance(event, RawResponsesStreamEvent):
-            line = self._delta(event.wire)
-            return [*self._notes.clear_status(), line] if line is not None else []
-        chunks = self._notes.feed(event)
+            lines = self._delta(event.wire)
+            return [*self._notes.clear_status(), *lines] if lines else []
+        rest = self._close_reasoning()
+        chunks = [*self._notes.clear_status(), *rest] if rest else []
+        chunks += self._notes.feed(event)
         line = self._event(event)
         if line is not None:
             chunks.append(line)
         return chunks
 
-    def _delta(self, wire: dict[str, Any]) -> Out | None:
+    def close(self) -> list[Chunk]:
+        """Return nothing: the last event has it all."""
+        return []
+
+    def _delta(self, wire: dict[str, Any]) -> list[Out]:
         kind = wire.get("type")
         if kind != TEXT and kind not in REASONING:
-            return None
-        delta = wire.get("delta") or ""
+            return []
+        delta = str(wire.get("delta") or "")
         text = self._joiner.feed(delta)
         if delta and not text:
-            return None  # Half a character.
-        name = "text.delta" if kind == TEXT else "reasoning.delta"
-        return self._line(name, {"item_id": self._id_of(wire), "delta": text})
+            return []  # Half a character.
+        if kind in REASONING:
+            return self._reasoning_lines(self._id_of(wire), text)
+        return [*self._close_reasoning(), self._line("text.delta", {"item_id": self._id_of(wire), "delta": text})]
+
+    def _reasoning_lines(self, item_id: JSONValue, delta: str) -> list[Out]:
+        """Return the lines for more reasoning; what may be the beginning of a secret waits for the rest."""
+        rest = self._close_reasoning() if self._reasoning is not None and self._reasoning[0] != item_id else []
+        if self._reasoning is None:
+            self._reasoning = (item_id, RedactedStream())
+        shown = self._reasoning[1].feed(delta)
+        return [*rest, self._line("reasoning.delta", {"item_id": item_id, "delta": shown})] if shown else rest
+
+    def _close_reasoning(self) -> list[Out]:
+        """Return the line for reasoning that waits."""
+        if self._reasoning is None:
+            return []
+        (item_id, stream), self._reasoning = self._reasoning, None
+        rest = stream.close()
+        return [self._line("reasoning.delta", {"item_id": item_id, "delta": rest})] if rest else []
 
     def _id_of(self, wire: dict[str, Any]) -> JSONValue:
         """Return the id of the item that a delta belongs to."""
@@ -180,7 +216,8 @@ class JsonLines:
             case Warned(message=message):
                 return self._line("warning", {"message": redact(message)})
             case RunFinished():
-                return self._line("run.finished", finished_body(event, model=self._model))
+                body = finished_body(event, model=self._model, cost=self._cost_of(event.usage))
+                return self._line("run.finished", body)
             case _:
                 return None
 

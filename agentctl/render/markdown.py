@@ -43,6 +43,8 @@ _LONGEST_PIECE = 8_192
 
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
+_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}(?=[^\n]*\Z)")
+
 _REPARSE_SHIFT = 14
 """Right shift of the squared length of an unfinished block, giving the number of new characters before it is parsed
 again: 16 at 512 characters, 256 at 2,048, and half of a block above 8,192, so that all parsing of it is linear."""
@@ -188,6 +190,9 @@ class MarkdownStream:
         self._growing = node.type
         if layout.is_line_open and layout.is_stable:
             self._drop_shown_text(block, layout, _from_line(source, block.start), lines[-1])
+        if node.type in ("paragraph", "table"):
+            # Each further blank line would have all of them parsed again.
+            self._source = _BLANK_LINES.sub("\n\n", self._source)
         return False
 
     def _drop_shown_text(self, block: _Block, layout: BlockLayout, source: str, line: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from agentctl.agent.events import (
     ApprovalRequired,
@@ -24,6 +26,13 @@ from .chunks import Chunk, Err, Status
 from .escape import one_line, shorten
 from .terminal_info import TerminalInfo
 from .tools import ToolNames, shell_commands
+
+if TYPE_CHECKING:
+    from agentctl.agent.usage import Usage
+    from agentctl.prices.cost import Cost
+
+CostOf: TypeAlias = "Callable[[Usage], Cost]"
+"""Returns the cost of a run."""
 
 _NUMBER = re.compile(r"\d+")
 _LOCAL_CALLS = frozenset({"function_call", "shell_call", "local_shell_call", "apply_patch_call"})
@@ -109,30 +118,49 @@ def dim(text: str, color: bool) -> str:
 
 
 class RunSummary:
-    """Builds the closing line of a run: model, tokens, seconds."""
+    """Builds the closing line of a run: model, tokens, cost, seconds."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], cost_of: CostOf) -> None:
         self._clock = clock
+        self._cost_of = cost_of
         self._started = clock()
+        self._seconds = 0.0
         self._model = ""
 
     def observe(self, event: RunEvent) -> None:
-        """Record the start time and the model."""
+        """Record the model, and how long the run takes."""
         if isinstance(event, RunStarted):
             self._started = self._clock()
         elif isinstance(event, ModelRequested):
             self._model = event.model
+        elif isinstance(event, RunFinished):
+            self._seconds = self._clock() - self._started
 
     def closing_line(self, event: RunFinished, width: int) -> str:
-        """Return a line such as `gpt-5-mini · 1,200 in (1,024 cached), 48 out (16 reasoning) · 1.3 s`."""
+        """Return a line such as `gpt-5-mini · 1,200 in (1,024 cached), 48 out (16 reasoning) · $0.0021 · 1.3 s`.
+
+        A cost that is not known is left out. The price may have to be looked up, so call this once the answer is shown.
+        """
         usage = event.usage
         cached, reasoning = usage.input_tokens_details.cached_tokens, usage.output_tokens_details.reasoning_tokens
-        tokens = (
-            f"{usage.input_tokens:,} in{f' ({cached:,} cached)' if cached else ''}, "
-            f"{usage.output_tokens:,} out{f' ({reasoning:,} reasoning)' if reasoning else ''}"
-        )
-        line = f"{self._model} · {tokens} · {self._clock() - self._started:.1f} s"
-        return shorten(one_line(redact(line.removeprefix(" · "))), width)
+        cost = self._cost_of(usage).usd
+        tokens_in = f"{usage.input_tokens:,} in{f' ({cached:,} cached)' if cached else ''}"
+        tokens_out = f"{usage.output_tokens:,} out{f' ({reasoning:,} reasoning)' if reasoning else ''}"
+        parts = [
+            *([self._model] if self._model else []),
+            f"{tokens_in}, {tokens_out}",
+            *([] if cost is None else [format_usd(cost)]),
+            f"{self._seconds:.1f} s",
+        ]
+        return shorten(one_line(redact(" · ".join(parts))), width)
+
+
+def format_usd(amount: float) -> str:
+    """Return an amount of money: cents, or below ten cents two significant digits."""
+    if amount == 0 or amount >= 0.1:
+        return f"${amount:,.2f}"
+    digits = 1 - math.floor(math.log10(amount))
+    return f"${amount:.{digits}f}" if digits <= 8 else "<$0.00000001"
 
 
 def _retry_text(event: RetryScheduled) -> str:

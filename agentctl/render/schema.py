@@ -70,6 +70,11 @@ FINISHED: Fields = {
     "agent": {**_TEXT_OR_NULL, "description": "The agent that ran last."},
     "model": {**_TEXT_OR_NULL, "description": "The model of the last request."},
     "usage": {"$ref": "#/$defs/usage"},
+    "cost_usd": {"type": ["number", "null"], "minimum": 0, "description": "The cost in USD; null if it is not known."},
+    "cost_basis": {
+        **_TEXT_OR_NULL,
+        "description": "The source of the prices, or the reason why the cost is not known; null without a model call.",
+    },
     "response_id": _TEXT_OR_NULL,
     "ticket": {
         **_TEXT_OR_NULL,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from .chunks import Renderer
-from .notes import Notes, RunSummary
+from .notes import CostOf, Notes, RunSummary
 from .terminal_info import TerminalInfo
 
 Command: TypeAlias = Literal["run", "stream"]
@@ -21,23 +21,27 @@ def renderer(
     terminal: TerminalInfo,
     quiet: bool,
     run_id: str,
+    cost_of: CostOf,
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> Renderer:
-    """Return a renderer for one run; `clock` measures its duration, `now` timestamps its events."""
+    """Return a renderer for one run.
+
+    `clock` measures its duration, `now` timestamps its events, and `cost_of` prices its usage.
+    """
     notes = Notes(terminal, quiet=quiet)
     if format == "json":
         # Each format is imported on demand, so that a run loads only its own.
         from .machine import JsonDocument
 
-        return JsonDocument(run_id=run_id, notes=notes)
+        return JsonDocument(run_id=run_id, notes=notes, cost_of=cost_of)
     if format == "jsonl":
         from .machine import JsonLines
 
-        return JsonLines(run_id=run_id, notes=notes, now=now)
+        return JsonLines(run_id=run_id, notes=notes, now=now, cost_of=cost_of)
     from .text import RunText, StreamText
 
-    return (RunText if command == "run" else StreamText)(terminal, notes, RunSummary(clock), quiet=quiet)
+    return (RunText if command == "run" else StreamText)(terminal, notes, RunSummary(clock, cost_of), quiet=quiet)
 
 
 def preload(terminal: TerminalInfo, format: Format) -> None:

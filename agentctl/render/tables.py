@@ -75,19 +75,27 @@ def _row(cells: Sequence[Text], widths: Sequence[int], alignments: Sequence[Alig
 
 
 def _blocks(header: Sequence[Text], rows: Sequence[Sequence[Text]], painter: Painter, width: int) -> list[str]:
-    if not rows:
-        return [line for cell in header for line in _style_lines(_wrap(cell, width, painter), painter)]
+    labels = [_label(cell, width) for cell in header]
+    is_shortened = any(label.cell_len < cell.cell_len for label, cell in zip(labels, header, strict=True))
+    blocks = [header] if is_shortened or not rows else []
+    blocks += [[_field(label, cell) for label, cell in zip(labels, row, strict=True)] for row in rows]
     lines: list[str] = []
-    for number, row in enumerate(rows):
+    for number, fields in enumerate(blocks):
         if number:
             lines.append("")
-        for name, cell in zip(header, row, strict=True):
-            lines += _style_lines(_wrap(_field(name, cell), width, painter), painter)
+        for field in fields:
+            lines += _style_lines(_wrap(field, width, painter), painter)
     return lines
 
 
-def _field(name: Text, cell: Text) -> Text:
+def _label(name: Text, width: int) -> Text:
+    """Return a header for use in front of each cell: on one line, and shortened if it would fill the line."""
     label = Text(" ").join(name.split("\n")) if "\n" in name.plain else name.copy()
+    label.truncate(max(width // 2, 1), overflow="ellipsis")
+    return label
+
+
+def _field(label: Text, cell: Text) -> Text:
     return Text.assemble(label, ": ", cell) if label.plain.strip() else cell
 
 

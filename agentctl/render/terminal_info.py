@@ -36,7 +36,7 @@ class TerminalInfo:
 
     @property
     def is_stdout_rendered(self) -> bool:
-        """Whether Markdown on stdout is rendered: on a terminal, and where colour is asked for, as for `less -R`."""
+        """True if Markdown on stdout is rendered: on a terminal, and where colour is asked for, as for `less -R`."""
         return self.stdout_is_terminal or self.color_stdout
 
 

@@ -48,6 +48,7 @@ class RunText:
         self._notes = notes
         self._summary = summary
         self._shows_summary = terminal.stderr_is_terminal and not quiet
+        self._end: RunFinished | None = None
 
     def feed(self, event: RunEvent) -> list[Chunk]:
         """Return the output for an event."""
@@ -55,11 +56,15 @@ class RunText:
         self._summary.observe(event)
         if isinstance(event, RunFinished) and event.error is None:
             chunks.append(Out(self._output(event.final_output)))
-            if self._shows_summary:
-                chunks.append(
-                    Err(_closing(event, self._summary, self._terminal, blank=self._terminal.stdout_is_terminal))
-                )
+            self._end = event
         return chunks
+
+    def close(self) -> list[Chunk]:
+        """Return the closing line, on a terminal."""
+        if self._end is None or not self._shows_summary:
+            return []
+        line = dim(self._summary.closing_line(self._end, self._terminal.width()), self._terminal.color_stderr)
+        return [Err(f"\n{line}\n" if self._terminal.stdout_is_terminal else f"{line}\n")]
 
     def _output(self, value: Any) -> str:
         stream = answer_stream(self._terminal, is_markdown=isinstance(value, str))
@@ -90,6 +95,7 @@ class StreamText:
         self._reasoning: TextStream | None = None
         self._reasoning_key: Any = None
         self._page = _PageLayout(shares_screen=terminal.stdout_is_terminal and terminal.stderr_is_terminal)
+        self._end: RunFinished | None = None
 
     def feed(self, event: RunEvent) -> list[Chunk]:
         """Return the output for an event."""
@@ -211,9 +217,14 @@ class StreamText:
             # A model that does not stream, an output that is not a message, or not text.
             indent = 2 if self._terminal.stdout_is_terminal else None
             chunks += self._add_text(final_text(event.final_output, indent=indent), None) + self._end_streams()
-        if self._terminal.stderr_is_terminal and not self._quiet:
-            chunks += self._note_line(self._summary.closing_line(event, self._terminal.width()))
+        self._end = event
         return chunks
+
+    def close(self) -> list[Chunk]:
+        """Return the closing line, on a terminal."""
+        if self._end is None or not self._terminal.stderr_is_terminal or self._quiet:
+            return []
+        return self._note_line(self._summary.closing_line(self._end, self._terminal.width()))
 
 
 class _PageLayout:
@@ -287,8 +298,3 @@ def final_text(value: Any, *, indent: int | None) -> str:
 def _has_text_output(agent: Agent[Any]) -> bool:
     schema = output_schema(agent.output_type)
     return schema is None or schema.is_plain_text()
-
-
-def _closing(event: RunFinished, summary: RunSummary, terminal: TerminalInfo, *, blank: bool) -> str:
-    line = dim(summary.closing_line(event, terminal.width()), terminal.color_stderr)
-    return f"\n{line}\n" if blank else f"{line}\n"

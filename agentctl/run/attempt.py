@@ -25,18 +25,21 @@ async def call_once(model: Model, request: ModelRequest, spans: Spans, *, stream
     method a subclass or a patch replaced. Without a reader, the
     events of the response itself are not yielded, unless retries depend on them.
     """
-    with spans.model_call(model, request) as record_response:
+    with spans.model_call(model, request) as record:
         if not isinstance(model, WireModel) or has_own_methods(model, streamed=streamed):
             async with aclosing(_call_custom(model, request, streamed=streamed)) as custom:
                 async for event in custom:
                     if isinstance(event, ModelResponse) and isinstance(model, WireModel):
-                        record_response(_traceable(event))
+                        record.finish(_traceable(event))
                     yield event
             return
         last: dict[str, Any] = {}
         are_read = streamed or request.model_settings.retry is not None
+        is_observed = True
         async with aclosing(model.stream(request)) as events:
             async for wire in events:
+                if is_observed:
+                    is_observed = record.observe(wire)
                 if not isinstance(wire, dict):
                     yield wire
                     continue
@@ -44,7 +47,7 @@ async def call_once(model: Model, request: ModelRequest, spans: Spans, *, stream
                 if are_read:
                     yield RawResponsesStreamEvent(wire)
         response = _whole_response(last)
-        record_response(last["response"])
+        record.finish(last["response"])
     yield response
 
 

@@ -62,7 +62,7 @@ class History:
     identity: HistoryIdentity | None = field(init=False)
     """While it is the same object, items are only appended; None once user code may change any of them in place."""
     is_shared: bool = False
-    """Whether user code, such as a hook or a session, may hold items, and change them in place."""
+    """Whether user code, such as a hook, may hold items, and change them in place."""
 
     def __post_init__(self) -> None:
         self.rebuild()
@@ -116,7 +116,8 @@ class History:
 
     def unsent(self) -> list[WireItem]:
         """Return the items that the next call must send: all of them, unless the service keeps the history."""
-        return [*self.still_unsent, *self.items[self.on_server :]]
+        items = self.items[self.on_server :]
+        return [*self.still_unsent, *items] if self.still_unsent else items
 
     def turn_input(self) -> list[WireItem]:
         """Return the input of the run as hooks and tools see it: as given, or as a handoff changed it."""

@@ -7,6 +7,7 @@ A turn is: prepare (agent and context to a request), call (the model), plan (rea
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal, assert_never
@@ -179,7 +180,7 @@ class _FailureGuard:
 async def _conclude(step: FinalOutput | Interrupted, run: ActiveRun) -> AsyncGenerator[RunEvent]:
     """End the run with its last step."""
     if isinstance(step, Interrupted):
-        run.turn.interruptions = step.calls
+        run.turn.interruptions, run.turn.interrupted_at = step.calls, time.time()
         return
     if step.message is not None:
         yield _add(step.message, run)
@@ -209,11 +210,12 @@ async def _begin_turn(run: ActiveRun, *, is_new_agent: bool) -> AsyncGenerator[R
 
 
 @dataclass(slots=True)
-class _ModelCall:
+class _PreparedCall:
     """A model call: its events are ready to be read, its response is there once they were."""
 
     request: ModelRequest
     model_name: str
+    endpoint_url: str | None
     events: AsyncGenerator[CallEvent | GuardrailChecked]
     _response: ModelResponse | None = None
 
@@ -221,7 +223,12 @@ class _ModelCall:
         """Count the response at once, since its tokens are used: a guardrail may yet stop the run."""
         self._response = response
         run.results.raw_responses.append(response)
+        entries = run.context.usage.request_usage_entries
+        known = len(entries)
         run.context.usage.add(response.usage)
+        for entry in entries[known:]:
+            if entry.total_tokens or entry is entries[-1]:
+                entry.model, entry.endpoint_url = self.model_name, self.endpoint_url
 
     @property
     def response(self) -> ModelResponse:
@@ -235,7 +242,7 @@ class _ModelCall:
         return self._response
 
 
-async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _ModelCall:
+async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _PreparedCall:
     """Return the model call of the current turn, beside the input guardrails that run in parallel with it."""
     model = models.of(run.agent)
     request = await prepare(run)
@@ -247,7 +254,8 @@ async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _M
     await run.hook_calls.llm_start(request)
     call = call_model if run.spec.budget is None else run.spec.budget.call_model
     events = call(model, request, run.spans, streamed=streamed)
-    return _ModelCall(request, model_name(model), check_beside(events, run))
+    url = model.endpoint_url if isinstance(model, WireModel) else None
+    return _PreparedCall(request, model_name(model), url, check_beside(events, run))
 
 
 @dataclass(frozen=True, slots=True)

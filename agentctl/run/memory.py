@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 from collections import Counter
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.items.run_items import ItemHelpers
@@ -141,7 +142,8 @@ class Memory:
         try:
             if previous is not None:
                 await previous
-            await self._session.add_items(items)
+            # The items of the run stay its own: a session may change what it was given.
+            await self._session.add_items(deepcopy(items))
         except BaseException:
             self._has_failed = True
             raise

@@ -80,21 +80,27 @@ async def _instructions_and_prompt(
 
 def _history_identity(run: ActiveRun) -> HistoryIdentity | None:
     """Return the identity of the history, unless user code may hold its items and change them in place."""
-    agent, config, history = run.agent, run.config, run.history
+    history = run.history
     if not history.is_shared and (
-        run.spec.memory is not None
-        or run.spec.hooks is not None
-        or agent.hooks is not None
-        or callable(agent.instructions)
-        or config.call_model_input_filter is not None
-        or agent.input_guardrails
-        or agent.output_guardrails
-        or config.input_guardrails
-        or config.output_guardrails
+        _sees_items(run.spec.hooks) or _sees_items(run.agent.hooks) or run.config.call_model_input_filter is not None
     ):
         history.share()
     # A history that the service keeps is sent in parts.
     return None if history.on_server or history.still_unsent else history.identity
+
+
+def _sees_items(hooks: object) -> bool:
+    """Return whether hooks are given the items of model calls; their other callbacks are given none."""
+    if hooks is None:
+        return False
+    # Hooks have imported it already.
+    from agentctl.agent import lifecycle
+
+    bases = lifecycle.RunHooksBase, lifecycle.AgentHooksBase
+    return any(
+        getattr(getattr(hooks, name), "__func__", None) not in [getattr(base, name) for base in bases]
+        for name in ("on_llm_start", "on_llm_end")
+    )
 
 
 def _with_free_tool_choice(settings: ModelSettings) -> ModelSettings:

@@ -343,26 +343,51 @@ async def _notify(waiting: asyncio.Queue[tuple[StreamEvent, Agent[Any]] | None],
 
 T = TypeVar("T")
 
-_loops: dict[int, asyncio.Runner] = {}
-"""The main thread's event loop, by process id: a fork does not use the loop of its parent.
+_loops: dict[int, asyncio.AbstractEventLoop] = {}
+"""The event loop that was made for the main thread, by process id: a fork does not use the loop of its parent.
 
 It is kept between runs, since a client of the user has connections that belong to the loop in which they were opened.
 """
 
 
 def run_to_end(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine from synchronous code, and return its result."""
+    """Run a coroutine from synchronous code, in the main thread in its own event loop, and return the result."""
     if not _is_main_thread():
         return asyncio.run(work)  # Such a thread has no end at which to close a kept loop.
+    loop = _main_loop()
+    return asyncio.Runner(loop_factory=lambda: loop).run(_tidy(work), context=contextvars.copy_context())
+
+
+def _main_loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop that is set for the main thread, or set one if there is none that can be used."""
     process = os.getpid()
-    if process not in _loops:
-        _loops[process] = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-    return _loops[process].run(_tidy(work), context=contextvars.copy_context())
+    loop = _current_loop()
+    if loop is None or loop.is_closed() or any(loop is one for owner, one in _loops.items() if owner != process):
+        loop = _loops.get(process)
+        if loop is None or loop.is_closed():
+            loop = _loops[process] = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+    return loop
+
+
+def _current_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that is set for the main thread."""
+    if sys.version_info >= (3, 14):
+        try:
+            return asyncio.get_event_loop()
+        except RuntimeError:
+            return None
+    # `get_event_loop` would make a loop if there is none, which would never be closed.
+    loop: asyncio.AbstractEventLoop | None = getattr(
+        getattr(asyncio.get_event_loop_policy(), "_local", None), "_loop", None
+    )
+    return loop
 
 
 async def _tidy(work: Coroutine[Any, Any, T]) -> T:
     """Await work, then end its remaining tasks and generators, as closing the loop would."""
     begun: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
+    earlier_tasks = asyncio.all_tasks()
     of_loop = sys.get_asyncgen_hooks().firstiter
 
     def begin(generator: AsyncGenerator[Any, Any]) -> None:
@@ -374,7 +399,11 @@ async def _tidy(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await work
     finally:
-        remaining = asyncio.all_tasks() - {asyncio.current_task()}
+        for _ in range(2):
+            await asyncio.sleep(
+                0
+            )  # The loop closes a generator that was dropped in a task, which begins after two steps.
+        remaining = asyncio.all_tasks() - earlier_tasks
         for task in remaining:
             task.cancel()
         await asyncio.gather(*remaining, return_exceptions=True)
@@ -382,13 +411,10 @@ async def _tidy(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _close() -> None:
-    runner = _loops.get(os.getpid())
-    if runner is None or not _is_main_thread():
-        return
-    loop = runner.get_loop()
-    if not loop.is_running():
+    loop = _loops.get(os.getpid())
+    if loop is not None and _is_main_thread() and not loop.is_running():
         _loops.clear()
-        loop.close()  # Without Runner.close(), which would start a thread: not possible at exit.
+        loop.close()
 
 
 def _is_main_thread() -> bool:

@@ -229,7 +229,8 @@ def _unknown_tool(name: str, offer: _Offer) -> ModelBehaviorError:
     names = ", ".join(known[:_MOST_NAMES]) or "none"
     more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
     return ModelBehaviorError(
-        f"the model called tool {name!r}, which agent {offer.agent.name!r} does not have (it has: {names}{more})"
+        f"Tool {name} not found: the model called it, and agent {offer.agent.name!r} has no such tool (it has: "
+        f"{names}{more})"
     )
 
 

@@ -32,3 +32,5 @@ class TurnState:
     """Runs of agent tools in this turn that wait for approval, by call id."""
     interruptions: list[ToolApprovalItem] = field(default_factory=list)
     """The calls that wait for approval: the run resumes once each is decided."""
+    interrupted_at: float | None = None
+    """When they began to wait, in seconds since 1970; None if another process began."""

@@ -40,11 +40,17 @@ _SPECIAL_IN_QUOTES = re.compile(r"[$`\\]")
 _EXPANSION = re.compile(r"[$`*?\[{~]")
 
 _RUNNERS = re.compile(
-    "builtin|busybox|chroot|command|coproc|doas|env|exec|find|flock|nice|nohup|parallel|setsid|stdbuf|sudo|time|timeout"
-    "|watch|xargs"
+    "builtin|busybox|chroot|chrt|command|coproc|dbus-run-session|doas|entr|env|exec|fakeroot|find|firejail|flock|gdb"
+    "|ionice|ld-linux.*|ltrace|nice|nohup|nsenter|numactl|parallel|perf|pkexec|prlimit|proot|runuser|script|setarch|setpriv"
+    "|setsid|stdbuf|strace|sudo|systemd-run|taskset|time|timeout|toybox|unbuffer|unshare|valgrind|watch|xargs|xvfb-run"
 )
 """Programs that run the program in their arguments."""
-_SHELLS = re.compile("ash|bash|dash|ksh|sh|su|zsh")
+_SHELLS = re.compile("r?(ash|bash|csh|dash|fish|ksh|mksh|oksh|pwsh|runuser|script|sh|su|tcsh|yash|zsh)")
+_SCRIPT_OPTION = re.compile("[-+][A-Za-z]*c[A-Za-z]*|--command(=.*)?")
+_VALUE_OPTION = re.compile("[-+][A-Za-z]*[oO]|--rcfile|--init-file")
+"""An option of a shell whose value is the next word."""
+_REDEFINITION = re.compile(r"alias .|enable -\w*f|fc |hash -\w*p|(mapfile|readarray) (.* )?-\w*C", re.DOTALL)
+"""Builtins that run, or give another name to, what is in their arguments."""
 _UNKNOWN = "$_"
 """A script of which nothing is known."""
 
@@ -176,11 +182,16 @@ def _variants(words: Words) -> Iterator[Words]:
 def _script(words: Words) -> str | None:
     """Return the script that a command gives to a shell or to `eval`; None if it gives none."""
     for place, word in enumerate(words):
-        base = (word or "").rpartition("/")[2]
+        base, rest = (word or "").rpartition("/")[2], words[place + 1 :]
+        text = " ".join(each or _UNKNOWN for each in rest)
         if base in ("eval", "trap"):
-            return " ".join(text or _UNKNOWN for text in words[place + 1 :])
+            return text
+        if _REDEFINITION.match(f"{base} {text}"):
+            return _UNKNOWN
+        if base in (".", "source"):
+            return _UNKNOWN if not rest or _is_stream(rest[0]) else None
         if _SHELLS.fullmatch(base):
-            return _shell_script(words[place + 1 :])
+            return _shell_script(rest)
         if place == 0 and not _RUNNERS.fullmatch(base):
             return None
     return None
@@ -188,13 +199,23 @@ def _script(words: Words) -> str | None:
 
 def _shell_script(options: Words) -> str | None:
     """Return the script in the arguments of a shell; None if it runs a file."""
+    operands: list[str] = []
+    is_value = False
     for place, option in enumerate(options):
-        if option is None or re.fullmatch(r"[-+][A-Za-z]*c[A-Za-z]*", option):
-            script = next((text for text in options[place + 1 :] if text is None or not text.startswith("-")), None)
-            return script or _UNKNOWN
-        if not option.startswith(("-", "+")):
-            return None
-    return _UNKNOWN
+        if option is None:
+            return _UNKNOWN
+        if _SCRIPT_OPTION.fullmatch(option):
+            following = (text for text in options[place + 1 :] if text is None or not text.startswith("-"))
+            return option.partition("=")[2] or next(following, None) or _UNKNOWN
+        if not is_value and not option.startswith(("-", "+")):
+            operands.append(option)
+        is_value = _VALUE_OPTION.fullmatch(option) is not None
+    return _UNKNOWN if not operands or _is_stream(operands[0]) or "-s" in options else None
+
+
+def _is_stream(path: str | None) -> bool:
+    """Return whether a script is read from a descriptor, such as stdin, or its place is unknown."""
+    return path is None or path.startswith(("/dev/", "/proc/"))
 
 
 @cache

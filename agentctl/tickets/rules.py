@@ -132,7 +132,7 @@ def _may_do(content: CallContent, pattern: str) -> bool:
     """Return whether a call does, or may do, anything that a pattern matches."""
     match content:
         case Arguments(text=text):
-            return any(fnmatchcase(form, pattern) for form in (text, _uniform(text)))
+            return content.is_ambiguous or any(fnmatchcase(form, pattern) for form in (text, _uniform(text)))
         case FileChange():
             forms = (form for path in _paths(content) for form in _path_forms(path))
             return any(fnmatchcase(f"{content.kind} {form}", pattern) for form in forms)

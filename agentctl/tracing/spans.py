@@ -63,6 +63,8 @@ class Span(Generic[TSpanData]):
         self.trace_metadata = trace_metadata
         self.processor = processor
         """Receives its events; None if it is not recorded."""
+        self.details: dict[str, Any] | None = None
+        """What is known beyond the data of the traces API; kept on this machine and exported by OTLP alone."""
         self._clock = clock
 
     @property
@@ -84,11 +86,11 @@ class Span(Generic[TSpanData]):
         """Set the error of the span."""
         self._error = error
 
-    def start(self, mark_as_current: bool = False) -> None:
-        """Start; further calls have no effect."""
+    def start(self, mark_as_current: bool = False, *, at: float | None = None) -> None:
+        """Start, now or at a past time in seconds since 1970; further calls have no effect."""
         processor = self.processor
         if processor is not None and self._started_at is None:
-            self._started_at = self._clock()
+            self._started_at = self._clock() if at is None else at
             processor.on_span_start(self)
         if mark_as_current and (outer := current_span.get()) is not self:
             self._outer = outer

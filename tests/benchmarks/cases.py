@@ -47,6 +47,10 @@ class Side:
     clock: Clock = Clock.WHOLE
     is_quick: bool = False
     """Whether the quick service answers, in place of the fake one with `answers`."""
+    is_turns: bool = False
+    """Whether it prints the processor time of what it times as `cpu`."""
+    upgrades: tuple[steps.Step, ...] = ()
+    """What the fake service answers to upgrades; without them, the run knows of no WebSocket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +125,17 @@ _CALLS_FLOOR = _tool_loop("floors/websockets_tool_loop.py", "async")
 _BLOCKING_CALLS_FLOOR = _tool_loop("floors/websockets_tool_loop.py", "blocking")
 
 
-def _turns(kind: str, around: int) -> Side:
-    command = sys.executable, "-m", "tests.benchmarks.turns", kind, str(around - 10), str(around + 10)
-    return Side(command=command, is_right=_called_all(20), clock=Clock.OWN, is_quick=kind == "websocket")
+def _turns(kind: str, around: int, reach: int = 10) -> Side:
+    command = sys.executable, "-m", "tests.benchmarks.turns", kind, str(around - reach), str(around + reach)
+    is_right, is_quick = _called_all(2 * reach), kind == "websocket"
+    return Side(command=command, is_right=is_right, clock=Clock.OWN, is_quick=is_quick, is_turns=True)
+
+
+def _behind_a_hanging_upgrade(transport: str) -> Side:
+    agent = f"{Path(__file__).parent / 'tool_agent.py'}:agent"
+    command = _agentctl("run", "--transport", transport, "-a", agent, "Hi")
+    upgrades = (steps.hang(),) * 2
+    return Side(command=command, answers=_ANSWER, is_right=_ANSWERED, upgrades=upgrades)
 
 
 def _many_at_once(script: str) -> Side:
@@ -204,6 +216,21 @@ CASES = (
         floor=_turns("websocket", 40),
         by=Figure.TURN,
         wanted=1.2,
+    ),
+    Case(
+        name="turn-5000-websocket",
+        ours=_turns("websocket", 5000, reach=50),
+        floor=_turns("websocket", 100, reach=50),
+        by=Figure.TURN,
+        wanted=1.3,
+    ),
+    Case(
+        # The process that warms it remembers that the upgrade hangs.
+        name="upgrade-hangs",
+        ours=_behind_a_hanging_upgrade("auto"),
+        floor=_behind_a_hanging_upgrade("http"),
+        by=Figure.TIME,
+        wanted=1.1,
     ),
     Case(
         name="tracing-hangs",

@@ -31,7 +31,7 @@ class Sample:
     figure: float
     """What is compared."""
     cpu: float
-    """Seconds."""
+    """Seconds: what it prints as `cpu`, else all of the process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Result:
     floor: float
     ratio: float
     cpu_ratio: float | None
-    """By processor time, which other work on the machine disturbs less; only where whole processes are timed."""
+    """By processor time, which other work on the machine disturbs less; only where that is of what is timed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +60,11 @@ class Surroundings:
         """Script the answers, and return an environment in which nothing but its service decides anything."""
         self.fake.reset()
         self.fake.script(*side.answers)
+        self.fake.script_upgrades(*side.upgrades)
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT") if name in os.environ}
         base_url = self.quick if side.is_quick else self.fake.base_url
-        return {**kept, "HOME": self.home, "OPENAI_API_KEY": "sk-benchmark", "OPENAI_BASE_URL": base_url}
+        sockets = {"OPENAI_WEBSOCKET_BASE_URL": self.fake.websocket_base_url} if side.upgrades else {}
+        return {**kept, **sockets, "HOME": self.home, "OPENAI_API_KEY": "sk-benchmark", "OPENAI_BASE_URL": base_url}
 
 
 def compare(case: Case, surroundings: Surroundings, *, pairs: int) -> Result:
@@ -74,12 +76,13 @@ def compare(case: Case, surroundings: Surroundings, *, pairs: int) -> Result:
     ]
     ratio = median(ours.figure / floor.figure for ours, floor in samples)
     is_whole = case.by in (Figure.TIME, Figure.SPEED) and case.ours.clock is case.floor.clock is Clock.WHOLE
+    is_same = is_whole or (case.by is Figure.TURN and case.ours.is_turns and case.floor.is_turns)
     return Result(
         case=case,
         ours=median(ours.figure for ours, _ in samples),
         floor=median(floor.figure for _, floor in samples),
         ratio=1 / ratio if case.by is Figure.SPEED else ratio,
-        cpu_ratio=median(ours.cpu / floor.cpu for ours, floor in samples) if is_whole else None,
+        cpu_ratio=median(ours.cpu / floor.cpu for ours, floor in samples) if is_same else None,
     )
 
 
@@ -122,7 +125,8 @@ def _sample(by: Figure, side: Side, surroundings: Surroundings) -> Sample:
             errors.seek(0)
             raise Breakage(_account(side, process.returncode, output, errors.read().decode("utf-8", "replace")))
     wall = _wall(side.clock, output, end - start, last - first)
-    return Sample(figure=_figure(by, wall, used.ru_maxrss, output), cpu=used.ru_utime + used.ru_stime)
+    cpu = json.loads(output)["cpu"] if side.is_turns else used.ru_utime + used.ru_stime
+    return Sample(figure=_figure(by, wall, used.ru_maxrss, output), cpu=cpu)
 
 
 def _read(descriptor: int) -> tuple[str, float, float]:

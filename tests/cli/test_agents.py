@@ -1,10 +1,15 @@
 """`agentctl agents`: what there is, what it is made of, what is wrong with it, and a first one."""
 
 import json
+import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from agentctl.definitions.problems import problems_of
+from agentctl.definitions.reference import load_agents
 from tests.conftest import Agentctl
 from tests.local_weights import local_home, weights_file
 from tests.service.client import Service
@@ -323,6 +328,34 @@ def test_what_does_not_load_fails_the_check(
     assert message in done.stdout
     assert "Traceback" not in done.stderr
     assert json.loads(agentctl("agents", "check", reference, "--json").stdout)["agents"][0]["name"] is None
+
+
+MCP = """
+from agentctl import Agent, handoff
+from agentctl.mcp import MCPServerStdio
+clock = MCPServerStdio(params={"command": "clock"})
+agent = Agent(name="front", handoffs=[handoff(Agent(name="clock", mcp_servers=[clock]))])
+"""
+LOCAL = """
+from agentctl import Agent
+local = Agent(name="local", model="local/smollm2")
+agent = Agent(name="front", tools=[local.as_tool("ask", "Ask.")])
+"""
+
+
+@pytest.mark.parametrize(("content", "package"), [(MCP, "mcp"), (LOCAL, "xllamacpp")])
+def test_an_agent_whose_package_is_not_installed_fails_the_check(
+    content: str, package: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "agents.py").write_text(content)
+    monkeypatch.chdir(home)
+    monkeypatch.setitem(sys.modules, package, ModuleType(package, "it is there"))
+    sys.modules[package].__spec__ = ModuleSpec(package, None)
+    assert not [each for each in problems_of(load_agents("agents.py")["agents.py:agent"]) if each.is_fatal]
+    monkeypatch.setitem(sys.modules, package, None)
+    problem = problems_of(load_agents("agents.py")["agents.py:agent"])[0]
+    assert problem.is_fatal
+    assert f" -m pip install '{package}>=" in problem.message
 
 
 def test_a_first_agent_is_whole_and_runs(service: Service, agentctl: Agentctl, home: Path) -> None:

@@ -54,6 +54,18 @@ def work(home: Path) -> None:
     (home / ".agentctl" / "config.toml").write_text('profile = "work"\n[profiles.work]\nmodel = "of-work"\n')
 
 
+def test_a_file_goes_on_to_its_agents(offered: Offered, home: Path) -> None:
+    (home / "boom.py").write_text(
+        "import agentctl as a\n1 / 0\nhelper = a.Agent(name='h')\nagent = a.Agent(name='b')\n"
+    )
+    (home / "other.py").write_text("(")
+    for command_line in ("run -a", "agents show", "agents check", "config set agent"):
+        assert offered(f"agentctl {command_line} boom.py") == ["boom.py:helper", "boom.py:agent"]
+        assert offered(f"agentctl {command_line} boom.py:a") == ["boom.py:agent"]
+        assert offered(f"agentctl {command_line} other.py") == ["other.py:"]
+        assert offered(f"agentctl {command_line} none.py") == []
+
+
 def words(lines: list[str]) -> list[str]:
     return [line.partition("\t")[0] for line in lines]
 

@@ -104,7 +104,7 @@ def test_a_model_that_the_endpoint_does_not_have_is_said(
 ) -> None:
     service.models = ["gpt-xx"]
     code, found = checks(agentctl, env)
-    assert (code, found["model"]["state"]) == (69, "failure")
+    assert (code, found["model"]["state"]) == (0, "warning")
     assert "gpt-xx" in found["model"]["message"] + found["model"]["remedy"]
 
 

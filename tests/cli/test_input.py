@@ -45,7 +45,7 @@ def test_stdin_is_decoded_by_its_byte_order_mark(
 
 @pytest.mark.parametrize(
     "data",
-    [b"caf\xe9", b"\x80", b"\xff\xfeh\0\xe9", "wide".encode("utf-16-le"), b"\x89PNG\r\n\x1a\n", b"\xff\xfe\x00\xd8"],
+    [b"caf\xe9", b"\x80", b"\xff\xfeh\0\xe9", "wide".encode("utf-16-le"), b"\xff\xfe\x00\xd8"],
 )
 def test_stdin_in_another_encoding_is_refused(service: Service, env: dict[str, str], home: Path, data: bytes) -> None:
     done = process("$A run", home, env, data)
@@ -53,6 +53,48 @@ def test_stdin_in_another_encoding_is_refused(service: Service, env: dict[str, s
     assert b"stdin is not UTF-" in done.stderr
     assert b"iconv" in done.stderr
     assert service.requests() == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\x1f\x8b\x08\0\xff", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n\0\1", b"a.txt\0b.txt\0"],
+)
+@pytest.mark.parametrize("command", ["$A run", "$A run --stdin 'Sum up.'"])
+def test_binary_stdin_is_refused_with_advice(
+    service: Service, env: dict[str, str], home: Path, data: bytes, command: str
+) -> None:
+    done = process(command, home, env, data)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"stdin is binary, not text (byte 0x" in done.stderr
+    assert b"pdftotext" in done.stderr
+    assert service.requests() == []
+
+
+@pytest.mark.parametrize("data", [b"", b" \n\n"])
+def test_an_empty_stdin_needs_consent(service: Service, env: dict[str, str], home: Path, data: bytes) -> None:
+    done = process("$A run --stdin 'Review:'", home, env, data)
+    assert (done.returncode, done.stdout, b"stdin is empty" in done.stderr) == (2, b"", True)
+    assert b"--allow-empty" in done.stderr
+    assert service.requests() == []
+    assert process("$A run --stdin --allow-empty 'Review:'", home, env, data).returncode == 0
+    assert prompts(service) == ["Review:\n\n<stdin>\n\n</stdin>"]
+    assert process("$A run --allow-empty hi", home, env).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [("run --stdin hi", 2), ("run -a none.py:agent hi", 78), ("run --format json", 2)]
+)
+def test_a_failed_run_says_that_its_file_is_of_an_earlier_one(
+    service: Service, env: dict[str, str], home: Path, command: str, code: int
+) -> None:
+    (home / "out.txt").write_text("old")
+    done = process(f"$A {command} -o out.txt", home, env)
+    assert (done.returncode, (home / "out.txt").read_text()) == (code, "old")
+    assert b"out.txt was not changed" in done.stderr
+    assert b"not changed" not in process(f"$A {command} -o new.txt", home, env).stderr
+    assert not (home / "new.txt").exists()
+    assert b"not changed" not in process("$A run --format json -a none.py:agent -o out.txt hi", home, env).stderr
+    assert b'"misconfigured"' in (home / "out.txt").read_bytes()
 
 
 def test_instructions_in_a_file_have_the_same_encodings(service: Service, env: dict[str, str], home: Path) -> None:
@@ -64,16 +106,29 @@ def test_instructions_in_a_file_have_the_same_encodings(service: Service, env: d
     assert (done.returncode, b"i.txt is not UTF-8 text" in done.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("prompt", ["- Fix the list", "-5 + 3", "--what is this?", "-", "--verbose mode"])
+@pytest.mark.parametrize(
+    "prompt",
+    ["- Fix the list", "-5 + 3", "--what is this?", "--verbose mode", "-m is best", "-vi = love cats", "-mis best"],
+)
 @pytest.mark.parametrize("command", ["run", "stream"])
 def test_a_prompt_that_begins_with_a_dash_gets_the_hint(
     service: Service, agentctl: Agentctl, env: dict[str, str], prompt: str, command: str
 ) -> None:
-    if prompt != "-":
-        done = agentctl(command, prompt, env=env)
-        assert (done.returncode, f"agentctl {command} -- '…'" in done.stderr) == (2, True)
-        assert agentctl(command, "--", prompt, env=env).returncode == 0
-        assert prompts(service) == [prompt]
+    done = agentctl(command, prompt, env=env)
+    assert (done.returncode, f"agentctl {command} -- '…'" in done.stderr) == (2, True)
+    assert agentctl(command, "--", prompt, env=env).returncode == 0
+    assert prompts(service) == [prompt]
+
+
+def test_chat_takes_no_prompt_that_begins_with_a_dash(agentctl: Agentctl) -> None:
+    done = agentctl("chat", "-m is best")
+    assert (done.returncode, "agentctl run -- '…'" in done.stderr) == (2, True)
+
+
+def test_values_of_options_may_look_like_options(service: Service, agentctl: Agentctl, env: dict[str, str]) -> None:
+    for arguments in (["-i", "-m is best"], ["-qi", "-m is best"], ["--instructions", "-m is best"], ["-i-m is best"]):
+        assert agentctl("run", *arguments, "hi", env=env).returncode == 0
+    assert {request["body"]["instructions"] for request in service.requests()} == {"-m is best"}
 
 
 def test_a_misspelled_option_elsewhere_has_no_hint(agentctl: Agentctl) -> None:

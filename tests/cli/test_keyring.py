@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -145,4 +146,5 @@ def test_without_the_extra_one_line_names_it(agentctl: Agentctl, env: dict[str, 
     (absent / "keyring.py").write_text("raise ImportError('there is no keyring')\n")
     done = agentctl("config", "set-key", "--keyring", input=KEY, env={**env, "PYTHONPATH": str(absent)})
     assert done.returncode == 78
-    assert done.stderr == "agentctl: the system keyring needs the extra `keyring`: pip install 'agentctl[keyring]'\n"
+    command = f"{sys.executable} -m pip install 'keyring>=25'"
+    assert done.stderr == f"agentctl: the system keyring needs a package that is not installed: {command}\n"

@@ -329,9 +329,13 @@ def test_a_service_that_refuses_is_one_line(agentctl: Agentctl, service: Service
     )
 
 
-def test_processors_are_listed_added_once_and_removed(agentctl: Agentctl) -> None:
+def test_processors_are_listed_added_once_and_removed(agentctl: Agentctl, home: Path) -> None:
+    (home / "site" / "a").mkdir(parents=True)
+    for name in ("a/b.py", "d.py"):
+        (home / "site" / name).write_text("class e:\n    def f(): raise SystemExit\nc = e.f\nprint('imported')\n")
     for name in ("a.b:c", "d:e.f", "a.b:c"):
-        assert agentctl("trace", "processors", "add", name).returncode == 0
+        done = agentctl("trace", "processors", "add", name, env={"PYTHONPATH": str(home / "site")})
+        assert (done.returncode, done.stdout) == (0, "")
     assert agentctl("trace", "processors", "list").stdout == "a.b:c\nd:e.f\n"
     assert status(agentctl)["processors"] == ["a.b:c", "d:e.f"]
     agentctl("trace", "processors", "remove", "a.b:c")
@@ -353,7 +357,7 @@ def test_what_names_no_function_is_no_processor(agentctl: Agentctl) -> None:
 def test_a_processor_hears_of_every_traced_run_wherever_it_is_answered(
     agentctl: Agentctl, service: Service, site: dict[str, str], home: Path
 ) -> None:
-    agentctl("trace", "processors", "add", "noting:make")
+    assert agentctl("trace", "processors", "add", "noting:make", env=site).returncode == 0
     assert heard(home) == []
     env = {**site, "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": service.base_url}
     done = agentctl("run", "Hi", env=env)
@@ -366,7 +370,7 @@ def test_a_processor_hears_of_every_traced_run_wherever_it_is_answered(
 def test_a_processor_is_not_made_for_what_is_not_traced(
     agentctl: Agentctl, service: Service, site: dict[str, str], home: Path, arguments: tuple[str, ...]
 ) -> None:
-    agentctl("trace", "processors", "add", "noting:failing")
+    agentctl("trace", "processors", "add", "noting:failing", env=site)
     env = {**site, "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": service.base_url}
     assert agentctl(*arguments, "Hi", env=env).returncode == 0
 
@@ -374,7 +378,7 @@ def test_a_processor_is_not_made_for_what_is_not_traced(
 def test_a_processor_that_hangs_does_not_hold_up_the_run(
     agentctl: Agentctl, service: Service, site: dict[str, str]
 ) -> None:
-    agentctl("trace", "processors", "add", "noting:hanging")
+    agentctl("trace", "processors", "add", "noting:hanging", env=site)
     done = agentctl("run", "Hi", env={**site, "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": service.base_url})
     assert (done.returncode, done.stdout) == (0, "ok\n")
     assert "trace processor Noting took longer than 0.25 s" in done.stderr
@@ -393,7 +397,10 @@ def test_a_processor_that_hangs_does_not_hold_up_the_run(
 def test_a_broken_processor_is_misconfigured_and_named(
     agentctl: Agentctl, service: Service, site: dict[str, str], name: str, says: str
 ) -> None:
-    agentctl("trace", "processors", "add", name)
+    added = agentctl("trace", "processors", "add", name, env=site)
+    is_function = name in ("noting:failing", "noting:wrong")
+    assert (added.returncode, says in added.stderr) == ((0, False) if is_function else (78, True))
+    agentctl("config", "set", "trace.processors", f'["{name}"]')
     done = agentctl("run", "Hi", env={**site, "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": service.base_url})
     assert done.returncode == 78
     assert f"trace.processors: {name!r}" in done.stderr
@@ -414,8 +421,12 @@ def test_a_project_file_decides_nothing_about_traces(
 
 def test_a_module_of_the_current_folder_is_no_processor(agentctl: Agentctl, service: Service, home: Path) -> None:
     (home / "noting.py").write_text(SITE)
-    agentctl("trace", "processors", "add", "noting:make")
     script = str(Path(sys.executable).with_name("agentctl"))
+    added = subprocess.run(
+        [script, "trace", "processors", "add", "noting:make"], cwd=home, capture_output=True, timeout=30
+    )
+    assert (added.returncode, b"there is no module 'noting'" in added.stderr) == (78, True)
+    agentctl("config", "set", "trace.processors", '["noting:make"]')
     env = {**os.environ, "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": service.base_url}
     done = subprocess.run([script, "run", "Hi"], env=env, cwd=home, capture_output=True, text=True, timeout=30)
     assert done.returncode == 78

@@ -19,9 +19,14 @@ from tests.service.steps import (
     forgotten,
     hang,
     http_error,
+    no_items,
+    not_sse,
+    reasoning,
     redirect,
+    silence,
     text,
     tool_calls,
+    upgrade,
 )
 
 KEY = "sk-canary-transport"
@@ -247,3 +252,57 @@ def test_what_an_agent_file_sets_as_a_default_counts(service: Service, agentctl:
     assert (done.returncode, done.stdout) == (0, "by the file's client\n"), done.stderr
     (request,) = service.requests()
     assert (request["path"], request["headers"]["authorization"]) == ("/v1/chat/completions", "Bearer sk-of-the-file")
+
+
+WHOLE = '{"id": "resp_1", "object": "response", "status": "completed", "output": []}'
+
+
+@pytest.mark.parametrize(
+    ("over", "script", "said"),
+    [
+        (["--transport", "http"], [text("")], "without text or a tool call; try again"),
+        (["--transport", "http"], [no_items()], "without text or a tool call; try again"),
+        (["--transport", "http"], [reasoning("Hm.")], "only with reasoning; try again"),
+        (["--transport", "http"], [not_sse("application/json", WHOLE)], "without text or a tool call; try again"),
+        (["--transport", "websocket"], [text(" \n")], "without text or a tool call; try again"),
+        (["--transport", "websocket"], [*loop_of(2)[:2], text("")], "(after 2 tool calls); try again"),
+        (["--api", "chat_completions"], [text("")], "without text or tool calls"),
+        (["--api", "chat_completions"], [text(" \n")], "without text or a tool call; try again"),
+    ],
+)
+def test_a_response_without_an_answer_is_no_success(
+    over: list[str],
+    script: list[Step],
+    said: str,
+    service: Service,
+    agentctl: Agentctl,
+    home: Path,
+    env: dict[str, str],
+) -> None:
+    service.script(*script)
+    document, stderr = run_json(agentctl, home, env, *over)
+    assert (document["exit_code"], document["final_output"]) == (65, None)
+    assert said in stderr
+
+
+def test_an_empty_output_of_a_tool_that_ends_the_run_is_one(
+    service: Service, agentctl: Agentctl, home: Path, env: dict[str, str]
+) -> None:
+    silent = AGENT.replace("number * 2", "''").replace("tools=", "tool_use_behavior='stop_on_first_tool', tools=")
+    (home / "double.py").write_text(silent.replace("-> int", "-> str"))
+    service.script(*loop_of(1))
+    document, _ = run_json(agentctl, home, env)
+    assert (document["exit_code"], document["final_output"]) == (0, "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ping_timeout", "code"), [("1s", 75), ("1m", 0)])
+def test_the_patience_for_a_service_that_answers_no_pings_is_a_setting(
+    ping_timeout: str, code: int, service: Service, agentctl: Agentctl, home: Path, env: dict[str, str]
+) -> None:
+    assert agentctl("config", "client", "--ping-timeout", ping_timeout, env=env).returncode == 0
+    service.script_upgrades(upgrade(pongs=False))
+    service.script(silence(23))  # A ping is sent after 20 s.
+    document, stderr = run_json(agentctl, home, env, "--transport", "websocket")
+    assert document["exit_code"] == code
+    assert ("raise client.ping_timeout" in stderr) == (code == 75)

@@ -348,4 +348,4 @@ from tests.mcp.servers import small
 asyncio.run(small().connect())
 """
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert outcome.stderr.splitlines()[-1].endswith("the mcp package: pip install 'agentctl[mcp]'")
+    assert outcome.stderr.splitlines()[-1].endswith(f"not installed: {sys.executable} -m pip install 'mcp>=2.3,<3'")

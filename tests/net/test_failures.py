@@ -40,7 +40,9 @@ def error(**fields: Any) -> dict[str, Any]:
         (429, "", ServiceUnavailableError),
         (500, error(type="server_error"), ServiceUnavailableError),
         (502, "<html>Bad gateway</html>", ServiceUnavailableError),
+        (501, "Not Implemented", RequestRejectedError),
         (503, error(code="slow_down"), ServiceUnavailableError),
+        (505, "", RequestRejectedError),
         (529, "", ServiceUnavailableError),
     ],
 )

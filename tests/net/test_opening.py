@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import ssl
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -151,14 +151,14 @@ def test_a_proxy_that_refuses_says_its_status(over: str) -> None:
 
 
 @OVER
-def test_a_missing_package_for_socks_is_the_same_sentence(over: str) -> None:
-    if find_spec("python_socks") or find_spec("socksio"):
-        pytest.skip("a package is installed")
+def test_a_missing_package_for_socks_is_the_same_sentence(over: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("python_socks", "socksio"):
+        monkeypatch.setitem(sys.modules, package, None)  # As if it were not installed.
     with pytest.raises(ConfigurationError) as caught:
         asyncio.run(attempt(over, "http://h.example/v1", {"ALL_PROXY": "socks5://127.0.0.1:1"}, HttpOptions()))
     assert str(caught.value) == (
-        "ALL_PROXY: a SOCKS proxy needs packages that are not installed: pip install 'httpx2[socks]' "
-        "'python-socks[asyncio]'"
+        f"ALL_PROXY: a SOCKS proxy needs packages that are not installed: {sys.executable} -m pip install "
+        "'httpx2[socks]' 'python-socks[asyncio]'"
     )
 
 
@@ -168,6 +168,19 @@ def test_https_to_a_port_that_speaks_plain_http_says_so(over: str) -> None:
     assert (error.code, exit_for(error).code) == (WRONG_SCHEME, 69)
     assert "begins with https://" in error.message
     assert "speaks no TLS" in error.message
+
+
+@OVER
+def test_https_to_a_port_that_says_nothing_may_be_one_of_plain_http(over: str) -> None:
+    error = failure_at(over, say_nothing, scheme="https", connect_timeout=0.5)
+    assert (error.code, exit_for(error).code) == (CONNECT_FAILED, 75)
+    assert "no response within 0.5 s, which may be a port that speaks plain http; check the network" in error.message
+
+
+@OVER
+def test_a_proxy_on_the_way_to_https_that_says_nothing_is_no_such_port(over: str) -> None:
+    error = failure_at(over, say_nothing, as_proxy=True, connect_timeout=0.5)
+    assert "plain http" not in error.message
 
 
 @OVER

@@ -505,6 +505,22 @@ def test_a_service_that_answers_no_pings_is_alive_as_long_as_events_come(service
     assert service.connections()[0]["pings"] > 0
 
 
+@pytest.mark.parametrize(("ping_timeout", "lives"), [(0.3, False), (30, True), (None, True)])
+def test_a_service_that_answers_no_pings_may_be_silent_for_the_ping_timeout(
+    ping_timeout: float | None, lives: bool, service: Service
+) -> None:
+    service.script_upgrades(steps.upgrade(pongs=False))
+    service.script(steps.silence(1, of=steps.text("x" * 20, deltas=20, delay=0.01)))
+    pipe = pipe_at(service.base_url, websocket=WebSocketOptions(ping_interval=0.05, ping_timeout=ping_timeout))
+    if lives:
+        answer(pipe)
+        return
+    _, error = failure(pipe)
+    assert isinstance(error, ServiceUnavailableError)
+    assert error.code == NO_ANSWER
+    assert "raise client.ping_timeout (`agentctl config client --ping-timeout`) if it answers no pings" in error.message
+
+
 def test_without_an_interval_there_are_no_pings(service: Service) -> None:
     service.script(steps.silence(0.2))
     answer(pipe_at(service.base_url, websocket=WebSocketOptions(ping_interval=None, ping_timeout=0.01)))

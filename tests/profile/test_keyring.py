@@ -115,5 +115,5 @@ def test_a_backend_that_cannot_be_loaded_is_said(monkeypatch: pytest.MonkeyPatch
 def test_without_the_extra_its_name_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     for use in (lambda: fetch(ENTRY), lambda: delete(ENTRY)):
-        with pytest.raises(ConfigurationError, match=r"pip install 'agentctl\[keyring\]'"):
+        with pytest.raises(ConfigurationError, match=r"-m pip install 'keyring>=25'"):
             use()

@@ -162,7 +162,7 @@ def test_what_only_the_user_may_decide_is_refused(text: str, key: str) -> None:
         ('agents = "x"', "agents: must be a table"),
         ('[agents]\n"a b" = "x.py:a"', 'agents."a b": must be a name'),
         ("[agents]\na = 5", "agents.a: must be a reference"),
-        ('[agents]\na = "x.py"', "agents.a: 'x.py' does not name the attribute"),
+        ('[agents]\na = "x/y.txt"', "agents.a: 'x/y.txt' is not a reference"),
         ('[agents]\na = "y/x.sh:run"', "agents.a: "),
         ('[agents]\na = "x.py:1"', "agents.a: '1' in 'x.py:1' is not an attribute name"),
         ('[agents]\na = "b"', "agents.a: 'b' is a name"),

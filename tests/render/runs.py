@@ -31,6 +31,7 @@ from agentctl.agent.items.run_items import (
 )
 from agentctl.agent.usage import Usage
 from agentctl.errors import ServiceUnavailableError
+from agentctl.prices.cost import Cost
 from agentctl.render.chunks import Chunk, Err, Out, Renderer, Status
 from agentctl.render.select import Command, Format, renderer
 from agentctl.render.terminal_info import TerminalInfo
@@ -164,6 +165,7 @@ def shown(
 ) -> list[Chunk]:
     seconds = iter(range(1000))
     show: Renderer = renderer(
+        cost_of=lambda usage: Cost(0.0021, "prices"),
         command=command,
         format=format,
         terminal=terminal,
@@ -172,7 +174,7 @@ def shown(
         clock=lambda: 1.3 * next(seconds),
         now=lambda: 1_760_000_000.1234,
     )
-    return [chunk for event in events for chunk in show.feed(event)]
+    return [*(chunk for event in events for chunk in show.feed(event)), *show.close()]
 
 
 def out(chunks: Iterable[Chunk]) -> str:

@@ -316,6 +316,7 @@ def test_no_table_loses_a_character_or_is_wider_than_the_terminal(cells: list[li
 PATHOLOGICAL = [
     "*a ", "_a ", "*a* ", "[a](b) ", "`a ", "\\( ", "\\[ ", "$$a ", "a\n", "> a\n", "- a\n", "1. a\n", "|a<br>b|\n",
     "[", "![a", "~~a ", "***a ", "[*a ", "<http://a ", "~~~ a\n", "語", "    x\n", "**a _b ",
+    "\n", " \n",
 ]  # fmt: skip
 
 
@@ -332,10 +333,26 @@ def test_the_work_for_a_text_grows_as_the_text(unit: str, monkeypatch: pytest.Mo
     work = []
     for size in (4_000, 16_000):
         parsed = 0
-        streamed(cut(unit * (size // len(unit)), [5]))
+        streamed(cut("a\n" + unit * (size // len(unit)), [5]))
         work.append(parsed)
     assert work[1] <= 4.5 * work[0] + 1_000
     assert work[1] <= 20 * 16_000
+
+
+@pytest.mark.parametrize("row", ["x\n", "|x\n", "|x|y|\n", ">x\n"])
+@pytest.mark.parametrize("columns", [2, 60, 400])
+def test_the_cells_of_a_table_grow_as_the_text(row: str, columns: int) -> None:
+    source = "|a" * columns + "\n" + "|-" * columns + "\n" + row * 800
+    cells = [node for block in parse(source) for node in block.walk() if node.type in ("td", "th")]
+    assert len(cells) <= len(source) + 500 + 2 * columns
+    assert "x" in one_shot(source)
+
+
+def test_a_long_header_is_shown_once_and_shortened_in_front_of_the_cells() -> None:
+    shown = one_shot("|" + "h" * 300 + "|b|\n|-|-|\n" + "|x|y|\n" * 100, width=40)
+    assert shown.startswith("h" * 40 + "\n")
+    assert shown.count("h") == 300 + 100 * 19
+    assert shown.endswith(f"\n{'h' * 19}…: x\nb: y\n")
 
 
 def test_a_table_is_parsed_a_few_times_however_many_rows_it_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from agentctl.agent.events import Progressed, RetryScheduled, RunFinished, RunIt
 from agentctl.agent.items.run_items import ToolCallItem, ToolCallOutputItem
 from agentctl.agent.usage import Usage
 from agentctl.errors import ModelBehaviorError
-from agentctl.render.notes import RunSummary
+from agentctl.prices.cost import Cost
+from agentctl.render.notes import RunSummary, format_usd
 from agentctl.render.select import Command
 from agentctl.render.terminal_info import TerminalInfo, detect_terminal
 from tests.render.runs import (
@@ -56,7 +57,7 @@ def test_run_adds_no_second_line_break() -> None:
 
 def test_run_renders_markdown_on_a_terminal_and_closes_with_a_line() -> None:
     chunks = shown([*started(), asked(), finished("# Hi\n\n- a\n- b")], command="run", terminal=TERMINALS)
-    assert screen(chunks) == "# Hi\n\n• a\n• b\n\ngpt-5-mini · 1,012 in, 48 out · 1.3 s\n"
+    assert screen(chunks) == "# Hi\n\n• a\n• b\n\ngpt-5-mini · 1,012 in, 48 out · $0.0021…\n"
 
 
 def test_run_prints_a_structured_output_as_json() -> None:
@@ -95,7 +96,7 @@ def test_stream_shows_the_whole_run_on_a_terminal() -> None:
         "It is **sunny** in Oslo.\n"
         "\n"
         "note: the answer was cut\n"
-        "gpt-5-mini · 1,012 in, 48 out · 1.3 s\n"
+        "gpt-5-mini · 1,012 in, 48 out · $0.0021…\n"
     )
 
 
@@ -333,5 +334,25 @@ def test_the_closing_line_has_cached_and_reasoning_tokens() -> None:
         "output_tokens_details": {"reasoning_tokens": 16}, "total_tokens": 1_248,
     })  # fmt: skip
     end = RunFinished(agent=AGENT, final_output="ok", usage=usage, response_id=None)
-    summary = RunSummary(lambda: 0.0)
+    summary = RunSummary(lambda: 0.0, lambda usage: Cost(None, None))
     assert summary.closing_line(end, 80) == "1,200 in (1,024 cached), 48 out (16 reasoning) · 0.0 s"
+
+
+def test_the_closing_line_has_the_cost() -> None:
+    wide = terminal(out=True, err=True, width=120)
+    assert err(shown([*started(), asked(), finished("Hi")], terminal=wide)).endswith("48 out · $0.0021 · 1.3 s\n")
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown_as"),
+    [
+        (0, "$0.00"),
+        (0.1, "$0.10"),
+        (1234.5, "$1,234.50"),
+        (0.0214, "$0.021"),
+        (0.000042, "$0.000042"),
+        (1e-12, "<$0.00000001"),
+    ],
+)
+def test_an_amount_keeps_two_digits_however_small(amount: float, shown_as: str) -> None:
+    assert format_usd(amount) == shown_as

@@ -14,6 +14,7 @@ from agentctl import (
     AgentToolInvocation,
     AgentToolStreamEvent,
     FunctionTool,
+    GuardrailFunctionOutput,
     MaxTurnsExceeded,
     ModelSettings,
     MultiProvider,
@@ -29,6 +30,7 @@ from agentctl import (
     Usage,
     UserError,
     function_tool,
+    output_guardrail,
 )
 from agentctl.run.result import RunResultBase
 from agentctl.testing import ModelStep, ScriptedModel, assistant_message, function_call
@@ -160,6 +162,41 @@ def test_an_output_that_is_no_text_is_read_as_json(run: Run) -> None:
     assert outputs == [Answer(value=3)]
 
 
+@output_guardrail
+def accepts(context: RunContextWrapper[Any], agent: Agent[Any], output: str) -> GuardrailFunctionOutput:
+    return GuardrailFunctionOutput(output, False)
+
+
+@pytest.mark.parametrize(
+    ("turn", "guardrails", "text"),
+    [
+        ([assistant_message("I look."), function_call("look", {}, call_id="i1")], [], "seen"),
+        ([assistant_message("I look."), function_call("say_nothing", {}, call_id="i1")], [], "I look."),
+        ([function_call("say_nothing", {}, call_id="i1")], [], ""),
+        ([function_call("look", {}, call_id="i1")], [accepts], ""),
+    ],
+)
+def test_in_place_of_an_empty_text_the_last_one_is_read_unless_a_guardrail_saw_it(
+    run: Run, turn: list[Any], guardrails: list[Any], text: str
+) -> None:
+    tools = [
+        function_tool(lambda: "seen", name_override="look"),
+        function_tool(lambda: "", name_override="say_nothing"),
+    ]
+    agent, _ = inner(turn, "", tools=tools, output_guardrails=guardrails)
+    main, asked = outer(agent.as_tool("ask", ""))
+    run(main)
+    assert output(asked) == text
+
+
+def test_no_output_is_none(run: Run) -> None:
+    agent, _ = inner('{"response": null}', output_type=type(None))
+    main, asked = outer(agent.as_tool("ask", ""))
+    result = run(main)
+    assert output(asked) == "null"
+    assert [item.output for item in result.new_items if isinstance(item, ToolCallOutputItem)] == [None]
+
+
 @pytest.mark.parametrize("arguments", ["nope", {"wrong": 1}, {"input": 3}, "[]"])
 def test_arguments_that_do_not_fit_are_told_to_the_model(run: Run, arguments: Any) -> None:
     agent, model = inner()
@@ -280,6 +317,7 @@ def test_parameters_need_a_strict_schema() -> None:
         ({"previous_response_id": "r", "conversation_id": "c"}, "cannot be combined"),
         ({"on_stream_max_pending_events": 0}, "on_stream_max_pending_events"),
         ({"on_stream_max_pending_events": "x"}, "on_stream_max_pending_events"),
+        ({"on_stream": RunConfig()}, r"on_stream must be callable or None, not RunConfig.*`run_config=`"),
     ],
 )
 def test_a_tool_that_cannot_be_is_refused_when_it_is_made(options: dict[str, Any], message: str) -> None:

@@ -40,6 +40,27 @@ def test_each_run_is_in_the_context_of_its_caller() -> None:
     assert run_to_end(place()) == "nowhere"
 
 
+def test_the_loop_that_a_program_has_set_runs_it_and_keeps_its_own_tasks() -> None:
+    async def running_loop() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    own = asyncio.new_event_loop()
+    try:
+        asyncio.set_event_loop(own)
+        task = own.create_task(asyncio.sleep(60))
+        assert run_to_end(running_loop()) is run_to_end(running_loop()) is own
+        assert not task.done()
+        assert not own.is_closed()
+        task.cancel()
+        own.run_until_complete(asyncio.wait([task]))
+    finally:
+        own.close()
+    made = run_to_end(running_loop())  # The program's is closed.
+    assert made is asyncio.get_event_loop_policy().get_event_loop()
+    asyncio.set_event_loop(None)
+    assert run_to_end(running_loop()) is made
+
+
 def test_what_a_run_leaves_behind_ends_with_it() -> None:
     left: list[asyncio.Task[None]] = []
     left_open: list[AsyncGenerator[int]] = []
@@ -55,12 +76,13 @@ def test_what_a_run_leaves_behind_ends_with_it() -> None:
     async def begin() -> str:
         """Begin something."""
         left.append(asyncio.create_task(asyncio.sleep(60), name="left"))
+        await anext(numbers())
         left_open.append(numbers())
         return str(await anext(left_open[0]))
 
     model = ScriptedModel([[function_call("begin", {}, call_id="1")], "begun"])
     assert Runner.run_sync(Agent(name="a", model=model, tools=[begin]), "hi").final_output == "begun"
-    assert (left[0].cancelled(), closed) == (True, ["numbers"])
+    assert (left[0].cancelled(), closed) == (True, ["numbers"] * 2)
 
 
 def test_other_threads_have_loops_of_their_own() -> None:

@@ -79,7 +79,7 @@ def test_raw_events_of_a_run_are_seen_as_objects() -> None:
     data = [event.data for event in streamed() if isinstance(event, RawResponsesStreamEvent)]
     assert "".join(event.delta for event in data if isinstance(event, ResponseTextDeltaEvent)) == "Four."
     done = [event.item for event in data if isinstance(event, ResponseOutputItemDoneEvent)]
-    assert [type(item) for item in done] == [ResponseFunctionToolCall, ResponseOutputMessage]
+    assert [item.__class__ for item in done] == [ResponseFunctionToolCall, ResponseOutputMessage]
     completed = [event.response for event in data if isinstance(event, ResponseCompletedEvent)]
     assert isinstance(completed[-1].output[0], ResponseOutputMessage)
 

@@ -40,14 +40,14 @@ class Project:
         assert not (self.root / "EVIL").exists()
         return done.stderr if fails else done.stdout
 
-    def plant_bytecode(self, source: str, target: str) -> None:
+    def plant_bytecode(self, source: str, target: str, *, compiled_from: str | None = None) -> None:
         """Write bytecode that Python would run without a look at the source."""
         evil = self.root.parent / "evil.py"
         evil.write_text(source)
         path = self.root / target
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-        py_compile.compile(str(evil), cfile=str(path), invalidation_mode=mode, doraise=True)
+        py_compile.compile(str(evil), cfile=str(path), dfile=compiled_from, invalidation_mode=mode, doraise=True)
 
     @property
     def bytecode(self) -> list[str]:

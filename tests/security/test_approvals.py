@@ -98,6 +98,8 @@ def test_a_rule_may_spell_all_that_a_call_does(item: ToolApprovalItem, allow: st
         (action(shell("git log"), working_directory="/etc"), "shell:cd /etc*"),
         (local_shell("bash", "-lc", "ls && rm -rf /"), "local_shell:rm *"),
         (function("deploy", '{"service":"db","service": "web"}'), 'deploy:*"db"*'),
+        (function("deploy", '{"service":"d\\u0062","service": "web"}'), 'deploy:*"db"*'),
+        (function("deploy", '{"service":"d\\u0062", "x": ' + "[" * 100_000 + "]" * 100_000 + "}"), 'deploy:*"db"*'),
         (mcp("github", "search"), "search"),
         (mcp("github", "search"), "github.*"),
         *(
@@ -108,6 +110,10 @@ def test_a_rule_may_spell_all_that_a_call_does(item: ToolApprovalItem, allow: st
                 "r* x", "$X",
                 "f() { rm x; }; f", "cat <<E\n$(rm x)\nE", "find . -exec rm {} +", "rm x 'unfinished", "trap 'rm x' 0",
                 "xargs rm", "time -p rm x", "A=b rm x", "> f rm x", "ls | (rm x)", "git log\nrm x", "r\\\nm x",
+                "su me -c 'rm x'", "bash --rcfile f -c 'rm x'", "sh -o errexit -c 'rm x'", "rbash -c 'rm x'",
+                "fish --command='rm x'", "echo rm x | sh -o errexit", "bash /dev/stdin <<< 'rm x'", ". /dev/stdin",
+                "alias l='rm x'\nl", "hash -p /bin/rm l; l x", "mapfile -C 'rm x' a", "ionice -c 3 rm x", "strace rm x",
+                "systemd-run --user rm x", "unshare -r rm x", "/lib64/ld-linux-x86-64.so.2 /bin/rm x",
             )
         ),
     ],
@@ -117,7 +123,13 @@ def test_a_rule_denies_a_call_that_may_do_any_of_it(item: ToolApprovalItem, deny
     assert verdict(item, allow="*", deny=deny) is False
 
 
-@pytest.mark.parametrize("line", ["ls", "echo rm x", "git commit -m 'rm x'", "[ -f x ] && ls", "echo $HOME", "ls *.py"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ls", "echo rm x", "git commit -m 'rm x'", "[ -f x ] && ls", "echo $HOME", "ls *.py", "bash -e build.sh",
+        ". env.sh", "hash -r", "mapfile -t lines", "enable -a",
+    ],
+)  # fmt: skip
 def test_a_rule_denies_nothing_else(line: str) -> None:
     assert verdict(shell(line), allow="shell", deny="shell:rm *") is True
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from tests.service.steps import text, tool_calls
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(2400),
     pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL"),
 ]
 
@@ -63,7 +64,7 @@ def test_a_ticket_that_is_approved_and_resumed(
     notes = tmp_path / "notes"
     env = {"OPENAI_BASE_URL": service.base_url, "OPENAI_API_KEY": "sk-canary-0123456789", "NOTES": str(notes)}
     service.script(tool_calls(("note", {"word": "one"}, "c1"), ("note", {"word": "two"}, "c2")))
-    ticket = suspended(agentctl, f"{home / 'scribe.py'}:agent", env)
+    ticket = suspended(partial(agentctl, timeout=300), f"{home / 'scribe.py'}:agent", env)
     for number in range(share(50)):
         state = tmp_path / f"state_{number}"
         shutil.copytree(home / ".agentctl", state)

@@ -32,11 +32,12 @@ from agentctl.render.text_stream import MessageStream, VerbatimStream
 from agentctl.render.tools import call_line
 from tests.conftest import Agentctl
 from tests.mcp.servers import small
-from tests.render.runs import called, err, shown, started, thought
+from tests.render.runs import called, delta, err, finished, out, shown, started, thought
 from tests.service.client import Service
 from tests.service.steps import http_error, items, reasoning, text, tool_calls
 
 KEY = "sk-security-canary-0123456789"
+KINDS = ("reasoning.delta", "text.delta")
 AGENT = """
 from agentctl import Agent, function_tool
 
@@ -101,6 +102,33 @@ def test_a_key_split_over_two_deltas_of_reasoning_is_not_shown(cut: int) -> None
     register_secret(KEY)
     deltas = ["My key is ", KEY[:cut], KEY[cut:], " or so.\n"]
     assert err(shown([*started(), *map(thought, deltas)], command="stream")).startswith(f"My key is {MASK} or so.")
+
+
+@pytest.mark.parametrize("cut", range(1, len(KEY)))
+def test_a_key_split_over_two_deltas_of_reasoning_is_in_no_line_of_jsonl(cut: int) -> None:
+    register_secret(KEY)
+    thoughts = map(thought, ["My key is ", KEY[:cut], KEY[cut:], f" or so: {KEY[:7]}"])
+    lines = out(shown([*started(), *thoughts, delta(KEY[:cut]), delta(KEY[cut:]), finished()], format="jsonl"))
+    events = [json.loads(line) for line in lines.splitlines()]
+    assert [event["seq"] for event in events] == list(range(len(events)))
+    texts = {kind: "".join(event["delta"] for event in events if event["type"] == kind) for kind in KINDS}
+    assert texts == {"reasoning.delta": f"My key is {MASK} or so: {KEY[:7]}", "text.delta": KEY}
+    kinds = [event["type"] for event in events if event["type"] in KINDS]
+    assert kinds == sorted(kinds), "the reasoning that was held back comes before what follows it"
+
+
+def test_reasoning_that_is_held_back_is_in_its_item_and_comes_at_the_end() -> None:
+    register_secret(KEY)
+    lines = out(shown([*started(), thought(f"so: {KEY[:3]}"), delta(""), thought(KEY), finished()], format="jsonl"))
+    assert KEY not in lines
+    events = [json.loads(line) for line in lines.splitlines()]
+    assert [(event["type"], event.get("delta")) for event in events[2:]] == [
+        ("reasoning.delta", "so: "),
+        ("reasoning.delta", KEY[:3]),
+        ("text.delta", ""),
+        ("reasoning.delta", MASK),
+        ("run.finished", None),
+    ]
 
 
 def test_a_key_split_over_deltas_is_not_shown_by_the_command(

@@ -87,6 +87,11 @@ def empty_output(of: Step | None = None) -> Step:
     return with_response(of or text(), output=[])
 
 
+def no_items() -> Step:
+    """Complete without any item."""
+    return _response()
+
+
 def with_response(of: Step, **fields: Any) -> Step:
     """Overlay fields of the response object in the terminal event, such as `usage`."""
     return {**of, "overlay": {**of.get("overlay", {}), **fields}}

@@ -78,6 +78,17 @@ def _survived(random: random.Random, step: Step) -> list[Step]:
     ]
 
 
+def _silent(random: random.Random, step: Step) -> list[Step]:
+    """Return a completed response without an answer; the items of the first are lost unless they are streamed."""
+    return [random.choice([steps.empty_output(step), steps.no_items(), steps.text("")])]
+
+
+def has_silent(script: list[Step]) -> bool:
+    """Return whether a response of a script may have no answer."""
+    nothing = steps.no_items()["items"], steps.text("")["items"]
+    return any(step.get("items") in nothing or step.get("overlay", {}).get("output") == [] for step in script)
+
+
 def script(random: random.Random, calls: list[tuple[str, dict[str, int], str]], *, rate: float) -> list[Step]:
     """Return the script of a run that makes these calls one after another, each step with a fault at a rate."""
     script: list[Step] = []
@@ -85,7 +96,7 @@ def script(random: random.Random, calls: list[tuple[str, dict[str, int], str]], 
         if random.random() >= rate:
             script.append(step)
             continue
-        fault: Fault = random.choice([_before_any_event, _survived, _survived, _in_the_response, _garbled])
+        fault: Fault = random.choice([_before_any_event, _survived, _survived, _in_the_response, _garbled, _silent])
         script += fault(random, step)
     return script
 

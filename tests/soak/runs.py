@@ -15,12 +15,12 @@ from typing import Any
 from agentctl.agent.agent import Agent
 from agentctl.agent.run_config import RunConfig
 from agentctl.agent.tools.function_tool import function_tool
-from agentctl.errors import EXITS, exit_for
+from agentctl.errors import EXITS, ModelBehaviorError, exit_for
 from agentctl.models.multi_provider import MultiProvider
 from agentctl.net.options import HttpOptions
 from agentctl.run.runner import Runner
 from tests.service.client import Service
-from tests.soak.faults import script, upgrades
+from tests.soak.faults import has_silent, script, upgrades
 
 KEY = "sk-canary-of-the-soak-0123456789"
 WAYS = ("http", "websocket", "auto", "chat")
@@ -51,23 +51,27 @@ class Tally:
     codes: Counter[str] = field(default_factory=Counter)
 
 
-def prepare(service: Service, seed: int) -> tuple[str, int]:
-    """Script the service for the run of a seed; return its transport, and the number of its tool calls."""
+def prepare(service: Service, seed: int) -> tuple[str, int, bool]:
+    """Script the service for the run of a seed.
+
+    Return its transport, the number of its tool calls, and whether a response may have no answer.
+    """
     random_ = random.Random(seed)
     way = random_.choice(WAYS)
     count = random_.randint(1, 5)
     calls = [("note", {"number": number}, f"call_{number}") for number in range(count)]
     service.reset()
     service.stores = random_.random() < 0.7
-    service.script(*script(random_, calls, rate=RATE))
+    steps = script(random_, calls, rate=RATE)
+    service.script(*steps)
     if way in ("websocket", "auto"):
         service.script_upgrades(*upgrades(random_, rate=RATE))
-    return way, count
+    return way, count, has_silent(steps)
 
 
 def run_process(service: Service, seed: int, home: Path, tally: Tally) -> None:
     """Run the command line against the faults of a seed, and check everything about it."""
-    way, count = prepare(service, seed)
+    way, count, _ = prepare(service, seed)
     home.mkdir(exist_ok=True)
     (home / "soak.py").write_text(_AGENT)
     notes = home / "notes"
@@ -104,7 +108,7 @@ def run_process(service: Service, seed: int, home: Path, tally: Tally) -> None:
 
 def run_here(service: Service, seed: int, tally: Tally) -> None:
     """Run the library against the faults of a seed in this process, and check that nothing of it is left."""
-    way, count = prepare(service, seed)
+    way, count, may_be_silent = prepare(service, seed)
     noted: list[int] = []
 
     @function_tool
@@ -144,7 +148,8 @@ def run_here(service: Service, seed: int, tally: Tally) -> None:
 
     before = _descriptors()
     output, error, left, unhandled = asyncio.run(scenario())
-    code = exit_for(error).code
+    is_silent = error is None and output == "" and may_be_silent
+    code = exit_for(ModelBehaviorError("silent") if is_silent else error).code
     where = f"seed {seed}, {way}, in this process: {code} {error!r} {output!r}"
     gc.collect()
     assert left == [], where
@@ -152,8 +157,8 @@ def run_here(service: Service, seed: int, tally: Tally) -> None:
     assert len(_descriptors()) <= len(before), f"{where}: {_descriptors()} after {before}"
     assert code in CODES, where
     assert KEY not in str(error), where
-    assert (output == "done") == (error is None), where
-    _check_calls(noted, count, completed=error is None, where=where)
+    assert (output == "done") == (code == 0), where
+    _check_calls(noted, count, completed=code == 0, where=where)
     _check_requests(service, where)
     _count(tally, service, f"{way} {code}")
 

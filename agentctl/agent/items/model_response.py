@@ -11,7 +11,7 @@ from agentctl.agent.usage import MeasuredResponse, Usage
 from agentctl.agent.wire import JSONValue, WireItem, whole_json
 from agentctl.errors import ModelBehaviorError
 
-from .views import item_view, replayable, to_wire, wire_of
+from .views import is_wire, item_view, replayable, to_wire, wire_of
 
 if TYPE_CHECKING:
     from openai.types.responses import ResponseOutputItem
@@ -26,8 +26,8 @@ class Output:
             raise AttributeError("output")  # So that dataclass sees a field without a default.
         if response._views is None:
             items = response._items
-            if any(isinstance(item, dict) for item in items):
-                response._views = [item_view(item) if isinstance(item, dict) else item for item in items]
+            if any(map(is_wire, items)):
+                response._views = [item_view(item) if is_wire(item) else item for item in items]
                 response._wires = {id(view): item for view, item in zip(response._views, items, strict=True)}
             else:
                 response._views = items  # The caller's own list, not a copy.

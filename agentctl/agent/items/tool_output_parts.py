@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, Self, TypeAlias, TypedDict
 
 from pydantic import BaseModel, model_validator
@@ -104,7 +103,7 @@ def _part(value: Any) -> _Part | None:
         return None
     name = value.get("type")
     kind = _PARTS.get(name) if isinstance(name, str) else None
-    if kind is None or not _has_only(value, set(kind.model_fields)):
+    if kind is None or not _is_content(value, kind):
         return None
     try:
         return kind(**value)
@@ -112,8 +111,11 @@ def _part(value: Any) -> _Part | None:
         return None
 
 
-def _has_only(mapping: Mapping[str, Any], names: set[str]) -> bool:
-    return mapping.keys() <= names and all(isinstance(value, str | None) for value in mapping.values())
+def _is_content(value: dict[str, Any], kind: type[_Part]) -> bool:
+    """Return whether a dict is a part; with further keys, a text is data, and an image or a file is still one."""
+    if kind is ToolOutputText and not value.keys() <= kind.model_fields.keys():
+        return False
+    return all(isinstance(value.get(name), str | None) for name in kind.model_fields)
 
 
 def _part_wire(part: _Part) -> dict[str, Any]:

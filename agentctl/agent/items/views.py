@@ -9,6 +9,8 @@ from weakref import ref
 
 from agentctl.agent.wire import WireEvent, WireItem
 
+from .typed_view import RootView, TypedView, make_view, unchanged_wire
+
 if TYPE_CHECKING:
     from openai import BaseModel
 
@@ -17,9 +19,30 @@ if TYPE_CHECKING:
 _AS_DICT = frozenset({"item_reference", "local_shell_call_output", "mcp_approval_response"})
 """Item types that exist only as input; their view is the dict itself."""
 
-
 _ADDED = frozenset({"created_by"})
-_ADDED_TO_SHELL_OUTPUT = _ADDED | {"provider_data", "shell_output"}
+_ADDED_TO_SHELL_OUTPUT = _ADDED | {"provider_data", "shell_output", "status"}
+
+
+class ItemView(RootView):
+    """The view of an item."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def find_class(wire: dict[str, Any]) -> type[BaseModel]:
+        """Return the class of items that `type` names, else the base class."""
+        return _named_class(wire, _item_classes())
+
+
+class EventView(RootView):
+    """The view of a streaming event."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def find_class(wire: dict[str, Any]) -> type[BaseModel]:
+        """Return the class of events that `type` names, else the base class."""
+        return _named_class(wire, _event_classes())
 
 
 def item_view(wire: WireItem | None) -> Any:
@@ -29,23 +52,28 @@ def item_view(wire: WireItem | None) -> Any:
     kind = wire.get("type")
     if not isinstance(kind, str) or kind in _AS_DICT or (kind.endswith("_output") and "id" not in wire):
         return wire  # An output without an id was created locally, not by the service.
-    # 450 ms: imported when a user first accesses a typed view, never by the engine.
-    from openai.types.responses import ResponseOutputItem
-
-    return _view(wire, ResponseOutputItem)
+    return make_view(ItemView, wire)
 
 
 def event_view(wire: WireEvent) -> Any:
     """Return a streaming event as the `openai` object of its type, as lenient as `item_view`."""
-    from openai.types.responses import ResponseStreamEvent
+    return make_view(EventView, wire)
 
-    return _view(wire, ResponseStreamEvent)
+
+def is_wire(value: Any) -> bool:
+    """Return whether a value is wire JSON, and neither a view of it nor an object."""
+    return not isinstance(value, TypedView) and isinstance(value, dict)
 
 
 def to_wire(value: Any) -> WireItem:
     """Return an item or event as wire JSON: a pydantic object as its set fields, a dict unchanged."""
-    if isinstance(value, dict):
-        return value
+    if isinstance(value, TypedView):
+        unchanged = unchanged_wire(value)
+        return _dump(value) if unchanged is None else unchanged
+    return value if isinstance(value, dict) else _dump(value)
+
+
+def _dump(value: Any) -> WireItem:
     wire: WireItem = value.model_dump(mode="json", exclude_unset=True, warnings=False)
     return wire
 
@@ -71,25 +99,39 @@ def wire_of(wire: WireItem | None, view: Any) -> Any:
     if view is None or view is wire:
         return wire
     current = to_wire(view)
-    if wire is None:
+    if wire is None or current is wire:
         return current
-    return wire if current == wire or current == to_wire(item_view(wire)) else current
+    return wire if current == wire or current == _dump(item_view(wire)) else current
 
 
-def _view(wire: dict[str, Any], kinds: Any) -> Any:
-    """Return wire JSON as the type in the union `kinds` that its `type` names, else as a plain `openai` object."""
-    from openai import BaseModel
-
+def _named_class(wire: dict[str, Any], classes: dict[str | None, type[BaseModel]]) -> type[BaseModel]:
+    """Return the class that the `type` of wire JSON names, else the base class of `openai`."""
     name = wire.get("type")
-    kind = _kinds_by_name(kinds).get(name, BaseModel) if isinstance(name, str) else BaseModel
-    return kind.construct(**wire)
+    return classes.get(name, classes[None]) if isinstance(name, str) else classes[None]
 
 
 @cache
-def _kinds_by_name(kinds: Any) -> dict[str, type[BaseModel]]:
+def _item_classes() -> dict[str | None, type[BaseModel]]:
+    from openai.types.responses import ResponseOutputItem
+
+    return _classes_by_name(ResponseOutputItem)
+
+
+@cache
+def _event_classes() -> dict[str | None, type[BaseModel]]:
+    from openai.types.responses import ResponseStreamEvent
+
+    return _classes_by_name(ResponseStreamEvent)
+
+
+def _classes_by_name(kinds: Any) -> dict[str | None, type[BaseModel]]:
     """Return the members of an annotated union of `openai` objects by the names that their field `type` may hold."""
+    # 450 ms: imported when the class of a view is needed, never by the engine.
+    from openai import BaseModel
+
     union, *_ = get_args(kinds)
-    return {name: kind for kind in get_args(union) for name in get_args(kind.model_fields["type"].annotation)}
+    named = {name: kind for kind in get_args(union) for name in get_args(kind.model_fields["type"].annotation)}
+    return {None: BaseModel, **named}
 
 
 class AgentField:
@@ -123,8 +165,7 @@ class RawItem:
 
     def __set__(self, item: Any, value: Any) -> None:
         """Store wire JSON, or a custom model's object, which is returned unchanged."""
-        item._wire = value if isinstance(value, dict) else None
-        item._view = None if isinstance(value, dict) else value
+        item._wire, item._view = (value, None) if is_wire(value) else (None, value)
 
 
 def raw_wire(item: Any) -> WireItem:

@@ -113,6 +113,9 @@ def _place(hunk: _Hunk, lines: list[str], start: int) -> int:
     missing = None
     for anchor in hunk.anchors:
         place = _find_anchor(anchor, lines, after)
+        is_outer = after == start and anchor is not hunk.anchors[-1]
+        if place is None and is_outer and _find_anchor(anchor, lines[:start], 0) is not None:
+            continue  # The block around this hunk began above the last one.
         if place is None:
             missing = anchor
             break

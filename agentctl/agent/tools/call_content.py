@@ -28,12 +28,12 @@ class Arguments:
 
     @property
     def is_ambiguous(self) -> bool:
-        """True if an object in the arguments has a key twice: parsers differ in the value that they take."""
+        """True if an object has a key twice, or they are nested too deeply: parsers differ in what they take."""
         try:
             json.loads(self.text or "{}", object_pairs_hook=_check_unique)
-        except KeyError:
+        except (KeyError, RecursionError):
             return True
-        except (ValueError, RecursionError):
+        except ValueError:
             return False
         return False
 

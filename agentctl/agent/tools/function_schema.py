@@ -33,7 +33,7 @@ class FuncSchema:
     params_pydantic_model: type[BaseModel]
     params_json_schema: dict[str, Any]
     signature: inspect.Signature
-    """Without the context parameter."""
+    """With the context parameter, if there is one."""
     takes_context: bool = False
     strict_json_schema: bool = True
     return_annotation: Any = inspect.Signature.empty
@@ -42,18 +42,19 @@ class FuncSchema:
         """Return validated arguments as positional and keyword arguments, without the context.
 
         Raises:
-            ModelBehaviorError: an entry of `**kwargs` has the name of a parameter.
+            ModelBehaviorError: an entry of `**kwargs` has the name of a parameter that can be given by its name.
         """
         positional: list[Any] = []
         named: dict[str, Any] = {}
-        fields = _field_names(self.signature)
-        for name, parameter in self.signature.parameters.items():
-            value = getattr(data, fields[name])
+        parameters = self.signature.parameters
+        fields = _field_names(list(parameters)[1 if self.takes_context else 0 :])
+        for name, field_name in fields.items():
+            parameter, value = parameters[name], getattr(data, field_name)
             match parameter.kind:
                 case inspect.Parameter.VAR_POSITIONAL:
                     positional.extend(value)
                 case inspect.Parameter.VAR_KEYWORD:
-                    if duplicates := value.keys() & self.signature.parameters.keys():
+                    if duplicates := value.keys() & _names_for_keywords(self.signature):
                         raise ModelBehaviorError(
                             f"tool {self.name!r} got {min(duplicates)!r} twice: as a parameter and in {name!r}"
                         )
@@ -78,7 +79,7 @@ def function_schema(
     A parameter's description comes from the docstring, else from a string in its `Annotated`, else from its `Field`.
 
     Args:
-        func: A function, a bound method, a partial or a callable object.
+        func: A function, a bound method, a partial, or an object whose class has a plain method `__call__`.
         docstring_style: Format of the docstring; None detects it.
         name_override: Tool name, in place of the function's name.
         description_override: Description for the model, in place of the docstring.
@@ -86,18 +87,36 @@ def function_schema(
         strict_json_schema: Whether the service must be able to enforce the schema.
 
     Raises:
-        UserError: an annotation cannot be resolved, a type has no JSON schema, or none that strict mode can express.
+        UserError: an annotation cannot be resolved, a type has no JSON schema, or none that strict mode can express, or
+            the function's signature cannot be known.
     """
-    info = read_callable(func)
-    name = name_override or info.name
-    if name == "<lambda>":
-        raise UserError("a lambda has no name for the model to call: set name_override")
-    documentation = read_docstring(info.docstring, docstring_style) if use_docstring_info else Documentation()
-    signature, takes_context = _without_context(info)
-    parameters = list(signature.parameters.values())
+    return schema_of(
+        read_callable(func),
+        docstring_style=docstring_style,
+        name_override=name_override,
+        description_override=description_override,
+        use_docstring_info=use_docstring_info,
+        strict_json_schema=strict_json_schema,
+    )
+
+
+def schema_of(
+    info: FunctionInfo,
+    *,
+    docstring_style: DocstringStyle | None,
+    name_override: str | None,
+    description_override: str | None,
+    use_docstring_info: bool,
+    strict_json_schema: bool,
+) -> FuncSchema:
+    """Return the schema of a callable that was read, as `function_schema` does."""
+    name = name_override or _tool_name(info)
+    documentation = info.read_documentation(docstring_style) if use_docstring_info else Documentation()
+    takes_context = _takes_context(info)
+    parameters = list(info.signature.parameters.values())[1 if takes_context else 0 :]
     if strict_json_schema:
         _reject_var_keyword(name, parameters)
-    fields = _field_names(signature)
+    fields = _field_names([parameter.name for parameter in parameters])
     model, schema = _model(
         name,
         {
@@ -110,26 +129,53 @@ def function_schema(
         description=description_override or documentation.description,
         params_pydantic_model=model,
         params_json_schema=_strict(schema, name) if strict_json_schema else schema,
-        signature=signature,
+        signature=info.signature,
         takes_context=takes_context,
         strict_json_schema=strict_json_schema,
         return_annotation=info.hints.get("return", inspect.Signature.empty),
     )
 
 
-def _without_context(info: FunctionInfo) -> tuple[inspect.Signature, bool]:
-    """Return the signature without its context parameter, and whether it had one."""
+def _tool_name(info: FunctionInfo) -> str:
+    """Return the name for the model of a function, or of the class of a callable object."""
+    if info.name == "<lambda>":
+        raise UserError("a lambda has no name for the model to call: set name_override")
+    if info.kind is not None and not _TOOL_NAME.fullmatch(info.name):
+        raise UserError(
+            f"the class name {info.name!r} cannot name a tool, which takes at most 64 ASCII letters, digits, '_' and "
+            "'-'. Pass name_override"
+        )
+    return info.name
+
+
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def _takes_context(info: FunctionInfo) -> bool:
+    """Return whether the first parameter is the context."""
     parameters = list(info.signature.parameters.values())
-    takes_context = bool(parameters) and _is_context(info.hints.get(parameters[0].name))
-    for parameter in parameters[1:]:
-        if _is_context(info.hints.get(parameter.name)):
-            raise UserError(f"tool {info.name!r}: the context parameter {parameter.name!r} must be the first parameter")
+    for number, parameter in enumerate(parameters):
+        is_first = number == 0 and parameter.kind in _POSITIONAL
+        if not is_first and _is_context(info.hints.get(parameter.name)):
+            raise UserError(
+                f"tool {info.name!r}: the context parameter {parameter.name!r} must be the first positional "
+                "parameter: move it, or write an explicit wrapper function"
+            )
     if parameters and parameters[0].name == "self" and "self" not in info.hints:
         raise UserError(
             f"tool {info.name!r} is an unbound method: use the bound method of an object instead, "
             f"`function_tool(instance.{info.name})`"
         )
-    return info.signature.replace(parameters=parameters[1:] if takes_context else parameters), takes_context
+    return bool(parameters) and _is_context(info.hints.get(parameters[0].name))
+
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _names_for_keywords(signature: inspect.Signature) -> set[str]:
+    """Return the names of the parameters that a call can give by name."""
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {name for name, parameter in signature.parameters.items() if parameter.kind in kinds}
 
 
 def _is_context(annotation: Any) -> bool:
@@ -181,6 +227,10 @@ def _with_default(annotation: Any, default: Any, extra: Any) -> tuple[Any, Any]:
     from pydantic import Field
     from pydantic.fields import FieldInfo
 
+    if default is ...:
+        declared = (one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, FieldInfo))
+        default = next((Field(**_default_of(one)) for one in declared if not one.is_required()), ...)
+        return (annotation if extra is None else typing.Annotated[annotation, extra]), default
     if extra is None:
         return annotation, default
     if isinstance(default, FieldInfo):
@@ -208,7 +258,6 @@ def _model(name: str, fields: dict[str, Any]) -> tuple[type[BaseModel], dict[str
             f"tool {name!r}: {subject} no JSON schema: {reason} (use a pydantic model, dataclass, TypedDict, enum or "
             "plain type)"
         ) from error
-    del schema["title"]
     return model, schema
 
 
@@ -229,12 +278,12 @@ def _strict(schema: dict[str, Any], name: str) -> dict[str, Any]:
         raise UserError(f"tool {name!r}: {error.message} (`strict_mode=False`)") from error
 
 
-def _field_names(signature: inspect.Signature) -> dict[str, str]:
+def _field_names(parameters: list[str]) -> dict[str, str]:
     """Return the field name of each parameter; names that pydantic reserves or does not allow are changed."""
     names: dict[str, str] = {}
-    for name in signature.parameters:
+    for name in parameters:
         field_name = f"arg_{name.lstrip('_')}" if name.startswith("_") or name in _reserved_names() else name
-        while field_name != name and (field_name in signature.parameters or field_name in names.values()):
+        while field_name != name and (field_name in parameters or field_name in names.values()):
             field_name += "_"
         names[name] = field_name
     return names
@@ -304,37 +353,88 @@ _TITLE = re.compile(
     re.IGNORECASE,
 )
 _PARAMETERS = re.compile(r"(args|arguments|parameters|params|keyword arg.*|other parameters)\s*:", re.IGNORECASE)
-_ENTRY = re.compile(r"(?:[-*•+]\s+)?(?P<quote>`{0,2})(?P<name>\*{0,2}\w+)(?P=quote)\s*(?P<type>\([^)]*\))?\s*:(?=\s|$)")
+_ENTRY = re.compile(
+    r"(?:[-*•+]\s+)?(?P<quote>`{0,2})(?P<name>\*{0,2}\w+)(?P=quote)\s*(?P<type>\([^)]*\)|\{[^}]*\})?"
+    r"(?:\s*:(?=\s|$)|\s+[-\u2013]{1,2}(?=\s))"
+)
+_PROSE = re.compile(r"\w+(?!\s+and\s+\w+:)\s+\w[^(:]*:")
+"""Matches a line of text with a colon, which is no entry."""
+_AND = re.compile(r"\s*,\s*|\s+and\s+")
 
 
 def _regular_google(text: str) -> str:
     """Return a Google docstring with its sections as `griffe` expects them.
 
-    A section begins after a blank line and has none below its title, and its entries begin with the bare name of a
-    parameter: no bullet, no backticks, no space before the colon.
+    A section begins after a blank line and has none below its title, and its entries are indented and begin with the
+    bare name of a parameter: no bullet, no backticks, no space before the colon.
     """
-    lines = text.splitlines()
-    first, second = (line.strip() for line in [*lines, "", ""][:2])
-    if _PARAMETERS.fullmatch(first) and _ENTRY.match(second) and lines[1] == second:
-        lines[1:] = [f"    {line}" for line in lines[1:]]  # Below a title in the first line, `getdoc` dedents entries.
     regular: list[str] = []
     title_indent, entry_indent = -1, -1  # -1 outside of a section, and outside of parameters.
+    lines = _with_indented_entries(_without_margin(text.splitlines()))
     for number, line in enumerate(lines):
-        indent = len(line) - len(line.lstrip())
+        indent = _indent(line)
         below = next((other for other in lines[number + 1 :] if other.strip()), "")
-        below_indent = len(below) - len(below.lstrip())
         if title_indent >= 0 and line.strip() and indent <= title_indent:
+            if entry_indent >= 0 and not line.rstrip().endswith(":") and _has_entry(lines[number + 1 :], entry_indent):
+                regular.append(
+                    f"{' ' * entry_indent}    {line.strip()}"
+                )  # A line of an entry that lost its indentation.
+                continue
             regular.append("")
             title_indent, entry_indent = -1, -1
-        if title_indent < 0 and _TITLE.fullmatch(line.strip()) and below_indent > indent:
+        if title_indent < 0 and _TITLE.fullmatch(line.strip()) and _indent(below) > indent:
             regular += ["", line]
-            title_indent, entry_indent = indent, below_indent if _PARAMETERS.fullmatch(line.strip()) else -1
+            title_indent, entry_indent = indent, _indent(below) if _PARAMETERS.fullmatch(line.strip()) else -1
         elif line.strip() and indent == entry_indent and (entry := _ENTRY.match(line.strip())):
-            kind = f" {entry['type']}" if entry["type"] else ""
+            kind = f" ({entry['type'][1:-1]})" if entry["type"] else ""
             regular.append(f"{' ' * indent}{entry['name']}{kind}:{line.strip()[entry.end() :]}")
+        elif indent == entry_indent and _PROSE.match(line.strip()):
+            regular.append(f"    {line}")
         elif line.strip() or not (regular and _TITLE.fullmatch(regular[-1].strip()) and title_indent >= 0):
             regular.append(line)
     return "\n".join(regular)
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+_END_OF_ENTRIES = re.compile(rf"(?:{_TITLE.pattern})$|examples?\b.*:$|>>>", re.IGNORECASE)
+
+
+def _has_entry(lines: list[str], indent: int) -> bool:
+    """Return whether there is an entry with this indentation above the next title."""
+    for line in lines:
+        if _END_OF_ENTRIES.match(line.strip()) and _indent(line) <= indent:
+            return False
+        if line.strip() and _indent(line) == indent and _ENTRY.match(line.strip()):
+            return True
+    return False
+
+
+def _without_margin(lines: list[str]) -> list[str]:
+    """Return the lines of a docstring that `getdoc` left indented, since one of them begins at the margin."""
+    margins = [_indent(line) for line in lines if _PARAMETERS.fullmatch(line.strip())]
+    margin = min(margins, default=0)
+    is_margin = margin > 0 and next((_indent(line) == margin for line in lines[1:] if line.strip()), False)
+    return [line[margin:] if _indent(line) >= margin else line for line in lines] if is_margin else lines
+
+
+def _with_indented_entries(lines: list[str]) -> list[str]:
+    """Return lines with those entries of parameters indented that are as far left as their title."""
+    for number, line in enumerate(lines):
+        first = next((place for place in range(number + 1, len(lines)) if lines[place].strip()), None)
+        if first is None or not _PARAMETERS.fullmatch(line.strip()) or _indent(lines[first]) != _indent(line):
+            continue
+        if not _has_entry(lines[first : first + 1], _indent(line)):
+            continue
+        end = first
+        while end < len(lines) and _has_entry(lines[end:], _indent(line)):
+            end += 1
+        while end < len(lines) and lines[end].strip() and not _END_OF_ENTRIES.match(lines[end].strip()):
+            end += 1
+        return [*lines[:first], *(f"    {one}" if one.strip() else one for one in lines[first:end]), *lines[end:]]
+    return lines
 
 
 def _read(sections: list[DocstringSection]) -> Documentation | None:
@@ -349,7 +449,11 @@ def _read(sections: list[DocstringSection]) -> Documentation | None:
             case "admonition":
                 pass  # The text above a line of dashes, or an indented block.
             case "parameters" | "other parameters":
-                parameters |= {parameter.name.lstrip("*"): parameter.description for parameter in section.value}
+                parameters |= {
+                    name.lstrip("*"): parameter.description.strip()
+                    for parameter in section.value
+                    for name in _AND.split(parameter.name)
+                }
                 is_text = False
             case _:
                 is_text = False
@@ -361,34 +465,107 @@ class FunctionInfo:
     """Call information of a function, method, partial or callable object."""
 
     name: str
-    docstring: str
+    callee: Callable[..., Any]
+    """What to call: a partial as it is, of an object its method `__call__`."""
+    function: Callable[..., Any]
+    """The function or method with annotations and docstring."""
     signature: inspect.Signature
     """Without parameters that are already bound."""
     hints: dict[str, Any]
+    kind: type[Any] | None
+    """The class of a callable object."""
+
+    def read_documentation(self, style: DocstringStyle | None) -> Documentation:
+        """Return the content of the docstring, of a callable object that of its class and of its method.
+
+        The class describes the tool, the method its parameters, each in place of the other where that says nothing.
+        """
+        method = read_docstring(inspect.getdoc(self.function) or "", style)
+        if self.kind is None:
+            return method
+        whole = read_docstring(_class_docstring(self.kind), style)
+        return Documentation(
+            description=whole.description or method.description, parameters=whole.parameters | method.parameters
+        )
+
+
+def _class_docstring(kind: type[Any]) -> str:
+    """Return the docstring that is written in a class: not that of a base, nor what `dataclass` puts in its place."""
+    text = vars(kind).get("__doc__")
+    if not isinstance(text, str) or text.startswith(f"{kind.__name__}("):
+        return ""
+    return inspect.cleandoc(text)
 
 
 def read_callable(func: Callable[..., Any]) -> FunctionInfo:
     """Return the call information of a callable.
 
     Raises:
-        UserError: it has no signature, or an annotation cannot be resolved.
+        UserError: it has no signature, or none that can be known, or an annotation cannot be resolved.
     """
     inner, bound_names = _without_partials(func)
-    is_function = isinstance(inner, type) or inspect.isroutine(inner)
-    named: Any = inner if is_function else type(inner)
-    name: str = named.__name__
-    function = inner if is_function else named.__call__
+    kind = None if isinstance(inner, type) or inspect.isroutine(inner) else type(inner)
+    function = inner if kind is None else _call_method(inner)
+    name: str = (inner if kind is None else kind).__name__
+    callee = function if func is inner else func
     try:
-        signature = inspect.signature(func)
+        signature = inspect.signature(callee)
     except (TypeError, ValueError) as error:
         raise UserError(f"tool {name!r}: its signature cannot be read: {error}") from error
     parameters = [parameter for parameter in signature.parameters.values() if parameter.name not in bound_names]
+    hints = _hints(function, name, {} if kind is None else _class_names(kind))
+    if kind is not None and any(map(_has_type_variable, hints.values())):
+        raise _unsupported_error(kind, "its annotations have type variables or `Self`")
     return FunctionInfo(
         name=name,
-        docstring=inspect.getdoc(function) or inspect.getdoc(named) or "",
+        callee=callee,
+        function=function,
         signature=signature.replace(parameters=parameters),
-        hints=_hints(function, name),
+        hints=hints,
+        kind=kind,
     )
+
+
+_OWN_SIGNATURE = ("__wrapped__", "__signature__", "__annotations__", "__annotate__")
+
+
+def _call_method(instance: object) -> Callable[..., Any]:
+    """Return the method `__call__` of an object.
+
+    Raises:
+        UserError: the method, or the object itself, claims another signature than the one that is called.
+    """
+    kind = type(instance)
+    method = inspect.getattr_static(kind, "__call__", None)
+    if not inspect.isfunction(method):
+        raise _unsupported_error(kind, "its `__call__` is no plain method")
+    if any(hasattr(method, name) for name in _OWN_SIGNATURE[:2]):
+        raise _unsupported_error(kind, "its `__call__` is decorated")
+    is_published = getattr(instance, "__signature__", None) is not None
+    if is_published or any(name in getattr(instance, "__dict__", {}) for name in _OWN_SIGNATURE):
+        raise _unsupported_error(kind, "it has a signature or annotations of its own")
+    bound: Callable[..., Any] = types.MethodType(method, instance)
+    return bound
+
+
+def _unsupported_error(kind: type[Any], reason: str) -> UserError:
+    return UserError(
+        f"Unsupported callable object of class {kind.__name__!r}: {reason}. Write an explicit wrapper function, with "
+        "types for its parameters"
+    )
+
+
+def _has_type_variable(annotation: Any) -> bool:
+    return (
+        isinstance(annotation, typing.TypeVar)
+        or annotation is typing.Self
+        or any(map(_has_type_variable, typing.get_args(annotation)))
+    )
+
+
+def _class_names(kind: type[Any]) -> dict[str, Any]:
+    """Return the names in the body of a class and of its bases, which annotations of its methods may use."""
+    return {name: value for base in reversed(kind.__mro__[:-1]) for name, value in vars(base).items()}
 
 
 def _without_partials(func: Callable[..., Any]) -> tuple[Callable[..., Any], set[str]]:
@@ -417,12 +594,12 @@ def _resolve_final(function: Any) -> Any:
     return types.SimpleNamespace(__annotations__={**given, **finals}, __globals__=scope)
 
 
-def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
+def _hints(function: Callable[..., Any], name: str, local_names: dict[str, Any]) -> dict[str, Any]:
     function = _resolve_final(function)
     try:
         return typing.get_type_hints(function, include_extras=True)
     except NameError:
-        names = _enclosing_names(function)
+        names = _enclosing_names(function) | local_names
     except Exception as error:
         raise UserError(f"tool {name!r}: an annotation cannot be resolved: {error}") from error
     try:

@@ -15,7 +15,7 @@ from agentctl.errors import ModelBehaviorError
 from agentctl.threads import end_fork, exit_failure, in_daemon_thread, is_interrupted_by_user
 
 from .errors import failure_text, is_stray_cancellation
-from .function_schema import DocstringStyle, FuncSchema, function_schema
+from .function_schema import DocstringStyle, FuncSchema, read_callable, schema_of
 from .tool import (
     Enablement,
     FunctionTool,
@@ -23,6 +23,7 @@ from .tool import (
     ToolErrorFunction,
     ToolTimeoutBehavior,
     default_tool_error_function,
+    mark_invoker,
 )
 
 if TYPE_CHECKING:
@@ -117,8 +118,9 @@ def function_tool(
     """
 
     def make(function: Callable[..., Any]) -> FunctionTool:
-        schema = function_schema(
-            function,
+        info = read_callable(function)
+        schema = schema_of(
+            info,
             name_override=name_override,
             description_override=description_override,
             docstring_style=docstring_style,
@@ -128,12 +130,13 @@ def function_tool(
 
         async def invoke(context: ToolContext[Any], arguments: str) -> Any:
             try:
-                return await _call(function, schema, context, arguments)
+                return await _call(info.callee, schema, context, arguments)
             except Exception as error:
                 if failure_error_function is None:
                     raise
                 return await failure_text(context, error, failure_error_function)
 
+        mark_invoker(invoke, function)
         return FunctionTool(
             name=schema.name,
             description=schema.description or "",
@@ -194,9 +197,9 @@ def _validate(schema: FuncSchema, arguments: str) -> Any:
     try:
         decoded = json.loads(arguments or "{}")
     except ValueError as error:
-        raise ModelBehaviorError(f"the arguments of tool {schema.name!r} are not JSON: {error}") from error
+        raise ModelBehaviorError(f"Invalid JSON input for tool {schema.name!r}: {error}") from error
     try:
         return schema.params_pydantic_model.model_validate(decoded)
     except ValidationError as error:
         problems = "; ".join(validation_errors(error))
-        raise ModelBehaviorError(f"the arguments of tool {schema.name!r} are invalid: {problems}") from error
+        raise ModelBehaviorError(f"Invalid JSON input for tool {schema.name!r}: {problems}") from error

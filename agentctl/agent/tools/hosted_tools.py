@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, Required, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, Required, TypeAlias
+
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12.
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.model_settings import explicit_fields, to_json
@@ -42,6 +44,13 @@ class WebSearchToolImageSettings(TypedDict, total=False):
     caption: bool
 
 
+class ImageGenerationInputImageMask(TypedDict, total=False):
+    """The mask of the part of an image that is generated anew."""
+
+    file_id: str
+    image_url: str
+
+
 class ImageGenerationToolConfig(TypedDict, total=False):
     """The image generation tool as the API takes it."""
 
@@ -49,7 +58,7 @@ class ImageGenerationToolConfig(TypedDict, total=False):
     action: Literal["generate", "edit", "auto"]
     background: Literal["transparent", "opaque", "auto"]
     input_fidelity: Literal["high", "low"] | None
-    input_image_mask: Mapping[str, str]
+    input_image_mask: ImageGenerationInputImageMask
     model: str
     moderation: Literal["auto", "low"]
     output_compression: int
@@ -151,7 +160,7 @@ class CodeInterpreterTool(ApiTool):
 class ImageGenerationTool(ApiTool):
     """A tool that generates images."""
 
-    tool_config: ImageGenerationToolConfig | tool_param.ImageGeneration | tool.ImageGeneration
+    tool_config: ImageGenerationToolConfig
     """The tool's entry in the API: `{"type": "image_generation", "quality": "low"}`."""
 
     @property

@@ -73,6 +73,27 @@ class ToolOrigin:
 FUNCTION_ORIGIN = ToolOrigin(ToolOriginType.FUNCTION)
 
 
+class _WrappedFunction:
+    """The attribute `__wrapped__` of a tool that `function_tool` made, as of `functools.wraps`."""
+
+    def __get__(self, tool: FunctionTool | None, owner: type[FunctionTool]) -> Callable[..., Any]:
+        wrapped: Callable[..., Any] | None = getattr(tool and tool.on_invoke_tool, _MARK, None)
+        if wrapped is None:
+            raise AttributeError("__wrapped__")
+        return wrapped
+
+    def __set__(self, tool: FunctionTool, value: object) -> None:
+        raise AttributeError(f"__wrapped__ of tool {tool.name!r} is its function, which cannot be replaced")
+
+
+_MARK = "_function_of_tool"
+
+
+def mark_invoker(invoke: Callable[[ToolContext[Any], str], Awaitable[Any]], function: Callable[..., Any]) -> None:
+    """Make `function` the `__wrapped__` of the tools that are invoked with `invoke`."""
+    setattr(invoke, _MARK, function)
+
+
 @dataclass
 class FunctionTool:
     """A tool that runs locally: the model sees name, description and schema, the engine calls `on_invoke_tool`."""
@@ -116,6 +137,8 @@ class FunctionTool:
     namespace: str | None = field(default=None, kw_only=True, repr=False)
     """The name that groups the tool with others; `tool_namespace` sets it."""
     namespace_description: str | None = field(default=None, kw_only=True, repr=False)
+
+    __wrapped__ = _WrappedFunction()
 
     def __post_init__(self) -> None:
         if self.allowed_callers is not None and list(self.allowed_callers) != ["direct"]:

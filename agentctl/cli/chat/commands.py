@@ -13,7 +13,9 @@ from agentctl.cli.invocation import Invocation
 from agentctl.grammar import count
 from agentctl.launch.job import effective_model, with_agent, with_model
 from agentctl.models.default_model import DEFAULT_MODEL
+from agentctl.prices.cost import cost_of
 from agentctl.profile.load import load_settings
+from agentctl.render.notes import format_usd
 
 from .conversation import ChatOptions, ChatState
 from .slash import COMMANDS, SlashCommand, help_text, unknown_command
@@ -102,13 +104,16 @@ def _first_line(tool: Tool) -> str:
 
 
 def usage_text(conversation: ChatState) -> str:
-    """Return the usage of a conversation, in one or two lines."""
+    """Return the usage of a conversation, in one to three lines."""
     usage = conversation.usage
     cached = usage.input_tokens_details.cached_tokens
     text = (
         f"{count(conversation.turns, 'turn')}, {count(usage.requests, 'request')} · "
         f"{usage.input_tokens:,} in{f' ({cached:,} cached)' if cached else ''}, {usage.output_tokens:,} out"
     )
+    if usage.requests:
+        cost = cost_of(usage, conversation.job.prices)
+        text += f"\ncost: {'not known' if cost.usd is None else format_usd(cost.usd)} ({cost.basis})"
     transport = usage.transport
     if transport is None:
         return text

@@ -28,6 +28,7 @@ from agentctl.errors import OutputClosed, RunInterrupted, exit_for
 from agentctl.launch.job import Job, check_conversation, effective_model, prepare
 from agentctl.launch.perform import GRACE, Cancellation, close, perform, start_tracing
 from agentctl.log import log_to
+from agentctl.prices.cost import cost_of
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact
 from agentctl.render.escape import escape
@@ -282,7 +283,14 @@ class _ChatSession:
         conversation = self._conversation
         items = [*conversation.items, user_message(prompt)]
         job = replace(conversation.job, prompt=items, notes=(), decide=self._decide)
-        show = renderer(command="stream", format="text", terminal=self._terminal, quiet=self._options.quiet, run_id="")
+        show = renderer(
+            command="stream",
+            format="text",
+            terminal=self._terminal,
+            quiet=self._options.quiet,
+            run_id="",
+            cost_of=lambda usage: cost_of(usage, job.prices),
+        )
         with contextlib.redirect_stdout(sys.stderr):
             events = _record(job, cancellation, transcript)
             return await show_run(events, show, sink, cancellation, terminal=self._terminal, format="text")

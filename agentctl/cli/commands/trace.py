@@ -117,10 +117,14 @@ def list_processors(ctx: typer.Context, as_json: AsJson = False) -> None:
 def add_processor(ctx: typer.Context, name: Name) -> None:
     """Example: agentctl trace processors add my_package.traces:make_processor
 
-    Register a function without arguments that returns a TracingProcessor. It is called for every traced run. Its module
-    is imported when such a run starts, not by this command, and must be installed or on PYTHONPATH.
+    Register a function without arguments that returns a TracingProcessor. It is called for every traced run, not by
+    this command, which only imports its module; that must be installed or on PYTHONPATH.
     """
+    # 60 ms that the other commands avoid.
+    from agentctl.definitions.trace_processors import find_function
+
     _check_name(name)
+    find_function(name)
 
     def add(names: list[JSONValue]) -> list[JSONValue]:
         return names if name in names else [*names, name]

@@ -32,10 +32,13 @@ class ChatFold:
         new_id: Callable[[str], str],
         created_at: float,
         buffers_tool_calls: bool = False,
-        has_thinking: bool = False,
+        is_lenient: bool = False,
         output_tool: str | None = None,
     ) -> None:
-        """Take the parts that vary; `has_thinking` separates `<think>` blocks from the text.
+        """Take the parts that vary.
+
+        `is_lenient` is for servers other than OpenAI's: `<think>` blocks are separated from the text, and the end of
+        the stream is that of the completion, with or without `finish_reason`.
 
         The arguments of a call of `output_tool` become the text of the response, in place of its text.
         """
@@ -45,7 +48,8 @@ class ChatFold:
         self._created_at = created_at
         self._writer: ResponseWriter | None = None
         self._calls = ToolCalls(new_id, buffered=buffers_tool_calls, output_tool=output_tool)
-        self._thinking = ThinkingSplitter() if has_thinking else None
+        self._is_lenient = is_lenient
+        self._thinking = ThinkingSplitter() if is_lenient else None
         self._held_text: list[str] | None = None if output_tool is None else []
         """The text of the response, held back until it is certain that `output_tool` is not called."""
         self._finish: str | None = None
@@ -97,7 +101,8 @@ class ChatFold:
     def end(self, *, has_end_mark: bool = False) -> list[WireEvent]:
         """Return the last events, including the terminal one, at the end of the stream.
 
-        A stream with `[DONE]` at its end is finished, whatever `finish_reason` says.
+        A stream with `[DONE]` at its end is finished, whatever `finish_reason` says. A connection that broke off is an
+        error before this.
 
         Raises:
             ServiceUnavailableError: the stream ended before the completion did.
@@ -109,7 +114,7 @@ class ChatFold:
                 f"{self._service} did not send a chat completion: {self._unexpected}; the endpoint may not support "
                 "that API"
             )
-        is_finished = self._finish is not None or (has_end_mark and self._has_answer)
+        is_finished = self._finish is not None or ((has_end_mark or self._is_lenient) and self._has_answer)
         if writer is None or not is_finished:
             raise ServiceUnavailableError(
                 f"{self._service} ended the stream before the completion was finished; try again", code=CONNECTION_LOST

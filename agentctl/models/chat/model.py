@@ -58,6 +58,11 @@ class ChatHTTPModel(ServiceModel):
         return is_official_openai_base_url(self._pipe.endpoint.base_url)
 
     @property
+    def endpoint_url(self) -> str:
+        """The base URL of the service."""
+        return self._pipe.endpoint.base_url
+
+    @property
     def model_name(self) -> str:
         """The name of the model at the service."""
         return self.model
@@ -107,7 +112,7 @@ class ChatHTTPModel(ServiceModel):
                 self.model,
                 endpoint.host,
                 buffers_tool_calls=self._buffers_tool_calls,
-                has_thinking=not is_openai_service(endpoint.base_url),
+                is_lenient=not is_openai_service(endpoint.base_url),
                 output_tool=tool,
             )
             head = ResponseHead()
@@ -149,7 +154,7 @@ def check_unsupported(request: ModelRequest, *, is_strict: bool) -> list[Warned]
 
 
 def new_fold(
-    model: str, service: str, *, buffers_tool_calls: bool, has_thinking: bool, output_tool: str | None
+    model: str, service: str, *, buffers_tool_calls: bool, is_lenient: bool, output_tool: str | None
 ) -> ChatFold:
     """Return the fold of one attempt."""
     return ChatFold(
@@ -158,6 +163,6 @@ def new_fold(
         new_id=lambda prefix: f"{prefix}_{secrets.token_hex(16)}",
         created_at=time.time(),
         buffers_tool_calls=buffers_tool_calls,
-        has_thinking=has_thinking,
+        is_lenient=is_lenient,
         output_tool=output_tool,
     )

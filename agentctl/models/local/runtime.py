@@ -10,11 +10,13 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError, RequestRejectedError
+from agentctl.packages import LOCAL, install_command
 
 from .worker import Emitter, stream_from_thread
 
@@ -96,20 +98,28 @@ def check_import() -> None:
     _import_runtime()
 
 
+def check_installed() -> None:
+    """Raise `ConfigurationError` if the runtime is not installed, without importing it."""
+    if find_spec("xllamacpp") is None:
+        raise _missing()
+
+
+def _missing() -> ConfigurationError:
+    return ConfigurationError(f"local models need a package that is not installed: {install_command(LOCAL)}")
+
+
 def _import_runtime() -> Any:
     # By default its OpenMP threads spin, which is twenty times slower on busy cores. Read once, at import.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         import xllamacpp  # a library of 106 MB, only for a run on a local model
     except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            "local models need the extra `local`, which is not installed: pip install 'agentctl[local]'"
-        ) from error
+        raise _missing() from error
     except (ImportError, OSError) as error:
         remedy = (
             "the system lacks libgomp: apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora)"
             if "libgomp" in str(error)
-            else "reinstall it: pip install --force-reinstall 'agentctl[local]'"
+            else f"reinstall it: {install_command(LOCAL, reinstall=True)}"
         )
         raise ConfigurationError(f"the local runtime xllamacpp cannot be loaded ({error}); {remedy}") from error
     return xllamacpp

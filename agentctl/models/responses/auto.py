@@ -47,6 +47,11 @@ class AutoTransportModel(ServiceModel):
         return self._http.takes_cache_key
 
     @property
+    def endpoint_url(self) -> str | None:
+        """The base URL of the service."""
+        return self._http.endpoint_url
+
+    @property
     def model_name(self) -> str:
         """The name of the model at the service."""
         return self._http.model_name

@@ -44,7 +44,7 @@ def next_step(error: Exception, *, is_replayable: bool = True) -> NextStep:
 def is_lasting(error: AgentsException) -> bool:
     """Return whether a failed WebSocket is likely to fail in another process, too: not if it is only overloaded."""
     status = error.status if isinstance(error, ServiceError) else None
-    return status is None or (status not in (401, 403, 407, 408, 425, 429) and status < 500)
+    return status is None or status in (501, 505) or (status not in (401, 403, 407, 408, 425, 429) and status < 500)
 
 
 class WebSocketFailed(Exception):

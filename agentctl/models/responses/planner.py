@@ -53,7 +53,11 @@ class Chain:
     fields: Mapping[str, JSONValue] = field(repr=False)
     """The request without its volatile fields."""
     items: list[JSONValue] = field(repr=False)
-    """The whole input and the output after it, as they were sent and received."""
+    """The whole input and the output after it, as they were sent and received: the first `length` items.
+
+    Later chains append theirs to the same list, so that a turn does not copy all those before it.
+    """
+    length: int
     history: HistoryIdentity | None = field(default=None, repr=False)
     """`ModelRequest.history` of the request."""
     input_count: int = 0
@@ -91,7 +95,7 @@ def plan(chain: Chain | None, body: Mapping[str, Any], history: HistoryIdentity 
         or _fields(body) != chain.fields
     ):
         return Full()
-    return Delta(chain.response_id, len(chain.items))
+    return Delta(chain.response_id, chain.length)
 
 
 def is_continuation(chain: Chain, body: Mapping[str, Any], history: HistoryIdentity | None = None) -> bool:
@@ -100,16 +104,16 @@ def is_continuation(chain: Chain, body: Mapping[str, Any], history: HistoryIdent
     Items of an earlier request from the same history are not compared again, so that a turn does not become slower with
     its length: only those that user code may have changed in place.
     """
-    items, start = body.get("input"), len(chain.items)
+    items, start = body.get("input"), chain.length
     if not isinstance(items, list) or len(items) < start:
         return False
     # The last item first: it distinguishes two runs with the same beginning.
-    if start and items[start - 1] != chain.items[-1]:
+    if start and items[start - 1] != chain.items[start - 1]:
         return False
     if history is None or history is not chain.history:
-        return items[:start] == chain.items
+        return items[:start] == chain.items[:start]
     given, known = history.given, chain.input_count
-    return items[:given] == chain.items[:given] and items[known:start] == chain.items[known:]
+    return items[:given] == chain.items[:given] and items[known:start] == chain.items[known:start]
 
 
 def frame(body: Mapping[str, Any], plan: Plan) -> dict[str, JSONValue]:
@@ -136,11 +140,16 @@ def chain_after(
     items, response_id, output = body.get("input"), response.get("id"), response.get("output") or []
     if not _is_plain(body) or not isinstance(items, list) or not isinstance(response_id, str) or not response_id:
         return None
-    known = chain.items if chain is not None else []
+    sent = chain.items if chain is not None else []
+    known = chain.length if chain is not None else 0
+    if known < len(sent):
+        sent = sent[:known]  # Another chain has appended to it.
+    sent += [*snapshot(items[known:]), *snapshot(output)]
     return Chain(
         response_id=response_id,
         fields=_fields(body),
-        items=[*known, *snapshot(items[len(known) :]), *snapshot(output)],
+        items=sent,
+        length=len(sent),
         history=history,
         input_count=len(items),
         expects_output=any(isinstance(item, dict) and item.get("type") in _EXPECTS_OUTPUT for item in output),

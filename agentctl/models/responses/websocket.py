@@ -91,6 +91,11 @@ class ResponsesWebSocketModel(ServiceModel):
         return is_official_openai_base_url(self.pool.pipe.endpoint.base_url)
 
     @property
+    def endpoint_url(self) -> str:
+        """The base URL of the service."""
+        return self.pool.pipe.endpoint.base_url
+
+    @property
     def model_name(self) -> str:
         """The name of the model at the service."""
         return self.model

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 from agentctl.agent.agent import Agent
+from agentctl.agent.events import Notice, RetryScheduled
 from agentctl.agent.items.run_items import ItemHelpers
 from agentctl.agent.ports import Model, ModelRequest, ModelTracing, WireModel
 from agentctl.agent.run_config import RunConfig
-from agentctl.agent.usage import Usage
-from agentctl.agent.wire import WireItem
+from agentctl.agent.usage import MeasuredResponse, Usage
+from agentctl.agent.wire import WireEvent, WireItem
 from agentctl.tracing.create import TraceCtxManager, agent_span, guardrail_span, handoff_span, task_span
 from agentctl.tracing.current import get_current_trace
 from agentctl.tracing.process import get_trace_provider
 from agentctl.tracing.span_data import (
     AgentSpanData,
+    CustomSpanData,
     FunctionSpanData,
     GenerationSpanData,
     ResponseSpanData,
@@ -26,7 +30,7 @@ from agentctl.tracing.span_data import (
 )
 from agentctl.tracing.spans import Span, SpanError
 
-from .spans import RecordResponse
+from .spans import NULL_RECORD, ModelCallRecord
 
 if TYPE_CHECKING:
     from agentctl.run.active_run import ActiveRun
@@ -71,6 +75,7 @@ class RecordedSpans:
         with trace, self._task(run):
             run.trace = get_current_trace()
             self._begin_agent(run)
+            self._record_approvals(run)
             try:
                 yield
             except (Exception, CancelledError) as error:
@@ -99,19 +104,19 @@ class RecordedSpans:
             turn.span_data.usage = _tokens(run.results.raw_responses[-1].usage)
         turn.finish(reset_current=True)
 
-    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[RecordResponse]:
+    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[ModelCallRecord]:
         """Enter the span of a model call; a custom model makes its own."""
         if self._is_undescribed:
             self._describe_agent(request)
         if not isinstance(model, WireModel):
-            return nullcontext(_ignore)
+            return nullcontext(NULL_RECORD)
         match model.traced_as:
             case "response":
-                return self._response(request)
+                return self._response(model, request)
             case "generation":
                 return self._generation(model, request)
             case None:
-                return nullcontext(_ignore)
+                return nullcontext(NULL_RECORD)
             case never:
                 assert_never(never)
 
@@ -144,16 +149,16 @@ class RecordedSpans:
 
         return _SpanScope(span, record_verdict, self._fail)
 
-    def _response(self, request: ModelRequest) -> AbstractContextManager[RecordResponse]:
+    def _response(self, model: WireModel, request: ModelRequest) -> AbstractContextManager[ModelCallRecord]:
         data = ResponseSpanData(input=request.input if self._has_data else None)
 
         def record_response(response: dict[str, Any]) -> None:
             data.response = response if self._has_data else {"id": response.get("id")}
             data.usage = response.get("usage")
 
-        return _SpanScope(self._make(data), record_response, self._fail)
+        return self._model_call(model, self._make(data), record_response)
 
-    def _generation(self, model: WireModel, request: ModelRequest) -> AbstractContextManager[RecordResponse]:
+    def _generation(self, model: WireModel, request: ModelRequest) -> AbstractContextManager[ModelCallRecord]:
         traceable = request.model_settings.to_traceable_dict()
         settings = {name: value for name, value in traceable.items() if value is not None}
         messages = _messages(request) if self._has_data else None
@@ -164,7 +169,23 @@ class RecordedSpans:
                 data.output = response.get("output")
             data.usage = response.get("usage")
 
-        return _SpanScope(self._make(data), record_response, self._fail)
+        return self._model_call(model, self._make(data), record_response)
+
+    def _model_call(
+        self, model: WireModel, span: Span[Any], record: Callable[[dict[str, Any]], None]
+    ) -> AbstractContextManager[ModelCallRecord]:
+        url = model.endpoint_url
+        span.details = {"model": model.model_name, "endpoint": url, "transport": None if url is None else "http"}
+        return _SpanScope(span, _ModelCall(span.details, record), self._fail)
+
+    def _record_approvals(self, run: ActiveRun) -> None:
+        """Record the calls that waited for approval, from the end of the run's last part until now."""
+        for item in run.turn.interruptions:
+            span = self._make(CustomSpanData("approval", {"tool": item.name or "", "call_id": item.call_id or ""}))
+            decision = run.context.approvals.find(item.name or "", item.call_id or "")
+            span.details = {"approved": None if decision is None else decision.approved}
+            span.start(at=run.turn.interrupted_at)
+            span.finish()
 
     @contextmanager
     def _task(self, run: ActiveRun) -> Iterator[None]:
@@ -204,22 +225,51 @@ class RecordedSpans:
         span.set_error(SpanError(message=type(error).__name__, data={"error": text} if text else None))
 
 
-class _SpanScope(AbstractContextManager[Callable[[_T], None]]):
-    """Enters a span, which records a failure inside it; yields a function that takes the result.
+class _ModelCall:
+    """Records the first token and the retries of a model call, and its response."""
+
+    __slots__ = ("_details", "_record", "_started")
+
+    def __init__(self, details: dict[str, Any], record: Callable[[dict[str, Any]], None]) -> None:
+        self._details = details
+        self._record = record
+        self._started = time.monotonic()
+
+    def observe(self, event: WireEvent | Notice) -> bool:
+        if isinstance(event, dict):
+            if not str(event.get("type")).endswith(".delta"):
+                return True
+            self._details["first_token"] = time.monotonic() - self._started
+            return False
+        if isinstance(event, RetryScheduled):
+            retry = {"attempt": event.attempt, "delay": event.delay, "error": type(event.error).__name__}
+            self._details.setdefault("retries", []).append(retry)
+        return True
+
+    def finish(self, response: dict[str, Any]) -> None:
+        if isinstance(response, MeasuredResponse) and response.transport is not None:
+            self._details["transport"] = "websocket"
+            self._details["websocket"] = asdict(response.transport)
+        compactions = [item for item in response.get("output") or () if item.get("type") == "compaction"]
+        if compactions:
+            self._details["compactions"] = len(compactions)
+        self._record(response)
+
+
+class _SpanScope(AbstractContextManager[_T]):
+    """Enters a span, which records a failure inside it; yields what takes the result.
 
     A class, since a generator would cost as much as the span.
     """
 
     __slots__ = ("_fail", "_record", "_span")
 
-    def __init__(
-        self, span: Span[Any], record: Callable[[_T], None], fail: Callable[[Span[Any], BaseException], None]
-    ) -> None:
+    def __init__(self, span: Span[Any], record: _T, fail: Callable[[Span[Any], BaseException], None]) -> None:
         self._span = span
         self._record = record
         self._fail = fail
 
-    def __enter__(self) -> Callable[[_T], None]:
+    def __enter__(self) -> _T:
         self._span.start(mark_as_current=True)
         return self._record
 

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agentctl.agent.ports import Model, ModelRequest, ModelTracing
 
 if TYPE_CHECKING:
+    from agentctl.agent.events import Notice
+    from agentctl.agent.wire import WireEvent
     from agentctl.run.active_run import ActiveRun
     from agentctl.run.tools.calls import FunctionCall
     from agentctl.run.tools.local import LocalCall
 
-RecordResponse: TypeAlias = Callable[[dict[str, Any]], None]
-"""Takes the response of a model call, as JSON."""
+
+class ModelCallRecord(Protocol):
+    """Takes what a model call yields."""
+
+    def observe(self, event: WireEvent | Notice) -> bool:
+        """Take an event; return whether the next one matters, too: the first token and retries do."""
+        ...
+
+    def finish(self, response: dict[str, Any]) -> None:
+        """Take the response, as JSON."""
+        ...
 
 
 class Spans(Protocol):
@@ -37,8 +48,8 @@ class Spans(Protocol):
         """End the current turn: what follows, such as a guardrail of the output, is part of the agent alone."""
         ...
 
-    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[RecordResponse]:
-        """Enter the span of a model call; yields a function that takes the response, as JSON."""
+    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[ModelCallRecord]:
+        """Enter the span of a model call; yields what takes its events and its response."""
         ...
 
     def tool_call(self, call: FunctionCall | LocalCall) -> AbstractContextManager[Callable[[str], None]]:
@@ -52,6 +63,20 @@ class Spans(Protocol):
     def guardrail(self, name: str) -> AbstractContextManager[Callable[[bool], None]]:
         """Enter the span of a guardrail; yields a function that takes whether its tripwire triggered."""
         ...
+
+
+class NullRecord:
+    """The record of a model call that is not traced."""
+
+    def observe(self, event: WireEvent | Notice) -> bool:
+        """Do nothing."""
+        return False
+
+    def finish(self, response: dict[str, Any]) -> None:
+        """Do nothing."""
+
+
+NULL_RECORD = NullRecord()
 
 
 class NullSpans:
@@ -72,9 +97,9 @@ class NullSpans:
     def end_turn(self, run: ActiveRun) -> None:
         """Do nothing."""
 
-    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[RecordResponse]:
+    def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[ModelCallRecord]:
         """Do nothing."""
-        return nullcontext(_ignore)
+        return nullcontext(NULL_RECORD)
 
     def tool_call(self, call: FunctionCall | LocalCall) -> AbstractContextManager[Callable[[str], None]]:
         """Do nothing."""

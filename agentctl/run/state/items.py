@@ -119,7 +119,14 @@ def read_usage(fields: Fields) -> Usage:
     return Usage(
         requests=fields.number("requests"),
         **_read_tokens(fields),
-        request_usage_entries=[RequestUsage(**_read_tokens(entry)) for entry in fields.inners("request_usage_entries")],
+        request_usage_entries=[
+            RequestUsage(
+                **_read_tokens(entry),
+                model=entry.optional("model", str),
+                endpoint_url=entry.optional("endpoint_url", str),
+            )
+            for entry in fields.inners("request_usage_entries")
+        ],
         transport=None if transport is None else _read_transport(fields.inner("transport")),
     )
 

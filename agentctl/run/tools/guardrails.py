@@ -1,4 +1,7 @@
-"""Runs the guardrails of a tool, one after the other, and records their results."""
+"""Runs the guardrails of a tool, one after the other, and records their results.
+
+A verdict that stops the run is not among the results: the exception has it.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,11 @@ async def check_call(tool: FunctionTool, context: ToolContext[Any], run: ActiveR
     """
     for guardrail in tool.tool_input_guardrails or ():
         output = await guardrail.run(ToolInputGuardrailData(context, run.agent))
-        run.results.tool_input_guardrail_results.append(ToolInputGuardrailResult(guardrail, output))
         behavior = output.behavior
         logger.debug("input guardrail %s of tool %s: %s", guardrail.get_name(), tool.name, behavior["type"])
         if behavior["type"] == "raise_exception":
             raise ToolInputGuardrailTripwireTriggered(guardrail, output)
+        run.results.tool_input_guardrail_results.append(ToolInputGuardrailResult(guardrail, output))
         if behavior["type"] == "reject_content":
             return behavior["message"]
     return None
@@ -45,11 +48,11 @@ async def check_tool_output(tool: FunctionTool, context: ToolContext[Any], outpu
     """
     for guardrail in tool.tool_output_guardrails or ():
         verdict = await guardrail.run(ToolOutputGuardrailData(context, run.agent, output))
-        run.results.tool_output_guardrail_results.append(ToolOutputGuardrailResult(guardrail, verdict))
         behavior = verdict.behavior
         logger.debug("output guardrail %s of tool %s: %s", guardrail.get_name(), tool.name, behavior["type"])
         if behavior["type"] == "raise_exception":
             raise ToolOutputGuardrailTripwireTriggered(guardrail, verdict)
+        run.results.tool_output_guardrail_results.append(ToolOutputGuardrailResult(guardrail, verdict))
         if behavior["type"] == "reject_content":
             return behavior["message"]
     return output

@@ -72,6 +72,8 @@ IMAGE = {"type": "input_image", "image_url": "https://x/i.png"}
         (ToolOutputFileContentDict(type="file", file_url="u"), [{"type": "input_file", "file_url": "u"}]),
         ([ToolOutputText(text="t"), {"type": "image", "image_url": "https://x/i.png"}], [TEXT, IMAGE]),
         ((ToolOutputText(text="t"),), [TEXT]),
+        ({"type": "image", "image_url": "https://x/i.png", "width": 3}, [IMAGE]),
+        ({"type": "file", "file_url": "u", "size": 3}, [{"type": "input_file", "file_url": "u"}]),
         (ToolOutputText(text="half \ud800"), [{"type": "input_text", "text": "half ?"}]),
     ],
 )

@@ -254,7 +254,7 @@ def test_an_event_is_seen_as_the_type_that_the_client_has_for_it() -> None:
 @pytest.mark.parametrize("kind", ["response.invented", "", None])
 def test_an_event_of_an_unknown_type_is_a_plain_object(kind: Any) -> None:
     data: Any = RawResponsesStreamEvent({"type": kind, "x": 1}).data
-    assert type(data) is BaseModel
+    assert data.__class__ is BaseModel
     assert (data.type, data.x) == (kind, 1)
 
 

@@ -137,3 +137,11 @@ def test_a_new_file_has_the_line_ends_of_its_diff() -> None:
 def test_a_missing_anchor_among_several_is_refused(diff: str) -> None:
     with pytest.raises(ValueError, match="Invalid Anchor 0"):
         apply_diff("def a():\n  x\n", diff)
+
+
+def test_the_anchor_of_an_outer_block_may_be_above_the_hunk_before() -> None:
+    methods = "class A:\n  def a():\n    x\n  def b():\n    x\n"
+    diff = "@@ class A:\n@@   def a():\n-    x\n+    1\n@@ class A:\n@@   def b():\n-    x\n+    2\n"
+    assert apply_diff(methods, diff) == "class A:\n  def a():\n    1\n  def b():\n    2\n"
+    with pytest.raises(ValueError, match="Invalid Anchor 3"):
+        apply_diff(methods, diff.replace("@@   def b", "@@   def a"))

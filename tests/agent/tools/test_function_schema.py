@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import inspect
+import operator
 from collections.abc import Callable
-from typing import Annotated, Any, Final, Literal, Optional
+from typing import Annotated, Any, Final, Generic, Literal, Optional, Self, TypeVar
 
 import pytest
 from pydantic import BaseModel, Field
@@ -225,7 +227,8 @@ def test_the_context_is_left_out_of_the_schema(annotation: Any) -> None:
     tool.__annotations__["ctx"] = annotation
     schema = function_schema(tool)
     assert schema.takes_context
-    assert list(properties(schema)) == list(schema.signature.parameters) == ["a"]
+    assert list(properties(schema)) == ["a"]
+    assert list(schema.signature.parameters) == ["ctx", "a"]
 
 
 def test_annotations_as_text_find_local_names() -> None:
@@ -246,7 +249,7 @@ def test_annotations_as_text_find_local_names() -> None:
 
 
 class Tools:
-    """Not the docstring of a tool."""
+    """Objects of it are tools."""
 
     def bound(self, a: int) -> int:
         """Bound."""
@@ -273,8 +276,8 @@ class Tools:
         (Tools().bound, "bound", "Bound."),
         (Tools.of_class, "of_class", "Of the class."),
         (Tools.static, "static", "Static."),
-        (Tools(), "Tools", "Called."),
-        (functools.partial(Tools()), "Tools", "Called."),
+        (Tools(), "Tools", "Objects of it are tools."),
+        (functools.partial(Tools()), "Tools", "Objects of it are tools."),
     ],
 )
 def test_whatever_can_be_called_has_a_schema(function: Any, name: str, description: str) -> None:
@@ -322,6 +325,7 @@ def test_a_schema_knows_what_the_function_returns() -> None:
     schema = function_schema(tool)
     assert schema.return_annotation == list[str]
     assert schema.params_json_schema == {
+        "title": "tool_args",
         "type": "object",
         "properties": {},
         "required": [],
@@ -340,6 +344,10 @@ def with_free_keys_inside(a: list[dict[str, int]]) -> None: ...
 def with_an_opaque_type(a: int, b: Opaque) -> None: ...
 def with_an_unknown_name(a: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 def with_a_late_context(a: int, ctx: RunContextWrapper[Any]) -> None: ...
+def with_a_context_by_name(*, ctx: RunContextWrapper[Any]) -> None: ...
+def with_contexts(*ctx: RunContextWrapper[Any]) -> None: ...
+def with_pairs(*pairs: tuple[int, str]) -> None: ...
+def with_empty_pairs(*pairs: tuple[()]) -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -352,6 +360,10 @@ def with_a_late_context(a: int, ctx: RunContextWrapper[Any]) -> None: ...
         (with_an_opaque_type, "parameter 'b' has no JSON schema"),
         (with_an_unknown_name, "'Nowhere' is not defined.*TYPE_CHECKING"),
         (with_a_late_context, "'ctx' must be the first"),
+        (with_a_context_by_name, "'ctx' must be the first positional"),
+        (with_contexts, "'ctx' must be the first positional"),
+        (with_pairs, r"use tuple\[T, \.\.\.\] or list\[T\]"),
+        (with_empty_pairs, r"use tuple\[T, \.\.\.\] or list\[T\]"),
         (Tools.bound, r"unbound method.*instance\.bound"),
         (lambda a: a, "lambda has no name.*name_override"),
     ],
@@ -374,12 +386,45 @@ def test_what_cannot_be_said_names_the_place_and_the_way_out(function: Any, mess
         "Weather.\n\nArgs:\n    - city: A city.\n    - units: C or F.\n",
         "Weather.\n\nArgs:\n    * `city`: A city.\n    * `units` (str): C or F.\n",
         "Weather.\n\nArgs:\n    ``city``: A city.\n    ``units``: C or F.\n\nReturns:\n    A text.\n",
+        "Weather.\n\nArguments:\n\ncity: A city.\n\nunits: C or F.\n\nReturns it.\n\nRaises:\nOSError if it rains\n",
+        "Weather.\n\nArguments:\n    city {str} -- A city.\n    units {str} -- C or F.\n",
+        "Weather.\n\nArgs:\n    city - A city.\n    units (str) \u2013 C or F.\n",
+        # A line at the margin keeps `getdoc` from dedenting the others.
+        "Weather.\n\n        Of a\nplace.\n\n        Args:\n            city: A city.\n            units: C or F.\n",
     ],
 )
 def test_a_google_docstring_is_read_as_people_write_it(text: str) -> None:
     documentation = read_docstring(text)
     assert documentation.parameters == {"city": "A city.", "units": "C or F."}
     assert "city" not in (documentation.description or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        (
+            "Args:\n    a: The a.\n\nIt\n        goes on.\n\n    b: The b.\n",
+            {"a": "The a.\n\nIt\ngoes on.", "b": "The b."},
+        ),
+        (
+            "Args:\n    a: The a.\n    Note well: not the b.\n    b: The b.\n",
+            {"a": "The a.\nNote well: not the b.", "b": "The b."},
+        ),
+        (
+            "Args:\n    a and b: Both.\n    c, d: Others.\n",
+            {"a": "Both.", "b": "Both.", "c": "Others.", "d": "Others."},
+        ),
+        ("Args:\n    a:\n        The a.\n", {"a": "The a."}),
+        ("Do.\n\nParameters:\na -- it\n\nReturns:\nnothing\n\nNote:\nNever.\n", {"a": "it"}),
+        ("Do.\n\nArguments:\na -- it\n\nExample (of it):\n>>> class A:\n", {"a": "it"}),
+        ("Do.\n\nArgs:\n    a: The a.\n\nIt is like so:\n    b: no parameter\n", {"a": "The a."}),
+    ],
+)
+def test_a_line_out_of_place_belongs_to_the_entry_above(text: str, parameters: dict[str, str]) -> None:
+    found = read_docstring(text).parameters
+    assert {name: " ".join(said.split()) for name, said in found.items()} == {
+        name: " ".join(said.split()) for name, said in parameters.items()
+    }
 
 
 def test_an_args_section_that_says_nothing_of_parameters_stays_in_the_description() -> None:
@@ -408,3 +453,160 @@ def test_the_documentation_of_a_function_under_the_names_of_the_sdk() -> None:
     documentation = generate_func_documentation(weather)
     assert (documentation.name, documentation.description) == ("weather", "Weather.")
     assert documentation.param_descriptions == {"city": "A city."}
+
+
+def test_a_default_in_an_annotated_field_is_the_default() -> None:
+    def scale(
+        factor: Annotated[float, Field(default=2.0, gt=0)],
+        words: Annotated[list[str], Field(default_factory=list), "The words."],
+    ) -> tuple[float, list[str]]:
+        """Scale.
+
+        Args:
+            factor: The factor.
+        """
+        return factor, words
+
+    assert properties(function_schema(scale))["factor"] == {
+        "type": "number", "exclusiveMinimum": 0, "default": 2.0, "description": "The factor.",
+    }  # fmt: skip
+    assert called(scale, {}) == (2.0, [])
+
+
+def test_entries_of_free_keywords_have_no_name_that_a_parameter_takes() -> None:
+    def tool(ctx: RunContextWrapper[Any], a: int, /, b: int, *rest: int, **free: int) -> Any:
+        return a, b, rest, free
+
+    def call(free: dict[str, int]) -> Any:
+        return called(functools.partial(tool, RunContextWrapper(None)), {"a": 1, "b": 2, "free": free}, **LOOSE)
+
+    assert call({"a": 3, "rest": 4}) == (1, 2, (), {"a": 3, "rest": 4})
+    with pytest.raises(ModelBehaviorError, match="'b' twice"):
+        call({"b": 3})
+
+
+LOOSE = {"strict_json_schema": False}
+
+
+def test_the_name_of_the_context_cannot_be_given_twice() -> None:
+    def tool(ctx: RunContextWrapper[Any], **free: int) -> None: ...
+
+    schema = function_schema(tool, strict_json_schema=False)
+    with pytest.raises(ModelBehaviorError, match="'ctx' twice"):
+        schema.to_call_args(schema.params_pydantic_model.model_validate({"free": {"ctx": 1}}))
+
+
+class Doubler:
+    """Double.
+
+    Args:
+        a: The number.
+        b: Of the class.
+    """
+
+    Number = int
+
+    def __call__(self, a: Number, b: int = 0) -> int:
+        """Call it.
+
+        Args:
+            b: The method's word.
+        """
+        return 2 * a
+
+
+class Inherited(Doubler):
+    def __call__(self, a: Doubler.Number, b: int = 0) -> int:
+        """Double twice."""
+        return 4 * a
+
+
+@dataclasses.dataclass
+class Adder:
+    to: int
+
+    def __call__(self, a: int) -> int:
+        """Add."""
+        return a + self.to
+
+
+def test_an_object_is_described_by_its_class_and_its_parameters_by_the_method() -> None:
+    schema = function_schema(Doubler())
+    assert (schema.name, schema.description) == ("Doubler", "Double.")
+    assert {name: field["description"] for name, field in properties(schema).items()} == {
+        "a": "The number.", "b": "The method's word.",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("instance", "description"), [(Inherited(), "Double twice."), (Adder(1), "Add.")])
+def test_the_docstring_of_a_base_or_of_a_dataclass_describes_no_object(instance: Any, description: str) -> None:
+    assert function_schema(instance).description == description
+
+
+def test_a_docstring_that_is_not_wanted_is_not_read() -> None:
+    class Raises:
+        def __get__(self, *_: Any) -> str:
+            raise AssertionError
+
+    kind = type("Kind", (), {"__call__": lambda self: 1, "__doc__": Raises()})
+    assert function_schema(kind(), use_docstring_info=False).description is None
+    assert function_schema(kind()).description is None
+
+
+@pytest.mark.parametrize("name", ["Café", "A" * 65])
+def test_a_class_name_that_is_no_tool_name_needs_another(name: str) -> None:
+    instance = type(name, (), {"__call__": lambda self: 1})()
+    with pytest.raises(UserError, match="Pass name_override"):
+        function_schema(instance)
+    assert function_schema(instance, name_override="safe").name == "safe"
+
+
+async def double(a: int) -> int:
+    return 2 * a
+
+
+T = TypeVar("T")
+
+
+class Wrapper:
+    def __init__(self, function: Any) -> None:
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any) -> Any: ...
+
+
+class Decorated:
+    @functools.wraps(double)
+    def __call__(self, *args: Any) -> Any: ...
+
+
+class OfAny(Generic[T]):
+    def __call__(self, a: list[T]) -> None: ...
+
+
+class Chained:
+    def __call__(self, a: Self) -> Self:
+        return a
+
+
+class Signed:
+    __signature__ = inspect.signature(double)
+
+    def __call__(self, *args: Any) -> Any: ...
+
+
+class Static:
+    __call__ = staticmethod(double)
+
+
+class Partial:
+    __call__ = functools.partialmethod(double, 1)
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [Wrapper(double), Decorated(), OfAny[int](), Chained(), Signed(), Static(), Partial(), operator.itemgetter(0)],
+)
+def test_an_object_whose_parameters_are_not_those_of_its_method_is_refused(instance: Any) -> None:
+    with pytest.raises(UserError, match=r"^Unsupported callable object .*explicit wrapper function"):
+        function_schema(instance)

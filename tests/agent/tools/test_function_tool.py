@@ -1,12 +1,24 @@
 """Functions as tools: what the model is told, and how the function is called."""
 
 import asyncio
+import copy
+import dataclasses
+import inspect
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, Field
 
-from agentctl import FunctionTool, RunContextWrapper, ToolContext, UserError, function_tool
+from agentctl import (
+    Agent,
+    FunctionTool,
+    ModelBehaviorError,
+    RunContextWrapper,
+    ToolContext,
+    UserError,
+    function_tool,
+)
 
 
 def invoke(tool: FunctionTool, arguments: str) -> Any:
@@ -206,3 +218,51 @@ def test_a_tool_that_exits_ends_nothing_but_itself() -> None:
 
     assert invoke(leave, "{}") == "Error: RuntimeError: tool leave called exit(3)"
     assert invoke(leave_later, "{}") == "Error: RuntimeError: tool leave_later called exit(enough)"
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def __call__(self, by: int) -> int:
+        self.calls += by
+        return self.calls
+
+
+def copied_by_dataclasses(tool: FunctionTool) -> FunctionTool:
+    return dataclasses.replace(tool, name="renamed")
+
+
+@pytest.mark.parametrize("copied", [lambda tool: tool, copy.copy, copy.deepcopy, copied_by_dataclasses])
+def test_a_tool_and_its_copies_know_their_function(copied: Callable[[FunctionTool], FunctionTool]) -> None:
+    counter = Counter()
+    tool = copied(function_tool(counter))
+    assert tool.__wrapped__ is counter
+    assert inspect.unwrap(tool) is counter  # type: ignore[arg-type]
+    assert invoke(tool, '{"by": 2}') == 2
+    with pytest.raises(AttributeError, match="cannot be replaced"):
+        tool.__wrapped__ = google
+
+
+def test_only_a_tool_of_a_function_has_one() -> None:
+    async def other(context: ToolContext[Any], arguments: str) -> str:
+        return arguments
+
+    tool = function_tool(google)
+    tool.on_invoke_tool = other
+    by_hand = FunctionTool("by_hand", "", {}, other)
+    for nothing in (FunctionTool, tool, by_hand, Agent(name="a").as_tool("ask", "")):
+        assert not hasattr(nothing, "__wrapped__")
+
+
+def test_a_tool_calls_the_method_that_its_schema_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = function_tool(Counter())
+    monkeypatch.setattr(Counter, "__call__", google)
+    assert invoke(tool, '{"by": 2}') == 2
+
+
+@pytest.mark.parametrize("arguments", ["{no json}", '{"by": "many"}', "[]"])
+def test_arguments_that_are_refused_name_the_tool(arguments: str) -> None:
+    tool = function_tool(Counter(), failure_error_function=None)
+    with pytest.raises(ModelBehaviorError, match=r"^Invalid JSON input for tool 'Counter': "):
+        invoke(tool, arguments)

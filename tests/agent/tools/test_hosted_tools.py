@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from openai.types.responses import file_search_tool, tool, web_search_tool
 from openai.types.shared import ComparisonFilter
+from pydantic import TypeAdapter
 
 from agentctl import (
     ApplyPatchTool,
@@ -19,6 +20,7 @@ from agentctl import (
     Tool,
     UserError,
     WebSearchTool,
+    function_tool,
 )
 from agentctl.agent.tools.api_tool import ApiTool
 from agentctl.agent.tools.hosted_tools import HostedTool, LocalTool
@@ -145,3 +147,19 @@ def test_what_opens_an_mcp_server_is_a_secret() -> None:
     headers = {"Authorization": "Bearer mcp-token-1", "X-Api-Key": "mcp-key-2", "X-Team": "readers"}
     HostedMCPTool({"type": "mcp", "server_label": "x", "authorization": "mcp-oauth-3", "headers": headers})
     assert redact("mcp-token-1 mcp-key-2 mcp-oauth-3 readers") == "[redacted] [redacted] [redacted] readers"
+
+
+def test_an_image_generation_tool_can_be_validated_and_be_an_argument() -> None:
+    adapter = TypeAdapter(ImageGenerationTool)
+    given = {"tool_config": {"type": "image_generation", "quality": "max"}}
+    made = adapter.validate_python(given)
+    assert isinstance(made, ImageGenerationTool)
+    assert adapter.dump_python(made) == given
+
+    def draw(tool: ImageGenerationTool) -> str:
+        return tool.to_wire()["quality"]  # type: ignore[return-value]
+
+    assert (
+        "max"
+        in function_tool(draw).params_json_schema["$defs"]["ImageGenerationToolConfig"]["properties"]["quality"]["enum"]
+    )

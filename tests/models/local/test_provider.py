@@ -53,12 +53,12 @@ def test_a_folder_is_no_model(tmp_path: Path) -> None:
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    fails_with(gguf(tmp_path), r"pip install 'agentctl\[local\]'")
+    fails_with(gguf(tmp_path), r"-m pip install 'xllamacpp>=[\d.]+'")
 
 
 def test_a_missing_extra_is_named_before_weights_are_fetched(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    fails_with(None, r"pip install 'agentctl\[local\]'")
+    fails_with(None, r"-m pip install 'xllamacpp>=[\d.]+'")
 
 
 @pytest.mark.parametrize(

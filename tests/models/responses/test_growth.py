@@ -1,14 +1,14 @@
 """A long history: turns do not become slower with it, and what user code changes in place is still seen."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
 
 from agentctl.agent.agent import Agent
-from agentctl.agent.lifecycle import AgentHooks, RunHooks
-from agentctl.agent.ports import HistoryIdentity
+from agentctl.agent.lifecycle import AgentHooks, AgentHooksBase, RunHooks, RunHooksBase
+from agentctl.agent.ports import HistoryIdentity, ModelEvent, ModelRequest
 from agentctl.agent.session import SessionABC
 from agentctl.agent.tools.function_tool import function_tool
 from agentctl.agent.usage import TransportUsage
@@ -66,6 +66,21 @@ def test_the_input_of_another_history_is_compared_by_value(history: HistoryIdent
     assert isinstance(plan(chain, body, history), Delta)
     first["content"] = "b"
     assert isinstance(plan(chain, body, history), Full)
+
+
+def test_a_chain_stays_as_it_is_when_another_follows_it() -> None:
+    first, output = {"role": "user", "content": "a"}, {"type": "message", "id": "m"}
+    chain = chain_of([first], None)
+    for content in ("b", "c"):
+        later = {"role": "user", "content": content}
+        body = {"model": "m", "input": [first, output, later]}
+        assert plan(chain, body) == Delta("resp_1", 2)
+        response = {"id": "resp_2", "output": [{"type": "message", "id": content}]}
+        following = chain_after(body, response, chain)
+        assert following is not None
+        whole = [first, output, later, response["output"][0]]
+        assert plan(following, {"model": "m", "input": [*whole, later]}) == Delta("resp_2", 4)
+        assert isinstance(plan(following, {"model": "m", "input": [*whole[:2], first, whole[3]]}), Full)
 
 
 def test_the_output_is_compared_in_any_case() -> None:
@@ -139,30 +154,78 @@ def test_a_change_by_a_hook_of_the_agent_is_seen(service: Service) -> None:
     assert last_input(service)[0]["content"].startswith("changed")
 
 
-def test_a_change_by_a_session_is_seen(service: Service) -> None:
-    class Keeping(SessionABC):
-        session_id = "s"
+class KeepingSession(SessionABC):
+    """A session that keeps its items as they are, and changes those that it returned whenever it is given others."""
 
-        def __init__(self) -> None:
-            self.items: list[WireItem] = []
+    session_id = "s"
 
-        async def get_items(self, limit: int | None = None) -> list[WireItem]:
-            return list(self.items)
+    def __init__(self) -> None:
+        self.items: list[WireItem] = [{"role": "user", "content": "earlier"}]
+        self.added: list[WireItem] = []
 
-        async def add_items(self, items: list[WireItem]) -> None:
-            self.items += items
-            changing(self.items)
+    async def get_items(self, limit: int | None = None) -> list[WireItem]:
+        return self.items
 
-        async def pop_item(self) -> WireItem | None:
-            return self.items.pop() if self.items else None
+    async def add_items(self, items: list[WireItem]) -> None:
+        self.added += items
+        self.items[0]["content"] = f"changed at {len(self.added)}"
+        for item in items:
+            item["output"] = item["content"] = "changed by the session"
 
-        async def clear_session(self) -> None:
-            self.items = []
+    async def pop_item(self) -> WireItem | None:
+        return self.items.pop() if self.items else None
 
-    run(service, session=Keeping())
-    sent = [one["body"]["input"][0].get("content", "") for one in service.requests()]
-    whole = [one for one in service.requests() if "previous_response_id" not in one["body"]]
-    assert len(whole) == 1 or any(str(content).startswith("changed") for content in sent)
+    async def clear_session(self) -> None:
+        self.items = []
+
+
+def test_a_change_by_a_session_to_what_it_returned_is_seen(service: Service) -> None:
+    assert run(service, session=KeepingSession()).full == CALLS + 1
+    contents = [one["body"]["input"][0]["content"] for one in service.requests()]
+    assert contents == ["earlier", *(f"changed at {1 + 2 * calls}" for calls in range(1, CALLS + 1))]
+
+
+def test_a_session_is_given_copies(service: Service) -> None:
+    session = KeepingSession()
+    run(service, session=session)
+    assert len(session.added) == 2 * CALLS + 2
+    assert "changed by the session" not in str(last_input(service))
+
+
+@pytest.mark.parametrize(
+    ("base", "callback", "are_compared"),
+    [
+        (RunHooksBase, "on_llm_start", True),
+        (RunHooksBase, "on_llm_end", True),
+        (RunHooksBase, "on_tool_end", False),
+        (AgentHooksBase, "on_llm_end", True),
+        (AgentHooksBase, "on_start", False),
+    ],
+)
+def test_only_hooks_that_are_given_items_have_them_compared(
+    base: type[Any], callback: str, are_compared: bool, service: Service
+) -> None:
+    async def called(self: object, *arguments: object) -> None:
+        """Change nothing."""
+
+    hooks = type("Hooks", (base,), {callback: called})()
+    histories: list[HistoryIdentity | None] = []
+
+    class Recording(ResponsesWebSocketModel):
+        async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
+            histories.append(request.history)
+            async for event in super().stream(request):
+                yield event
+
+    pool = WebSocketPool(WebSocketPipe(Endpoint(base_url=service.base_url, key="k"), HttpOptions(), environ={}))
+    agent = Agent[Any](name="a", model=Recording("gpt-x", pool), hooks=hooks if base is AgentHooksBase else None)
+
+    async def scenario() -> None:
+        await Runner.run(agent, "hi", hooks=hooks if base is RunHooksBase else None)
+        await pool.aclose()
+
+    asyncio.run(scenario())
+    assert [history is None for history in histories] == [are_compared]
 
 
 def test_a_change_to_the_input_by_its_owner_is_seen(service: Service) -> None:

@@ -1,0 +1,113 @@
+"""What spans know beyond the traces API: endpoint, transport, first token, retries, approvals, processes."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentctl import Agent, RunConfig, Runner, ShellTool, function_tool
+from agentctl.extensions.local_shell import LocalShell
+from agentctl.models.openai_provider import OpenAIProvider
+from agentctl.testing import ScriptedModel, function_call
+from tests.service.client import Service
+from tests.service.steps import http_error, text, tool_calls
+from tests.tracing.recorder import Recorder, recording
+
+
+@pytest.fixture
+def recorder(home: object) -> Iterator[Recorder]:
+    """The one processor that is told."""
+    with recording() as recorder:
+        yield recorder
+
+
+def spans(recorder: Recorder, kind: str) -> list[Any]:
+    return [span for span in recorder.spans if span.span_data.type == kind]
+
+
+@function_tool
+def half(number: int) -> int:
+    """Halve a number."""
+    return number // 2
+
+
+def run_at(service: Service, **options: Any) -> None:
+    async def scenario() -> None:
+        provider = OpenAIProvider(api_key="sk-canary-1234567890", base_url=service.base_url, **options)
+        agent: Agent[Any] = Agent(name="a", model="gpt-x", tools=[half])
+        result = Runner.run_streamed(agent, "Hi", run_config=RunConfig(model_provider=provider))
+        async for _ in result.stream_events():
+            pass
+        await provider.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_model_call_names_model_endpoint_first_token_and_retries(service: Service, recorder: Recorder) -> None:
+    service.script(http_error(503), text("one two", delay=0.01))
+    run_at(service)
+    (call,) = spans(recorder, "response")
+    details = call.details
+    assert details["model"] == "gpt-x"
+    assert details["endpoint"] == service.base_url
+    assert details["transport"] == "http"
+    assert details["first_token"] > 0
+    (retry,) = details["retries"]
+    assert retry["attempt"] == 1
+    assert retry["delay"] > 0
+    assert retry["error"] == "ServiceUnavailableError"
+    exported = call.export()
+    assert exported is not None
+    assert set(exported["span_data"]) == {"type", "response_id", "usage"}
+
+
+def test_a_call_over_a_websocket_says_what_was_sent(service: Service, recorder: Recorder) -> None:
+    service.script(tool_calls(("half", {"number": 4})), text("two"))
+    run_at(service, use_responses_websocket=True)
+    first, second = (span.details for span in spans(recorder, "response"))
+    assert first["transport"] == second["transport"] == "websocket"
+    assert (first["websocket"]["opened"], first["websocket"]["full"]) == (1, 1)
+    assert (second["websocket"]["reused"], second["websocket"]["delta"]) == (1, 1)
+
+
+def test_the_wait_for_an_approval_is_a_span(recorder: Recorder) -> None:
+    @function_tool(needs_approval=True)
+    def note(word: str) -> str:
+        """Note a word."""
+        return word
+
+    async def scenario() -> None:
+        model = ScriptedModel([[function_call("note", {"word": "x"}, call_id="c1")], "done"], emit_traces=True)
+        agent: Agent[Any] = Agent(name="a", model=model, tools=[note])
+        paused = await Runner.run(agent, "Hi")
+        state = paused.to_state()
+        await asyncio.sleep(0.05)
+        state.approve(state.get_interruptions()[0])
+        assert (await Runner.run(agent, state)).final_output == "done"
+
+    asyncio.run(scenario())
+    (approval,) = [span for span in spans(recorder, "custom") if span.span_data.name == "approval"]
+    assert approval.span_data.data == {"tool": "note", "call_id": "c1"}
+    assert approval.details == {"approved": True}
+    assert approval._ended_at - approval._started_at >= 0.05
+    assert len({span.trace_id for span in recorder.spans}) == 1
+
+
+def test_the_process_of_a_tool_is_a_span_in_the_call(recorder: Recorder, home: Path) -> None:
+    call = {
+        "type": "shell_call",
+        "id": "sh_1",
+        "call_id": "c1",
+        "status": "completed",
+        "action": {"commands": ["exit 3"], "timeout_ms": None, "max_output_length": None},
+    }
+    model = ScriptedModel([[call], "done"], emit_traces=True)
+    agent: Agent[Any] = Agent(name="a", model=model, tools=[ShellTool(LocalShell(home))])
+    asyncio.run(Runner.run(agent, "Hi"))
+    (process,) = [span for span in spans(recorder, "custom") if span.span_data.name == "process"]
+    (tool,) = spans(recorder, "function")
+    assert process.parent_id == tool.span_id
+    assert process.span_data.data["exit_code"] == 3
+    assert process.span_data.data["pid"] > 0
