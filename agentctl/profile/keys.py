@@ -209,6 +209,11 @@ KEYS: tuple[SettingKey, ...] = (
         meaning='Functions that return trace processors: `["package.module:function"]`.',
     ),
     SettingKey(
+        name="aliases",
+        kind=Table(Plain.TEXT),
+        meaning="Your own names of models, for `-m` and wherever a setting names one: `aliases.fast`.",
+    ),
+    SettingKey(
         name="prices",
         kind=Table(Record(PARTS, Plain.AMOUNT)),
         meaning="Prices of models in USD per million tokens, which precede those of genai-prices: "

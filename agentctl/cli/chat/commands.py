@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.tools.tool import FunctionTool
+from agentctl.agent.wire import WireItem
 from agentctl.cli.columns import align, terminal_width
+from agentctl.cli.conversation_text import content_text
 from agentctl.cli.invocation import Invocation
+from agentctl.errors import UserError
 from agentctl.grammar import count
 from agentctl.launch.job import effective_model, with_agent, with_model
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.prices.cost import cost_of
 from agentctl.profile.load import load_settings
+from agentctl.redaction import redact_text
 from agentctl.render.notes import format_usd
 
 from .conversation import ChatOptions, ChatState
@@ -49,6 +54,8 @@ class CommandRunner:
                 return await self._tools()
             case "usage":
                 return usage_text(self.conversation)
+            case "save":
+                return await self._save(slash.argument)
             case "clear":
                 await self.conversation.clear()
                 return "conversation cleared"
@@ -70,9 +77,21 @@ class CommandRunner:
                 from agentctl.models.local.weights import KNOWN
 
                 local = [f"local/{weights.name}" for weights in KNOWN]
-                return sorted({*local, DEFAULT_MODEL, effective_model(self.conversation.job)})
+                aliases = self.conversation.loaded.settings.aliases
+                return sorted({*aliases, *local, DEFAULT_MODEL, effective_model(self.conversation.job)})
             case _:
                 return []
+
+    async def _save(self, name: str) -> str:
+        if not name:
+            raise UserError("/save needs the name of a file")
+        items = await self.conversation.history()
+        if name.endswith(".json"):
+            text = self.invocation.document({"items": [*items]}, mask=redact_text) + "\n"
+        else:
+            text = "\n".join(_markdown(items))
+        _write_new(Path(name), text)
+        return f"saved {count(len(items), 'item')} to {name}"
 
     def _switch_agent(self, reference: str) -> str:
         conversation, invocation = self.conversation, self.invocation
@@ -86,7 +105,8 @@ class CommandRunner:
 
     def _switch_model(self, name: str) -> str:
         if name:
-            self.conversation.job = with_model(self.conversation.job, name)
+            model = self.conversation.loaded.settings.resolve_model(name)
+            self.conversation.job = with_model(self.conversation.job, model)
         return f"model: {effective_model(self.conversation.job)}"
 
     async def _tools(self) -> str:
@@ -96,6 +116,21 @@ class CommandRunner:
         if not tools:
             return f"{agent.name} has no tools"
         return "\n".join(align([(tool.name, _first_line(tool)) for tool in tools], terminal_width()))
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with path.expanduser().open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UserError(f"{path} already exists; name another file") from error
+
+
+def _markdown(items: Sequence[WireItem]) -> Iterator[str]:
+    """Yield a conversation as Markdown: a heading for each message, and its text as it is."""
+    for item in items:
+        if item.get("role") in ("user", "assistant"):
+            yield f"## {str(item['role']).capitalize()}\n\n{redact_text(content_text(item.get('content'))).strip()}\n"
 
 
 def _first_line(tool: Tool) -> str:

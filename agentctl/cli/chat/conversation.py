@@ -9,6 +9,7 @@ from agentctl.agent.events import RunFinished
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.cli.approvals.options import ApprovalOptions
+from agentctl.cli.conversation_text import content_text
 from agentctl.cli.session_options import SessionOptions
 from agentctl.launch.job import Job
 from agentctl.profile.load import Loaded
@@ -40,6 +41,8 @@ class ChatState:
     items: list[WireItem] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     turns: int = 0
+    last_prompt: str | None = None
+    """The message of the last turn, which a failed turn does not leave in the conversation."""
 
     async def add_turn(self, prompt: str, transcript: TurnTranscript, end: RunFinished) -> None:
         """Add a turn that has ended; its last agent takes the next turn."""
@@ -52,9 +55,30 @@ class ChatState:
             self.job = replace(self.job, agent=end.agent)
         self.usage.add(end.usage)
         self.turns += 1
+        self.last_prompt = prompt
+
+    async def history(self) -> list[WireItem]:
+        """Return the items of the conversation."""
+        return list(self.items) if self.job.session is None else await self.job.session.get_items()
+
+    async def take_back(self) -> str | None:
+        """Remove the last message of the user and all that followed, and return it; None if there is none."""
+        items = await self.history()
+        place = next((place for place in reversed(range(len(items))) if items[place].get("role") == "user"), None)
+        found = None if place is None else content_text(items[place].get("content"))
+        prompt = found if self.last_prompt is None else self.last_prompt
+        if place is None or found != prompt:
+            return prompt
+        if self.job.session is None:
+            del self.items[place:]
+        else:
+            for _ in items[place:]:
+                await self.job.session.pop_item()
+        return prompt
 
     async def clear(self) -> None:
         """Clear the history and the session."""
         self.items.clear()
+        self.last_prompt = None
         if self.job.session is not None:
             await self.job.session.clear_session()

@@ -17,6 +17,7 @@ from agentctl.agent.events import RunEvent, RunFinished
 from agentctl.cli.approvals.options import ApprovalContext
 from agentctl.cli.approvals.policy import ApprovalHandler
 from agentctl.cli.columns import fold, terminal_width
+from agentctl.cli.conversation_text import last_exchange
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.prompt import read_instructions
 from agentctl.cli.pump import LAST_RESORT, close_loop, show_run
@@ -24,17 +25,18 @@ from agentctl.cli.report import UsageError, report
 from agentctl.cli.session_options import lock_session
 from agentctl.cli.signals import Handler, accepted_signals, call_after, exit_now, handle_signals
 from agentctl.cli.sink import Sink, take_stdout
-from agentctl.errors import OutputClosed, RunInterrupted, exit_for
+from agentctl.errors import ConfigurationError, OutputClosed, RunInterrupted, exit_for
+from agentctl.grammar import count
 from agentctl.launch.job import Job, check_conversation, effective_model, prepare
 from agentctl.launch.perform import GRACE, Cancellation, close, perform, start_tracing
 from agentctl.log import log_to
 from agentctl.prices.cost import cost_of
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact
-from agentctl.render.escape import escape
+from agentctl.render.escape import escape, one_line, shorten
 from agentctl.render.notes import dim
 from agentctl.render.select import renderer
-from agentctl.render.terminal_info import detect_terminal
+from agentctl.render.terminal_info import FALLBACK_WIDTH, detect_terminal
 from agentctl.threads import wait_for_running
 
 from .commands import CommandRunner
@@ -47,7 +49,12 @@ from .slash import SlashCommand, parse
 from .terminal_mode import TerminalMode
 
 if TYPE_CHECKING:
+    from agentctl.agent.session import Session
     from agentctl.memory.sqlite_session import SQLiteSession
+
+
+_RECALLED_LINES = 8
+"""The lines of the last answer that the greeting shows of a session."""
 
 
 def run_chat(options: ChatOptions, invocation: Invocation) -> int:
@@ -150,7 +157,7 @@ class _ChatSession:
 
     async def run(self) -> int:
         """Print the greeting and run the chat; return the exit code."""
-        self._greet()
+        await self._greet()
         with (
             _route_signals(self._loop, self._on_signal),
             self._mode.no_echo() if self._has_editor else contextlib.nullcontext(),
@@ -160,7 +167,7 @@ class _ChatSession:
             finally:
                 await close(self._conversation.job)
 
-    def _greet(self) -> None:
+    async def _greet(self) -> None:
         if self._options.quiet:
             return
         job = self._conversation.job
@@ -168,7 +175,24 @@ class _ChatSession:
             self._write_note(f"note: {note}")
         greeting = f"{job.agent.name} · {effective_model(job)} · /help lists the commands, Ctrl-D leaves"
         self._write_note("\n".join(fold(greeting, terminal_width())))
+        if job.session is not None:
+            await self._recall(job.session)
         self._write_blank_line()
+
+    async def _recall(self, session: Session) -> None:
+        """Print the name of the session, and its last exchange."""
+        items = await session.get_items()
+        self._write_note(f"session {session.session_id}, {count(len(items), 'item') if items else 'new'}")
+        exchange = last_exchange(items)
+        if exchange is None:
+            return
+        width = terminal_width()
+        question, answer = (redact(text).strip().splitlines() for text in exchange)
+        lines = [part for line in answer for part in fold(line, width)]
+        more = ["…"] if len(lines) > _RECALLED_LINES else []
+        self._write_blank_line()
+        self._write_note(shorten(f"> {one_line(' '.join(question))}", width or FALLBACK_WIDTH))
+        self._write_note("\n".join(["", *lines[:_RECALLED_LINES], *more]))
 
     def _reader(self) -> Reader:
         if not self._has_editor:
@@ -232,6 +256,10 @@ class _ChatSession:
         match parse(text):
             case SlashCommand(name="quit" | "exit"):
                 return 0
+            case SlashCommand(name="retry"):
+                return await self._retry()
+            case SlashCommand(name="edit") as slash:
+                return await self._edit(slash.argument)
             case SlashCommand() as slash:
                 await self._run_command(slash)
                 return None
@@ -249,6 +277,30 @@ class _ChatSession:
         finally:
             self._is_blocking = False
         self._write_blank_line()
+
+    async def _retry(self) -> int | None:
+        prompt = await self._conversation.take_back()
+        if prompt is None:
+            self._write_note("there is no message to send again")
+            return None
+        self._write_note(f"> {prompt}")
+        return await self._run_turn(prompt)
+
+    async def _edit(self, text: str) -> int | None:
+        # 20 ms, needed only for this command.
+        from agentctl.cli.text_editor import edit_text
+
+        try:
+            with self._mode.restored():
+                message = edit_text(text, suffix=".md", environ=self._invocation.environ).strip()
+        except ConfigurationError as error:
+            self._report_error(error)
+            return None
+        if not message:
+            self._write_note("nothing was sent: the message is empty")
+            return None
+        self._write_note(f"> {message}")
+        return await self._run_turn(message)
 
     async def _run_turn(self, prompt: str) -> int | None:
         self._write_blank_line()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +31,15 @@ List, show, check and create agents.
 app = typer.Typer(no_args_is_help=True, help=HELP)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
+Refs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[REF]...",
+        help="file.py:attr, package.module:attr, or a name in agentctl.toml.",
+        show_default=False,
+        autocompletion=completion_values.agents,
+    ),
+]
 Ref = Annotated[
     str | None,
     typer.Argument(
@@ -94,22 +103,17 @@ def show(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
 
 
 @app.command("check", short_help="Load agents, and report errors and warnings.")
-def check(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
+def check(ctx: typer.Context, refs: Refs = None, as_json: AsJson = False) -> None:
     """Example: agentctl agents check agents.py
 
-    Load an agent without running it, and report errors and warnings. A file or module without an attribute stands for
+    Load agents without running them, and report errors and warnings. A file or module without an attribute stands for
     all its agents; without REF, all agents of the project are checked. The exit code is 78 if there are errors, 0 if
     there are only warnings.
     """
-    from agentctl.definitions.check import check_agent, check_agents
-
     invocation: Invocation = ctx.obj
     _disable_tracing()
-    if ref is not None and ":" not in ref and "." in ref:
-        checked = list(check_agents(ref))
-    else:
-        loaded = _load(invocation, ref)
-        checked = [check_agent(reference, loaded) for reference in _references(loaded, ref)]
+    named: Sequence[str | None] = refs or [None]
+    checked = [result for ref in named for result in _check(invocation, ref)]
     if as_json:
         invocation.print_json({"agents": [_checked_json(each) for each in checked]})
     else:
@@ -215,6 +219,15 @@ def _load(invocation: Invocation, ref: str | None) -> Loaded:
     for note in loaded.notes:
         invocation.note(f"note: {note}")
     return loaded
+
+
+def _check(invocation: Invocation, ref: str | None) -> list[CheckResult]:
+    from agentctl.definitions.check import check_agent, check_agents
+
+    if ref is not None and ":" not in ref and "." in ref:
+        return list(check_agents(ref))
+    loaded = _load(invocation, ref)
+    return [check_agent(reference, loaded) for reference in _references(loaded, ref)]
 
 
 def _references(loaded: Loaded, ref: str | None) -> list[str]:

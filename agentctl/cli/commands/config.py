@@ -39,6 +39,9 @@ Manage settings, keys and profiles.
 app = typer.Typer(no_args_is_help=True, help=HELP)
 app.add_typer(profile_commands.app, name="profiles", short_help="List, select or delete profiles.")
 
+_NEW_PROFILES = "# Settings of agentctl; `agentctl config set --help` lists the keys.\n\n[profiles.default]\n"
+"""The text that is edited if there is no file of profiles."""
+
 _NEGATIVE = re.compile(r"-\.?\d.*")
 
 _HEADERS = "settings.extra_headers"
@@ -318,6 +321,12 @@ def unset(
 @app.command("show", short_help="Show the effective settings.")
 def show(
     ctx: typer.Context,
+    key: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[KEY]", help="Show only this key, or those below it.", autocompletion=completion_values.keys
+        ),
+    ] = None,
     origin: Annotated[bool, typer.Option("--origin", help="Show the source of each value.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -326,14 +335,50 @@ def show(
     Show the effective settings. Keys are never shown, only whether there is one.
     """
     invocation = _invocation(ctx)
+    if key is not None:
+        _show_key(invocation, key, with_origin=origin, as_json=as_json)
+        return
     loaded = _load(invocation)
-    key = find_key(loaded, invocation.environ)
-    _write_notes(invocation, key.notes)
+    found = find_key(loaded, invocation.environ)
+    _write_notes(invocation, found.notes)
     stored = load_credentials(loaded.paths.credentials, loaded.profile.name)
     if as_json:
-        invocation.print_json(effective_json(loaded, key.credential, stored.find(TRACING)))
+        invocation.print_json(effective_json(loaded, found.credential, stored.find(TRACING)))
     else:
-        print_table(invocation, effective_table(loaded, key.credential, stored.find(TRACING)), with_origin=origin)
+        print_table(invocation, effective_table(loaded, found.credential, stored.find(TRACING)), with_origin=origin)
+
+
+def _show_key(invocation: Invocation, key: str, *, with_origin: bool, as_json: bool) -> None:
+    with _as_usage_error("KEY"):
+        name = join(parse_name(key))
+    values = effective_values(_load(invocation))
+    shown = {each: value for each, value in values.items() if each == name or each.startswith(f"{name}.")}
+    if as_json:
+        invocation.print_json({"values": values_json(shown or {name: None})})
+    else:
+        print_table(invocation, shown or {name: None}, with_origin=with_origin)
+
+
+@app.command("edit", short_help="Edit the profiles in a text editor.")
+def edit(ctx: typer.Context) -> None:
+    """Example: agentctl config edit
+
+    Edit the file of profiles in the editor that VISUAL or EDITOR names. The file changes only if the result is valid.
+    """
+    from agentctl.cli.text_editor import edit_text
+    from agentctl.profile.store import replace_profiles
+
+    invocation = _invocation(ctx)
+    path = _paths(invocation).profile
+    if path is None:
+        raise ConfigurationError(NO_HOME)
+    before = path.read_text(encoding="utf-8") if path.exists() else _NEW_PROFILES
+    after = edit_text(before, suffix=".toml", environ=invocation.environ)
+    if after == before:
+        invocation.note(f"{path} was not changed")
+        return
+    replace_profiles(path, before if path.exists() else None, after)
+    invocation.note(f"changed {path}")
 
 
 @app.command("path", short_help="Print the path of the profiles.")
