@@ -195,7 +195,7 @@ class InputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
 
     def __init__(self, guardrail_result: InputGuardrailResult) -> None:
         super().__init__(
-            f"input guardrail {guardrail_result.guardrail.get_name()!r} stopped the run: change the input, or what the "
+            f"input guardrail {guardrail_result.guardrail.get_name()!r} stopped the run; change the input, or what the "
             "guardrail allows"
         )
         self.guardrail_result = guardrail_result
@@ -207,7 +207,7 @@ class OutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
     def __init__(self, guardrail_result: OutputGuardrailResult) -> None:
         super().__init__(
             f"output guardrail {guardrail_result.guardrail.get_name()!r} rejected the answer of agent "
-            f"{guardrail_result.agent.name!r}: rephrase the prompt, or change what the guardrail allows"
+            f"{guardrail_result.agent.name!r}; rephrase the prompt, or change what the guardrail allows"
         )
         self.guardrail_result = guardrail_result
 

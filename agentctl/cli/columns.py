@@ -14,12 +14,17 @@ from agentctl.render.terminal_info import width_of
 GAP = "  "
 
 _NARROWEST = 20
-"""The minimum width of the last column; with less, it is placed below the others."""
+"""The minimum width of a wrapped last column; with less, the columns do not fit."""
 
 
 def terminal_width() -> int | None:
     """Return the width of the terminal on stdout; None if stdout is no terminal, and lines are not wrapped."""
     return width_of(sys.stdout.fileno(), os.environ)() if sys.stdout.isatty() else None
+
+
+def stderr_width() -> int | None:
+    """Return the width of the terminal on stderr; None if stderr is no terminal."""
+    return width_of(2, os.environ)() if os.isatty(2) else None
 
 
 def align(
@@ -31,16 +36,14 @@ def align(
 ) -> Iterator[str]:
     """Yield rows as aligned lines, masked, each wrapped to `max_width`.
 
-    The heading is for a terminal: it is shown if there are rows, and `max_width` has room for all columns.
+    The heading is for a terminal: it is shown if there are rows, and room for all columns.
     """
     cells = [[mask(cell) for cell in row] for row in rows]
-    if heading and cells and max_width is not None:
-        table = [[*heading], *cells]
-        if sum(_widths(table)) + len(GAP) * (len(heading) - 1) <= max_width or _has_room(table, max_width):
-            cells = table
-    widths = _widths(cells)
-    for row in cells:
-        yield line(row, widths[:-1], max_width)
+    table = [[*heading], *cells] if heading and cells and max_width is not None else cells
+    widths = _widths(table)
+    stacks = not has_room(widths, max_width)
+    for row in cells if stacks else table:
+        yield line(row, widths[:-1], max_width, stacks=stacks)
 
 
 def local_minute(time: datetime) -> str:
@@ -52,41 +55,52 @@ def _widths(table: Sequence[Sequence[str]]) -> list[int]:
     return [max(map(columns, column)) for column in zip(*table, strict=True)]
 
 
-def _has_room(table: Sequence[Sequence[str]], max_width: int) -> bool:
-    """Return whether the last column can be wrapped beside the others."""
-    *others, _ = _widths(table)
-    return max_width - sum(others) - len(GAP) * len(others) >= _NARROWEST
+def has_room(widths: Sequence[int], max_width: int | None) -> bool:
+    """Return whether columns fit, the last one wrapped if need be."""
+    *others, last = widths
+    return max_width is None or max_width - sum(others) - len(GAP) * len(others) >= min(last, _NARROWEST)
 
 
-def line(cells: Sequence[str], widths: Sequence[int], max_width: int | None, *, splits_paths: bool = False) -> str:
+def line(
+    cells: Sequence[str],
+    widths: Sequence[int],
+    max_width: int | None,
+    *,
+    stacks: bool = False,
+    splits_paths: bool = False,
+) -> str:
     """Return cells as a line; `widths` are those of all columns except the last.
 
-    Where the others leave no room for the last column, it is below them; where they have no room either, the cells
-    are in lines of as many as fit.
+    With `stacks`, for columns that do not fit, the cells are not aligned but in lines of as many as fit.
     """
+    if stacks and max_width is not None:
+        return "\n".join(_stack(cells, max_width, splits_paths=splits_paths))
     margin = "".join(
         f"{cell}{' ' * (width - columns(cell))}{GAP}" for cell, width in zip(cells[:-1], widths, strict=True)
     )
     whole = f"{margin}{cells[-1]}".rstrip()
     if max_width is None or columns(whole) <= max_width:
         return whole
-    remaining = max_width - columns(margin)
-    if remaining >= _NARROWEST:
-        lines = fold(cells[-1], remaining, splits_paths=splits_paths)
-        return margin + f"\n{' ' * columns(margin)}".join(lines)
-    return "\n".join(_stack(cells, max_width))
+    lines = fold(cells[-1], max_width - columns(margin), splits_paths=splits_paths)
+    return margin + f"\n{' ' * columns(margin)}".join(lines)
 
 
-def _stack(cells: Sequence[str], max_width: int) -> list[str]:
+def _stack(cells: Sequence[str], max_width: int, *, splits_paths: bool) -> list[str]:
     """Return lines of as many cells as fit, those after the first indented."""
     lines, indent = [cells[0]], GAP * 2
     for cell in filter(None, cells[1:]):
         longer = f"{lines[-1]}{GAP}{cell}"
-        if columns(longer) <= max_width and cell is not cells[-1]:
+        if columns(longer) <= max_width:
             lines[-1] = longer
         else:
-            lines += [f"{indent}{part}" for part in fold(cell, max_width - len(indent))]
+            lines += [f"{indent}{part}" for part in fold(cell, max_width - len(indent), splits_paths=splits_paths)]
     return lines
+
+
+def fold_text(text: str, max_width: int | None) -> str:
+    """Return a text with its lines wrapped to `max_width`; indented lines, such as commands to copy, are kept."""
+    lines = text.split("\n")
+    return "\n".join(part for line in lines for part in ([line] if line.startswith(GAP) else fold(line, max_width)))
 
 
 def fold(text: str, max_width: int | None, *, splits_paths: bool = False) -> list[str]:

@@ -17,6 +17,9 @@ from agentctl.agent.wire import JSONValue
 from agentctl.redaction import redact, redact_data
 from agentctl.version import SCHEMA_VERSION
 
+_NARROW = 40
+"""Characters of a note that fit on every terminal."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Invocation:
@@ -92,7 +95,13 @@ class Invocation:
 
     def note(self, text: str) -> None:
         """Write a message to stderr; a broken stderr is ignored."""
-        self.note_error(f"{self.make_safe(text)}\n")
+        text = self.make_safe(text)
+        if len(text) > _NARROW and os.isatty(2):
+            # 2 ms that short notes and pipes avoid.
+            from .columns import fold_text, stderr_width
+
+            text = fold_text(text, stderr_width())
+        self.note_error(f"{text}\n")
 
     def note_error(self, text: str) -> None:
         """Write safe text to stderr; a broken stderr is ignored."""

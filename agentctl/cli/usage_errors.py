@@ -42,8 +42,8 @@ def _describe(error: Any, context: Any, arguments: Sequence[str]) -> tuple[str, 
             near = nearest(error.option_name, error.possibilities or ())
             return f"no such option: {error.option_name}{f'; did you mean {near}?' if near else ''}", []
         case "BadParameter":
-            name = (error.param_hint or error.param.get_error_hint(context)).strip("'")
-            text = error.message.removesuffix(".")
+            hint = error.param_hint or (error.param.get_error_hint(context) if error.param else "")
+            name, text = hint.strip("'"), error.message.removesuffix(".")
             return text if name in text else f"{name}: {text}", []
         case "UsageError" if match := _EXTRA.search(error.message):
             given = match[1]

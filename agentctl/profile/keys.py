@@ -239,7 +239,7 @@ class SettingRow:
     default: str
 
 
-_CLOSE = 0.7
+_CLOSE = 0.65
 """The similarity from which a known name is suggested."""
 
 

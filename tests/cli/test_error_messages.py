@@ -15,6 +15,7 @@ USAGE_ERRORS = [
     ("run what is this", "unexpected arguments: is this\nQuote the prompt: `agentctl run 'what is this'`."),
     ("stream one two", "unexpected argument: two\nQuote the prompt: `agentctl stream 'one two'`."),
     ("hello there", "no such command: hello\nTo run an agent with this prompt: `agentctl run 'hello there'`."),
+    ("rum hi", "no such command: rum; did you mean run?"),
     ("chatt", "no such command: chatt; did you mean chat?"),
     ("config sett x 1", "no such command: sett; did you mean set?"),
     ("config zzz", "no such command: zzz"),
@@ -41,6 +42,11 @@ def test_a_usage_error_names_the_mistake_once_and_the_help_of_its_command(line: 
     shown = format_usage_error(caught.value, invocation, arguments)
     path = invocation.context.command_path
     assert shown.removeprefix(f"{invocation.context.get_usage()}\n") == f"{path}: {text}\nTry `{path} --help`.\n"
+
+
+def test_a_mistake_without_a_parameter_is_told_too(agentctl: Agentctl) -> None:
+    done = agentctl("config", "set-key", "sk-abcdefghijklmnop")
+    assert (done.returncode, "agentctl config set-key: a key on the command line" in done.stderr) == (2, True)
 
 
 def test_a_negative_number_is_a_value(agentctl: Agentctl) -> None:

@@ -534,3 +534,28 @@ def kill_after(seconds: float, *arguments: str, env: dict[str, str]) -> None:
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+def test_a_deleted_ticket_and_its_copies_cannot_be_used(
+    agentctl: Agentctl, pair: str, env: dict[str, str], home: Path, notes: Path
+) -> None:
+    ticket = suspended(agentctl, pair, env, "--ticket", str(home / "copy.json"))
+    assert agentctl("approvals", "delete", ticket).returncode == 2  # It could still be resumed.
+    done = agentctl("approvals", "delete", ticket, "--yes")
+    assert (done.returncode, done.stderr) == (0, f"deleted the ticket {ticket}\n")
+    assert agentctl("approvals", "list", "--all").stdout == ""
+    for name in (ticket, str(home / "copy.json")):
+        assert agentctl("run", "--resume", name, "--allow", "note", env=env).returncode == 78
+    assert words(notes) == []
+
+
+def test_prune_deletes_what_was_used_or_has_expired(
+    service: Service, agentctl: Agentctl, pair: str, env: dict[str, str], tickets: Path
+) -> None:
+    used = suspended(agentctl, pair, env)
+    agentctl("run", "--resume", used, "--on-approval", "deny", env=env)
+    service.script(tool_calls(("note", {"word": "one"}, "c1")))
+    kept = suspended(agentctl, pair, env)
+    assert agentctl("approvals", "prune").stderr == "deleted 1 ticket\n"
+    assert [path.name for path in tickets.glob("tk_*.json")] == [f"{kept}.json"]
+    assert agentctl("run", "--resume", used, env=env).returncode == 78

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.items.run_items import ToolApprovalItem
+from agentctl.cli.columns import fold_text, stderr_width
 from agentctl.render.calls import call_text
 from agentctl.render.escape import one_line
 from agentctl.tickets.approver import Answer
@@ -19,8 +20,8 @@ from .options import Show
 
 _QUESTION = "Allow? [y]es, [n]o, [a]lways, [r]eason: "
 _HELP = (
-    "\ny: allow this call; n: deny it; a: always allow this tool with these very arguments, for this {scope}; "
-    "r: deny the call and give the model a reason\n"
+    "y: allow this call; n: deny it; a: always allow this tool with these very arguments, for this {scope}; "
+    "r: deny the call and give the model a reason"
 )
 _ANSWERS = {"y": "yes", "n": "no", "a": "always", "r": "reason"}
 _CTRL_D = "\x04"
@@ -52,7 +53,7 @@ class TerminalQuestion:
                 await self.show("\n")
                 return None
             word = parse_keys(keys)
-            await self.show(f"{word}\n" if word else _HELP.format(scope=self.scope))
+            await self.show(f"{word}\n" if word else f"\n{fold_text(_HELP.format(scope=self.scope), stderr_width())}\n")
             match word:
                 case "yes":
                     return Answer(decision=CallDecision(approved=True))
@@ -60,7 +61,8 @@ class TerminalQuestion:
                     return Answer(decision=CallDecision(approved=False))
                 case "always":
                     name = one_line(item.name or "the call")
-                    await self.show(f"{name} is allowed with these arguments until the end of this {self.scope}.\n")
+                    note = f"{name} is allowed with these arguments until the end of this {self.scope}."
+                    await self.show(f"{fold_text(note, stderr_width())}\n")
                     return Answer(decision=CallDecision(approved=True), is_lasting=True)
                 case "reason":
                     if reason := await self._ask_reason():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from agentctl.agent.wire import JSONValue
-from agentctl.cli.columns import align, local_minute, terminal_width
+from agentctl.cli.columns import align, fold, local_minute, terminal_width
 from agentctl.redaction import redact_text
 from agentctl.render.calls import call_text
 from agentctl.render.escape import escape_line, one_line
@@ -42,10 +42,14 @@ def detail_lines(ticket: Ticket, *, state: str) -> list[str]:
         f"decided before: all further calls of {tool} by agent {agent} are {'approved' if approved else 'denied'}"
         for agent, tool, approved in ticket.standing_decisions
     ]
+    width = terminal_width()
+    # The calls themselves are not wrapped: a wrapped argument could look like another one.
+    lines = [part for line in lines for part in fold(escape_line(line), width, splits_paths=True)]
     for number, call in enumerate(ticket.calls, 1):
-        lines += ["", f"{number}. {call.call_id}: {decision_text(call.decision)}"]
-        lines += call_text(call.tool, call.agent, call.item, server=call.server).split("\n")
-    return [escape_line(line) for line in lines]
+        lines += ["", escape_line(f"{number}. {call.call_id}: {decision_text(call.decision)}")]
+        text = call_text(call.tool, call.agent, call.item, server=call.server)
+        lines += map(escape_line, text.split("\n"))
+    return lines
 
 
 def decision_text(decision: CallDecision | None) -> str:

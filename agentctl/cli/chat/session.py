@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, assert_never
 from agentctl.agent.events import RunEvent, RunFinished
 from agentctl.cli.approvals.options import ApprovalContext
 from agentctl.cli.approvals.policy import ApprovalHandler
-from agentctl.cli.columns import fold, terminal_width
+from agentctl.cli.columns import fold, fold_text, stderr_width, terminal_width
 from agentctl.cli.conversation_text import last_exchange
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.prompt import read_instructions
@@ -174,7 +174,7 @@ class _ChatSession:
         for note in job.notes:
             self._write_note(f"note: {note}")
         greeting = f"{job.agent.name} · {effective_model(job)} · /help lists the commands, Ctrl-D leaves"
-        self._write_note("\n".join(fold(greeting, terminal_width())))
+        self._write_note(greeting)
         if job.session is not None:
             await self._recall(job.session)
         self._write_blank_line()
@@ -367,8 +367,9 @@ class _ChatSession:
 
     def _write_note(self, text: str) -> None:
         """Write a dimmed line to stderr."""
+        text = fold_text(escape(redact(text)), stderr_width())
         with contextlib.suppress(OSError):
-            sys.stderr.write(f"{dim(escape(redact(text)), self._terminal.color_stderr)}\n")
+            sys.stderr.write(f"{dim(text, self._terminal.color_stderr)}\n")
 
     def _write_blank_line(self) -> None:
         """Write a blank line between the input and the answer."""

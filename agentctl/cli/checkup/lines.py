@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentctl.agent.wire import JSONValue
-from agentctl.cli.columns import line, terminal_width
+from agentctl.cli.columns import has_room, line, terminal_width
 from agentctl.cli.invocation import Invocation
 from agentctl.redaction import redact
 from agentctl.render.escape import one_line
@@ -19,7 +19,9 @@ def print_finding(invocation: Invocation, finding: Finding, check_width: int) ->
     """Print a finding as one line, wrapped and aligned on a terminal."""
     text = one_line(redact(f"{finding.message}; {finding.remedy}" if finding.remedy else finding.message))
     cells = (finding.state.value, finding.check, text)
-    shown = line(cells, (_STATE_WIDTH, check_width), terminal_width(), splits_paths=True)
+    width = terminal_width()
+    stacks = not has_room((_STATE_WIDTH, check_width, len(text)), width)
+    shown = line(cells, (_STATE_WIDTH, check_width), width, stacks=stacks, splits_paths=True)
     invocation.print(shown, style=_STYLES[finding.state], styled=len(finding.state))
 
 
