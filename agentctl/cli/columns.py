@@ -41,9 +41,8 @@ def align(
     cells = [[mask(cell) for cell in row] for row in rows]
     table = [[*heading], *cells] if heading and cells and max_width is not None else cells
     widths = _widths(table)
-    stacks = not has_room(widths, max_width)
-    for row in cells if stacks else table:
-        yield line(row, widths[:-1], max_width, stacks=stacks)
+    for row in table if has_room(widths, max_width) else cells:
+        yield line(row, widths[:-1], max_width)
 
 
 def local_minute(time: datetime) -> str:
@@ -71,7 +70,8 @@ def line(
 ) -> str:
     """Return cells as a line; `widths` are those of all columns except the last.
 
-    With `stacks`, for columns that do not fit, the cells are not aligned but in lines of as many as fit.
+    A row that does not fit, the last cell wrapped if need be, is not aligned but in lines of as many cells as fit; with
+    `stacks`, every row is, unless it fits by itself.
     """
     if stacks and max_width is not None:
         return "\n".join(_stack(cells, max_width, splits_paths=splits_paths))
@@ -81,7 +81,10 @@ def line(
     whole = f"{margin}{cells[-1]}".rstrip()
     if max_width is None or columns(whole) <= max_width:
         return whole
-    lines = fold(cells[-1], max_width - columns(margin), splits_paths=splits_paths)
+    remaining = max_width - columns(margin)
+    if remaining < _NARROWEST:
+        return "\n".join(_stack(cells, max_width, splits_paths=splits_paths))
+    lines = fold(cells[-1], remaining, splits_paths=splits_paths)
     return margin + f"\n{' ' * columns(margin)}".join(lines)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from agentctl.errors import AgentsException
+from agentctl.errors import AgentsException, RunInterrupted
 
 from .invocation import Invocation
 
@@ -25,6 +25,8 @@ def message(error: BaseException) -> str:
 
 def report(error: BaseException, invocation: Invocation) -> str:
     """Return an error for stderr, masked and escaped, preceded by the traceback with `--verbose`."""
+    if isinstance(error, RunInterrupted) and os.isatty(2):
+        return f"{error}\n"  # The user knows, and it is no error.
     text = format_error(message(error), invocation)
     if not invocation.verbose:
         return text

@@ -217,7 +217,7 @@ def test_a_failed_turn_is_told_and_the_conversation_goes_on(service: Service, en
     service.script(http_error(400, "no such thing"), text("Better."))
     with Chat("--retries", "0", env=env) as chat:
         chat.send("Bad")
-        chat.read_until("agentctl: ")
+        chat.read_until("error: ")
         chat.send("Good")
         chat.read_until("Better.")
         assert chat.leave() == 0
@@ -541,7 +541,7 @@ def test_what_no_turn_could_begin_with_ends_it_before_the_first(
 ) -> None:
     with Terminal("chat", *arguments, env={**env, **({unset: ""} if unset else {})}) as terminal:
         assert terminal.end() == code
-        assert "agentctl: " in terminal.text
+        assert "error: " in terminal.text
         assert "> " not in terminal.text
 
 
