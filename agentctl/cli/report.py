@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from agentctl.errors import AgentsException, RunInterrupted
+from agentctl.errors import AgentsException, ModelBehaviorError, RunInterrupted
 
 from .invocation import Invocation
 
@@ -33,7 +33,9 @@ def report(error: BaseException, invocation: Invocation) -> str:
     # 8 ms, needed only with `--verbose`.
     import traceback
 
-    return invocation.make_safe("".join(traceback.format_exception(error))) + text
+    reply = error.reply if isinstance(error, ModelBehaviorError) else None
+    raw = "" if reply is None else f"the reply of the model:\n{reply}\n"
+    return invocation.make_safe("".join([*traceback.format_exception(error), raw])) + text
 
 
 def format_error(text: str, invocation: Invocation, *, label: str = "agentctl", hints: Sequence[str] = ()) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from agentctl._dataclass import dataclass
 from agentctl.agent.items.run_items import ToolApprovalItem
 from agentctl.agent.tools.call_content import content_key
-from agentctl.errors import AgentsException, ApprovalMissing, RunSuspended
+from agentctl.errors import AgentsException, RunSuspended
 
 from .rules import Rules
 from .ticket import CallDecision, CallKey, call_key
@@ -80,7 +80,10 @@ class Approver:
             if decision is not None:
                 found[call_key(item)] = decision
             elif self.ask is not None or self.policy != "suspend":
-                return ApprovalMissing(undecided)
+                # 3 ms, only for a run that ends here.
+                from .refusal import refuse
+
+                return refuse(undecided, self.rules)
         if len(found) < len({call_key(item) for item in waiting}):
             if self.ticket is not None:
                 return RunSuspended(self.ticket.name, undecided, command=self.ticket.command)

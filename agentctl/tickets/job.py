@@ -16,6 +16,7 @@ from agentctl.launch.job import Job
 from agentctl.profile.load import NO_HOME, Loaded
 from agentctl.profile.reference import NameReference, parse_reference
 from agentctl.profile.resolve import FLAG
+from agentctl.redaction import redact_data
 from agentctl.run.state.run_state import RunState
 
 from .store import TicketStore
@@ -75,7 +76,8 @@ class Suspension:
         )
         name = self.store.add(ticket, copy=self.copy)
         undecided = [item for item in state.get_interruptions() if call_key(item) not in decisions]
-        return RunSuspended(name, undecided, command=self.command)
+        is_masked = redact_data(ticket.state) != ticket.state
+        return RunSuspended(name, undecided, is_masked=is_masked, command=self.command)
 
 
 def check_code(ticket: Ticket, loaded: Loaded, store: TicketStore, *, is_named: bool) -> None:

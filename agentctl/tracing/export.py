@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl.errors import ConfigurationError, ServiceError
 from agentctl.grammar import count
-from agentctl.log import logger
+from agentctl.log import tracing_logger as logger
 from agentctl.net.defaults import tracing_export_key
 from agentctl.net.options import HttpOptions
 from agentctl.origin import origin_of

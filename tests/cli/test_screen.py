@@ -108,7 +108,8 @@ def test_the_agents_of_a_project(env: dict[str, str]) -> None:
         "NAME   REFERENCE\n"
         "guide  rivers.py:guide  default\n"
         "poet   rivers.py:poet\n"
-        "HOME/agentctl.toml may not run code yet; review it, then run `agentctl trust`\n"
+        "HOME/agentctl.toml is not trusted to run code; review it and the files that it names, then run "
+        "`agentctl trust`\n"
     )
     assert seen("trust", "--yes", env=env, width=200) == (
         "HOME/agentctl.toml\n"

@@ -43,6 +43,8 @@ class ChatState:
     turns: int = 0
     last_prompt: str | None = None
     """The message of the last turn, which a failed turn does not leave in the conversation."""
+    trace_id: str | None = None
+    """The trace of the last turn; None if it was not traced."""
 
     async def add_turn(self, prompt: str, transcript: TurnTranscript, end: RunFinished) -> None:
         """Add a turn that has ended; its last agent takes the next turn."""
@@ -56,6 +58,7 @@ class ChatState:
         self.usage.add(end.usage)
         self.turns += 1
         self.last_prompt = prompt
+        self.trace_id = end.trace_id
 
     async def history(self) -> list[WireItem]:
         """Return the items of the conversation."""

@@ -28,6 +28,7 @@ COMMANDS = (
     CommandHelp("retry", "", "send the last message again, in place of its answer"),
     CommandHelp("edit", "[TEXT]", "write a message in your editor"),
     CommandHelp("save", "FILE", "save the conversation as Markdown, or as JSON in a .json file"),
+    CommandHelp("trace", "", "show the trace of the last answer"),
     CommandHelp("clear", "", "clear the conversation"),
     CommandHelp("help", "", "show this help"),
     CommandHelp("quit", "", "leave, like Ctrl-D"),

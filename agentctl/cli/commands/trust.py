@@ -13,7 +13,7 @@ from agentctl.cli.confirmation import Yes, is_confirmed
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.report import UsageError
 from agentctl.errors import ConfigurationError
-from agentctl.profile.code_walk import CodeFile, walk_code
+from agentctl.profile.code_walk import CodeFile, find_missing, walk_code
 from agentctl.profile.load import find_paths, search_project
 from agentctl.profile.project import FILE_NAME, ProjectFile, read_project
 from agentctl.profile.trust import is_trusted, trusted_names
@@ -52,6 +52,10 @@ def trust_project(
 
 def _trust(invocation: Invocation, project: ProjectFile, store: Path | None, *, yes: bool, as_json: bool) -> None:
     code = walk_code(project)
+    if missing := find_missing(project, code):
+        raise ConfigurationError(
+            f"cannot be trusted, since it names what is not there: {', '.join(missing)}", file=project.path
+        )
     for line in _lines(project, code):
         invocation.note(line)
     is_asked = not (yes or as_json) and sys.stdin.isatty() and sys.stderr.isatty()
@@ -72,7 +76,7 @@ def _trust(invocation: Invocation, project: ProjectFile, store: Path | None, *, 
 
 
 def _revoke(invocation: Invocation, file: Path | None, store: Path | None, *, as_json: bool) -> None:
-    path = _find(None, invocation).path if file is None else _project_path(file)
+    path = _find(None, invocation).path if file is None else _project_path(file).absolute()
     was_trusted = revoke(path, store)
     if as_json:
         invocation.print_json({"project": str(path), "revoked": was_trusted})
@@ -116,7 +120,7 @@ def _project_path(file: Path) -> Path:
     path = file / FILE_NAME if file.is_dir() else file
     if path.name != FILE_NAME:
         raise typer.BadParameter(f"{file} is not an {FILE_NAME}, the only file that can be trusted", param_hint="FILE")
-    return path.absolute()
+    return path
 
 
 def _lines(project: ProjectFile, code: tuple[CodeFile, ...]) -> list[str]:
@@ -126,6 +130,6 @@ def _lines(project: ProjectFile, code: tuple[CodeFile, ...]) -> list[str]:
     lines = [
         f"{project.path}",
         *(f"  agent {name}: {reference}" for name, reference in project.agents.items()),
-        *(f"  file {each.path}{'' if each.content is not None else ' (missing)'}" for each in code),
+        *(f"  file {each.path}" for each in code),
     ]
     return [escape_line(line) for line in lines]
