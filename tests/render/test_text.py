@@ -334,7 +334,7 @@ def test_the_closing_line_has_cached_and_reasoning_tokens() -> None:
         "output_tokens_details": {"reasoning_tokens": 16}, "total_tokens": 1_248,
     })  # fmt: skip
     end = RunFinished(agent=AGENT, final_output="ok", usage=usage, response_id=None)
-    summary = RunSummary(lambda: 0.0, lambda usage: Cost(None, None))
+    summary = RunSummary(lambda: 0.0, lambda usage: Cost(None, None), names_trace=False)
     assert summary.closing_line(end, 80) == "1,200 in (1,024 cached), 48 out (16 reasoning) · 0.0 s"
 
 

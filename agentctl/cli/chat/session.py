@@ -291,7 +291,7 @@ class _ChatSession:
         from agentctl.cli.text_editor import edit_text
 
         try:
-            with self._mode.restored():
+            with self._mode.lend():
                 message = edit_text(text, suffix=".md", environ=self._invocation.environ).strip()
         except ConfigurationError as error:
             self._report_error(error)

@@ -33,7 +33,7 @@ class TerminalMode:
             self.restore()
 
     @contextmanager
-    def restored(self) -> Iterator[None]:
+    def lend(self) -> Iterator[None]:
         """Lend the terminal in its original mode to another program."""
         if sys.platform == "win32":
             yield
