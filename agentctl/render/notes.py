@@ -120,7 +120,12 @@ class Notes:
         """Return a note, nothing if notes are disabled."""
         if self._quiet:
             return []
-        return [Err(f"{dim('note:', self._terminal.color_stderr)} {one_line(text)}\n")]
+        line = f"note: {one_line(text)}"
+        if self._terminal.stderr_is_terminal and len(line) > (width := self._terminal.width()):
+            import textwrap  # 2 ms, only for a note that is wrapped.
+
+            line = "\n".join(textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False))
+        return [Err(f"{dim('note:', self._terminal.color_stderr)}{line.removeprefix('note:')}\n")]
 
 
 def dim(text: str, color: bool) -> str:

@@ -72,7 +72,11 @@ def run(service: Service, env: Env, width: int, _: Path) -> str:
 def approvals(service: Service, env: Env, width: int, _: Path) -> str:
     one, two = tool_calls(("note", {"word": "one", "importance": 2}, "c1")), tool_calls(("note", {"word": "two"}, "c2"))
     service.script(one, two, text("All noted."), two)
-    answers = (("[r]eason: ", "a"), ("word: two", "r"), ("Reason: ", "Not today.\n"))
+    answers = (
+        ("[r]eason: ", "a"),
+        ("word: two\nAllow? [y]es, [n]o, [a]lways, [r]eason: ", "r"),
+        ("Reason: ", "Not today.\n"),
+    )
     asked = show("run", "-a", "rivers.py:scribe", "hi", env=env, width=width, answers=answers)
     suspended = show("run", "--on-approval", "suspend", "-a", "rivers.py:scribe", "hi", env=env, width=width)
     return f"{asked}\n{suspended}\n{show('approvals', 'list', env=env, width=width)}"

@@ -296,7 +296,9 @@ def test_an_answer_with_everything_in_it(
         text(ANSWER, deltas=200),
     )
     shown = seen(command, "-a", "rivers.py:guide", "hi", env=env, width=width)
-    assert shown == f"{TOLD if command == 'stream' else ''}{answer}\ngpt-x · 94 in, 137 out · N s\n"
+    failed = "note: a tool call failed: fail Error: ValueError: no such river\n"
+    failed = failed if width == 80 else failed.replace("fail Error: ", "fail Error:\n")
+    assert shown == f"{TOLD if command == 'stream' else failed}{answer}\ngpt-x · 94 in, 137 out · N s\n"
 
 
 def test_an_answer_has_one_accent_and_no_backgrounds_so_that_light_and_dark_terminals_do(
