@@ -228,7 +228,7 @@ def test_stdin_without_end_is_refused() -> None:
         (["run", "--format", "xml", "hi"], "--format"),
         (["run", "-i", "@nowhere.txt", "hi"], "nowhere.txt: No such file"),
         (["run", "-o", "no/such/folder/x", "hi"], ": no such folder"),
-        (["rum"], "No such command 'rum'. Did you mean 'run'"),
+        (["rum"], "no such command: rum; did you mean run?"),
     ],
 )
 def test_a_wrong_command_line_is_a_usage_error(arguments: list[str], message: str, agentctl: Agentctl) -> None:
