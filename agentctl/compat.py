@@ -121,7 +121,12 @@ _RENAMED = {
     "agents.tool.ShellOnApprovalFunctionResult": "agentctl.agent.tools.api_tool.OnApprovalResult",
     "agents.tool.DEFAULT_APPROVAL_REJECTION_MESSAGE": "agentctl.run.tools.approvals.REJECTED",
     "agents.logger.logger": "agentctl.log.logger",
-    "agents.tracing.logger.logger": "agentctl.log.logger",
+    "agents.run_state.CURRENT_SCHEMA_VERSION": "agentctl.run.state.document.VERSION",
+    "agents.tracing.logger.logger": "agentctl.log.tracing_logger",
+    "agents.tracing.spans.NoOpSpan": "agentctl.tracing.spans.Span",
+    "agents.tracing.spans.SpanImpl": "agentctl.tracing.spans.Span",
+    "agents.tracing.traces.NoOpTrace": "agentctl.tracing.spans.Trace",
+    "agents.tracing.traces.TraceImpl": "agentctl.tracing.spans.Trace",
 }
 """Names of the SDK that this package has under another name, or in a module that has no list of names."""
 
@@ -231,6 +236,12 @@ class _Loader:
     def exec_module(self, module: ModuleType) -> None:
         if isinstance(module, _Alias):
             module.__dict__["__all__"] = _names(module.__name__)
+            # Names that cost no import are there at once, for code that walks over the module.
+            *sources, facade = _sources(module.__name__)
+            for name in _public_names(facade):
+                source = next((vars(one) for one in sources if name in vars(one)), {})
+                if name in source and f"{module.__name__}.{name}" not in _RENAMED:
+                    module.__dict__[name] = source[name]
 
 
 class _Finder:

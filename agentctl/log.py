@@ -1,4 +1,4 @@
-"""The library's logger, `openai.agents`, and the functions that show it."""
+"""The library's logger, `openai.agents`, with that of tracing below it, and the functions that show them."""
 
 import logging
 import sys
@@ -7,6 +7,7 @@ from typing import Protocol
 from agentctl.redaction import redact
 
 logger = logging.getLogger("openai.agents")
+tracing_logger = logging.getLogger("openai.agents.tracing")
 
 
 class LogTarget(Protocol):

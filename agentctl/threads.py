@@ -7,19 +7,21 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import field
 from queue import SimpleQueue
-from typing import TypeVar
+from types import TracebackType
+from typing import ParamSpec, TypeVar
 
 from agentctl._dataclass import dataclass
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 _MAX_IDLE = 8
 """The number of idle threads kept: starting one is the largest cost of a short tool call."""
+_POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +32,6 @@ class _Work:
     do: Callable[[], None]
     deliver: Callable[[], None]
     """Pass the result to the caller's event loop."""
-    is_done: threading.Event = field(default_factory=threading.Event)
 
 
 _running: list[_Work] = []
@@ -83,6 +84,32 @@ async def in_daemon_thread(work: Callable[[], T], *, name: str) -> T:
     return await result
 
 
+class ExitGuard:
+    """Context of code of the user: if it tries to end the process, or forks and returns, it fails by its name."""
+
+    __slots__ = ("_name", "_process")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._process = os.getpid()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        end_fork(self._process, self._name)
+        if isinstance(error, KeyboardInterrupt | SystemExit) and not is_interrupted_by_user(error):
+            raise exit_failure(error, self._name) from error
+
+
+async def guard_exit(name: str, work: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
+    """Return the result of work that is a task of its own, where `SystemExit` would stop the event loop."""
+    with ExitGuard(name):
+        return await work(*arguments, **named)
+
+
 def run_apart(work: Coroutine[object, object, T], *, name: str) -> T:
     """Run a coroutine in an event loop and a daemon thread of its own, and return its result."""
     result: Future[T] = Future()
@@ -100,9 +127,14 @@ def run_apart(work: Coroutine[object, object, T], *, name: str) -> T:
 
 def exit_failure(error: KeyboardInterrupt | SystemExit, name: str) -> RuntimeError:
     """Return the failure of code that tried to end the process: raised in an event loop, the original would stop it."""
+    return RuntimeError(f"{name} {describe_exit(error)}")
+
+
+def describe_exit(error: KeyboardInterrupt | SystemExit) -> str:
+    """Return what code did that tried to end the process."""
     if isinstance(error, SystemExit):
-        return RuntimeError(f"{name} called exit({'' if error.code is None else error.code})")
-    return RuntimeError(f"{name} raised KeyboardInterrupt")
+        return f"called exit({'' if error.code is None else error.code})"
+    return "raised KeyboardInterrupt"
 
 
 def is_interrupted_by_user(error: KeyboardInterrupt | SystemExit) -> bool:
@@ -125,9 +157,10 @@ def end_fork(process: int, name: str) -> None:
 
 def wait_for_running(seconds: float) -> list[str]:
     """Wait up to `seconds` for the work that still runs, and return the names of what is left."""
-    deadline = time.monotonic() + seconds
-    for work in list(_running):
-        work.is_done.wait(max(0, deadline - time.monotonic()))
+    deadline, started = time.monotonic() + seconds, list(_running)
+    # An event for each call, to be told of its end, takes as long as a small tool.
+    while any(work in started for work in list(_running)) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
     return [work.name for work in list(_running)]
 
 
@@ -149,7 +182,6 @@ def _take_work(queue: SimpleQueue[_Work]) -> None:
         thread.name = work.name
         work.do()
         _running.remove(work)
-        work.is_done.set()
         # Before the result is delivered: the caller may submit more work at once.
         stays_idle = len(_idle) < _MAX_IDLE
         if stays_idle:

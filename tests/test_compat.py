@@ -168,6 +168,21 @@ print(tool is agentctl.function_tool, agents.__version__ == __version__ == agent
     assert python(code) == "True True openai.agents\n"
 
 
+def test_code_may_walk_over_a_module_while_it_looks_names_up() -> None:
+    code = """
+import agentctl.compat
+import agents, agents.exceptions as exceptions
+kinds = [name for name, kind in vars(exceptions).items() if isinstance(kind, type)
+         and issubclass(kind, exceptions.AgentsException)]
+assert "MaxTurnsExceeded" in kinds and set(kinds) <= set(agents.__all__), kinds
+from agents.tracing.spans import NoOpSpan, SpanImpl
+from agents.tracing.traces import NoOpTrace, TraceImpl
+from agents.tracing.logger import logger
+assert logger.name == "openai.agents.tracing"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_an_attribute_that_is_not_there_is_an_attribute_error() -> None:
     assert python("import agentctl.compat, agents; print(hasattr(agents, 'VoicePipeline'))") == "False\n"
 

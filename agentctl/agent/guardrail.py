@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import UserError
-from agentctl.threads import end_fork, exit_failure, in_daemon_thread, is_interrupted_by_user
+from agentctl.threads import ExitGuard, in_daemon_thread
 
 from .context import RunContextWrapper, TContext
 from .wire import TResponseInputItem
@@ -182,15 +181,9 @@ def name_of(function: Callable[..., Any]) -> str:
 
 async def call_guardrail(function: Callable[..., Any], *arguments: Any, name: str) -> Any:
     """Call a guardrail function, in a thread unless it is async, so that it does not block the event loop."""
-    name, process = f"guardrail {name}", os.getpid()
-    try:
+    name = f"guardrail {name}"
+    with ExitGuard(name):
         if inspect.iscoroutinefunction(function):
             return await function(*arguments)
         result = await in_daemon_thread(lambda: function(*arguments), name=name)
         return await result if inspect.isawaitable(result) else result
-    except (KeyboardInterrupt, SystemExit) as error:
-        if is_interrupted_by_user(error):
-            raise
-        raise exit_failure(error, name) from error
-    finally:
-        end_fork(process, name)

@@ -37,7 +37,8 @@ def main(arguments: Sequence[str]) -> int:
         gc.freeze()
         gc.enable()
         code = _run(arguments, invocation)
-        sys.stdout.flush()
+        if sys.stdout is not None and not sys.stdout.closed:  # Code of the user may have closed it.
+            sys.stdout.flush()
     except BrokenPipeError:
         code = 141
     except Terminated as terminated:
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str]) -> int:
         code = 130
     except OSError as error:
         code = _report(error, invocation)
+    except BaseException as error:  # Raised by code of the user.
+        code = _report(RuntimeError(f"{type(error).__name__}: {error}"), invocation)
     handle_signals(exit_now)
     _end_tracing()
     _silence_last_flush(sys.stdout)
@@ -131,8 +134,10 @@ def _end_tracing() -> None:
             tracing.end_tracing()
 
 
-def _silence_last_flush(stream: TextIO) -> None:
+def _silence_last_flush(stream: TextIO | None) -> None:
     """Redirect a broken stream to the null device, so that the interpreter's flush at exit does not fail."""
+    if stream is None or stream.closed:
+        return
     try:
         stream.flush()
     except (OSError, ValueError):

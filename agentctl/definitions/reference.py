@@ -107,7 +107,16 @@ def import_notes(text: str, loaded: Loaded) -> list[str]:
     Raises:
         ConfigurationError: the reference is invalid, unknown or not trusted.
     """
-    source = source_of(text, loaded)
+    return _shadowing_notes(source_of(text, loaded))
+
+
+def place_notes(place: str) -> list[str]:
+    """Return the notes of `import_notes` for a Python file or module that the user named."""
+    folder = _current_folder()
+    return _shadowing_notes(_absolute(place, folder) if place.endswith(".py") else module_file(place, folder=folder))
+
+
+def _shadowing_notes(source: Path | None) -> list[str]:
     return [
         f"{path} has the name of a module of the standard library, which `import` finds in its place; rename it"
         for path in (shadowed_siblings(source) if source is not None else ())

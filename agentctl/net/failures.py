@@ -69,6 +69,7 @@ _REMEDY_OF_STATUS = {
     407: "set the proxy's user name and password in HTTPS_PROXY or HTTP_PROXY",
     413: "shorten the input",
     501: "the endpoint does not have this function: check client.base_url and `--api`",
+    511: "sign in to the network, in a browser",
 }
 
 _REMEDY: dict[Kind, str] = {
@@ -162,19 +163,29 @@ def service_error(failure: Failure, *, service: str, model: str | None = None) -
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Return the requested delay in seconds: `retry-after-ms`, or `retry-after` in seconds or as a date."""
+    """Return the requested delay in seconds: `retry-after-ms`, or `retry-after` in seconds or as a date.
+
+    A date is compared with that of the response, since the clocks may differ.
+    """
     value, unit = headers.get("retry-after", "").strip(), 1.0
     if "retry-after-ms" in headers:
         value, unit = headers["retry-after-ms"].strip(), 0.001
     if len(value) <= _MAX_DIGITS and value.replace(".", "", 1).isdecimal():
         return float(value) * unit
-    if not value.endswith("GMT"):
+    if (at := _timestamp(value)) is None:
+        return None
+    sent = _timestamp(headers.get("date", ""))
+    return max(0.0, at - (sent or (time.time() if now is None else now)))
+
+
+def _timestamp(date: str) -> float | None:
+    if not date.endswith("GMT"):
         return None
     # 19 ms, only for a service that sends a date.
     from email.utils import parsedate_to_datetime
 
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now))
+        return parsedate_to_datetime(date).timestamp()
     except ValueError:
         return None
 
@@ -203,7 +214,8 @@ def _remedy(failure: Failure, kind: Kind, model: str | None) -> str:
 
 
 def _json_or_text(body: bytes) -> object:
-    text = body.decode("utf-8", "replace")
+    # Some services send an error as an event, whatever its status.
+    text = body.decode("utf-8", "replace").strip().removeprefix("data:")
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -218,7 +230,7 @@ def _parse(body: object, *, status: int | None, headers: Mapping[str, str]) -> F
         fields = nested
     elif isinstance(nested, str):
         fields = {**fields, "message": nested}
-    code, kind = fields.get("code"), fields.get("type")
+    code, kind = (None if value == "None" else value for value in (fields.get("code"), fields.get("type")))
     text = fields.get("message") or fields.get("detail") or ""
     if isinstance(code, int) and status is None and 400 <= code < 600:
         status = code
@@ -240,6 +252,8 @@ def _request_id(headers: Mapping[str, str]) -> str | None:
 
 
 def _origin(location: str) -> str:
+    if not location:
+        return "no address"
     scheme, separator, rest = location.partition("://")
     host = rest.partition("/")[0].partition("?")[0].rpartition("@")[2]
     return excerpt(f"{scheme}://{host}") if separator else "another path"

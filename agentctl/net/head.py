@@ -11,6 +11,8 @@ from agentctl.redaction import excerpt
 MAX_HEAD = 64 * 1024
 """The size limit of a head, in bytes."""
 
+_SWITCHING = 101
+"""The one status below 200 that ends the exchange of requests; 100 and 103 announce another response."""
 _PREFIX = b"HTTP/"
 _STATUS_LINE = re.compile(r"HTTP/1\.[01] (\d{3})(?: (.*))?")
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
@@ -55,6 +57,17 @@ def parse_head(data: bytes | bytearray) -> Head | None:
     pairs = (line.partition(":") for line in lines)
     headers = {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}
     return Head(status=int(line[1]), reason=line[2] or "", headers=headers, size=blank.end())
+
+
+def take_head(data: bytearray) -> Head | None:
+    """Return the head of the final response in `data`, as `parse_head` does; interim ones are removed from `data`.
+
+    Raises:
+        NotHTTP: there is none.
+    """
+    while (head := parse_head(data)) is not None and 100 <= head.status < 200 and head.status != _SWITCHING:
+        del data[: head.size]
+    return head
 
 
 def _check_size(data: bytes | bytearray) -> None:

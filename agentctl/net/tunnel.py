@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from .head import Head, NotHTTP, parse_head
+from .head import Head, NotHTTP, take_head
 from .proxy import Proxy
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class _ConnectProtocol(asyncio.Protocol):
         """Read the response."""
         self._received += data
         try:
-            head = parse_head(self._received)
+            head = take_head(self._received)
         except NotHTTP as error:
             self._fail(ProxyFailed(f"it responded with {error} instead of HTTP"))
             return

@@ -96,8 +96,8 @@ def transport_error(
         return connect_error(error, host=host, options=options, proxy=proxy, scheme=scheme)
     if code == NO_ANSWER:
         return timeout_error(host=host, options=options, proxy=proxy)
-    if not has_responded and scheme == "http" and _TLS_ALERT.search(str(error)):
-        return _wrong_scheme(host, "http")
+    if not has_responded and _speaks_tls(error, scheme, proxy):
+        return wrong_scheme_error(host, "http", proxy)
     when = "during the response" if has_responded else "before it responded"
     return ServiceUnavailableError(
         f"the connection to {host}{_via_proxy(proxy)} was lost {when}: {_reason(error, options, scheme)}; try again",
@@ -122,11 +122,11 @@ def connect_error(
         return proxy_refusal(proxy, host=host)
     tls_error = _tls_error(error)
     if tls_error is not None and type(tls_error).__name__ == "SSLCertVerificationError":
-        return RequestRejectedError(_untrusted_message(host, tls_error), code=CERTIFICATE_REFUSED)
+        return RequestRejectedError(_untrusted_message(host, tls_error, proxy), code=CERTIFICATE_REFUSED)
     if getattr(tls_error, "reason", None) in _PLAIN_PORT:
-        return _wrong_scheme(host, "https")
-    if scheme == "http" and _TLS_ALERT.search(str(error)):
-        return _wrong_scheme(host, "http")
+        return wrong_scheme_error(host, "https", proxy)
+    if _speaks_tls(error, scheme, proxy):
+        return wrong_scheme_error(host, "http", proxy)
     return ServiceUnavailableError(
         f"cannot connect to {host}{_via_proxy(proxy)}: "
         f"{_reason(error, options, scheme, has_port=proxy is None and ':' in host)}; check the network"
@@ -147,8 +147,24 @@ def proxy_refusal(proxy: Proxy, *, host: str) -> RequestRejectedError:
     )
 
 
-def _wrong_scheme(host: str, scheme: str) -> RequestRejectedError:
+def _speaks_tls(error: Exception, scheme: str, proxy: Proxy | None) -> bool:
+    """Return whether the other side, which is the proxy if there is one, answered plain text with a TLS alert."""
+    return (scheme if proxy is None else proxy.scheme) == "http" and _TLS_ALERT.search(str(error)) is not None
+
+
+def wrong_scheme_error(host: str, scheme: str, proxy: Proxy | None) -> RequestRejectedError:
+    """Return the exception for a URL of `scheme` where the other side speaks TLS, or none: the service, or the proxy.
+
+    `proxy` is None if the connection through it was made.
+    """
     speaks, other = ("TLS", "https") if scheme == "http" else ("no TLS", "http")
+    if proxy is not None and proxy.scheme == scheme:
+        # Few services have the wrong scheme, and many proxies for https are taken for https proxies.
+        return RequestRejectedError(
+            f"{proxy.variable} begins with {scheme}://, but the proxy {proxy.display_url} speaks {speaks}; change it "
+            f"to {other}://",
+            code=WRONG_SCHEME,
+        )
     return RequestRejectedError(
         f"the base URL begins with {scheme}://, but {host} speaks {speaks}; change it to {other}:// "
         "(`agentctl config client --base-url`, OPENAI_BASE_URL)",
@@ -194,21 +210,24 @@ _WRONG_HOST, _WRONG_ADDRESS = 62, 64
 """Codes with which OpenSSL rejects a certificate."""
 
 
-def _untrusted_message(host: str, error: BaseException) -> str:
+def _untrusted_message(host: str, error: BaseException, proxy: Proxy | None) -> str:
+    subject = f"the certificate of {host}"
+    if proxy is not None and proxy.scheme == "https":
+        subject += f", or of the proxy {proxy.display_url},"
     reason = excerpt(str(error).rpartition("certificate verify failed:")[2].partition(" (_ssl")[0]).strip()
     code = getattr(error, "verify_code", None)
     if code in (_EXPIRED, _NOT_YET_VALID):
         return (
-            f"the certificate of {host} is not valid at this time ({reason}); check the clock of this machine, or have "
+            f"{subject} is not valid at this time ({reason}); check the clock of this machine, or have "
             "the service renew its certificate"
         )
     if code in (_WRONG_HOST, _WRONG_ADDRESS):
         return (
-            f"the certificate of {host} is for another host ({reason}); check the host in the base URL "
+            f"{subject} is for another host ({reason}); check the host in the base URL "
             "(`agentctl config client --base-url`, OPENAI_BASE_URL)"
         )
     return (
-        f"the certificate of {host} is not trusted ({reason}); if your own authority signed it, set its PEM file with "
+        f"{subject} is not trusted ({reason}); if your own authority signed it, set its PEM file with "
         "`agentctl config client --ca-file` (client.ca_file) or SSL_CERT_FILE; a minimal image may lack the package "
         "`ca-certificates`"
     )

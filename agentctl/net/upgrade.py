@@ -14,7 +14,7 @@ from websockets.uri import parse_uri
 
 from agentctl._dataclass import dataclass
 
-from .head import Head, NotHTTP, parse_head
+from .head import Head, NotHTTP, take_head
 from .proxy import Proxy
 from .tunnel import open_socks, open_tunnel
 
@@ -149,7 +149,7 @@ class _Connection(ClientConnection):
 
     def _read(self) -> None:
         if self._head is None:
-            head = parse_head(self._received)
+            head = take_head(self._received)
             if head is None:
                 return
             if head.status == 101:
@@ -173,6 +173,8 @@ class _Connection(ClientConnection):
         body = bytes(self._received[self._head.size :][:_MAX_BODY])
         if self._head.headers.get("transfer-encoding", "").lower() == "chunked":
             body = _join_chunks(body)
+        if self._head.headers.get("content-encoding", "").lower() not in ("", "identity"):
+            body = _decompress(body)
         self._fail(NotUpgraded(self._head.status, self._head.headers, body))
 
     def _fail(self, failure: NotHTTP | NotUpgraded | ClosedEarly) -> None:
@@ -190,6 +192,17 @@ def _is_complete(head: Head, received: bytearray) -> bool:
     if head.headers.get("transfer-encoding", "").lower() == "chunked":
         return received.endswith(b"0\r\n\r\n")
     return size >= _MAX_BODY
+
+
+def _decompress(body: bytes) -> bytes:
+    """Return the text of a compressed body, as far as it was received; nothing, if the compression is unknown."""
+    # 1 ms, only for a service that compresses without being asked.
+    import zlib
+
+    try:
+        return zlib.decompressobj(wbits=32 + zlib.MAX_WBITS).decompress(body, _MAX_BODY)
+    except zlib.error:
+        return b""
 
 
 def _join_chunks(body: bytes) -> bytes:

@@ -23,7 +23,7 @@ from .options import HttpOptions, WebSocketOptions
 from .proxy import Proxy, proxy_for, socks_error
 from .tls import tls_context
 from .transport_memory import Route
-from .unreachable import connect_error
+from .unreachable import connect_error, wrong_scheme_error
 
 if TYPE_CHECKING:
     import ssl
@@ -166,7 +166,7 @@ class WebSocketPipe:
             raise UpgradeFailed(self._unreachable(error, options)) from error
         except NotHTTP as error:
             if str(error) == "a TLS alert":
-                raise UpgradeFailed(self._unreachable(error, options)) from error
+                raise UpgradeFailed(wrong_scheme_error(self.endpoint.host, "http", None)) from error
             raise UpgradeFailed(self._no_websocket(f"it responded with {error} instead of HTTP")) from error
         except InvalidHandshake as error:
             raise UpgradeFailed(

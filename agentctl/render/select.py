@@ -22,14 +22,16 @@ def renderer(
     quiet: bool,
     run_id: str,
     cost_of: CostOf,
+    verbose: bool,
     gives_json: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> Renderer:
     """Return a renderer for one run.
 
-    `clock` measures its duration, `now` timestamps its events, and `cost_of` prices its usage. `gives_json` is asked
-    once the run has begun whether stdout gets the final output as JSON and nothing else.
+    `clock` measures its duration, `now` timestamps its events, and `cost_of` prices its usage. `verbose`
+    names the trace in the line that closes a run. `gives_json` is asked once the run has begun whether stdout gets the
+    final output as JSON and nothing else.
     """
     notes = Notes(terminal, quiet=quiet)
     if format == "json":
@@ -44,7 +46,8 @@ def renderer(
     from .text import RunText, StreamText
 
     kind = RunText if command == "run" else StreamText
-    return kind(terminal, notes, RunSummary(clock, cost_of), quiet=quiet, gives_json=gives_json)
+    summary = RunSummary(clock, cost_of, names_trace=verbose)
+    return kind(terminal, notes, summary, quiet=quiet, gives_json=gives_json)
 
 
 def preload(terminal: TerminalInfo, format: Format) -> None:

@@ -81,12 +81,18 @@ async def _call_custom(model: Model, request: ModelRequest, *, streamed: bool) -
         yield await model.get_response(*arguments, **further)  # type: ignore[arg-type]
         return
     last: RawResponsesStreamEvent | None = None
+    done: dict[int, Any] = {}
     stream = model.stream_response(*arguments, **further)  # type: ignore[arg-type]
     async with aclosing(stream) if isinstance(stream, AsyncGenerator) else nullcontext():
         async for data in stream:
             last = RawResponsesStreamEvent(data)
+            if last.wire.get("type") == "response.output_item.done":
+                done[last.wire.get("output_index", len(done))] = last.wire["item"]
             yield last
-    yield _whole_response(last.wire if last else {}, typed=last.data if last else None)
+    response = _whole_response(last.wire if last else {}, typed=last.data if last else None)
+    if done and not response.output:
+        response.output = [done[index] for index in sorted(done)]  # Some services leave it out of the last event.
+    yield response
 
 
 def _whole_response(event: dict[str, Any], typed: Any = None) -> ModelResponse:

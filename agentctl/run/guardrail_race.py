@@ -23,6 +23,7 @@ from agentctl.agent.guardrail import (
 from agentctl.agent.items.run_items import ModelResponse, ToolCallOutputItem
 from agentctl.agent.wire import WireItem
 from agentctl.errors import InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered, UserError
+from agentctl.threads import guard_exit
 
 from .active_run import ActiveRun
 from .attempt import CallEvent
@@ -60,7 +61,7 @@ async def race_call(
     race = _Race()
     for guardrail in guardrails:
         race.start(_check_input(guardrail, run.history.input, run, race), name=f"guardrail {guardrail.get_name()}")
-    race.start(_read_call(events, race), name="model call")
+    race.start(guard_exit("the model", _read_call, events, race), name="model call")
     async with aclosing(race.events()) as all_events:
         async for event in all_events:
             yield event

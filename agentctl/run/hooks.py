@@ -164,11 +164,14 @@ async def _together(run: _Call | None, own: _Call | None) -> None:
     if run is None:
         await _call_hook(own)
         return
+    # Only for two hooks of one moment.
+    from agentctl.threads import guard_exit
+
     failure: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(_call_hook(run), name="run hook")
-            group.create_task(_call_hook(own), name="agent hook")
+            group.create_task(guard_exit("a run hook", _call_hook, run), name="run hook")
+            group.create_task(guard_exit("an agent hook", _call_hook, own), name="agent hook")
     except BaseExceptionGroup as failures:
         failure = failures.exceptions[0]
     if failure is not None:

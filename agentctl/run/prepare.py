@@ -66,11 +66,15 @@ async def _instructions_and_prompt(
     if not (callable(agent.prompt) and callable(agent.instructions)):
         instructions = await agent.get_system_prompt(context)
         return instructions, None if agent.prompt is None else await agent.get_prompt(context)
+    # Only for two functions.
+    from agentctl.threads import guard_exit
+
     failure: BaseException | None = None
+    names = [f"instructions of {agent.name}", f"prompt of {agent.name}"]
     try:
         async with asyncio.TaskGroup() as group:
-            texts = group.create_task(agent.get_system_prompt(context), name=f"instructions of {agent.name}")
-            prompts = group.create_task(agent.get_prompt(context), name=f"prompt of {agent.name}")
+            texts = group.create_task(guard_exit(names[0], agent.get_system_prompt, context), name=names[0])
+            prompts = group.create_task(guard_exit(names[1], agent.get_prompt, context), name=names[1])
     except BaseExceptionGroup as failures:
         failure = failures.exceptions[0]
     if failure is not None:

@@ -321,8 +321,12 @@ async def _read_with_listener(events: AsyncGenerator[RunEvent], run: NestedRun) 
     end: RunFinished | None = None
     waiting: asyncio.Queue[tuple[StreamEvent, Agent[Any]] | None] = asyncio.Queue(run.max_pending_events or 0)
     agent = run.agent
+    # Only for a listener.
+    from agentctl.threads import guard_exit
+
     async with asyncio.TaskGroup() as group:
-        group.create_task(_notify(waiting, run), name=f"events of {agent.name}")
+        name = f"on_stream of {agent.name}"
+        group.create_task(guard_exit(name, _notify, waiting, run), name=name)
         async for event in events:
             match event:
                 case AgentUpdatedStreamEvent(new_agent=agent):

@@ -16,6 +16,7 @@ from agentctl.launch.job import Job
 from agentctl.profile.load import NO_HOME, Loaded
 from agentctl.profile.reference import NameReference, parse_reference
 from agentctl.profile.resolve import FLAG
+from agentctl.redaction import redact_data
 from agentctl.run.state.run_state import RunState
 
 from .store import TicketStore
@@ -65,7 +66,8 @@ class Suspension:
             settings=_run_settings(self.loaded),
         )
         name = self.store.add(ticket, copy=self.copy)
-        return RunSuspended(name, [item for item in state.get_interruptions() if call_key(item) not in decisions])
+        undecided = [item for item in state.get_interruptions() if call_key(item) not in decisions]
+        return RunSuspended(name, undecided, is_masked=redact_data(ticket.state) != ticket.state)
 
 
 def check_code(ticket: Ticket, loaded: Loaded, store: TicketStore, *, is_named: bool) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from agentctl.log import logger
+from agentctl.log import tracing_logger as logger
 
 from .process import get_trace_provider
 from .span_data import (

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from agentctl.errors import ConfigurationError, ServiceError
-from agentctl.log import logger
+from agentctl.log import tracing_logger as logger
 from agentctl.net.defaults import tracing_export_key
 from agentctl.net.options import HttpOptions
 from agentctl.origin import origin_of

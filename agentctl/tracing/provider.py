@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from agentctl.log import logger
+from agentctl.log import tracing_logger as logger
 from agentctl.redaction import register_secret
 
 from .current import current_span, current_trace, get_current_span, get_current_trace

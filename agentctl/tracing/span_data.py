@@ -15,6 +15,8 @@ class SpanData(abc.ABC):
 
     type: ClassVar[str]
     """Name of the kind."""
+    metadata: dict[str, Any] | None = None
+    """Data of the user, exported with the span and not within its data."""
 
     @abc.abstractmethod
     def export(self) -> dict[str, Any]:
@@ -43,14 +45,13 @@ class AgentSpanData(SpanData):
 
     def export(self) -> dict[str, Any]:
         """Return the data as JSON."""
-        data: dict[str, Any] = {
+        return {
             "type": self.type,
             "name": self.name,
             "handoffs": self.handoffs,
             "tools": self.tools,
             "output_type": self.output_type,
         }
-        return data if self.metadata is None else {**data, "metadata": self.metadata}
 
 
 class FunctionSpanData(SpanData):
@@ -135,6 +136,14 @@ class ResponseSpanData(SpanData):
     @response.setter
     def response(self, response: Response | dict[str, Any] | None) -> None:
         self._response = response
+
+    @property
+    def output(self) -> list[Any] | None:
+        """The items of the response as JSON; None without a response."""
+        response = self._response
+        if response is None or isinstance(response, dict):
+            return None if response is None else response.get("output")
+        return [item.to_dict() for item in response.output]
 
     @property
     def response_id(self) -> str | None:
@@ -298,7 +307,7 @@ class TurnSpanData(SpanData):
 
     def export(self) -> dict[str, Any]:
         """Return the data as JSON."""
-        data = {"turn": self.turn, "agent_name": self.agent_name, "usage": self.usage, "metadata": self.metadata}
+        data = {"turn": self.turn, "agent_name": self.agent_name, "usage": self.usage}
         return _custom(self.type, {"sdk_span_type": self.type, **_without_none(data)})
 
 
@@ -314,7 +323,7 @@ class TaskSpanData(SpanData):
 
     def export(self) -> dict[str, Any]:
         """Return the data as JSON."""
-        data = {"name": self.name, "usage": self.usage, "metadata": self.metadata}
+        data = {"name": self.name, "usage": self.usage}
         return _custom(self.type, {"sdk_span_type": self.type, **_without_none(data)})
 
 

@@ -21,6 +21,10 @@ NO_ID = "no-op"
 """Id of traces and spans that are not recorded."""
 
 
+_ROUTING = ("agent_harness_id",)
+"""Keys of a trace's metadata that each of its spans is exported with."""
+
+
 class SpanError(TypedDict):
     """An error in a span."""
 
@@ -82,9 +86,20 @@ class Span(Generic[TSpanData]):
         """End time in ISO format; None before the end."""
         return _iso(self._ended_at)
 
+    @property
+    def start_seconds(self) -> float:
+        """Start time in seconds since 1970; 0 before the start."""
+        return _unix(self._started_at)
+
+    @property
+    def end_seconds(self) -> float:
+        """End time in seconds since 1970; 0 before the end."""
+        return _unix(self._ended_at)
+
     def set_error(self, error: SpanError) -> None:
-        """Set the error of the span."""
-        self._error = error
+        """Set the error of the span, if it is recorded."""
+        if self.processor is not None:
+            self._error = error
 
     def start(self, mark_as_current: bool = False, *, at: float | None = None) -> None:
         """Start, now or at a past time in seconds since 1970; further calls have no effect."""
@@ -109,7 +124,7 @@ class Span(Generic[TSpanData]):
         """Return the JSON for the traces API, None if it is not recorded."""
         if self.processor is None:
             return None
-        return {
+        exported = {
             "object": "trace.span",
             "id": self.span_id,
             "trace_id": self.trace_id,
@@ -119,6 +134,10 @@ class Span(Generic[TSpanData]):
             "span_data": self.span_data.export(),
             "error": self._error,
         }
+        trace_metadata = self.trace_metadata or {}
+        routing = {name: trace_metadata[name] for name in _ROUTING if name in trace_metadata}
+        metadata = {**(self.span_data.metadata or {}), **routing}
+        return {**exported, "metadata": metadata} if metadata else exported
 
     def __enter__(self) -> Self:
         self.start(mark_as_current=True)
@@ -133,6 +152,10 @@ class Span(Generic[TSpanData]):
 def _iso(time: float | str | None) -> str | None:
     """Return a time in ISO format; deferred until needed, since formatting takes longer than reading the clock."""
     return datetime.fromtimestamp(time, UTC).isoformat() if isinstance(time, float) else time
+
+
+def _unix(time: float | str | None) -> float:
+    return datetime.fromisoformat(time).timestamp() if isinstance(time, str) else time or 0.0
 
 
 class TracingConfig(TypedDict, total=False):

@@ -17,7 +17,7 @@ from tests.cli.terminal import Terminal
 from tests.conftest import Agentctl
 from tests.net.server import AUTHORITY, answering
 from tests.service.client import Service
-from tests.service.steps import Step, closed, drop_before_events, http_error, not_sse, raw, text, upgrade
+from tests.service.steps import Step, closed, drop_before_events, http_error, not_sse, raw, redirect, text, upgrade
 
 KEY = "sk-canary-doctor-123"
 
@@ -144,6 +144,8 @@ agent = Agent(name="a", tools=[double])
         http_error(401),
         http_error(403),
         http_error(503),
+        http_error(429),
+        redirect("http://127.0.0.1:9/v1"),
         upgrade(then=closed(1000)),
         upgrade(then=closed(1008)),
         upgrade(then=closed(1011)),
@@ -153,7 +155,24 @@ agent = Agent(name="a", tools=[double])
         drop_before_events(),
         raw(b"SSH-2.0-x\r\n", end=False),
     ],
-    ids=["ok", "426", "404", "401", "403", "503", "1000", "1008", "1011", "no code", "cut", "200", "drop", "SSH"],
+    ids=[
+        "ok",
+        "426",
+        "404",
+        "401",
+        "403",
+        "503",
+        "429",
+        "redirect",
+        "1000",
+        "1008",
+        "1011",
+        "no code",
+        "cut",
+        "200",
+        "drop",
+        "SSH",
+    ],
 )
 @pytest.mark.parametrize("transport", ["auto", "websocket", "http"])
 def test_what_is_said_of_the_websocket_is_what_a_run_does(

@@ -63,6 +63,19 @@ def test_a_ticket_is_its_users_alone(
     assert stat.S_IMODE(tickets.stat().st_mode) == 0o700
 
 
+def test_a_history_that_is_masked_in_its_ticket_says_so_once(
+    agentctl: Agentctl, pair: str, env: dict[str, str], tickets: Path
+) -> None:
+    run = ("run", "-a", pair, "--on-approval", "suspend", "--format", "json")
+    done = agentctl(*run, f"My key is {KEY}.", env=env)
+    ticket = json.loads(done.stdout)["ticket"]
+    assert done.stderr.count(f"ticket {ticket} holds the history with a secret masked") == 1
+    assert KEY not in (tickets / f"{ticket}.json").read_text() + done.stdout + done.stderr
+    again = agentctl("run", "--resume", ticket, "--on-approval", "suspend", env=env)
+    assert (again.returncode, "masked" in again.stderr) == (84, False)
+    assert "masked" not in agentctl(*run, "hi", env=env).stderr
+
+
 def test_a_ticket_is_used_once(agentctl: Agentctl, pair: str, env: dict[str, str], home: Path, notes: Path) -> None:
     ticket = suspended(agentctl, pair, env, "--ticket", str(home / "ticket.json"))
     assert agentctl("run", "--resume", ticket, "--allow", "note", env=env).returncode == 0

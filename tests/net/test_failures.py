@@ -58,6 +58,8 @@ def test_a_status_and_a_code_say_what_kind_of_failure_it_is(status: int, body: A
     ("body", "text", "code"),
     [
         ({"error": {"message": "Bad field.", "code": "unknown_parameter"}}, "Bad field", "unknown_parameter"),
+        ({"error": {"message": "Bad field.", "code": "None", "type": "None"}}, "(400): Bad field", None),
+        ('data: {"error": {"message": "Bad field.", "code": "400"}}\n\n', "(400): Bad field", None),
         ({"error": "Bad field."}, "Bad field", None),
         ({"error": {"detail": "Bad field."}}, "Bad field", None),
         ({"message": "Bad field.", "code": "x"}, "Bad field", "x"),
@@ -144,6 +146,12 @@ def test_a_long_text_of_the_service_is_cut() -> None:
 )
 def test_the_wait_that_a_service_asks_for(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers, now=100) == seconds
+
+
+def test_a_date_is_relative_to_that_of_the_response() -> None:
+    asked = "Thu, 01 Jan 1970 01:00:02 GMT"
+    assert retry_after({"retry-after": asked, "date": "Thu, 01 Jan 1970 01:00:00 GMT"}, now=100) == 2
+    assert retry_after({"retry-after": asked, "date": "not a date GMT"}, now=3600) == 2
 
 
 def test_the_wait_is_in_the_error_and_its_message() -> None:

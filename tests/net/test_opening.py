@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import gzip
+import socket
 import ssl
 import sys
 import threading
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -66,7 +69,8 @@ async def listening(respond: Respond, *, tls: ssl.SSLContext | None, host: str) 
 
 
 def failure_at(
-    over: str, respond: Respond, *, scheme: str = "http", as_proxy: bool = False, tls: ssl.SSLContext | None = None,
+    over: str, respond: Respond, *, scheme: str = "http", as_proxy: bool = False, proxy_scheme: str = "http",
+    tls: ssl.SSLContext | None = None,
     host: str = "127.0.0.1", **options: object,
 ) -> ServiceError:  # fmt: skip
     """Return the error at a server of the test, in a loop of its own, or behind it as a proxy."""
@@ -86,9 +90,9 @@ def failure_at(
     thread.start()
     started.wait()
     try:
-        own = f"{scheme}://{host}:{ports[0]}"
+        own = f"{scheme}://{f'[{host}]' if ':' in host else host}:{ports[0]}"
         if as_proxy:
-            environ = {"HTTPS_PROXY": f"http://user:hidden-word@127.0.0.1:{ports[0]}"}
+            environ = {"HTTPS_PROXY": f"{proxy_scheme}://user:hidden-word@127.0.0.1:{ports[0]}"}
             return failure(over, "https://service.example/v1", environ, **options)  # type: ignore[arg-type]
         return failure(over, f"{own}/v1", **options)  # type: ignore[arg-type]
     finally:
@@ -192,6 +196,75 @@ def test_https_to_a_port_that_hangs_up_is_no_matter_of_permissions(over: str) ->
     error = failure_at(over, respond, scheme="https")
     assert error.code == CONNECT_FAILED
     assert "not permitted" not in error.message
+
+
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
+
+
+@OVER
+@pytest.mark.parametrize(
+    ("interim", "as_proxy", "answer", "code"),
+    [
+        (INTERIM, False, b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", 77),
+        (INTERIM, True, b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n", 69),
+        (b"", False, b"HTTP/1.0 503 Busy\r\nretry-after: 1\r\n\r\n", 75),
+        (b"", False, b"HTTP/1.1 511 Network Authentication Required\r\n\r\n<html>Sign in</html>", 75),
+    ],
+)
+def test_the_final_response_counts(interim: bytes, as_proxy: bool, answer: bytes, code: int, over: str) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for byte in interim + answer:
+            writer.write(bytes([byte]))
+            await writer.drain()
+        writer.close()
+
+    error = failure_at(over, respond, as_proxy=as_proxy)
+    assert error.status == int(answer.split()[1])
+    assert exit_for(error).code == code
+
+
+@OVER
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity"])
+def test_the_body_of_a_refusal_is_read_compressed_as_well(encoding: str, over: str) -> None:
+    body = {"gzip": gzip.compress, "deflate": zlib.compress, "identity": bytes}[encoding](
+        b'{"error": {"message": "Not here."}}'
+    )
+    head = f"HTTP/1.1 403 Forbidden\r\ncontent-encoding: {encoding}\r\ncontent-length: {len(body)}\r\n\r\n"
+    assert "(403): Not here; check" in failure_at(over, saying(head.encode() + body)).message
+
+
+@OVER
+def test_an_https_proxy_that_speaks_no_tls_is_named_and_not_the_base_url(over: str) -> None:
+    error = failure_at(over, saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), as_proxy=True, proxy_scheme="https")
+    assert (error.code, exit_for(error).code) == (WRONG_SCHEME, 69)
+    assert error.message.startswith("HTTPS_PROXY begins with https://, but the proxy https://127.0.0.1:")
+    assert error.message.endswith("speaks no TLS; change it to http://")
+
+
+@OVER
+def test_an_http_proxy_that_speaks_tls_is_named_and_not_the_base_url(over: str) -> None:
+    error = failure_at(over, saying(b"\x15\x03\x01\x00\x02\x02\x50"), as_proxy=True)
+    assert "HTTPS_PROXY" in error.message
+    assert "base URL begins" not in error.message
+
+
+@OVER
+def test_a_certificate_may_be_that_of_an_https_proxy(over: str) -> None:
+    tls = secured("localhost.pem")
+    error = failure_at(over, say_nothing, as_proxy=True, proxy_scheme="https", tls=tls)
+    assert error.code == CERTIFICATE_REFUSED
+    assert "service.example, or of the proxy https://127.0.0.1:" in error.message
+
+
+@OVER
+def test_an_address_of_ipv6_is_reached(over: str) -> None:
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6")
+    answer = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"
+    error = failure_at(over, saying(answer), host="::1")
+    assert error.status == 401
+    assert error.message.startswith("[::1]:")
 
 
 def secured(file: str) -> ssl.SSLContext:

@@ -1,12 +1,16 @@
 """SOCKS proxies: over HTTP and WebSocket a connection through them, or the same error."""
 
 import asyncio
+import gc
 from typing import Any
 
+import httpx2
 import pytest
 
 from agentctl.errors import RequestRejectedError, ServiceError, ServiceUnavailableError, exit_for
+from agentctl.net.client import Trust, make_client
 from agentctl.net.options import HttpOptions
+from agentctl.net.proxy import proxy_for
 from agentctl.net.unreachable import CONNECT_FAILED, PROXY_REFUSED
 from tests.net.socks import CONNECTION_REFUSED, HOST_UNREACHABLE, NOT_ALLOWED, SocksProxy, running_socks
 from tests.net.test_opening import OVER, attempt
@@ -29,6 +33,7 @@ def connect(over: str, base_url: str, proxy: SocksProxy, *, userinfo: str = "", 
         try:
             asyncio.run(scenario())
         finally:
+            gc.collect()
             assert unhandled == []
 
 
@@ -89,3 +94,17 @@ def test_a_proxy_that_hangs_is_waited_for_as_long_as_a_connection(stage: Any, ov
 @pytest.mark.parametrize("stage", ["greeting", "request"])
 def test_a_proxy_that_hangs_up_is_an_error_of_the_network(stage: Any, over: str) -> None:
     assert failure(over, SocksProxy(closes_at=stage)).code == CONNECT_FAILED
+
+
+@pytest.mark.parametrize("stage", ["greeting", "request"])
+def test_a_client_that_is_not_async_fails_in_the_same_way(stage: Any) -> None:
+    with running_socks(SocksProxy(closes_at=stage)) as socks:
+        environ = {"ALL_PROXY": f"socks5://127.0.0.1:{socks.port}"}
+        proxy = proxy_for("http://service.example", environ)
+        options = HttpOptions(connect_timeout=2)
+        with (
+            make_client(httpx2.Client, "http", options, proxy=proxy, trust=Trust(options, environ)) as client,
+            pytest.raises(httpx2.ProxyError),
+        ):
+            client.get("http://service.example/")
+        gc.collect()  # A socket that was left open is a warning, which is an error here.

@@ -7,6 +7,7 @@ import agents
 import pytest
 from agents.models.openai_chatcompletions import OpenAIChatCompletionsModel
 from agents.models.openai_responses import OpenAIResponsesModel
+from agents.run import set_default_agent_runner
 
 from .testing_processor import SPAN_PROCESSOR_TESTING
 
@@ -26,6 +27,7 @@ def only_the_processor_of_the_tests() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def each_test_begins_anew() -> None:
     SPAN_PROCESSOR_TESTING.clear()
+    set_default_agent_runner(None)
     agents.set_default_openai_api("responses")
     agents.set_default_openai_responses_transport("http")
 

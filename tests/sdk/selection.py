@@ -28,6 +28,9 @@ _STATE_FOLDER = "tests/deferred_session_writes/"
 _STATE_KEYS = frozenset({"$schemaVersion", "current_step", "generated_items", "pending_session_write"})
 """Keys of the SDK's JSON of a run."""
 
+_HOOKS = frozenset({"_supports_default_prompt_cache_key"})
+"""Private methods of the SDK that tests override."""
+
 _PROBES = ("setattr", "delattr", "getattr", "hasattr", "patch", "object")
 
 
@@ -104,6 +107,8 @@ def _names(node: ast.AST) -> Iterator[str]:
             return
         case ast.Attribute(attr=name) | ast.keyword(arg=str(name)):
             yield name
+        case ast.FunctionDef(name=name) if name in _HOOKS:
+            yield name
         case ast.ImportFrom(level=0, module=str(module)) if module.split(".")[0] == "agents":
             yield from (f"{module}.{alias.name}" for alias in node.names)
         case ast.Import():
@@ -137,7 +142,7 @@ def _own_names(tree: ast.Module) -> set[str]:
                 | ast.Name(id=name, ctx=ast.Store())
             ):
                 own.add(name)
-    return own
+    return own - _HOOKS
 
 
 def _owner(test: Path, line: int) -> tuple[str | None, int]:

@@ -1,19 +1,25 @@
 """Attacks with processes, signals and sizes: a run ends as it should, and nothing of it is left."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentctl.agent.agent import Agent
+from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
+from agentctl.agent.lifecycle import AgentHooks, RunHooks
 from agentctl.agent.run_config import RunConfig
 from agentctl.agent.tools.function_tool import function_tool
+from agentctl.agent.tools.tool import FunctionTool
 from agentctl.agent.wire import MAX_DEPTH, decode_json
 from agentctl.errors import ConfigurationError, ModelBehaviorError, UserError
 from agentctl.models.local.pull import pull
@@ -125,6 +131,83 @@ def test_a_tool_that_tries_to_end_the_process_fails_by_name(
     assert "Traceback" not in done.stderr
 
 
+def leave(*_: object) -> Any:
+    raise SystemExit(3)
+
+
+async def leave_later(*_: object, **__: object) -> Any:
+    raise SystemExit(3)
+
+
+class LeavingHooks(AgentHooks[Any]):
+    on_start = on_tool_start = leave_later
+
+
+class LeavingModel(ScriptedModel):
+    get_response = leave_later
+
+
+@function_tool
+def act() -> str:
+    """Act."""
+    return "acted"
+
+
+EMPTY = {"type": "object", "properties": {}, "additionalProperties": False}
+LEAVING: dict[str, Callable[[Any], Agent[Any]]] = {
+    "instructions": lambda end: Agent(name="a", instructions=lambda context, agent: end()),
+    "both functions": lambda end: Agent(name="a", instructions=lambda context, agent: end(), prompt=end),
+    "enablement": lambda end: Agent(name="a", tools=[replace(act, is_enabled=end)]),
+    "approval": lambda end: Agent(name="a", tools=[replace(act, needs_approval=end)]),
+    "custom tool": lambda end: Agent(
+        name="a", tools=[FunctionTool(name="act", description="", params_json_schema=EMPTY, on_invoke_tool=end)]
+    ),
+    "hook": lambda end: Agent(name="a", hooks=LeavingHooks()),
+    "input guardrail": lambda end: Agent(name="a", input_guardrails=[InputGuardrail(guardrail_function=end)]),
+    "output guardrail": lambda end: Agent(name="a", output_guardrails=[OutputGuardrail(guardrail_function=end)]),
+    "model": lambda end: Agent(name="a", model=LeavingModel(["Over."])),
+}
+
+
+@pytest.mark.parametrize("end", [leave, leave_later])
+@pytest.mark.parametrize("calls", [1, 2])
+@pytest.mark.parametrize("name", LEAVING)
+def test_other_code_of_an_agent_cannot_end_the_process_either(name: str, calls: int, end: Callable[..., Any]) -> None:
+    model = ScriptedModel([[function_call("act", {}, call_id=f"c{number}") for number in range(calls)], "Over."])
+    agent = LEAVING[name](end)
+    agent.tools = agent.tools or [act]
+    agent.model = agent.model or model
+
+    async def scenario() -> None:
+        with pytest.raises((UserError, RuntimeError), match=r"called exit\(3\)"):
+            await Runner.run(agent, "hi", hooks=RunHooks())
+
+    asyncio.run(scenario())
+
+
+def test_a_hook_that_leaves_ends_the_run_by_name(home: Path, agentctl: Agentctl) -> None:
+    (home / "attack.py").write_text(
+        "import sys\nfrom agentctl import Agent, AgentHooks\nfrom agentctl.testing import ScriptedModel\n"
+        "class Hooks(AgentHooks):\n    async def on_start(self, context, agent):\n        sys.exit(0)\n"
+        "agent = Agent(name='a', hooks=Hooks(), model=ScriptedModel(['Over.']))\n"
+    )
+    done = agentctl("run", "--format", "jsonl", "-a", f"{home}/attack.py:agent", "hi")
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, last["type"], last["exit_code"]) == (78, "run.finished", 78)
+    assert "a hook, model or tool function called exit(0)" in done.stderr
+
+
+def test_a_tool_that_closes_stdout_spoils_nothing_but_that(home: Path, agentctl: Agentctl) -> None:
+    done = agentctl("run", "-a", agent_file(home, "import sys\nsys.stdout.close()"), "hi")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Over.\n", "")
+
+
+def test_an_agent_file_that_raises_no_exception_prints_no_traceback(home: Path, agentctl: Agentctl) -> None:
+    (home / "attack.py").write_text("raise BaseException('odd')\n")
+    done = agentctl("run", "-a", f"{home}/attack.py:agent", "hi")
+    assert (done.returncode, "BaseException: odd" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+
+
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_tool_that_forks_and_returns_does_not_run_twice(is_async: bool, home: Path, agentctl: Agentctl) -> None:
     done = agentctl("run", "--format", "jsonl", "-a", agent_file(home, "os.fork()", is_async=is_async), "hi")
@@ -183,12 +266,6 @@ def test_an_agent_that_a_key_command_starts_stays(service: Service, home: Path, 
 
 def calls(count: int) -> list[object]:
     return [function_call("act", {}, call_id=f"c{number}") for number in range(count)]
-
-
-@function_tool
-def act() -> str:
-    """Act."""
-    return "acted"
 
 
 def test_a_response_with_too_many_tool_calls_is_an_error() -> None:

@@ -37,14 +37,7 @@ USAGE = {"input_tokens": 1, "output_tokens": 2}
         ),
         (
             AgentSpanData("a", metadata={"k": 1}),
-            {
-                "type": "agent",
-                "name": "a",
-                "handoffs": None,
-                "tools": None,
-                "output_type": None,
-                "metadata": {"k": 1},
-            },
+            {"type": "agent", "name": "a", "handoffs": None, "tools": None, "output_type": None},
         ),
         (
             function_span("f", input="{}", output="done").span_data,
@@ -89,7 +82,6 @@ USAGE = {"input_tokens": 1, "output_tokens": 2}
                     "turn": 1,
                     "agent_name": "a",
                     "usage": USAGE,
-                    "metadata": {"k": 1},
                 },
             },
         ),

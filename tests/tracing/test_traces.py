@@ -14,6 +14,7 @@ from agentctl.tracing import (
     Trace,
     TraceCtxManager,
     add_trace_processor,
+    agent_span,
     custom_span,
     flush_traces,
     function_span,
@@ -163,6 +164,26 @@ def test_the_key_of_a_trace_is_in_its_json_only_on_demand_and_is_a_secret() -> N
     assert (made.to_json(include_tracing_api_key=True) or {})["tracing_api_key"] == "sk-of-the-trace"
     assert span.tracing_api_key == "sk-of-the-trace"
     assert redact("key sk-of-the-trace") == "key [redacted]"
+
+
+def test_metadata_is_exported_with_the_span_and_not_in_its_data() -> None:
+    with trace("workflow", metadata={"agent_harness_id": "h", "user": "u"}):
+        with agent_span("a") as agent:
+            agent.span_data.metadata = {"k": 1}
+        with custom_span("other") as other:
+            pass
+    exported = agent.export() or {}
+    assert (exported["metadata"], "metadata" in exported["span_data"]) == ({"k": 1, "agent_harness_id": "h"}, False)
+    assert (other.export() or {})["metadata"] == {"agent_harness_id": "h"}
+    with trace("workflow"), agent_span("a") as plain:
+        pass
+    assert "metadata" not in (plain.export() or {})
+
+
+def test_a_span_that_is_not_recorded_keeps_no_error() -> None:
+    with trace("workflow", disabled=True), custom_span("other") as span:
+        span.set_error({"message": "late", "data": None})
+    assert (span.error, span.export()) == (None, None)
 
 
 def test_a_span_is_exported_with_times_data_and_error() -> None:

@@ -20,7 +20,7 @@ _AS_DICT = frozenset({"item_reference", "local_shell_call_output", "mcp_approval
 """Item types that exist only as input; their view is the dict itself."""
 
 _ADDED = frozenset({"created_by"})
-_ADDED_TO_SHELL_OUTPUT = _ADDED | {"provider_data", "shell_output", "status"}
+_ADDED_TO_SHELL_OUTPUT = _ADDED | {"provider_data", "shell_output"}
 
 
 class ItemView(RootView):
@@ -62,7 +62,7 @@ def event_view(wire: WireEvent) -> Any:
 
 def is_wire(value: Any) -> bool:
     """Return whether a value is wire JSON, and neither a view of it nor an object."""
-    return not isinstance(value, TypedView) and isinstance(value, dict)
+    return type(value) is dict or (not isinstance(value, TypedView) and isinstance(value, dict))
 
 
 def to_wire(value: Any) -> WireItem:

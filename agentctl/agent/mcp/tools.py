@@ -214,10 +214,16 @@ async def _list_all(
     """List the tools of all servers concurrently; the first failure cancels the others and is raised."""
     if len(servers) == 1:
         return [await _list(servers[0], context, agent)]
+    # Only for several servers.
+    from agentctl.threads import guard_exit
+
     failure: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_list(server, context, agent), name=server.name) for server in servers]
+            tasks = [
+                group.create_task(guard_exit(server.name, _list, server, context, agent), name=server.name)
+                for server in servers
+            ]
     except BaseExceptionGroup as failures:
         failure = failures.exceptions[0]
     if failure is not None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from agentctl.agent.context import ToolContext
 from agentctl.agent.validation import validation_errors
 from agentctl.errors import ModelBehaviorError
-from agentctl.threads import end_fork, exit_failure, in_daemon_thread, is_interrupted_by_user
+from agentctl.threads import ExitGuard, in_daemon_thread
 
 from .errors import failure_text, is_stray_cancellation
 from .function_schema import DocstringStyle, FuncSchema, read_callable, schema_of
@@ -173,22 +172,17 @@ async def _call(function: Callable[..., Any], schema: FuncSchema, context: ToolC
     positional, named = schema.to_call_args(_validate(schema, arguments))
     if schema.takes_context:
         positional.insert(0, context)
-    name, process = f"tool {schema.name}", os.getpid()
+    name = f"tool {schema.name}"
     try:
-        if inspect.iscoroutinefunction(function):
-            return await function(*positional, **named)
-        result = await in_daemon_thread(lambda: function(*positional, **named), name=name)
-        return await result if inspect.isawaitable(result) else result
+        with ExitGuard(name):
+            if inspect.iscoroutinefunction(function):
+                return await function(*positional, **named)
+            result = await in_daemon_thread(lambda: function(*positional, **named), name=name)
+            return await result if inspect.isawaitable(result) else result
     except asyncio.CancelledError as error:
         if not is_stray_cancellation():
             raise
         raise RuntimeError("the tool was cancelled from inside") from error
-    except (KeyboardInterrupt, SystemExit) as error:
-        if is_interrupted_by_user(error):
-            raise
-        raise exit_failure(error, name) from error
-    finally:
-        end_fork(process, name)
 
 
 def _validate(schema: FuncSchema, arguments: str) -> Any:

@@ -52,6 +52,8 @@ class CommandRunner:
                 return self._attach(slash.argument)
             case "usage":
                 return usage_text(self.conversation)
+            case "trace":
+                return self._trace()
             case "clear":
                 await self.conversation.clear()
                 return "conversation cleared"
@@ -103,6 +105,19 @@ class CommandRunner:
         if not conversation.files:
             return "no file is attached; /file PATH attaches one to the next message"
         return "\n".join(f"attached: {file.describe()}" for file in conversation.files)
+
+    def _trace(self) -> str:
+        conversation = self.conversation
+        if conversation.trace_id is None:
+            return "no answer was traced yet" if conversation.job.traces.is_enabled else "tracing is disabled"
+        conversation.job.trace_store.flush()
+        # 20 ms, only for this command.
+        from agentctl.cli.trace_options import traces_of
+        from agentctl.traces.timeline import timeline
+
+        traces = traces_of(self.invocation)
+        trace = traces.read(traces.find(conversation.trace_id))
+        return "\n".join(timeline(trace, conversation.job.prices, width=terminal_width() or 100))
 
     async def _tools(self) -> str:
         agent = self.conversation.job.agent

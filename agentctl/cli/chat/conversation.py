@@ -54,6 +54,8 @@ class ChatState:
     """Files to send with the next message."""
     usage: Usage = field(default_factory=Usage)
     turns: int = 0
+    trace_id: str | None = None
+    """The trace of the last turn; None if it was not traced."""
 
     def attach(self, files: Iterable[str]) -> None:
         """Attach the files of paths and URLs to the next message.
@@ -90,6 +92,7 @@ class ChatState:
             self.job = replace(self.job, agent=end.agent)
         self.usage.add(end.usage)
         self.turns += 1
+        self.trace_id = end.trace_id
 
     async def clear(self) -> None:
         """Clear the history, the attached files and the session."""

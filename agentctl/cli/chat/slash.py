@@ -26,6 +26,7 @@ COMMANDS = (
     CommandHelp("file", "[PATH|URL]", "attach a file to the next message, or show the attached ones"),
     CommandHelp("tools", "", "list the tools of the agent"),
     CommandHelp("usage", "", "show the usage of the conversation"),
+    CommandHelp("trace", "", "show the trace of the last answer"),
     CommandHelp("clear", "", "clear the conversation"),
     CommandHelp("help", "", "show this help"),
     CommandHelp("quit", "", "leave, like Ctrl-D"),

@@ -102,12 +102,16 @@ async def _run(calls: list[ToolCall], run: ActiveRun) -> list[CallResult]:
         for call in calls
         if not isinstance(call, FunctionCall | UnknownCall | HostedCall)
     }
+    # Loaded by the tools that are functions; a run without tools needs none of it.
+    from agentctl.threads import guard_exit
+
     failure: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(_run_queued(call, run, turnstile, queues), name=f"tool call {call.call_id}")
+                group.create_task(guard_exit(name, _run_queued, call, run, turnstile, queues), name=name)
                 for call in calls
+                for name in [f"tool call {call.call_id}"]
             ]
     except BaseExceptionGroup as failures:
         failure = failures.exceptions[0]
@@ -194,11 +198,15 @@ async def _output(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun,
     """Return the output of the tool, or the text that the model reads instead."""
     if is_new:
         await run.hook_calls.tool_start(context, tool)
+    # Loaded by the tools that are functions; a run without tools needs none of it.
+    from agentctl.threads import ExitGuard
+
     try:
-        if tool.timeout_seconds is None:
-            output = await tool.on_invoke_tool(context, context.tool_arguments)
-        else:
-            output = await _output_in_time(tool, context, tool.timeout_seconds)
+        with ExitGuard(f"tool {tool.name}"):
+            if tool.timeout_seconds is None:
+                output = await tool.on_invoke_tool(context, context.tool_arguments)
+            else:
+                output = await _output_in_time(tool, context, tool.timeout_seconds)
     except AgentsException:
         raise
     except asyncio.CancelledError as error:

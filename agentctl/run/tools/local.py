@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, assert_never
@@ -37,7 +36,7 @@ from agentctl.agent.tools.shell import (
 from agentctl.agent.wire import JSONValue, WireItem, whole_characters
 from agentctl.errors import ModelBehaviorError
 from agentctl.redaction import excerpt
-from agentctl.threads import end_fork, exit_failure, in_daemon_thread, is_interrupted_by_user
+from agentctl.threads import ExitGuard, in_daemon_thread
 
 from .call import record_failure, tool_context
 
@@ -262,16 +261,10 @@ def _operation(call: LocalCall, run: ActiveRun) -> ApplyPatchOperation:
 
 async def _call_tool(call: LocalCall, work: Callable[[], T | Awaitable[T]], function: Callable[..., Any]) -> T:
     """Return the result of user code; if it is not async, it runs in a thread and blocks nothing."""
-    name, process = f"tool {call.tool.name}", os.getpid()
-    try:
+    name = f"tool {call.tool.name}"
+    with ExitGuard(name):
         given = work() if _is_async(function) else await in_daemon_thread(work, name=name)
         return await given if inspect.isawaitable(given) else given
-    except (KeyboardInterrupt, SystemExit) as error:
-        if is_interrupted_by_user(error):
-            raise
-        raise exit_failure(error, name) from error
-    finally:
-        end_fork(process, name)
 
 
 def _is_async(function: Any) -> bool:

@@ -38,7 +38,6 @@ def test_of_a_shell_output_its_parts_too() -> None:
         "type": "shell_call_output",
         "call_id": "c",
         "output": [{**chunk, "created_by": "service"}],
-        "status": "completed",
         "provider_data": {"x": 1},
         "created_by": "service",
     }
