@@ -17,6 +17,7 @@ Exception
     ├── MCPToolCancellationError        a call to an MCP server's tool was cancelled, but the run was not
     ├── MaxTurnsExceeded                the turn limit was reached
     ├── BudgetExceeded                  the token budget was reached
+    ├── SpendingLimitReached            a budget of money, or one that processes share, was reached
     ├── GuardrailTripwireTriggered      a guardrail stopped the run
     │   ├── InputGuardrailTripwireTriggered     an input guardrail: guardrail_result
     │   ├── OutputGuardrailTripwireTriggered    an output guardrail: guardrail_result
@@ -50,6 +51,7 @@ from agentctl._dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
     from agentctl.agent.items.run_items import ToolApprovalItem
@@ -200,6 +202,15 @@ class BudgetExceeded(AgentsException):
         super().__init__(text)
         self.limit = limit
         self.used = used
+
+
+class SpendingLimitReached(AgentsException):
+    """A model call may cost more than is left of `--max-cost` or of a shared budget, or its answer was cut there."""
+
+    def __init__(self, message: str, *, renews: datetime | None = None) -> None:
+        """Take what is left, and when the budget renews, if it does."""
+        super().__init__(message)
+        self.renews = renews
 
 
 class GuardrailTripwireTriggered(AgentsException):
@@ -407,8 +418,8 @@ EXITS: tuple[Exit, ...] = (
     Exit(
         82,
         Outcome.BUDGET,
-        "The token budget was reached before the final output.",
-        "Raise `--max-tokens-total`, or run `agentctl stream` to see what the agent spends its tokens on.",
+        "A budget of tokens or money was reached before the final output.",
+        "Raise `--max-tokens-total` or `--max-cost`, or see the budget that the message names: `agentctl budget list`.",
     ),
     Exit(
         83,
@@ -453,6 +464,7 @@ _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
     (MaxTurnsExceeded, Outcome.MAX_TURNS),
     (GuardrailTripwireTriggered, Outcome.GUARDRAIL),
     (BudgetExceeded, Outcome.BUDGET),
+    (SpendingLimitReached, Outcome.BUDGET),
     (ApprovalMissing, Outcome.DENIED),
     (RunSuspended, Outcome.SUSPENDED),
     (SessionInUseError, Outcome.UNAVAILABLE),

@@ -258,8 +258,8 @@ class RunCommand:
             quiet=options.quiet,
             run_id=f"run_{uuid4().hex}",
             cost_of=self._cost_of,
-            gives_json=lambda: self._has_output_schema,
             verbose=options.verbose,
+            gives_json=lambda: self._has_output_schema,
         )
         events = self._events(sink)
         return await show_run(events, show, sink, self._cancellation, terminal=self._terminal, format=options.format)

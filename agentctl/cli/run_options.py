@@ -157,6 +157,28 @@ MaxTokensTotal: TypeAlias = Annotated[
         help="Maximum tokens, input plus output.",
     ),
 ]
+MaxCost: TypeAlias = Annotated[
+    Any, typer.Option("--max-cost", metavar="USD", parser=_setting_parser("max_cost"), help="Maximum cost of the run.")
+]
+BudgetName: TypeAlias = Annotated[
+    Any,
+    typer.Option(
+        "--budget",
+        metavar="NAME",
+        parser=_setting_parser("budget"),
+        help="Draw from this shared budget; `none` for no budget.",
+        autocompletion=completion_values.budgets_or_none,
+    ),
+]
+BudgetWait: TypeAlias = Annotated[
+    Any,
+    typer.Option(
+        "--budget-wait",
+        metavar="TIME",
+        parser=_setting_parser("budget_wait"),
+        help="How long to wait for other calls under the budget.",
+    ),
+]
 Timeout: TypeAlias = Annotated[
     Any,
     typer.Option("--timeout", metavar="TIME", parser=_setting_parser("timeout"), help="Time limit: 90, 90s, 5m, 1h."),
@@ -295,6 +317,9 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         set_: Set = None,
         max_turns: MaxTurns = None,
         max_tokens_total: MaxTokensTotal = None,
+        max_cost: MaxCost = None,
+        budget: BudgetName = None,
+        budget_wait: BudgetWait = None,
         timeout: Timeout = None,
         retries: Retries = None,
         session: Session = None,
@@ -328,6 +353,9 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             "model": model,
             "max_turns": max_turns,
             "max_tokens_total": max_tokens_total,
+            "max_cost": max_cost,
+            "budget": budget,
+            "budget_wait": budget_wait,
             "timeout": timeout,
             "client.retries": retries,
             "on_approval": on_approval,

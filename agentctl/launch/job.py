@@ -14,13 +14,14 @@ from agentctl.agent.run_config import RunConfig, includes_sensitive_data
 from agentctl.agent.wire import WireItem
 from agentctl.child_groups import adopt_orphans
 from agentctl.definitions.reachable import reachable_agents
-from agentctl.errors import AgentsException, OptionError
+from agentctl.errors import AgentsException, ConfigurationError, OptionError
 from agentctl.mcp.attachment import Attachment
 from agentctl.models.default_model import get_default_model
 from agentctl.net.defaults import get_defaults, set_default_ca_file
 from agentctl.prices.prices import Prices
 from agentctl.profile.credentials import Key
-from agentctl.profile.load import Loaded, find_key, read_credentials
+from agentctl.profile.keys import NO_BUDGET
+from agentctl.profile.load import NO_HOME, Loaded, find_key, read_credentials
 from agentctl.profile.resolve import BUILT_IN, Settings
 from agentctl.profile.trace_export import TraceExport
 from agentctl.profile.traces import Traces, effective_traces
@@ -34,6 +35,7 @@ from .variables import fill
 if TYPE_CHECKING:
     from agentctl.agent.items.run_items import ToolApprovalItem
     from agentctl.agent.output import AgentOutputSchemaBase
+    from agentctl.budgets.limiter import SpendingLimiter
     from agentctl.memory.sqlite_session import SQLiteSession
     from agentctl.run.state.run_state import RunState
 
@@ -64,6 +66,8 @@ class Job:
     """The prices of its model calls."""
     output_schema: AgentOutputSchemaBase | None = None
     """The schema of the final output, given for this run."""
+    limiter: SpendingLimiter | None = None
+    """Limits the cost of its model calls."""
     key: Key | None = None
     """The key that may be sent to the endpoint, if any."""
     session: SQLiteSession | None = None
@@ -126,6 +130,7 @@ def prepare(
         notes.append(f"no key is set, so {LOCAL_MODEL} answers; store a key with `agentctl config set-key`")
     export.default_model = default_model
     includes = settings.trace.include_data
+    prices = Prices(settings.prices, None if loaded.paths.folders is None else loaded.paths.folders.state)
     can_call = bool(agent.tools or agent.handoffs or agent.mcp_servers)
     is_multi_turn = is_conversation or (can_call and settings.max_turns > 1)
     return Job(
@@ -153,7 +158,8 @@ def prepare(
         traces=traces,
         export=export,
         trace_store=TraceStore.of(settings.trace, loaded.paths.folders),
-        prices=Prices(settings.prices, None if loaded.paths.folders is None else loaded.paths.folders.state),
+        prices=prices,
+        limiter=_limiter(settings, prices, loaded),
         key=key.credential,
         output_schema=output_schema,
         notes=tuple(notes),
@@ -216,6 +222,27 @@ def _check_local_model(loaded: Loaded) -> None:
         from agentctl.profile.trust import require_trust
 
         require_trust(project, loaded.paths.trust)
+
+
+def _limiter(settings: Settings, prices: Prices, loaded: Loaded) -> SpendingLimiter | None:
+    """Return the limiter of a run with `max_cost` or a budget.
+
+    Raises:
+        ConfigurationError: there is no such budget, or no folder for it.
+    """
+    if settings.max_cost is None and settings.budget in (None, NO_BUDGET):
+        return None
+    # 10 ms that other runs do not pay.
+    from agentctl.budgets.limiter import SpendingLimiter
+    from agentctl.budgets.sqlite_store import SQLiteBudgets
+
+    shared = None
+    if settings.budget is not None and settings.budget != NO_BUDGET:
+        if loaded.paths.folders is None:
+            raise ConfigurationError(f"there are no budgets: {NO_HOME}")
+        shared = SQLiteBudgets.of_user(loaded.paths.folders), settings.budget
+        shared[0].find(settings.budget)
+    return SpendingLimiter(prices, max_cost=settings.max_cost, shared=shared, wait=settings.budget_wait)
 
 
 def _first_model(job: Job) -> str | Model | None:

@@ -24,10 +24,18 @@ from agentctl.agent.ports import Model
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue
 from agentctl.definitions.reachable import reachable_agents
-from agentctl.errors import AgentsException, ApprovalMissing, ModelBehaviorError, RunSuspended, RunTimeoutError
+from agentctl.errors import (
+    AgentsException,
+    ApprovalMissing,
+    ModelBehaviorError,
+    RunSuspended,
+    RunTimeoutError,
+    UserError,
+)
 from agentctl.net.defaults import get_defaults
 from agentctl.profile.traces import is_openai_url
 from agentctl.redaction import MASK
+from agentctl.run.attempt import limit_calls
 from agentctl.run.prepare import preview_request
 from agentctl.run.result import RunResultStreaming
 from agentctl.run.runner import Runner
@@ -96,6 +104,12 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
     except Exception as error:
         yield failed_before_start(error)
         return
+    if job.limiter is not None:
+        try:
+            job.limiter.begin_run(None if isinstance(job.prompt, str | list) else job.prompt.usage)
+        except UserError as error:
+            yield failed_before_start(error)
+            return
     loop = asyncio.get_running_loop()
     timer = loop.call_later(job.timeout, cancellation.cancel, RunTimeoutError(job.timeout)) if job.timeout else None
     start, is_resumed = job.prompt, False
@@ -106,20 +120,21 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
                 job.agent, start, max_turns=job.max_turns, run_config=job.config, session=job.session
             )
             is_head = is_resumed  # A resumed run does not start again.
-            async with _cancellable(result, cancellation), contextlib.aclosing(result.run_events()) as events:
-                async for event in events:
-                    is_head = is_head and isinstance(event, RunStarted | AgentUpdatedStreamEvent)
-                    if job.output_schema is not None and isinstance(event, ModelRequested):
-                        # 1 ms, only for a run with an output schema.
-                        from .output_check import preload
+            with limit_calls(job.limiter):
+                async with _cancellable(result, cancellation), contextlib.aclosing(result.run_events()) as events:
+                    async for event in events:
+                        is_head = is_head and isinstance(event, RunStarted | AgentUpdatedStreamEvent)
+                        if job.output_schema is not None and isinstance(event, ModelRequested):
+                            # 1 ms, only for a run with an output schema.
+                            from .output_check import preload
 
-                        preload(job.output_schema)
-                    if isinstance(event, RunFinished):
-                        end = _require_answer(event, result, job.output_schema)
-                    elif isinstance(event, ApprovalRequired) and job.is_decided is not None:
-                        yield replace(event, is_decided=job.is_decided(event.item))
-                    elif not is_head:
-                        yield event
+                            preload(job.output_schema)
+                        if isinstance(event, RunFinished):
+                            end = _require_answer(event, result, job.output_schema)
+                        elif isinstance(event, ApprovalRequired) and job.is_decided is not None:
+                            yield replace(event, is_decided=job.is_decided(event.item))
+                        elif not is_head:
+                            yield event
             assert end is not None
             if end.interruptions and end.error is None:
                 start, is_resumed = result.to_state(), True
@@ -249,4 +264,4 @@ def _is_answered_by_openai(job: Job) -> bool:
     if any(isinstance(model, Model) or not is_endpoint_model(model or default) for model in models):
         return False
     client = get_defaults().openai_client
-    return is_openai_url(job.export.base_url if client is None else str(client.base_url))
+    return is_openai_url(job.export.base_url if client is None else str(getattr(client, "base_url", "")))

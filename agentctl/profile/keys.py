@@ -39,6 +39,9 @@ class SettingKey:
         return tuple(self.name.split("."))
 
 
+NO_BUDGET = "none"
+"""The value of `budget` that stands for no budget."""
+
 _KEY_HINT = (
     f'must be "{NO_KEY}" (send no key) or left out; store a key with `agentctl config set-key`, never in this setting'
 )
@@ -97,6 +100,18 @@ KEYS: tuple[SettingKey, ...] = (
         kind=Integer(1),
         meaning="Maximum tokens of a run, input plus output.",
         in_project=True,
+    ),
+    SettingKey(name="max_cost", kind=Plain.AMOUNT, meaning="Maximum cost of a run in USD."),
+    SettingKey(
+        name="budget",
+        kind=Plain.TEXT,
+        meaning="The budget that model calls draw from, of `agentctl budget`; `none` is no budget.",
+    ),
+    SettingKey(
+        name="budget_wait",
+        kind=Plain.DURATION,
+        meaning="How long a model call waits for others under the same budget.",
+        default="30s",
     ),
     SettingKey(
         name="max_tool_calls",

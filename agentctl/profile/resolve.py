@@ -91,6 +91,12 @@ class Settings:
     """The origin of `agent`, as in `Value.origin`."""
     max_turns: int
     max_tokens_total: int | None
+    max_cost: float | None
+    """USD."""
+    budget: str | None
+    """The name of a shared budget."""
+    budget_wait: float
+    """Seconds."""
     max_tool_calls: int
     max_file_size: int
     """Megabytes."""
@@ -277,6 +283,9 @@ def _settings(values: Mapping[str, Value]) -> Settings:
         agent_origin=values["agent"].origin if "agent" in values else None,
         max_turns=get("max_turns"),
         max_tokens_total=get("max_tokens_total"),
+        max_cost=get("max_cost"),
+        budget=get("budget"),
+        budget_wait=seconds(get("budget_wait")),
         max_tool_calls=get("max_tool_calls"),
         max_file_size=get("max_file_size"),
         timeout=duration("timeout"),

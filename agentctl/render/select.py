@@ -29,9 +29,9 @@ def renderer(
 ) -> Renderer:
     """Return a renderer for one run.
 
-    `clock` measures its duration, `now` timestamps its events, and `cost_of` prices its usage. `verbose`
-    names the trace in the line that closes a run. `gives_json` is asked once the run has begun whether stdout gets the
-    final output as JSON and nothing else.
+    `clock` measures its duration, `now` timestamps its events, and `cost_of` prices its usage. `gives_json` is asked
+    once the run has begun whether stdout gets the final output as JSON and nothing else. `verbose` names the trace in
+    the line that closes a run.
     """
     notes = Notes(terminal, quiet=quiet)
     if format == "json":

@@ -23,7 +23,7 @@ from .store import TicketStore
 from .suspension import check_fingerprint, restore_run, suspend_run
 from .ticket import CallDecision, CallKey, Ticket, call_key, can_keep
 
-_LIMITS = ("max_turns", "max_tokens_total", "max_tool_calls")
+_LIMITS = ("max_turns", "max_tokens_total", "max_cost", "budget", "max_tool_calls")
 """Settings that are kept whatever their origin, since they apply to the run as a whole."""
 
 

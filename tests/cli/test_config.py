@@ -153,6 +153,9 @@ def test_show_is_everything_in_force_aligned(agentctl: Agentctl, home: Path) -> 
         "agent                      -\n"
         f"max_turns                  3                                    {home / 'agentctl.toml'}\n"
         "max_tokens_total           -\n"
+        "max_cost                   -\n"
+        "budget                     -\n"
+        "budget_wait                30s                                  built-in\n"
         "max_tool_calls             128                                  built-in\n"
         "timeout                    5m                                   AGENTCTL_TIMEOUT\n"
         "on_approval                fail                                 built-in\n"
@@ -173,6 +176,7 @@ def test_show_is_everything_in_force_aligned(agentctl: Agentctl, home: Path) -> 
         "client.key                 -\n"
         "trace.enabled              true                                 built-in\n"
         "trace.processors           -\n"
+        "prices                     -\n"
         "api_key                    present, for https://api.openai.com  OPENAI_API_KEY\n"
         "tracing_key                -\n"
     )

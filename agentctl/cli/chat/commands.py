@@ -99,13 +99,6 @@ class CommandRunner:
             self.conversation.job = with_model(self.conversation.job, name)
         return f"model: {effective_model(self.conversation.job)}"
 
-    def _attach(self, argument: str) -> str:
-        conversation = self.conversation
-        conversation.attach(_file_names(argument))
-        if not conversation.files:
-            return "no file is attached; /file PATH attaches one to the next message"
-        return "\n".join(f"attached: {file.describe()}" for file in conversation.files)
-
     def _trace(self) -> str:
         conversation = self.conversation
         if conversation.trace_id is None:
@@ -118,6 +111,13 @@ class CommandRunner:
         traces = traces_of(self.invocation)
         trace = traces.read(traces.find(conversation.trace_id))
         return "\n".join(timeline(trace, conversation.job.prices, width=terminal_width() or 100))
+
+    def _attach(self, argument: str) -> str:
+        conversation = self.conversation
+        conversation.attach(_file_names(argument))
+        if not conversation.files:
+            return "no file is attached; /file PATH attaches one to the next message"
+        return "\n".join(f"attached: {file.describe()}" for file in conversation.files)
 
     async def _tools(self) -> str:
         agent = self.conversation.job.agent
