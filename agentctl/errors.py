@@ -49,6 +49,7 @@ from typing import TYPE_CHECKING, Any
 from agentctl._dataclass import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
@@ -83,6 +84,13 @@ class ConfigurationError(UserError):
         self.file = file
         self.key = key
         self.line = line
+
+
+def _option(name: str, value: str) -> str:
+    """Return an option and its value as a shell takes them."""
+    import shlex  # 2 ms, only for a message
+
+    return f"{name} {shlex.quote(value)}"
 
 
 def _one_line(text: str) -> str:
@@ -129,9 +137,11 @@ class ServiceUnavailableError(ServiceError):
 class ModelBehaviorError(AgentsException):
     """The model, or the service that runs it, violated the protocol."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, reply: str | None = None) -> None:
+        """Take the message, and the text of the model if that is the problem."""
         super().__init__(message)
         self.message = message
+        self.reply = reply
 
 
 class ModelRefusalError(AgentsException):
@@ -245,13 +255,28 @@ class ToolOutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
 class ApprovalMissing(AgentsException):
     """A tool call needs approval, and the run cannot ask for it."""
 
-    def __init__(self, calls: list[ToolApprovalItem]) -> None:
-        names = _one_line(", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in calls)))
+    def __init__(
+        self,
+        calls: list[ToolApprovalItem],
+        *,
+        summaries: Sequence[str] = (),
+        unmatched: Sequence[str] = (),
+        allow: Sequence[str] = (),
+    ) -> None:
+        """Take the calls, each with a summary; the rules that did not match; and those that would allow the calls."""
+        names = [str(call.name) for call in calls] if len(summaries) != len(calls) else summaries
+        shown = ", ".join(
+            dict.fromkeys(f"{name} (agent {call.agent.name})" for name, call in zip(names, calls, strict=True))
+        )
+        rejected = "".join(f"; {_option('--allow', rule)} does not match" for rule in unmatched)
+        chosen = " ".join(_option("--allow", rule) for rule in allow) or "--allow"
         super().__init__(
-            f"needs approval: {names}; run it in a terminal to be prompted, or decide in advance with --allow, --deny "
-            "or --on-approval"
+            f"needs approval: {_one_line(shown + rejected)}; run it in a terminal to be prompted, or decide in advance "
+            f"with {_one_line(chosen)}, --deny or --on-approval"
         )
         self.calls = calls
+        self.unmatched = list(unmatched)
+        self.allow = list(allow)
 
 
 class RunSuspended(AgentsException):

@@ -89,8 +89,9 @@ class AgentOutputSchema(AgentOutputSchemaBase):
         try:
             value = adapter.validate_json(json_str)
         except ValidationError as error:
+            problems = "; ".join(validation_errors(error))
             raise ModelBehaviorError(
-                f"the model's output is not valid for {self.name()}: {validation_errors(error)[0]}"
+                f"the model's output is not valid for {self.name()}: {problems}", reply=json_str
             ) from error
         return value[_WRAPPER_KEY] if is_wrapped else value
 

@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "approvals": ("approvals", "Review suspended runs that wait for approval."),
     "sessions": ("sessions", "Manage saved conversations."),
     "budget": ("budget", "Manage budgets that runs share."),
-    "trace": ("trace", "Show or change the tracing of runs."),
+    "trace": ("trace", "Show traces, and change the tracing of runs."),
     "models": ("models", "List models, and manage local weights."),
     "agents": ("agents", "List, show, check and create agents."),
     "trust": ("trust", "Allow this project's agents to run code."),

@@ -112,6 +112,16 @@ def tickets(ctx: typer.Context) -> Candidates:
     return [(ticket.id, ", ".join(dict.fromkeys(call.tool for call in ticket.calls))) for ticket in found]
 
 
+def traces(ctx: typer.Context) -> Candidates:
+    """Return the newest traces, each with its agent and outcome."""
+    from itertools import islice
+
+    from .trace_options import traces_of
+
+    found = islice(traces_of(_invocation(ctx)).summaries(on_damage=lambda text: None), 50)
+    return [(each.id, f"{each.agent or ''} {each.outcome}".strip()) for each in found]
+
+
 def keys() -> Candidates:
     """Return the setting keys."""
     return [(key.name, key.meaning) for key in KEYS]

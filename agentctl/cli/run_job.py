@@ -222,6 +222,7 @@ class RunCommand:
             quiet=options.quiet,
             run_id=f"run_{uuid4().hex}",
             cost_of=self._cost_of,
+            verbose=options.verbose,
         )
         events = self._events(sink)
         return await show_run(events, show, sink, self._cancellation, terminal=self._terminal, format=options.format)
@@ -281,7 +282,8 @@ class RunCommand:
             show=sink.show if may_ask else None,
             ticket=None if resumption is None else resumption.ticket,
         )
-        return replace(job, decide=ApprovalHandler(context))
+        handler = ApprovalHandler(context)
+        return replace(job, decide=handler, is_decided=handler.is_decided, notes=(*job.notes, *handler.notes()))
 
     def _prepare(self, options: RunOptions, resumption: Resumption | None) -> tuple[Job, Loaded]:
         self._is_preparing = True

@@ -10,7 +10,7 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model
-from agentctl.agent.run_config import RunConfig
+from agentctl.agent.run_config import RunConfig, includes_sensitive_data
 from agentctl.agent.wire import WireItem
 from agentctl.child_groups import adopt_orphans
 from agentctl.errors import AgentsException, ConfigurationError
@@ -28,8 +28,10 @@ from agentctl.run.call import model_name
 from agentctl.tracing.process import set_default_processor, set_tracing_disabled
 
 from .provider import is_endpoint_model, make_endpoint, make_provider, set_default_keys
+from .trace_store import TraceStore
 
 if TYPE_CHECKING:
+    from agentctl.agent.items.run_items import ToolApprovalItem
     from agentctl.budgets.limiter import SpendingLimiter
     from agentctl.memory.sqlite_session import SQLiteSession
     from agentctl.run.state.run_state import RunState
@@ -55,6 +57,8 @@ class Job:
     traces: Traces
     export: TraceExport
     """The export of its traces to OpenAI."""
+    trace_store: TraceStore
+    """Its traces on this machine."""
     prices: Prices
     """The prices of its model calls."""
     limiter: SpendingLimiter | None = None
@@ -69,6 +73,8 @@ class Job:
     """The MCP servers of its agents."""
     decide: Decide | None = None
     """The callback for calls that need approval; without one, the run ends with `ApprovalMissing`."""
+    is_decided: Callable[[ToolApprovalItem], bool] | None = None
+    """Whether a rule decides about a call, so that it does not wait."""
 
 
 def prepare(
@@ -113,6 +119,7 @@ def prepare(
         notes.append(f"no key is set, so {LOCAL_MODEL} answers; store a key with `agentctl config set-key`")
     export.default_model = default_model
     prices = Prices(settings.prices, None if loaded.paths.folders is None else loaded.paths.folders.state)
+    includes = settings.trace.include_data
     can_call = bool(agent.tools or agent.handoffs or agent.mcp_servers)
     is_multi_turn = is_conversation or (can_call and settings.max_turns > 1)
     return Job(
@@ -131,6 +138,7 @@ def prepare(
             ),
             model_settings=_model_settings(settings, explicit=True),
             tracing_disabled=not traces.is_enabled,
+            trace_include_sensitive_data=includes_sensitive_data() if includes is None else includes,
             max_tokens_total=settings.max_tokens_total,
             max_tool_calls=settings.max_tool_calls,
         ),
@@ -138,6 +146,7 @@ def prepare(
         timeout=settings.timeout,
         traces=traces,
         export=export,
+        trace_store=TraceStore.of(settings.trace, loaded.paths.folders),
         prices=prices,
         limiter=_limiter(settings, prices, loaded),
         key=key.credential,

@@ -215,8 +215,33 @@ KEYS: tuple[SettingKey, ...] = (
     SettingKey(
         name="trace.enabled",
         kind=Plain.BOOLEAN,
-        meaning="Whether runs are traced; traces go to OpenAI if it serves the run, and to `trace.processors`.",
+        meaning="Whether runs are traced; traces are kept on this machine, and go to OpenAI if it serves a run and to "
+        "`trace.processors`.",
         default=True,
+    ),
+    SettingKey(
+        name="trace.keep_days",
+        kind=Integer(1),
+        meaning="For how many days traces are kept on this machine.",
+        default=30,
+    ),
+    SettingKey(
+        name="trace.keep_size",
+        kind=Integer(1),
+        meaning="The size of all traces on this machine, in MB; the oldest ones are removed.",
+        default=200,
+    ),
+    SettingKey(
+        name="trace.include_data",
+        kind=Plain.BOOLEAN,
+        meaning="Whether traces contain the inputs and outputs of models and tools; precedes "
+        "`OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA`.",
+    ),
+    SettingKey(
+        name="trace.otel",
+        kind=Plain.BOOLEAN,
+        meaning="Whether traces are exported by OTLP, as the `OTEL_*` variables say; needs the extra `otel`.",
+        default=False,
     ),
     SettingKey(
         name="trace.processors",

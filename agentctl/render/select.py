@@ -22,12 +22,14 @@ def renderer(
     quiet: bool,
     run_id: str,
     cost_of: CostOf,
+    verbose: bool,
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> Renderer:
     """Return a renderer for one run.
 
     `clock` measures its duration, `now` timestamps its events, and `cost_of` prices its usage.
+    `verbose` names the trace in the line that closes a run.
     """
     notes = Notes(terminal, quiet=quiet)
     if format == "json":
@@ -41,7 +43,9 @@ def renderer(
         return JsonLines(run_id=run_id, notes=notes, now=now, cost_of=cost_of)
     from .text import RunText, StreamText
 
-    return (RunText if command == "run" else StreamText)(terminal, notes, RunSummary(clock, cost_of), quiet=quiet)
+    return (RunText if command == "run" else StreamText)(
+        terminal, notes, RunSummary(clock, cost_of, names_trace=verbose), quiet=quiet
+    )
 
 
 def preload(terminal: TerminalInfo, format: Format) -> None:

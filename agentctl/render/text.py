@@ -50,7 +50,7 @@ class RunText:
 
     def feed(self, event: RunEvent) -> list[Chunk]:
         """Return the output for an event."""
-        chunks = self._notes.feed(event)
+        chunks = [*self._notes.feed(event), *self._notes.failed_call(event)]
         self._summary.observe(event)
         if isinstance(event, RunFinished) and event.error is None:
             chunks.append(Out(self._output(event.final_output)))
@@ -107,7 +107,7 @@ class StreamText:
                 chunks += self._end_streams()
             case RunItemStreamEvent():
                 chunks += self._item(event)
-            case ApprovalRequired(item=item) if not self._terminal.stderr_is_terminal:
+            case ApprovalRequired(item=item, is_decided=False) if not self._terminal.stderr_is_terminal:
                 chunks += self._note_line(approval_line(item, LOG_WIDTH))
             case RunFinished():
                 chunks += self._finish(event)

@@ -107,7 +107,8 @@ def test_the_agents_of_a_project(env: dict[str, str]) -> None:
     assert seen("agents", "list", env=env, width=80) == (
         "guide  rivers.py:guide  default\n"
         "poet   rivers.py:poet\n"
-        "HOME/agentctl.toml may not run code yet; review it, then run `agentctl trust`\n"
+        "HOME/agentctl.toml is not trusted to run code; review it and the files that it names, then run "
+        "`agentctl trust`\n"
     )
     assert seen("trust", env=env, width=80) == (
         "trusted: HOME/agentctl.toml\n"

@@ -48,6 +48,8 @@ class CommandRunner:
                 return await self._tools()
             case "usage":
                 return usage_text(self.conversation)
+            case "trace":
+                return self._trace()
             case "clear":
                 await self.conversation.clear()
                 return "conversation cleared"
@@ -87,6 +89,19 @@ class CommandRunner:
         if name:
             self.conversation.job = with_model(self.conversation.job, name)
         return f"model: {effective_model(self.conversation.job)}"
+
+    def _trace(self) -> str:
+        conversation = self.conversation
+        if conversation.trace_id is None:
+            return "no answer was traced yet" if conversation.job.traces.is_enabled else "tracing is disabled"
+        conversation.job.trace_store.flush()
+        # 20 ms, only for this command.
+        from agentctl.cli.trace_options import traces_of
+        from agentctl.traces.timeline import timeline
+
+        traces = traces_of(self.invocation)
+        trace = traces.read(traces.find(conversation.trace_id))
+        return "\n".join(timeline(trace, conversation.job.prices, width=terminal_width() or 100))
 
     async def _tools(self) -> str:
         agent = self.conversation.job.agent

@@ -40,6 +40,8 @@ class ChatState:
     items: list[WireItem] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     turns: int = 0
+    trace_id: str | None = None
+    """The trace of the last turn; None if it was not traced."""
 
     async def add_turn(self, prompt: str, transcript: TurnTranscript, end: RunFinished) -> None:
         """Add a turn that has ended; its last agent takes the next turn."""
@@ -52,6 +54,7 @@ class ChatState:
             self.job = replace(self.job, agent=end.agent)
         self.usage.add(end.usage)
         self.turns += 1
+        self.trace_id = end.trace_id
 
     async def clear(self) -> None:
         """Clear the history and the session."""

@@ -288,6 +288,7 @@ class _ChatSession:
             terminal=self._terminal,
             quiet=self._options.quiet,
             run_id="",
+            verbose=self._options.verbose,
             cost_of=lambda usage: cost_of(usage, job.prices),
         )
         with contextlib.redirect_stdout(sys.stderr):

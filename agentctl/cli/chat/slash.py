@@ -25,6 +25,7 @@ COMMANDS = (
     CommandHelp("model", "[NAME]", "show or change the model"),
     CommandHelp("tools", "", "list the tools of the agent"),
     CommandHelp("usage", "", "show the usage of the conversation"),
+    CommandHelp("trace", "", "show the trace of the last answer"),
     CommandHelp("clear", "", "clear the conversation"),
     CommandHelp("help", "", "show this help"),
     CommandHelp("quit", "", "leave, like Ctrl-D"),
