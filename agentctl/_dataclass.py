@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
 else:
     import dataclasses
+    from functools import cache
     from reprlib import recursive_repr
 
     _MADE = type("_Made", (), {"__repr__": lambda self: "<factory>"})()
@@ -126,7 +127,11 @@ else:
         return _values(self) == _values(other) if type(other) is type(self) else NotImplemented
 
     def _hash(self):
-        return hash(_values(self))
+        return hash(tuple(_values(self)))
 
     def _values(value):
-        return tuple(getattr(value, field.name) for field in dataclasses.fields(value) if field.compare)
+        return [getattr(value, name) for name in _names_to_compare(type(value))]
+
+    @cache
+    def _names_to_compare(cls):
+        return [field.name for field in dataclasses.fields(cls) if field.compare]

@@ -4,6 +4,7 @@ Exception
 └── AgentsException                     run_data: what the run had produced, if there was one
     ├── UserError                       your code or configuration: fix it, then try again
     │   ├── ConfigurationError          a profile, project, agent file or setting; names file, key and line
+    │   ├── OptionError                 the value of a command-line option
     │   └── MissingKeyError             no key for the endpoint
     ├── ServiceError                    an error response, or no response: status, code, request_id, retry_after
     │   ├── AuthenticationError         the key was rejected
@@ -71,6 +72,10 @@ class UserError(AgentsException):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class OptionError(UserError):
+    """The value of a command-line option is wrong, as it turns out once the run is prepared or under way."""
 
 
 class ConfigurationError(UserError):
@@ -448,6 +453,7 @@ EXITS: tuple[Exit, ...] = (
 
 _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
     (MissingKeyError, Outcome.UNAUTHORIZED),
+    (OptionError, Outcome.USAGE),
     (UserError, Outcome.MISCONFIGURED),
     (AuthenticationError, Outcome.UNAUTHORIZED),
     (RequestRejectedError, Outcome.REJECTED),

@@ -9,7 +9,7 @@ from agentctl.errors import AgentsException, ModelBehaviorError
 
 def message(error: BaseException) -> str:
     """Return the message of an error."""
-    if isinstance(error, AgentsException):
+    if isinstance(error, AgentsException | UsageError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror

@@ -13,7 +13,8 @@ from agentctl.agent.ports import Model
 from agentctl.agent.run_config import RunConfig, includes_sensitive_data
 from agentctl.agent.wire import WireItem
 from agentctl.child_groups import adopt_orphans
-from agentctl.errors import AgentsException, ConfigurationError
+from agentctl.definitions.reachable import reachable_agents
+from agentctl.errors import AgentsException, ConfigurationError, OptionError
 from agentctl.mcp.attachment import Attachment
 from agentctl.models.default_model import get_default_model
 from agentctl.net.defaults import get_defaults, set_default_ca_file
@@ -29,9 +30,11 @@ from agentctl.tracing.process import set_default_processor, set_tracing_disabled
 
 from .provider import is_endpoint_model, make_endpoint, make_provider, set_default_keys
 from .trace_store import TraceStore
+from .variables import fill
 
 if TYPE_CHECKING:
     from agentctl.agent.items.run_items import ToolApprovalItem
+    from agentctl.agent.output import AgentOutputSchemaBase
     from agentctl.budgets.limiter import SpendingLimiter
     from agentctl.memory.sqlite_session import SQLiteSession
     from agentctl.run.state.run_state import RunState
@@ -61,6 +64,8 @@ class Job:
     """Its traces on this machine."""
     prices: Prices
     """The prices of its model calls."""
+    output_schema: AgentOutputSchemaBase | None = None
+    """The schema of the final output, given for this run."""
     limiter: SpendingLimiter | None = None
     """Limits the cost of its model calls."""
     key: Key | None = None
@@ -78,21 +83,25 @@ class Job:
 
 
 def prepare(
-    prompt: str,
+    prompt: str | list[WireItem],
     loaded: Loaded,
     *,
     instructions: str | None,
     environ: Mapping[str, str],
     is_interactive: bool,
     is_conversation: bool = False,
+    variables: Mapping[str, str] | None = None,
+    output_schema: AgentOutputSchemaBase | None = None,
 ) -> Job:
     """Return the job for a prompt; imports the agent's code.
 
     `is_interactive` allows the local model as a fallback without a key. `is_conversation` means that more runs follow
-    over the same connections.
+    over the same connections. `variables` fill the placeholders in the instructions of agents, other than in
+    `instructions`. `output_schema` is that of the final output.
 
     Raises:
         ConfigurationError: the agent does not load, or a file or setting is invalid.
+        OptionError: a placeholder has no value, or an agent has an output type of its own.
     """
     settings = loaded.settings
     credentials = read_credentials(loaded)
@@ -105,7 +114,9 @@ def prepare(
     _check_local_model(loaded)
     notes = [*loaded.notes, *key.notes, *set_default_keys(key.credential, traces.key, settings, environ)]
     set_default_ca_file(settings.client.ca_file)
-    agent = _agent(settings, loaded, instructions)
+    agent = _agent(settings, loaded, instructions, variables)
+    if output_schema is not None:
+        _set_output_schema(agent, output_schema)
     if settings.agent:
         from agentctl.definitions.reference import import_notes
 
@@ -118,8 +129,8 @@ def prepare(
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"no key is set, so {LOCAL_MODEL} answers; store a key with `agentctl config set-key`")
     export.default_model = default_model
-    prices = Prices(settings.prices, None if loaded.paths.folders is None else loaded.paths.folders.state)
     includes = settings.trace.include_data
+    prices = Prices(settings.prices, None if loaded.paths.folders is None else loaded.paths.folders.state)
     can_call = bool(agent.tools or agent.handoffs or agent.mcp_servers)
     is_multi_turn = is_conversation or (can_call and settings.max_turns > 1)
     return Job(
@@ -150,6 +161,7 @@ def prepare(
         prices=prices,
         limiter=_limiter(settings, prices, loaded),
         key=key.credential,
+        output_schema=output_schema,
         notes=tuple(notes),
     )
 
@@ -186,13 +198,14 @@ def with_model(job: Job, name: str) -> Job:
     return replace(job, config=replace(job.config, model=name))
 
 
-def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> Job:
+def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str], variables: Mapping[str, str]) -> Job:
     """Return the job with the agent that `loaded` names, over the same provider.
 
     Raises:
         ConfigurationError: the agent does not load.
+        OptionError: a placeholder in its instructions has no value in `variables`.
     """
-    agent = _agent(loaded.settings, loaded, None)
+    agent = _agent(loaded.settings, loaded, None, variables)
     if agent.model is None and job.key is None and _local_model_is_ready(environ):
         agent = agent.clone(model=LOCAL_MODEL)
     return replace(job, agent=agent)
@@ -243,8 +256,13 @@ def _local_model_is_ready(environ: Mapping[str, str]) -> bool:
     return smollm2_ready(environ)
 
 
-def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agent[Any]:
-    """Return the agent to run, with the user's settings as defaults for what it leaves open."""
+def _agent(
+    settings: Settings, loaded: Loaded, instructions: str | None, variables: Mapping[str, str] | None
+) -> Agent[Any]:
+    """Return the agent to run, with the user's settings as defaults for what it leaves open.
+
+    The placeholders in its own instructions, and in those of the agents that it reaches, are filled.
+    """
     agent: Agent[Any] = Agent(name="assistant")
     if settings.agent:
         # 2 ms, only for a named agent.
@@ -253,6 +271,9 @@ def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agen
         agent = load_agent(settings.agent, loaded)
         if agent.tools or agent.handoffs or agent.mcp_servers:
             adopt_orphans()
+        for each in reachable_agents(agent) if variables else ():
+            if isinstance(each.instructions, str) and not (each is agent and instructions is not None):
+                each.instructions = fill(each.instructions, variables, f"the instructions of agent {each.name!r}")
     changes: dict[str, Any] = {
         "model_settings": _model_settings(settings, explicit=False).resolve(agent.model_settings)
     }
@@ -261,6 +282,18 @@ def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agen
     if instructions is not None:
         changes["instructions"] = instructions
     return agent.clone(**changes)
+
+
+def _set_output_schema(agent: Agent[Any], schema: AgentOutputSchemaBase) -> None:
+    """Set the output schema of an agent, and of those that may give the final output in its place.
+
+    Raises:
+        OptionError: one of them has an output type.
+    """
+    for each in reachable_agents(agent, as_tools=False):
+        if each.output_type not in (None, str):
+            raise OptionError(f"agent {each.name!r} has an output type of its own; remove --output-schema")
+        each.output_type = schema
 
 
 def _model_settings(settings: Settings, *, explicit: bool) -> ModelSettings:

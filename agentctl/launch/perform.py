@@ -10,7 +10,15 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.events import AgentUpdatedStreamEvent, ApprovalRequired, RunEvent, RunFinished, RunStarted, Warned
+from agentctl.agent.events import (
+    AgentUpdatedStreamEvent,
+    ApprovalRequired,
+    ModelRequested,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    Warned,
+)
 from agentctl.agent.items.run_items import ToolCallOutputItem
 from agentctl.agent.ports import Model
 from agentctl.agent.usage import Usage
@@ -37,6 +45,7 @@ from .job import Job
 from .provider import is_endpoint_model
 
 if TYPE_CHECKING:
+    from agentctl.agent.output import AgentOutputSchemaBase
     from agentctl.run.state.run_state import RunState
 
 GRACE = 2.0
@@ -115,8 +124,13 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
                 async with _cancellable(result, cancellation), contextlib.aclosing(result.run_events()) as events:
                     async for event in events:
                         is_head = is_head and isinstance(event, RunStarted | AgentUpdatedStreamEvent)
+                        if job.output_schema is not None and isinstance(event, ModelRequested):
+                            # 1 ms, only for a run with an output schema.
+                            from .output_check import preload
+
+                            preload(job.output_schema)
                         if isinstance(event, RunFinished):
-                            end = _require_answer(event, result)
+                            end = _require_answer(event, result, job.output_schema)
                         elif isinstance(event, ApprovalRequired) and job.is_decided is not None:
                             yield replace(event, is_decided=job.is_decided(event.item))
                         elif not is_head:
@@ -149,17 +163,22 @@ def _masking_notes(job: Job, end: RunFinished) -> Iterator[str]:
         )
 
 
-def _require_answer(end: RunFinished, result: RunResultStreaming) -> RunFinished:
-    """Return the end of a run, as a failure if the model ended it without an answer.
+def _require_answer(end: RunFinished, result: RunResultStreaming, schema: AgentOutputSchemaBase | None) -> RunFinished:
+    """Return the end of a run, as a failure if it has no answer, or none that matches the output schema.
 
-    In a program the final output is then an empty text; on the command line it would look like a success.
+    In a program the final output of a run that the model ended without an answer is an empty text; on the command line
+    it would look like a success.
     """
     output, responses = end.final_output, result.raw_responses
-    if end.error is not None or not isinstance(output, str) or output.strip() or not responses:
+    kinds = {item.get("type") for item in responses[-1].wire_output} if responses else set()
+    is_of_model = not kinds - {"message", "reasoning"}  # Not of a tool or an error handler.
+    if schema is not None and not end.interruptions:
+        # 1 ms, only for a run with an output schema.
+        from .output_check import check_output
+
+        return check_output(end, schema, is_of_model=is_of_model)
+    if end.error is not None or not isinstance(output, str) or output.strip() or not responses or not is_of_model:
         return end
-    kinds = {item.get("type") for item in responses[-1].wire_output}
-    if kinds - {"message", "reasoning"}:
-        return end  # The output is that of a tool or an error handler.
     reasoned = ", only with reasoning" if "reasoning" in kinds else ""
     count = sum(isinstance(item, ToolCallOutputItem) for item in result.new_items)
     calls = f" (after {count} tool {'call' if count == 1 else 'calls'})" if count else ""
@@ -179,6 +198,10 @@ async def close(job: Job) -> None:
 async def preview(job: Job) -> dict[str, JSONValue]:
     """Return the first request of a job without sending it."""
     assert isinstance(job.prompt, str | list)
+    if job.output_schema is not None:
+        from .output_check import check_schema
+
+        check_schema(job.output_schema)
     try:
         await job.servers.attach(job.agent)
         return await preview_request(job.agent, job.prompt, run_config=job.config, session=job.session)
@@ -241,4 +264,4 @@ def _is_answered_by_openai(job: Job) -> bool:
     if any(isinstance(model, Model) or not is_endpoint_model(model or default) for model in models):
         return False
     client = get_defaults().openai_client
-    return is_openai_url(job.export.base_url if client is None else str(client.base_url))
+    return is_openai_url(job.export.base_url if client is None else str(getattr(client, "base_url", "")))

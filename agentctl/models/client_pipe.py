@@ -1,4 +1,7 @@
-"""A user's own `openai` client as a transport of model calls, with its address, auth, retries and HTTP options."""
+"""A user's own `openai` client as a transport of model calls, with its address, auth, retries and HTTP options.
+
+A client whose `create` is not that of `openai` is called by that method.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.net.response_body import OpenBody, ResponseHead, check_encoding, response_events
 
 from .call import extra_headers
+from .client_methods import call_create, find_create
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, RequestOptions
@@ -25,16 +29,18 @@ class ClientPipe:
 
     @property
     def base_url(self) -> str:
-        """The base URL of the client."""
-        return str(self.client.base_url)
+        """The base URL of the client; empty if it has none, as one that stands in for `openai`'s in a test."""
+        return str(getattr(self.client, "base_url", ""))
 
     @property
     def host(self) -> str:
         """The host, and the port if the URL has one; used in messages."""
-        return urlsplit(self.base_url).netloc
+        return urlsplit(self.base_url).netloc or "the client"
 
     def url(self, path: str) -> str:
         """Return the URL of `path` below the base URL, with the client's own query."""
+        if find_create(self.client, path) is not None:
+            return f"{self.base_url.rstrip('/')}/{path}"
         base = self.client.base_url
         query = urlencode(self.client.default_query, doseq=True)
         return str(base.copy_with(path=f"{base.path.rstrip('/')}/{path}").copy_merge_params(query))
@@ -49,8 +55,13 @@ class ClientPipe:
         Raises:
             openai.OpenAIError: the client's own errors, also for an error event in the stream.
             ModelBehaviorError: the response is neither an event stream nor JSON.
-            UserError: an extra header is not valid in HTTP.
+            UserError: an extra header is not valid in HTTP, or the client is none.
         """
+        if (create := find_create(self.client, path)) is not None:
+            async with aclosing(call_create(create, body, request)) as called:
+                async for batch in called:
+                    yield batch
+            return
         # The user's query client: `openai` is imported already.
         from openai import APIError, AsyncStream
 

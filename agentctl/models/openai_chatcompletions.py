@@ -68,9 +68,9 @@ class OpenAIChatCompletionsModel(ServiceModel):
         return is_official_openai_base_url(self._pipe.base_url)
 
     @property
-    def endpoint_url(self) -> str:
+    def endpoint_url(self) -> str | None:
         """The base URL of the service."""
-        return self._pipe.base_url
+        return self._pipe.base_url or None
 
     @property
     def model_name(self) -> str:

@@ -43,7 +43,9 @@ class _ModelKey:
     is_explicit: bool
     api: OpenAIAPI
     transport: Transport
-    client: AsyncOpenAI | None = field(repr=False)
+    client: AsyncOpenAI | None = field(repr=False, compare=False)
+    client_id: int
+    """The identity of the client, which may not be hashable."""
     http: Endpoint | None
     """None with a client of the user's own."""
     websocket: Endpoint | None
@@ -141,7 +143,7 @@ class OpenAIProvider(ModelProvider):
     def base_url(self) -> str:
         """The base URL of requests, as `get_model` would determine it now."""
         client = self._client or (get_defaults().openai_client if self._endpoint_options.is_empty else None)
-        return choose_base_url(self._endpoint_options) if client is None else str(client.base_url)
+        return choose_base_url(self._endpoint_options) if client is None else str(getattr(client, "base_url", ""))
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; the models can be used again."""
@@ -161,6 +163,7 @@ class OpenAIProvider(ModelProvider):
             api="responses" if uses_responses else "chat_completions",
             transport=transport if uses_responses else "http",
             client=client,
+            client_id=id(client),
             http=None if client else http_endpoint(self._endpoint_options, defaults),
             websocket=websocket_endpoint(self._endpoint_options, defaults) if has_sockets and not client else None,
         )

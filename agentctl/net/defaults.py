@@ -78,10 +78,13 @@ def set_default_openai_client(client: AsyncOpenAI, use_for_tracing: bool = True)
     Its key is used for trace export too, unless `use_for_tracing` is false, the client belongs to another service than
     OpenAI, or it fetches its key for each request.
     """
-    register_secret(client.api_key)
+    key = getattr(client, "api_key", None)  # A stand-in for a client may have neither key nor URL.
+    base_url = str(getattr(client, "base_url", ""))
+    key = key if isinstance(key, str) else None
+    register_secret(key)
     _change(openai_client=client)
-    if use_for_tracing and client.api_key and _is_same_service(str(client.base_url), OPENAI_BASE_URL):
-        set_tracing_export_api_key(client.api_key)
+    if use_for_tracing and key and _is_same_service(base_url, OPENAI_BASE_URL):
+        set_tracing_export_api_key(key)
 
 
 def set_default_openai_api(api: OpenAIAPI) -> None:

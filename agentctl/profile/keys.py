@@ -120,6 +120,13 @@ KEYS: tuple[SettingKey, ...] = (
         in_project=True,
         default=128,
     ),
+    SettingKey(
+        name="max_file_size",
+        kind=Integer(1),
+        meaning="The size limit of an attached file, in MB.",
+        in_project=True,
+        default=20,
+    ),
     SettingKey(name="timeout", kind=Plain.DURATION, meaning="Time limit for a run.", in_project=True),
     SettingKey(
         name="on_approval",

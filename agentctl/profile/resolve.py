@@ -98,6 +98,8 @@ class Settings:
     budget_wait: float
     """Seconds."""
     max_tool_calls: int
+    max_file_size: int
+    """Megabytes."""
     timeout: float | None
     """Seconds."""
     on_approval: Literal["allow", "deny", "fail", "suspend"]
@@ -285,6 +287,7 @@ def _settings(values: Mapping[str, Value]) -> Settings:
         budget=get("budget"),
         budget_wait=seconds(get("budget_wait")),
         max_tool_calls=get("max_tool_calls"),
+        max_file_size=get("max_file_size"),
         timeout=duration("timeout"),
         on_approval=get("on_approval"),
         ticket_lifetime=seconds(get("ticket_lifetime")),

@@ -42,9 +42,10 @@ wrote to take long, such as a paragraph of opening brackets, would otherwise hol
 _LONGEST_PIECE = 8_192
 """The characters that are taken in at a time: a long text at once costs no more than one that arrives in parts."""
 
-_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_ENDED_BY_BLANK = ("paragraph", "table")
+"""The types of blocks that end at a blank line."""
 
-_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}(?=[^\n]*\Z)")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 _REPARSE_SHIFT = 14
 """Right shift of the squared length of an unfinished block, giving the number of new characters before it is parsed
@@ -131,7 +132,7 @@ class MarkdownStream:
             return True
         if self._growing == "table" and all("|" in line for line in completed):
             return False
-        if self._growing in ("paragraph", "table") and not all(line.strip() for line in completed):
+        if self._growing in _ENDED_BY_BLANK and not all(line.strip() for line in completed):
             return True  # The block has ended, and is parsed for the last time.
         # A new line needs a full line of text or a line break.
         if not completed and self._pending < self._width // 4:
@@ -169,10 +170,12 @@ class MarkdownStream:
             if index:
                 self._begin_block(block.number, gap=block.gap)
             self._growing = ""
-            if block is blocks[-1] and not is_end:
+            if block is blocks[-1] and not (is_end or _is_over(block, source)):
                 self._source = _from_line(self._source, block.start)
                 return self._render_growing(block, layout, shown)
             shown += self._take_new(self._lay_out(block, layout, grows=False))
+        if blocks and not is_end:
+            self._begin_block(None, gap=True)
         self._source = self._source[len(source) :]
         return False
 
@@ -187,9 +190,6 @@ class MarkdownStream:
         shown += self._take_new(self._lay_out(block, layout, grows=True))
         self._growing = node.type
         self._drop_shown_lines(block, layout)
-        if node.type in ("paragraph", "table"):
-            # Each further blank line would have all of them parsed again.
-            self._source = _BLANK_LINES.sub("\n\n", self._source)
         return False
 
     def _drop_shown_lines(self, block: _Block, layout: BlockLayout) -> None:
@@ -267,6 +267,12 @@ class MarkdownStream:
         self._shown_count += len(new)
         self._has_output = True
         return ["", *new] if needs_gap else new
+
+
+def _is_over(block: _Block, source: str) -> bool:
+    """Return whether a blank line has ended the last block, so that it is not parsed again with every further one."""
+    assert block.node.map is not None, "blocks have lines"
+    return block.marker is None and block.node.type in _ENDED_BY_BLANK and source.count("\n") > block.node.map[1]
 
 
 def _from_line(source: str, line: int) -> str:

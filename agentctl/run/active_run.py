@@ -13,6 +13,7 @@ from agentctl.agent.items.run_items import RunItem, ToolCallOutputItem
 from agentctl.agent.tools.tool import FunctionToolResult
 from agentctl.agent.wire import WireItem
 from agentctl.errors import UserError
+from agentctl.log import logger
 
 from .history import History, check_history_keepers, input_items
 from .hooks import HookCalls
@@ -156,13 +157,16 @@ class ActiveRun:
         return self.trace_json if self.trace is None else self.trace.to_json()
 
     async def close(self) -> None:
-        """Wait for pending saves, and close the provider if it was made for this run."""
+        """Wait for pending saves, and close the provider if it was made for this run; a failure is logged."""
         try:
             if self.spec.memory is not None:
                 await self.spec.memory.close()
         finally:
             if self.spec.owns_provider:
-                await self.config.model_provider.aclose()
+                try:
+                    await self.config.model_provider.aclose()
+                except Exception as error:
+                    logger.warning("the model provider of a run was not closed: %s: %s", type(error).__name__, error)
 
 
 def begin(

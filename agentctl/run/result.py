@@ -387,6 +387,9 @@ class RunResultStreaming(RunResultBase):
         if mode not in ("immediate", "after_turn"):
             raise ValueError(f"cancel: mode must be 'immediate' or 'after_turn', not {mode!r}")
         if self._end is not None:
+            if mode == "immediate" and reason is None:
+                while len(self._waiting) > 1:
+                    self._waiting.popleft()
             return
         if mode == "after_turn":
             self._run.stops_after_turn = True
@@ -447,7 +450,13 @@ class RunResultStreaming(RunResultBase):
             self._unregister_reader()
 
     async def _settle(self, end: RunFinished) -> RunFinished:
-        """Return the last event once the session is saved; it carries an error of the session."""
+        """Return the last event once the run has let go of its provider, and its session is saved.
+
+        It carries an error of the session.
+        """
+        task = getattr(self, "run_loop_task", None)  # A result made by hand has none.
+        if task is not None and task is not asyncio.current_task():
+            await asyncio.wait({task})
         if self._run.spec.memory is None:
             return end
         try:

@@ -18,6 +18,7 @@ from .wire_output import assistant_message, response_events
 
 if TYPE_CHECKING:
     from agentctl.agent.retry import ModelRetryAdvice, ModelRetryAdviceRequest
+    from agentctl.models.responses.fold import ResponseFold
 
 ModelCall: TypeAlias = ModelRequest
 """The request of one call."""
@@ -216,10 +217,10 @@ class ScriptedModel(WireModel):
             result = step.responder(request)
             step = _step(await result if isinstance(result, Awaitable) else result)
         if callable(step.stream_events):
-            events = step.stream_events(request)
+            fold, events = _fold(), step.stream_events(request)
             async with aclosing(events) if isinstance(events, AsyncGenerator) else nullcontext():
                 async for event in events:
-                    yield to_wire(event)
+                    yield fold.read(to_wire(event))
         else:
             for event in self._events(step):
                 yield event
@@ -230,7 +231,8 @@ class ScriptedModel(WireModel):
     def _events(self, step: ModelStep) -> Iterable[WireEvent]:
         if step.stream_events is not None:
             assert not callable(step.stream_events)
-            return [to_wire(event) for event in step.stream_events]
+            fold = _fold()
+            return (fold.read(to_wire(event)) for event in step.stream_events)
         if step.error is not None:
             return []
         usage = step.usage or self._usage or Usage()
@@ -241,6 +243,13 @@ class ScriptedModel(WireModel):
             incomplete=step.incomplete,
         )
         return (_with_request_id(event, step) if event["type"] in TERMINAL else event for event in events)
+
+
+def _fold() -> ResponseFold:
+    # 5 ms, only for a script with events of its own.
+    from agentctl.models.responses.fold import ResponseFold
+
+    return ResponseFold("the script")
 
 
 def _with_request_id(event: WireEvent, step: ModelStep) -> WireEvent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agentctl.log import logger
-from agentctl.redaction import redact, redact_data
+from agentctl.redaction import may_have_secret, redact, redact_data
 from agentctl.storage import make_folder
 from agentctl.version import __version__
 
@@ -156,6 +157,13 @@ def _hold(file: FileIO) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def _shared_beginning(known: list[Any], items: list[Any]) -> int:
+    """Return how many items two inputs have in common at their beginnings."""
+    if items[: len(known)] == known:  # Compared by identity first, and not in Python.
+        return len(known)
+    return next((n for n, (a, b) in enumerate(zip(known, items, strict=False)) if a != b), min(len(known), len(items)))
+
+
 class _OpenTrace:
     """The file of a trace, and what of it later lines refer to."""
 
@@ -174,7 +182,8 @@ class _OpenTrace:
 
     def add(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Add a line; secrets in it are masked."""
-        self._lines.append(as_json(redact_data({"type": kind, **fields})))
+        line = as_json({"type": kind, **fields})
+        self._lines.append(as_json(redact_data(json.loads(line))) if may_have_secret(line) else line)
 
     def add_start(self, span: Span[Any]) -> None:
         """Add the start of a span, without its input: its end has that."""
@@ -246,10 +255,11 @@ class _OpenTrace:
         """Return an input without the items that it shares with the beginning of an earlier one."""
         shared, earlier = 0, ""
         for known_id, known in self._inputs:
-            count = next((i for i, (a, b) in enumerate(zip(known, items, strict=False)) if a is not b and a != b), None)
-            count = min(len(known), len(items)) if count is None else count
+            count = _shared_beginning(known, items)
             if count > shared:
                 shared, earlier = count, known_id
+            if count == len(known):
+                break  # The usual case: the last input, and what was added to it.
         self._inputs = [(span_id, items), *self._inputs[: _INPUTS - 1]]
         return items if not shared else {"after": earlier, "shared": shared, "items": items[shared:]}
 

@@ -176,6 +176,7 @@ def test_show_is_everything_in_force_aligned(agentctl: Agentctl, home: Path) -> 
         "client.key                 -\n"
         "trace.enabled              true                                 built-in\n"
         "trace.processors           -\n"
+        "prices                     -\n"
         "api_key                    present, for https://api.openai.com  OPENAI_API_KEY\n"
         "tracing_key                -\n"
     )

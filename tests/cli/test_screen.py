@@ -294,7 +294,8 @@ def test_an_answer_with_everything_in_it(
         text(ANSWER, deltas=200),
     )
     shown = seen(command, "-a", "rivers.py:guide", "hi", env=env, width=width)
-    assert shown == f"{TOLD if command == 'stream' else ''}{answer}\ngpt-x · 94 in, 137 out · N s\n"
+    noted = "note: a tool call failed: fail Error: ValueError: no such river\n"
+    assert shown == f"{TOLD if command == 'stream' else noted}{answer}\ngpt-x · 94 in, 137 out · N s\n"
 
 
 def test_an_answer_has_one_accent_and_no_backgrounds_so_that_light_and_dark_terminals_do(

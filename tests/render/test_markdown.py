@@ -196,10 +196,19 @@ def test_colours_are_the_terminals_own_without_backgrounds() -> None:
     assert codes <= {"0", "1", "2", "3", "4", "36", "1;36", "1;4;36", "1;3;4;36", "2;3"}
 
 
-@pytest.mark.parametrize("kind", ["paragraph", "list", "code", "quote", "table"])
+def test_text_after_a_long_paragraph_is_not_held_back_by_it() -> None:
+    flow = MarkdownStream(width=lambda: 20, color=False)
+    long = "`$* words of it " * 300
+    assert flow.feed(f"{long}\n\n").endswith("\n")
+    assert flow.feed("\n" * 50) == ""
+    assert flow.feed("Some words that fill more than one line. ").startswith("\nSome words that fill\n")
+
+
+@pytest.mark.parametrize("kind", ["paragraph", "blank lines", "list", "code", "quote", "table"])
 def test_a_huge_block_costs_about_as_much_as_its_size(kind: str) -> None:
     source = {
         "paragraph": "word *em* " * 500,
+        "blank lines": "`$*  " * 800 + "\n" * 8_000,
         "list": "- an item of a list\n" * 5_000,
         "code": "```py\n" + "call(1)  # again\n" * 3_000,
         "quote": "> a line that is quoted\n" * 500,

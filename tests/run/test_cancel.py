@@ -430,7 +430,7 @@ def test_a_reader_with_a_task_for_each_event_is_waited_for() -> None:
 def test_a_cancel_while_the_first_event_is_read_leaves_the_first_turn() -> None:
     async def scenario() -> tuple[list[str], Any]:
         result = Runner.run_streamed(Agent(name="a", model=ScriptedModel(["done"])), "hi")
-        types_seen = []
+        types_seen: list[str] = []
         async for event in result.stream_events():
             types_seen.append(event.type)
             if event.type == "agent_updated_stream_event":
@@ -474,3 +474,62 @@ def test_a_run_does_not_wait_for_a_reader_that_is_gone(way: str) -> None:
         return result.final_output
 
     assert asyncio.run(scenario()) == "done"
+
+
+@pytest.mark.parametrize("mode", ["immediate", "after_turn"])
+def test_cancelling_at_once_drops_the_unread_events_of_a_run_that_has_ended(
+    mode: Literal["immediate", "after_turn"],
+) -> None:
+    async def scenario() -> tuple[list[str], Any]:
+        result = Runner.run_streamed(Agent(name="a", model=ScriptedModel(["done"])), "hi")
+        await asyncio.wait({result.run_loop_task})
+        seen: list[str] = []
+        async for event in result.stream_events():
+            seen.append(event.type)
+            result.cancel(mode)
+        return seen, result.final_output
+
+    seen, output = asyncio.run(scenario())
+    assert (len(seen) == 1, output) == (mode == "immediate", "done")
+
+
+def test_the_events_end_once_the_provider_of_a_cancelled_run_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+
+    async def close(provider: MultiProvider) -> None:
+        closed.append("begun")
+        await asyncio.sleep(0.01)
+        closed.append("ended")
+
+    async def scenario() -> list[str]:
+        has_begun = asyncio.Event()
+
+        async def stream(call: Any) -> Any:
+            has_begun.set()
+            await asyncio.Event().wait()
+            yield
+
+        model = ScriptedModel([ModelStep.stream(stream)])
+        result = Runner.run_streamed(Agent(name="a", model=model), "hi")
+        await has_begun.wait()
+        result.cancel()
+        async for _ in result.stream_events():
+            pass
+        return list(closed)
+
+    monkeypatch.setattr(MultiProvider, "aclose", close)
+    assert asyncio.run(scenario()) == ["begun", "ended"]
+
+
+def test_a_provider_that_cannot_be_closed_hides_neither_the_answer_nor_the_error_of_its_run(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def close(provider: MultiProvider) -> None:
+        raise RuntimeError("stuck")
+
+    monkeypatch.setattr(MultiProvider, "aclose", close)
+    agent: Agent[Any] = Agent(name="a", model=ScriptedModel(["done", ValueError("the run's own")]))
+    assert asyncio.run(Runner.run(agent, "hi")).final_output == "done"
+    with pytest.raises(ValueError, match="the run's own"):
+        asyncio.run(Runner.run(agent, "hi"))
+    assert caplog.text.count("RuntimeError: stuck") == 2

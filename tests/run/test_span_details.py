@@ -92,6 +92,8 @@ def test_the_wait_for_an_approval_is_a_span(recorder: Recorder) -> None:
     assert approval.span_data.data == {"tool": "note", "call_id": "c1"}
     assert approval.details == {"approved": True}
     assert approval._ended_at - approval._started_at >= 0.05
+    started = {span.span_id: span.started_at for span in recorder.spans}
+    assert all(started[span.parent_id] <= span.started_at for span in recorder.spans if span.parent_id is not None)
     assert len({span.trace_id for span in recorder.spans}) == 1
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from agentctl import Agent, ModelResponse, ModelRetryAdvice, ModelRetryAdviceRequest, Runner, Usage
+from agentctl import Agent, ModelResponse, ModelRetryAdvice, ModelRetryAdviceRequest, Runner, Usage, function_tool
+from agentctl.errors import ServiceError
 from agentctl.testing import (
     InvalidModelStep,
     ModelCall,
@@ -116,6 +117,30 @@ def test_events_may_come_from_a_function_of_the_call_and_an_error_after_them() -
     assert run(ScriptedModel([ModelStep(stream_events=stream)])).final_output == "you said hi"
     with pytest.raises(ValueError, match="cut"):
         run(ScriptedModel([ModelStep(stream_events=stream, error=ValueError("cut"))]))
+
+
+def test_the_output_that_the_last_event_leaves_out_is_that_of_the_finished_items() -> None:
+    *events, last = response_events(
+        [function_call("one", {}, call_id="c1"), function_call("two", {}, call_id="c2")], response_id="r", usage={}
+    )
+    last = {**last, "response": {**last["response"], "output": []}}
+
+    async def stream(call: ModelCall) -> AsyncIterator[Any]:
+        for event in (*events, last):
+            yield event
+
+    for given in (stream, [*events, last]):
+        model = ScriptedModel([ModelStep.stream(given), "done"])
+        tools: list[Any] = [function_tool(lambda: "", name_override=name) for name in ("one", "two")]
+        result = asyncio.run(Runner.run(Agent(name="a", model=model, tools=tools), "hi"))
+        assert [item["call_id"] for item in result.raw_responses[0].wire_output] == ["c1", "c2"]
+        assert result.final_output == "done"
+
+
+def test_a_failure_among_the_events_is_raised() -> None:
+    failed = {"type": "response.failed", "response": {"error": {"code": "server_error", "message": "broken"}}}
+    with pytest.raises(ServiceError, match="broken"):
+        run(ScriptedModel([ModelStep.stream([failed])]))
 
 
 def test_a_call_says_whether_it_was_streamed() -> None:

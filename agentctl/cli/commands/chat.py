@@ -10,6 +10,8 @@ from agentctl.cli.run_options import (
     BudgetWait,
     Continue,
     Deny,
+    Ephemeral,
+    File,
     Instructions,
     MaxCost,
     MaxTokensTotal,
@@ -24,6 +26,7 @@ from agentctl.cli.run_options import (
     Timeout,
     Trace,
     Transport,
+    Var,
     Verbose,
     explicit_settings,
 )
@@ -37,6 +40,8 @@ def chat(
     agent: AgentRef = None,
     model: Model = None,
     instructions: Instructions = None,
+    file: File = None,
+    var: Var = None,
     set_: Set = None,
     max_turns: MaxTurns = None,
     max_tokens_total: MaxTokensTotal = None,
@@ -53,6 +58,7 @@ def chat(
     transport: Transport = None,
     api: Api = None,
     trace: Trace = None,
+    ephemeral: Ephemeral = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -65,8 +71,11 @@ def chat(
     from agentctl.cli.approvals.options import ApprovalOptions
     from agentctl.cli.chat.conversation import ChatOptions
     from agentctl.cli.chat.session import run_chat
+    from agentctl.cli.ephemeral import ephemeral_settings
+    from agentctl.cli.prompt import read_instructions
     from agentctl.cli.session_options import SessionOptions
 
+    variables = dict(var or ())
     flags = explicit_settings(
         {
             "agent": agent,
@@ -88,8 +97,11 @@ def chat(
     session_options = SessionOptions(session_id=session, continue_latest=continue_)
     approvals = ApprovalOptions(allow=tuple(allow or ()), deny=tuple(deny or ()))
     options = ChatOptions(
-        instructions=instructions,
-        flags=flags,
+        instructions=read_instructions(instructions, variables),
+        files=tuple(file or ()),
+        variables=variables,
+        is_ephemeral=ephemeral,
+        flags=ephemeral_settings(flags) if ephemeral else flags,
         session=session_options,
         approvals=approvals,
         quiet=quiet,

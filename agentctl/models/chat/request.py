@@ -82,7 +82,9 @@ def is_openai_service(base_url: str) -> bool:
 
 def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, Any]:
     reasoning = settings.reasoning_wire() or {}
-    wants_logprobs = settings.top_logprobs is not None or _LOGPROBS in (settings.response_include or [])
+    wants_logprobs = (
+        settings.top_logprobs is not None or _LOGPROBS in (settings.response_include or [])
+    ) and "logprobs" not in (settings.extra_args or {})
     return {
         "temperature": settings.temperature,
         "top_p": settings.top_p,

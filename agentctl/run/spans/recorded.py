@@ -179,9 +179,13 @@ class RecordedSpans:
         return _SpanScope(span, _CallObserver(span.details, record), self._fail)
 
     def _record_approvals(self, run: ActiveRun) -> None:
-        """Record the calls that waited for approval, from the end of the run's last part until now."""
+        """Record the calls that waited for approval, from the end of the run's last part until now.
+
+        Their spans began before the others of this part, and are directly in the trace.
+        """
         for item in run.turn.interruptions:
-            span = self._make(CustomSpanData("approval", {"tool": item.name or "", "call_id": item.call_id or ""}))
+            data = CustomSpanData("approval", {"tool": item.name or "", "call_id": item.call_id or ""})
+            span = self._make(data, parent=run.trace)
             decision = run.context.approvals.find(item.name or "", item.call_id or "")
             span.details = {"approved": None if decision is None else decision.approved}
             span.start(at=run.turn.interrupted_at)
