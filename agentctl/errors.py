@@ -4,6 +4,7 @@ Exception
 └── AgentsException                     run_data: what the run had produced, if there was one
     ├── UserError                       your code or configuration: fix it, then try again
     │   ├── ConfigurationError          a profile, project, agent file or setting; names file, key and line
+    │   ├── OptionError                 the value of a command-line option
     │   └── MissingKeyError             no key for the endpoint
     ├── ServiceError                    an error response, or no response: status, code, request_id, retry_after
     │   ├── AuthenticationError         the key was rejected
@@ -16,6 +17,7 @@ Exception
     ├── MCPToolCancellationError        a call to an MCP server's tool was cancelled, but the run was not
     ├── MaxTurnsExceeded                the turn limit was reached
     ├── BudgetExceeded                  the token budget was reached
+    ├── SpendingLimitReached            a budget of money, or one that processes share, was reached
     ├── GuardrailTripwireTriggered      a guardrail stopped the run
     │   ├── InputGuardrailTripwireTriggered     an input guardrail: guardrail_result
     │   ├── OutputGuardrailTripwireTriggered    an output guardrail: guardrail_result
@@ -48,6 +50,9 @@ from typing import TYPE_CHECKING, Any
 from agentctl._dataclass import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from agentctl.agent.guardrail import InputGuardrailResult, OutputGuardrailResult
     from agentctl.agent.items.run_items import ToolApprovalItem
     from agentctl.agent.tools.guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolOutputGuardrail
@@ -69,6 +74,10 @@ class UserError(AgentsException):
         self.message = message
 
 
+class OptionError(UserError):
+    """The value of a command-line option is wrong, as it turns out once the run is prepared or under way."""
+
+
 class ConfigurationError(UserError):
     """A file or setting is wrong; the message begins with its location."""
 
@@ -80,6 +89,13 @@ class ConfigurationError(UserError):
         self.file = file
         self.key = key
         self.line = line
+
+
+def _option(name: str, value: str) -> str:
+    """Return an option and its value as a shell takes them."""
+    import shlex  # 2 ms, only for a message
+
+    return f"{name} {shlex.quote(value)}"
 
 
 def _one_line(text: str) -> str:
@@ -126,9 +142,11 @@ class ServiceUnavailableError(ServiceError):
 class ModelBehaviorError(AgentsException):
     """The model, or the service that runs it, violated the protocol."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, reply: str | None = None) -> None:
+        """Take the message, and the text of the model if that is the problem."""
         super().__init__(message)
         self.message = message
+        self.reply = reply
 
 
 class ModelRefusalError(AgentsException):
@@ -186,6 +204,15 @@ class BudgetExceeded(AgentsException):
         self.used = used
 
 
+class SpendingLimitReached(AgentsException):
+    """A model call may cost more than is left of `--max-cost` or of a shared budget, or its answer was cut there."""
+
+    def __init__(self, message: str, *, renews: datetime | None = None) -> None:
+        """Take what is left, and when the budget renews, if it does."""
+        super().__init__(message)
+        self.renews = renews
+
+
 class GuardrailTripwireTriggered(AgentsException):
     """A guardrail stopped the run."""
 
@@ -233,13 +260,28 @@ class ToolOutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
 class ApprovalMissing(AgentsException):
     """A tool call needs approval, and the run cannot ask for it."""
 
-    def __init__(self, calls: list[ToolApprovalItem]) -> None:
-        names = _one_line(", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in calls)))
+    def __init__(
+        self,
+        calls: list[ToolApprovalItem],
+        *,
+        summaries: Sequence[str] = (),
+        unmatched: Sequence[str] = (),
+        allow: Sequence[str] = (),
+    ) -> None:
+        """Take the calls, each with a summary; the rules that did not match; and those that would allow the calls."""
+        names = [str(call.name) for call in calls] if len(summaries) != len(calls) else summaries
+        shown = ", ".join(
+            dict.fromkeys(f"{name} (agent {call.agent.name})" for name, call in zip(names, calls, strict=True))
+        )
+        rejected = "".join(f"; {_option('--allow', rule)} does not match" for rule in unmatched)
+        chosen = " ".join(_option("--allow", rule) for rule in allow) or "--allow"
         super().__init__(
-            f"needs approval: {names}; run it in a terminal to be prompted, or decide in advance with --allow, --deny "
-            "or --on-approval"
+            f"needs approval: {_one_line(shown + rejected)}; run it in a terminal to be prompted, or decide in advance "
+            f"with {_one_line(chosen)}, --deny or --on-approval"
         )
         self.calls = calls
+        self.unmatched = list(unmatched)
+        self.allow = list(allow)
 
 
 class RunSuspended(AgentsException):
@@ -376,8 +418,8 @@ EXITS: tuple[Exit, ...] = (
     Exit(
         82,
         Outcome.BUDGET,
-        "The token budget was reached before the final output.",
-        "Raise `--max-tokens-total`, or run `agentctl stream` to see what the agent spends its tokens on.",
+        "A budget of tokens or money was reached before the final output.",
+        "Raise `--max-tokens-total` or `--max-cost`, or see the budget that the message names: `agentctl budget list`.",
     ),
     Exit(
         83,
@@ -411,6 +453,7 @@ EXITS: tuple[Exit, ...] = (
 
 _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
     (MissingKeyError, Outcome.UNAUTHORIZED),
+    (OptionError, Outcome.USAGE),
     (UserError, Outcome.MISCONFIGURED),
     (AuthenticationError, Outcome.UNAUTHORIZED),
     (RequestRejectedError, Outcome.REJECTED),
@@ -421,6 +464,7 @@ _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
     (MaxTurnsExceeded, Outcome.MAX_TURNS),
     (GuardrailTripwireTriggered, Outcome.GUARDRAIL),
     (BudgetExceeded, Outcome.BUDGET),
+    (SpendingLimitReached, Outcome.BUDGET),
     (ApprovalMissing, Outcome.DENIED),
     (RunSuspended, Outcome.SUSPENDED),
     (SessionInUseError, Outcome.UNAVAILABLE),

@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import field
 from queue import SimpleQueue
 from types import TracebackType
 from typing import ParamSpec, TypeVar
@@ -22,6 +21,7 @@ P = ParamSpec("P")
 
 _MAX_IDLE = 8
 """The number of idle threads kept: starting one is the largest cost of a short tool call."""
+_POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,6 @@ class _Work:
     do: Callable[[], None]
     deliver: Callable[[], None]
     """Pass the result to the caller's event loop."""
-    is_done: threading.Event = field(default_factory=threading.Event)
 
 
 _running: list[_Work] = []
@@ -158,9 +157,10 @@ def end_fork(process: int, name: str) -> None:
 
 def wait_for_running(seconds: float) -> list[str]:
     """Wait up to `seconds` for the work that still runs, and return the names of what is left."""
-    deadline = time.monotonic() + seconds
-    for work in list(_running):
-        work.is_done.wait(max(0, deadline - time.monotonic()))
+    deadline, started = time.monotonic() + seconds, list(_running)
+    # An event for each call, to be told of its end, takes as long as a small tool.
+    while any(work in started for work in list(_running)) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
     return [work.name for work in list(_running)]
 
 
@@ -182,7 +182,6 @@ def _take_work(queue: SimpleQueue[_Work]) -> None:
         thread.name = work.name
         work.do()
         _running.remove(work)
-        work.is_done.set()
         # Before the result is delivered: the caller may submit more work at once.
         stays_idle = len(_idle) < _MAX_IDLE
         if stays_idle:

@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from agentctl.tracing.process import set_default_processor
 from tests.service.client import Service, running_service
+from tests.warm import WarmStarts, is_cold, warm_starts
 
 # A busy machine is slow, and a checkout may be read-only.
 settings.register_profile("anywhere", deadline=None, database=None)
@@ -45,6 +46,13 @@ def service(service_process: Service) -> Service:
 
 
 @pytest.fixture
+def share(request: pytest.FixtureRequest) -> Callable[[int], int]:
+    """Return how many of some cases to do: all with `-m slow`, else a tenth."""
+    is_whole = request.config.getoption("-m") == "slow"
+    return lambda whole: whole if is_whole else max(1, whole // 10)
+
+
+@pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home folder, in an environment that decides nothing for agentctl."""
     for name in list(os.environ):
@@ -57,8 +65,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmStarts | None]:
+    """What starts the command line without the cost of its imports."""
+    with warm_starts() as starts:
+        yield starts
+
+
 @pytest.fixture
-def agentctl(home: Path) -> Agentctl:
+def agentctl(home: Path, warm: WarmStarts | None, request: pytest.FixtureRequest) -> Agentctl:
     """Run `agentctl` as a process: `agentctl("run", "hi", env={...}, timeout=30)`; stdin is empty by default."""
 
     def run(
@@ -74,6 +89,8 @@ def agentctl(home: Path) -> Agentctl:
                 environment.pop(name, None)
             else:
                 environment[name] = value
+        if warm is not None and not is_cold(env or {}) and request.node.get_closest_marker("cold") is None:
+            return warm.run(arguments, env=environment, input=input or "", timeout=timeout, cwd=cwd or home)
         return subprocess.run(
             [sys.executable, "-m", "agentctl", *arguments],
             env=environment,

@@ -37,7 +37,7 @@ def get_weather(city: str) -> str:
 
 agent = Agent(name="weather", tools=[get_weather])
 '''
-_FRAME = """\
+FRAME = """\
 <svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img" aria-label="A run in a terminal">
 <style>
 .{unique_id}-matrix {{ font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; \
@@ -81,7 +81,7 @@ def picture(service: Service, folder: Path) -> str:
         record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True, color_system="standard", _environ={}
     )
     console.print(Text.from_ansi("\n".join([f"\x1b[36m$\x1b[0m {_COMMAND}", *lines]).rstrip()))
-    drawn = console.export_svg(title=_COMMAND, theme=MONOKAI, code_format=_FRAME, unique_id="run")
+    drawn = console.export_svg(title=_COMMAND, theme=MONOKAI, code_format=FRAME, unique_id="run")
     return "\n".join(line.rstrip() for line in drawn.splitlines()) + "\n"
 
 

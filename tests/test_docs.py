@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from agentctl.render.schema import EVENTS, schema
 from tests.pages import ROOT, Desk, blocks, commands, help_of, pages
 from tests.run_svg import PICTURE, picture
 from tests.service.client import Service
+from tests.trace_pictures import TIMELINE, timeline_picture
 
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 PAGES = [str(page.relative_to(ROOT)) for page in pages()]
@@ -75,6 +77,24 @@ def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
 def test_the_picture_is_of_what_the_program_shows(service: Service, home: Path) -> None:
     kept = PICTURE.read_text("utf-8")
     assert _shown(kept) == _shown(picture(service, home)), "`python -m tests.run_svg` draws it again"
+    assert "http" not in kept.replace('xmlns="http://www.w3.org/2000/svg"', "")
+
+
+def test_the_table_of_events_is_that_of_the_schema() -> None:
+    page = (ROOT / "docs" / "scripts-and-ci.md").read_text("utf-8")
+    rows = (
+        f"| `{name}` | {meaning} | {', '.join(f'`{field}`' for field in fields)} |\n"
+        for name, (meaning, fields) in EVENTS.items()
+    )
+    assert f"| --- | --- | --- |\n{''.join(rows)}\n" in page
+    error = schema()["$defs"]
+    assert isinstance(error, dict)
+    assert f"An `error` has {', '.join(f'`{name}`' for name in error['error']['properties'])}; " in page
+
+
+def test_the_timeline_in_the_documentation_is_what_the_program_shows(tmp_path: Path) -> None:
+    kept = TIMELINE.read_text("utf-8")
+    assert kept == timeline_picture(tmp_path), "`python -m tests.trace_pictures` draws it again"
     assert "http" not in kept.replace('xmlns="http://www.w3.org/2000/svg"', "")
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from agentctl.prices.table import load_table
 from tests.service.client import Service
+from tests.service.steps import text
 
 HEAVY = {
     "asyncio", "concurrent", "email", "filelock", "griffe", "griffelib", "h11", "http", "httpcore2", "httpx2",
@@ -80,6 +81,8 @@ def test_a_run_to_a_pipe_imports_no_client_no_models_and_no_renderer(
     load_table(home / ".agentctl")
     names = imported_by(*command.split(), "Hi", cwd=home)
     unwanted = {
+        "agentctl.agent.json_schema",
+        "agentctl.cli.attachments",
         "filelock",
         "genai_prices",
         "griffe",
@@ -92,7 +95,23 @@ def test_a_run_to_a_pipe_imports_no_client_no_models_and_no_renderer(
         "sqlite3",
     }
     assert "httpx2" in names
-    assert names & (unwanted | {"agentctl.tickets", "tomli_w", "websockets", "xllamacpp", "logging.config"}) == set()
+    assert (
+        names
+        & (unwanted | {"agentctl.budgets", "agentctl.tickets", "tomli_w", "websockets", "xllamacpp", "logging.config"})
+        == set()
+    )
+
+
+def test_an_output_schema_imports_its_check_and_no_models(
+    home: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", service.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    load_table(home / ".agentctl")
+    service.script(text("{}"))
+    names = imported_by("run", "--output-schema", '{"type": "object"}', "Hi", cwd=home)
+    assert "jsonschema" in names
+    assert names & {"griffe", "griffelib", "openai", "pydantic", "rich", "sqlite3"} == set()
 
 
 @pytest.mark.parametrize("command", ["run", "run --format json", "stream"])

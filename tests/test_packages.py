@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentctl import packages
-from agentctl.packages import DISTRIBUTION, KEYRING, LOCAL, MCP, PRICES, install_command
+from agentctl.packages import DISTRIBUTION, KEYRING, LOCAL, MCP, OTEL, PRICES, install_command
 from tests.pages import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -25,7 +25,13 @@ def texts(path: Path) -> list[str]:
 def test_the_requirements_are_those_of_the_project() -> None:
     assert PROJECT["name"] == DISTRIBUTION
     extras = PROJECT["optional-dependencies"]
-    assert [extras[name] for name in ("keyring", "local", "mcp", "prices")] == [[KEYRING], [LOCAL], [MCP], [PRICES]]
+    assert [extras[name] for name in ("keyring", "local", "mcp", "otel", "prices")] == [
+        [KEYRING],
+        [LOCAL],
+        [MCP],
+        [*OTEL],
+        [PRICES],
+    ]
 
 
 def test_one_function_makes_the_messages() -> None:

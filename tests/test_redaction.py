@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentctl import redaction
-from agentctl.redaction import MASK, is_placeholder, is_secret, looks_secret, redact, redact_data, redact_text
+from agentctl.redaction import (
+    MASK,
+    is_placeholder,
+    is_secret,
+    looks_secret,
+    may_have_secret,
+    redact,
+    redact_data,
+    redact_text,
+)
 from agentctl.redaction import register_secret as register
 
 KEY = "sk-redaction-canary-1"
@@ -127,3 +136,20 @@ def test_data_without_a_secret_is_unchanged(data: object) -> None:
     register(KEY)
     register("test")
     assert redact_data(data) == data  # type: ignore[arg-type, comparison-overlap]
+
+
+@pytest.mark.parametrize(
+    "secret", ["sk-canary-1122334455667788", 'quoted"secret\\1122334455', "geheimnis-äöü-1122334455"]
+)
+def test_a_document_with_a_secret_is_never_taken_for_one_without(secret: str) -> None:
+    document: object = {"text": f"it is {secret} here"}
+    assert not may_have_secret(json.dumps(document))
+    register(secret)
+    for _ in range(3):  # Arguments of calls are JSON in JSON.
+        assert may_have_secret(json.dumps(document))
+        document = {"arguments": json.dumps(document)}
+
+
+def test_a_document_without_a_secret_is_known_as_one() -> None:
+    register("sk-canary-1122334455667788")
+    assert not may_have_secret('{"a": "sk-canary"}')

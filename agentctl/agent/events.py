@@ -139,6 +139,8 @@ class ApprovalRequired:
     """A tool call that waits for approval; the run ends once the other calls of the turn have finished."""
 
     item: ToolApprovalItem
+    is_decided: bool = False
+    """Whether a rule of the command line already decides about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +180,8 @@ class RunFinished:
     response_id: str | None
     session_id: str | None = None
     """Session that the run is saved in."""
+    trace_id: str | None = None
+    """Trace that the run is recorded in."""
     error: Exception | None = None
     interruptions: list[ToolApprovalItem] = field(default_factory=list)
     """Calls that wait for approval; if there are any, the run has neither a final output nor an error."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import json
 import types
 import typing
 from functools import cached_property, lru_cache
@@ -13,6 +14,7 @@ from agentctl.agent.validation import validation_errors
 from agentctl.errors import ModelBehaviorError, UserError
 
 from .strict_schema import ensure_strict_json_schema
+from .wire import JSONValue
 
 _WRAPPER_KEY = "response"
 """Key of the object that wraps other types, since the service requires an object."""
@@ -89,10 +91,17 @@ class AgentOutputSchema(AgentOutputSchemaBase):
         try:
             value = adapter.validate_json(json_str)
         except ValidationError as error:
+            problems = "; ".join(validation_errors(error))
             raise ModelBehaviorError(
-                f"the model's output is not valid for {self.name()}: {validation_errors(error)[0]}"
+                f"the model's output is not valid for {self.name()}: {problems}", reply=json_str
             ) from error
         return value[_WRAPPER_KEY] if is_wrapped else value
+
+    def to_json_value(self, value: Any) -> JSONValue:
+        """Return a value as JSON, without the object that wraps it."""
+        _, _, is_wrapped = self._parser
+        dumped: JSONValue = json.loads(self.dump_json(value))
+        return dumped[_WRAPPER_KEY] if is_wrapped and isinstance(dumped, dict) else dumped
 
     def dump_json(self, value: Any) -> str:
         """Return a value as the model's text for it, without validation."""

@@ -61,7 +61,8 @@ def _default_provider() -> ModelProvider:
     return provider
 
 
-def _includes_sensitive_data() -> bool:
+def includes_sensitive_data() -> bool:
+    """Return whether the environment lets traces contain inputs and outputs."""
     return os.environ.get("OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA", "").strip().lower() not in ("0", "false")
 
 
@@ -89,7 +90,7 @@ class RunConfig:
     """Whether to disable tracing for this run, overriding the process's setting."""
     tracing: TracingConfig | None = None
     """Overrides of the process's tracing settings."""
-    trace_include_sensitive_data: bool = field(default_factory=_includes_sensitive_data)
+    trace_include_sensitive_data: bool = field(default_factory=includes_sensitive_data)
     """Whether spans hold inputs and outputs; OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA sets the default, else True."""
     workflow_name: str = "Agent workflow"
     """The name of the trace."""

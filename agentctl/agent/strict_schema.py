@@ -9,8 +9,11 @@ from urllib.parse import unquote
 
 from agentctl.errors import UserError
 
-_FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
+STRICT_FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
 """String formats that the service supports; it rejects schemas with any other."""
+
+DROPPED_KEYWORDS = ("uniqueItems",)
+"""Keywords that strict mode does not support, and that the strict form leaves out."""
 
 _SCHEMAS_BY_NAME = ("properties", "$defs", "definitions")
 
@@ -190,12 +193,12 @@ def _is_same_json(first: Any, second: Any) -> bool:
 
 def _is_kept(key: str, value: Any) -> bool:
     match key:
-        case "uniqueItems":
+        case _ if key in DROPPED_KEYWORDS:
             return False
         case "default":
             return value is not None
         case "format":
-            return value in _FORMATS
+            return value in STRICT_FORMATS
         case _:
             return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, field, replace
+from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
@@ -137,10 +137,11 @@ class Usage:
         self.input_tokens += other.input_tokens
         self.output_tokens += other.output_tokens
         self.total_tokens += other.total_tokens
-        read, written = self.input_tokens_details, self.output_tokens_details
-        read.cached_tokens += other.input_tokens_details.cached_tokens
-        read.cache_write_tokens += other.input_tokens_details.cache_write_tokens
-        written.reasoning_tokens += other.output_tokens_details.reasoning_tokens
+        cached, written = other.input_tokens_details.cached_tokens, other.input_tokens_details.cache_write_tokens
+        reasoning = other.output_tokens_details.reasoning_tokens
+        self.input_tokens_details.cached_tokens += cached
+        self.input_tokens_details.cache_write_tokens += written
+        self.output_tokens_details.reasoning_tokens += reasoning
         if other.transport is not None:
             self.transport = self.transport or TransportUsage()
             self.transport.add(other.transport)
@@ -152,8 +153,8 @@ class Usage:
                     input_tokens=other.input_tokens,
                     output_tokens=other.output_tokens,
                     total_tokens=other.total_tokens,
-                    input_tokens_details=replace(_input_details(other.input_tokens_details)),
-                    output_tokens_details=replace(_output_details(other.output_tokens_details)),
+                    input_tokens_details=InputTokensDetails(cached, written),
+                    output_tokens_details=OutputTokensDetails(reasoning),
                 )
             )
 
@@ -183,7 +184,9 @@ def _output_details(given: Any) -> OutputTokensDetails:
 
 
 def _field(wire: Any, name: str) -> JSONValue:
-    return wire.get(name) if isinstance(wire, Mapping) else getattr(wire, name, None)
+    if type(wire) is dict or isinstance(wire, Mapping):  # The second alone takes five times as long.
+        return wire.get(name)
+    return getattr(wire, name, None)
 
 
 def _count(wire: Any, name: str) -> int:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import typer
 
 from agentctl.errors import ConfigurationError
-from agentctl.profile.keys import KEYS, SettingKey, find_setting, parse_name
+from agentctl.profile.keys import KEYS, NO_BUDGET, SettingKey, find_setting, parse_name
 from agentctl.profile.kinds import Choice, Plain
 
 from .invocation import Invocation
@@ -92,12 +92,34 @@ def sessions(ctx: typer.Context) -> Candidates:
     return [(each.session_id, shorten(one_line(each.begin), 60)) for each in found]
 
 
+def budgets(ctx: typer.Context) -> Candidates:
+    """Return the budgets, each with its limits."""
+    from .budget_store import budget_store
+
+    return [(each.name, str(each.limits)) for each in budget_store(_invocation(ctx)).list()]
+
+
+def budgets_or_none(ctx: typer.Context) -> Candidates:
+    """Return the budgets, and the word for none."""
+    return [*budgets(ctx), (NO_BUDGET, "No budget.")]
+
+
 def tickets(ctx: typer.Context) -> Candidates:
     """Return the tickets that can be resumed, each with its tools."""
     from .approvals.ticket_store import ticket_store
 
     found = ticket_store(_invocation(ctx)).tickets("open")
     return [(ticket.id, ", ".join(dict.fromkeys(call.tool for call in ticket.calls))) for ticket in found]
+
+
+def traces(ctx: typer.Context) -> Candidates:
+    """Return the newest traces, each with its agent and outcome."""
+    from itertools import islice
+
+    from .trace_options import traces_of
+
+    found = islice(traces_of(_invocation(ctx)).summaries(on_damage=lambda text: None), 50)
+    return [(each.id, f"{each.agent or ''} {each.outcome}".strip()) for each in found]
 
 
 def keys() -> Candidates:
@@ -149,6 +171,8 @@ def _values_of(key: SettingKey, ctx: typer.Context, incomplete: str) -> Candidat
             return agents(incomplete)
         case "model":
             return models(ctx)
+        case "budget":
+            return budgets_or_none(ctx)
         case _:
             return _words_of(key)
 

@@ -8,12 +8,13 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import typer
 
 from agentctl.errors import RunTimeoutError
+from agentctl.launch.variables import fill
 
 from .report import UsageError
 
@@ -38,31 +39,57 @@ _POLL_INTERVAL = 0.25
 """Seconds after which a signal is noticed that arrives just as the wait for stdin begins."""
 
 
+def check_stdin(argument: str | None, *, also_stdin: bool, files: Sequence[str], output_schema: str | None) -> None:
+    """Check that at most one option reads stdin.
+
+    Raises:
+        UsageError: several do.
+    """
+    readers = [
+        *(["the prompt `-`"] if argument == "-" else []),
+        *(["--stdin"] if also_stdin else []),
+        *(f"-f {file}" for file in files if is_stdin(file)),
+        *(["--output-schema -"] if output_schema == "-" else []),
+    ]
+    if len(readers) > 1:
+        raise UsageError(f"only one option can read stdin, not {' and '.join(readers)}")
+    if readers and argument is None and not also_stdin:
+        raise UsageError(f"no prompt; {readers[0]} reads stdin, so pass the prompt as an argument")
+
+
+def is_stdin(file: str) -> bool:
+    """Return whether a value of `--file` stands for stdin: `-`, or `-:TYPE`."""
+    return file == "-" or file.startswith("-:")
+
+
 def read_prompt(
     argument: str | None,
     *,
     also_stdin: bool,
     allow_empty: bool = False,
     timeout: float | None,
+    variables: Mapping[str, str] | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> str:
-    """Return the prompt.
+    """Return the prompt, its placeholders filled with the variables.
 
     Stdin is read for `-`, or without an argument if stdin is no terminal; with `also_stdin` it is appended to the
-    argument as a separate block, which has text unless `allow_empty`. `note` is told of an encoding other than UTF-8.
+    argument as a separate block, in which nothing is filled, and which has text unless `allow_empty`. `note` is told of
+    an encoding other than UTF-8.
 
     Raises:
         UsageError: the prompt is missing or empty, or stdin is empty, binary, or larger than `MAX_BYTES`.
+        OptionError: a placeholder of the prompt has no value.
         RunTimeoutError: stdin did not end within `timeout` seconds.
     """
     if argument == "-" or (argument is None and not _stdin_is_terminal()):
-        prompt = _read_stdin(timeout, note)
+        prompt = fill(read_stdin(timeout, note), variables, "the prompt")
     elif argument is None:
         raise UsageError("no prompt; pass one as an argument, or pipe it in")
     else:
-        prompt = _as_utf8(argument)
+        prompt = fill(_as_utf8(argument), variables, "the prompt")
         if also_stdin:
-            data = _read_stdin(timeout, note).rstrip()
+            data = read_stdin(timeout, note).rstrip()
             if not data and not allow_empty:
                 raise UsageError(
                     "stdin is empty: the command before the pipe printed nothing, or failed; pass --allow-empty to run "
@@ -74,45 +101,57 @@ def read_prompt(
     return prompt
 
 
-def read_instructions(argument: str | None) -> str | None:
-    """Return instructions given as text or as `@FILE`; a leading `@@` stands for a literal `@`."""
+def read_instructions(argument: str | None, variables: Mapping[str, str] | None = None) -> str | None:
+    """Return instructions given as text or as `@FILE`, their placeholders filled with the variables.
+
+    A leading `@@` stands for a literal `@`.
+
+    Raises:
+        OptionError: a placeholder has no value.
+    """
     if argument is None:
         return None
-    if not argument.startswith("@"):
-        return _as_utf8(argument)
-    if argument.startswith("@@"):
-        return _as_utf8(argument[1:])
-    path = Path(argument[1:]).expanduser()
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--instructions") from error
-    return _decode(data, str(path), lambda text: None)
+    if not argument.startswith("@") or argument.startswith("@@"):
+        text = _as_utf8(argument.removeprefix("@"))
+    else:
+        path = Path(argument[1:]).expanduser()
+        try:
+            text = decode(path.read_bytes(), str(path), lambda text: None)
+        except OSError as error:
+            raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--instructions") from error
+    return fill(text, variables, "the instructions")
 
 
 def _stdin_is_terminal() -> bool:
     return os.isatty(sys.stdin.fileno())
 
 
-def _read_stdin(timeout: float | None, note: Callable[[str], None]) -> str:
-    """Return all of stdin, with a timeout in case it is a pipe that is never closed."""
+def read_stdin(timeout: float | None, note: Callable[[str], None]) -> str:
+    """Return all of stdin as text."""
+    data = read_stdin_bytes(timeout, MAX_BYTES)
+    if data is None:
+        raise typer.BadParameter(f"stdin is larger than {MAX_BYTES >> 20} MiB", param_hint="PROMPT")
+    return decode(data, "stdin", note)
+
+
+def read_stdin_bytes(timeout: float | None, limit: int) -> bytes | None:
+    """Return all of stdin, with a timeout in case it is a pipe that is never closed; None if it exceeds the limit."""
     descriptor = sys.stdin.fileno()
     deadline = time.monotonic() + (math.inf if timeout is None else timeout)
     data = bytearray()
-    while True:
+    while len(data) <= limit:
         if sys.platform != "win32" and not select.select([descriptor], [], [], _POLL_INTERVAL)[0]:
             if timeout is not None and time.monotonic() > deadline:
                 raise RunTimeoutError(timeout)
             continue
         chunk = os.read(descriptor, _CHUNK)
         if not chunk:
-            return _decode(data, "stdin", note)
+            return bytes(data)
         data += chunk
-        if len(data) > MAX_BYTES:
-            raise typer.BadParameter(f"stdin is larger than {MAX_BYTES >> 20} MiB", param_hint="PROMPT")
+    return None
 
 
-def _decode(data: bytes | bytearray, place: str, note: Callable[[str], None]) -> str:
+def decode(data: bytes, place: str, note: Callable[[str], None]) -> str:
     """Return input as text: UTF-8, or the encoding that its byte order mark names.
 
     Raises:
@@ -128,7 +167,7 @@ def _decode(data: bytes | bytearray, place: str, note: Callable[[str], None]) ->
         if not encoding.startswith("utf-8"):
             note(f"note: {place} is {encoding.upper()}, as its byte order mark says")
         return text
-    if encoding == "utf-8" and _is_binary(data):
+    if encoding == "utf-8" and is_binary(data):
         raise UsageError(
             f"{place} is binary, not text (byte 0x{data[offset]:02x} at position {offset}); pass text, such as what "
             "`pdftotext FILE -` prints of a document, or `tr '\\0' '\\n'` of a list"
@@ -139,7 +178,7 @@ def _decode(data: bytes | bytearray, place: str, note: Callable[[str], None]) ->
     )
 
 
-def _is_binary(data: bytes | bytearray) -> bool:
+def is_binary(data: bytes) -> bool:
     """Return whether data that is not UTF-8 is no text in another encoding either, by its control bytes."""
     few, many = sorted((data[::2].count(0), data[1::2].count(0)))
     is_utf_16 = many * 4 > len(data) and few * 8 < many

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from agentctl.errors import AgentsException
+from agentctl.errors import AgentsException, ModelBehaviorError
 
 
 def message(error: BaseException) -> str:
     """Return the message of an error."""
-    if isinstance(error, AgentsException):
+    if isinstance(error, AgentsException | UsageError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
@@ -24,7 +24,9 @@ def report(error: BaseException, *, verbose: bool) -> str:
     # 8 ms, needed only with `--verbose`.
     import traceback
 
-    return "".join(traceback.format_exception(error)) + text
+    reply = error.reply if isinstance(error, ModelBehaviorError) else None
+    raw = "" if reply is None else f"the reply of the model:\n{reply}\n"
+    return "".join([*traceback.format_exception(error), raw, text])
 
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.events import RunEvent, RunFinished
-from agentctl.agent.wire import JSONValue
+from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.cli.approvals.options import ApprovalContext, ApprovalOptions, can_ask
 from agentctl.cli.approvals.policy import ApprovalHandler
 from agentctl.errors import OutputClosed, RunInterrupted, RunTimeoutError, exit_for
@@ -30,8 +30,9 @@ from agentctl.render.terminal_info import detect_terminal
 from agentctl.render.writer import encode
 from agentctl.storage import write_atomic
 
+from .ephemeral import check_ephemeral, check_no_tickets
 from .invocation import Invocation
-from .prompt import read_instructions, read_prompt
+from .prompt import check_stdin, read_prompt
 from .pump import LAST_RESORT, close_loop, show_run
 from .report import UsageError, report
 from .session_options import SessionOptions, lock_session, read_session
@@ -56,7 +57,14 @@ class RunOptions:
     allow_empty: bool
     """Whether stdin may be empty with `also_stdin`."""
     instructions: str | None
-    """A text, or `@FILE`."""
+    files: tuple[str, ...]
+    """The values of `--file`."""
+    variables: dict[str, str]
+    """The variables of `--var`, by name."""
+    output_schema: str | None
+    """A file, `-`, a JSON Schema, or a reference to a class."""
+    is_ephemeral: bool
+    """Whether the run leaves no trace, session or ticket."""
     flags: dict[str, JSONValue]
     """Settings by dotted key."""
     session: SessionOptions
@@ -82,6 +90,9 @@ def run_job(options: RunOptions, invocation: Invocation) -> int:
     invocation.verbose = options.verbose
     if options.allow_empty and not options.also_stdin:
         raise UsageError("--allow-empty applies to --stdin, which is not given")
+    check_stdin(options.prompt, also_stdin=options.also_stdin, files=options.files, output_schema=options.output_schema)
+    if options.is_ephemeral:
+        check_ephemeral(options.session, options.approvals)
     if options.output is None:
         check_stdout()
     else:
@@ -129,28 +140,51 @@ def _prepare_job(
     loaded = load_settings(
         options.flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
     )
+    if options.is_ephemeral:
+        check_no_tickets(loaded)
     note = (lambda text: None) if options.quiet else invocation.note
-    needs_prompt = resumption is None or options.prompt is not None or options.also_stdin
-    timeout = loaded.settings.timeout
-    prompt = ""
-    if needs_prompt:
-        prompt = read_prompt(
-            options.prompt,
-            also_stdin=options.also_stdin,
-            allow_empty=options.allow_empty,
-            timeout=timeout,
-            note=note,
-        )
+    needs_prompt = resumption is None or options.prompt is not None or options.also_stdin or options.files
+    prompt = _read_input(options, loaded, note) if needs_prompt else ""
     if resumption is not None:
         resumption.check_code(loaded)
+    output_schema, schema_notes = None, list[str]()
+    if options.output_schema is not None:
+        # 20 ms, needed only for an output schema.
+        from .output_schema import read_output_schema
+
+        output_schema, schema_notes = read_output_schema(options.output_schema, loaded)
     job = prepare(
         prompt,
         loaded,
-        instructions=read_instructions(options.instructions),
+        instructions=options.instructions,
         environ=invocation.environ,
         is_interactive=is_interactive,
+        variables=options.variables,
+        output_schema=output_schema,
     )
-    return job, loaded
+    return replace(job, notes=(*job.notes, *schema_notes)), loaded
+
+
+def _read_input(options: RunOptions, loaded: Loaded, note: Callable[[str], None]) -> str | list[WireItem]:
+    """Return the prompt with the attached files."""
+    timeout = loaded.settings.timeout
+    prompt = read_prompt(
+        options.prompt,
+        also_stdin=options.also_stdin,
+        allow_empty=options.allow_empty,
+        timeout=timeout,
+        variables=options.variables,
+        note=note,
+    )
+    if not options.files:
+        return prompt
+    # 5 ms, needed only for files.
+    from .attachments import MB, read_attachment, user_input
+
+    limit = loaded.settings.max_file_size * MB
+    return user_input(
+        prompt, [read_attachment(file, limit=limit, timeout=timeout, note=note) for file in options.files]
+    )
 
 
 class RunCommand:
@@ -165,6 +199,8 @@ class RunCommand:
         self._is_preparing = False
         self._prices: Prices | None = None
         """The prices of the run, once it is prepared."""
+        self._has_output_schema = False
+        """Whether an output schema was given for the run, once it is prepared."""
         self._stdout = take_stdout()
         facts = detect_terminal(invocation.color, invocation.environ, stdout=self._stdout)
         to_file = options.output is not None
@@ -222,6 +258,8 @@ class RunCommand:
             quiet=options.quiet,
             run_id=f"run_{uuid4().hex}",
             cost_of=self._cost_of,
+            verbose=options.verbose,
+            gives_json=lambda: self._has_output_schema,
         )
         events = self._events(sink)
         return await show_run(events, show, sink, self._cancellation, terminal=self._terminal, format=options.format)
@@ -267,7 +305,7 @@ class RunCommand:
         session = stack.enter_context(lock_session(options.session, self._invocation))
         job, loaded = self._prepare(options, resumption)
         job = replace(job, session=session)
-        self._prices = job.prices
+        self._prices, self._has_output_schema = job.prices, job.output_schema is not None
         if resumption is not None:
             job = await resumption.resume_run(job, loaded)
         may_ask = options.approvals.may_ask and can_ask()
@@ -276,12 +314,13 @@ class RunCommand:
             loaded=loaded,
             job=job,
             invocation=self._invocation,
-            instructions=read_instructions(options.instructions),
+            instructions=options.instructions,
             session=None if session is None else session.session_id,
             show=sink.show if may_ask else None,
             ticket=None if resumption is None else resumption.ticket,
         )
-        return replace(job, decide=ApprovalHandler(context))
+        handler = ApprovalHandler(context)
+        return replace(job, decide=handler, is_decided=handler.is_decided, notes=(*job.notes, *handler.notes()))
 
     def _prepare(self, options: RunOptions, resumption: Resumption | None) -> tuple[Job, Loaded]:
         self._is_preparing = True

@@ -44,6 +44,16 @@ def _parse_assignment(text: str) -> tuple[str, JSONValue]:
         raise typer.BadParameter(str(error)) from error
 
 
+def _parse_variable(text: str) -> tuple[str, str]:
+    # 1 ms, needed only for a variable.
+    from agentctl.launch.variables import parse_variable
+
+    try:
+        return parse_variable(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 def parse_session_id(text: str) -> str:
     """Return a session id, validated."""
     # 3 ms, needed only for a session.
@@ -95,6 +105,33 @@ Model: TypeAlias = Annotated[
 Instructions: TypeAlias = Annotated[
     str | None, typer.Option("--instructions", "-i", metavar="TEXT|@FILE", help="The system prompt.")
 ]
+File: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="PATH|URL|-",
+        help="Attach an image, PDF, audio or text; `-:image/png` is stdin, with its type.",
+    ),
+]
+Var: TypeAlias = Annotated[
+    list[Any] | None,
+    typer.Option(
+        "--var",
+        metavar="NAME=VALUE",
+        parser=_parse_variable,
+        help="Fill {{NAME}} in the prompt and the instructions.",
+    ),
+]
+OutputSchema: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--output-schema",
+        metavar="FILE|-|JSON|REF",
+        help="Output JSON that matches a JSON Schema, or module:Class.",
+    ),
+]
+Ephemeral: TypeAlias = Annotated[bool, typer.Option("--ephemeral", help="Keep no trace, session or history.")]
 Set: TypeAlias = Annotated[
     list[Any] | None,
     typer.Option(
@@ -118,6 +155,28 @@ MaxTokensTotal: TypeAlias = Annotated[
         metavar="N",
         parser=_setting_parser("max_tokens_total"),
         help="Maximum tokens, input plus output.",
+    ),
+]
+MaxCost: TypeAlias = Annotated[
+    Any, typer.Option("--max-cost", metavar="USD", parser=_setting_parser("max_cost"), help="Maximum cost of the run.")
+]
+BudgetName: TypeAlias = Annotated[
+    Any,
+    typer.Option(
+        "--budget",
+        metavar="NAME",
+        parser=_setting_parser("budget"),
+        help="Draw from this shared budget; `none` for no budget.",
+        autocompletion=completion_values.budgets_or_none,
+    ),
+]
+BudgetWait: TypeAlias = Annotated[
+    Any,
+    typer.Option(
+        "--budget-wait",
+        metavar="TIME",
+        parser=_setting_parser("budget_wait"),
+        help="How long to wait for other calls under the budget.",
     ),
 ]
 Timeout: TypeAlias = Annotated[
@@ -252,9 +311,15 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         instructions: Instructions = None,
         stdin: Stdin = False,
         allow_empty: AllowEmpty = False,
+        file: File = None,
+        var: Var = None,
+        output_schema: OutputSchema = None,
         set_: Set = None,
         max_turns: MaxTurns = None,
         max_tokens_total: MaxTokensTotal = None,
+        max_cost: MaxCost = None,
+        budget: BudgetName = None,
+        budget_wait: BudgetWait = None,
         timeout: Timeout = None,
         retries: Retries = None,
         session: Session = None,
@@ -267,6 +332,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         transport: Transport = None,
         api: Api = None,
         trace: Trace = None,
+        ephemeral: Ephemeral = False,
         format: FormatOption = Format.TEXT,
         output: Output = None,
         dry_run: DryRun = False,
@@ -277,6 +343,8 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         # 90 ms that `--help` avoids.
         from agentctl.cli.approvals.options import ApprovalOptions
 
+        from .ephemeral import ephemeral_settings
+        from .prompt import read_instructions
         from .run_job import RunOptions, run_job
         from .session_options import SessionOptions
 
@@ -285,6 +353,9 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             "model": model,
             "max_turns": max_turns,
             "max_tokens_total": max_tokens_total,
+            "max_cost": max_cost,
+            "budget": budget,
+            "budget_wait": budget_wait,
             "timeout": timeout,
             "client.retries": retries,
             "on_approval": on_approval,
@@ -292,13 +363,18 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             "api": api,
             "trace.enabled": trace,
         }
+        flags, variables = explicit_settings(named, set_), dict(var or ())
         options = RunOptions(
             command=command,
             prompt=prompt,
             also_stdin=stdin,
             allow_empty=allow_empty,
-            instructions=instructions,
-            flags=explicit_settings(named, set_),
+            instructions=read_instructions(instructions, variables),
+            files=tuple(file or ()),
+            variables=variables,
+            output_schema=output_schema,
+            is_ephemeral=ephemeral,
+            flags=ephemeral_settings(flags) if ephemeral else flags,
             session=SessionOptions(session_id=session, continue_latest=continue_),
             approvals=ApprovalOptions(
                 allow=tuple(allow or ()), deny=tuple(deny or ()), ticket=ticket, resume=resume, may_ask=not no_input

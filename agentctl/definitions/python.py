@@ -49,6 +49,18 @@ def agent_in_module(
     return _agent(import_module(module_name, folder=folder, scope=scope), attribute, module_name)
 
 
+def class_in(module: ModuleType, attribute: str, place: str) -> type[Any]:
+    """Return a class that a module has.
+
+    Raises:
+        ConfigurationError: the attribute does not exist, or is no class.
+    """
+    found = _attribute(module, attribute, place, "")
+    if not isinstance(found, type):
+        raise ConfigurationError(f"{attribute!r} in {place} is of type {type(found).__name__}, not a class")
+    return found
+
+
 def agents_in(module: ModuleType) -> dict[str, Agent[Any]]:
     """Return attribute name -> agent for a module, in the order of definition."""
     return {name: value for name, value in vars(module).items() if isinstance(value, Agent)}
@@ -183,14 +195,9 @@ def _advice(error: Exception) -> str:
 def _agent(module: ModuleType, attribute: str | None, place: str) -> Agent[Any]:
     if attribute is None:
         return _only_agent(module, place)
-    found: Any = module
-    for part in attribute.split("."):
-        try:
-            found = getattr(found, part)
-        except AttributeError:
-            agents = sorted(agents_in(module))
-            hint = f"; its agents: {', '.join(agents)}" if agents else "; it defines no agent"
-            raise ConfigurationError(f"{place} has no attribute {attribute!r}{hint}") from None
+    agents = sorted(agents_in(module))
+    hint = f"; its agents: {', '.join(agents)}" if agents else "; it defines no agent"
+    found = _attribute(module, attribute, place, hint)
     if inspect.isroutine(found):
         found = _call(found, attribute, place)
         if not isinstance(found, Agent):
@@ -199,6 +206,16 @@ def _agent(module: ModuleType, attribute: str | None, place: str) -> Agent[Any]:
             )
     if not isinstance(found, Agent):
         raise ConfigurationError(f"{attribute!r} in {place} is of type {type(found).__name__}, not Agent")
+    return found
+
+
+def _attribute(module: ModuleType, attribute: str, place: str, hint: str) -> Any:
+    found: Any = module
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise ConfigurationError(f"{place} has no attribute {attribute!r}{hint}") from None
     return found
 
 

@@ -24,7 +24,7 @@ from agentctl.profile.trust import require_trust
 from agentctl.redaction import redact_keys
 
 from .import_guard import CodeScope
-from .python import agent_in_file, agent_in_module, agents_in, import_file, import_module, module_file
+from .python import agent_in_file, agent_in_module, agents_in, class_in, import_file, import_module, module_file
 from .shadowing import shadowed_siblings
 
 
@@ -62,6 +62,24 @@ def _load_agent(text: str, loaded: Loaded) -> Agent[Any]:
             return agent_in_module(module, attribute, folder=folder, scope=scope)
         case never:
             assert_never(never)
+
+
+def load_class(text: str, loaded: Loaded) -> type[Any]:
+    """Return the class that a reference of the command line names: `file.py:Class` or `module:Class`.
+
+    Raises:
+        ConfigurationError: the reference is invalid, or its code does not load.
+    """
+    reference, folder = _parse(text), _current_folder()
+    match reference:
+        case FileReference(path=name, attribute=str(attribute)):
+            path = _absolute(name, folder)
+            return class_in(import_file(path, _named_scope(_code_folder(path), loaded.project)), attribute, str(path))
+        case ModuleReference(module=name, attribute=str(attribute)):
+            module = import_module(name, folder=folder, scope=_named_scope(folder, loaded.project))
+            return class_in(module, attribute, name)
+        case _:
+            raise ConfigurationError(f"{redact_keys(text)!r} names no class; write file.py:Class or module:Class")
 
 
 def source_of(text: str, loaded: Loaded) -> Path | None:

@@ -30,6 +30,7 @@ from agentctl.threads import in_daemon_thread
 from agentctl.tracing.create import custom_span
 from agentctl.tracing.span_data import CustomSpanData
 from agentctl.tracing.spans import Span
+from agentctl.tracing.traceparent import inherited_context
 
 _GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -143,7 +144,7 @@ class LocalShell:
         span: Span[CustomSpanData],
     ) -> ShellCommandOutput:
         mark = os.urandom(8).hex()
-        environ = self._child_environment() | dict(variables or {}) | {_MARK: mark}
+        environ = self._child_environment() | dict(variables or {}) | inherited_context() | {_MARK: mark}
         max_bytes = max(limit, 1)
         transport, child = await start_child(
             lambda: _Command(max_bytes), command, environ=environ, folder=folder or self._folder

@@ -10,16 +10,18 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model
-from agentctl.agent.run_config import RunConfig
+from agentctl.agent.run_config import RunConfig, includes_sensitive_data
 from agentctl.agent.wire import WireItem
 from agentctl.child_groups import adopt_orphans
-from agentctl.errors import AgentsException
+from agentctl.definitions.reachable import reachable_agents
+from agentctl.errors import AgentsException, ConfigurationError, OptionError
 from agentctl.mcp.attachment import Attachment
 from agentctl.models.default_model import get_default_model
 from agentctl.net.defaults import get_defaults, set_default_ca_file
 from agentctl.prices.prices import Prices
 from agentctl.profile.credentials import Key
-from agentctl.profile.load import Loaded, find_key, read_credentials
+from agentctl.profile.keys import NO_BUDGET
+from agentctl.profile.load import NO_HOME, Loaded, find_key, read_credentials
 from agentctl.profile.resolve import BUILT_IN, Settings
 from agentctl.profile.trace_export import TraceExport
 from agentctl.profile.traces import Traces, effective_traces
@@ -27,8 +29,13 @@ from agentctl.run.call import model_name
 from agentctl.tracing.process import set_default_processor, set_tracing_disabled
 
 from .provider import is_endpoint_model, make_endpoint, make_provider, set_default_keys
+from .trace_store import TraceStore
+from .variables import fill
 
 if TYPE_CHECKING:
+    from agentctl.agent.items.run_items import ToolApprovalItem
+    from agentctl.agent.output import AgentOutputSchemaBase
+    from agentctl.budgets.limiter import SpendingLimiter
     from agentctl.memory.sqlite_session import SQLiteSession
     from agentctl.run.state.run_state import RunState
 
@@ -53,8 +60,14 @@ class Job:
     traces: Traces
     export: TraceExport
     """The export of its traces to OpenAI."""
+    trace_store: TraceStore
+    """Its traces on this machine."""
     prices: Prices
     """The prices of its model calls."""
+    output_schema: AgentOutputSchemaBase | None = None
+    """The schema of the final output, given for this run."""
+    limiter: SpendingLimiter | None = None
+    """Limits the cost of its model calls."""
     key: Key | None = None
     """The key that may be sent to the endpoint, if any."""
     session: SQLiteSession | None = None
@@ -65,24 +78,30 @@ class Job:
     """The MCP servers of its agents."""
     decide: Decide | None = None
     """The callback for calls that need approval; without one, the run ends with `ApprovalMissing`."""
+    is_decided: Callable[[ToolApprovalItem], bool] | None = None
+    """Whether a rule decides about a call, so that it does not wait."""
 
 
 def prepare(
-    prompt: str,
+    prompt: str | list[WireItem],
     loaded: Loaded,
     *,
     instructions: str | None,
     environ: Mapping[str, str],
     is_interactive: bool,
     is_conversation: bool = False,
+    variables: Mapping[str, str] | None = None,
+    output_schema: AgentOutputSchemaBase | None = None,
 ) -> Job:
     """Return the job for a prompt; imports the agent's code.
 
     `is_interactive` allows the local model as a fallback without a key. `is_conversation` means that more runs follow
-    over the same connections.
+    over the same connections. `variables` fill the placeholders in the instructions of agents, other than in
+    `instructions`. `output_schema` is that of the final output.
 
     Raises:
         ConfigurationError: the agent does not load, or a file or setting is invalid.
+        OptionError: a placeholder has no value, or an agent has an output type of its own.
     """
     settings = loaded.settings
     credentials = read_credentials(loaded)
@@ -95,7 +114,9 @@ def prepare(
     _check_local_model(loaded)
     notes = [*loaded.notes, *key.notes, *set_default_keys(key.credential, traces.key, settings, environ)]
     set_default_ca_file(settings.client.ca_file)
-    agent = _agent(settings, loaded, instructions)
+    agent = _agent(settings, loaded, instructions, variables)
+    if output_schema is not None:
+        _set_output_schema(agent, output_schema)
     if settings.agent:
         from agentctl.definitions.reference import import_notes
 
@@ -108,6 +129,8 @@ def prepare(
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"no key is set, so {LOCAL_MODEL} answers; store a key with `agentctl config set-key`")
     export.default_model = default_model
+    includes = settings.trace.include_data
+    prices = Prices(settings.prices, None if loaded.paths.folders is None else loaded.paths.folders.state)
     can_call = bool(agent.tools or agent.handoffs or agent.mcp_servers)
     is_multi_turn = is_conversation or (can_call and settings.max_turns > 1)
     return Job(
@@ -126,6 +149,7 @@ def prepare(
             ),
             model_settings=_model_settings(settings, explicit=True),
             tracing_disabled=not traces.is_enabled,
+            trace_include_sensitive_data=includes_sensitive_data() if includes is None else includes,
             max_tokens_total=settings.max_tokens_total,
             max_tool_calls=settings.max_tool_calls,
         ),
@@ -133,8 +157,11 @@ def prepare(
         timeout=settings.timeout,
         traces=traces,
         export=export,
-        prices=Prices(settings.prices, None if loaded.paths.folders is None else loaded.paths.folders.state),
+        trace_store=TraceStore.of(settings.trace, loaded.paths.folders),
+        prices=prices,
+        limiter=_limiter(settings, prices, loaded),
         key=key.credential,
+        output_schema=output_schema,
         notes=tuple(notes),
     )
 
@@ -171,13 +198,14 @@ def with_model(job: Job, name: str) -> Job:
     return replace(job, config=replace(job.config, model=name))
 
 
-def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> Job:
+def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str], variables: Mapping[str, str]) -> Job:
     """Return the job with the agent that `loaded` names, over the same provider.
 
     Raises:
         ConfigurationError: the agent does not load.
+        OptionError: a placeholder in its instructions has no value in `variables`.
     """
-    agent = _agent(loaded.settings, loaded, None)
+    agent = _agent(loaded.settings, loaded, None, variables)
     if agent.model is None and job.key is None and _local_model_is_ready(environ):
         agent = agent.clone(model=LOCAL_MODEL)
     return replace(job, agent=agent)
@@ -196,6 +224,27 @@ def _check_local_model(loaded: Loaded) -> None:
         require_trust(project, loaded.paths.trust)
 
 
+def _limiter(settings: Settings, prices: Prices, loaded: Loaded) -> SpendingLimiter | None:
+    """Return the limiter of a run with `max_cost` or a budget.
+
+    Raises:
+        ConfigurationError: there is no such budget, or no folder for it.
+    """
+    if settings.max_cost is None and settings.budget in (None, NO_BUDGET):
+        return None
+    # 10 ms that other runs do not pay.
+    from agentctl.budgets.limiter import SpendingLimiter
+    from agentctl.budgets.sqlite_store import SQLiteBudgets
+
+    shared = None
+    if settings.budget is not None and settings.budget != NO_BUDGET:
+        if loaded.paths.folders is None:
+            raise ConfigurationError(f"there are no budgets: {NO_HOME}")
+        shared = SQLiteBudgets.of_user(loaded.paths.folders), settings.budget
+        shared[0].find(settings.budget)
+    return SpendingLimiter(prices, max_cost=settings.max_cost, shared=shared, wait=settings.budget_wait)
+
+
 def _first_model(job: Job) -> str | Model | None:
     return job.config.model if job.config.model is not None else job.agent.model
 
@@ -207,8 +256,13 @@ def _local_model_is_ready(environ: Mapping[str, str]) -> bool:
     return smollm2_ready(environ)
 
 
-def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agent[Any]:
-    """Return the agent to run, with the user's settings as defaults for what it leaves open."""
+def _agent(
+    settings: Settings, loaded: Loaded, instructions: str | None, variables: Mapping[str, str] | None
+) -> Agent[Any]:
+    """Return the agent to run, with the user's settings as defaults for what it leaves open.
+
+    The placeholders in its own instructions, and in those of the agents that it reaches, are filled.
+    """
     agent: Agent[Any] = Agent(name="assistant")
     if settings.agent:
         # 2 ms, only for a named agent.
@@ -217,6 +271,9 @@ def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agen
         agent = load_agent(settings.agent, loaded)
         if agent.tools or agent.handoffs or agent.mcp_servers:
             adopt_orphans()
+        for each in reachable_agents(agent) if variables else ():
+            if isinstance(each.instructions, str) and not (each is agent and instructions is not None):
+                each.instructions = fill(each.instructions, variables, f"the instructions of agent {each.name!r}")
     changes: dict[str, Any] = {
         "model_settings": _model_settings(settings, explicit=False).resolve(agent.model_settings)
     }
@@ -225,6 +282,18 @@ def _agent(settings: Settings, loaded: Loaded, instructions: str | None) -> Agen
     if instructions is not None:
         changes["instructions"] = instructions
     return agent.clone(**changes)
+
+
+def _set_output_schema(agent: Agent[Any], schema: AgentOutputSchemaBase) -> None:
+    """Set the output schema of an agent, and of those that may give the final output in its place.
+
+    Raises:
+        OptionError: one of them has an output type.
+    """
+    for each in reachable_agents(agent, as_tools=False):
+        if each.output_type not in (None, str):
+            raise OptionError(f"agent {each.name!r} has an output type of its own; remove --output-schema")
+        each.output_type = schema
 
 
 def _model_settings(settings: Settings, *, explicit: bool) -> ModelSettings:

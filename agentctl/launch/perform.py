@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.events import AgentUpdatedStreamEvent, RunEvent, RunFinished, RunStarted, Warned
+from agentctl.agent.events import (
+    AgentUpdatedStreamEvent,
+    ApprovalRequired,
+    ModelRequested,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    Warned,
+)
 from agentctl.agent.items.run_items import ToolCallOutputItem
 from agentctl.agent.ports import Model
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue
 from agentctl.definitions.reachable import reachable_agents
-from agentctl.errors import AgentsException, ApprovalMissing, ModelBehaviorError, RunSuspended, RunTimeoutError
+from agentctl.errors import (
+    AgentsException,
+    ApprovalMissing,
+    ModelBehaviorError,
+    RunSuspended,
+    RunTimeoutError,
+    UserError,
+)
 from agentctl.net.defaults import get_defaults
 from agentctl.profile.traces import is_openai_url
 from agentctl.redaction import MASK
+from agentctl.run.attempt import limit_calls
 from agentctl.run.prepare import preview_request
 from agentctl.run.result import RunResultStreaming
 from agentctl.run.runner import Runner
@@ -28,6 +45,7 @@ from .job import Job
 from .provider import is_endpoint_model
 
 if TYPE_CHECKING:
+    from agentctl.agent.output import AgentOutputSchemaBase
     from agentctl.run.state.run_state import RunState
 
 GRACE = 2.0
@@ -54,6 +72,16 @@ def start_tracing(job: Job) -> None:
     Raises:
         ConfigurationError: a processor cannot be created.
     """
+    if job.traces.is_enabled:
+        job.trace_store.open()
+    if job.traces.otel:
+        # 5 ms, only with this export.
+        from agentctl.telemetry.export import otel_processor
+        from agentctl.tracing.traceparent import propagate, read_traceparent
+
+        parent = read_traceparent(os.environ)
+        add_trace_processor(otel_processor(os.environ, parent))
+        propagate(parent)
     if job.traces.is_enabled and job.traces.processors:
         # Imported only if there are any.
         from agentctl.definitions.trace_processors import load_processors
@@ -76,6 +104,12 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
     except Exception as error:
         yield failed_before_start(error)
         return
+    if job.limiter is not None:
+        try:
+            job.limiter.begin_run(None if isinstance(job.prompt, str | list) else job.prompt.usage)
+        except UserError as error:
+            yield failed_before_start(error)
+            return
     loop = asyncio.get_running_loop()
     timer = loop.call_later(job.timeout, cancellation.cancel, RunTimeoutError(job.timeout)) if job.timeout else None
     start, is_resumed = job.prompt, False
@@ -86,19 +120,29 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
                 job.agent, start, max_turns=job.max_turns, run_config=job.config, session=job.session
             )
             is_head = is_resumed  # A resumed run does not start again.
-            async with _cancellable(result, cancellation), contextlib.aclosing(result.run_events()) as events:
-                async for event in events:
-                    is_head = is_head and isinstance(event, RunStarted | AgentUpdatedStreamEvent)
-                    if isinstance(event, RunFinished):
-                        end = _require_answer(event, result)
-                    elif not is_head:
-                        yield event
+            with limit_calls(job.limiter):
+                async with _cancellable(result, cancellation), contextlib.aclosing(result.run_events()) as events:
+                    async for event in events:
+                        is_head = is_head and isinstance(event, RunStarted | AgentUpdatedStreamEvent)
+                        if job.output_schema is not None and isinstance(event, ModelRequested):
+                            # 1 ms, only for a run with an output schema.
+                            from .output_check import preload
+
+                            preload(job.output_schema)
+                        if isinstance(event, RunFinished):
+                            end = _require_answer(event, result, job.output_schema)
+                        elif isinstance(event, ApprovalRequired) and job.is_decided is not None:
+                            yield replace(event, is_decided=job.is_decided(event.item))
+                        elif not is_head:
+                            yield event
             assert end is not None
             if end.interruptions and end.error is None:
                 start, is_resumed = result.to_state(), True
                 end = await _await_decision(job, start, cancellation, end)
         for warning in _masking_notes(job, end):
             yield Warned(message=warning)
+        if problem := job.trace_store.record(end):
+            yield Warned(message=problem)
         yield end
     finally:
         if timer is not None:
@@ -119,17 +163,22 @@ def _masking_notes(job: Job, end: RunFinished) -> Iterator[str]:
         )
 
 
-def _require_answer(end: RunFinished, result: RunResultStreaming) -> RunFinished:
-    """Return the end of a run, as a failure if the model ended it without an answer.
+def _require_answer(end: RunFinished, result: RunResultStreaming, schema: AgentOutputSchemaBase | None) -> RunFinished:
+    """Return the end of a run, as a failure if it has no answer, or none that matches the output schema.
 
-    In a program the final output is then an empty text; on the command line it would look like a success.
+    In a program the final output of a run that the model ended without an answer is an empty text; on the command line
+    it would look like a success.
     """
     output, responses = end.final_output, result.raw_responses
-    if end.error is not None or not isinstance(output, str) or output.strip() or not responses:
+    kinds = {item.get("type") for item in responses[-1].wire_output} if responses else set()
+    is_of_model = not kinds - {"message", "reasoning"}  # Not of a tool or an error handler.
+    if schema is not None and not end.interruptions:
+        # 1 ms, only for a run with an output schema.
+        from .output_check import check_output
+
+        return check_output(end, schema, is_of_model=is_of_model)
+    if end.error is not None or not isinstance(output, str) or output.strip() or not responses or not is_of_model:
         return end
-    kinds = {item.get("type") for item in responses[-1].wire_output}
-    if kinds - {"message", "reasoning"}:
-        return end  # The output is that of a tool or an error handler.
     reasoned = ", only with reasoning" if "reasoning" in kinds else ""
     count = sum(isinstance(item, ToolCallOutputItem) for item in result.new_items)
     calls = f" (after {count} tool {'call' if count == 1 else 'calls'})" if count else ""
@@ -149,6 +198,10 @@ async def close(job: Job) -> None:
 async def preview(job: Job) -> dict[str, JSONValue]:
     """Return the first request of a job without sending it."""
     assert isinstance(job.prompt, str | list)
+    if job.output_schema is not None:
+        from .output_check import check_schema
+
+        check_schema(job.output_schema)
     try:
         await job.servers.attach(job.agent)
         return await preview_request(job.agent, job.prompt, run_config=job.config, session=job.session)

@@ -16,6 +16,7 @@ from agentctl.child import ChildProtocol, child_environment, kill_child, signal_
 from agentctl.errors import AgentsException, UserError
 from agentctl.log import logger
 from agentctl.redaction import excerpt, looks_secret, redact, register_secret
+from agentctl.tracing.traceparent import inherited_context
 
 from .characters import whole_characters
 from .connection import Streams
@@ -107,7 +108,7 @@ class MCPServerStdio(SessionServer[MCPServerStdioParams]):
             return await start_child(
                 lambda: _Process(self.name),
                 [params["command"], *params.get("args", [])],
-                environ=child_environment(os.environ) | params.get("env", {}),
+                environ=child_environment(os.environ) | inherited_context() | params.get("env", {}),
                 folder=params.get("cwd", "."),
                 stdin=PIPE,
             )

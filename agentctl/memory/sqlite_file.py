@@ -1,4 +1,4 @@
-"""Access to `sqlite3`: a conversation database that is opened on first use, with its errors translated."""
+"""Access to `sqlite3`: a database that is opened on first use, with its errors translated."""
 
 from __future__ import annotations
 
@@ -35,9 +35,13 @@ class SQLiteFile:
         OSError: the disk is full.
     """
 
-    def __init__(self, path: str, schema: str) -> None:
-        """Store the path without creating the file; `schema` holds the statements that create missing tables."""
+    def __init__(self, path: str, schema: str, *, noun: str = "conversation database") -> None:
+        """Store the path without creating the file.
+
+        `schema` holds the statements that create missing tables; `noun` names the file in messages.
+        """
         self.path = path
+        self._noun = noun
         self._schema = schema
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
@@ -73,7 +77,7 @@ class SQLiteFile:
     def _use_connection(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._failures():
             if self._is_closed:
-                raise RuntimeError(f"the session in {self.path} is closed")
+                raise RuntimeError(f"the {self._noun} {self.path} is closed")
             if self._connection is None:
                 self._connection = self._open()
             yield self._connection
@@ -106,7 +110,7 @@ class SQLiteFile:
             if error.errno == errno.ENOSPC:
                 raise
             raise ConfigurationError(
-                f"cannot write the conversation database: {error.strerror}; choose a writable folder", file=path
+                f"cannot write the {self._noun}: {error.strerror}; choose a writable folder", file=path
             ) from error
 
     @contextmanager
@@ -125,7 +129,7 @@ class SQLiteFile:
 
     def _damage_error(self, reason: str) -> ConfigurationError:
         return ConfigurationError(
-            f"not a conversation database, or damaged ({excerpt(reason)}): move it away to start a new one",
+            f"not a {self._noun}, or damaged ({excerpt(reason)}): move it away to start a new one",
             file=Path(self.path),
         )
 
@@ -135,15 +139,13 @@ class SQLiteFile:
         code, path = error.sqlite_errorcode & 0xFF, Path(self.path)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return SessionInUseError(
-                f"{path}: another process kept the conversation database locked for {_LOCK_TIMEOUT:g} s; try again"
+                f"{path}: another process kept the {self._noun} locked for {_LOCK_TIMEOUT:g} s; try again"
             )
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-            return OSError(
-                errno.ENOSPC, f"cannot write the conversation database ({error}): the disk may be full", self.path
-            )
+            return OSError(errno.ENOSPC, f"cannot write the {self._noun} ({error}): the disk may be full", self.path)
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
             return ConfigurationError(
-                f"cannot write the conversation database ({error}): check its owner and permissions", file=path
+                f"cannot write the {self._noun} ({error}): check its owner and permissions", file=path
             )
         return self._damage_error(str(error))
 

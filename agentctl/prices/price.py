@@ -45,6 +45,16 @@ class Price:
         per_million = sum(count * self._rate(part, usage.input_tokens) for part, count in tokens.items())
         return per_million / _MILLION + self.per_request
 
+    def highest_rates(self, input_tokens: int) -> tuple[float, float]:
+        """Return the highest prices of a token, of input and of output, in calls with up to this many input tokens."""
+        rates = {
+            part: max(rate for above, rate in self.rates[part] if above == 0 or input_tokens > above)
+            for part in PARTS
+            if self.rates.get(part)
+        }
+        output = rates.pop("output")
+        return max(rates.values()), output
+
     def _rate(self, part: str, input_tokens: int) -> float:
         rates = self.rates.get(part) or self.rates["input"]
         return next(rate for above, rate in reversed(rates) if above == 0 or input_tokens > above)

@@ -61,6 +61,17 @@ def walk_code(project: ProjectFile) -> tuple[CodeFile, ...]:
     return tuple(files.values())
 
 
+def find_missing(project: ProjectFile, code: tuple[CodeFile, ...]) -> list[str]:
+    """Return the files and modules that a project names and that do not exist."""
+    folders = [str(folder) for folder in search_folders(project.root)]
+    references = (parse_reference(text) for text in project.references)
+    modules = [each.module for each in references if isinstance(each, ModuleReference)]
+    return [
+        *(str(each.path) for each in code if each.content is None),
+        *(f"module {name}" for name in modules if not find_modules(name, folders)),
+    ]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
     """A module on the walk."""

@@ -39,6 +39,9 @@ class SettingKey:
         return tuple(self.name.split("."))
 
 
+NO_BUDGET = "none"
+"""The value of `budget` that stands for no budget."""
+
 _KEY_HINT = (
     f'must be "{NO_KEY}" (send no key) or left out; store a key with `agentctl config set-key`, never in this setting'
 )
@@ -98,12 +101,31 @@ KEYS: tuple[SettingKey, ...] = (
         meaning="Maximum tokens of a run, input plus output.",
         in_project=True,
     ),
+    SettingKey(name="max_cost", kind=Plain.AMOUNT, meaning="Maximum cost of a run in USD."),
+    SettingKey(
+        name="budget",
+        kind=Plain.TEXT,
+        meaning="The budget that model calls draw from, of `agentctl budget`; `none` is no budget.",
+    ),
+    SettingKey(
+        name="budget_wait",
+        kind=Plain.DURATION,
+        meaning="How long a model call waits for others under the same budget.",
+        default="30s",
+    ),
     SettingKey(
         name="max_tool_calls",
         kind=Integer(1),
         meaning="Maximum tool calls in one response.",
         in_project=True,
         default=128,
+    ),
+    SettingKey(
+        name="max_file_size",
+        kind=Integer(1),
+        meaning="The size limit of an attached file, in MB.",
+        in_project=True,
+        default=20,
     ),
     SettingKey(name="timeout", kind=Plain.DURATION, meaning="Time limit for a run.", in_project=True),
     SettingKey(
@@ -200,8 +222,33 @@ KEYS: tuple[SettingKey, ...] = (
     SettingKey(
         name="trace.enabled",
         kind=Plain.BOOLEAN,
-        meaning="Whether runs are traced; traces go to OpenAI if it serves the run, and to `trace.processors`.",
+        meaning="Whether runs are traced; traces are kept on this machine, and go to OpenAI if it serves a run and to "
+        "`trace.processors`.",
         default=True,
+    ),
+    SettingKey(
+        name="trace.keep_days",
+        kind=Integer(1),
+        meaning="For how many days traces are kept on this machine.",
+        default=30,
+    ),
+    SettingKey(
+        name="trace.keep_size",
+        kind=Integer(1),
+        meaning="The size of all traces on this machine, in MB; the oldest ones are removed.",
+        default=200,
+    ),
+    SettingKey(
+        name="trace.include_data",
+        kind=Plain.BOOLEAN,
+        meaning="Whether traces contain the inputs and outputs of models and tools; precedes "
+        "`OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA`.",
+    ),
+    SettingKey(
+        name="trace.otel",
+        kind=Plain.BOOLEAN,
+        meaning="Whether traces are exported by OTLP, as the `OTEL_*` variables say; needs the extra `otel`.",
+        default=False,
     ),
     SettingKey(
         name="trace.processors",

@@ -101,18 +101,26 @@ def load_settings(
     profile: str | None = None,
     cwd: Path | None = None,
     may_be_new: bool = False,
+    problems: list[ConfigurationError] | None = None,
 ) -> Loaded:
     """Return the effective settings for `flags` (dotted key -> value) in `cwd`, by default the current folder.
 
-    `config` and `profile` are those of `find_paths`; a missing profile is empty if it `may_be_new`.
+    `config` and `profile` are those of `find_paths`; a missing profile is empty if it `may_be_new`. With `problems`, an
+    invalid variable or project file is added to them and ignored.
 
     Raises:
         ConfigurationError: a file, variable or flag is invalid, or the profile does not exist.
     """
     paths = find_paths(environ, config, profile)
     in_force = load_profile(paths.profile, paths.named, required=paths.is_explicit, may_be_new=may_be_new)
-    search = search_project(cwd)
-    settings = resolve(flags, environ, search.project, in_force)
+    try:
+        search = search_project(cwd)
+    except ConfigurationError as error:
+        if problems is None:
+            raise
+        problems.append(error)
+        search = ProjectSearch()
+    settings = resolve(flags, environ, search.project, in_force, problems)
     for name, value in settings.values.items():
         if isinstance(value.value, str) and name.startswith("settings.extra_headers."):
             register_secret(value.value)

@@ -66,7 +66,8 @@ class ProjectSearch:
 def find_project(cwd: Path, *, user: int | None = None) -> ProjectSearch:
     """Return the nearest project file from `cwd` up to the repository root; outside a repository, only that of `cwd`.
 
-    A file owned by neither `user` (by default the current one) nor root is skipped with a note.
+    A file owned by neither `user` (by default the current one) nor root is skipped with a note; so is one in a folder
+    above `cwd` outside a repository.
 
     Raises:
         ConfigurationError: the file is invalid or sets what a project file may not.
@@ -82,11 +83,18 @@ def find_project(cwd: Path, *, user: int | None = None) -> ProjectSearch:
         else:
             if content is not None:
                 return ProjectSearch(project=parse_project(content, path), notes=tuple(notes))
+    above = next((path for folder in folders[-1].parents if (path := folder / FILE_NAME).is_file()), None)
+    if above is not None and not os.path.lexists(folders[-1] / ".git"):
+        notes.append(
+            f"{above} is not used: outside a git repository, only a project file in the current folder is; change to "
+            "its folder, or run `git init` there"
+        )
     return ProjectSearch(notes=tuple(notes))
 
 
 def read_project(path: Path, *, user: int | None = None) -> ProjectFile:
-    """Return the project file at `path`; raise `ConfigurationError` if it cannot be used."""
+    """Return the project file at `path`, which may be relative; raise `ConfigurationError` if it cannot be used."""
+    path = path.parent.resolve() / path.name
     try:
         content = _read(path, _folders(path.parent)[-1], _this_user() if user is None else user)
     except _FileSkipped as reason:

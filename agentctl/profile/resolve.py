@@ -67,6 +67,12 @@ class TraceSettings:
     """Trace settings: on or off, and the processors besides the export to OpenAI."""
 
     is_enabled: bool
+    keep_days: int
+    keep_size: int
+    """MB."""
+    otel: bool
+    include_data: bool | None
+    """None leaves it to the environment."""
     processors: tuple[str, ...]
     """Functions that return the processors, as `package.module:function`."""
 
@@ -85,7 +91,15 @@ class Settings:
     """The origin of `agent`, as in `Value.origin`."""
     max_turns: int
     max_tokens_total: int | None
+    max_cost: float | None
+    """USD."""
+    budget: str | None
+    """The name of a shared budget."""
+    budget_wait: float
+    """Seconds."""
     max_tool_calls: int
+    max_file_size: int
+    """Megabytes."""
     timeout: float | None
     """Seconds."""
     on_approval: Literal["allow", "deny", "fail", "suspend"]
@@ -114,12 +128,16 @@ class Settings:
 
 
 def resolve(
-    flags: Mapping[str, JSONValue], environ: Mapping[str, str], project: ProjectFile | None, profile: Profile
+    flags: Mapping[str, JSONValue],
+    environ: Mapping[str, str],
+    project: ProjectFile | None,
+    profile: Profile,
+    problems: list[ConfigurationError] | None = None,
 ) -> Settings:
     """Merge the sources; precedence: flags, `AGENTCTL_*`, project file, profile, `OPENAI_*`, built-in defaults.
 
     A flag of None is unset. Tables are merged value by value. A base URL replaces the whole endpoint: a WebSocket URL
-    of lower precedence belongs to another one.
+    of lower precedence belongs to another one. With `problems`, an invalid variable is added to them and ignored.
 
     Raises:
         ConfigurationError: a variable or flag, which the error names, has an invalid value.
@@ -127,10 +145,10 @@ def resolve(
     merged: Tree = {}
     for layer in (
         _defaults(),
-        _openai(environ),
+        _openai(environ, problems),
         _file(profile.values, profile.path),
         _file(project.values, project.path) if project is not None else (),
-        _environment(environ),
+        _environment(environ, problems),
         _flags(flags),
     ):
         upper = nest(layer)
@@ -171,10 +189,10 @@ def _defaults() -> Iterator[_Entry]:
             yield key.parts, Value(value=key.default, origin=BUILT_IN)
 
 
-def _openai(environ: Mapping[str, str]) -> Iterator[_Entry]:
+def _openai(environ: Mapping[str, str], problems: list[ConfigurationError] | None) -> Iterator[_Entry]:
     for key in KEYS:
         if key.openai_env is not None and environ.get(key.openai_env, "").strip():
-            yield from _from_variable(key.openai_env, key.parts, environ)
+            yield from _from_variable(key.openai_env, key.parts, environ, problems)
 
 
 def _file(values: Mapping[str, JSONValue], path: Path | None) -> Iterator[_Entry]:
@@ -185,16 +203,22 @@ def _file(values: Mapping[str, JSONValue], path: Path | None) -> Iterator[_Entry
         yield parts, Value(value=value, origin=str(path))
 
 
-def _environment(environ: Mapping[str, str]) -> Iterator[_Entry]:
+def _environment(environ: Mapping[str, str], problems: list[ConfigurationError] | None) -> Iterator[_Entry]:
     for name, parts in _setting_variables(environ):
-        yield from _from_variable(name, parts, environ)
+        yield from _from_variable(name, parts, environ, problems)
 
 
-def _from_variable(variable: str, parts: Parts, environ: Mapping[str, str]) -> Iterator[_Entry]:
+def _from_variable(
+    variable: str, parts: Parts, environ: Mapping[str, str], problems: list[ConfigurationError] | None
+) -> Iterator[_Entry]:
     try:
         value = parse_value(join(parts), environ[variable])
     except ValueError as error:
-        raise ConfigurationError(redact_keys(str(error)), key=variable) from error
+        problem = ConfigurationError(redact_keys(str(error)), key=variable)
+        if problems is None:
+            raise problem from error
+        problems.append(problem)
+        return
     yield from _entries(parts, value, variable)
 
 
@@ -259,7 +283,11 @@ def _settings(values: Mapping[str, Value]) -> Settings:
         agent_origin=values["agent"].origin if "agent" in values else None,
         max_turns=get("max_turns"),
         max_tokens_total=get("max_tokens_total"),
+        max_cost=get("max_cost"),
+        budget=get("budget"),
+        budget_wait=seconds(get("budget_wait")),
         max_tool_calls=get("max_tool_calls"),
+        max_file_size=get("max_file_size"),
         timeout=duration("timeout"),
         on_approval=get("on_approval"),
         ticket_lifetime=seconds(get("ticket_lifetime")),
@@ -280,6 +308,13 @@ def _settings(values: Mapping[str, Value]) -> Settings:
             ca_file=None if ca_file is None else Path(ca_file),
             key=get("client.key"),
         ),
-        trace=TraceSettings(is_enabled=get("trace.enabled"), processors=tuple(get("trace.processors") or ())),
+        trace=TraceSettings(
+            is_enabled=get("trace.enabled"),
+            keep_days=get("trace.keep_days"),
+            keep_size=get("trace.keep_size"),
+            otel=get("trace.otel"),
+            include_data=get("trace.include_data"),
+            processors=tuple(get("trace.processors") or ()),
+        ),
         prices=tables.get("prices", {}),
     )

@@ -24,6 +24,8 @@ class Traces:
     """The key for the export to OpenAI; None if traces are not exported."""
     no_export_reason: str | None
     """The reason why traces are not exported to OpenAI; None if they are."""
+    otel: bool
+    """Whether traces are exported by OTLP."""
     processors: tuple[str, ...]
     processors_origin: str | None
     """The origin of `processors`; None if there are none."""
@@ -48,6 +50,7 @@ def effective_traces(loaded: Loaded, environ: Mapping[str, str], credentials: Cr
         decided_by=decided_by,
         key=key,
         no_export_reason=no_export_reason if key is None else None,
+        otel=is_enabled and settings.trace.otel,
         processors=settings.trace.processors,
         processors_origin=named.origin if named is not None and settings.trace.processors else None,
     )

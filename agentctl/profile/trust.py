@@ -34,6 +34,8 @@ class TrustRecord:
     digest: str
     files: tuple[Path, ...]
     """The files of code that are trusted, in order."""
+    digests: tuple[str, ...] = ()
+    """The digests of the project file and of `files`, to name what changed; empty in a record of an earlier release."""
 
 
 def find_trusted_code(project: ProjectFile, store: Path | None) -> TrustedCode | None:
@@ -42,9 +44,7 @@ def find_trusted_code(project: ProjectFile, store: Path | None) -> TrustedCode |
     Raises:
         ConfigurationError: the list of trusted projects or a file of code cannot be read.
     """
-    document = None if store is None else read_document(store)
-    known = {} if document is None else records_in(document, store)
-    record = _record(known.get(name_of(project)), project)
+    record = _find_record(project, store)
     if record is None:
         return None
     contents = [(path, read_code(path)) for path in record.files]
@@ -66,11 +66,29 @@ def require_trust(project: ProjectFile, store: Path | None) -> TrustedCode:
     code = find_trusted_code(project, store)
     if code is None:
         raise ConfigurationError(
-            "this project file is not trusted to run code, or it changed since you trusted it; review it and the files "
-            "that it names, then run `agentctl trust`, or name the code yourself with `-a file.py:attr`",
+            f"this project file {missing_trust(project, store)}, or name the code yourself with `-a file.py:attr`",
             file=project.path,
         )
     return code
+
+
+def missing_trust(project: ProjectFile, store: Path | None) -> str:
+    """Return why the code of a project may not run, and what to do, as a predicate."""
+    record = _find_record(project, store)
+    if record is None:
+        return "is not trusted to run code; review it and the files that it names, then run `agentctl trust`"
+    current = [file_digest(project.content), *(file_digest(read_code(path)) for path in record.files)]
+    paths = [project.path, *record.files]
+    changed = [str(path) for path, old, new in zip(paths, record.digests, current, strict=False) if old != new]
+    names = f": {', '.join(changed)}" if changed else ""
+    return f"changed since you trusted it{names}; review the change, then run `agentctl trust`"
+
+
+def file_digest(content: bytes | None) -> str:
+    """Return the digest of one file of code; that of a missing file is empty."""
+    import hashlib
+
+    return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
 def digest_of(project: ProjectFile, code: Iterable[tuple[Path, bytes | None]]) -> str:
@@ -91,11 +109,22 @@ def name_of(project: ProjectFile) -> str:
     return os.fsencode(project.path.resolve()).decode(errors="backslashreplace")
 
 
+def _find_record(project: ProjectFile, store: Path | None) -> TrustRecord | None:
+    document = None if store is None else read_document(store)
+    known = {} if document is None else records_in(document, store)
+    return _record(known.get(name_of(project)), project)
+
+
 def _record(entry: object, project: ProjectFile) -> TrustRecord | None:
     """Return the record of a project; None if it is missing or by an earlier release, which did not list modules."""
     match entry:
-        case {"digest": str(digest), "files": list(files)} if all(isinstance(name, str) for name in files):
-            return TrustRecord(digest=digest, files=tuple(project.root / name for name in files))
+        case {"digest": str(digest), "files": list(files), **rest} if all(isinstance(name, str) for name in files):
+            digests = rest.get("digests")
+            return TrustRecord(
+                digest=digest,
+                files=tuple(project.root / name for name in files),
+                digests=tuple(map(str, digests)) if isinstance(digests, list) else (),
+            )
         case _:
             return None
 

@@ -24,17 +24,18 @@ from agentctl.agent.items.run_items import (
     HandoffCallItem,
     HandoffOutputItem,
     MessageOutputItem,
+    ToolApprovalItem,
     ToolCallItem,
     ToolCallOutputItem,
 )
 from agentctl.agent.wire import JSONValue
-from agentctl.errors import RunSuspended, ServiceError, exit_for
+from agentctl.errors import ApprovalMissing, ModelBehaviorError, RunSuspended, ServiceError, exit_for
 from agentctl.redaction import RedactedStream, redact, redact_data, redact_id
 from agentctl.version import SCHEMA_VERSION
 
 from .chunks import REASONING, TEXT, Chunk, Out
 from .json_value import to_json, to_json_value
-from .tools import ToolNames
+from .tools import ToolNames, failed_output
 
 if TYPE_CHECKING:
     from agentctl.prices.cost import Cost
@@ -59,13 +60,32 @@ def error_body(error: Exception) -> dict[str, JSONValue]:
             "request_id": None if error.request_id is None else redact_id(error.request_id),
             "retry_after": error.retry_after,
         }
+    elif isinstance(error, ApprovalMissing):
+        body |= {
+            "calls": [_call_body(item) for item in error.calls],
+            "unmatched": [redact(rule) for rule in error.unmatched],
+            "allow": [redact(rule) for rule in error.allow],
+        }
+    elif isinstance(error, ModelBehaviorError) and error.reply is not None:
+        body["reply"] = redact_data(error.reply, str)
     return body
 
 
-def finished_body(event: RunFinished, *, model: str | None, cost: Cost) -> dict[str, JSONValue]:
+def _call_body(item: ToolApprovalItem) -> dict[str, JSONValue]:
+    """Return a call that needs approval as a JSON object."""
+    return {
+        "agent": redact(item.agent.name),
+        "tool": item.name,
+        "call_id": item.call_id,
+        "item": redact_data(item.wire),
+    }
+
+
+def finished_body(event: RunFinished, *, model: str | None, cost: Cost, failed_calls: int = 0) -> dict[str, JSONValue]:
     """Return the outcome of a run: the fields that `run.finished` and the document of `--format json` share.
 
-    `model` is the last model requested, None if the run failed before any request.
+    `model` is the last model requested, None if the run failed before any request; `failed_calls` the number of tool
+    calls that failed.
     """
     row = exit_for(event.error)
     return {
@@ -74,11 +94,13 @@ def finished_body(event: RunFinished, *, model: str | None, cost: Cost) -> dict[
         "final_output": to_json_value(event.final_output),
         "agent": redact(event.agent.name) if event.agent else None,
         "model": None if model is None else redact(model),
+        "failed_calls": failed_calls,
         "usage": event.usage.to_wire(),
         "cost_usd": cost.usd,
         "cost_basis": None if cost.basis is None else redact(cost.basis),
         "response_id": None if event.response_id is None else redact_id(event.response_id),
         "session_id": None if event.session_id is None else redact(event.session_id),
+        "trace_id": None if event.trace_id is None else redact(event.trace_id),
         "ticket": event.error.ticket if isinstance(event.error, RunSuspended) else None,
         "error": error_body(event.error) if event.error else None,
     }
@@ -103,15 +125,20 @@ class JsonDocument:
         self._notes = notes
         self._cost_of = cost_of
         self._model: str | None = None
+        self._failed_calls = 0
 
     def feed(self, event: RunEvent) -> list[Chunk]:
         """Return the output for an event."""
         chunks = self._notes.feed(event)
         if isinstance(event, ModelRequested):
             self._model = event.model
+        elif failed_output(event) is not None:
+            self._failed_calls += 1
         elif isinstance(event, RunFinished):
             head = {"schema_version": SCHEMA_VERSION, "run_id": self._run_id}
-            body = finished_body(event, model=self._model, cost=self._cost_of(event.usage))
+            body = finished_body(
+                event, model=self._model, cost=self._cost_of(event.usage), failed_calls=self._failed_calls
+            )
             chunks.append(Out(to_json(head | body) + "\n"))
         return chunks
 
@@ -130,6 +157,7 @@ class JsonLines:
         self._now = now
         self._seq = 0
         self._model: str | None = None
+        self._failed_calls = 0
         self._tools = ToolNames()
         self._item_id: tuple[JSONValue, JSONValue] = (None, None)
         """The id in the last delta, and how it is shown."""
@@ -144,6 +172,7 @@ class JsonLines:
         rest = self._close_reasoning()
         chunks = [*self._notes.clear_status(), *rest] if rest else []
         chunks += self._notes.feed(event)
+        self._failed_calls += failed_output(event) is not None
         line = self._event(event)
         if line is not None:
             chunks.append(line)
@@ -202,15 +231,16 @@ class JsonLines:
                 body = {"agent": agent.name, "stage": stage, "name": name, "tripwire_triggered": triggered}
                 return self._line("guardrail", body)
             case ApprovalRequired(item=item):
-                body = {"agent": item.agent.name, "tool": item.name, "call_id": item.call_id, "item": item.wire}
-                return self._masked_line("approval.required", body)
+                return self._line("approval.required", _call_body(item))
             case RetryScheduled(attempt=attempt, max_retries=max_retries, delay=delay, error=error):
                 body = {"attempt": attempt, "max_retries": max_retries, "delay": delay, "error": error_body(error)}
                 return self._line("retry", body)
             case Warned(message=message):
                 return self._line("warning", {"message": redact(message)})
             case RunFinished():
-                body = finished_body(event, model=self._model, cost=self._cost_of(event.usage))
+                body = finished_body(
+                    event, model=self._model, cost=self._cost_of(event.usage), failed_calls=self._failed_calls
+                )
                 return self._line("run.finished", body)
             case _:
                 return None

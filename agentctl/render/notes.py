@@ -25,7 +25,10 @@ from agentctl.redaction import redact
 from .chunks import Chunk, Err, Status
 from .escape import one_line, shorten
 from .terminal_info import TerminalInfo
-from .tools import ToolNames
+from .tools import FAILED, ToolNames, failed_output, output_line
+
+FAILURE_WIDTH = 200
+"""Maximum columns of the note on a failed tool call."""
 
 if TYPE_CHECKING:
     from agentctl.agent.usage import Usage
@@ -78,6 +81,14 @@ class Notes:
             case _:
                 return []
 
+    def failed_call(self, event: RunEvent) -> list[Chunk]:
+        """Return the note on a failed tool call, none for another event."""
+        item = failed_output(event)
+        if self._quiet or item is None:
+            return []
+        line = output_line(self._tools.output_name(item), item, FAILURE_WIDTH)
+        return self._note(f"a tool call failed: {line.removeprefix(FAILED).strip()}")
+
     def clear_status(self) -> list[Chunk]:
         """Return the chunk that removes the live line, if it is shown."""
         if not self._has_status:
@@ -116,9 +127,10 @@ def dim(text: str, color: bool) -> str:
 class RunSummary:
     """Builds the closing line of a run: model, tokens, cost, seconds."""
 
-    def __init__(self, clock: Callable[[], float], cost_of: CostOf) -> None:
+    def __init__(self, clock: Callable[[], float], cost_of: CostOf, *, names_trace: bool) -> None:
         self._clock = clock
         self._cost_of = cost_of
+        self._names_trace = names_trace
         self._started = clock()
         self._seconds = 0.0
         self._model = ""
@@ -144,6 +156,7 @@ class RunSummary:
             f"{usage.input_tokens:,} in, {usage.output_tokens:,} out",
             *([] if cost is None else [format_usd(cost)]),
             f"{self._seconds:.1f} s",
+            *([event.trace_id] if event.trace_id and self._names_trace else []),
         ]
         return shorten(one_line(redact(" · ".join(parts))), width)
 

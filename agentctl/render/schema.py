@@ -28,6 +28,21 @@ _ERROR: Fields = {
             "type": ["number", "null"],
             "description": "Seconds to wait, as the service requested; else null.",
         },
+        "calls": {
+            "type": "array",
+            "description": "The calls that need approval, if the run was denied.",
+            "items": {
+                "type": "object",
+                "properties": {"agent": _TEXT, "tool": _TEXT_OR_NULL, "call_id": _TEXT_OR_NULL, "item": _ITEM},
+            },
+        },
+        "unmatched": {
+            "type": "array",
+            "description": "The rules of `--allow` that name the tool of such a call and do not match it.",
+            "items": _TEXT,
+        },
+        "allow": {"type": "array", "description": "Values of `--allow` that would allow these calls.", "items": _TEXT},
+        "reply": {**_TEXT, "description": "The text of the model, if that is invalid."},
     },
     "required": ["type", "message", "status", "code", "request_id", "retry_after"],
 }
@@ -69,6 +84,7 @@ FINISHED: Fields = {
     "final_output": {"description": "Text, or JSON if the agent has an output type; null if there is no output."},
     "agent": {**_TEXT_OR_NULL, "description": "The agent that ran last."},
     "model": {**_TEXT_OR_NULL, "description": "The model of the last request."},
+    "failed_calls": {**_COUNT, "description": "The number of tool calls that failed."},
     "usage": {"$ref": "#/$defs/usage"},
     "cost_usd": {"type": ["number", "null"], "minimum": 0, "description": "The cost in USD; null if it is not known."},
     "cost_basis": {
@@ -81,6 +97,7 @@ FINISHED: Fields = {
         "description": "The ticket from which a suspended run can be resumed: an id or a file; else null.",
     },
     "session_id": {**_TEXT_OR_NULL, "description": "The session in which the run is saved; null if it is not saved."},
+    "trace_id": {**_TEXT_OR_NULL, "description": "The trace of the run; null if it is not traced."},
     "error": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/error"}]},
 }
 """The outcome of a run: the fields that `run.finished` and the document of `--format json` share."""

@@ -22,12 +22,16 @@ def renderer(
     quiet: bool,
     run_id: str,
     cost_of: CostOf,
+    verbose: bool,
+    gives_json: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> Renderer:
     """Return a renderer for one run.
 
-    `clock` measures its duration, `now` timestamps its events, and `cost_of` prices its usage.
+    `clock` measures its duration, `now` timestamps its events, and `cost_of` prices its usage. `gives_json` is asked
+    once the run has begun whether stdout gets the final output as JSON and nothing else. `verbose` names the trace in
+    the line that closes a run.
     """
     notes = Notes(terminal, quiet=quiet)
     if format == "json":
@@ -41,7 +45,9 @@ def renderer(
         return JsonLines(run_id=run_id, notes=notes, now=now, cost_of=cost_of)
     from .text import RunText, StreamText
 
-    return (RunText if command == "run" else StreamText)(terminal, notes, RunSummary(clock, cost_of), quiet=quiet)
+    kind = RunText if command == "run" else StreamText
+    summary = RunSummary(clock, cost_of, names_trace=verbose)
+    return kind(terminal, notes, summary, quiet=quiet, gives_json=gives_json)
 
 
 def preload(terminal: TerminalInfo, format: Format) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from agentctl.agent.events import (
@@ -41,16 +42,25 @@ LOG_WIDTH = 200
 class RunText:
     """The renderer of `run`: only the live line until the end, then the final output."""
 
-    def __init__(self, terminal: TerminalInfo, notes: Notes, summary: RunSummary, *, quiet: bool) -> None:
+    def __init__(
+        self,
+        terminal: TerminalInfo,
+        notes: Notes,
+        summary: RunSummary,
+        *,
+        quiet: bool,
+        gives_json: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._terminal = terminal
         self._notes = notes
         self._summary = summary
+        self._gives_json = gives_json
         self._shows_summary = terminal.stderr_is_terminal and not quiet
         self._end: RunFinished | None = None
 
     def feed(self, event: RunEvent) -> list[Chunk]:
         """Return the output for an event."""
-        chunks = self._notes.feed(event)
+        chunks = [*self._notes.feed(event), *self._notes.failed_call(event)]
         self._summary.observe(event)
         if isinstance(event, RunFinished) and event.error is None:
             chunks.append(Out(self._output(event.final_output)))
@@ -65,15 +75,28 @@ class RunText:
         return [Err(f"\n{line}\n" if self._terminal.stdout_is_terminal else f"{line}\n")]
 
     def _output(self, value: Any) -> str:
-        stream = answer_stream(self._terminal, is_markdown=isinstance(value, str))
-        text = final_text(value, indent=2 if self._terminal.stdout_is_terminal else None)
+        stream = answer_stream(self._terminal, is_markdown=isinstance(value, str) and not self._gives_json())
+        indent = 2 if self._terminal.stdout_is_terminal else None
+        text = to_json(value, indent=indent) if self._gives_json() else final_text(value, indent=indent)
         return stream.feed(text) + stream.close()
 
 
 class StreamText:
-    """The renderer of `stream`: text deltas on stdout; reasoning, tool calls, outputs and handoffs on stderr."""
+    """The renderer of `stream`: text deltas on stdout; reasoning, tool calls, outputs and handoffs on stderr.
 
-    def __init__(self, terminal: TerminalInfo, notes: Notes, summary: RunSummary, *, quiet: bool) -> None:
+    If `gives_json()`, stdout gets the final output as JSON, once it is checked, and no text before.
+    """
+
+    def __init__(
+        self,
+        terminal: TerminalInfo,
+        notes: Notes,
+        summary: RunSummary,
+        *,
+        quiet: bool,
+        gives_json: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._gives_json = gives_json
         self._terminal = terminal
         self._notes = notes
         self._summary = summary
@@ -107,7 +130,7 @@ class StreamText:
                 chunks += self._end_streams()
             case RunItemStreamEvent():
                 chunks += self._item(event)
-            case ApprovalRequired(item=item) if not self._terminal.stderr_is_terminal:
+            case ApprovalRequired(item=item, is_decided=False) if not self._terminal.stderr_is_terminal:
                 chunks += self._note_line(approval_line(item, LOG_WIDTH))
             case RunFinished():
                 chunks += self._finish(event)
@@ -117,7 +140,7 @@ class StreamText:
 
     def _wire(self, wire: dict[str, Any]) -> list[Chunk]:
         kind = wire.get("type")
-        if kind == TEXT:
+        if kind == TEXT and not self._gives_json():
             return self._add_text(wire.get("delta") or "", wire.get("item_id"))
         if kind in REASONING and not self._quiet:
             key = (wire.get("item_id"), wire.get("summary_index"), wire.get("content_index"))
@@ -160,6 +183,8 @@ class StreamText:
     def _item(self, event: RunItemStreamEvent) -> list[Chunk]:
         width = self._terminal.width() if self._terminal.stderr_is_terminal else LOG_WIDTH
         match event.item:
+            case MessageOutputItem() if self._gives_json():
+                return []
             case MessageOutputItem(wire=wire):
                 text = message_text(wire)
                 if text in "".join(self._answer_text):
@@ -190,7 +215,9 @@ class StreamText:
             return chunks
         if not self._answer_text:
             # A model that does not stream, or an output that is not a message.
-            chunks += self._add_text(final_text(event.final_output, indent=None), None) + self._end_streams()
+            output = event.final_output
+            text = to_json(output) if self._gives_json() else final_text(output, indent=None)
+            chunks += self._add_text(text, None) + self._end_streams()
         self._end = event
         return chunks
 

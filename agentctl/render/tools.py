@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from agentctl.agent.events import RunEvent, RunItemStreamEvent
 from agentctl.agent.items.run_items import (
     HandoffCallItem,
     HandoffOutputItem,
@@ -57,6 +58,12 @@ def output_line(name: str | None, item: ToolCallOutputItem, width: int) -> str:
     text = _output_text(item.wire.get("output"))
     mark = FAILED if item.failed else "←"
     return _fit(f"{mark} {name or 'tool'} {text}", width)
+
+
+def failed_output(event: RunEvent) -> ToolCallOutputItem | None:
+    """Return the output in an event if it is that of a tool call that failed."""
+    item = event.item if isinstance(event, RunItemStreamEvent) else None
+    return item if isinstance(item, ToolCallOutputItem) and item.failed else None
 
 
 def approval_line(item: ToolApprovalItem, width: int) -> str:

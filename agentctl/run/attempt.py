@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, nullcontext
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from agentctl.agent.events import Notice, RawResponsesStreamEvent
 from agentctl.agent.items.run_items import ModelResponse
@@ -18,12 +18,51 @@ if TYPE_CHECKING:
 CallEvent: TypeAlias = RawResponsesStreamEvent | Notice | ModelResponse
 
 
-async def call_once(model: Model, request: ModelRequest, spans: Spans, *, streamed: bool) -> AsyncGenerator[CallEvent]:
+Attempt: TypeAlias = "Callable[[ModelRequest], AsyncGenerator[CallEvent]]"
+"""Makes one model call."""
+
+
+class CallLimiter(Protocol):
+    """Limits what model calls cost."""
+
+    def limit(self, model: Model, request: ModelRequest, attempt: Attempt) -> AsyncGenerator[CallEvent]:
+        """Yield the events of `attempt`, called with a request that keeps to the limits."""
+        ...
+
+
+_limiter: CallLimiter | None = None
+
+
+@contextmanager
+def limit_calls(limiter: CallLimiter | None) -> Iterator[None]:
+    """Apply a limiter to all model calls of the process during the block, in whichever task or thread they are made."""
+    global _limiter
+    before, _limiter = _limiter, limiter
+    try:
+        yield
+    finally:
+        _limiter = before
+
+
+def call_once(model: Model, request: ModelRequest, spans: Spans, *, streamed: bool) -> AsyncGenerator[CallEvent]:
+    """Return the events of one model call, the response last, within the limits of the process."""
+    if _limiter is None:
+        are_read = streamed or request.model_settings.retry is not None
+        return _call(model, request, spans, streamed=streamed, are_read=are_read)
+    # A limiter depends on them as retries do.
+    return _limiter.limit(
+        model, request, lambda limited: _call(model, limited, spans, streamed=streamed, are_read=True)
+    )
+
+
+async def _call(
+    model: Model, request: ModelRequest, spans: Spans, *, streamed: bool, are_read: bool
+) -> AsyncGenerator[CallEvent]:
     """Yield the events of one model call, the response last.
 
     A custom model is called by `stream_response` in a streamed run, else by `get_response`, and so is one of ours whose
-    method a subclass or a patch replaced. Without a reader, the
-    events of the response itself are not yielded, unless retries depend on them.
+    method a subclass or a patch replaced. Unless they are
+    read, the events of the response itself are not yielded.
     """
     with spans.model_call(model, request) as record:
         if not isinstance(model, WireModel) or has_own_methods(model, streamed=streamed):
@@ -34,7 +73,6 @@ async def call_once(model: Model, request: ModelRequest, spans: Spans, *, stream
                     yield event
             return
         last: dict[str, Any] = {}
-        are_read = streamed or request.model_settings.retry is not None
         is_observed = True
         async with aclosing(model.stream(request)) as events:
             async for wire in events:

@@ -64,9 +64,9 @@ class Budget:
         """
         async with self.turnstile:
             self.check()
-            remaining, own = self.remaining, _own_limit(request.model_settings)
+            remaining, own = self.remaining, own_limit(request.model_settings)
             most = remaining if own is None else min(remaining, own)
-            limited = replace(request, model_settings=_with_limit(request.model_settings, most))
+            limited = replace(request, model_settings=with_limit(request.model_settings, most))
             was_cut = False
             async with aclosing(call_model(model, limited, spans, streamed=streamed)) as events:
                 async for event in events:
@@ -81,14 +81,14 @@ class Budget:
         return BudgetExceeded(self.limit, self.used if self.is_measured else None)
 
 
-def _own_limit(settings: ModelSettings) -> int | None:
+def own_limit(settings: ModelSettings) -> int | None:
     """Return the output limit that the user has set, under any of its names."""
     further = [given.get(name) for given in _extras(settings) for name in _LIMITS]
     return min((most for most in (settings.max_tokens, *further) if isinstance(most, int)), default=None)
 
 
-def _with_limit(settings: ModelSettings, most: int) -> ModelSettings:
-    """Return settings with this output limit only, and with usage requested."""
+def with_limit(settings: ModelSettings, most: int | None) -> ModelSettings:
+    """Return settings with this output limit only, None for no limit, and with usage requested."""
     return settings.with_values(
         max_tokens=most,
         include_usage=True if settings.include_usage is False else settings.include_usage,

@@ -43,14 +43,7 @@ async def check_added(run: ActiveRun) -> AsyncGenerator[GuardrailChecked]:
         InputGuardrailTripwireTriggered: one stops the run.
     """
     added = run.history.pending_input
-    guardrails = (
-        [
-            *_input_guardrails(run, in_parallel=False),
-            *_input_guardrails(run, in_parallel=True),
-        ]
-        if added
-        else []
-    )
+    guardrails = [*_input_guardrails(run, in_parallel=False), *_input_guardrails(run, in_parallel=True)]
     if not guardrails:
         return
     # 5 ms that a run without guardrails does not pay.
@@ -71,8 +64,7 @@ def check_beside(events: AsyncGenerator[CallEvent], run: ActiveRun) -> AsyncGene
     Raises:
         InputGuardrailTripwireTriggered: one stops the run; the model call was cancelled and has ended.
     """
-    guardrails = _input_guardrails(run, in_parallel=True)
-    if run.turn.number != 1 or not guardrails:
+    if run.turn.number != 1 or not (guardrails := _input_guardrails(run, in_parallel=True)):
         return events
     # 5 ms that a run without guardrails does not pay.
     from .guardrail_race import race_call

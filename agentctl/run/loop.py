@@ -104,9 +104,13 @@ async def run_loop(
                 step = await _handle(MaxTurnsExceeded(f"the run needs more than {run.spec.max_turns} turns"), run)
                 break
             else:
-                async with aclosing(_begin_turn(run, is_new_agent=step is None or isinstance(step, HandOver))) as begun:
-                    async for event in begun:
-                        yield event
+                if run.spec.budget is not None:
+                    run.spec.budget.check()
+                if run.history.pending_input:
+                    async with aclosing(_add_pending_input(run)) as begun:
+                        async for event in begun:
+                            yield event
+                await _begin_turn(run, is_new_agent=step is None or isinstance(step, HandOver))
                 call = await _prepare_call(models, run, streamed=streamed)
                 yield ModelRequested(agent=run.agent, model=call.model_name, turn=run.turn.number)
                 # Read here, and not in a generator of its own: each level costs every delta.
@@ -196,15 +200,16 @@ async def _conclude(step: FinalOutput | Interrupted, run: ActiveRun) -> AsyncGen
     run.results.final_output, run.results.has_ended = step.value, True
 
 
-async def _begin_turn(run: ActiveRun, *, is_new_agent: bool) -> AsyncGenerator[RunEvent]:
-    """Begin the next turn: the pending input is checked and added first."""
-    if run.spec.budget is not None:
-        run.spec.budget.check()
+async def _add_pending_input(run: ActiveRun) -> AsyncGenerator[RunEvent]:
+    """Check the pending input and add it before the next turn."""
     async with aclosing(check_added(run)) as verdicts:
         async for verdict in verdicts:
             yield verdict
     for added in [_add(item, run) for item in run.history.take_pending_input(run.agent)]:
         yield added
+
+
+async def _begin_turn(run: ActiveRun, *, is_new_agent: bool) -> None:
     run.turn.number += 1
     run.spans.begin_turn(run)
     if is_new_agent:

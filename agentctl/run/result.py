@@ -42,6 +42,7 @@ T = TypeVar("T")
 ToInputListMode: TypeAlias = Literal["preserve_all", "normalized"]
 """Whether a next run gets all items, or the history as the last model call saw it."""
 
+_SDK_EVENTS = (RawResponsesStreamEvent, RunItemStreamEvent, AgentUpdatedStreamEvent)
 _MOST_WAITING = 4096
 """The number of events that may wait for a reader before the run waits, too."""
 
@@ -234,6 +235,7 @@ def finish(run: ActiveRun, error: Exception | None) -> RunFinished:
         usage=run.context.usage,
         response_id=run.results.last_response_id,
         session_id=None if run.spec.memory is None else run.spec.memory.session_id,
+        trace_id=None if run.trace is None or run.trace.processor is None else run.trace.trace_id,
         error=error,
         interruptions=list(run.turn.interruptions),
     )
@@ -338,7 +340,7 @@ class RunResultStreaming(RunResultBase):
         """
         async with aclosing(self.run_events()) as events:
             async for event in events:
-                if isinstance(event, RawResponsesStreamEvent | RunItemStreamEvent | AgentUpdatedStreamEvent):
+                if isinstance(event, _SDK_EVENTS):
                     yield event
                 elif isinstance(event, RunFinished) and event.error and not isinstance(event.error, RunCancelled):
                     raise event.error
@@ -422,7 +424,8 @@ class RunResultStreaming(RunResultBase):
 
     async def wait_for_reader(self) -> None:
         """Wait until the reader, if there is one, has read every event so far and asks for the next."""
-        await asyncio.sleep(0)  # A reader that was created just now begins.
+        if not self._has_reader:
+            await asyncio.sleep(0)  # One that was created just now begins.
         while self._has_reader and self._end is None and (self._waiting or not self._is_asking):
             self._read.clear()
             await self._read.wait()

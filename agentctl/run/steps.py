@@ -154,7 +154,9 @@ def decide(
     if not text:
         raise ModelBehaviorError(f"the model gave no output where {schema.name()} was requested")
     if response.incomplete and not _is_json(text):
-        raise ModelBehaviorError(f"the output was cut before its end ({response.incomplete}); raise max_tokens")
+        raise ModelBehaviorError(
+            f"the output was cut before its end ({response.incomplete}); raise max_tokens", reply=text
+        )
     return FinalOutput(schema.validate_json(text))
 
 

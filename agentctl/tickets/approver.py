@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.items.run_items import ToolApprovalItem
-from agentctl.errors import AgentsException, ApprovalMissing, RunSuspended
+from agentctl.errors import AgentsException, RunSuspended
 
 from .rules import Rules
 from .ticket import CallDecision, CallKey, call_key
@@ -71,7 +71,10 @@ class Approver:
                 if decision.always:
                     self._standing[agent, tool] = decision
             elif self.ask is not None or self.policy != "suspend":
-                return ApprovalMissing(undecided)
+                # 3 ms, only for a run that ends here.
+                from .refusal import refuse
+
+                return refuse(undecided, self.rules)
         if len(found) < len({call_key(item) for item in waiting}):
             return RunSuspended(self.ticket.name, undecided) if self.ticket else await self.suspend(state, found)
         if self.ticket is not None:

@@ -23,7 +23,7 @@ from .store import TicketStore
 from .suspension import check_fingerprint, restore_run, suspend_run
 from .ticket import CallDecision, CallKey, Ticket, call_key, can_keep
 
-_LIMITS = ("max_turns", "max_tokens_total", "max_tool_calls")
+_LIMITS = ("max_turns", "max_tokens_total", "max_cost", "budget", "max_tool_calls")
 """Settings that are kept whatever their origin, since they apply to the run as a whole."""
 
 
@@ -62,6 +62,7 @@ class Suspension:
             agent=None if reference is None else absolute_reference(reference, self.loaded),
             instructions=self.instructions,
             session=self.session,
+            output_schema=_output_schema(self.job),
             settings=_run_settings(self.loaded),
         )
         name = self.store.add(ticket, copy=self.copy)
@@ -97,7 +98,7 @@ async def resume_job(job: Job, ticket: Ticket, loaded: Loaded) -> Job:
     ticket = replace(ticket, state={**ticket.state, "max_turns": job.max_turns})
     state = await restore_run(ticket, job.agent, model=_model(job), source=_source(loaded))
     if job.prompt:
-        assert isinstance(job.prompt, str)
+        assert isinstance(job.prompt, str | list)
         state.add_input(job.prompt)
     return replace(job, prompt=state)
 
@@ -110,6 +111,16 @@ def _run_settings(loaded: Loaded) -> Mapping[str, JSONValue]:
         if (name in _LIMITS or value.origin == FLAG or value.origin.startswith("AGENTCTL_"))
         and can_keep(name, value.value)
     }
+
+
+def _output_schema(job: Job) -> dict[str, JSONValue] | None:
+    """Return the output schema of a job as JSON Schema; a ticket names no class, whose code might run."""
+    if job.output_schema is None:
+        return None
+    # 1 ms, only for a run with an output schema.
+    from agentctl.launch.output_check import schema_of
+
+    return schema_of(job.output_schema)
 
 
 def _model(job: Job) -> str | None:

@@ -46,7 +46,7 @@ class Rule:
         """
         if self.tool == "*":
             return True
-        server, name = _server(item), item.name or ""
+        server, name = server_of(item), item.name or ""
         is_hosted = isinstance(item.wire.get("server_label"), str)
         return (not is_hosted and fnmatchcase(name, self.tool)) or any(
             fnmatchcase(server, self.tool[:dot]) and fnmatchcase(name, self.tool[dot + 1 :])
@@ -57,7 +57,7 @@ class Rule:
     def may_deny(self, item: ToolApprovalItem) -> bool:
         """Return whether the rule names the tool, with or without its server."""
         name = item.name or ""
-        return any(fnmatchcase(each, self.tool) for each in (name, f"{_server(item)}.{name}"))
+        return any(fnmatchcase(each, self.tool) for each in (name, f"{server_of(item)}.{name}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def _is_covered(content: CallContent, patterns: list[str]) -> bool:
         return False
     match content:
         case Arguments(text=text):
-            return not content.is_ambiguous and any(fnmatchcase(_uniform(text), pattern) for pattern in patterns)
+            return not content.is_ambiguous and any(fnmatchcase(uniform(text), pattern) for pattern in patterns)
         case FileChange():
             paths = _paths(content)
             return not content.others and all(
@@ -132,7 +132,7 @@ def _may_do(content: CallContent, pattern: str) -> bool:
     """Return whether a call does, or may do, anything that a pattern matches."""
     match content:
         case Arguments(text=text):
-            return content.is_ambiguous or any(fnmatchcase(form, pattern) for form in (text, _uniform(text)))
+            return content.is_ambiguous or any(fnmatchcase(form, pattern) for form in (text, uniform(text)))
         case FileChange():
             forms = (form for path in _paths(content) for form in _path_forms(path))
             return any(fnmatchcase(f"{content.kind} {form}", pattern) for form in forms)
@@ -149,7 +149,7 @@ def _may_do(content: CallContent, pattern: str) -> bool:
             assert_never(content)
 
 
-def _server(item: ToolApprovalItem) -> str:
+def server_of(item: ToolApprovalItem) -> str:
     """Return the MCP server or the namespace of a tool, empty without one."""
     namespace = item.wire.get("namespace")
     return item.server_name or (namespace if isinstance(namespace, str) else "")
@@ -185,7 +185,7 @@ def _path_forms(path: str) -> Iterator[str]:
         yield simple
 
 
-def _uniform(text: str) -> str:
+def uniform(text: str) -> str:
     """Return arguments with uniform spacing."""
     try:
         return json.dumps(json.loads(text or "{}"), ensure_ascii=False)

@@ -106,6 +106,8 @@ class Ticket:
     """The instructions given on the command line."""
     session: str | None = None
     """The id of the command line's session."""
+    output_schema: dict[str, JSONValue] | None = None
+    """The JSON Schema of the final output, if one was given on the command line."""
     settings: Mapping[str, JSONValue] = field(default_factory=dict)
     """The command line's settings for this run, by dotted key."""
     fingerprint: Fingerprint
@@ -258,6 +260,7 @@ def _read_ticket(fields: Fields) -> Ticket:
         agent=fields.optional("agent", str),
         instructions=fields.optional("instructions", str),
         session=fields.optional("session", str),
+        output_schema=fields.optional("output_schema", dict) if fields.has("output_schema") else None,
         settings=_check_settings(fields.optional("settings", dict) or {}),
         fingerprint=_read_fingerprint(fields.inner("fingerprint")),
         calls=tuple(map(_read_call, fields.inners("calls"))),
@@ -317,6 +320,7 @@ def _to_json(ticket: Ticket) -> dict[str, JSONValue]:
         "agent": ticket.agent,
         "instructions": ticket.instructions,
         "session": ticket.session,
+        **({} if ticket.output_schema is None else {"output_schema": ticket.output_schema}),
         "settings": dict(ticket.settings),
         "fingerprint": {
             "source": ticket.fingerprint.source,

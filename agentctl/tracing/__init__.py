@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .create import turn_span as turn_span
     from .current import get_current_span as get_current_span
     from .current import get_current_trace as get_current_trace
+    from .local import LocalTraceProcessor as LocalTraceProcessor
     from .process import add_trace_processor as add_trace_processor
     from .process import flush_traces as flush_traces
     from .process import get_trace_provider as get_trace_provider

@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from agentctl.log import tracing_logger as logger
 from agentctl.redaction import redact
@@ -27,6 +27,9 @@ class BatchTraceProcessor(TracingProcessor):
 
     Its thread starts with the first item, and never keeps the process from exiting, even if an exporter hangs.
     """
+
+    queues_only: ClassVar[bool] = True
+    """Whether its methods only queue, so that the traced code calls them; a subclass has to state it, too."""
 
     def __init__(
         self,
@@ -61,8 +64,8 @@ class BatchTraceProcessor(TracingProcessor):
         """Queue the span."""
         self.take(span)
 
-    def take(self, item: Trace | Span[Any]) -> None:
-        """Queue a trace or span for export."""
+    def take(self, item: Any) -> None:
+        """Queue a trace or span, or news of one, for export."""
         queued = len(self._queue)
         if queued >= self._limit or self._has_ended:
             reason = "the processor was shut down" if self._has_ended else f"the queue of {self._limit} is full"
@@ -97,7 +100,7 @@ class BatchTraceProcessor(TracingProcessor):
         self._reset()
 
     def _reset(self) -> None:
-        self._queue: deque[Trace | Span[Any]] = deque()
+        self._queue: deque[Any] = deque()
         self._exporting_count = 0
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -132,8 +135,8 @@ class BatchTraceProcessor(TracingProcessor):
                     self._drop(len(batch), f"the exporter failed: {type(error).__name__}: {error}")
                 self._exporting_count = 0
 
-    def _next_batch(self) -> list[Trace | Span[Any]]:
-        batch: list[Trace | Span[Any]] = []
+    def _next_batch(self) -> list[Any]:
+        batch: list[Any] = []
         while self._queue and len(batch) < self._batch_size:
             batch.append(self._queue.popleft())
         return batch

@@ -50,24 +50,28 @@ class FanOut(TracingProcessor):
     def on_trace_start(self, trace: Trace) -> None:
         """Deliver the event to every processor."""
         for batch in self._batches:
-            batch.take(trace)
+            batch.on_trace_start(trace)
         for each in self._threaded:
             each.deliver(lambda processor: processor.on_trace_start(trace))
 
     def on_trace_end(self, trace: Trace) -> None:
-        """Deliver the event to every processor except batch processors, which ignore it."""
+        """Deliver the event to every processor."""
+        for batch in self._batches:
+            batch.on_trace_end(trace)
         for each in self._threaded:
             each.deliver(lambda processor: processor.on_trace_end(trace))
 
     def on_span_start(self, span: Span[Any]) -> None:
-        """Deliver the event to every processor except batch processors, which ignore it."""
+        """Deliver the event to every processor."""
+        for batch in self._batches:
+            batch.on_span_start(span)
         for each in self._threaded:
             each.deliver(lambda processor: processor.on_span_start(span))
 
     def on_span_end(self, span: Span[Any]) -> None:
         """Deliver the event to every processor."""
         for batch in self._batches:
-            batch.take(span)
+            batch.on_span_end(span)
         for each in self._threaded:
             each.deliver(lambda processor: processor.on_span_end(span))
 
@@ -197,4 +201,6 @@ Delivery: TypeAlias = DirectDelivery | ThreadedDelivery
 
 def delivery_to(processor: TracingProcessor) -> Delivery:
     """Return the kind of delivery for a processor."""
-    return DirectDelivery(processor) if type(processor) is BatchTraceProcessor else ThreadedDelivery(processor)
+    if isinstance(processor, BatchTraceProcessor) and vars(type(processor)).get("queues_only", False):
+        return DirectDelivery(processor)
+    return ThreadedDelivery(processor)

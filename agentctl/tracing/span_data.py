@@ -138,6 +138,14 @@ class ResponseSpanData(SpanData):
         self._response = response
 
     @property
+    def output(self) -> list[Any] | None:
+        """The items of the response as JSON; None without a response."""
+        response = self._response
+        if response is None or isinstance(response, dict):
+            return None if response is None else response.get("output")
+        return [item.to_dict() for item in response.output]
+
+    @property
     def response_id(self) -> str | None:
         """The id of the response."""
         if isinstance(self._response, dict):

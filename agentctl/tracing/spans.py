@@ -86,6 +86,16 @@ class Span(Generic[TSpanData]):
         """End time in ISO format; None before the end."""
         return _iso(self._ended_at)
 
+    @property
+    def start_seconds(self) -> float:
+        """Start time in seconds since 1970; 0 before the start."""
+        return _unix(self._started_at)
+
+    @property
+    def end_seconds(self) -> float:
+        """End time in seconds since 1970; 0 before the end."""
+        return _unix(self._ended_at)
+
     def set_error(self, error: SpanError) -> None:
         """Set the error of the span, if it is recorded."""
         if self.processor is not None:
@@ -142,6 +152,10 @@ class Span(Generic[TSpanData]):
 def _iso(time: float | str | None) -> str | None:
     """Return a time in ISO format; deferred until needed, since formatting takes longer than reading the clock."""
     return datetime.fromtimestamp(time, UTC).isoformat() if isinstance(time, float) else time
+
+
+def _unix(time: float | str | None) -> float:
+    return datetime.fromisoformat(time).timestamp() if isinstance(time, str) else time or 0.0
 
 
 class TracingConfig(TypedDict, total=False):

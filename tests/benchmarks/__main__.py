@@ -1,4 +1,4 @@
-"""Measures and prints the table: `python -m tests.benchmarks [--brief] [NAME ...]`."""
+"""Measures and prints the table: `python -m tests.benchmarks [--brief] [--markdown] [NAME ...]`."""
 
 import argparse
 import sys
@@ -11,6 +11,7 @@ from tests.benchmarks.quick_client import running_quick_service
 from tests.service.client import running_service
 
 _ROW = "{:<21} {:>10} {:>10} {:>8} {:>8} {:>9}"
+_MARKDOWN_ROW = "| {} | {} | {} | {} | {} | {} |"
 
 
 def main() -> int:
@@ -19,12 +20,16 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(case.name for case in CASES))
     parser.add_argument("--brief", action="store_true", help="a pair a case: for breakage, not for numbers")
     parser.add_argument("--pairs", type=int, default=15, help="pairs a case (15)")
+    parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
     options = parser.parse_args()
     names = options.names or [case.name for case in CASES]
     if unknown := set(names) - {case.name for case in CASES}:
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
     broken = 0
-    print(_ROW.format("case", "ours", "floor", "ratio", "by CPU", "wanted"), flush=True)
+    row = _MARKDOWN_ROW if options.markdown else _ROW
+    print(row.format("case", "ours", "floor", "ratio", "by CPU", "wanted"), flush=True)
+    if options.markdown:
+        print(row.format("---", *["---:"] * 5), flush=True)
     with running_service() as fake, running_quick_service() as quick, tempfile.TemporaryDirectory() as home:
         surroundings = Surroundings(fake=fake, quick=quick, home=home)
         for case in (case for case in CASES if case.name in names):
@@ -34,20 +39,19 @@ def main() -> int:
                 broken += 1
                 print(f"{case.name:<21} BROKEN: {breakage}", flush=True)
             else:
-                print(_row(result), flush=True)
+                name = f"`{case.name}`: {case.what}" if options.markdown else case.name
+                print(row.format(name, *_figures(result)), flush=True)
     return 1 if broken else 0
 
 
-def _row(result: Result) -> str:
+def _figures(result: Result) -> tuple[str, ...]:
     case = result.case
     bound = ">=" if case.by is Figure.SPEED else "<="
-    cpu = "" if result.cpu_ratio is None else f"{result.cpu_ratio:.2f}"
-    return _ROW.format(
-        case.name,
+    return (
         _shown(case.by, result.ours),
         _shown(case.by, result.floor),
         f"{result.ratio:.2f}",
-        cpu,
+        "" if result.cpu_ratio is None else f"{result.cpu_ratio:.2f}",
         f"{bound} {case.wanted:.2f}",
     )
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from statistics import median
 from typing import assert_never
 
+from agentctl.tracing.trace_files import file_name, list_files
 from tests.service.client import Service
+from tests.traces.sample import write_sample
 
 from .cases import Case, Clock, Figure, Side
 
@@ -63,8 +65,32 @@ class Surroundings:
         self.fake.script_upgrades(*side.upgrades)
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT") if name in os.environ}
         base_url = self.quick if side.is_quick else self.fake.base_url
+        if side.round_trip:
+            base_url = base_url.replace("/v1", f"/{side.round_trip}ms/v1")
         sockets = {"OPENAI_WEBSOCKET_BASE_URL": self.fake.websocket_base_url} if side.upgrades else {}
-        return {**kept, **sockets, "HOME": self.home, "OPENAI_API_KEY": "sk-benchmark", "OPENAI_BASE_URL": base_url}
+        home = {"AGENTCTL_HOME": _home_with_traces(self.home, side.traces)} if side.traces else {}
+        return {
+            **kept,
+            **sockets,
+            **home,
+            "HOME": self.home,
+            "OPENAI_API_KEY": "sk-benchmark",
+            "OPENAI_BASE_URL": base_url,
+        }
+
+
+def _home_with_traces(home: str, count: int) -> str:
+    """Return a home with this many traces, made once."""
+    folder = Path(home) / f"traces-{count}"
+    if not folder.exists():
+        write_sample(folder / "traces")
+        (sample,) = list_files(folder / "traces")
+        data = Path(sample.path).read_bytes()
+        for number in range(1, count):
+            name = f"trace_{number:032x}"
+            copy = data.replace(sample.key.encode(), name.encode())
+            (folder / "traces" / file_name(name, sample.started_ms / 1000 - number)).write_bytes(copy)
+    return str(folder)
 
 
 def compare(case: Case, surroundings: Surroundings, *, pairs: int) -> Result:

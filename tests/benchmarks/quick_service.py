@@ -1,8 +1,9 @@
 """A service that costs next to nothing, for what would else measure the service: answers encoded beforehand, no checks.
 
-It speaks HTTP and WebSocket. A request without tools is answered with a text. One with tools, whose input begins with
-a text such as "100 calls", is answered with so many calls of the function, one a response, and then with the text;
-over WebSocket it must be continued by the id of the response before.
+It speaks HTTP and WebSocket. Below a path such as `/50ms/`, each answer comes after so long a round trip. A request
+without tools is answered with a text. One with tools, whose input begins with a text such as "100 calls", is answered
+with so many calls of the function, one a response, and then with the text; over WebSocket it must be continued by the
+id of the response before.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ _CALL = steps.tool_calls(("get_weather", {"city": "Oslo"}, "call_" + "0" * 24))
 _ASKED = {"model": "gpt-5-mini"}
 _NUMBER = b"_" + b"0" * 20
 """Where every id in the encoded answers has room for a number of its own."""
+_ROUND_TRIP = re.compile(rb"[A-Z]+ /(\d+)ms/")
 _CALLS_WANTED = re.compile(rb'"(\d+) calls"')
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n"
@@ -49,10 +51,17 @@ class _Connection(asyncio.Protocol):
         self._is_upgraded = False
         self._calls_left = 0
         self._last = b""
+        self._round_trip = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+
+    def _write(self, data: bytes) -> None:
+        if self._round_trip:
+            asyncio.get_running_loop().call_later(self._round_trip, self._transport.write, data)
+        else:
+            self._transport.write(data)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -63,6 +72,8 @@ class _Connection(asyncio.Protocol):
         head, blank, rest = self._received.partition(b"\r\n\r\n")
         if not blank:
             return False
+        if round_trip := _ROUND_TRIP.match(head):
+            self._round_trip = int(round_trip[1]) / 1000
         headers = {
             name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in head.split(b"\r\n")[1:])
         }
@@ -80,7 +91,7 @@ class _Connection(asyncio.Protocol):
     def _upgrade(self, key: bytes) -> None:
         self._is_upgraded = True
         accept = base64.b64encode(hashlib.sha1(key + _MAGIC).digest())
-        self._transport.write(
+        self._write(
             b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
             b"sec-websocket-accept: %b\r\n\r\n" % accept
         )
@@ -111,7 +122,7 @@ class _Connection(asyncio.Protocol):
         wanted = _CALLS_WANTED.search(body)
         calls_left = int(wanted[1]) - body.count(b'"function_call_output"') if wanted else 0
         answer, _ = self._next(_CALL_SSE if calls_left else _TEXT_SSE)
-        self._transport.write(_HEAD % len(answer) + answer)
+        self._write(_HEAD % len(answer) + answer)
 
     def _answer_frame(self, message: bytes) -> None:
         if wanted := _CALLS_WANTED.search(message):
@@ -121,7 +132,7 @@ class _Connection(asyncio.Protocol):
         answer, number = self._next(_CALL_FRAMES if self._calls_left else _TEXT_FRAMES)
         self._last = b"resp" + number
         self._calls_left = max(0, self._calls_left - 1)
-        self._transport.write(answer)
+        self._write(answer)
 
     def _next(self, answer: bytes) -> tuple[bytes, bytes]:
         _Connection._answered += 1

@@ -1,4 +1,7 @@
-"""A tool loop through `Runner.run`, warmed by one, timed on the next: `tool_loop.py websocket async 100 [traced]`."""
+"""A tool loop through `Runner.run`, warmed by one, timed on the next: `tool_loop.py websocket async 100 [kept]`.
+
+`traced` has an exporter that never comes back, `kept` keeps the traces on this machine.
+"""
 
 import asyncio
 import json
@@ -57,8 +60,17 @@ async def main(transport: str, kind: str, calls_wanted: int) -> None:
     print(json.dumps({"calls": calls, "bytes": used.bytes_sent if used else None, "seconds": seconds}))
 
 
+def keep_traces() -> None:
+    """Have every run traced, and the traces kept on this machine."""
+    from agentctl.tracing import LocalTraceProcessor, set_trace_processors
+
+    set_trace_processors([LocalTraceProcessor()])
+
+
 if "traced" in sys.argv:
     trace_to_one_that_hangs()
+if "kept" in sys.argv:
+    keep_traces()
 asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
 sys.stdout.flush()
 os._exit(0)  # Without the wait for the exporter.

@@ -50,7 +50,7 @@ class Remembered(WireModel):
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Any]:
         """Yield the next answer."""
         if self._encoder is not None:
-            self._encoder.encode(build_request(request, self.model_name))
+            self._encoder.encode(build_request(request, self.model_name), request.history)
         for event in next(self._answers):
             yield event
 

@@ -67,7 +67,8 @@ def test_the_agents_of_the_project_are_listed_and_nothing_runs(agentctl: Agentct
     done = agentctl("agents", "list")
     assert done.returncode == 0
     assert done.stdout == "find   crew.py:finder\ncount  crew.py:counter  default\n"
-    assert done.stderr == f"{project} may not run code yet; review it, then run `agentctl trust`\n"
+    advice = "review it and the files that it names, then run `agentctl trust`"
+    assert done.stderr == f"{project} is not trusted to run code; {advice}\n"
 
 
 def test_the_list_of_the_project_as_json_says_whether_it_is_trusted(agentctl: Agentctl, project: Path) -> None:

@@ -2,15 +2,20 @@
 
 import json
 import os
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from agentctl import Agent, HostedMCPTool, function_tool, tool_namespace
+from agentctl.agent.items.run_items import ToolApprovalItem
+from agentctl.tickets.refusal import exact_rules, rule_notes
 from tests.cli.approving import KEY, suspended
 from tests.cli.process import read_until, started
 from tests.conftest import Agentctl
 from tests.service.client import Service
-from tests.service.steps import text
+from tests.service.steps import text, tool_calls
 
 SHELL = """
 from agentctl import Agent, ShellTool
@@ -30,7 +35,74 @@ def test_where_nobody_can_be_asked_the_run_fails(
 ) -> None:
     done = agentctl(command, "-a", pair, "hi", env=env)
     assert (done.returncode, done.stdout) == (83, "")
-    assert "needs approval: note (agent scribe); run it in a terminal to be prompted" in done.stderr
+    shown = (
+        'needs approval: note {"word": "one"} (agent scribe), note {"word": "two"} (agent scribe); run it in a terminal'
+    )
+    assert shown in done.stderr
+
+
+def test_a_refusal_names_the_calls_the_rules_that_do_not_match_and_those_that_do(
+    agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path, service: Service
+) -> None:
+    rules = ["--allow", "note:three", "--allow", "shell:git *"]
+    done = agentctl("run", "--format", "json", *rules, "-a", pair, "hi", env=env)
+    assert "note: --allow 'shell:git *' names no tool of the agent; its tools: note\n" in done.stderr
+    assert "; --allow note:three does not match; " in done.stderr
+    error = json.loads(done.stdout)["error"]
+    assert (error["unmatched"], [call["item"]["arguments"] for call in error["calls"]]) == (
+        ["note:three"],
+        ['{"word": "one"}', '{"word": "two"}'],
+    )
+    (line,) = re.findall(r"in advance with (--allow .*), --deny", done.stderr)
+    ready = shlex.split(line)
+    assert ready[1::2] == error["allow"]
+    service.reset()
+    service.script(tool_calls(("note", {"word": "two"}), ("note", {"word": "one"})), text("All noted."))
+    done = agentctl("stream", *ready, "-a", pair, "hi", env=env)
+    assert (done.returncode, notes.exists(), "waits for approval" in done.stderr) == (0, True, False)
+
+
+@pytest.mark.parametrize(
+    ("call", "rules"),
+    [
+        (
+            {"type": "function_call", "name": "f", "arguments": '{"a":"*[x]?"}'},
+            ['f:{"a": "[*][[]x][?]"}'],
+        ),
+        (
+            {"type": "shell_call", "action": {"commands": ["git status", "echo 'a *'"]}},
+            ["s:git status", "s:echo 'a *'"],
+        ),
+        ({"type": "local_shell_call", "action": {"command": ["git", "log", "a b"]}}, ["s:git log 'a b'"]),
+        ({"type": "shell_call", "action": {"commands": ["rm *"]}}, []),
+        ({"type": "shell_call", "action": {"commands": ["ls"], "user": "root"}}, []),
+        (
+            {"type": "apply_patch_call", "operation": {"type": "delete_file", "path": "a*.py"}},
+            ["s:delete_file a[*].py"],
+        ),
+        ({"type": "function_call", "name": "f", "arguments": '{"a": 1, "a": 2}'}, []),
+    ],
+)
+def test_a_suggested_rule_allows_this_call_and_no_other(call: dict[str, object], rules: list[str]) -> None:
+    name = str(call.get("name", "s"))
+    item = ToolApprovalItem(agent=Agent(name="a"), raw_item={"call_id": "c", **call}, tool_name=name)
+    assert exact_rules(item) == rules
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_noted"), [("sum_*", False), ("math.sum_up", False), ("*", False), ("sum", True), ("math", True)]
+)
+def test_a_rule_that_names_no_tool_is_noted(rule: str, is_noted: bool) -> None:
+    @function_tool
+    def sum_up(a: int) -> int:
+        return a
+
+    (tool,) = tool_namespace(name="math", description="Sums.", tools=[sum_up])
+    helper = Agent(name="helper", tools=[tool])
+    assert bool(rule_notes([rule], [], Agent(name="front", handoffs=[helper]))) is is_noted
+    assert bool(rule_notes([], [f"{rule}:x"], Agent(name="front", handoffs=[helper]))) is is_noted
+    front = Agent(name="front", tools=[HostedMCPTool(tool_config={"type": "mcp", "server_label": "s"})])
+    assert rule_notes([rule], [], front) == []
 
 
 def test_a_failed_run_has_made_no_call(agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path) -> None:

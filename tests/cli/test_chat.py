@@ -335,6 +335,23 @@ def test_without_a_home_there_is_no_history(service: Service, env: dict[str, str
         assert chat.leave() == 0
 
 
+def test_the_trace_and_the_cost_of_the_last_answer_are_shown(
+    service: Service, env: dict[str, str], agents: Path
+) -> None:
+    service.script(tool_calls(("double", {"number": 2})), text("One."))
+    prices = '{"gpt-x": {"input": 1, "output": 2}}'
+    with Chat("-a", f"{agents}:doubler", env={**env, "AGENTCTL_PRICES": prices}) as chat:
+        chat.send("/trace")
+        chat.read_until("no answer was traced yet\n")
+        chat.send("first")
+        chat.read_until("One.")
+        chat.send("/trace")
+        chat.read_until("tool double")
+        chat.send("/usage")
+        chat.read_until('(prices."gpt-x")')
+        assert chat.leave() == 0
+
+
 def test_one_socket_serves_all_turns(service: Service, env: dict[str, str]) -> None:
     service.script(text("One."), text("Two."))
     with Chat(env={**env, "OPENAI_WEBSOCKET_BASE_URL": service.websocket_base_url}) as chat:

@@ -153,6 +153,9 @@ def test_show_is_everything_in_force_aligned(agentctl: Agentctl, home: Path) -> 
         "agent                      -\n"
         f"max_turns                  3                                    {home / 'agentctl.toml'}\n"
         "max_tokens_total           -\n"
+        "max_cost                   -\n"
+        "budget                     -\n"
+        "budget_wait                30s                                  built-in\n"
         "max_tool_calls             128                                  built-in\n"
         "timeout                    5m                                   AGENTCTL_TIMEOUT\n"
         "on_approval                fail                                 built-in\n"
@@ -173,6 +176,7 @@ def test_show_is_everything_in_force_aligned(agentctl: Agentctl, home: Path) -> 
         "client.key                 -\n"
         "trace.enabled              true                                 built-in\n"
         "trace.processors           -\n"
+        "prices                     -\n"
         "api_key                    present, for https://api.openai.com  OPENAI_API_KEY\n"
         "tracing_key                -\n"
     )
@@ -224,10 +228,41 @@ def test_a_broken_profile_is_exit_78_with_its_place_and_stays(agentctl: Agentctl
     assert agentctl("config", "path").returncode == 0
 
 
-def test_a_wrong_variable_is_exit_78(agentctl: Agentctl) -> None:
-    done = agentctl("config", "show", env={"AGENTCTL_MAX_TURNS": "many"})
-    assert done.returncode == 78
-    assert "AGENTCTL_MAX_TURNS: must be" in done.stderr
+def test_a_wrong_variable_or_project_file_is_shown_beside_the_rest(agentctl: Agentctl, home: Path) -> None:
+    env = {"AGENTCTL_MAX_TURNS": "many", "AGENTCTL_MODEL": "gpt-x"}
+    assert agentctl("run", "hi", env=env).returncode == agentctl("config", "get", "model", env=env).returncode == 78
+    (home / "agentctl.toml").write_text("max_turns = 0\n")
+    done = agentctl("config", "show", "--origin", env=env)
+    assert (done.returncode, "gpt-x" in done.stdout) == (0, True)
+    assert "warning: AGENTCTL_MAX_TURNS: must be an integer" in done.stderr
+    assert "warning: " + str(home / "agentctl.toml") + ": max_turns: must be an integer" in done.stderr
+    document = json.loads(agentctl("config", "show", "--json", env=env).stdout)
+    assert [problem.partition(": must")[0] for problem in document["problems"]] == [
+        f"{home / 'agentctl.toml'}: max_turns",
+        "AGENTCTL_MAX_TURNS",
+    ]
+
+
+def test_the_default_agent_must_be_there(agentctl: Agentctl, home: Path) -> None:
+    (home / "agents.py").write_text("")
+    (home / "agentctl.toml").write_text('[agents]\nreviewer = "agents.py"\n')
+    for reference, message in (
+        ("reviewr", "there is no agent 'reviewr' in"),
+        ("none.py:a", "none.py: there is no such file"),
+        ("a b", "write"),
+    ):
+        done = agentctl("config", "set", "agent", reference)
+        assert (done.returncode, message in done.stderr) == (2, True)
+    for reference, stored in (
+        ("reviewer", "reviewer"),
+        ("agents.py:a", f"{home}/agents.py:a"),
+        ("./agents.py", f"{home}/agents.py"),
+        ("a.b", "a.b"),
+    ):
+        assert agentctl("config", "set", "agent", reference).returncode == 0
+        assert agentctl("config", "get", "agent").stdout == f"{stored}\n"
+    done = agentctl("config", "set", "agent", "foo", cwd=home.parent)
+    assert (done.returncode, "no agentctl.toml was found" in done.stderr) == (2, True)
 
 
 def test_a_key_in_the_wrong_place_is_not_shown(agentctl: Agentctl, home: Path) -> None:
@@ -237,14 +272,15 @@ def test_a_key_in_the_wrong_place_is_not_shown(agentctl: Agentctl, home: Path) -
     assert SECRET not in agentctl("config", "show", "--profile", SECRET).stderr
     for name in ("MAX_TURNS", "CLIENT_BASE_URL", "PROFILE", "TRANSPORT"):
         done = agentctl("config", "show", env={f"AGENTCTL_{name}": SECRET})
-        assert (done.returncode, SECRET in done.stderr) == (78, False)
+        assert (done.returncode, SECRET in done.stderr) == (78 if name == "PROFILE" else 0, False)
     for file in (home / "agentctl.toml", home / ".agentctl" / "config.toml"):
         file.parent.mkdir(exist_ok=True)
         table = "" if file.name == "agentctl.toml" else "[profiles.default]\n"
         for text in (f'max_turns = "{SECRET}"\n', f"{SECRET} = 1\n", f'client.base_url = "{SECRET}"\n'):
             file.write_text(f"{table}{text}")
             done = agentctl("config", "show")
-            is_noted = file.name == "config.toml" and text.startswith(SECRET)  # A key of another version is kept.
+            # A key of another version is kept.
+            is_noted = file.name == "agentctl.toml" or text.startswith(SECRET)
             assert (done.returncode, SECRET in done.stderr) == (0 if is_noted else 78, False)
         file.unlink()
 

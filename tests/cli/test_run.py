@@ -118,6 +118,40 @@ def test_an_output_of_the_wrong_shape_breaks_the_protocol(
     assert "not a list of items" in done.stderr
 
 
+def test_an_invalid_output_is_kept_with_every_problem(
+    service: Service, agentctl: Agentctl, env: dict[str, str], home: Path
+) -> None:
+    (home / "rivers.py").write_text(
+        "from pydantic import BaseModel\nfrom agentctl import Agent\n"
+        "class River(BaseModel):\n    name: str\n    km: int\nagent = Agent(name='r', output_type=list[River])\n"
+    )
+    reply = '{"response": [{"name": 1, "km": 2}, {"name": "Po", "km": "far"}]}'
+    service.script(text(reply), text(reply))
+    done = agentctl("run", "--format", "json", "-a", "rivers.py", "hi", env=env)
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["reply"]) == (65, reply)
+    for problem in ("response.0.name: Input should be", "response.1.km: Input should be"):
+        assert problem in error["message"]
+    assert reply in agentctl("run", "-v", "-a", "rivers.py", "hi", env=env).stderr
+
+
+def test_a_failed_tool_call_is_noted_and_counted(
+    service: Service, agentctl: Agentctl, env: dict[str, str], home: Path
+) -> None:
+    (home / "tools.py").write_text(
+        "from agentctl import Agent, function_tool\n@function_tool\ndef look(x: int) -> str:\n"
+        "    if x: raise ValueError('nothing there')\n    return 'ok'\nagent = Agent(name='a', tools=[look])\n"
+    )
+    script = (tool_calls(("look", {"x": 1}), ("look", {"x": 0})), tool_calls(("look", {"x": 2})), text("done"))
+    service.script(*script)
+    done = agentctl("run", "-a", "tools.py", "hi", env=env)
+    assert (done.stdout, done.stderr.count("note: a tool call failed: look Error")) == ("done\n", 2)
+    assert "nothing there" in done.stderr
+    service.script(*script)
+    done = agentctl("run", "--format", "jsonl", "-a", "tools.py", "hi", env=env)
+    assert json.loads(done.stdout.splitlines()[-1])["failed_calls"] == 2
+
+
 def test_instructions_are_utf_8_whatever_the_locale(service: Service, agentctl: Agentctl, env: dict[str, str]) -> None:
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     assert agentctl("run", "-i", "Grüße", "hi", env={**env, **locale}).returncode == 0

@@ -107,7 +107,8 @@ def test_the_agents_of_a_project(env: dict[str, str]) -> None:
     assert seen("agents", "list", env=env, width=80) == (
         "guide  rivers.py:guide  default\n"
         "poet   rivers.py:poet\n"
-        "HOME/agentctl.toml may not run code yet; review it, then run `agentctl trust`\n"
+        "HOME/agentctl.toml is not trusted to run code; review it and the files that it names, then run "
+        "`agentctl trust`\n"
     )
     assert seen("trust", env=env, width=80) == (
         "trusted: HOME/agentctl.toml\n"
@@ -293,7 +294,8 @@ def test_an_answer_with_everything_in_it(
         text(ANSWER, deltas=200),
     )
     shown = seen(command, "-a", "rivers.py:guide", "hi", env=env, width=width)
-    assert shown == f"{TOLD if command == 'stream' else ''}{answer}\ngpt-x · 94 in, 137 out · N s\n"
+    noted = "note: a tool call failed: fail Error: ValueError: no such river\n"
+    assert shown == f"{TOLD if command == 'stream' else noted}{answer}\ngpt-x · 94 in, 137 out · N s\n"
 
 
 def test_an_answer_has_one_accent_and_no_backgrounds_so_that_light_and_dark_terminals_do(

@@ -88,19 +88,23 @@ def heard(home: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def test_the_status_of_a_new_user(agentctl: Agentctl) -> None:
-    assert agentctl("trace", "status").stdout == ("tracing     on (built-in)\nto OpenAI   no: there is no key for it\n")
+def test_the_status_of_a_new_user(agentctl: Agentctl, home: Path) -> None:
+    folder = home / ".agentctl" / "traces"
+    assert agentctl("trace", "status").stdout == (
+        f"tracing     on (built-in)\nto OpenAI   no: there is no key for it\nkept        in {folder}\n"
+    )
     assert status(agentctl) == {
         "enabled": True,
         "decided_by": "built-in",
         "export": {"to": None, "key_from": None, "why_not": "there is no key for it"},
+        "kept_in": str(folder),
         "processors": [],
     }
 
 
 def test_the_status_says_which_key_is_used_and_never_shows_it(agentctl: Agentctl, home: Path) -> None:
     done = agentctl("trace", "status", env={"OPENAI_API_KEY": KEY})
-    assert done.stdout == "tracing     on (built-in)\nto OpenAI   yes, with the key from OPENAI_API_KEY\n"
+    assert done.stdout.startswith("tracing     on (built-in)\nto OpenAI   yes, with the key from OPENAI_API_KEY\n")
     assert agentctl("trace", "set-key", input="sk-of-traces\n").returncode == 0
     export = status(agentctl, OPENAI_API_KEY=KEY)["export"]
     assert export == {
@@ -431,9 +435,3 @@ def test_a_module_of_the_current_folder_is_no_processor(agentctl: Agentctl, serv
     done = subprocess.run([script, "run", "Hi"], env=env, cwd=home, capture_output=True, text=True, timeout=30)
     assert done.returncode == 78
     assert "there is no module 'noting'" in done.stderr
-
-
-def test_the_local_traces_of_the_design_are_not_there(agentctl: Agentctl) -> None:
-    assert agentctl("trace", "list").returncode == 2
-    commands = agentctl("trace", "--help").stdout.partition("Commands:")[2].splitlines()
-    assert [line.split()[0] for line in commands if line] == ["status", "enable", "disable", "set-key", "processors"]

@@ -15,6 +15,7 @@ def project(home: Path) -> Path:
     path = home / "agentctl.toml"
     path.write_text('[agents]\nreviewer = "review.py:agent"\nlost = "lost.py:agent"\n')
     (home / "review.py").write_text("agent = None\n")
+    (home / "lost.py").write_text("agent = None\n")
     return path
 
 
@@ -26,7 +27,7 @@ def test_what_is_trusted_is_said_on_stderr(agentctl: Agentctl, project: Path, ho
         "  agent reviewer: review.py:agent\n"
         "  agent lost: lost.py:agent\n"
         f"  file {home / 'review.py'}\n"
-        f"  file {home / 'lost.py'} (missing)\n"
+        f"  file {home / 'lost.py'}\n"
         "until one of these files changes\n"
     )
     assert str(project) in (home / ".agentctl" / "trust.toml").read_text()
@@ -39,6 +40,31 @@ def test_the_project_may_be_named_by_file_or_folder(agentctl: Agentctl, project:
         assert document["project"] == str(project)
         assert document["digest"].startswith("sha256:")
         assert document["agents"] == {"reviewer": "review.py:agent", "lost": "lost.py:agent"}
+
+
+def test_what_is_not_there_cannot_be_trusted(agentctl: Agentctl, project: Path, home: Path) -> None:
+    (home / "lost.py").unlink()
+    done = agentctl("trust")
+    assert (done.returncode, f"names what is not there: {home / 'lost.py'}" in done.stderr) == (78, True)
+    project.write_text('[agents]\nlost = "no_such_module_at_all:agent"\n')
+    done = agentctl("trust")
+    assert (done.returncode, "not there: module no_such_module_at_all" in done.stderr) == (78, True)
+    assert not (home / ".agentctl" / "trust.toml").exists()
+
+
+def test_a_relative_path_counts_and_a_change_names_the_file(agentctl: Agentctl, project: Path, home: Path) -> None:
+    (home / "review.py").write_text("from agentctl import Agent\nagent = Agent(name='r')\n")
+    other = home / "other"
+    (other / ".git").mkdir(parents=True)
+    assert agentctl("trust", "../agentctl.toml", cwd=other).returncode == 0
+    assert agentctl("agents", "show", "reviewer").returncode == 0
+    (home / "lost.py").write_text("agent = 1\n")
+    done = agentctl("agents", "show", "reviewer")
+    assert done.returncode == 78
+    assert f"changed since you trusted it: {home / 'lost.py'}; review the change" in done.stderr
+    with project.open("a") as file:
+        file.write("# more\n")
+    assert f"changed since you trusted it: {project}, {home / 'lost.py'}; review" in agentctl("agents", "list").stderr
 
 
 def test_where_there_is_no_project_the_way_to_name_one_is_said(agentctl: Agentctl) -> None:

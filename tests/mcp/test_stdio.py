@@ -15,6 +15,8 @@ import pytest
 from agentctl import Agent, ModelBehaviorError, RequestRejectedError, Runner, ServiceUnavailableError, UserError
 from agentctl.mcp import MCPServerStdio
 from agentctl.testing import ScriptedModel, function_call
+from agentctl.tracing import traceparent
+from agentctl.tracing.traceparent import TraceParent
 
 from . import servers
 from .conftest import finish
@@ -62,6 +64,23 @@ def test_it_inherits_what_finds_programs_and_what_it_is_given(monkeypatch: pytes
     assert environ["GIVEN"] == "yes"
     assert environ["PATH"] == os.environ["PATH"]
     assert not {"OPENAI_API_KEY", "SOMETHING"} & environ.keys()
+
+
+def test_a_server_inherits_the_trace_context_that_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = TraceParent("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "01", "vendor=1")
+    monkeypatch.setattr(traceparent, "_is_on", False)
+    monkeypatch.setattr(traceparent, "_parent", None)
+
+    async def scenario() -> dict[str, str]:
+        async with small() as server:
+            environ: dict[str, str] = json.loads(await text(server, "environment"))
+            return environ
+
+    assert not {"TRACEPARENT", "TRACESTATE"} & finish(scenario()).keys()
+    traceparent.propagate(parent)
+    environ = finish(scenario())
+    assert environ["TRACEPARENT"] == "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert environ["TRACESTATE"] == "vendor=1"
 
 
 def test_it_ends_with_the_connection() -> None:

@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agentctl.errors import ConfigurationError
-from agentctl.profile.project import ProjectFile, find_project, parse_project, read_project
+from agentctl.profile.project import ProjectFile, ProjectSearch, find_project, parse_project, read_project
 
 NOBODY = 4_000_000
 
@@ -38,14 +38,18 @@ def test_the_nearest_file_up_to_the_repository_is_found(repository: Path) -> Non
 
 def test_above_the_repository_nothing_is_looked_for(repository: Path) -> None:
     (repository.parent / "agentctl.toml").write_text('model = "m"')
-    assert find_project(repository / "a").project is None
+    assert find_project(repository / "a") == ProjectSearch()
 
 
 def test_outside_a_repository_only_the_current_folder_counts(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     (tmp_path / "agentctl.toml").write_text('model = "m"')
     assert find_project(tmp_path).project is not None
-    assert find_project(tmp_path / "inner").project is None
+    search = find_project(tmp_path / "inner")
+    assert search.project is None
+    (note,) = search.notes
+    assert note.startswith(f"{tmp_path / 'agentctl.toml'} is not used: outside a git repository")
+    assert find_project(tmp_path).notes == ()
 
 
 def test_a_worktrees_git_file_ends_the_search_too(repository: Path) -> None:

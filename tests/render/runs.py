@@ -162,9 +162,11 @@ def shown(
     format: Format = "text",
     terminal: TerminalInfo = PIPES,
     quiet: bool = False,
+    verbose: bool = False,
 ) -> list[Chunk]:
     seconds = iter(range(1000))
     show: Renderer = renderer(
+        verbose=verbose,
         cost_of=lambda usage: Cost(0.0021, "prices"),
         command=command,
         format=format,

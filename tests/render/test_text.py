@@ -1,6 +1,6 @@
 """`--format text`: what `run` and `stream` show, in pipes and on terminals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -268,6 +268,13 @@ def test_a_retry_names_the_error_and_the_wait() -> None:
 def test_the_closing_line_has_the_cost() -> None:
     wide = terminal(out=True, err=True, width=120)
     assert err(shown([*started(), asked(), finished("Hi")], terminal=wide)).endswith("48 out · $0.0021 · 1.3 s\n")
+
+
+def test_the_closing_line_names_the_trace_only_if_it_is_verbose() -> None:
+    end = replace(finished("Hi"), trace_id="trace_1")
+    wide = terminal(out=True, err=True, width=120)
+    assert err(shown([*started(), asked(), end], terminal=wide, verbose=True)).endswith(" · 1.3 s · trace_1\n")
+    assert "trace_1" not in err(shown([*started(), asked(), end], terminal=wide))
 
 
 @pytest.mark.parametrize(

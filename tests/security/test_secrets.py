@@ -281,7 +281,7 @@ def test_names_and_paths_begin_no_line(agentctl: Agentctl, home: Path, service: 
     service.script(tool_calls(("note", {"word": "one"}, "c1")))
     (folder / "code.py").rename(home / "code.py")
     done = agentctl("run", "-a", f"{home / 'code.py'}:agent", "hi", env=env)
-    assert (done.returncode, "needs approval: note (agent scribe\\n::error::name)" in done.stderr) == (83, True)
+    assert (done.returncode, "(agent scribe\\n::error::name)" in done.stderr) == (83, True)
     assert not re.search(r"(?m)^\s*::", done.stderr)
     (folder / "broken.toml").write_text("[")
     done = agentctl("--config", str(folder / "broken.toml"), "config", "show")

@@ -379,6 +379,7 @@ def test_what_agentctl_imports_for_itself_is_never_code_of_the_project(project: 
     assert "good" in project.load("agents.py:agent")
 
 
+@pytest.mark.cold
 def test_a_hostile_folder_is_not_imported_by_python_m(home: Path, agentctl: Agentctl) -> None:
     hostile = home / "hostile"
     hostile.mkdir()

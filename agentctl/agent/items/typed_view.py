@@ -239,7 +239,7 @@ def _grow_tree(view: TypedView) -> _Tree:
 
 
 def _has_form(value: Any, kind: Any) -> bool:
-    return type(value) is kind and not any(type(one) is list for one in value)
+    return isinstance(value, kind) and not any(type(one) is list for one in value)
 
 
 def _hand_out(view: TypedView, name: str, value: Any) -> Any:
@@ -251,7 +251,7 @@ def _hand_out(view: TypedView, name: str, value: Any) -> Any:
 
 
 def _nested_view(value: Any, name: str, tree: _Tree) -> Any:
-    if type(value) is not dict:
+    if not isinstance(value, dict):
         return value
     view = _new(TypedView)
     kind = value.get("type")

@@ -62,7 +62,7 @@ def event_view(wire: WireEvent) -> Any:
 
 def is_wire(value: Any) -> bool:
     """Return whether a value is wire JSON, and neither a view of it nor an object."""
-    return not isinstance(value, TypedView) and isinstance(value, dict)
+    return type(value) is dict or (not isinstance(value, TypedView) and isinstance(value, dict))
 
 
 def to_wire(value: Any) -> WireItem:

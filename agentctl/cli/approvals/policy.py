@@ -11,6 +11,7 @@ from agentctl.profile.resolve import FLAG
 from .options import ApprovalContext
 
 if TYPE_CHECKING:
+    from agentctl.agent.items.run_items import ToolApprovalItem
     from agentctl.run.state.run_state import RunState
     from agentctl.tickets.approver import Approver, Policy
 
@@ -65,3 +66,22 @@ class ApprovalHandler:
         if self._approver is None:
             self._approver = approver_of(self._context)
         return await self._approver(state)
+
+    def notes(self) -> list[str]:
+        """Return a note for each rule that names no tool of the agent."""
+        options = self._context.options
+        if not options.allow and not options.deny:
+            return []
+        # 10 ms, only for a run with rules.
+        from agentctl.tickets.refusal import rule_notes
+
+        return rule_notes(options.allow, options.deny, self._context.job.agent)
+
+    def is_decided(self, item: ToolApprovalItem) -> bool:
+        """Return whether a rule decides about a call."""
+        options = self._context.options
+        if not options.allow and not options.deny:
+            return False
+        from agentctl.tickets.rules import Rules
+
+        return Rules.of(allow=options.allow, deny=options.deny).verdict(item) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -47,11 +48,14 @@ class Resumption:
         store.check(ticket)
         if options.session != SessionOptions():
             raise UsageError("a resumed run keeps its session; remove --session and --continue")
+        if options.is_ephemeral and ticket.session is not None:
+            raise UsageError(f"the run of ticket {ticket.id} has a session, which --ephemeral excludes")
         stored = {**ticket.settings} if ticket.agent is None else {**ticket.settings, "agent": ticket.agent}
         merged_options = replace(
             options,
             flags={**stored, **options.flags},
-            instructions=_escape_at_sign(ticket.instructions) if options.instructions is None else options.instructions,
+            instructions=ticket.instructions if options.instructions is None else options.instructions,
+            output_schema=_output_schema(ticket) if options.output_schema is None else options.output_schema,
             session=SessionOptions(session_id=ticket.session),
         )
         names_agent = "agent" in options.flags
@@ -80,6 +84,6 @@ class Resumption:
             raise
 
 
-def _escape_at_sign(instructions: str | None) -> str | None:
-    """Return a text escaped for `--instructions`, which reads `@FILE` as a file."""
-    return f"@{instructions}" if instructions is not None and instructions.startswith("@") else instructions
+def _output_schema(ticket: Ticket) -> str | None:
+    """Return the output schema of a ticket as a value of `--output-schema`."""
+    return None if ticket.output_schema is None else json.dumps(ticket.output_schema)

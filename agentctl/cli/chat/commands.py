@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentctl._dataclass import dataclass
@@ -46,8 +48,12 @@ class CommandRunner:
                 return self._switch_model(slash.argument)
             case "tools":
                 return await self._tools()
+            case "file":
+                return self._attach(slash.argument)
             case "usage":
                 return usage_text(self.conversation)
+            case "trace":
+                return self._trace()
             case "clear":
                 await self.conversation.clear()
                 return "conversation cleared"
@@ -56,8 +62,11 @@ class CommandRunner:
             case name:
                 return unknown_command(name)
 
-    def completions_of(self, command: str) -> Sequence[str]:
-        """Return the completions after a command, or the commands for ""; no code is run and no request is sent."""
+    def completions_of(self, command: str, beginning: str) -> Sequence[str]:
+        """Return the completions after a command, or the commands for ""; no code is run and no request is sent.
+
+        The beginning of a path decides which folder is listed.
+        """
         match command:
             case "":
                 return [row.name for row in COMMANDS]
@@ -70,6 +79,8 @@ class CommandRunner:
 
                 local = [f"local/{weights.name}" for weights in KNOWN]
                 return sorted({*local, DEFAULT_MODEL, effective_model(self.conversation.job)})
+            case "file":
+                return _paths(beginning)
             case _:
                 return []
 
@@ -80,13 +91,33 @@ class CommandRunner:
             loaded = load_settings(
                 flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
             )
-            conversation.job = with_agent(conversation.job, loaded, invocation.environ)
+            conversation.job = with_agent(conversation.job, loaded, invocation.environ, self.options.variables)
         return f"agent: {conversation.job.agent.name}, model: {effective_model(conversation.job)}"
 
     def _switch_model(self, name: str) -> str:
         if name:
             self.conversation.job = with_model(self.conversation.job, name)
         return f"model: {effective_model(self.conversation.job)}"
+
+    def _trace(self) -> str:
+        conversation = self.conversation
+        if conversation.trace_id is None:
+            return "no answer was traced yet" if conversation.job.traces.is_enabled else "tracing is disabled"
+        conversation.job.trace_store.flush()
+        # 20 ms, only for this command.
+        from agentctl.cli.trace_options import traces_of
+        from agentctl.traces.timeline import timeline
+
+        traces = traces_of(self.invocation)
+        trace = traces.read(traces.find(conversation.trace_id))
+        return "\n".join(timeline(trace, conversation.job.prices, width=terminal_width() or 100))
+
+    def _attach(self, argument: str) -> str:
+        conversation = self.conversation
+        conversation.attach(_file_names(argument))
+        if not conversation.files:
+            return "no file is attached; /file PATH attaches one to the next message"
+        return "\n".join(f"attached: {file.describe()}" for file in conversation.files)
 
     async def _tools(self) -> str:
         agent = self.conversation.job.agent
@@ -95,6 +126,31 @@ class CommandRunner:
         if not tools:
             return f"{agent.name} has no tools"
         return "\n".join(align([(tool.name, _first_line(tool)) for tool in tools], terminal_width()))
+
+
+def _paths(beginning: str) -> list[str]:
+    """Return the files and folders that begin with a text; hidden ones only after a dot."""
+    folder = beginning[: beginning.rfind("/") + 1]
+    try:
+        found = sorted(Path(folder or ".").expanduser().iterdir())
+    except OSError:
+        return []
+    is_hidden = beginning[len(folder) :].startswith(".")
+    return [
+        f"{folder}{path.name}{'/' if path.is_dir() else ''}"
+        for path in found
+        if path.name.startswith(".") is is_hidden and path.name.isprintable()
+    ]
+
+
+def _file_names(argument: str) -> list[str]:
+    """Return the files that an argument names: one as it is, or several, quoted as in a shell."""
+    if not argument or Path(argument).expanduser().exists():
+        return [argument] if argument else []
+    try:
+        return shlex.split(argument)
+    except ValueError:  # An apostrophe, for instance.
+        return [argument]
 
 
 def _first_line(tool: Tool) -> str:

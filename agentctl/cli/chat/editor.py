@@ -21,8 +21,11 @@ from prompt_toolkit.shortcuts import CompleteStyle
 from .entry import Entry, InputClosed, InputInterrupted, InputLine
 from .history_file import HistoryFile
 
-Completions = Callable[[str], Sequence[str]]
-"""Returns the completions after a command: those of "model" are names of models, those of "" are the commands."""
+Completions = Callable[[str, str], Sequence[str]]
+"""Returns the completions after a command, given the beginning of its argument.
+
+Those of "model" are names of models, those of "" are the commands.
+"""
 
 
 class Editor:
@@ -104,7 +107,7 @@ class _SlashCompleter(Completer):
             return
         command, space, prefix = text[1:].partition(" ")
         parent, prefix = (command, prefix.lstrip()) if space else ("", command)
-        for word in self._completions_of(parent):
+        for word in self._completions_of(parent, prefix):
             if word.startswith(prefix):
                 yield Completion(word, start_position=-len(prefix))
 

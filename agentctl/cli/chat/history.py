@@ -44,25 +44,20 @@ class TurnTranscript:
                 pass
 
 
-def user_message(text: str) -> WireItem:
-    """Return the user's text as an input item."""
-    return {"role": "user", "content": text}
+def turn_items(message: WireItem, transcript: TurnTranscript, error: Exception | None) -> list[WireItem]:
+    """Return the items that a turn adds to the conversation, with the user's message.
 
-
-def turn_items(prompt: str, transcript: TurnTranscript, error: Exception | None) -> list[WireItem]:
-    """Return the items that a turn adds to the conversation.
-
-    A cancelled turn leaves the prompt and everything received. A turn that failed before any item leaves nothing, so
+    A cancelled turn leaves the message and everything received. A turn that failed before any item leaves nothing, so
     that it can be retried; nor does one that the service rejected, since it would reject every later turn too. An
     answer withheld by a guardrail is left out; the items before it are kept.
     """
     if isinstance(error, OutputGuardrailTripwireTriggered) and error.run_data is not None:
         items = _without_answer([item.to_input_item() for item in error.run_data.new_items])
-        return [user_message(prompt), *items] if items else []
+        return [message, *items] if items else []
     is_cancelled = isinstance(error, RunInterrupted | RunTimeoutError)
     if isinstance(error, RequestRejectedError) or (error is not None and not is_cancelled and not transcript.items):
         return []
-    items = [user_message(prompt), *transcript.items, *answers_of_open_calls(transcript.items)]
+    items = [message, *transcript.items, *answers_of_open_calls(transcript.items)]
     partial = partial_answer(transcript, error)
     return items if partial is None else [*items, partial]
 

@@ -14,11 +14,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, assert_never
 
 from agentctl.agent.events import RunEvent, RunFinished
+from agentctl.agent.wire import WireItem
 from agentctl.cli.approvals.options import ApprovalContext
 from agentctl.cli.approvals.policy import ApprovalHandler
 from agentctl.cli.columns import fold, terminal_width
+from agentctl.cli.ephemeral import check_ephemeral, check_no_tickets
 from agentctl.cli.invocation import Invocation
-from agentctl.cli.prompt import read_instructions
 from agentctl.cli.pump import LAST_RESORT, close_loop, show_run
 from agentctl.cli.report import UsageError, report
 from agentctl.cli.session_options import lock_session
@@ -40,7 +41,7 @@ from agentctl.threads import wait_for_running
 from .commands import CommandRunner
 from .conversation import ChatOptions, ChatState
 from .entry import Entry, InputClosed, InputInterrupted, InputLine, Reader
-from .history import TurnTranscript, user_message
+from .history import TurnTranscript
 from .history_file import HistoryFile
 from .plain_reader import PlainReader
 from .slash import SlashCommand, parse
@@ -60,6 +61,8 @@ def run_chat(options: ChatOptions, invocation: Invocation) -> int:
     """
     invocation.verbose = options.verbose
     _check_terminal()
+    if options.is_ephemeral:
+        check_ephemeral(options.session, options.approvals)
     stdout = take_stdout()
     with lock_session(options.session, invocation) as saved:
         with contextlib.redirect_stdout(sys.stderr):
@@ -83,18 +86,24 @@ def _start_chat(options: ChatOptions, invocation: Invocation, saved: SQLiteSessi
     loaded = load_settings(
         options.flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
     )
+    if options.is_ephemeral:
+        check_no_tickets(loaded)
     job = prepare(
         "",
         loaded,
-        instructions=read_instructions(options.instructions),
+        instructions=options.instructions,
         environ=invocation.environ,
         is_interactive=True,
         is_conversation=True,
+        variables=options.variables,
     )
     job = replace(job, session=saved)
     check_conversation(job, loaded, invocation.environ)
     start_tracing(job)
-    return ChatState(loaded=loaded, job=job)
+    state = ChatState(loaded=loaded, job=job)
+    if options.files:
+        state.attach(options.files)
+    return state
 
 
 class _ChatSession:
@@ -165,6 +174,8 @@ class _ChatSession:
         job = self._conversation.job
         for note in job.notes:
             self._write_note(f"note: {note}")
+        for file in self._conversation.files:
+            self._write_note(f"attached: {file.describe()}")
         greeting = f"{job.agent.name} · {effective_model(job)} · /help lists the commands, Ctrl-D leaves"
         self._write_note("\n".join(fold(greeting, terminal_width())))
         self._write_blank_line()
@@ -181,7 +192,7 @@ class _ChatSession:
 
     def _history_file(self) -> HistoryFile | None:
         folders = self._conversation.loaded.paths.folders
-        if folders is None:
+        if folders is None or self._options.is_ephemeral:
             return None
         try:
             return HistoryFile(folders.state / "chat_history.jsonl")
@@ -252,6 +263,7 @@ class _ChatSession:
     async def _run_turn(self, prompt: str) -> int | None:
         self._write_blank_line()
         transcript, cancellation = TurnTranscript(), Cancellation()
+        message = self._conversation.take_message(prompt)
         shows_status = self._terminal.live and not self._options.quiet
         sink = Sink(None, stdout=self._stdout, is_live=False, shows_status=shows_status)
         if self._options.verbose:
@@ -259,11 +271,11 @@ class _ChatSession:
         self._has_signal = False
         self._cancellation, self._sink = cancellation, sink
         try:
-            end = await self._stream(prompt, transcript, sink, cancellation)
+            end = await self._stream(message, transcript, sink, cancellation)
         finally:
             self._cancellation = None
             is_written = await sink.close(GRACE)
-        await self._conversation.add_turn(prompt, transcript, end)
+        await self._conversation.add_turn(message, transcript, end)
         if isinstance(end.error, OutputClosed):
             return exit_for(end.error).code
         self._report_end(end.error)
@@ -277,10 +289,10 @@ class _ChatSession:
         return None
 
     async def _stream(
-        self, prompt: str, transcript: TurnTranscript, sink: Sink, cancellation: Cancellation
+        self, message: WireItem, transcript: TurnTranscript, sink: Sink, cancellation: Cancellation
     ) -> RunFinished:
         conversation = self._conversation
-        items = [*conversation.items, user_message(prompt)]
+        items = [*conversation.items, message]
         job = replace(conversation.job, prompt=items, notes=(), decide=self._decide)
         show = renderer(
             command="stream",
@@ -288,6 +300,7 @@ class _ChatSession:
             terminal=self._terminal,
             quiet=self._options.quiet,
             run_id="",
+            verbose=self._options.verbose,
             cost_of=lambda usage: cost_of(usage, job.prices),
         )
         with contextlib.redirect_stdout(sys.stderr):

@@ -23,8 +23,10 @@ class CommandHelp:
 COMMANDS = (
     CommandHelp("agent", "[REF]", "show or change the agent"),
     CommandHelp("model", "[NAME]", "show or change the model"),
+    CommandHelp("file", "[PATH|URL]", "attach a file to the next message, or show the attached ones"),
     CommandHelp("tools", "", "list the tools of the agent"),
     CommandHelp("usage", "", "show the usage of the conversation"),
+    CommandHelp("trace", "", "show the trace of the last answer"),
     CommandHelp("clear", "", "clear the conversation"),
     CommandHelp("help", "", "show this help"),
     CommandHelp("quit", "", "leave, like Ctrl-D"),

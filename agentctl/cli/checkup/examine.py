@@ -68,15 +68,23 @@ def _check_installation(invocation: Invocation) -> Iterator[Finding]:
 
 
 def _load_settings(invocation: Invocation, findings: list[Finding]) -> Loaded | None:
-    """Return the current settings, or None after adding the reason, unless a finding about a file already states it."""
+    """Return the current settings without those that are invalid, or None if they cannot be read.
+
+    Adds the reasons, unless a finding about a file already states them.
+    """
+    problems: list[ConfigurationError] = []
+    loaded: Loaded | None = None
     try:
-        return load_settings({}, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
+        loaded = load_settings(
+            {}, environ=invocation.environ, config=invocation.config, profile=invocation.profile, problems=problems
+        )
     except ConfigurationError as error:
-        finding = failure("settings", error)
-        if all(one.message != finding.message for one in findings):
-            findings.append(finding)
+        problems.append(error)
+    stated = {one.message for one in findings}
+    findings += [each for each in (failure("settings", problem) for problem in problems) if each.message not in stated]
+    if loaded is None:
         findings.append(warning("endpoint", "not checked: the settings are invalid"))
-        return None
+    return loaded
 
 
 async def _check_service(

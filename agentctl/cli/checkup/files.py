@@ -14,7 +14,7 @@ from agentctl.profile.credentials import load_credentials
 from agentctl.profile.load import NO_HOME, Paths, search_project
 from agentctl.profile.resolve import unknown_variables
 from agentctl.profile.store import load_profile, load_profiles
-from agentctl.profile.trust import is_trusted
+from agentctl.profile.trust import is_trusted, missing_trust
 
 from .finding import Finding, failure, ok, warning
 
@@ -45,11 +45,8 @@ def check_project(paths: Paths) -> Iterator[Finding]:
         elif is_trusted(project, paths.trust):
             yield ok(check, f"{project.path}, trusted to run code")
         else:
-            yield warning(
-                check,
-                f"{project.path} may not run code: it is not trusted, or has changed since",
-                "review it and the files that it names, then run `agentctl trust`",
-            )
+            problem, _, remedy = missing_trust(project, paths.trust).partition("; ")
+            yield warning(check, f"{project.path} may not run code: it {problem}", remedy)
     except ConfigurationError as error:
         yield failure(check, error)
 

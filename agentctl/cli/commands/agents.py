@@ -16,7 +16,7 @@ from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.profile.load import Loaded, find_paths, load_settings, search_project
 from agentctl.profile.project import FILE_NAME, ProjectFile, read_project
-from agentctl.profile.trust import is_trusted, require_trust
+from agentctl.profile.trust import is_trusted, missing_trust, require_trust
 
 if TYPE_CHECKING:
     from agentctl.definitions.check import CheckResult
@@ -65,7 +65,7 @@ def list_agents(
     if file is not None and Path(file).name != FILE_NAME:
         _list_code(invocation, file, as_json=as_json)
         return
-    project = _project(invocation) if file is None else read_project(Path(file).absolute())
+    project = _project(invocation) if file is None else read_project(Path(file))
     _list_project(invocation, project, as_json=as_json)
 
 
@@ -156,7 +156,8 @@ def _project(invocation: Invocation) -> ProjectFile:
 
 
 def _list_project(invocation: Invocation, project: ProjectFile, *, as_json: bool) -> None:
-    trusted = is_trusted(project, find_paths(invocation.environ, invocation.config, invocation.profile).trust)
+    store = find_paths(invocation.environ, invocation.config, invocation.profile).trust
+    trusted = is_trusted(project, store)
     default = project.values.get("agent")
     if as_json:
         invocation.print_json(
@@ -174,7 +175,7 @@ def _list_project(invocation: Invocation, project: ProjectFile, *, as_json: bool
     lines = [(name, text, "default" if default in (name, text) else "") for name, text in rows]
     _print(invocation, align(lines, terminal_width()) if lines else ())
     if not trusted and project.references:
-        invocation.note(f"{project.path} may not run code yet; review it, then run `agentctl trust`")
+        invocation.note(f"{project.path} {missing_trust(project, store)}")
 
 
 def _disable_tracing() -> None:

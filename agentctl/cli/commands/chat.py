@@ -6,9 +6,14 @@ from agentctl.cli.run_options import (
     AgentRef,
     Allow,
     Api,
+    BudgetName,
+    BudgetWait,
     Continue,
     Deny,
+    Ephemeral,
+    File,
     Instructions,
+    MaxCost,
     MaxTokensTotal,
     MaxTurns,
     Model,
@@ -21,6 +26,7 @@ from agentctl.cli.run_options import (
     Timeout,
     Trace,
     Transport,
+    Var,
     Verbose,
     explicit_settings,
 )
@@ -34,9 +40,14 @@ def chat(
     agent: AgentRef = None,
     model: Model = None,
     instructions: Instructions = None,
+    file: File = None,
+    var: Var = None,
     set_: Set = None,
     max_turns: MaxTurns = None,
     max_tokens_total: MaxTokensTotal = None,
+    max_cost: MaxCost = None,
+    budget: BudgetName = None,
+    budget_wait: BudgetWait = None,
     timeout: Timeout = None,
     retries: Retries = None,
     session: Session = None,
@@ -47,6 +58,7 @@ def chat(
     transport: Transport = None,
     api: Api = None,
     trace: Trace = None,
+    ephemeral: Ephemeral = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -59,14 +71,20 @@ def chat(
     from agentctl.cli.approvals.options import ApprovalOptions
     from agentctl.cli.chat.conversation import ChatOptions
     from agentctl.cli.chat.session import run_chat
+    from agentctl.cli.ephemeral import ephemeral_settings
+    from agentctl.cli.prompt import read_instructions
     from agentctl.cli.session_options import SessionOptions
 
+    variables = dict(var or ())
     flags = explicit_settings(
         {
             "agent": agent,
             "model": model,
             "max_turns": max_turns,
             "max_tokens_total": max_tokens_total,
+            "max_cost": max_cost,
+            "budget": budget,
+            "budget_wait": budget_wait,
             "timeout": timeout,
             "client.retries": retries,
             "on_approval": on_approval,
@@ -79,8 +97,11 @@ def chat(
     session_options = SessionOptions(session_id=session, continue_latest=continue_)
     approvals = ApprovalOptions(allow=tuple(allow or ()), deny=tuple(deny or ()))
     options = ChatOptions(
-        instructions=instructions,
-        flags=flags,
+        instructions=read_instructions(instructions, variables),
+        files=tuple(file or ()),
+        variables=variables,
+        is_ephemeral=ephemeral,
+        flags=ephemeral_settings(flags) if ephemeral else flags,
         session=session_options,
         approvals=approvals,
         quiet=quiet,

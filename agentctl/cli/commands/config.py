@@ -23,9 +23,10 @@ from agentctl.origin import origin_of
 from agentctl.profile.credentials import TRACING, Credential, Key, KeyFromCommand, KeyFromKeyring, load_credentials
 from agentctl.profile.document import MAX_BYTES
 from agentctl.profile.dotted import join, nest, split
-from agentctl.profile.keys import KEYS, find_setting, keys_table, parse_name, parse_value
+from agentctl.profile.keys import KEYS, find_setting, keys_table, parse_name, parse_value, suggestion
 from agentctl.profile.kinds import Plain
-from agentctl.profile.load import NO_HOME, Loaded, Paths, find_key, find_paths, load_settings
+from agentctl.profile.load import NO_HOME, Loaded, Paths, find_key, find_paths, load_settings, search_project
+from agentctl.profile.reference import FileReference, ModuleReference, NameReference, parse_reference
 from agentctl.profile.resolve import BUILT_IN, Value
 from agentctl.profile.store import load_profiles, set_values, unset_value
 
@@ -312,17 +313,22 @@ def show(
 ) -> None:
     """Example: agentctl config show --origin
 
-    Show the effective settings. Keys are never shown, only whether there is one.
+    Show the effective settings. Keys are never shown, only whether there is one. An invalid variable or project file is
+    reported and ignored.
     """
     invocation = _invocation(ctx)
-    loaded = _load(invocation)
+    problems: list[ConfigurationError] = []
+    loaded = _load(invocation, problems)
     key = find_key(loaded, invocation.environ)
     _write_notes(invocation, key.notes)
     stored = load_credentials(loaded.paths.credentials, loaded.profile.name)
     if as_json:
-        invocation.print_json(effective_json(loaded, key.credential, stored.find(TRACING)))
+        shown = effective_json(loaded, key.credential, stored.find(TRACING))
+        invocation.print_json({**shown, "problems": [str(problem) for problem in problems]})
     else:
         print_table(invocation, effective_table(loaded, key.credential, stored.find(TRACING)), with_origin=origin)
+    for problem in problems:
+        invocation.note(f"warning: {problem}; it is ignored here, and fails a run")
 
 
 @app.command("path", short_help="Print the path of the profiles.")
@@ -365,8 +371,10 @@ def _current_profile(paths: Paths) -> str | None:
     return None
 
 
-def _load(invocation: Invocation) -> Loaded:
-    loaded = load_settings({}, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
+def _load(invocation: Invocation, problems: list[ConfigurationError] | None = None) -> Loaded:
+    loaded = load_settings(
+        {}, environ=invocation.environ, config=invocation.config, profile=invocation.profile, problems=problems
+    )
     _write_notes(invocation, loaded.notes)
     return loaded
 
@@ -411,6 +419,9 @@ def _store(invocation: Invocation, texts: Mapping[str, str]) -> None:
             value = parse_value(name, text)
         if isinstance(value, str) and find_setting(parts).kind is Plain.PATH:
             value = str(Path(value).expanduser().absolute())
+        if name == "agent":
+            with _as_usage_error(name):
+                value = _agent_reference(text)
         changes[join(parts)] = value
     paths = _paths(invocation)
     created = set_values(paths.profile, changes, paths.named, on_copy=note_copy(invocation))
@@ -425,6 +436,29 @@ def _store(invocation: Invocation, texts: Mapping[str, str]) -> None:
             effective = settings.values.get(name)
             if effective is not None and effective.origin != str(paths.profile):
                 invocation.note(f"note: {name} is stored, but {effective.origin} takes precedence over it")
+
+
+def _agent_reference(text: str) -> str:
+    """Return a reference that is valid in every folder, if it names something.
+
+    Raises:
+        ValueError: it is no reference, or there is no such file or agent.
+    """
+    match parse_reference(text):
+        case FileReference(path=place, attribute=attribute):
+            path = Path(place).expanduser().absolute()
+            if not path.is_file():
+                raise ValueError(f"{path}: there is no such file")
+            return str(path) if attribute is None else f"{path}:{attribute}"
+        case ModuleReference():
+            return text
+        case NameReference(name=name):
+            project = search_project().project
+            if project is None:
+                raise ValueError(f"there is no agent {name!r}: no agentctl.toml was found; write path/to/file.py:attr")
+            if name not in project.agents:
+                raise ValueError(f"there is no agent {name!r} in {project.path}{suggestion(name, project.agents)}")
+            return name
 
 
 def _show_or_store(ctx: typer.Context, name: str, text: str | None, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
-from agentctl.profile.code_walk import CodeFile, walk_code
+from agentctl.profile.code_walk import CodeFile, find_missing, walk_code
 from agentctl.profile.load import find_paths, search_project
 from agentctl.profile.project import FILE_NAME, ProjectFile, read_project
 from agentctl.profile.trust_grant import trust
@@ -33,6 +33,10 @@ def trust_project(
     invocation = ctx.ensure_object(Invocation)
     project = _find(file, invocation)
     code = walk_code(project)
+    if missing := find_missing(project, code):
+        raise ConfigurationError(
+            f"cannot be trusted, since it names what is not there: {', '.join(missing)}", file=project.path
+        )
     digest = trust(project, code, find_paths(invocation.environ, invocation.config, invocation.profile).trust)
     if as_json:
         invocation.print_json(
@@ -61,7 +65,7 @@ def _find(file: Path | None, invocation: Invocation) -> ProjectFile:
     path = file / FILE_NAME if file.is_dir() else file
     if path.name != FILE_NAME:
         raise typer.BadParameter(f"{file} is not an {FILE_NAME}, the only file that can be trusted", param_hint="FILE")
-    return read_project(path.absolute())
+    return read_project(path)
 
 
 def _lines(project: ProjectFile, code: tuple[CodeFile, ...]) -> list[str]:
@@ -71,7 +75,7 @@ def _lines(project: ProjectFile, code: tuple[CodeFile, ...]) -> list[str]:
     lines = [
         f"trusted: {project.path}",
         *(f"  agent {name}: {reference}" for name, reference in project.agents.items()),
-        *(f"  file {each.path}{'' if each.content is not None else ' (missing)'}" for each in code),
+        *(f"  file {each.path}" for each in code),
         "until one of these files changes",
     ]
     return [escape_line(line) for line in lines]

@@ -62,6 +62,10 @@ class ResponseFold:
         events: list[WireEvent] = []
         try:
             for event in received:
+                kind = event.get("type")
+                if type(kind) is str and kind not in _INSPECTED:
+                    events.append(event)  # As nearly all events.
+                    continue
                 events.append(self.read(event))
                 if self.is_complete:
                     break

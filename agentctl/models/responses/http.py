@@ -9,7 +9,7 @@ from contextlib import aclosing
 from functools import partial
 
 from agentctl.agent.model_settings import ModelSettings
-from agentctl.agent.ports import ModelEvent, ModelRequest
+from agentctl.agent.ports import HistoryIdentity, ModelEvent, ModelRequest
 from agentctl.agent.wire import JSONValue, WireEvent
 from agentctl.models.call import RetryTiming, extra_headers, log_data, read_response, with_retries
 from agentctl.models.official import is_official_openai_base_url
@@ -76,7 +76,9 @@ class ResponsesHTTPModel(ServiceModel):
         body = with_encrypted_reasoning(plain_body, self._features)
         max_retries = self._pipe.options.max_retries if request.may_retry else 0
         retries = Retries(max_retries=max_retries, is_replayable=is_replayable(body))
-        send = partial(self._send, request.model_settings)
+        # `extra_body` may have replaced the input.
+        history = request.history if plain_body.get("input") is request.input else None
+        send = partial(self._send, request.model_settings, history)
 
         def attempt() -> AsyncGenerator[list[WireEvent]]:
             if body is plain_body:
@@ -97,7 +99,9 @@ class ResponsesHTTPModel(ServiceModel):
         """Close the connections; the model can be used again."""
         await self._pipe.aclose()
 
-    def _send(self, settings: ModelSettings, body: Mapping[str, JSONValue]) -> AsyncGenerator[list[WireEvent]]:
+    def _send(
+        self, settings: ModelSettings, history: HistoryIdentity | None, body: Mapping[str, JSONValue]
+    ) -> AsyncGenerator[list[WireEvent]]:
         """Return the events of the response to a request, which is sent when the first batch is asked for.
 
         Raises:
@@ -105,7 +109,7 @@ class ResponsesHTTPModel(ServiceModel):
         """
         call = HttpCall(
             path="responses",
-            body=self._encoder.encode(body),
+            body=self._encoder.encode(body, history),
             headers=extra_headers(settings),
             query=settings.extra_query,
             model=self.model,

@@ -165,6 +165,7 @@ def _fields(body: Mapping[str, Any]) -> dict[str, JSONValue]:
 
 
 _UNKNOWN = object()
+_SCALARS = (str, int, float)
 
 
 def snapshot(value: Any) -> Any:
@@ -176,4 +177,4 @@ def snapshot(value: Any) -> Any:
         return {name: snapshot(part) for name, part in value.items()}
     if isinstance(value, list):
         return [snapshot(part) for part in value]
-    return value if value is None or isinstance(value, str | int | float) else _UNKNOWN
+    return value if value is None or isinstance(value, _SCALARS) else _UNKNOWN

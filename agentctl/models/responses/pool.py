@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from functools import partial
 
 from agentctl._dataclass import dataclass
@@ -104,7 +104,10 @@ class Lease:
         """Return the socket, its response read to the end, with the state that the service now has on it."""
         if self._end():
             # Even if it was just closed: the next lease notices the loss.
-            self._sockets.idle.append(replace(self._idle, chain=chain))
+            known = self._idle
+            self._sockets.idle.append(
+                _IdleSocket(socket=known.socket, address=known.address, opened_at=known.opened_at, chain=chain)
+            )
 
     def drop(self) -> None:
         """Abort the socket, which is not used again."""

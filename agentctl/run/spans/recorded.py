@@ -176,7 +176,7 @@ class RecordedSpans:
     ) -> AbstractContextManager[ModelCallRecord]:
         url = model.endpoint_url
         span.details = {"model": model.model_name, "endpoint": url, "transport": None if url is None else "http"}
-        return _SpanScope(span, _ModelCall(span.details, record), self._fail)
+        return _SpanScope(span, _CallObserver(span.details, record), self._fail)
 
     def _record_approvals(self, run: ActiveRun) -> None:
         """Record the calls that waited for approval, from the end of the run's last part until now.
@@ -229,7 +229,7 @@ class RecordedSpans:
         span.set_error(SpanError(message=type(error).__name__, data={"error": text} if text else None))
 
 
-class _ModelCall:
+class _CallObserver:
     """Records the first token and the retries of a model call, and its response."""
 
     __slots__ = ("_details", "_record", "_started")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from agentctl.agent.lifecycle import RunHooks
     from agentctl.agent.ports import RunAgent
     from agentctl.agent.session import Session
+    from agentctl.agent.usage import Usage
     from agentctl.run.error_handlers import RunErrorHandlers
     from agentctl.tracing.spans import Trace
 
@@ -74,6 +75,11 @@ class RunState(Generic[TContext, TAgent]):
     def pending_input(self) -> list[WireItem]:
         """Input that is added before the next model call."""
         return list(self._run.history.pending_input)
+
+    @property
+    def usage(self) -> Usage:
+        """The usage of the run so far."""
+        return self._run.context.usage
 
     @property
     def current_agent(self) -> Agent[Any]:

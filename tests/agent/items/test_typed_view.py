@@ -30,6 +30,7 @@ from agentctl import Agent, ModelResponse, RawResponsesStreamEvent, ToolCallItem
 from agentctl.agent.items.run_items import MessageOutputItem
 from agentctl.agent.items.typed_view import TypedView, make_view
 from agentctl.agent.items.views import ItemView, event_view, item_view, to_wire
+from agentctl.agent.usage import MeasuredResponse
 
 # Pydantic warns of values of other types than declared, which the samples have, and which views keep as well.
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings", "ignore::DeprecationWarning")
@@ -300,6 +301,18 @@ def test_a_deleted_field_is_gone_as_from_the_object() -> None:
     assert vars(view) == vars(real)
 
 
+def test_a_response_with_data_of_its_transport_is_seen_as_any_other() -> None:
+    wire = {
+        "type": "response.completed",
+        "response": MeasuredResponse({"id": "r", "output": [MESSAGE], "created_at": 3}),
+    }
+    data, real = event_view(wire), ResponseCompletedEvent.construct(**wire)
+    assert data.response.output[0].content[0].text == "hi"
+    assert data.response.created_at == 3.0
+    assert data == real
+    assert data.response == real.response
+
+
 def test_views_are_the_same_each_time() -> None:
     view = view_of_message()
     parts, part = view.content, view.content[0]
@@ -377,11 +390,12 @@ def lazy_output() -> Any:
     script = f"""
 import json, sys
 from agentctl import Agent, MessageOutputItem, ModelResponse, RawResponsesStreamEvent
+from agentctl.agent.usage import MeasuredResponse
 item = MessageOutputItem(Agent(name="a"), {MESSAGE})
 event = RawResponsesStreamEvent({DELTA})
-done = RawResponsesStreamEvent({{"type": "response.completed", "response": {{
+done = RawResponsesStreamEvent({{"type": "response.completed", "response": MeasuredResponse({{
     "id": "r", "output": [{MESSAGE}], "usage": {{"input_tokens": 3, "input_tokens_details": {{"cached_tokens": 1}}}}
-}}}})
+}})}})
 response = ModelResponse.from_wire({{"output": [{MESSAGE}, {CALL}]}})
 seen = [
     event.data.type, event.data.delta, event.data.logprobs, event.data.obfuscation,

@@ -38,20 +38,20 @@ def heard(*wires: dict[str, Any], text: str = "") -> TurnTranscript:
 
 
 def test_a_turn_that_went_well_is_remembered_whole() -> None:
-    assert turn_items("hello", heard(CALL, OUTPUT, MESSAGE), None) == [HELLO, CALL, OUTPUT, MESSAGE]
+    assert turn_items(HELLO, heard(CALL, OUTPUT, MESSAGE), None) == [HELLO, CALL, OUTPUT, MESSAGE]
 
 
 @pytest.mark.parametrize("error", [RunInterrupted(signal.SIGINT), RunTimeoutError(1)])
 def test_a_turn_that_was_broken_off_is_remembered_as_far_as_it_was_seen(error: Exception) -> None:
-    assert turn_items("hello", heard(), error) == [HELLO]
-    assert turn_items("hello", heard(text="Hi, I"), error) == [HELLO, {"role": "assistant", "content": "Hi, I"}]
+    assert turn_items(HELLO, heard(), error) == [HELLO]
+    assert turn_items(HELLO, heard(text="Hi, I"), error) == [HELLO, {"role": "assistant", "content": "Hi, I"}]
 
 
 def test_a_message_that_ended_is_not_remembered_twice() -> None:
     said = TurnTranscript()
     said.add(RawResponsesStreamEvent({"type": "response.output_text.delta", "delta": "Hi"}))
     said.add(RunItemStreamEvent("message_output_created", run_item(MESSAGE, AGENT)))
-    assert turn_items("hello", said, RunInterrupted(signal.SIGINT)) == [HELLO, MESSAGE]
+    assert turn_items(HELLO, said, RunInterrupted(signal.SIGINT)) == [HELLO, MESSAGE]
 
 
 @pytest.mark.parametrize(
@@ -64,22 +64,22 @@ def test_a_message_that_ended_is_not_remembered_twice() -> None:
 def test_what_is_said_anew_is_not_remembered_twice(event: ModelRequested | RetryScheduled) -> None:
     said = heard(text="Hi")
     said.add(event)
-    assert turn_items("hello", said, RunInterrupted(signal.SIGINT)) == [HELLO]
+    assert turn_items(HELLO, said, RunInterrupted(signal.SIGINT)) == [HELLO]
 
 
 @pytest.mark.parametrize("error", [RunInterrupted(signal.SIGINT), MaxTurnsExceeded("x"), ServiceUnavailableError("x")])
 def test_no_call_stays_without_its_output(error: Exception) -> None:
     other = {**CALL, "call_id": "c2"}
     missing = {"type": "function_call_output", "call_id": "c2", "output": NO_OUTPUT}
-    assert turn_items("hello", heard(CALL, other, OUTPUT), error) == [HELLO, CALL, other, OUTPUT, missing]
+    assert turn_items(HELLO, heard(CALL, other, OUTPUT), error) == [HELLO, CALL, other, OUTPUT, missing]
 
 
 def test_a_turn_that_failed_before_anything_was_said_can_be_tried_again() -> None:
-    assert turn_items("hello", heard(text="Hi"), ServiceUnavailableError("cut")) == []
+    assert turn_items(HELLO, heard(text="Hi"), ServiceUnavailableError("cut")) == []
 
 
 def test_a_turn_that_the_service_refuses_is_forgotten_whole() -> None:
-    assert turn_items("hello", heard(CALL, OUTPUT), RequestRejectedError("too long")) == []
+    assert turn_items(HELLO, heard(CALL, OUTPUT), RequestRejectedError("too long")) == []
 
 
 def held_back(*wires: dict[str, Any]) -> OutputGuardrailTripwireTriggered:
@@ -104,10 +104,10 @@ def held_back(*wires: dict[str, Any]) -> OutputGuardrailTripwireTriggered:
 def test_an_answer_that_a_guardrail_held_back_is_not_remembered_but_what_tools_did_is() -> None:
     reasoning = {"type": "reasoning", "summary": []}
     said = heard(CALL, OUTPUT, reasoning, MESSAGE)
-    assert turn_items("hello", said, held_back(CALL, OUTPUT, reasoning, MESSAGE)) == [HELLO, CALL, OUTPUT]
-    assert turn_items("hello", heard(MESSAGE), held_back(MESSAGE)) == []
+    assert turn_items(HELLO, said, held_back(CALL, OUTPUT, reasoning, MESSAGE)) == [HELLO, CALL, OUTPUT]
+    assert turn_items(HELLO, heard(MESSAGE), held_back(MESSAGE)) == []
 
 
 def test_what_tools_gave_is_remembered_as_it_was_withheld() -> None:
     withheld = {**OUTPUT, "output": "withheld"}
-    assert turn_items("hello", heard(CALL, OUTPUT), held_back(CALL, withheld)) == [HELLO, CALL, withheld]
+    assert turn_items(HELLO, heard(CALL, OUTPUT), held_back(CALL, withheld)) == [HELLO, CALL, withheld]

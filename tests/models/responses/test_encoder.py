@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentctl.agent.ports import HistoryIdentity
 from agentctl.errors import UserError
 from agentctl.models.responses import encoder
 from agentctl.models.responses.encoder import RequestEncoder
@@ -50,12 +51,31 @@ def test_an_item_that_was_changed_since_is_sent_as_it_is_now() -> None:
     assert json.loads(encoding.encode({"input": [item]}))["input"][0]["content"][0]["text"] == "after"
 
 
+def test_items_that_only_the_run_holds_are_joined_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[str] = []
+    really = encoder.encode_json
+    monkeypatch.setattr(encoder, "encode_json", lambda value, field: (encoded.append(field), really(value, field))[1])
+    encoding, histories = RequestEncoder(), [HistoryIdentity(1), HistoryIdentity(0)]
+    items: list[list[dict[str, Any]]] = [[{"role": "user", "content": "hi"}], []]
+    for turn in range(4):
+        for of_run, history in zip(items, histories, strict=True):
+            of_run += [{"n": turn}, {"text": f"turn {turn}"}]
+            for _ in range(2):  # Also when it is sent again.
+                assert json.loads(encoding.encode({"input": of_run}, history)) == {"input": of_run}
+    assert len(encoded) == 1 + 2 * 4 * 2
+    items[0][0]["content"] = "changed"
+    assert json.loads(encoding.encode({"input": items[0]}, histories[0])) == {"input": items[0]}
+    assert json.loads(encoding.encode({"input": items[0][:3]}, histories[0])) == {"input": items[0][:3]}
+    assert encoding.encode({"input": []}, HistoryIdentity(0)) == b'{"input":[]}'
+
+
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoder, "MAX_CACHED_BYTES", 1000)
     encoding = RequestEncoder()
     for number in range(100):
         items = [{"n": number, "text": "x" * 90}]
         assert json.loads(encoding.encode({"input": items})) == {"input": items}
+        assert json.loads(encoding.encode({"input": items}, HistoryIdentity(0))) == {"input": items}
         assert len(encoding._cache) <= 10
 
 

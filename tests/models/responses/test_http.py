@@ -277,7 +277,9 @@ def test_the_typed_methods_are_views_of_the_same_stream(service: Service) -> Non
     async def scenario() -> tuple[Any, list[Any]]:
         model = model_at(service.base_url)
         response = await model.get_response(*arguments)
-        return response, [event async for event in model.stream_response(*arguments)]
+        events = [event async for event in model.stream_response(*arguments)]
+        await model.close()
+        return response, events
 
     service.script(steps.text("Hello"), steps.text("Hello"))
     response, events = asyncio.run(scenario())

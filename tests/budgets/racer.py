@@ -1,0 +1,42 @@
+"""A process that races for budgets: it makes calls under one after the other until each is used up."""
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+from agentctl import Agent, ModelSettings, OpenAIProvider, RunConfig, Runner
+from agentctl.budgets.limiter import SpendingLimiter
+from agentctl.budgets.sqlite_store import SQLiteBudgets
+from agentctl.errors import SpendingLimitReached
+from agentctl.prices.prices import Prices
+from agentctl.run.attempt import limit_calls
+
+PRICE = {"input": 10.0, "output": 20.0}
+
+
+async def race(base_url: str, file: str, names: list[str]) -> dict[str, int]:
+    """Spend the budgets, and return the number of answers under each."""
+    store, answers = SQLiteBudgets(file), dict.fromkeys(names, 0)
+    provider = OpenAIProvider(api_key="sk-racer", base_url=base_url, use_responses_websocket=False)
+    agent = Agent(name="racer", model="m", model_settings=ModelSettings(max_tokens=16))
+    config = RunConfig(model_provider=provider, tracing_disabled=True)
+    for name in names:
+        limiter = SpendingLimiter(Prices({"m": PRICE}, None), max_cost=None, shared=(store, name), wait=60)
+        with limit_calls(limiter):
+            while True:
+                try:
+                    await Runner.run(agent, f"{name}: hi", run_config=config)
+                except SpendingLimitReached:
+                    break
+                answers[name] += 1
+    await provider.aclose()
+    return answers
+
+
+if __name__ == "__main__":
+    url, database, start, *budgets = sys.argv[1:]
+    while not Path(start).exists():
+        time.sleep(0.01)
+    print(json.dumps(asyncio.run(race(url, database, budgets))), flush=True)

@@ -1,0 +1,94 @@
+"""Processes that race for budgets over a service that reports usage, and processes that are killed."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from agentctl.budgets import sqlite_store
+from agentctl.budgets.amount import Amount, Limits
+from agentctl.budgets.sqlite_store import SQLiteBudgets
+from agentctl.budgets.store import Period
+from tests.budgets.racer import PRICE
+from tests.service import steps
+from tests.service.client import Service
+
+PROCESSES = 20
+USAGE = {
+    "input_tokens": 40,
+    "input_tokens_details": {"cached_tokens": 0},
+    "output_tokens": 16,
+    "output_tokens_details": {"reasoning_tokens": 0},
+    "total_tokens": 56,
+}
+COST = round((40 * PRICE["input"] + 16 * PRICE["output"]) * 1000)
+"""Nanodollars of a call."""
+LEAST = 340
+"""Tokens that the input and the output of a call may take at most, about."""
+
+
+def racing(service: Service, file: Path, start: Path, names: list[str]) -> "subprocess.Popen[str]":
+    arguments = [service.base_url, str(file), str(start), *names]
+    command = [sys.executable, "-m", "tests.budgets.racer", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def answer(*, delay: float = 0) -> steps.Step:
+    return {**steps.text("A short answer", delay=delay), "overlay": {"usage": USAGE}}
+
+
+@pytest.mark.parametrize("rounds", [5, pytest.param(50, marks=pytest.mark.slow)])
+def test_processes_that_race_never_exceed_a_budget(service: Service, home: Path, rounds: int) -> None:
+    chance = random.Random(rounds)
+    file, start = home / "budgets.db", home / "start"
+    names = [f"race{number}" for number in range(rounds)]
+    store = SQLiteBudgets(str(file))
+    tokens = {name: chance.randrange(400, 900) for name in names}
+    for name in names:
+        is_in_usd = chance.random() < 0.5
+        limits = Limits(nanodollars=tokens[name] * 20_000) if is_in_usd else Limits(tokens=tokens[name])
+        store.define(name, limits, chance.choice([None, *Period]))
+    service.script(*[answer() for _ in range(rounds * 40)])
+    processes = [racing(service, file, start, names) for _ in range(PROCESSES)]
+    start.touch()
+    counted: Counter[str] = Counter()
+    for process in processes:
+        counted.update(json.loads(process.communicate(timeout=500)[0]))
+    for name in names:
+        budget = store.find(name)
+        assert budget.reserved == Amount()
+        assert budget.spent == Amount(56 * counted[name], COST * counted[name])
+        assert counted[name] > 0
+        if budget.limits.tokens is not None:
+            assert budget.limits.tokens - LEAST - 56 < budget.spent.tokens <= budget.limits.tokens
+        else:
+            assert budget.limits.nanodollars is not None
+            assert budget.spent.nanodollars <= budget.limits.nanodollars
+    assert sum(counted.values()) == len(service.requests())
+
+
+def test_a_killed_process_loses_nothing_and_spends_nothing_twice(service: Service, home: Path) -> None:
+    file, start = home / "budgets.db", home / "start"
+    store = SQLiteBudgets(str(file))
+    store.define("ci", Limits(tokens=3000), Period.DAY)
+    service.script(answer(), steps.hang())
+    start.touch()
+    process = racing(service, file, start, ["ci"])
+    until = time.monotonic() + 30
+    while len(service.requests()) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    killed = store.find("ci")
+    assert killed.spent == Amount(56, COST)
+    assert 16 < killed.reserved.tokens < LEAST
+    later = SQLiteBudgets(str(file), clock=lambda: time.time() + sqlite_store.LEASE + 1)
+    charged = later.find("ci")
+    assert charged.reserved == Amount()
+    assert charged.spent == killed.spent + killed.reserved
+    assert later.find("ci").spent == charged.spent
