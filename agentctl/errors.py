@@ -243,7 +243,7 @@ class ToolInputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
     """A tool guardrail stopped the run before the tool was called."""
 
     def __init__(self, guardrail: ToolInputGuardrail[Any], output: ToolGuardrailFunctionOutput) -> None:
-        super().__init__(f"tool input guardrail {guardrail.get_name()!r} stopped the run")
+        super().__init__(f"ToolInputGuardrail {guardrail.get_name()!r} stopped the run")
         self.guardrail = guardrail
         self.output = output
 
@@ -252,7 +252,7 @@ class ToolOutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
     """A tool guardrail stopped the run because of the tool's output."""
 
     def __init__(self, guardrail: ToolOutputGuardrail[Any], output: ToolGuardrailFunctionOutput) -> None:
-        super().__init__(f"tool output guardrail {guardrail.get_name()!r} stopped the run")
+        super().__init__(f"ToolOutputGuardrail {guardrail.get_name()!r} stopped the run")
         self.guardrail = guardrail
         self.output = output
 
