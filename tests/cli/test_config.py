@@ -159,6 +159,7 @@ def test_show_is_everything_in_force_aligned(agentctl: Agentctl, home: Path) -> 
         "budget                     -\n"
         "budget_wait                30s                                  built-in\n"
         "max_tool_calls             128                                  built-in\n"
+        "max_file_size              20                                   built-in\n"
         "timeout                    5m                                   AGENTCTL_TIMEOUT\n"
         "on_approval                fail                                 built-in\n"
         "ticket_lifetime            168h                                 built-in\n"
