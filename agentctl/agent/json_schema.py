@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, NoReturn
 from urllib.parse import unquote, urldefrag, urljoin
 
@@ -31,6 +32,9 @@ _SINGLE = (
     "if", "then", "else",
 )  # fmt: skip
 """The keywords whose value has subschemas."""
+
+_MOST_MISMATCHES = 5
+"""The number of mismatches that a message names."""
 
 _MOST_PLACES = 5
 """The number of fields that a note names."""
@@ -93,15 +97,17 @@ class JSONSchemaOutput(AgentOutputSchemaBase):
         try:
             value = json.loads(json_str, parse_constant=_reject_constant, parse_float=_finite)
         except (ValueError, RecursionError) as error:
-            raise ModelBehaviorError(f"the model's output is not JSON: {error}: {excerpt(json_str)!r}") from error
+            raise ModelBehaviorError(f"the model's output is not JSON: {error}", reply=json_str) from error
         if self._is_wrapped:
             if not (isinstance(value, dict) and _WRAPPER_KEY in value):
-                raise ModelBehaviorError(f"the model's output has no {_WRAPPER_KEY!r}: {excerpt(json_str)!r}")
+                raise ModelBehaviorError(f"the model's output has no field {_WRAPPER_KEY!r}", reply=json_str)
             value = value[_WRAPPER_KEY]
-        return self.check_value(value)
+        return self.check_value(value, reply=json_str)
 
-    def check_value(self, value: Any) -> Any:
+    def check_value(self, value: Any, *, reply: str | None = None) -> Any:
         """Return a value that matches the schema, without the nulls that only the strict form allows.
+
+        `reply` is the text that it comes from, for the errors.
 
         Raises:
             ModelBehaviorError: it does not match, or checking it takes too long.
@@ -113,14 +119,15 @@ class JSONSchemaOutput(AgentOutputSchemaBase):
             with _limited_time(VALIDATION_TIME):
                 if self._strict and self._nullable.places:
                     value = check.without_forced_nulls(value, self.schema, self._relaxed)
-                found = check.mismatch(value)
+                found = check.mismatches(value)
         except _TimeIsUpError as error:
             raise ModelBehaviorError(
                 f"checking the model's output against the schema took longer than {VALIDATION_TIME:g} s; simplify the "
-                "patterns of the schema"
+                "patterns of the schema",
+                reply=reply,
             ) from error
-        if found is not None:
-            raise ModelBehaviorError(f"the model's output does not match the schema at {found}")
+        if found:
+            raise ModelBehaviorError(f"the model's output does not match the schema: {'; '.join(found)}", reply=reply)
         return value
 
     def preload(self) -> _Check:
@@ -251,18 +258,18 @@ class _Check:
         if self._problem is not None:
             raise OptionError(self._problem)
 
-    def mismatch(self, value: Any) -> str | None:
-        """Return the path of the most relevant mismatch and its description; None if the value matches."""
+    def mismatches(self, value: Any) -> list[str]:
+        """Return the paths of the first mismatches, each with its description; none if the value matches."""
         from jsonschema.exceptions import best_match
         from referencing.exceptions import Unresolvable
 
         try:
-            error = best_match(self._validator.iter_errors(value))
+            errors = [best_match([error]) for error in islice(self._validator.iter_errors(value), _MOST_MISMATCHES)]
         except Unresolvable as unresolvable:
             raise OptionError(f"the output schema has a reference to nothing: {unresolvable.ref!r}") from unresolvable
         except RecursionError as recursion:
             raise OptionError("the output schema refers to itself without end") from recursion
-        return None if error is None else f"{error.json_path}: {excerpt(error.message)}"
+        return [f"{error.json_path}: {excerpt(error.message)}" for error in errors if error is not None]
 
     def without_forced_nulls(self, value: Any, schema: Any, relaxed: Any) -> Any:
         """Return a value without the fields that are null and are not so in the schema, but in its relaxed form."""

@@ -107,8 +107,8 @@ def test_what_is_changed_for_the_service_is_noted(schema: dict[str, Any], note: 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ('{"name": 3, "note": null}', "at $.name: 3 is not of type 'string'"),
-        ('{"note": null}', "at $: 'name' is a required property"),
+        ('{"name": 3, "note": null}', "schema: $.name: 3 is not of type 'string'"),
+        ('{"note": null}', "schema: $: 'name' is a required property"),
         ("Oslo", "is not JSON"),
         ('{"name": NaN}', "is not JSON"),
         ('{"name": 1e999}', "is not JSON"),

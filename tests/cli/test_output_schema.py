@@ -104,7 +104,7 @@ def test_a_terminal_sees_the_checked_answer_only(service: Service, home: Path, e
 @pytest.mark.parametrize(
     ("step", "code", "message"),
     [
-        (text('{"city": 3, "note": null}'), 65, "does not match the schema at $.city: 3 is not of type 'string'"),
+        (text('{"city": 3, "note": null}'), 65, "does not match the schema: $.city: 3 is not of type 'string'"),
         (text("Oslo"), 65, "is not JSON"),
         (refusal(), 85, "the model refused"),
         (incomplete(of=text('{"city": "Os')), 65, "cut before its end"),
