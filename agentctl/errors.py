@@ -222,7 +222,7 @@ class InputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
 
     def __init__(self, guardrail_result: InputGuardrailResult) -> None:
         super().__init__(
-            f"input guardrail {guardrail_result.guardrail.get_name()!r} stopped the run: change the input, or what the "
+            f"input guardrail {guardrail_result.guardrail.get_name()!r} stopped the run; change the input, or what the "
             "guardrail allows"
         )
         self.guardrail_result = guardrail_result
@@ -234,7 +234,7 @@ class OutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
     def __init__(self, guardrail_result: OutputGuardrailResult) -> None:
         super().__init__(
             f"output guardrail {guardrail_result.guardrail.get_name()!r} rejected the answer of agent "
-            f"{guardrail_result.agent.name!r}: rephrase the prompt, or change what the guardrail allows"
+            f"{guardrail_result.agent.name!r}; rephrase the prompt, or change what the guardrail allows"
         )
         self.guardrail_result = guardrail_result
 
@@ -243,7 +243,7 @@ class ToolInputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
     """A tool guardrail stopped the run before the tool was called."""
 
     def __init__(self, guardrail: ToolInputGuardrail[Any], output: ToolGuardrailFunctionOutput) -> None:
-        super().__init__(f"tool input guardrail {guardrail.get_name()!r} stopped the run")
+        super().__init__(f"ToolInputGuardrail {guardrail.get_name()!r} stopped the run")
         self.guardrail = guardrail
         self.output = output
 
@@ -252,7 +252,7 @@ class ToolOutputGuardrailTripwireTriggered(GuardrailTripwireTriggered):
     """A tool guardrail stopped the run because of the tool's output."""
 
     def __init__(self, guardrail: ToolOutputGuardrail[Any], output: ToolGuardrailFunctionOutput) -> None:
-        super().__init__(f"tool output guardrail {guardrail.get_name()!r} stopped the run")
+        super().__init__(f"ToolOutputGuardrail {guardrail.get_name()!r} stopped the run")
         self.guardrail = guardrail
         self.output = output
 
@@ -287,11 +287,16 @@ class ApprovalMissing(AgentsException):
 class RunSuspended(AgentsException):
     """The run waits for approval, and can be resumed from its ticket."""
 
-    def __init__(self, ticket: str, calls: list[ToolApprovalItem], *, is_masked: bool = False) -> None:
+    def __init__(
+        self, ticket: str, calls: list[ToolApprovalItem], *, is_masked: bool = False, command: str = "agentctl"
+    ) -> None:
+        import shlex  # 1 ms, needed only here.
+
         names = _one_line(", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in calls)))
+        name = shlex.quote(ticket)
         super().__init__(
-            f"waiting for approval: {names}; see `agentctl approvals show {ticket}`, approve or deny, then "
-            f"`agentctl run --resume {ticket}`"
+            f"waiting for approval: {names}; see `{command} approvals show {name}`, approve or deny, "
+            f"then `{command} run --resume {name}`"
         )
         self.ticket = ticket
         self.calls = calls

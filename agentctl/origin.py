@@ -35,6 +35,20 @@ def is_same_origin(url: str, other: str) -> bool:
         return False
 
 
+def is_loopback(origin: str) -> bool:
+    """Return whether an origin is on this machine."""
+    host = urlsplit(origin).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    # 5 ms, needed only after an error or for a check.
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def check_base_url(url: str) -> None:
     """Raise `ConfigurationError` unless a URL can be a base URL: that of a single operation cannot.
 

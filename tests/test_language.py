@@ -58,6 +58,26 @@ def test_no_docstring_opens_with_a_question_word(room: str) -> None:
     assert [f"{path}: {text}" for path, text in docstrings if text and OPENING.match(text)] == []
 
 
+def grammar_of(node: ast.AST) -> Iterator[str]:
+    """Yield the places of an f-string where an article or a plural was written for a value that is not known."""
+    if not isinstance(node, ast.JoinedStr):
+        return
+    for before, value in zip(["", *node.values], node.values, strict=False):
+        names_type = isinstance(value, ast.FormattedValue) and "__name__" in ast.unparse(value.value)
+        if names_type and isinstance(before, ast.Constant) and re.search(r"\ban? $", str(before.value)):
+            yield ast.unparse(node)
+    for value, after in zip(node.values, node.values[1:], strict=False):
+        if isinstance(value, ast.FormattedValue) and isinstance(after, ast.Constant):
+            is_number = value.format_spec is None and "len(" in ast.unparse(value.value)
+            if is_number and re.match(r" (?:[a-z]+ )?(?!is\b|has\b|chars\b)[a-z]+s\b", str(after.value)):
+                yield ast.unparse(node)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_articles_and_plurals_follow_their_values(room: str) -> None:
+    assert [f"{path}: {text}" for path, node in nodes_of(room) for text in grammar_of(node)] == []
+
+
 def test_each_class_name_occurs_once() -> None:
     places: dict[str, set[str]] = defaultdict(set)
     for room in ROOMS:

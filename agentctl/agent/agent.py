@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NotRequired, TypeAlias, TypedDic
 from agentctl._dataclass import dataclass
 from agentctl.agent.tools.tool import FunctionTool, default_tool_error_function, is_enabled
 from agentctl.errors import UserError
+from agentctl.grammar import add_article
 
 from .context import RunContextWrapper, TContext
 from .model_settings import ModelSettings, model_settings
@@ -277,7 +278,7 @@ def _description(value: object) -> str:
     """Return the type of a value, with an article, and its name if it has one."""
     kind = type(value).__name__
     name = value.name if isinstance(value, Agent) else getattr(value, "__name__", None)
-    return f"{'an' if kind[0] in 'AEIOUaeiou' else 'a'} {kind}{f' {name!r}' if isinstance(name, str) else ''}"
+    return f"{add_article(kind)}{f' {name!r}' if isinstance(name, str) else ''}"
 
 
 if TYPE_CHECKING:

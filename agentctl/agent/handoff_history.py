@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 
 from agentctl._dataclass import dataclass
@@ -14,6 +15,12 @@ from .json_values import json_text
 from .wire import WireItem
 
 _INTRODUCTION = "The conversation before it was handed off to you:"
+
+_PARTS = ", in parts"
+"""Stands after the role of an entry whose content is JSON."""
+
+_NAME = re.compile(r"[^()\n]+")
+_ENTRY = re.compile(rf"(?P<role>\w+)(?: \((?P<name>{_NAME.pattern})\))?(?P<parts>{_PARTS})?: (?P<text>.*)", re.DOTALL)
 
 
 @dataclass
@@ -30,6 +37,8 @@ def nest_handoff_history(
 ) -> HandoffInputData:
     """Return the data with the whole history replaced by the mapper's result, by default one message.
 
+    A mapper of the user gets the entries of earlier such messages as items again.
+
     Raises:
         UserError: the mapper does not return a list of items.
     """
@@ -40,7 +49,10 @@ def nest_handoff_history(
         *ItemHelpers.input_to_new_input_list(history if isinstance(history, str) else list(history)),
         *(item.to_input_item() for item in (*data.pre_handoff_items, *new_items)),
     ]
-    mapped = (history_mapper or default_handoff_history_mapper)(transcript)
+    if history_mapper is None:
+        mapped = default_handoff_history_mapper(transcript)
+    else:
+        mapped = history_mapper([each for item in transcript for each in _unnest(item)])
     if not isinstance(mapped, list):
         raise UserError(f"a handoff_history_mapper must return a list of items, not {type(mapped).__name__}")
     return dataclasses.replace(data, input_history=tuple(mapped), pre_handoff_items=(), input_items=())
@@ -75,10 +87,36 @@ def _entries(item: WireItem) -> list[str]:
         return []  # Mostly encrypted, and of no use to another agent.
     if "role" not in item:
         return [json_text(item)]
-    text = _text(item.get("content"))
-    if item["role"] == "assistant" and (nested := _parse_nested(text)) is not None:
+    if (nested := _nested_entries(item)) is not None:
         return nested
-    return [f"{item['role']}: {text}".replace("\n", "\n   ")]
+    content, name = item.get("content"), item.get("name")
+    speaker = f"{item['role']} ({name})" if isinstance(name, str) and _NAME.fullmatch(name) else item["role"]
+    entry = f"{speaker}{_PARTS}: {json_text(content)}" if _has_other_parts(content) else f"{speaker}: {_text(content)}"
+    return [entry.replace("\n", "\n   ")]
+
+
+def _unnest(item: WireItem) -> list[WireItem]:
+    """Return the items that the entries of a nested history are from, or the item itself if it is none."""
+    nested = _nested_entries(item)
+    return [item] if nested is None else [_parse_entry(entry.replace("\n   ", "\n")) for entry in nested]
+
+
+def _parse_entry(entry: str) -> WireItem:
+    found = _ENTRY.fullmatch(entry)
+    try:
+        if found is None:
+            parsed = json.loads(entry)
+            return parsed if isinstance(parsed, dict) else {"role": "assistant", "content": entry}
+        content = json.loads(found["text"]) if found["parts"] else found["text"]
+    except ValueError:  # A message that only looks like a nested history.
+        return {"role": "assistant", "content": entry}
+    named = {} if found["name"] is None else {"name": found["name"]}
+    return {"role": found["role"], **named, "content": content}
+
+
+def _nested_entries(item: WireItem) -> list[str] | None:
+    """Return the entries of a message that is a nested history, None for any other item."""
+    return _parse_nested(_text(item.get("content"))) if item.get("role") == "assistant" else None
 
 
 def _parse_nested(text: str) -> list[str] | None:
@@ -89,12 +127,18 @@ def _parse_nested(text: str) -> list[str] | None:
     return re.split(r"\n\d+\. ", "\n" + text[len(head) : -len(tail)])[1:]
 
 
+def _has_other_parts(content: object) -> bool:
+    """Return whether content has parts that are no text, such as images."""
+    return isinstance(content, list) and not all(
+        isinstance(part, dict) and isinstance(part.get("text"), str) for part in content
+    )
+
+
 def _text(content: object) -> str:
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
         return json_text(content)
-    return "\n".join(
-        part["text"] if isinstance(part, dict) and isinstance(part.get("text"), str) else json_text(part)
-        for part in content
-    )
+    if _has_other_parts(content):
+        return json_text(content)
+    return "\n".join(part["text"] for part in content)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Iterable
+from functools import cache
 from typing import Any, TypeAlias
 
 from agentctl._dataclass import dataclass
@@ -67,6 +68,11 @@ class ModelRetrySettings:
                 field["serialization_exclude"] = True  # A function.
         return schema
 
+    @property
+    def __pydantic_serializer__(self) -> Any:
+        """The serializer for `pydantic_core.to_json`, which would otherwise write the policy."""
+        return _pydantic_serializer()
+
     def resolve(self, override: ModelRetrySettings | None) -> ModelRetrySettings:
         """Return these settings, overridden by every value that `override` sets, including those of the backoff."""
         if override is None:
@@ -81,6 +87,14 @@ class ModelRetrySettings:
         """Return the settings as JSON, without the policy."""
         backoff = backoff_settings(self.backoff)
         return {"max_retries": self.max_retries, "backoff": backoff.to_json_dict() if backoff else None}
+
+
+@cache
+def _pydantic_serializer() -> Any:
+    # Only where pydantic asks for it.
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(ModelRetrySettings).serializer
 
 
 @dataclass

@@ -143,7 +143,7 @@ class SpendingLimiter:
         endpoint_url = model.endpoint_url if isinstance(model, WireModel) else None
         measured = self._bounds.measure(request, name, endpoint_url)
         price, own = self._price(name, endpoint_url), own_limit(request.model_settings)
-        call = _LimitedCall(_bound(measured.input_tokens, price, own), [])
+        call = _LimitedCall(_make_bound(measured.input_tokens, price, own), [])
         try:
             async with aclosing(self._reserve(call)) as notices:
                 async for notice in notices:
@@ -261,7 +261,7 @@ def _limited_part(amount: Amount, limits: Limits) -> Limits:
     )
 
 
-def _bound(input_tokens: int, price: Price | None, own: int | None) -> CallBound:
+def _make_bound(input_tokens: int, price: Price | None, own: int | None) -> CallBound:
     limit = UNLIMITED if own is None else own
     if price is None:
         return CallBound(input_tokens=input_tokens, output_limit=limit)

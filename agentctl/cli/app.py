@@ -45,6 +45,12 @@ _PLAIN_HELP = None
 class Context(typer.Context):
     """The context of a command, with help that fits the terminal."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Note the command in the invocation, for errors that do not know theirs."""
+        super().__init__(*arguments, **options)
+        if isinstance(self.obj, Invocation):
+            self.obj.context = self
+
     def make_formatter(self) -> Any:
         """Return the formatter of help and usage."""
         # 1 ms, needed only for help and usage errors.

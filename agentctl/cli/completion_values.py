@@ -55,13 +55,13 @@ def _agents_in(file: str) -> list[str]:
 
 
 def models(ctx: typer.Context) -> Candidates:
-    """Return the local models, the current model, and the built-in default."""
+    """Return the aliases, the local models, the current model, and the built-in default."""
     from agentctl.models.default_model import DEFAULT_MODEL
 
     found = {f"local/{name}": meaning for name, meaning in local_models()}
     found[DEFAULT_MODEL] = "The built-in default."
     with suppress(ConfigurationError):
-        found.update(_current_model(ctx))
+        found.update(_users_models(ctx))
     return list(found.items())
 
 
@@ -147,13 +147,15 @@ def assignments(ctx: typer.Context, incomplete: str) -> Candidates:
     return [(f"{key.parts[1]}=", key.meaning) for key in KEYS if key.parts[0] == "settings"]
 
 
-def _current_model(ctx: typer.Context) -> Candidates:
+def _users_models(ctx: typer.Context) -> Candidates:
+    """Return the current model and the aliases."""
     from agentctl.profile.load import load_settings
 
     invocation = _invocation(ctx)
     loaded = load_settings({}, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
     value = loaded.settings.values.get("model")
-    return [] if value is None else [(str(value.value), f"From {value.origin}.")]
+    current = [] if value is None else [(str(value.value), f"From {value.origin}.")]
+    return [*current, *((alias, f"An alias of {model}.") for alias, model in loaded.settings.aliases.items())]
 
 
 def _invocation(ctx: typer.Context) -> Invocation:

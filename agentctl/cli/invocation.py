@@ -10,12 +10,15 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.redaction import redact, redact_data
 from agentctl.version import SCHEMA_VERSION
+
+_NARROW = 40
+"""Characters of a note that fit on every terminal."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,29 +32,31 @@ class Invocation:
     color: Literal["auto", "always", "never"] = "auto"
     verbose: bool = False
     """Whether to print the traceback of an unexpected error."""
+    context: Any = None
+    """The context of the command that was parsed last."""
     has_abandoned_work: bool = False
     """Whether a thread or task that cannot be ended still runs: the process then exits without waiting for it."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
-    def print(self, text: str, *, bold: int = 0, mask: Callable[[str], str] = redact) -> None:
+    def print(self, text: str, *, style: str = "1", styled: int = 0, mask: Callable[[str], str] = redact) -> None:
         """Write a line of data to stdout; control characters are escaped on a terminal.
 
-        The first `bold` characters are bold if colour is enabled. `mask` is `redact_text` for the words of users,
-        models and tools.
+        The first `styled` characters have a style, by default bold, if colour is enabled. `mask` is `redact_text` for
+        the words of users, models and tools.
         """
         text = mask(text)
         if sys.stdout.isatty():
             text = _escape(text)
-        if bold:
-            text = self._embolden(text, bold)
+        if styled:
+            text = self._paint(text, style, styled)
         sys.stdout.write(f"{text}\n")
 
-    def _embolden(self, text: str, length: int) -> str:
+    def _paint(self, text: str, style: str, length: int) -> str:
         # 1 ms that most lines avoid.
         from agentctl.render.terminal_info import is_color_wanted
 
         has_color = is_color_wanted(self.color, self.environ, is_terminal=sys.stdout.isatty())
-        return f"\x1b[1m{text[:length]}\x1b[0m{text[length:]}" if has_color else text
+        return f"\x1b[{style}m{text[:length]}\x1b[0m{text[length:]}" if has_color else text
 
     def print_json(self, document: Mapping[str, JSONValue], *, mask: Callable[[str], str] = redact) -> None:
         """Write a JSON document to stdout, with the schema version first."""
@@ -68,17 +73,40 @@ class Invocation:
 
         return escape_json(text)
 
+    @property
+    def command(self) -> str:
+        """The program with the global options that choose the profile, as a user would type it."""
+        import shlex  # 1 ms that most commands avoid.
+
+        config = () if self.config is None else ("--config", str(self.config))
+        profile = () if self.profile is None else ("--profile", self.profile)
+        return shlex.join(("agentctl", *config, *profile))
+
+    def make_safe(self, text: str) -> str:
+        """Return text for stderr: secrets are masked, and control characters escaped."""
+        return _escape(redact(text))
+
     def write_error(self, text: str) -> None:
-        """Write an error to stderr unless that would block: an error must not make a command hang."""
-        data = _escape(redact(text)).encode("utf-8", "replace")
+        """Write safe text to stderr unless that would block: an error must not make a command hang."""
+        data = text.encode("utf-8", "replace")
         with contextlib.suppress(OSError, ValueError):
             if sys.platform == "win32" or select.select([], [2], [], 0)[1]:
                 os.write(2, data)
 
     def note(self, text: str) -> None:
         """Write a message to stderr; a broken stderr is ignored."""
+        text = self.make_safe(text)
+        if len(text) > _NARROW and os.isatty(2):
+            # 2 ms that short notes and pipes avoid.
+            from .columns import fold_text, stderr_width
+
+            text = fold_text(text, stderr_width())
+        self.note_error(f"{text}\n")
+
+    def note_error(self, text: str) -> None:
+        """Write safe text to stderr; a broken stderr is ignored."""
         with contextlib.suppress(OSError):
-            sys.stderr.write(_escape(redact(text)) + "\n")
+            sys.stderr.write(text)
 
 
 def note_copy(invocation: Invocation) -> Callable[[Path], None]:

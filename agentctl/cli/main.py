@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -14,15 +13,11 @@ import typer
 
 from agentctl.child_groups import end_adopted
 from agentctl.errors import exit_for
-from agentctl.redaction import redact_keys
 
 from .app import command
 from .invocation import Invocation
 from .report import UsageError, report
 from .signals import Terminated, end_process, exit_now, handle_signals, unwind
-
-_PROMPT_LIKE = re.compile(r"-[^=]*\s")
-"""A word that begins with `-` and has a space, except in the value after `=`."""
 
 _COMPLETE_VARIABLE = "_AGENTCTL_COMPLETE"
 """The variable by which a completion script asks for candidates; its value is the name of the shell."""
@@ -69,7 +64,7 @@ def _run(arguments: Sequence[str], invocation: Invocation) -> int:
     try:
         return _invoke(arguments, invocation)
     except UsageError as error:
-        return _report_usage(error, arguments, invocation)
+        return _report_usage(error, invocation, arguments)
     except typer.Abort:
         return 130
     except OSError:
@@ -89,26 +84,21 @@ def _invoke(arguments: Sequence[str], invocation: Invocation) -> int:
     return 0
 
 
-def _report_usage(error: Exception, arguments: Sequence[str], invocation: Invocation) -> int:
+def _report_usage(error: Exception, invocation: Invocation, arguments: Sequence[str]) -> int:
     """Print the usage error and a pointer to the help; a group without a command prints its help."""
-    message = error.format_message()  # type: ignore[attr-defined]
-    context = error.ctx  # type: ignore[attr-defined]
     if type(error).__name__ == "NoArgsIsHelpError":
-        invocation.note(message)
+        invocation.note(error.format_message())  # type: ignore[attr-defined]
         return 2
-    path, usage = (context.command_path, f"{context.get_usage()}\n") if context else ("agentctl", "")
-    hint = ""
-    if context and context.info_name in ("run", "stream", "chat"):
-        is_option = type(error).__name__ != "NoSuchOption" and not any(map(_PROMPT_LIKE.match, arguments))
-        taker = f"{path.rpartition(' ')[0]} run" if context.info_name == "chat" else path
-        hint = "" if is_option else f"\nA prompt that begins with `-` follows `--`: `{taker} -- '…'`."
-    invocation.note(f"{usage}{path}: {redact_keys(message)}{hint}\nTry `{path} --help`.")
+    # 4 ms, needed only after a usage error.
+    from .usage_errors import format_usage_error
+
+    invocation.note_error(format_usage_error(error, invocation, arguments))
     return 2
 
 
 def _report(error: Exception, invocation: Invocation) -> int:
     """Print an error to stderr and return its exit code."""
-    invocation.note(report(error, verbose=invocation.verbose).rstrip())
+    invocation.note_error(report(error, invocation))
     return exit_for(error).code
 
 

@@ -3,13 +3,14 @@
 Annotations are not strings here, for the same reason as in `commands/config.py`, which includes these commands.
 """
 
-import sys
 from typing import Annotated
 
 import typer
 
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import completion_values
+from agentctl.cli.columns import terminal_width
+from agentctl.grammar import count
 from agentctl.profile.credentials import keyring_entry, load_credentials, remove_keys
 from agentctl.profile.load import Paths, find_paths
 from agentctl.profile.store import (
@@ -20,6 +21,7 @@ from agentctl.profile.store import (
     use_profile,
 )
 
+from .confirmation import NoInput, Yes, is_confirmed
 from .invocation import Invocation, note_copy
 
 HELP = """Example: agentctl config profiles list
@@ -71,6 +73,8 @@ def list_profiles(
         ]
         invocation.print_json({"path": None if paths.profile is None else str(paths.profile), "profiles": rows})
         return
+    if terminal_width() is not None:
+        invocation.print("  PROFILE")
     for name in profiles.names:
         invocation.print(f"{'*' if name == profiles.current.name else ' '} {name}")
 
@@ -92,8 +96,8 @@ def use(ctx: typer.Context, name: Name) -> None:
 def delete(
     ctx: typer.Context,
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Never prompt; fail without --yes.")] = False,
+    yes: Yes = False,
+    no_input: NoInput = False,
 ) -> None:
     """Example: agentctl config profiles delete work --yes
 
@@ -103,9 +107,8 @@ def delete(
     paths = _paths(invocation)
     check_deletable(load_profiles(paths.profile, paths.named), name, paths.profile)
     credentials = load_credentials(paths.credentials, name)
-    count = len(credentials.keys)
-    contents = f"its settings and {count} key{'' if count == 1 else 's'}"
-    if not yes and not _is_confirmed(f"Delete the profile {name} with {contents}?", no_input=no_input):
+    contents = f"its settings and {count(len(credentials.keys), 'key')}"
+    if not yes and not is_confirmed(f"Delete the profile {name} with {contents}?", no_input=no_input):
         invocation.note(f"the profile {name} was not deleted")
         raise typer.Exit(1)
     for purpose, key in credentials.keys.items():
@@ -122,12 +125,3 @@ def delete(
 
 def _paths(invocation: Invocation) -> Paths:
     return find_paths(invocation.environ, invocation.config, invocation.profile)
-
-
-def _is_confirmed(question: str, *, no_input: bool) -> bool:
-    """Ask on the terminal and return whether the answer is yes."""
-    if no_input or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise typer.BadParameter("cannot ask for confirmation here; pass --yes", param_hint="--yes")
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

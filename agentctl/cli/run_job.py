@@ -241,12 +241,13 @@ class RunCommand:
             if options.verbose:
                 log_to(sys.stderr)  # For messages logged at exit.
         if end.error is not None and not isinstance(end.error, OutputClosed):
-            self._invocation.write_error(report(end.error, verbose=options.verbose))
+            self._invocation.write_error(report(end.error, self._invocation))
             if not is_saved:
                 _note_unchanged(options, self._invocation)
         if isinstance(end.error, RunInterrupted) and end.session_id is not None:
             self._invocation.write_error(
-                f"the session is saved; continue it with `agentctl {options.command} --session {end.session_id}`\n"
+                f"the session is saved; continue it with `{self._invocation.command} {options.command} "
+                f"--session {end.session_id}`\n"
             )
         return end
 

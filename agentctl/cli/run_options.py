@@ -202,7 +202,7 @@ Session: TypeAlias = Annotated[
         autocompletion=completion_values.sessions,
     ),
 ]
-Continue: TypeAlias = Annotated[bool, typer.Option("--continue", help="Continue the most recent session.")]
+Continue: TypeAlias = Annotated[bool, typer.Option("--continue", "-c", help="Continue the most recent session.")]
 OnApproval: TypeAlias = Annotated[
     Any,
     typer.Option(
@@ -265,6 +265,7 @@ Trace: TypeAlias = Annotated[
     bool | None, typer.Option("--trace/--no-trace", help="Enable or disable tracing of this run.", show_default=False)
 ]
 DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Print the first request without sending it.")]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document: the same as --format json.")]
 FormatOption: TypeAlias = Annotated[
     Format, typer.Option("--format", help="Output format: text, one JSON document, or one JSON event per line.")
 ]
@@ -334,6 +335,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         trace: Trace = None,
         ephemeral: Ephemeral = False,
         format: FormatOption = Format.TEXT,
+        as_json: AsJson = False,
         output: Output = None,
         dry_run: DryRun = False,
         quiet: Quiet = False,
@@ -348,6 +350,8 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         from .run_job import RunOptions, run_job
         from .session_options import SessionOptions
 
+        if as_json and format is Format.JSONL:
+            raise UsageError("--json is --format json; it cannot be combined with --format jsonl")
         named = {
             "agent": agent,
             "model": model,
@@ -379,7 +383,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             approvals=ApprovalOptions(
                 allow=tuple(allow or ()), deny=tuple(deny or ()), ticket=ticket, resume=resume, may_ask=not no_input
             ),
-            format=format.value,
+            format="json" if as_json else format.value,
             output=None if output == Path("-") else output,
             dry_run=dry_run,
             quiet=quiet,

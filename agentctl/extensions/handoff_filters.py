@@ -11,7 +11,7 @@ __all__ = ["default_handoff_history_mapper", "nest_handoff_history", "remove_all
 
 
 def remove_all_tools(handoff_input_data: HandoffInputData) -> HandoffInputData:
-    """Return the data without tool calls, their outputs, handoffs and reasoning."""
+    """Return the data without tool calls, their outputs and programs, handoffs and reasoning."""
     data = handoff_input_data
     history = data.input_history
     return data.clone(
@@ -30,4 +30,4 @@ def _without_tools(items: tuple[RunItem, ...]) -> tuple[RunItem, ...]:
 
 def _is_tool_item(item: WireItem) -> bool:
     kind = str(item.get("type"))
-    return kind == "reasoning" or kind.startswith("mcp_") or kind.endswith(("_call", "_output"))
+    return kind in ("reasoning", "program") or kind.startswith("mcp_") or kind.endswith(("_call", "_output"))

@@ -24,6 +24,7 @@ from agentctl.agent.tools.shell import (
 )
 from agentctl.child import ChildProtocol, child_environment, kill_child, signal_group, start_child
 from agentctl.errors import UserError
+from agentctl.grammar import count
 from agentctl.redaction import is_secret
 from agentctl.run.tools.local import shell_text
 from agentctl.threads import in_daemon_thread
@@ -197,14 +198,14 @@ class OutputTail:
         if not missing:
             return bytes(self.beginning + self.end).decode("utf-8", "replace")
         beginning, end = self.beginning.decode("utf-8", "replace"), self.end.decode("utf-8", "replace")
-        return f"{beginning}\n[{missing} bytes omitted]\n{end}"
+        return f"{beginning}\n[{count(missing, 'byte')} omitted]\n{end}"
 
 
 def shorten(text: str, limit: int) -> str:
     """Return text of at most `limit` characters, with a note in place of the middle of longer text."""
     if len(text) <= limit:
         return text
-    mark = f"\n[{len(text) - limit} characters omitted]\n"
+    mark = f"\n[{count(len(text) - limit, 'character')} omitted]\n"
     room = limit - len(mark)
     if room < 2:
         return text[: max(limit, 0)]

@@ -11,7 +11,7 @@ def check_session_id(text: str) -> str:
     """Return a valid session id, else raise `ValueError`: ids are typed by users and are part of file names."""
     if not _ID.fullmatch(text):
         raise ValueError(
-            f"invalid session id {text!r}: use up to 64 letters, digits, dots, hyphens and underscores, starting with "
+            f"invalid session id {text!r}; use up to 64 letters, digits, dots, hyphens and underscores, starting with "
             "a letter or digit"
         )
     return text

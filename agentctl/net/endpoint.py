@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import AuthenticationError, ConfigurationError, MissingKeyError
-from agentctl.origin import check_base_url, is_quoted, origin_of
+from agentctl.origin import check_base_url, is_loopback, is_quoted, origin_of
 from agentctl.redaction import register_secret
 
 NO_KEY = "none"
@@ -80,9 +80,10 @@ class Endpoint:
         if origin_of(url) != self.origin:
             return {}
         if self.key is None:
+            unneeded = "if it needs none, run `agentctl config client --key none`; " if is_loopback(self.origin) else ""
             raise MissingKeyError(
-                f"there is no key for {self.origin}: store one with `agentctl config set-key`, set OPENAI_API_KEY "
-                "(used for OpenAI and for OPENAI_BASE_URL), or use a local model: `-m local/smollm2`"
+                f"there is no key for {self.origin}; {unneeded}store one with `agentctl config set-key`, set "
+                "OPENAI_API_KEY (used for OpenAI and for OPENAI_BASE_URL), or use a local model: `-m local/smollm2`"
             )
         assert isinstance(self.key, str)
         headers = {} if self.key == NO_KEY else {"authorization": f"Bearer {self.key}"}

@@ -256,6 +256,11 @@ KEYS: tuple[SettingKey, ...] = (
         meaning='Functions that return trace processors: `["package.module:function"]`.',
     ),
     SettingKey(
+        name="aliases",
+        kind=Table(Plain.TEXT),
+        meaning="Your own names of models, for `-m` and wherever a setting names one: `aliases.fast`.",
+    ),
+    SettingKey(
         name="prices",
         kind=Table(Record(PARTS, Plain.AMOUNT)),
         meaning="Prices of models in USD per million tokens, which precede those of genai-prices: "
@@ -279,6 +284,10 @@ class SettingRow:
     env: str
     meaning: str
     default: str
+
+
+_CLOSE = 0.65
+"""The similarity from which a known name is suggested."""
 
 
 class UnknownKeyError(ValueError):
@@ -307,7 +316,7 @@ def find_setting(parts: Parts) -> SettingKey:
     name = join(parts)
     if parts[-1] in ("key", "api_key", "apikey", "token"):
         raise UnknownKeyError(f"unknown key {name!r}; use `agentctl config set-key` to store an API key")
-    raise UnknownKeyError(f"unknown key {name!r}{suggestion(name, (key.name for key in KEYS))}")
+    raise UnknownKeyError(f"unknown key {name!r}{_suggest_key(parts)}")
 
 
 def check_entry(parts: Parts, value: object) -> SettingKey | None:
@@ -366,6 +375,15 @@ def resembles_ours(parts: Parts, also: Iterable[str] = ()) -> bool:
     return near or is_misspelled_table
 
 
+def _suggest_key(parts: Parts) -> str:
+    """Return a suggestion for an unknown key: from those of its table if there is such a table, else from all."""
+    siblings = {key.parts[-1]: key.name for key in KEYS if key.parts[:-1] == parts[:-1]} if len(parts) > 1 else {}
+    if not siblings:
+        return suggestion(join(parts), (key.name for key in KEYS))
+    found = nearest(parts[-1], siblings)
+    return "" if found is None else f"; did you mean {siblings[found]!r}?"
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean …?` with the most similar known name, or an empty string."""
     found = nearest(name, known)
@@ -376,7 +394,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most similar to `name`, or None."""
     from difflib import get_close_matches  # 3 ms, only after a mistake
 
-    return next(iter(get_close_matches(name, list(known), n=1)), None)
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=_CLOSE)), None)
 
 
 def _format_default(default: JSONValue) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, assert_never
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
+from agentctl.grammar import add_article
 from agentctl.origin import check_base_url, http_form
 
 from .reference import is_dotted
@@ -299,4 +300,4 @@ def _format_value(value: object) -> str:
             text = repr(value) if isinstance(value, str) else str(value)
             return text if len(text) <= 60 else f"{text[:57]}…"
         case _:
-            return f"a {type(value).__name__}"
+            return add_article(type(value).__name__)

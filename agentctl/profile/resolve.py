@@ -84,7 +84,9 @@ class Settings:
     values: Mapping[str, Value]
     """Dotted key -> value, in the order of the table of keys; unset keys are absent."""
     model: str | None
-    """The chosen model, if any."""
+    """The chosen model, if any; an alias is resolved."""
+    aliases: Mapping[str, str]
+    """The user's own names of models."""
     agent: str | None
     """The reference of the agent to run."""
     agent_origin: str | None
@@ -116,6 +118,10 @@ class Settings:
     trace: TraceSettings
     prices: Mapping[str, Mapping[str, float]]
     """The user's own prices in USD per million tokens, by model and part."""
+
+    def resolve_model(self, name: str) -> str:
+        """Return the name of the model that an alias stands for; any other name is returned as it is."""
+        return self.aliases.get(name, name)
 
     def is_chosen(self, key: str) -> bool:
         """Return whether the user set a value in any source."""
@@ -271,14 +277,15 @@ def _settings(values: Mapping[str, Value]) -> Settings:
 
     named = ((split(name), value.value) for name, value in values.items())
     tables = nest(named)
-    model_settings = tables.get("settings", {})
+    model_settings, aliases = tables.get("settings", {}), tables.get("aliases", {})
     if "timeout" in model_settings:
         model_settings["timeout"] = duration("settings.timeout")
     ca_file = get("client.ca_file")
     key_command = get("key_command")
     return Settings(
         values=values,
-        model=get("model"),
+        model=aliases.get(get("model"), get("model")),
+        aliases=aliases,
         agent=get("agent"),
         agent_origin=values["agent"].origin if "agent" in values else None,
         max_turns=get("max_turns"),

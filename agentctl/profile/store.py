@@ -11,8 +11,9 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 from agentctl.redaction import redact_keys
+from agentctl.storage import lock_file, write_atomic
 
-from .document import Document, read_document, rewrite
+from .document import PRIVATE, Document, parse_document, read_document, rewrite
 from .dotted import Parts, drop, join, leaves, put, split
 from .keys import UnknownKeyError, check_entry, resembles_ours, suggestion
 
@@ -219,6 +220,30 @@ def check_deletable(profiles: Profiles, name: str, path: Path | None) -> None:
             f"the profile {name!r} is in use, set by {profiles.current.origin}; use another one first: "
             f"`agentctl config profiles use {DEFAULT_PROFILE}`"
         )
+
+
+def replace_profiles(path: Path, before: str | None, after: str) -> None:
+    """Replace the text of the file, read as `before`, by an edited one.
+
+    Raises:
+        ConfigurationError: the new text is invalid, and is kept beside the file; or the file has changed meanwhile.
+    """
+    data = after.encode()
+    try:
+        document = parse_document(data, path)
+        _check_structure(document, path)
+        for name in _names(document):
+            _values(document, path, name)
+        _check_exists(document, path, _select_profile(document, path, None))
+        with lock_file(path):
+            current = path.read_text(encoding="utf-8") if path.exists() else None
+            if current != before:
+                raise ConfigurationError("another process changed the file meanwhile", file=path)
+            write_atomic(path, data, mode=PRIVATE if before is None else None)
+    except ConfigurationError as error:
+        kept = path.with_name(f"{path.name}.edited")
+        write_atomic(kept, data, mode=PRIVATE)
+        raise ConfigurationError(f"{error}; the file is unchanged, and your text is in {kept}") from error
 
 
 def _check_structure(document: Document, path: Path | None) -> None:

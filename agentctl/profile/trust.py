@@ -105,8 +105,23 @@ def digest_of(project: ProjectFile, code: Iterable[tuple[Path, bytes | None]]) -
 
 
 def name_of(project: ProjectFile) -> str:
-    """Return the name of a project in the list: its real path, as valid Unicode."""
-    return os.fsencode(project.path.resolve()).decode(errors="backslashreplace")
+    """Return the name of a project in the list."""
+    return path_name(project.path)
+
+
+def path_name(path: Path) -> str:
+    """Return the name of a project file in the list: its real path, as valid Unicode."""
+    return os.fsencode(path.resolve()).decode(errors="backslashreplace")
+
+
+def trusted_names(store: Path | None) -> list[str]:
+    """Return the names of the projects that the user trusted, whatever became of their files.
+
+    Raises:
+        ConfigurationError: the list of trusted projects cannot be read.
+    """
+    document = None if store is None else read_document(store)
+    return [] if document is None else list(records_in(document, store))
 
 
 def _find_record(project: ProjectFile, store: Path | None) -> TrustRecord | None:

@@ -11,10 +11,8 @@ from markdown_it.rules_block import StateBlock, table
 from markdown_it.tree import SyntaxTreeNode
 from rich.text import Text
 
-from agentctl._dataclass import dataclass
-
 from .code import CodeLines
-from .inline import OPEN, cell_text, inline_text, mark_open_delimiters, stable_break, stable_text
+from .inline import OPEN, cell_text, inline_text, mark_open_delimiters, stable_text
 from .math import BLOCK as MATH
 from .math import INLINE, display_formula, inline_formula
 from .tables import Alignment, table_lines
@@ -23,6 +21,9 @@ from .theme import Painter
 LONGEST_RULE = 60
 NARROWEST = 10
 """Minimum columns for text at any nesting depth; the terminal wraps the rest."""
+
+_PLACEHOLDER = "x"
+"""The character that stands for text already shown."""
 
 _CELLS = "cells"
 """The key of the bars of a table's header, and of how many more cells its rows may lack."""
@@ -74,18 +75,6 @@ def _end_sparse_table(state: StateBlock, start: int, end: int, silent: bool) -> 
     return room < 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StableLines:
-    """The lines at the beginning of a growing paragraph that later source cannot change."""
-
-    source: int
-    """The number of source lines."""
-    shown: int
-    """The number of terminal lines that they take."""
-    prefix: str
-    """The markers of list items and quotes before the text."""
-
-
 class BlockLayout:
     """Lays out the blocks of one source text."""
 
@@ -94,10 +83,15 @@ class BlockLayout:
         self._lines = source.split("\n")
         self._end = len(self._lines) - (0 if self._lines[-1] else 1)
         self._is_cut = is_cut
+        self._ends_word = not source[-1:].strip()
         self._painter = painter
+        self.is_line_open = False
+        """Whether the last line of the growing block may be continued."""
+        self.is_stable = False
+        """Whether later source cannot change any line of the growing block, only continue the last one."""
 
     def block(self, node: SyntaxTreeNode, width: int, *, grows: bool) -> list[str]:
-        """Return the styled lines of a block; of a growing block, those that later source cannot change."""
+        """Return the styled lines of a block; of a growing block, what later source cannot change."""
         width = max(width, NARROWEST)
         match node.type:
             case "paragraph":
@@ -120,7 +114,7 @@ class BlockLayout:
                 return self._wrap(Text(node.content), width)
 
     def item(self, node: SyntaxTreeNode, marker: str, width: int, *, grows: bool) -> list[str]:
-        """Return the lines of a list item with its marker; of a growing item, those that later source cannot change."""
+        """Return the lines of a list item with its marker; of a growing item, what later source cannot change."""
         lines = self._children(node.children, width - len(marker), grows)
         if not lines:
             return [] if grows else [self._painter.mark(marker.rstrip(), "marker")]
@@ -128,23 +122,21 @@ class BlockLayout:
         space = " " * len(marker)
         return [self._painter.mark(marker, "marker") + first, *(space + line if line else "" for line in others)]
 
-    def stable_lines(self, node: SyntaxTreeNode, width: int, marker: str | None) -> StableLines | None:
-        """Return the stable lines of a growing block if it is a single paragraph, in a quote or a list item or not."""
-        paragraph, indent = node, len(marker or "")
-        if node.type in ("list_item", "blockquote"):
-            if len(node.children) != 1:
-                return None
-            paragraph, indent = node.children[0], indent or 2
+    def shorten_source(self, node: SyntaxTreeNode, length: int) -> str | None:
+        """Return a source that goes on like that of a growing block, with a placeholder for its text.
+
+        The block is a stable paragraph, in a quote or a list item or not; None if it is not. `length` is the number of
+        columns of text in its last line, which the placeholder takes.
+        """
+        paragraph = node.children[0] if node.type in ("list_item", "blockquote") and len(node.children) == 1 else node
         if paragraph.type != "paragraph":
             return None
-        inline = paragraph.children[0]
-        end, breaks = stable_break(inline)
-        line, content = self._lines[_span(node)[0]], inline.content.partition("\n")[0]
-        if not breaks or not line.rstrip().endswith(content):
+        content = paragraph.children[0].content.split("\n")
+        line, source = self._lines[_span(node)[0]].rstrip(), "\n".join(self._lines[_span(node)[0] :])
+        text = source.rstrip()
+        if not (line.endswith(content[0]) and text.endswith(content[-1])):
             return None
-        prefix = line.rstrip().removesuffix(content)
-        shown = self._wrap(inline_text(inline.children[:end], self._painter), max(width - indent, NARROWEST))
-        return StableLines(source=breaks, shown=len(shown), prefix=prefix)
+        return line.removesuffix(content[0]) + _PLACEHOLDER * length + source[len(text) :]
 
     def is_after_blank(self, node: SyntaxTreeNode) -> bool:
         """Return whether the line before a block is blank."""
@@ -157,8 +149,14 @@ class BlockLayout:
     def _paragraph(self, inline: SyntaxTreeNode, width: int, grows: bool) -> list[str]:
         if not grows:
             return self._wrap(inline_text(inline.children, self._painter), width)
-        # A terminal line is complete only once the next word does not fit.
-        return self._wrap(stable_text(inline, self._painter), width)[:-1]
+        text, is_whole = stable_text(inline, self._painter)
+        *lines, last = text.wrap(self._painter.console, width, overflow="fold")
+        self.is_stable = is_whole and self._ends_word
+        if not self.is_stable and (end := last.plain.rfind(" ")) >= 0:
+            # The next line begins with the last word if more characters follow that do not fit.
+            last.right_crop(len(last) - end)
+        self.is_line_open = bool(last.plain.strip())
+        return [self._painter.text(line) for line in ([*lines, last] if self.is_line_open else lines)]
 
     def _heading(self, node: SyntaxTreeNode, width: int) -> list[str]:
         text = inline_text(node.children[0].children, self._painter)
@@ -169,9 +167,7 @@ class BlockLayout:
         return self._wrap(text, width)
 
     def _wrap(self, text: Text, width: int) -> list[str]:
-        return [
-            self._painter.text(line) for line in text.wrap(self._painter.console, width, overflow="fold", tab_size=4)
-        ]
+        return [self._painter.text(line) for line in text.wrap(self._painter.console, width, overflow="fold")]
 
     def _code(self, node: SyntaxTreeNode, grows: bool) -> list[str]:
         lines = node.content.removesuffix("\n").split("\n") if node.content else []

@@ -21,6 +21,10 @@ _LONGEST_SECTION = 60
 _LONGEST_LINE = 4_000
 """Characters of a line above which it is not highlighted."""
 
+_DIFFS = frozenset({"diff", "patch", "udiff"})
+_DIFF_STYLES = (("+++", "file"), ("---", "file"), ("@@", "hunk"), ("+", "added"), ("-", "removed"))
+"""The beginnings of lines of a diff, and their styles."""
+
 _TOKENS = {("Keyword",): "code.keyword", ("Literal", "String"): "code.string", ("Comment",): "code.comment"}
 """Pygments token types and their styles."""
 
@@ -65,5 +69,11 @@ class CodeLines:
         self._section.append(source)
         if not self._painter.color or not self._language:
             return INDENT + source.rstrip()
+        if self._language in _DIFFS:
+            return INDENT + self._diff_line(source.rstrip())
         highlighted = _last_line(self._language, "\n".join(self._section))
         return INDENT + self._painter.text(highlighted)
+
+    def _diff_line(self, source: str) -> str:
+        style = next((style for begin, style in _DIFF_STYLES if source.startswith(begin)), None)
+        return self._painter.mark(source, f"diff.{style}") if style is not None else self._painter.text(Text(source))

@@ -24,6 +24,10 @@ _MARKS = re.compile(r"`|!?\[|\]")
 """Delimiters of code, links and images that are still plain text, because they have no match yet."""
 
 
+_LINKED_SCHEMES = ("https://", "http://", "mailto:")
+"""The beginnings of targets that are hyperlinks."""
+
+
 def mark_open_delimiters(state: StateInline) -> None:
     """Mark delimiters that may begin emphasis once more text arrives; a parser rule that runs after emphasis."""
     for delimiter in state.delimiters:
@@ -55,35 +59,18 @@ def _is_inside(place: int, spans: Sequence[tuple[int, int]]) -> bool:
     return any(start <= place < end for start, end in spans)
 
 
-def stable_text(inline: SyntaxTreeNode, painter: Painter) -> Text:
-    """Return the prefix of a growing paragraph that later text cannot change."""
+def stable_text(inline: SyntaxTreeNode, painter: Painter) -> tuple[Text, bool]:
+    """Return the prefix of a growing paragraph that later text cannot change, and whether it is all of it."""
     nodes = inline.children
     index, offset = min(_first_unstable(nodes), _table_header(inline))
     text = inline_text(nodes[:index], painter)
     if index < len(nodes) and offset:
-        text.append(escape(nodes[index].content[:offset]))
+        text.append(_plain(nodes[index].content[:offset]))
     if text.plain.endswith("\\"):
         # A line break after the backslash would remove it and shorten the word before it.
         text.right_crop(len(text) - max(text.plain.rfind(" "), text.plain.rfind("\n")) - 1)
-    return text
-
-
-def stable_break(inline: SyntaxTreeNode) -> tuple[int, int]:
-    """Return the index of the last line break that ends a stable prefix, and the number of source lines before it.
-
-    The number is 0 if there is none, or if source lines cannot be counted since code or a link spans several.
-    """
-    nodes = inline.children
-    counts = [sum(_line_breaks(part) for part in node.walk()) for node in nodes]
-    if sum(counts) != inline.content.count("\n"):
-        return 0, 0
-    limit = min(_first_unstable(nodes), _table_header(inline))[0]
-    end = next((index for index in range(limit - 1, -1, -1) if nodes[index].type in _BREAKS), -1)
-    return (end, sum(counts[: end + 1])) if end >= 0 else (0, 0)
-
-
-def _line_breaks(part: SyntaxTreeNode) -> int:
-    return 1 if part.type in _BREAKS else part.content.count("\n") if part.type == "math_inline" else 0
+        return text, False
+    return text, index == len(nodes)
 
 
 def _append(text: Text, node: SyntaxTreeNode, style: Style, painter: Painter) -> None:
@@ -92,7 +79,7 @@ def _append(text: Text, node: SyntaxTreeNode, style: Style, painter: Painter) ->
             text.append("\n")
         case "code_inline":
             mark = "" if painter.color else node.markup
-            text.append(f"{mark}{escape(node.content)}{mark}", style + painter.style("code"))
+            text.append(f"{mark}{_plain(node.content)}{mark}", style + painter.style("code"))
         case "strong" | "em" | "s":
             _append_emphasis(text, node, style + painter.style(node.type), painter)
         case "link":
@@ -101,7 +88,12 @@ def _append(text: Text, node: SyntaxTreeNode, style: Style, painter: Painter) ->
             alt = inline_text(node.children, painter).plain
             _append_target(text, f"[{alt or 'image'}]", str(node.attrs.get("src", "")), style, painter)
         case _:
-            text.append(escape(node.content), style)
+            text.append(_plain(node.content), style)
+
+
+def _plain(source: str) -> str:
+    """Return source as it is shown; the width of a tab does not depend on its place, which a line break may move."""
+    return escape(source).replace("\t", "    ")
 
 
 def _append_emphasis(text: Text, node: SyntaxTreeNode, style: Style, painter: Painter) -> None:
@@ -117,7 +109,14 @@ def _append_link(text: Text, node: SyntaxTreeNode, style: Style, painter: Painte
     for child in node.children:
         _append(label, child, style + painter.style("link"), painter)
     target = str(node.attrs.get("href", ""))
-    if target.removeprefix("mailto:") == label.plain:
+    if painter.has_links and target.startswith(_LINKED_SCHEMES):
+        label.stylize(Style(link=escape(target)))
+        is_named = "://" in label.plain and label.plain != target
+        text.append_text(label)
+        if is_named:
+            # The label is another address than the one that the link leads to.
+            _append_target(text, "", target, style, painter)
+    elif target.removeprefix("mailto:") == label.plain:
         text.append_text(label)
     else:
         _append_target(text, label, target, style, painter)

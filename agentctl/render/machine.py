@@ -35,6 +35,7 @@ from agentctl.version import SCHEMA_VERSION
 
 from .chunks import REASONING, TEXT, Chunk, Out
 from .json_value import to_json, to_json_value
+from .text_stream import SurrogateJoiner
 from .tools import ToolNames, failed_output
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ class JsonLines:
         self._model: str | None = None
         self._failed_calls = 0
         self._tools = ToolNames()
+        self._joiner = SurrogateJoiner()
         self._item_id: tuple[JSONValue, JSONValue] = (None, None)
         """The id in the last delta, and how it is shown."""
         self._reasoning: tuple[JSONValue, RedactedStream] | None = None
@@ -184,12 +186,15 @@ class JsonLines:
 
     def _delta(self, wire: dict[str, Any]) -> list[Out]:
         kind = wire.get("type")
-        if kind == TEXT:
-            body = {"item_id": self._id_of(wire), "delta": wire.get("delta") or ""}
-            return [*self._close_reasoning(), self._line("text.delta", body)]
+        if kind != TEXT and kind not in REASONING:
+            return []
+        delta = str(wire.get("delta") or "")
+        text = self._joiner.feed(delta)
+        if delta and not text:
+            return []  # Half a character.
         if kind in REASONING:
-            return self._reasoning_lines(self._id_of(wire), str(wire.get("delta") or ""))
-        return []
+            return self._reasoning_lines(self._id_of(wire), text)
+        return [*self._close_reasoning(), self._line("text.delta", {"item_id": self._id_of(wire), "delta": text})]
 
     def _reasoning_lines(self, item_id: JSONValue, delta: str) -> list[Out]:
         """Return the lines for more reasoning; what may be the beginning of a secret waits for the rest."""
@@ -224,6 +229,7 @@ class JsonLines:
                 return self._line("agent.started", {"agent": agent.name})
             case ModelRequested(agent=agent, model=model, turn=turn):
                 self._model = model
+                self._joiner = SurrogateJoiner()
                 return self._line("model.requested", {"agent": agent.name, "model": model, "turn": turn})
             case RunItemStreamEvent():
                 return self._item(event)

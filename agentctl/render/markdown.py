@@ -1,6 +1,7 @@
-"""Streaming Markdown for a terminal: a line is shown once later text cannot change it, and is never redrawn.
+"""Streaming Markdown for a terminal: text is shown once later text cannot change it, and is never redrawn.
 
-Blocks are recognized from complete lines of source; from an incomplete line only if its beginning determines its block.
+A paragraph grows word by word, other blocks by lines. Blocks are recognized from complete lines of source; from an
+incomplete line only if its beginning determines its block.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from agentctl._dataclass import dataclass
 
 from .blocks import BlockLayout, items, parse
 from .code import CodeLines
+from .escape import columns
 from .text_stream import EscapedStream
-from .theme import Painter
+from .theme import Painter, skip_styled, strip_styles
 
 _STABLE_START = re.compile(
     r"""(?:[ \t]*(?:>|[-+*](?=[ \t])|\d{1,9}[.)](?=[ \t])))*[ \t]*  # markers of quotes and list items, then:
@@ -28,9 +30,6 @@ _STABLE_START = re.compile(
 )
 _WORDS = re.compile(r".*[\s\u3000-\u9fff\uac00-\ud7af\uff00-\uff60]", re.DOTALL)
 """Text up to the last character that ends a word: a space, or a character of a script without spaces."""
-
-_PLACEHOLDER = "x"
-"""The text of a line that stands for lines already shown."""
 
 _LINE_BEGIN = 4_096
 """The number of characters of an incomplete line that are remembered."""
@@ -81,10 +80,10 @@ class _OpenCode:
 class MarkdownStream:
     """Renders the text of one message as it arrives."""
 
-    def __init__(self, *, width: Callable[[], int], color: bool, base: str = "") -> None:
+    def __init__(self, *, width: Callable[[], int], color: bool, base: str = "", has_links: bool = False) -> None:
         """Take a function that returns the current columns, and a base style below all others."""
         self._columns = width
-        self._painter = Painter(color=color, base=base)
+        self._painter = Painter(color=color, base=base, has_links=has_links)
         self._escape = EscapedStream()
         self._source = ""
         """Source that is not fully shown; the fields below describe the block that it begins with."""
@@ -100,18 +99,21 @@ class MarkdownStream:
         self._is_plain = False
         """Whether the block is too long, so that its rest is shown as it is."""
         self._shown_count = 0
+        """The number of whole lines of the block that are shown."""
+        self._open_length = 0
+        """The number of characters shown of the line after them."""
         self._gap = False
         self._number: int | None = None
         self._width = width()
         self._has_output = False
 
     def feed(self, text: str) -> str:
-        """Return the lines that this text completes."""
+        """Return the words and lines that this text completes."""
         pieces = (text[start : start + _LONGEST_PIECE] for start in range(0, len(text), _LONGEST_PIECE))
         return "".join(map(self._feed_piece, pieces))
 
     def close(self) -> str:
-        """Return all remaining lines."""
+        """Return all remaining text."""
         self._arrived.append(self._escape.close())
         return self._advance(is_end=True)
 
@@ -134,8 +136,7 @@ class MarkdownStream:
             return False
         if self._growing in _ENDED_BY_BLANK and not all(line.strip() for line in completed):
             return True  # The block has ended, and is parsed for the last time.
-        # A new line needs a full line of text or a line break.
-        if not completed and self._pending < self._width // 4:
+        if not _WORDS.match(text):
             return False
         length = len(self._source) + self._pending
         return self._pending >= min(length**2 >> _REPARSE_SHIFT, length // 2)
@@ -147,11 +148,11 @@ class MarkdownStream:
         shown: list[str] = []
         while self._source:
             if self._is_plain:
-                shown += self._plain_lines(is_end=is_end)
+                shown.append(self._plain_lines(is_end=is_end))
                 if self._is_plain:
                     break
             elif self._code is not None:
-                shown += self._code_lines(self._code)
+                shown.append(self._code_lines(self._code))
                 if self._code is not None:
                     break
             elif not self._render_blocks(shown, is_end=is_end):
@@ -159,7 +160,7 @@ class MarkdownStream:
                     self._render_blocks(shown, is_end=True)
                     self._is_plain = True
                 break
-        return "".join(f"{line}\n" for line in shown)
+        return "".join(shown)
 
     def _render_blocks(self, shown: list[str], *, is_end: bool) -> bool:
         """Render the complete blocks and drop their source; return whether the rest may yield more lines."""
@@ -172,14 +173,14 @@ class MarkdownStream:
             self._growing = ""
             if block is blocks[-1] and not (is_end or _is_over(block, source)):
                 self._source = _from_line(self._source, block.start)
-                return self._render_growing(block, layout, shown)
-            shown += self._take_new(self._lay_out(block, layout, grows=False))
+                return self._render_growing(block, layout, source, shown)
+            shown.append(self._take_new(self._lay_out(block, layout, grows=False)))
         if blocks and not is_end:
             self._begin_block(None, gap=True)
         self._source = self._source[len(source) :]
         return False
 
-    def _render_growing(self, block: _Block, layout: BlockLayout, shown: list[str]) -> bool:
+    def _render_growing(self, block: _Block, layout: BlockLayout, source: str, shown: list[str]) -> bool:
         node = block.node
         if node.type == "fence" and block.marker is None and self._source.startswith(node.markup):
             mark = re.escape(node.markup[0])
@@ -187,19 +188,21 @@ class MarkdownStream:
             self._code = _OpenCode(lines=CodeLines(node.info, self._painter), closing=closing)
             self._source = _from_line(self._source, 1)
             return True
-        shown += self._take_new(self._lay_out(block, layout, grows=True))
+        lines = self._lay_out(block, layout, grows=True)
+        shown.append(self._take_new(lines, is_open=layout.is_line_open))
         self._growing = node.type
-        self._drop_shown_lines(block, layout)
+        if layout.is_line_open and layout.is_stable:
+            self._drop_shown_text(block, layout, _from_line(source, block.start), lines[-1])
         return False
 
-    def _drop_shown_lines(self, block: _Block, layout: BlockLayout) -> None:
-        """Replace the source lines of a growing paragraph that are shown by a line that stands for them."""
-        found = layout.stable_lines(block.node, self._width, block.marker)
-        if found is None or found.shown > self._shown_count or found.source * 2 < self._source.count("\n"):
-            return
-        rest = _from_line(self._source, found.source)
-        self._source = f"{found.prefix}{_PLACEHOLDER}\n{rest}"
-        self._shown_count += 1 - found.shown
+    def _drop_shown_text(self, block: _Block, layout: BlockLayout, source: str, line: str) -> None:
+        """Replace the source of a growing paragraph, all of it shown, by a placeholder as wide as its last line."""
+        indent = 2 if block.node.type == "blockquote" else len(block.marker or "")
+        length = columns(strip_styles(line)[indent:])
+        shorter = layout.shorten_source(block.node, length)
+        if shorter is not None:
+            self._source = shorter + self._source[len(source) :]
+            self._shown_count, self._open_length = 0, indent + length
 
     def _stable_source(self) -> tuple[str, bool]:
         """Return the source that can be parsed now, and whether it ends in the middle of a line."""
@@ -224,28 +227,28 @@ class MarkdownStream:
             return layout.block(block.node, self._width, grows=grows)
         return layout.item(block.node, block.marker, self._width, grows=grows)
 
-    def _code_lines(self, code: _OpenCode) -> list[str]:
+    def _code_lines(self, code: _OpenCode) -> str:
         lines = self._source.split("\n")
         shown: list[str] = []
         for index, line in enumerate(lines[:-1]):
             if code.closing.fullmatch(line):
                 self._code = None
                 self._source = "\n".join(lines[index + 1 :])
-                shown = self._take_new(shown, more=True)
+                text = self._take_new(shown, more=True)
                 self._begin_block(None, gap=True)
-                return shown
+                return text
             shown.append(code.lines.line(line))
         self._source = lines[-1]
         return self._take_new(shown, more=True)
 
-    def _plain_lines(self, *, is_end: bool) -> list[str]:
+    def _plain_lines(self, *, is_end: bool) -> str:
         """Return the complete lines of a block that is too long, up to the blank line that ends it."""
         if blank := _BLANK_LINE.search(self._source):
             lines, self._source = self._source[: blank.start()].split("\n"), self._source[blank.end() :]
             self._is_plain = False
-            shown = self._take_new(lines, more=True)
+            text = self._take_new(lines, more=True)
             self._begin_block(None, gap=True)
-            return shown
+            return text
         *lines, rest = self._source.split("\n")
         if rest and (is_end or len(rest) > LONGEST_BLOCK):
             lines, rest = [*lines, rest], ""
@@ -253,20 +256,26 @@ class MarkdownStream:
         return self._take_new(lines, more=True)
 
     def _begin_block(self, number: int | None, *, gap: bool) -> None:
-        self._shown_count = 0
+        self._shown_count = self._open_length = 0
         self._gap = gap
         self._number = number
         self._width = self._columns()
 
-    def _take_new(self, lines: list[str], *, more: bool = False) -> list[str]:
-        """Return the new lines of the current block; `lines` are the whole block, or with `more` a continuation."""
+    def _take_new(self, lines: list[str], *, more: bool = False, is_open: bool = False) -> str:
+        """Return the new text of the current block; `lines` are the whole block, or with `more` a continuation.
+
+        With `is_open`, the last line may be continued.
+        """
         new = lines if more else lines[self._shown_count :]
         if not new:
-            return []
-        needs_gap = self._gap and self._has_output and not self._shown_count
-        self._shown_count += len(new)
+            return ""
+        needs_gap = self._gap and self._has_output and not (self._shown_count or self._open_length)
+        text = "\n".join((skip_styled(new[0], self._open_length), *new[1:]))
+        self._shown_count += len(new) - is_open
+        self._open_length = len(strip_styles(new[-1])) if is_open else 0
         self._has_output = True
-        return ["", *new] if needs_gap else new
+        gap, end = "\n" * needs_gap, "" if is_open else "\n"
+        return f"{gap}{text}{end}"
 
 
 def _is_over(block: _Block, source: str) -> bool:

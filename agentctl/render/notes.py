@@ -25,7 +25,7 @@ from agentctl.redaction import redact
 from .chunks import Chunk, Err, Status
 from .escape import one_line, shorten
 from .terminal_info import TerminalInfo
-from .tools import FAILED, ToolNames, failed_output, output_line
+from .tools import FAILED, ToolNames, failed_output, output_line, shell_commands
 
 FAILURE_WIDTH = 200
 """Maximum columns of the note on a failed tool call."""
@@ -62,7 +62,8 @@ class Notes:
                 self._model = model
                 return self._status(f"waiting for {model}")
             case RunItemStreamEvent(item=ToolCallItem() as item) if item.wire.get("type") in _LOCAL_CALLS:
-                self._running[item.call_id or ""] = self._tools.call_name(item)
+                name = self._tools.call_name(item)
+                self._running[item.call_id or ""] = "; ".join(shell_commands(item.wire)) or name
                 return self._tool_status()
             case RunItemStreamEvent(item=ToolCallOutputItem() as item):
                 self._running.pop(item.call_id or "", None)
@@ -71,9 +72,9 @@ class Notes:
                 self._running.pop(item.call_id or "", None)
                 return self._tool_status()
             case RetryScheduled():
-                return [*self._note(_retry_text(event)), *self._status(f"waiting for {self._model}")]
+                return [*self.note(_retry_text(event)), *self._status(f"waiting for {self._model}")]
             case Warned(message=message):
-                return self._note(message)
+                return self.note(message)
             case Progressed(message=message):
                 return self._progress(message)
             case RunFinished():
@@ -87,7 +88,7 @@ class Notes:
         if self._quiet or item is None:
             return []
         line = output_line(self._tools.output_name(item), item, FAILURE_WIDTH)
-        return self._note(f"a tool call failed: {line.removeprefix(FAILED).strip()}")
+        return self.note(f"a tool call failed: {line.removeprefix(FAILED).strip()}")
 
     def clear_status(self) -> list[Chunk]:
         """Return the chunk that removes the live line, if it is shown."""
@@ -113,10 +114,18 @@ class Notes:
         if kind == self._last_progress:
             return []
         self._last_progress = kind
-        return self._note(message)
+        return self.note(message)
 
-    def _note(self, text: str) -> list[Chunk]:
-        return [Err(f"{dim('note:', self._terminal.color_stderr)} {one_line(text)}\n")]
+    def note(self, text: str) -> list[Chunk]:
+        """Return a note, nothing if notes are disabled."""
+        if self._quiet:
+            return []
+        line = f"note: {one_line(text)}"
+        if self._terminal.stderr_is_terminal and len(line) > (width := self._terminal.width()):
+            import textwrap  # 2 ms, only for a note that is wrapped.
+
+            line = "\n".join(textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False))
+        return [Err(f"{dim('note:', self._terminal.color_stderr)}{line.removeprefix('note:')}\n")]
 
 
 def dim(text: str, color: bool) -> str:
@@ -145,15 +154,18 @@ class RunSummary:
             self._seconds = self._clock() - self._started
 
     def closing_line(self, event: RunFinished, width: int) -> str:
-        """Return a line such as `gpt-5-mini · 12 in, 48 out · $0.0021 · 1.3 s`; a cost that is not known is left out.
+        """Return a line such as `gpt-5-mini · 1,200 in (1,024 cached), 48 out (16 reasoning) · $0.0021 · 1.3 s`.
 
-        The price may have to be looked up, so call this once the answer is shown.
+        A cost that is not known is left out. The price may have to be looked up, so call this once the answer is shown.
         """
         usage = event.usage
+        cached, reasoning = usage.input_tokens_details.cached_tokens, usage.output_tokens_details.reasoning_tokens
         cost = self._cost_of(usage).usd
+        tokens_in = f"{usage.input_tokens:,} in{f' ({cached:,} cached)' if cached else ''}"
+        tokens_out = f"{usage.output_tokens:,} out{f' ({reasoning:,} reasoning)' if reasoning else ''}"
         parts = [
             *([self._model] if self._model else []),
-            f"{usage.input_tokens:,} in, {usage.output_tokens:,} out",
+            f"{tokens_in}, {tokens_out}",
             *([] if cost is None else [format_usd(cost)]),
             f"{self._seconds:.1f} s",
             *([event.trace_id] if event.trace_id and self._names_trace else []),

@@ -52,7 +52,7 @@ def renderer(
 
 def preload(terminal: TerminalInfo, format: Format) -> None:
     """Import what the first rendered block needs; called in a thread while waiting for the first token."""
-    if format == "text" and terminal.stdout_is_terminal:
+    if format == "text" and terminal.is_stdout_rendered:
         # Rich and the Markdown parser, 130 ms.
         from .markdown import MarkdownStream
 

@@ -13,6 +13,11 @@ ColorChoice: TypeAlias = Literal["auto", "always", "never"]
 FALLBACK_WIDTH = 80
 NARROWEST = 20
 
+_LINKING_PROGRAMS = frozenset({"iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "rio", "Tabby"})
+_LINKING_TERMS = frozenset({"xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm"})
+_LINKING_VTE = 5000
+"""The first version of VTE, the terminal of GNOME, with hyperlinks."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TerminalInfo:
@@ -26,6 +31,13 @@ class TerminalInfo:
     """Whether stderr can show a live line: a terminal that can return to the start of a line."""
     width: Callable[[], int]
     """Returns the current columns of the terminal; called for each block, so that resizing takes effect."""
+    has_links: bool = False
+    """Whether the terminal of stdout shows hyperlinks."""
+
+    @property
+    def is_stdout_rendered(self) -> bool:
+        """True if Markdown on stdout is rendered: on a terminal, and where colour is asked for, as for `less -R`."""
+        return self.stdout_is_terminal or self.color_stdout
 
 
 def is_color_wanted(choice: ColorChoice, environ: Mapping[str, str], *, is_terminal: bool) -> bool:
@@ -41,19 +53,36 @@ def is_color_wanted(choice: ColorChoice, environ: Mapping[str, str], *, is_termi
     return is_terminal and environ.get("TERM") != "dumb"
 
 
+def _shows_links(environ: Mapping[str, str]) -> bool:
+    """Return whether the terminal is one that is known to show hyperlinks, or FORCE_HYPERLINK says so."""
+    if (forced := environ.get("FORCE_HYPERLINK")) is not None:
+        return forced != "0"
+    if environ.get("TMUX") or environ.get("STY"):
+        return False
+    version = environ.get("VTE_VERSION", "")
+    return (
+        environ.get("TERM_PROGRAM") in _LINKING_PROGRAMS
+        or environ.get("TERM") in _LINKING_TERMS
+        or any(environ.get(name) for name in ("WT_SESSION", "KITTY_WINDOW_ID", "KONSOLE_VERSION"))
+        or (version.isascii() and version.isdigit() and int(version) >= _LINKING_VTE)
+    )
+
+
 def detect_terminal(
     color: ColorChoice, environ: Mapping[str, str], *, stdout: int = 1, stderr: int = 2
 ) -> TerminalInfo:
     """Return the terminal info of two file descriptors."""
     stdout_is_terminal = os.isatty(stdout)
     stderr_is_terminal = os.isatty(stderr)
+    color_stdout = is_color_wanted(color, environ, is_terminal=stdout_is_terminal)
     return TerminalInfo(
         stdout_is_terminal=stdout_is_terminal,
         stderr_is_terminal=stderr_is_terminal,
-        color_stdout=is_color_wanted(color, environ, is_terminal=stdout_is_terminal),
+        color_stdout=color_stdout,
         color_stderr=is_color_wanted(color, environ, is_terminal=stderr_is_terminal),
         live=stderr_is_terminal and environ.get("TERM") != "dumb",
         width=width_of(stdout if stdout_is_terminal else stderr, environ),
+        has_links=stdout_is_terminal and color_stdout and _shows_links(environ),
     )
 
 

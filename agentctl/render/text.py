@@ -29,11 +29,13 @@ from .chunks import REASONING, TEXT, Chunk, Err, Out
 from .json_value import to_json
 from .notes import Notes, RunSummary, dim
 from .terminal_info import TerminalInfo
-from .text_stream import EscapedStream, MessageStream, TextStream, VerbatimStream
+from .text_stream import EscapedStream, MessageStream, SurrogateJoiner, TextStream, VerbatimStream
 from .tools import FAILED, ToolNames, approval_line, call_line, handoff_line, output_line
 
 if TYPE_CHECKING:
     from agentctl.agent.agent import Agent
+
+_DIFFERS = "the final text of the service differs from what it streamed"
 
 LOG_WIDTH = 200
 """Maximum columns of a tool line when stderr is not a terminal."""
@@ -76,9 +78,7 @@ class RunText:
 
     def _output(self, value: Any) -> str:
         stream = answer_stream(self._terminal, is_markdown=isinstance(value, str) and not self._gives_json())
-        indent = 2 if self._terminal.stdout_is_terminal else None
-        text = to_json(value, indent=indent) if self._gives_json() else final_text(value, indent=indent)
-        return stream.feed(text) + stream.close()
+        return stream.feed(_output_text(value, self._terminal, self._gives_json())) + stream.close()
 
 
 class StreamText:
@@ -104,9 +104,13 @@ class StreamText:
         self._tools = ToolNames()
         self._handoffs: dict[str | None, str] = {}
         """Call id -> arguments of a requested handoff."""
-        self._is_markdown = True
+        self._is_text = True
+        """Whether the output of the agent is text; other outputs are shown when they are complete."""
         self._answer_text: list[str] = []
         """The text of the current response."""
+        self._withheld = ""
+        """The message of the current response if its agent's output is not text."""
+        self._joiner = SurrogateJoiner()
         self._answer: TextStream | None = None
         self._answer_key: Any = None
         self._reasoning: TextStream | None = None
@@ -122,8 +126,10 @@ class StreamText:
         chunks = self._page.notes(self._notes.feed(event))
         match event:
             case ModelRequested(agent=agent):
+                chunks += self._show_withheld()
                 self._answer_text.clear()
-                self._is_markdown = _has_text_output(agent)
+                self._joiner = SurrogateJoiner()
+                self._is_text = not self._gives_json() and _has_text_output(agent)
             case RunStarted(calls=calls):
                 self._tools.remember(calls)
             case ModelResponded():
@@ -140,18 +146,19 @@ class StreamText:
 
     def _wire(self, wire: dict[str, Any]) -> list[Chunk]:
         kind = wire.get("type")
-        if kind == TEXT and not self._gives_json():
-            return self._add_text(wire.get("delta") or "", wire.get("item_id"))
+        if kind == TEXT:
+            text = self._joiner.feed(wire.get("delta") or "")
+            return self._add_text(text, wire.get("item_id")) if self._is_text else []
         if kind in REASONING and not self._quiet:
             key = (wire.get("item_id"), wire.get("summary_index"), wire.get("content_index"))
-            return self._add_reasoning(wire.get("delta") or "", key)
+            return self._add_reasoning(self._joiner.feed(wire.get("delta") or ""), key)
         return []
 
     def _add_text(self, text: str, key: Any) -> list[Chunk]:
         ended: list[Chunk] = []
         if self._answer is None or key != self._answer_key or self._reasoning is not None:
             ended = self._end_streams()
-            self._answer = answer_stream(self._terminal, is_markdown=self._is_markdown)
+            self._answer = answer_stream(self._terminal, is_markdown=self._is_text)
             self._answer_key = key
             self._page.starts_message = True
         self._answer_text.append(text)
@@ -186,10 +193,7 @@ class StreamText:
             case MessageOutputItem() if self._gives_json():
                 return []
             case MessageOutputItem(wire=wire):
-                text = message_text(wire)
-                if text in "".join(self._answer_text):
-                    return []
-                return self._add_text(text, None) + self._end_streams()
+                return self._add_message(message_text(wire))
             case ToolCallItem() as item:
                 return self._note_line(call_line(self._tools.call_name(item), item, width))
             case ToolCallOutputItem() as item:
@@ -203,6 +207,25 @@ class StreamText:
             case _:
                 return []
 
+    def _add_message(self, text: str) -> list[Chunk]:
+        """Show what the deltas of a complete message did not; nothing of it is shown twice."""
+        if not self._is_text:
+            self._withheld = text
+            return []
+        streamed = "".join(self._answer_text)
+        if text in streamed:
+            return []
+        if not streamed:
+            return self._add_text(text, None) + self._end_streams()
+        if text.startswith(streamed):
+            return self._add_text(text.removeprefix(streamed), self._answer_key) + self._end_streams()
+        return self._end_streams() + self._page.notes(self._notes.note(_DIFFERS))
+
+    def _show_withheld(self) -> list[Chunk]:
+        """Show a message that turned out not to be the final output."""
+        text, self._withheld = self._withheld, ""
+        return self._add_text(text, None) + self._end_streams() if text else []
+
     def _note_line(self, line: str) -> list[Chunk]:
         if self._quiet:
             return []
@@ -212,12 +235,11 @@ class StreamText:
     def _finish(self, event: RunFinished) -> list[Chunk]:
         chunks = self._end_streams()
         if event.error is not None:
-            return chunks
+            return chunks + self._show_withheld()
         if not self._answer_text:
-            # A model that does not stream, or an output that is not a message.
-            output = event.final_output
-            text = to_json(output) if self._gives_json() else final_text(output, indent=None)
-            chunks += self._add_text(text, None) + self._end_streams()
+            # A model that does not stream, an output that is not a message, or not text.
+            chunks += self._add_text(_output_text(event.final_output, self._terminal, self._gives_json()), None)
+            chunks += self._end_streams()
         self._end = event
         return chunks
 
@@ -226,6 +248,11 @@ class StreamText:
         if self._end is None or not self._terminal.stderr_is_terminal or self._quiet:
             return []
         return self._note_line(self._summary.closing_line(self._end, self._terminal.width()))
+
+
+def _output_text(value: Any, terminal: TerminalInfo, is_json: bool) -> str:
+    indent = 2 if terminal.stdout_is_terminal else None
+    return to_json(value, indent=indent) if is_json else final_text(value, indent=indent)
 
 
 class _PageLayout:
@@ -270,15 +297,15 @@ class _PageLayout:
 
 
 def answer_stream(terminal: TerminalInfo, *, is_markdown: bool) -> TextStream:
-    """Return the stream for one answer: unchanged text for a pipe, rendered or escaped text for a terminal."""
-    if not terminal.stdout_is_terminal:
+    """Return the stream for one answer: rendered Markdown, escaped text for a terminal, unchanged text for a pipe."""
+    if not (terminal.is_stdout_rendered if is_markdown else terminal.stdout_is_terminal):
         return VerbatimStream()
     if not is_markdown:
         return EscapedStream()
     # Rich and the Markdown parser, 130 ms: imported only to show Markdown on a terminal.
     from .markdown import MarkdownStream
 
-    return MarkdownStream(width=terminal.width, color=terminal.color_stdout)
+    return MarkdownStream(width=terminal.width, color=terminal.color_stdout, has_links=terminal.has_links)
 
 
 def reasoning_stream(terminal: TerminalInfo) -> TextStream:

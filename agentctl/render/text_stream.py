@@ -10,6 +10,22 @@ from agentctl.redaction import RedactedStream
 from .escape import disarm, escape
 
 
+class SurrogateJoiner:
+    """Joins the halves of a character outside of the basic plane that a service split over two deltas."""
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def feed(self, text: str) -> str:
+        """Return the text of a delta; a half at its end is kept until the next one."""
+        if text.isascii() and not self._half:
+            return text
+        text = self._half + text
+        self._half = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" else ""
+        text = text.removesuffix(self._half)
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 class TextStream(Protocol):
     """Converts the text of one message as it arrives."""
 

@@ -1,14 +1,20 @@
-"""Styles: one accent colour and terminal attributes, no backgrounds, for light and dark terminals alike."""
+"""Styles for light and dark terminals alike: one accent colour, red and green in diffs, attributes, no backgrounds."""
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
 
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
+
+_SEQUENCE = re.compile(r"(\x1b\[[\d;]*m|\x1b\]8;;[^\x1b]*\x1b\\)")
+_RESET = "\x1b[0m"
+_LINK = "\x1b]8;;{}\x1b\\"
+_LINK_END = _LINK.format("")
 
 ACCENT = "cyan"
 
@@ -30,15 +36,20 @@ STYLES = {
     "code.keyword": "bold",
     "code.string": ACCENT,
     "code.comment": "dim italic",
+    "diff.added": "green",
+    "diff.removed": "red",
+    "diff.hunk": ACCENT,
+    "diff.file": "bold",
 }
 
 
 class Painter:
     """Converts styled text to terminal escape sequences, or to plain text without colour."""
 
-    def __init__(self, *, color: bool, base: str = "") -> None:
-        """Take whether to use colour, and a base style below all others."""
+    def __init__(self, *, color: bool, base: str = "", has_links: bool = False) -> None:
+        """Take whether to use colour, a base style below all others, and whether links are hyperlinks."""
         self.color = color
+        self.has_links = color and has_links
         self._base = Style.parse(base)
         self._styles = {name: Style.parse(style) for name, style in STYLES.items()}
         self.console = Console(
@@ -75,4 +86,28 @@ class Painter:
         return "".join(self._paint(segment.text, segment.style or Style.null()) for segment in segments)
 
     def _paint(self, text: str, style: Style) -> str:
-        return (self._base + style).render(text) if self.color else text
+        if not self.color:
+            return text
+        painted = (self._base + style.update_link(None)).render(text)
+        return f"{_LINK.format(style.link)}{painted}{_LINK_END}" if style.link and self.has_links else painted
+
+
+def strip_styles(line: str) -> str:
+    """Return a painted line as plain text."""
+    return _SEQUENCE.sub("", line)
+
+
+def skip_styled(line: str, count: int) -> str:
+    """Return a painted line without its first `count` characters."""
+    link, style, offset = "", "", 0
+    for index, part in enumerate(_SEQUENCE.split(line)):
+        if index % 2 and part.startswith("\x1b]"):
+            link = "" if part == _LINK_END else part
+        elif index % 2:
+            style = "" if part == _RESET else style + part
+        elif len(part) > count:
+            return link + style + line[offset + count :]
+        else:
+            count -= len(part)
+        offset += len(part)
+    return ""

@@ -49,8 +49,23 @@ class ToolNames:
 
 
 def call_line(name: str, item: ToolCallItem, width: int) -> str:
-    """Return a call as `→ name arguments`."""
+    """Return a call as `→ name arguments`, or a call of a shell as lines such as `$ git status`."""
+    if commands := shell_commands(item.wire):
+        return "\n".join(_fit(f"$ {command}", width) for command in commands)
     return _fit(f"→ {name} {_call_arguments(item.wire)}", width)
+
+
+def shell_commands(wire: WireItem) -> list[str]:
+    """Return the command lines of a call of a shell; none for another call."""
+    match wire:
+        case {"type": "shell_call", "action": {"commands": [*lines]}}:
+            return [str(line) for line in lines]
+        case {"type": "local_shell_call", "action": {"command": [*words]}}:
+            import shlex  # 1 ms, needed only here.
+
+            return [shlex.join(map(str, words))]
+        case _:
+            return []
 
 
 def output_line(name: str | None, item: ToolCallOutputItem, width: int) -> str:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 CallEvent: TypeAlias = RawResponsesStreamEvent | Notice | ModelResponse
 
-
 Attempt: TypeAlias = "Callable[[ModelRequest], AsyncGenerator[CallEvent]]"
 """Makes one model call."""
 
@@ -61,8 +60,7 @@ async def _call(
     """Yield the events of one model call, the response last.
 
     A custom model is called by `stream_response` in a streamed run, else by `get_response`, and so is one of ours whose
-    method a subclass or a patch replaced. Unless they are
-    read, the events of the response itself are not yielded.
+    method a subclass or a patch replaced. Unless they are read, the events of the response itself are not yielded.
     """
     with spans.model_call(model, request) as record:
         if not isinstance(model, WireModel) or has_own_methods(model, streamed=streamed):

@@ -15,6 +15,7 @@ from agentctl.agent.items.run_items import HandoffOutputItem, RunItem, ToolCallO
 from agentctl.agent.tools.tool import is_enabled
 from agentctl.agent.wire import WireItem
 from agentctl.errors import UserError
+from agentctl.grammar import add_article
 
 from .active_run import ActiveRun
 from .history import HistoryOverride
@@ -83,7 +84,8 @@ def _handoff(given: Agent[Any] | Handoff[Any, Any], run: ActiveRun) -> Handoff[A
         return given
     if not isinstance(given, Agent):
         raise UserError(
-            f"Agent.handoffs of {run.agent.name!r} has a {type(given).__name__}; it takes agents and handoffs"
+            f"Agent.handoffs of {run.agent.name!r} has {add_article(type(given).__name__)}; "
+            "it takes agents and handoffs"
         )
     made = run.default_handoffs.get(id(given))
     if made is None:

@@ -54,6 +54,7 @@ from agentctl.errors import (
     RunCancelled,
     UserError,
 )
+from agentctl.grammar import count
 from agentctl.run.tools.calls import HandoffCall
 from agentctl.run.tools.execution import execute
 
@@ -101,7 +102,9 @@ async def run_loop(
             elif is_stopped:
                 raise RunCancelled
             elif run.spec.max_turns is not None and run.turn.number >= run.spec.max_turns:
-                step = await _handle(MaxTurnsExceeded(f"the run needs more than {run.spec.max_turns} turns"), run)
+                step = await _handle(
+                    MaxTurnsExceeded(f"the run needs more than {count(run.spec.max_turns, 'turn')}"), run
+                )
                 break
             else:
                 if run.spec.budget is not None:

@@ -25,6 +25,7 @@ from agentctl.agent.items.run_items import ItemHelpers, ModelResponse, RunItem, 
 from agentctl.agent.run_config import DEFAULT_MAX_TURNS
 from agentctl.agent.wire import WireItem
 from agentctl.errors import AgentsException, RunCancelled
+from agentctl.grammar import add_article, count
 
 from .active_run import ActiveRun, begin
 from .results import Results
@@ -106,10 +107,10 @@ class RunResultBase:
 
     def __str__(self) -> str:
         agent = self._agent_if_alive()
-        waiting = f", {len(self.interruptions)} calls wait for approval" if self.interruptions else ""
+        waiting = f", {count(len(self.interruptions), 'call')} to approve" if self.interruptions else ""
         return (
             f"{type(self).__name__} of {'a released agent' if agent is None else f'agent {agent.name!r}'}: "
-            f"{len(self.new_items)} new items, {len(self.raw_responses)} responses{waiting}; "
+            f"{count(len(self.new_items), 'new item')}, {count(len(self.raw_responses), 'response')}{waiting}; "
             f"final output: {self.final_output}"
         )
 
@@ -165,7 +166,8 @@ class RunResultBase:
     def final_output_as(self, cls: type[T], raise_if_incorrect_type: bool = False) -> T:
         """Return the final output, typed as `cls`; with the flag, raise `TypeError` if it is not an instance."""
         if raise_if_incorrect_type and not isinstance(self.final_output, cls):
-            raise TypeError(f"the final output is a {type(self.final_output).__name__}, not a {cls.__name__}")
+            found, wanted = add_article(type(self.final_output).__name__), add_article(cls.__name__)
+            raise TypeError(f"the final output is {found}, not {wanted}")
         output: T = self.final_output
         return output
 

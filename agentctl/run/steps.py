@@ -30,6 +30,7 @@ from agentctl.agent.run_config import ToolNotFoundBehavior
 from agentctl.agent.tools.tool import FunctionTool, FunctionToolResult, ToolsToFinalOutputResult
 from agentctl.agent.wire import WireItem
 from agentctl.errors import ModelBehaviorError, ModelRefusalError, UserError
+from agentctl.grammar import add_article
 
 from .tools.calls import FunctionCall, HandoffCall, HostedCall, ToolCall, UnknownCall
 
@@ -221,6 +222,11 @@ def _plan_call(
 
 
 def _unknown_tool(name: str, offer: _Offer) -> ModelBehaviorError:
+    if any(tool.name == name for tool in offer.tools):
+        return ModelBehaviorError(
+            f"the model called {name!r} as a function, but it is not one: it is a tool of the API, which has calls of "
+            "its own; the model or the endpoint does not support it"
+        )
     known = sorted((*offer.functions, *offer.handoffs))
     names = ", ".join(known[:_MOST_NAMES]) or "none"
     more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
@@ -269,7 +275,7 @@ async def _apply_tool_use_behavior(
         result = await result
     if not isinstance(result, ToolsToFinalOutputResult):
         raise UserError(
-            f"agent {agent.name!r}: the function tool_use_behavior returned a {type(result).__name__}, "
+            f"agent {agent.name!r}: the function tool_use_behavior returned {add_article(type(result).__name__)}, "
             "not a ToolsToFinalOutputResult"
         )
     return result

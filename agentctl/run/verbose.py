@@ -19,6 +19,7 @@ from agentctl.agent.events import (
     Warned,
 )
 from agentctl.agent.items.run_items import HandoffOutputItem
+from agentctl.grammar import count
 from agentctl.log import logger
 
 
@@ -57,13 +58,13 @@ async def log_events(events: AsyncGenerator[RunEvent]) -> AsyncGenerator[RunEven
 def _log_response(event: ModelResponded, seconds: float) -> None:
     usage = event.response.usage
     logger.debug(
-        "turn %d: model %s answered in %.0f ms, %d items, %d tokens in and %d out",
+        "turn %d: model %s answered in %.0f ms, %s, %s in and %s out",
         event.turn,
         event.model,
         seconds * 1000,
-        len(event.response.wire_output),
-        usage.input_tokens,
-        usage.output_tokens,
+        count(len(event.response.wire_output), "item"),
+        count(usage.input_tokens, "token"),
+        f"{usage.output_tokens:,}",
     )
 
 
@@ -71,7 +72,8 @@ def _log_end(event: RunFinished, name: str, seconds: float) -> None:
     if event.error is not None:
         end = f"failed with {type(event.error).__name__}"
     elif event.interruptions:
-        end = f"waits for approval of {len(event.interruptions)} calls"
+        end = f"waits for approval of {count(len(event.interruptions), 'call')}"
     else:
         end = "has its final output"
-    logger.debug("run of agent %s: %s after %.0f ms and %d requests", name, end, seconds * 1000, event.usage.requests)
+    requests = count(event.usage.requests, "request")
+    logger.debug("run of agent %s: %s after %.0f ms and %s", name, end, seconds * 1000, requests)

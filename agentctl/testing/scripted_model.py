@@ -13,6 +13,7 @@ from agentctl.agent.items.views import to_wire
 from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
 from agentctl.agent.usage import MeasuredResponse, Usage
 from agentctl.agent.wire import TERMINAL, WireEvent, WireItem
+from agentctl.grammar import count
 
 from .wire_output import assistant_message, response_events
 
@@ -191,8 +192,8 @@ class ScriptedModel(WireModel):
     def assert_complete(self) -> None:
         """Raise `UnconsumedModelSteps` if the script has unused steps."""
         if self._steps:
-            steps = "1 step" if len(self._steps) == 1 else f"{len(self._steps)} steps"
-            raise UnconsumedModelSteps(f"the script has {steps} left", remaining_steps=len(self._steps))
+            steps = len(self._steps)
+            raise UnconsumedModelSteps(f"the script has {count(steps, 'step')} left", remaining_steps=steps)
 
     def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
         """Return the advice of the step that failed."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.items.run_items import ToolApprovalItem
+from agentctl.agent.tools.call_content import content_key
 from agentctl.errors import AgentsException, RunSuspended
 
 from .rules import Rules
@@ -22,7 +23,7 @@ Policy: TypeAlias = Literal["allow", "deny", "fail", "suspend"]
 DENIED = "The user does not allow this call, so it was not made."
 """The output that the model gets for a call denied by a rule or the policy."""
 
-Ask: TypeAlias = Callable[[ToolApprovalItem], Awaitable[CallDecision | None]]
+Ask: TypeAlias = "Callable[[ToolApprovalItem], Awaitable[Answer | None]]"
 """Prompts the user for a decision; None if there was no answer."""
 
 Suspend: TypeAlias = "Callable[[RunState, dict[CallKey, CallDecision]], Awaitable[AgentsException]]"
@@ -30,10 +31,21 @@ Suspend: TypeAlias = "Callable[[RunState, dict[CallKey, CallDecision]], Awaitabl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The user's answer to the question about a call."""
+
+    decision: CallDecision
+    is_lasting: bool = False
+    """Whether it holds for all further calls with the same content of the tool by the agent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PendingTicket:
     """The ticket of a run that is about to be resumed."""
 
     name: str
+    command: str
+    """The command line's program with its global options."""
     mark_used: Callable[[], None]
     """Marks the ticket as used; raises if another process has used it."""
 
@@ -51,8 +63,8 @@ class Approver:
     """Decisions made before the run was resumed here."""
     ticket: PendingTicket | None = None
     """The ticket of the run, until it has been used."""
-    _standing: dict[tuple[str, str], CallDecision] = field(default_factory=dict, init=False)
-    """Decisions about all calls of a tool by an agent, in this run and those that follow."""
+    _lasting: dict[tuple[str, str, str], CallDecision] = field(default_factory=dict, init=False)
+    """Decisions about calls by agent, tool and content, in this run and those that follow."""
 
     async def __call__(self, state: RunState) -> AgentsException | None:
         """Apply a decision to each call that waits; return the error that ends the run if some call has none.
@@ -64,19 +76,18 @@ class Approver:
         found = {call_key(item): decision for item in waiting if (decision := self._known_decision(item)) is not None}
         undecided = [item for item in waiting if call_key(item) not in found]
         for item in undecided:
-            agent, tool, _ = call_key(item)
-            decision = self._standing.get((agent, tool)) or await self._decide(item)
+            decision = await self._decide(item)
             if decision is not None:
                 found[call_key(item)] = decision
-                if decision.always:
-                    self._standing[agent, tool] = decision
             elif self.ask is not None or self.policy != "suspend":
                 # 3 ms, only for a run that ends here.
                 from .refusal import refuse
 
                 return refuse(undecided, self.rules)
         if len(found) < len({call_key(item) for item in waiting}):
-            return RunSuspended(self.ticket.name, undecided) if self.ticket else await self.suspend(state, found)
+            if self.ticket is not None:
+                return RunSuspended(self.ticket.name, undecided, command=self.ticket.command)
+            return await self.suspend(state, found)
         if self.ticket is not None:
             self.ticket.mark_used()
             self.ticket = None
@@ -95,7 +106,7 @@ class Approver:
 
     async def _decide(self, item: ToolApprovalItem) -> CallDecision | None:
         if self.ask is not None:
-            return await self.ask(item)
+            return await self._ask(self.ask, item)
         match self.policy:
             case "allow":
                 return CallDecision(approved=True)
@@ -103,3 +114,15 @@ class Approver:
                 return CallDecision(approved=False, message=DENIED)
             case "fail" | "suspend":
                 return None
+
+    async def _ask(self, ask: Ask, item: ToolApprovalItem) -> CallDecision | None:
+        agent, tool, _ = call_key(item)
+        key = (agent, tool, content_key(item.wire))
+        if (known := self._lasting.get(key)) is not None:
+            return known
+        answer = await ask(item)
+        if answer is None:
+            return None
+        if answer.is_lasting:
+            self._lasting[key] = answer.decision
+        return answer.decision

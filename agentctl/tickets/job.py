@@ -21,7 +21,7 @@ from agentctl.run.state.run_state import RunState
 
 from .store import TicketStore
 from .suspension import check_fingerprint, restore_run, suspend_run
-from .ticket import CallDecision, CallKey, Ticket, call_key, can_keep
+from .ticket import CallDecision, CallKey, KeptPolicy, Ticket, call_key, can_keep
 
 _LIMITS = ("max_turns", "max_tokens_total", "max_cost", "budget", "max_tool_calls")
 """Settings that are kept whatever their origin, since they apply to the run as a whole."""
@@ -38,6 +38,13 @@ class Suspension:
     job: Job
     instructions: str | None
     session: str | None
+    policy: KeptPolicy | None
+    """The policy of the command line, or of the ticket that the run was resumed from."""
+    allow: tuple[str, ...]
+    """The rules of the command line, and of that ticket."""
+    deny: tuple[str, ...]
+    command: str
+    """The command line's program with its global options, for the command that resumes the run."""
 
     async def __call__(self, state: RunState, decisions: dict[CallKey, CallDecision]) -> RunSuspended:
         """Write the ticket, and return the outcome of the run.
@@ -64,10 +71,14 @@ class Suspension:
             session=self.session,
             output_schema=_output_schema(self.job),
             settings=_run_settings(self.loaded),
+            policy=self.policy,
+            allow=self.allow,
+            deny=self.deny,
         )
         name = self.store.add(ticket, copy=self.copy)
         undecided = [item for item in state.get_interruptions() if call_key(item) not in decisions]
-        return RunSuspended(name, undecided, is_masked=redact_data(ticket.state) != ticket.state)
+        is_masked = redact_data(ticket.state) != ticket.state
+        return RunSuspended(name, undecided, is_masked=is_masked, command=self.command)
 
 
 def check_code(ticket: Ticket, loaded: Loaded, store: TicketStore, *, is_named: bool) -> None:
@@ -82,7 +93,7 @@ def check_code(ticket: Ticket, loaded: Loaded, store: TicketStore, *, is_named: 
     names_code = reference is not None and not isinstance(parse_reference(reference), NameReference)
     if names_code and not is_named and not store.is_own(ticket):
         raise ConfigurationError(
-            f"ticket {ticket.id} was not written here and refers to Python code: name the agent, with `-a {reference}`"
+            f"ticket {ticket.id} was not written here and refers to Python code; name the agent, with `-a {reference}`"
         )
     check_fingerprint(ticket, Fingerprint(source=_source(loaded), agents=ticket.fingerprint.agents))
 

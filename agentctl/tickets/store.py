@@ -302,6 +302,24 @@ class TicketStore:
             mark.flush()
             os.fsync(descriptor)
 
+    def delete(self, name: TicketName) -> Ticket:
+        """Delete a ticket and return it; its run can no longer be resumed, from copies neither.
+
+        Raises:
+            ConfigurationError: there is no such ticket.
+        """
+        ticket = self.find(name)
+        with self._lock(name, ticket):
+            if self.status_of(ticket) == "open":
+                self.mark_used(ticket)
+            self._locate(name).unlink(missing_ok=True)
+        self._lock_path(ticket.id).unlink(missing_ok=True)
+        return ticket
+
+    def prune(self) -> list[Ticket]:
+        """Delete the used and expired tickets, and return them."""
+        return [self.delete(ticket) for ticket in self.tickets() if self.status_of(ticket) != "open"]
+
     def _write(self, ticket_id: str, data: bytes) -> None:
         path = self._path(ticket_id)
         with explain_unwritable(path.parent):
@@ -323,6 +341,9 @@ class TicketStore:
     def _lock(self, name: TicketName, ticket: Ticket) -> AbstractContextManager[None]:
         """Return the lock of a ticket, which all its copies share where there is a folder."""
         return lock_file(self._locate(name) if self.folder is None else self._path(ticket.id))
+
+    def _lock_path(self, ticket_id: str) -> Path:
+        return self._path(ticket_id).with_suffix(".json.lock")
 
     def _mark_path(self, ticket_id: str) -> Path:
         assert self.folder is not None
@@ -359,7 +380,7 @@ class TicketStore:
         now = datetime.now(UTC)
         for ticket in self.tickets():
             if ticket.has_expired(now):
-                for path in (self._path(ticket.id), self._path(ticket.id).with_suffix(".json.lock")):
+                for path in (self._path(ticket.id), self._lock_path(ticket.id)):
                     path.unlink(missing_ok=True)
         for mark in self.folder.glob("tk_*.used"):
             with suppress(OSError, ValueError):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
@@ -30,6 +30,9 @@ _ID = re.compile("tk_[0-9a-f]{16}")
 
 _ALSO_KEPT = ("transport", "api")
 """Settings that a project file cannot have, and a ticket can: they choose neither endpoint nor key."""
+
+KeptPolicy: TypeAlias = Literal["deny", "fail", "suspend"]
+"""A policy that a ticket can have: none that allows calls."""
 
 CallKey: TypeAlias = tuple[str, str, str]
 """Names of agent and tool, and the id of the call."""
@@ -110,6 +113,12 @@ class Ticket:
     """The JSON Schema of the final output, if one was given on the command line."""
     settings: Mapping[str, JSONValue] = field(default_factory=dict)
     """The command line's settings for this run, by dotted key."""
+    policy: KeptPolicy | None = None
+    """The policy of the command line for calls that need approval; None if the run had none of its own."""
+    allow: tuple[str, ...] = ()
+    """The rules of `--allow`; they are only for a ticket that was written on this machine."""
+    deny: tuple[str, ...] = ()
+    """The rules of `--deny`."""
     fingerprint: Fingerprint
     """Digests of the agents and of their source."""
     calls: tuple[TicketCall, ...]
@@ -165,7 +174,7 @@ class Ticket:
         if len(found) == 1:
             return found[0]
         if found:
-            raise UserError(f"ticket {self.id} has {len(found)} calls with the id {call!r}: pass one of Ticket.calls")
+            raise UserError(f"ticket {self.id} has several calls with the id {call!r}: pass one of Ticket.calls")
         known = ", ".join(repr(each.call_id) for each in self.calls)
         unknown = call.call_id if isinstance(call, TicketCall) else call
         raise UserError(f"ticket {self.id} has no call {unknown!r}; its calls: {known}")
@@ -262,6 +271,9 @@ def _read_ticket(fields: Fields) -> Ticket:
         session=fields.optional("session", str),
         output_schema=fields.optional("output_schema", dict) if fields.has("output_schema") else None,
         settings=_check_settings(fields.optional("settings", dict) or {}),
+        policy=_check_policy(fields.optional("policy", str) if fields.has("policy") else None),
+        allow=_read_rules(fields, "allow"),
+        deny=_read_rules(fields, "deny"),
         fingerprint=_read_fingerprint(fields.inner("fingerprint")),
         calls=tuple(map(_read_call, fields.inners("calls"))),
         state=fields.optional("state", dict) or {},
@@ -287,6 +299,21 @@ def _check_settings(settings: dict[str, JSONValue]) -> dict[str, JSONValue]:
             raise ValueError(f"a ticket may not set {name!r}")
         check_entry(split(name), value)
     return settings
+
+
+def _check_policy(policy: str | None) -> KeptPolicy | None:
+    match policy:
+        case None | "deny" | "fail" | "suspend":
+            return policy
+        case _:
+            raise ValueError(f"a ticket may not have the policy {policy!r}")
+
+
+def _read_rules(fields: Fields, name: str) -> tuple[str, ...]:
+    rules = fields.value(name) if fields.has(name) else []
+    if not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):
+        raise ValueError(f"{name} is not a list of rules")
+    return tuple(map(str, rules))
 
 
 def _read_fingerprint(fields: Fields) -> Fingerprint:
@@ -322,6 +349,9 @@ def _to_json(ticket: Ticket) -> dict[str, JSONValue]:
         "session": ticket.session,
         **({} if ticket.output_schema is None else {"output_schema": ticket.output_schema}),
         "settings": dict(ticket.settings),
+        **({} if ticket.policy is None else {"policy": ticket.policy}),
+        **({"allow": [*ticket.allow]} if ticket.allow else {}),
+        **({"deny": [*ticket.deny]} if ticket.deny else {}),
         "fingerprint": {
             "source": ticket.fingerprint.source,
             "agents": {name: dict(parts) for name, parts in ticket.fingerprint.agents.items()},

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agentctl.agent.wire import JSONValue
+from agentctl.grammar import count
 from agentctl.prices.cost import PriceSource
 from agentctl.redaction import redact_data
 from agentctl.render.escape import escape, one_line
@@ -99,7 +100,7 @@ class _PageData:
                 spans.append(self._span(span, trace, depth, places.get(depth - 1)))
                 places[depth] = len(spans) - 1
         first = traces[0]
-        title = first.id if len(traces) == 1 else f"{len(traces)} traces"
+        title = first.id if len(traces) == 1 else f"{count(len(traces), 'trace')}"
         return {
             "title": escape(title),
             "facts": escape(self._facts(first)) if len(traces) == 1 else "",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from agentctl.errors import ConfigurationError, ServiceError
+from agentctl.grammar import count
 from agentctl.log import tracing_logger as logger
 from agentctl.net.defaults import tracing_export_key
 from agentctl.net.options import HttpOptions
@@ -130,8 +131,7 @@ class BackendSpanExporter(TracingExporter):
                 jitter = 1 + 0.1 * random.random()  # noqa: S311  # not a secret
                 self._sleep(min(retry_after or delay, self.max_delay) * jitter)
                 delay = min(2 * delay, self.max_delay)
-        attempts = "1 attempt" if self.max_retries == 1 else f"{self.max_retries} attempts"
-        self._drop(items, f"traces were not exported in {attempts}: {problem}")
+        self._drop(items, f"traces were not exported in {count(self.max_retries, 'attempt')}: {problem}")
 
     def _post(self, body: bytes, headers: dict[str, str]) -> PostResult:
         if self._pipe is None:

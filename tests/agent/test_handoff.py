@@ -154,12 +154,16 @@ def test_a_copy_of_input_data_has_what_is_changed() -> None:
 
 
 def test_a_nested_history_is_one_message_with_an_entry_for_each_item() -> None:
-    items = [
+    items: list[dict[str, Any]] = [
         {"role": "user", "content": "Hello\nthere"},
         {"type": "reasoning", "id": "r", "summary": []},
         function_call("look", {"x": 1}, call_id="c1"),
         assistant_message("1. one\n2. two"),
-        {"role": "user", "content": [{"type": "input_text", "text": "See"}, {"type": "input_image", "image_url": "u"}]},
+        {
+            "role": "user",
+            "content": [{"type": "input_text", "text": "See"}, {"type": "input_image", "image_url": "u"}],
+            "name": "Ada",
+        },
     ]
     (message,) = default_handoff_history_mapper(items)
     assert message["role"] == "assistant"
@@ -170,8 +174,7 @@ def test_a_nested_history_is_one_message_with_an_entry_for_each_item() -> None:
         f"2. {json.dumps(items[2])}",
         "3. assistant: 1. one",
         "   2. two",
-        "4. user: See",
-        '   {"type": "input_image", "image_url": "u"}',
+        f"4. user (Ada), in parts: {json.dumps(items[4]['content'])}",
         "</CONVERSATION HISTORY>",
     ]
 
@@ -203,6 +206,41 @@ TRANSCRIPTS = st.lists(
 def test_nesting_twice_is_nesting_all(before: list[Any], after: list[Any]) -> None:
     twice = default_handoff_history_mapper([*default_handoff_history_mapper(before), *after])
     assert twice == default_handoff_history_mapper([*before, *after])
+
+
+def unnested(items: list[Any]) -> list[Any]:
+    """Return what a mapper is given for a history that begins with these items, nested."""
+    given: list[Any] = []
+    data = HandoffInputData(tuple(default_handoff_history_mapper(items)), pre_handoff_items=(), new_items=())
+    nest_handoff_history(data, history_mapper=lambda transcript: given.extend(transcript) or [])  # type: ignore[func-returns-value]
+    return given
+
+
+@given(items=TRANSCRIPTS)
+def test_a_mapper_gets_the_items_of_an_earlier_nested_history(items: list[Any]) -> None:
+    assert unnested(items) == items
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"role": "user", "name": "Ada", "content": "a\n2. b"},
+        {"role": "user", "content": [{"type": "input_text", "text": "a"}, {"type": "input_image", "image_url": "u"}]},
+        {"role": "user", "content": ', in parts: [{"type": "input_image"}]'},
+        {"role": "user", "content": "(Ada): hi"},
+    ],
+)
+def test_names_and_parts_come_back_from_a_nested_history(item: dict[str, Any]) -> None:
+    assert unnested([item]) == [item]
+
+
+def test_a_message_that_only_looks_like_a_nested_history_is_kept() -> None:
+    (message,) = default_handoff_history_mapper([{"role": "user", "content": "x"}])
+    for odd in ("{no JSON", "[1]", "user, in parts: no JSON"):
+        text = message["content"].replace("user: x", odd)
+        data = HandoffInputData(({"role": "assistant", "content": text},), pre_handoff_items=(), new_items=())
+        shown = nest_handoff_history(data, history_mapper=list).input_history
+        assert shown == ({"role": "assistant", "content": odd},)
 
 
 def test_nesting_shows_the_mapped_history_and_keeps_the_new_items() -> None:

@@ -5,8 +5,9 @@ import json
 import pytest
 from openai.types.shared import Reasoning
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 
-from agentctl import Agent, ModelRetrySettings, ModelSettings, RunConfig
+from agentctl import Agent, ModelRetrySettings, ModelSettings, RunConfig, retry_policies
 
 
 def test_settings_that_are_set_go_over_the_others() -> None:
@@ -64,3 +65,9 @@ def test_resolving_does_not_change_the_settings() -> None:
     assert both.reasoning_wire() == {"effort": "high"}
     assert first == ModelSettings(temperature=0.1)
     assert both.with_values(temperature=None) == second
+
+
+def test_settings_serialize_through_pydantic_core_without_the_retry_policy() -> None:
+    settings = ModelSettings(retry=ModelRetrySettings(max_retries=2, policy=retry_policies.never()))
+    back = TypeAdapter(ModelSettings).validate_json(to_json(settings))
+    assert back.retry == ModelRetrySettings(max_retries=2)

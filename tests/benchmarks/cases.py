@@ -165,6 +165,10 @@ _USER_ANSWER = replace(_HTTPX2, command=_script("user_code/answer.py"))
 _POOL_FLOOR = "floors/websockets_pool.py"
 
 
+def _writes(script: str) -> Side:
+    return Side(command=_script(script, str(RUNS)), is_right=_called_all(RUNS), clock=Clock.OWN, is_quick=True)
+
+
 CASES = (
     Case(
         name="version",
@@ -384,6 +388,14 @@ CASES = (
         ours=_many_at_once("concurrent_runs.py"),
         floor=_many_at_once(_POOL_FLOOR),
         by=Figure.TIME,
+        wanted=2.0,
+    ),
+    Case(
+        name="budget",
+        what="a call reserved, marked as sent (synced) and settled under a budget, against a bare SQLite file",
+        ours=_writes("reservations.py"),
+        floor=_writes("floors/sqlite_writes.py"),
+        by=Figure.TURN,
         wanted=2.0,
     ),
     Case(

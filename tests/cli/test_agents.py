@@ -241,6 +241,16 @@ def test_what_is_right_is_said_to_be(agentctl: Agentctl, project: Path) -> None:
     )
 
 
+def test_several_references_are_checked_together(agentctl: Agentctl, home: Path) -> None:
+    (home / "good.py").write_text("from agentctl import Agent\nagent = Agent(name='Good')\n")
+    done = agentctl("agents", "check", "good.py", "missing.py:agent", "good.py:agent")
+    assert done.returncode == 78
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
+        ["ok", "good.py:agent"], ["failure", "missing.py:agent"], ["ok", "good.py:agent"]
+    ]  # fmt: skip
+    assert "a run would fail with missing.py:agent" in done.stderr
+
+
 def test_a_project_that_is_not_trusted_is_not_loaded(agentctl: Agentctl, project: Path) -> None:
     done = agentctl("agents", "check")
     assert (done.returncode, done.stdout) == (78, "")

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from agentctl.cli.approvals.question import parse_answer
-from agentctl.tickets.ticket import CallDecision
+from agentctl.agent.tools.call_content import content_key
+from agentctl.cli.approvals.question import parse_keys
 from tests.cli.terminal import Terminal
 from tests.conftest import Agentctl
 from tests.service.client import Service
 from tests.service.steps import text, tool_calls
 
 CTRL_C, CTRL_D = "\x03", "\x04"
-QUESTION = "Allow it? yes, no, always, or no and a reason: "
+QUESTION = "Allow? [y]es, [n]o, [a]lways, [r]eason: "
 CHAT_PROMPT = "\x1b[?2004h"
 
 
@@ -44,7 +44,7 @@ def test_yes_and_no_are_for_one_call(
     command: str, pair: str, env: dict[str, str], notes: Path, service: Service
 ) -> None:
     with Terminal(command, "-a", pair, "hi", env=env) as terminal:
-        answer(terminal, "y\n", "no\n")
+        answer(terminal, "y", "n")
         assert terminal.end() == 0
     assert words(notes) == ["one"]
     assert outputs(service) == ["noted", "The call was not approved, so it was not made."]
@@ -55,7 +55,7 @@ def test_the_call_is_shown_plainly(service: Service, pair: str, env: dict[str, s
     service.reset()
     service.script(tool_calls(("note", {"word": "first\nsecond \x1b]0;title\x07\u202e", "count": 2}, "c1")), text("ok"))
     with Terminal("run", "-a", pair, "hi", env=env) as terminal:
-        answer(terminal, "n\n")
+        answer(terminal, "n")
         assert terminal.end() == 0
     assert (
         "note, called by agent scribe\n"
@@ -63,33 +63,69 @@ def test_the_call_is_shown_plainly(service: Service, pair: str, env: dict[str, s
         "    first\n"
         "    second \\x1b]0;title\\x07\\u202e\n"
         "  count: 2\n"
-        f"{QUESTION}n\n"
+        f"{QUESTION}no\n"
     ) in terminal.text
 
 
-def test_no_with_a_message_tells_the_model_why(pair: str, env: dict[str, str], service: Service, notes: Path) -> None:
+def test_a_reason_is_typed_on_a_line_of_its_own(pair: str, env: dict[str, str], service: Service, notes: Path) -> None:
     with Terminal("run", "-a", pair, "hi", env=env) as terminal:
-        answer(terminal, "n Not on a Friday.\n", "no, nor this\n")
+        answer(terminal, "r")
+        terminal.read_until("Reason: ")
+        terminal.type("Not on a Fridax\x7fy.\n")
+        seen(terminal, QUESTION, 2)
+        terminal.type("r")
+        seen(terminal, "Reason: ", 2)
+        terminal.type("\n")  # No reason: the question is asked again.
+        seen(terminal, QUESTION, 3)
+        terminal.type("n")
         assert terminal.end() == 0
-    assert (outputs(service), words(notes)) == (["Not on a Friday.", "nor this"], [])
+    assert outputs(service) == ["Not on a Friday.", "The call was not approved, so it was not made."]
+    assert words(notes) == []
 
 
-def test_always_is_for_all_further_calls_of_the_tool(
+def test_always_is_for_all_further_calls_with_the_same_arguments(
     service: Service, pair: str, env: dict[str, str], notes: Path
 ) -> None:
     service.reset()
-    service.script(tool_calls(("note", {"word": "one"}, "c1")), tool_calls(("note", {"word": "two"}, "c2")), text("ok"))
+    one, two = ({"word": word, "count": 1} for word in ("one", "two"))
+    service.script(
+        tool_calls(("note", one, "c1"), ("note", dict(reversed(one.items())), "c2")),
+        tool_calls(("note", two, "c3")),
+        tool_calls(("note", one, "c4")),
+        text("ok"),
+    )
     with Terminal("stream", "-a", pair, "hi", env=env) as terminal:
-        answer(terminal, "a\n")
+        answer(terminal, "a", "y")
         assert terminal.end() == 0
-    assert (words(notes), terminal.raw.count(QUESTION)) == (["one", "two"], 1)
+    assert (words(notes), terminal.raw.count(QUESTION)) == (["one", "one", "two", "one"], 2)
+    assert f"{QUESTION}always\nnote is allowed with these arguments until the end of this run.\n" in terminal.text
 
 
-def test_what_is_no_answer_is_asked_again(pair: str, env: dict[str, str], notes: Path) -> None:
+@pytest.mark.parametrize(
+    ("call", "other", "is_same"),
+    [
+        ({"arguments": '{"a": 1, "b": [2]}'}, {"arguments": '{"b":[2],"a":1}', "call_id": "c2", "id": "x"}, True),
+        ({"arguments": '{"a": 1}'}, {"arguments": '{"a": true}'}, False),
+        ({"arguments": '{"a": 1}'}, {"arguments": '{"a": "1"}'}, False),
+        ({"arguments": '{"a": 2}'}, {"arguments": '{"a": 1, "a": 2}'}, False),
+        ({"arguments": "not json"}, {"arguments": "not  json"}, False),
+        ({"action": {"commands": ["ls"]}}, {"action": {"commands": ["ls"]}, "status": "completed"}, True),
+        ({"action": {"commands": ["ls"]}}, {"action": {"commands": ["ls"], "env": {"X": "1"}}}, False),
+        ({"operation": {"path": "a", "diff": "x"}}, {"operation": {"path": "a", "diff": "y"}}, False),
+    ],
+)
+def test_the_same_arguments_are_the_same_content(
+    call: dict[str, object], other: dict[str, object], is_same: bool
+) -> None:
+    assert (content_key({"type": "t", **call}) == content_key({"type": "t", **other})) is is_same
+
+
+def test_a_key_that_is_no_answer_gets_help_and_the_question_again(pair: str, env: dict[str, str], notes: Path) -> None:
     with Terminal("run", "--deny", "note:*two*", "-a", pair, "hi", env=env) as terminal:
-        answer(terminal, "\n", "perhaps\n", "yes please\n", "YES\n")
+        answer(terminal, "\n", "x", "\x1b[A", "yes please", "Y")
         assert terminal.end() == 0
     assert words(notes) == ["one"]
+    assert terminal.text.count("a: always allow this tool with these very arguments, for this run") == 4
 
 
 def test_ctrl_c_at_the_question_cancels_the_run(pair: str, env: dict[str, str], notes: Path) -> None:
@@ -124,7 +160,7 @@ def test_nobody_is_asked_who_does_not_want_to_be(options: list[str], pair: str, 
 def test_the_run_goes_on_as_one(pair: str, env: dict[str, str], home: Path) -> None:
     lines = home / "events.jsonl"
     with Terminal("run", "--format", "jsonl", "-o", str(lines), "-a", pair, "hi", env=env) as terminal:
-        answer(terminal, "y\n", "y\n")
+        answer(terminal, "y", "y")
         assert terminal.end() == 0
     events = [json.loads(line) for line in lines.read_text().splitlines()]
     kinds = [event["type"] for event in events]
@@ -140,7 +176,7 @@ def test_the_question_of_a_run_that_goes_on_from_a_ticket(
     ticket = json.loads(done.stdout)["ticket"]
     assert agentctl("approvals", "approve", ticket, "call_2").returncode == 0
     with Terminal("run", "--resume", ticket, env=env) as terminal:
-        answer(terminal, "n\n")
+        answer(terminal, "n")
         assert terminal.end() == 0
     assert words(notes) == ["two"]
 
@@ -149,18 +185,19 @@ def test_a_conversation_asks_in_its_terminal_and_always_holds_for_all_of_it(
     service: Service, pair: str, env: dict[str, str], notes: Path
 ) -> None:
     service.reset()
-    for word in ("one", "two"):
-        service.script(tool_calls(("note", {"word": word}, f"c_{word}")), text(f"{word} noted."))
+    for number in (1, 2):
+        service.script(tool_calls(("note", {"word": "one"}, f"c_{number}")), text(f"{number} noted."))
     with Terminal("chat", "-a", pair, env=env) as terminal:
         for number in (1, 2):
             seen(terminal, CHAT_PROMPT, number)
             terminal.type("hi\r")
             if number == 1:
-                answer(terminal, "always\r")
+                answer(terminal, "a")
         seen(terminal, CHAT_PROMPT, 3)
         terminal.type(CTRL_D)
         assert terminal.end() == 0
-    assert (words(notes), terminal.raw.count(QUESTION)) == (["one", "two"], 1)
+    assert (words(notes), terminal.raw.count(QUESTION)) == (["one", "one"], 1)
+    assert "until the end of this chat" in terminal.text
 
 
 def test_ctrl_c_at_the_question_of_a_conversation_cancels_the_turn(
@@ -182,19 +219,16 @@ def test_ctrl_c_at_the_question_of_a_conversation_cancels_the_turn(
 
 
 @pytest.mark.parametrize(
-    ("line", "expected"),
+    ("keys", "word"),
     [
-        ("y\n", CallDecision(approved=True)),
-        ("Yes\n", CallDecision(approved=True)),
-        ("a\n", CallDecision(approved=True, always=True)),
-        ("n\n", CallDecision(approved=False)),
-        ("no: not now\n", CallDecision(approved=False, message="not now")),
-        ("n  too loud \n", CallDecision(approved=False, message="too loud")),
+        ("y", "yes"),
+        ("Y\n", "yes"),
+        ("a", "always"),
+        ("NO\n", "no"),
+        ("r", "reason"),
         ("\n", None),
-        ("yes but no\n", None),
-        ("always not\n", None),
-        ("nope\n", None),
+        ("\x1b[A", None),
     ],
 )
-def test_an_answer_is_yes_no_always_or_no_with_a_message(line: str, expected: CallDecision | None) -> None:
-    assert parse_answer(line) == expected
+def test_the_keys_of_an_answer(keys: str, word: str | None) -> None:
+    assert parse_keys(keys) == word

@@ -217,7 +217,7 @@ def test_a_failed_turn_is_told_and_the_conversation_goes_on(service: Service, en
     service.script(http_error(400, "no such thing"), text("Better."))
     with Chat("--retries", "0", env=env) as chat:
         chat.send("Bad")
-        chat.read_until("agentctl: ")
+        chat.read_until("error: ")
         chat.send("Good")
         chat.read_until("Better.")
         assert chat.leave() == 0
@@ -256,7 +256,7 @@ def test_the_slash_commands(service: Service, env: dict[str, str], agents: Path)
         chat.send("//third")
         chat.read_until("Three.")
         chat.send("/modle")
-        chat.read_until("unknown command /modle; did you mean /model? /help lists the commands\n")
+        chat.read_until("unknown command /modle; did you mean /model?\n")
         chat.send("/quit")
         assert chat.end() == 0
     assert [body["model"] for body in bodies(service)] == ["gpt-x", "gpt-y", "gpt-y"]
@@ -421,6 +421,95 @@ def test_a_dumb_terminal_reads_lines(service: Service, env: dict[str, str]) -> N
     assert said(bodies(service)[2]) == ["first", "**One**.", "second", "third"]
 
 
+def test_a_line_typed_during_an_answer_is_echoed_by_a_dumb_terminal_when_it_is_sent(
+    service: Service, env: dict[str, str]
+) -> None:
+    service.script(text("One and more.", deltas=10, delay=0.2), text("Two."))
+    with Terminal("chat", env={**env, "TERM": "dumb"}) as terminal:
+        terminal.read_until("> ")
+        terminal.type("first\n")
+        service.wait_for_requests(1)
+        terminal.type("second\n")
+        terminal.read_until("\n> second\n")
+        terminal.read_until("Two.")
+        terminal.type(CTRL_D)
+        assert terminal.end() == 0
+
+
+def test_a_continued_session_is_named_and_its_last_exchange_shown(service: Service, env: dict[str, str]) -> None:
+    service.script(text("One."), text("line\n" * 20), text("Three."))
+    with Chat("--session", "trip", env=env) as chat:
+        chat.read_until("session trip, new\n")
+        chat.send("first")
+        chat.send("second\x1b\rmessage")
+        assert chat.leave() == 0
+    with Chat("-c", env=env) as chat:
+        chat.wait_for_prompt()
+        assert "session trip, 4 items\n\n> second message\n\n" + "line\n" * 8 + "…\n" in chat.text
+        chat.type(CTRL_D)
+        assert chat.end() == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--session", "trip"]])
+def test_retry_sends_the_last_message_again_in_place_of_its_answer(
+    options: list[str], service: Service, env: dict[str, str]
+) -> None:
+    service.script(text("One."), text("Two."), text("Better."), text("Three."))
+    with Chat(*options, env=env) as chat:
+        chat.send("/retry")
+        chat.read_until("there is no message to send again")
+        chat.send("first")
+        chat.send("second")
+        chat.send("/retry")
+        chat.read_until("> second\n\nBetter.")
+        chat.send("third")
+        assert chat.leave() == 0
+    assert said(bodies(service)[-1]) == ["first", "One.", "second", "Better.", "third"]
+
+
+def test_a_failed_turn_is_sent_again(service: Service, env: dict[str, str]) -> None:
+    service.script(text("One."), http_error(400, {"error": {"message": "bad"}}), text("Two."))
+    with Chat(env=env) as chat:
+        chat.send("first")
+        chat.send("second")
+        chat.read_until("(400")
+        chat.send("/retry")
+        chat.read_until("Two.")
+        assert chat.leave() == 0
+    assert said(bodies(service)[-1]) == ["first", "One.", "second"]
+
+
+def test_a_message_is_written_in_the_users_editor(service: Service, env: dict[str, str], home: Path) -> None:
+    service.script(text("Two lines."))
+    script = home / "editor"
+    script.write_text('#!/bin/sh\ncat "$1" > seen.txt\nprintf "one\\ntwo\\n" > "$1"\n')
+    script.chmod(0o755)
+    with Chat(env={**env, "VISUAL": str(script)}) as chat:
+        chat.send("/edit draft")
+        chat.read_until("> one\ntwo\n\nTwo lines.")
+        assert chat.leave() == 0
+    assert said(bodies(service)[0]) == ["one\ntwo"]
+
+
+def test_a_conversation_is_saved_in_a_new_file(
+    service: Service, env: dict[str, str], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    service.script(text("# One"))
+    with Chat(env=env) as chat:
+        chat.send("first")
+        for name, told in (("a.md", "to ./a.md"), ("a.json", "to ./a.json")):
+            chat.send(f"/save ./{name}")
+            chat.read_until(told)
+        chat.send("/save")
+        chat.read_until("/save needs the name of a file")
+        chat.send("/save ./a.md")
+        chat.read_until("already exists")
+        assert chat.leave() == 0
+    assert (home / "a.md").read_text() == "## User\n\nfirst\n\n## Assistant\n\n# One\n"
+    assert [item["role"] for item in json.loads((home / "a.json").read_text())["items"]] == ["user", "assistant"]
+
+
 @pytest.mark.parametrize("term", ["xterm-256color", "dumb"])
 def test_sigterm_at_the_prompt_leaves(term: str, env: dict[str, str]) -> None:
     with Terminal("chat", env={**env, "TERM": term}) as terminal:
@@ -469,7 +558,7 @@ def test_what_no_turn_could_begin_with_ends_it_before_the_first(
 ) -> None:
     with Terminal("chat", *arguments, env={**env, **({unset: ""} if unset else {})}) as terminal:
         assert terminal.end() == code
-        assert "agentctl: " in terminal.text
+        assert "error: " in terminal.text
         assert "> " not in terminal.text
 
 

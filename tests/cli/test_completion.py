@@ -150,6 +150,11 @@ def test_the_agents_of_the_project_are_offered(agentctl: Agentctl, home: Path) -
     assert ask(agentctl, "agentctl config set agent ", cwd=home) == expected
 
 
+def test_aliases_of_models_are_offered(agentctl: Agentctl) -> None:
+    agentctl("config", "set", "aliases.fast", "gpt-5-mini")
+    assert "fast" in words(ask(agentctl, "agentctl run -m f"))
+
+
 def test_models_are_the_local_ones_the_stored_one_and_the_built_in(agentctl: Agentctl) -> None:
     agentctl("config", "model", "my-model")
     models = ["local/smollm2", DEFAULT_MODEL, "my-model"]

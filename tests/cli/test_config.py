@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from agentctl.profile.keys import keys_table
+from tests.service import steps
+from tests.service.client import Service
 
 Agentctl = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -80,8 +82,8 @@ def test_unsetting_removes_and_says_where_there_was_nothing(agentctl: Agentctl) 
         (["get", SECRET], "unknown key 'sk-[redacted]'"),
         (["model", "m", SECRET], "sk-[redacted]"),
         (["profiles", "use", f"{SECRET}!"], "'sk-[redacted]!' is not a profile name"),
-        (["show", "--set-key", SECRET], "No such option"),
-        ([SECRET], "No such command 'sk-[redacted]'"),
+        (["show", "--set-key", SECRET], "no such option"),
+        ([SECRET], "no such command: sk-[redacted]"),
         (["nonsense"], "nonsense"),
     ],
 )
@@ -176,6 +178,7 @@ def test_show_is_everything_in_force_aligned(agentctl: Agentctl, home: Path) -> 
         "client.key                 -\n"
         "trace.enabled              true                                 built-in\n"
         "trace.processors           -\n"
+        "aliases                    -\n"
         "prices                     -\n"
         "api_key                    present, for https://api.openai.com  OPENAI_API_KEY\n"
         "tracing_key                -\n"
@@ -461,3 +464,76 @@ def test_a_key_that_resembles_one_of_ours_stays_an_error(agentctl: Agentctl, hom
     path.write_text(line if line.startswith("[") else f"[profiles.default]\n{line}\n")
     done = agentctl("config", "show")
     assert done.returncode == 78
+
+
+def test_show_takes_a_key_or_a_table(agentctl: Agentctl) -> None:
+    agentctl("config", "set", "settings.reasoning.effort", "low")
+    agentctl("config", "set", "settings.temperature", "0.5")
+    assert agentctl("config", "show", "max_turns").stdout == "max_turns  10\n"
+    assert agentctl("config", "show", "settings").stdout == (
+        "settings.temperature       0.5\nsettings.reasoning.effort  low\n"
+    )
+    document = json.loads(agentctl("config", "show", "settings.temperature", "--json").stdout)
+    assert [*document["values"]] == ["settings.temperature"]
+    assert agentctl("config", "show", "agent").stdout == "agent  -\n"
+    done = agentctl("config", "show", "max_turn")
+    assert (done.returncode, "did you mean 'max_turns'?" in done.stderr) == (2, True)
+
+
+def editor(folder: Path, script: str) -> dict[str, str]:
+    """Return the variable that names an editor which changes the file `$1` by a shell script."""
+    path = folder / "editor"
+    path.write_text(f"#!/bin/sh\nshift $(($# - 1))\n{script}\n")
+    path.chmod(0o755)
+    return {"EDITOR": f"{path} -w"}
+
+
+def test_the_profile_is_edited_in_the_users_editor(agentctl: Agentctl, home: Path) -> None:
+    done = agentctl("config", "edit", env=editor(home, """echo 'max_turns = 7' >> "$1" """))
+    profile = home / ".agentctl" / "config.toml"
+    assert (done.returncode, done.stderr) == (0, f"changed {profile}\n")
+    assert profile.stat().st_mode & 0o777 == 0o600
+    assert agentctl("config", "get", "max_turns").stdout == "7\n"
+    assert agentctl("config", "edit", env=editor(home, "true")).stderr == f"{profile} was not changed\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        ("""echo 'max_turns = "many"' >> "$1" """, "profiles.default.max_turns: must be an integer"),
+        ("""echo 'not toml' >> "$1" """, "config.toml:4: "),
+    ],
+)
+def test_an_edited_profile_that_is_wrong_changes_nothing_and_is_not_lost(
+    script: str, problem: str, agentctl: Agentctl, home: Path
+) -> None:
+    profile = home / ".agentctl" / "config.toml"
+    profile.parent.mkdir()
+    profile.write_text("[profiles.default]\ntimeout = 5\n# kept\n")
+    before = profile.read_text()
+    done = agentctl("config", "edit", env=editor(home, script))
+    kept = home / ".agentctl" / "config.toml.edited"
+    assert (done.returncode, profile.read_text()) == (78, before)
+    assert problem in done.stderr
+    assert f"the file is unchanged, and your text is in {kept}" in done.stderr
+    assert kept.read_text().startswith(before)
+
+
+def test_an_editor_that_fails_or_is_missing_changes_nothing(agentctl: Agentctl, home: Path) -> None:
+    failed = agentctl("config", "edit", env=editor(home, "exit 3"))
+    assert (failed.returncode, "failed (3); nothing was changed" in failed.stderr) == (78, True)
+    missing = agentctl("config", "edit", env={"EDITOR": "/no/such/editor"})
+    assert (missing.returncode, "cannot start the editor /no/such/editor" in missing.stderr) == (78, True)
+
+
+def test_an_alias_is_a_model_in_every_place_that_names_one(agentctl: Agentctl, service: Service) -> None:
+    agentctl("config", "set", "aliases.fast", "gpt-5-mini")
+    env = {"OPENAI_API_KEY": SECRET, "OPENAI_BASE_URL": service.base_url}
+    for arguments, variables in ((["-m", "fast"], {}), ([], {"AGENTCTL_MODEL": "fast"})):
+        service.script(steps.text("ok"))
+        assert agentctl("run", *arguments, "hi", env={**env, **variables}).returncode == 0
+        assert service.requests()[-1]["body"]["model"] == "gpt-5-mini"
+    assert agentctl("config", "model", "fast").returncode == 0
+    service.script(steps.text("ok"))
+    assert agentctl("run", "hi", env=env).returncode == 0
+    assert service.requests()[-1]["body"]["model"] == "gpt-5-mini"

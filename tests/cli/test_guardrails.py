@@ -53,7 +53,7 @@ def test_a_tripwire_at_the_input_exits_80_and_says_whose_while_the_model_is_sile
     done = agentctl(command, "-a", f"{guarded}:agent", "the weather", env=env)
     assert (done.returncode, done.stdout) == (80, "")
     assert done.stderr == (
-        "agentctl: input guardrail 'on_topic' stopped the run: change the input, or what the guardrail allows\n"
+        "agentctl: input guardrail 'on_topic' stopped the run; change the input, or what the guardrail allows\n"
     )
 
 
@@ -64,7 +64,7 @@ def test_an_answer_that_is_held_back_is_not_the_output(
     done = agentctl("run", "-a", f"{guarded}:agent", "hi", env=env)
     assert (done.returncode, done.stdout) == (80, "")
     assert done.stderr == (
-        "agentctl: output guardrail 'no secrets' rejected the answer of agent 'guarded': rephrase the prompt, or "
+        "agentctl: output guardrail 'no secrets' rejected the answer of agent 'guarded'; rephrase the prompt, or "
         "change what the guardrail allows\n"
     )
 

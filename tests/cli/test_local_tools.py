@@ -34,7 +34,7 @@ def test_commands_and_patches_are_told_of(agentctl: Agentctl, home: Path) -> Non
     assert shown.stderr == (
         '→ apply_patch {"type": "create_file", "path": "new.txt", "diff": "+made"}\n'
         "← apply_patch created new.txt\n"
-        '→ shell {"commands": ["cat new.txt; echo bad >&2; exit 3"]}\n'
+        "$ cat new.txt; echo bad >&2; exit 3\n"
         "← shell made bad [exit 3]\n"
     )
     (home / "new.txt").unlink()

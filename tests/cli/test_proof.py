@@ -452,7 +452,7 @@ def test_on_a_terminal_a_signal_leaves_the_screen_in_order(
         terminal.process.send_signal(number)
         assert terminal.end() == 128 + number
         end = "cancelled" if number == signal.SIGINT else "stopped by SIGTERM"
-        assert terminal.text == f"One.\n\nTwo\nagentctl: {end}\n"
+        assert terminal.text == f"One.\n\nTwo\n{end}\n"
         assert "\x1b[?25l" not in terminal.raw
 
 

@@ -104,18 +104,19 @@ def seen(*arguments: str, env: dict[str, str], width: int, code: int = 0) -> str
 
 
 def test_the_agents_of_a_project(env: dict[str, str]) -> None:
-    assert seen("agents", "list", env=env, width=80) == (
+    assert seen("agents", "list", env=env, width=200) == (
+        "NAME   REFERENCE\n"
         "guide  rivers.py:guide  default\n"
         "poet   rivers.py:poet\n"
         "HOME/agentctl.toml is not trusted to run code; review it and the files that it names, then run "
         "`agentctl trust`\n"
     )
-    assert seen("trust", env=env, width=80) == (
-        "trusted: HOME/agentctl.toml\n"
+    assert seen("trust", "--yes", env=env, width=200) == (
+        "HOME/agentctl.toml\n"
         "  agent guide: rivers.py:guide\n"
         "  agent poet: rivers.py:poet\n"
         "  file HOME/rivers.py\n"
-        "until one of these files changes\n"
+        "trusted until one of these files changes\n"
     )
     assert seen("agents", "check", env=env, width=80) == (
         "ok       guide  loads as 'Guide', its tools: look_up, fail\n"
@@ -160,6 +161,7 @@ def test_settings_and_where_they_come_from(env: dict[str, str]) -> None:
     assert (
         seen("config", "client", env=env, width=80)
         == """\
+KEY                        VALUE
 client.base_url            http://service/v1
 client.websocket_base_url  -
 client.organization        -
@@ -172,7 +174,7 @@ client.ca_file             -
 client.key                 -
 """
     )
-    lines = seen("config", "show", "--origin", env=env, width=120).splitlines()
+    _, *lines = seen("config", "show", "--origin", env=env, width=120).splitlines()
     value = {line.split()[0]: line.find(line.split()[1]) for line in lines}
     origin = {line.rindex("  ") + 2 for line in lines if line.endswith(("built-in", "AGENTCTL_MODEL"))}
     assert (set(value.values()), len(origin)) == ({27}, 1)
@@ -203,8 +205,8 @@ def test_what_fails_in_a_check_up_stands_out_in_aligned_columns(env: dict[str, s
     with Terminal("doctor", env={**env, "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}) as terminal:
         assert terminal.end() == 75
         lines = terminal.text.splitlines()
-        bold = re.findall("\x1b\\[1m(.*?)\x1b\\[0m", terminal.raw)
-    assert bold == ["failure"]
+        colors = set(re.findall("\x1b\\[([\\d;]+)m(.*?)\x1b\\[0m", terminal.raw))
+    assert colors == {("32", "ok"), ("33", "warning"), ("1;31", "failure")}
     assert {line[:9].strip() for line in lines} == {"ok", "warning", "failure", ""}
     assert "failure  endpoint      cannot connect to 127.0.0.1:9: connection refused; check" in lines
     assert all(line[21:23] == "  " and line[23] != " " for line in lines), lines
@@ -294,8 +296,9 @@ def test_an_answer_with_everything_in_it(
         text(ANSWER, deltas=200),
     )
     shown = seen(command, "-a", "rivers.py:guide", "hi", env=env, width=width)
-    noted = "note: a tool call failed: fail Error: ValueError: no such river\n"
-    assert shown == f"{TOLD if command == 'stream' else noted}{answer}\ngpt-x · 94 in, 137 out · N s\n"
+    failed = "note: a tool call failed: fail Error: ValueError: no such river\n"
+    failed = failed if width == 80 else failed.replace("fail Error: ", "fail Error:\n")
+    assert shown == f"{TOLD if command == 'stream' else failed}{answer}\ngpt-x · 94 in, 137 out · N s\n"
 
 
 def test_an_answer_has_one_accent_and_no_backgrounds_so_that_light_and_dark_terminals_do(
@@ -323,7 +326,7 @@ def test_nothing_that_was_shown_is_drawn_again(service: Service, env: dict[str, 
 def test_who_stopped_a_run_is_one_line(service: Service, env: dict[str, str]) -> None:
     service.script(text("Well, well."))
     assert seen("run", "-a", "rivers.py:guide", "rude", env=env, width=120, code=80) == (
-        "agentctl: input guardrail 'polite' stopped the run: change the input, or what the guardrail allows\n"
+        "error: input guardrail 'polite' stopped the run\nhint: change the input, or what the guardrail allows\n"
     )
 
 

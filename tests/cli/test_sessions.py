@@ -220,6 +220,21 @@ def test_deleting_asks_and_only_a_yes_deletes(service: Service, agentctl: Agentc
         assert ids(agentctl) == left
 
 
+def test_several_sessions_are_deleted_at_once_or_none(
+    service: Service, agentctl: Agentctl, env: dict[str, str]
+) -> None:
+    service.script(text("one"), text("two"), text("three"))
+    for name in ("a", "b", "c"):
+        agentctl("run", "--session", name, "hi", env=env)
+    assert agentctl("sessions", "delete", "a", "nope", "--yes").returncode == 78
+    assert sorted(ids(agentctl)) == ["a", "b", "c"]
+    done = agentctl("sessions", "delete", "a", "b", "a", "--yes")
+    assert done.stderr == "deleted the session a with 2 items\ndeleted the session b with 2 items\n"
+    assert ids(agentctl) == ["c"]
+    service.script(text("four"))
+    assert agentctl("run", "-c", "hi", env=env).returncode == 0
+
+
 def test_a_terminal_shows_what_others_said_escaped(service: Service, agentctl: Agentctl, env: dict[str, str]) -> None:
     service.script(text("\x1b]52;c;aGk=\x07"))
     agentctl("run", "--session", "s", "hi", env=env)

@@ -58,7 +58,7 @@ def test_a_spinner_turns_until_there_is_something_to_show(service: Service, env:
         terminal.read_raw_until("waiting for gpt-x")
         terminal.type("\x03")
         assert terminal.end() == 130
-        assert terminal.text.strip().splitlines()[-1] == "agentctl: cancelled"
+        assert terminal.text.strip().splitlines()[-1] == "cancelled"
 
 
 def test_ctrl_c_keeps_what_was_shown_and_says_so_on_its_own_line(service: Service, env: dict[str, str]) -> None:
@@ -70,7 +70,7 @@ def test_ctrl_c_keeps_what_was_shown_and_says_so_on_its_own_line(service: Servic
         terminal.type("\x03")
         assert terminal.end() == 130
         assert "The first line." in terminal.text
-        assert "\nagentctl: cancelled\n" in terminal.text
+        assert "\ncancelled\n" in terminal.text
 
 
 def test_a_resized_window_does_no_harm(service: Service, env: dict[str, str]) -> None:

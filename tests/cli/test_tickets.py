@@ -102,8 +102,8 @@ def test_what_is_not_decided_is_decided_by_the_policy_and_uses_up_nothing(
 ) -> None:
     ticket = suspended(agentctl, pair, env)
     agentctl("approvals", "approve", ticket, "1")
-    assert agentctl("run", "--resume", ticket, env=env).returncode == 83
-    again = agentctl("run", "--resume", ticket, "--on-approval", "suspend", "--format", "json", env=env)
+    assert agentctl("run", "--resume", ticket, "--on-approval", "fail", env=env).returncode == 83
+    again = agentctl("run", "--resume", ticket, "--format", "json", env=env)
     assert (again.returncode, json.loads(again.stdout)["ticket"]) == (84, ticket)
     assert words(notes) == []
     assert agentctl("run", "--resume", ticket, "--on-approval", "deny", env=env).returncode == 0
@@ -117,11 +117,64 @@ def test_a_run_is_suspended_again_in_a_ticket_of_its_own(
     service.script(tool_calls(("note", {"word": "one"}, "c1")), tool_calls(("note", {"word": "two"}, "c2")), text("ok"))
     first = suspended(agentctl, pair, env)
     agentctl("approvals", "approve", first)
-    done = agentctl("run", "--resume", first, "--on-approval", "suspend", "--format", "json", env=env)
+    done = agentctl("run", "--resume", first, "--format", "json", env=env)
     second = json.loads(done.stdout)["ticket"]
     assert (done.returncode, second != first, words(notes)) == (84, True, ["one"])
     assert agentctl("run", "--resume", second, "--allow", "note", env=env).returncode == 0
     assert words(notes) == ["one", "two"]
+
+
+def test_a_resumed_run_keeps_the_rules_that_it_was_suspended_with(
+    service: Service, agentctl: Agentctl, pair: str, env: dict[str, str], notes: Path
+) -> None:
+    service.reset()
+    names = ("one", "two", "bad", "three")
+    service.script(*(tool_calls(("note", {"word": word}, f"c_{word}")) for word in names), text("ok"))
+    ticket = suspended(agentctl, pair, env, "--allow", "note:*two*", "--deny", "note:*bad*")
+    shown = agentctl("approvals", "show", ticket).stdout
+    assert "policies --on-approval suspend --allow 'note:*two*' --deny 'note:*bad*'\n" in shown
+    agentctl("approvals", "approve", ticket)
+    again = agentctl("run", "--resume", ticket, "--format", "json", env=env)
+    assert (again.returncode, words(notes)) == (84, ["one", "two"])
+    second = json.loads(again.stdout)["ticket"]
+    assert agentctl("run", "--resume", second, "--on-approval", "allow", env=env).returncode == 0
+    assert words(notes) == ["one", "three", "two"]
+
+
+def test_a_ticket_from_elsewhere_allows_nothing_by_its_rules(
+    service: Service, agentctl: Agentctl, pair: str, env: dict[str, str], home: Path, notes: Path
+) -> None:
+    service.reset()
+    service.script(tool_calls(("note", {"word": "one"}, "c1")), tool_calls(("note", {"word": "two"}, "c2")), text("ok"))
+    file = home / "ticket.json"
+    suspended(agentctl, pair, env, "--allow", "note:*two*", "--ticket", str(file))
+    elsewhere = {**env, "AGENTCTL_HOME": str(home / "elsewhere")}
+    agentctl("approvals", "approve", str(file), env=elsewhere)
+    done = agentctl("run", "--resume", str(file), "-a", pair, env=elsewhere)
+    assert (done.returncode, words(notes)) == (84, ["one"])
+    assert "was not written here, so its rules that allow calls do not apply" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [({"policy": "allow"}, "may not have the policy 'allow'"), ({"allow": "note"}, "allow is not a list of rules")],
+)
+def test_a_ticket_has_no_policy_that_allows(
+    changes: dict[str, Any], problem: str, agentctl: Agentctl, pair: str, env: dict[str, str], tickets: Path
+) -> None:
+    ticket = suspended(agentctl, pair, env)
+    edit(tickets / f"{ticket}.json", **changes)
+    done = agentctl("run", "--resume", ticket, env=env)
+    assert (done.returncode, problem in done.stderr) == (78, True), done.stderr
+
+
+def test_the_command_that_resumes_a_run_is_complete(agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:
+    agentctl("--profile", "work", "config", "set", "max_turns", "5")
+    done = agentctl("--profile", "work", "run", "--on-approval", "suspend", "-a", pair, "hi", env=env)
+    ticket = done.stderr.rpartition("--resume ")[2].strip("`\n")
+    assert f"then `agentctl --profile work run --resume {ticket}`" in done.stderr
+    decided = agentctl("--profile", "work", "approvals", "approve", ticket, "--all")
+    assert f"`agentctl --profile work run --resume {ticket}`" in decided.stderr
 
 
 def test_always_approves_the_further_calls_of_the_tool(
@@ -494,3 +547,28 @@ def kill_after(seconds: float, *arguments: str, env: dict[str, str]) -> None:
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+def test_a_deleted_ticket_and_its_copies_cannot_be_used(
+    agentctl: Agentctl, pair: str, env: dict[str, str], home: Path, notes: Path
+) -> None:
+    ticket = suspended(agentctl, pair, env, "--ticket", str(home / "copy.json"))
+    assert agentctl("approvals", "delete", ticket).returncode == 2  # It could still be resumed.
+    done = agentctl("approvals", "delete", ticket, "--yes")
+    assert (done.returncode, done.stderr) == (0, f"deleted the ticket {ticket}\n")
+    assert agentctl("approvals", "list", "--all").stdout == ""
+    for name in (ticket, str(home / "copy.json")):
+        assert agentctl("run", "--resume", name, "--allow", "note", env=env).returncode == 78
+    assert words(notes) == []
+
+
+def test_prune_deletes_what_was_used_or_has_expired(
+    service: Service, agentctl: Agentctl, pair: str, env: dict[str, str], tickets: Path
+) -> None:
+    used = suspended(agentctl, pair, env)
+    agentctl("run", "--resume", used, "--on-approval", "deny", env=env)
+    service.script(tool_calls(("note", {"word": "one"}, "c1")))
+    kept = suspended(agentctl, pair, env)
+    assert agentctl("approvals", "prune").stderr == "deleted 1 ticket\n"
+    assert [path.name for path in tickets.glob("tk_*.json")] == [f"{kept}.json"]
+    assert agentctl("run", "--resume", used, env=env).returncode == 78

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.terminal import Terminal
+
 Agentctl = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -23,14 +25,42 @@ def test_what_is_trusted_is_said_on_stderr(agentctl: Agentctl, project: Path, ho
     done = agentctl("trust")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == (
-        f"trusted: {project}\n"
+        f"{project}\n"
         "  agent reviewer: review.py:agent\n"
         "  agent lost: lost.py:agent\n"
         f"  file {home / 'review.py'}\n"
         f"  file {home / 'lost.py'}\n"
-        "until one of these files changes\n"
+        "trusted until one of these files changes\n"
     )
     assert str(project) in (home / ".agentctl" / "trust.toml").read_text()
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
+def test_on_a_terminal_trust_shows_the_files_before_it_asks(
+    answer: str, code: int, agentctl: Agentctl, project: Path, home: Path
+) -> None:
+    with Terminal("trust", env={}, folder=home, columns=200) as terminal:
+        terminal.read_until(f"  file {home / 'review.py'}\n")
+        terminal.read_until("Trust these files until one of them changes? [y/N] ")
+        assert not (home / ".agentctl" / "trust.toml").exists()
+        terminal.type(f"{answer}\r")
+        assert terminal.end() == code
+    assert (home / ".agentctl" / "trust.toml").exists() is not bool(code)
+
+
+def test_trusted_projects_are_listed_and_revoked(agentctl: Agentctl, project: Path, home: Path) -> None:
+    assert agentctl("trust", "--list").stderr == "no project is trusted\n"
+    agentctl("trust")
+    assert agentctl("trust", "--list").stdout == f"trusted  {project}\n"
+    (home / "review.py").write_text("agent = 1\n")
+    assert json.loads(agentctl("trust", "--list", "--json").stdout)["projects"] == [
+        {"project": str(project), "state": "changed"}
+    ]
+    project.unlink()
+    assert agentctl("trust", "--revoke", str(project)).stderr == f"{project} is no longer trusted\n"
+    assert agentctl("trust", "--revoke", str(project)).stderr == f"{project} is not trusted\n"
+    assert agentctl("trust", "--list").stdout == ""
+    assert agentctl("trust", "--list", "--revoke").returncode == 2
 
 
 def test_the_project_may_be_named_by_file_or_folder(agentctl: Agentctl, project: Path, tmp_path: Path) -> None:

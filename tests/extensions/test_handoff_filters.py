@@ -15,6 +15,8 @@ AGENT = Agent[Any](name="a")
 
 OF_TOOLS = [
     "reasoning",
+    "program",
+    "program_output",
     *(
         f"{tool}_call{suffix}"
         for tool in ("function", "computer", "local_shell", "shell", "apply_patch", "custom_tool")

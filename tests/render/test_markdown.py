@@ -11,7 +11,7 @@ from agentctl.render.blocks import BlockLayout, parse
 from agentctl.render.escape import columns as columns_of
 from agentctl.render.markdown import MarkdownStream
 from agentctl.render.text_stream import EscapedStream
-from agentctl.render.theme import Painter
+from agentctl.render.theme import Painter, strip_styles
 
 RIVERS = """# Rivers of *Europe*
 
@@ -111,6 +111,17 @@ def streamed(pieces: Iterable[str], *, width: int = 40, color: bool = False) -> 
     return "".join(flow.feed(piece) for piece in pieces) + flow.close()
 
 
+def styles_of(text: str) -> list[tuple[str, str]]:
+    """Return the characters of a text that is not blank, each with its style."""
+    found, style = [], ""
+    for part in re.split(r"(\x1b\[[\d;]*m)", text):
+        if part.startswith("\x1b"):
+            style = "" if part == "\x1b[0m" else style + part
+        else:
+            found += [(character, "" if character.isspace() else style) for character in part]
+    return found
+
+
 def cut(source: str, sizes: list[int]) -> list[str]:
     pieces = []
     while source:
@@ -136,11 +147,42 @@ def test_how_the_text_is_cut_changes_nothing(source: str, sizes: list[int]) -> N
     assert streamed(cut(source, sizes), width=20) == one_shot(source, width=20)
 
 
-def test_a_list_item_is_shown_line_by_line() -> None:
+def test_a_list_item_is_shown_word_by_word() -> None:
     flow = MarkdownStream(width=lambda: 20, color=False)
-    assert flow.feed("1. one two three four five six") == "1. one two three\n"
-    assert flow.feed(" seven\n2. next") == "   four five six\n"
-    assert flow.close() == "   seven\n2. next\n"
+    assert flow.feed("1. one two three four five six") == "1. one two three\n   four five"
+    assert flow.feed(" seven\n2. next") == " six\n   seven"
+    assert flow.close() == "\n2. next\n"
+
+
+@pytest.mark.parametrize("markers", ["", "- ", "12. ", "> "])
+@pytest.mark.parametrize("color", [True, False])
+def test_a_word_is_shown_when_it_is_complete_and_only_once(markers: str, color: bool) -> None:
+    flow = MarkdownStream(width=lambda: 24, color=color, base="dim" if color else "")
+    words = [f"word{number}" if number % 7 else "**bold**" for number in range(60)]
+    shown = flow.feed(markers)
+    for number, word in enumerate(words):
+        shown += flow.feed(f"{word} ")
+        assert re.findall(r"\**[a-z]+\d*\**", strip_styles(shown)) == [
+            each.strip("*" * color) for each in words[: number + 1]
+        ]
+        assert not shown.endswith(" ")
+    source = markers + " ".join(words)
+    assert strip_styles(shown + flow.close()) == strip_styles(one_shot(source, width=24, color=color))
+
+
+def test_a_long_paragraph_of_one_line_grows_word_by_word_to_its_end() -> None:
+    flow = MarkdownStream(width=lambda: 80, color=True)
+    shown = ["".join(flow.feed(piece) for piece in (f"w{number}", " ")) for number in range(3_000)]
+    assert [text.strip() for text in shown] == [f"w{number}" for number in range(3_000)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join), st.lists(st.integers(1, 9), min_size=1))
+def test_each_character_has_its_style_however_the_text_is_cut(source: str, sizes: list[int]) -> None:
+    whole = MarkdownStream(width=lambda: 20, color=True, base="dim")
+    text = whole.feed(source) + whole.close()
+    flow = MarkdownStream(width=lambda: 20, color=True, base="dim")
+    assert styles_of("".join(map(flow.feed, cut(source, sizes))) + flow.close()) == styles_of(text)
 
 
 def test_code_is_shown_line_by_line_and_never_folded() -> None:
@@ -155,15 +197,17 @@ def test_code_is_shown_line_by_line_and_never_folded() -> None:
 
 def test_text_waits_for_emphasis_and_links_to_close() -> None:
     flow = MarkdownStream(width=lambda: 20, color=True)
-    assert flow.feed("some **bold text that goes on and on ") == ""
+    assert flow.feed("some **bold text that goes on and on ") == "some"
     assert flow.feed("and ends** here and goes on ") == (
-        "some \x1b[1mbold text that\x1b[0m\n\x1b[1mgoes on and on and\x1b[0m\n\x1b[1mends\x1b[0m here and goes\n"
+        " \x1b[1mbold text that\x1b[0m\n\x1b[1mgoes on and on and\x1b[0m\n\x1b[1mends\x1b[0m here and goes\non"
     )
 
 
 def test_a_star_that_is_no_emphasis_holds_nothing_back() -> None:
     flow = MarkdownStream(width=lambda: 20, color=True)
-    assert flow.feed("5 * 3 = 15 and snake_case [1] goes on and on ") == "5 * 3 = 15 and\nsnake_case [1] goes\n"
+    assert (
+        flow.feed("5 * 3 = 15 and snake_case [1] goes on and on ") == "5 * 3 = 15 and\nsnake_case [1] goes\non and on"
+    )
 
 
 def test_a_table_waits_until_it_is_whole() -> None:
@@ -333,3 +377,25 @@ def test_a_growing_paragraph_shows_each_line_once_its_words_are_certain() -> Non
     shown = "".join(stream.feed(f"{line}\n") for line in lines)
     assert shown.split("\n")[: len(lines) - 20] == lines[: len(lines) - 20]
     assert shown + stream.close() == "\n".join(lines) + "\n"
+
+
+def test_a_diff_has_its_lines_in_red_and_green() -> None:
+    source = "```diff\n--- a\n+++ b\n@@ -1 +1 @@\n-old\n+new\n same\n```\n"
+    assert one_shot(source, color=True) == (
+        "  \x1b[1m--- a\x1b[0m\n  \x1b[1m+++ b\x1b[0m\n  \x1b[36m@@ -1 +1 @@\x1b[0m\n"
+        "  \x1b[31m-old\x1b[0m\n  \x1b[32m+new\x1b[0m\n   same\n"
+    )
+
+
+@pytest.mark.parametrize("size", [1, 4, 1000])
+def test_links_are_hyperlinks_where_the_terminal_has_them(size: int) -> None:
+    flow = MarkdownStream(width=lambda: 30, color=True, has_links=True)
+    source = (
+        "See [the whole map](https://a.example/map), [https://b.example](https://evil.example) or [x](ftp://c.example)."
+    )
+    shown = "".join(flow.feed(piece) for piece in cut(source, [size])) + flow.close()
+    link = "\x1b]8;;{}\x1b\\\x1b[4m{}\x1b[0m\x1b]8;;\x1b\\"
+    assert link.format("https://a.example/map", "the whole map") in shown
+    assert strip_styles(shown) == (
+        "See the whole map,\nhttps://b.example\n(https://evil.example) or x\n(ftp://c.example).\n"
+    )

@@ -1,15 +1,20 @@
 """`--format text`: what `run` and `stream` show, in pipes and on terminals."""
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from agentctl.agent.agent import Agent
-from agentctl.agent.events import Progressed, RetryScheduled, RunItemStreamEvent, Warned
+from agentctl.agent.events import Progressed, RetryScheduled, RunFinished, RunItemStreamEvent, Warned
 from agentctl.agent.items.run_items import ToolCallItem, ToolCallOutputItem
+from agentctl.agent.usage import Usage
 from agentctl.errors import ModelBehaviorError
-from agentctl.render.notes import format_usd
+from agentctl.prices.cost import Cost
+from agentctl.render.notes import RunSummary, format_usd
+from agentctl.render.select import Command
+from agentctl.render.terminal_info import TerminalInfo, detect_terminal
 from tests.render.runs import (
     AGENT,
     PIPES,
@@ -114,10 +119,10 @@ def test_quiet_leaves_the_answer_alone() -> None:
     assert statuses(chunks) == []
 
 
-def test_the_spinner_goes_when_the_first_line_is_there() -> None:
-    chunks = shown([*started(), asked(), delta("word " * 6), delta("word " * 6)], terminal=TERMINALS)
+def test_the_spinner_goes_when_the_first_word_is_there() -> None:
+    chunks = shown([*started(), asked(), delta("wo"), delta("rd ")], terminal=TERMINALS)
     assert statuses(chunks) == ["waiting for gpt-5-mini", None]
-    assert screen(chunks) == "word word word word word word word word\n"
+    assert screen(chunks) == "word"
 
 
 def test_two_messages_are_parted_by_a_blank_line() -> None:
@@ -162,15 +167,16 @@ def test_a_run_that_fails_midway_keeps_its_text_and_ends_the_line() -> None:
 
 def test_structured_text_is_never_taken_for_markdown() -> None:
     agent = Agent(name="Cities", output_type=City)
-    events = [*started(agent), asked(agent=agent), delta('{"name": "*A*",'), delta(' "population": 1}'), responded()]
-    assert out(shown(events, terminal=TERMINALS)) == '{"name": "*A*", "population": 1}\n'
+    raw = '{"name": "*A*", "population": 1}'
+    events = [*started(agent), asked(agent=agent), delta(raw), message(raw), responded(), finished(City("*A*", 1))]
+    assert out(shown(events, terminal=TERMINALS)) == '{\n  "name": "*A*",\n  "population": 1\n}\n'
 
 
 @pytest.mark.parametrize("output_type", [None, City])
 def test_control_characters_are_shown_escaped_on_a_terminal(output_type: type | None) -> None:
     agent = Agent(name="Evil", output_type=output_type)
     text = "a\x1b]52;c;x\x07 \u202eb \x9b2J"
-    events = [*started(agent), asked(agent=agent), delta(text), responded()]
+    events = [*started(agent), asked(agent=agent), delta(text), message(text), responded(), asked(2, agent)]
     assert out(shown(events, terminal=TERMINALS)) == "a\\x1b]52;c;x\\x07 \\u202eb \\x9b2J\n"
     assert out(shown(events, terminal=PIPES)) == text + "\n"
 
@@ -213,7 +219,7 @@ def test_the_failure_of_a_tool_is_marked() -> None:
                     {"stdout": "c", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}},
                 ],
             },
-            '→ shell {"commands": ["ls"]}\n← shell a b bad [exit 1] [timeout] c\n',
+            "$ ls\n← shell a b bad [exit 1] [timeout] c\n",
         ),
         (
             {"type": "apply_patch_call", "call_id": "1", "operation": {"type": "delete_file", "path": "a"}},
@@ -263,6 +269,74 @@ def test_parts_of_reasoning_are_parted() -> None:
 def test_a_retry_names_the_error_and_the_wait() -> None:
     event = RetryScheduled(attempt=2, max_retries=3, delay=0.75, error=unavailable())
     assert err(shown([asked(), event])) == "note: too many requests; retrying in 0.75 s (2 of 3)\n"
+
+
+HALVES = [delta("Well \ud83d"), delta("\ude00 done")]
+
+
+@pytest.mark.parametrize("where", [PIPES, TERMINALS])
+def test_a_character_in_two_deltas_is_one(where: TerminalInfo) -> None:
+    events = [*started(), asked(), *HALVES, message("Well 😀 done"), responded(), finished("Well 😀 done")]
+    chunks = shown(events, terminal=where)
+    assert out(chunks) == "Well 😀 done\n"
+    assert "note:" not in err(chunks)
+
+
+@pytest.mark.parametrize("where", [PIPES, TERMINALS])
+def test_an_answer_that_differs_from_its_deltas_is_shown_once_with_one_note(where: TerminalInfo) -> None:
+    events = [
+        *started(),
+        asked(),
+        delta("It is sunny."),
+        message("It is Sunny."),
+        responded(),
+        finished("It is Sunny."),
+    ]
+    chunks = shown(events, terminal=where)
+    assert out(chunks) == "It is sunny.\n"
+    note = "note: the final text of the service differs from what it streamed\n"
+    assert err(chunks).replace("service\n", "service ").count(note) == 1
+
+
+def test_the_rest_of_an_answer_follows_its_deltas() -> None:
+    events = [*started(), asked(), delta("It is "), message("It is sunny."), responded(), finished("It is sunny.")]
+    assert out(shown(events, terminal=PIPES)) == "It is sunny.\n"
+
+
+@pytest.mark.parametrize("where", [PIPES, TERMINALS])
+@pytest.mark.parametrize("command", ["run", "stream"])
+def test_run_and_stream_print_the_same_structured_output(command: Command, where: TerminalInfo) -> None:
+    agent: Agent[Any] = Agent(name="Weather", output_type=City)
+    raw = '{ "name":"Oslo",\n"population":720000 }'
+    events = [*started(agent), asked(agent=agent), delta(raw[:9]), delta(raw[9:]), message(raw), responded()]
+    chunks = shown([*events, finished(City("Oslo", 720_000))], command=command, terminal=where)
+    indent = 2 if where is TERMINALS else None
+    assert out(chunks) == json.dumps({"name": "Oslo", "population": 720_000}, indent=indent) + "\n"
+
+
+def test_a_message_before_a_structured_output_is_shown_when_another_turn_begins() -> None:
+    agent: Agent[Any] = Agent(name="Weather", output_type=City)
+    events = [*started(agent), asked(agent=agent), delta("Looking"), message("Looking"), responded(), asked(2, agent)]
+    end = [message('{"name": "Oslo", "population": 1}'), responded(2), finished(City("Oslo", 1))]
+    assert out(shown([*events, *end], terminal=PIPES)) == 'Looking\n\n{"name": "Oslo", "population": 1}\n'
+
+
+def test_a_pipe_with_colour_gets_rendered_markdown_and_no_hyperlinks() -> None:
+    pager = detect_terminal("always", {"COLUMNS": "40", "FORCE_HYPERLINK": "1"}, stdout=-1, stderr=-1)
+    text = "# Hi\n\nSee **the** [map](https://a.example)."
+    expected = "\x1b[1;4;36mHi\x1b[0m\n\nSee \x1b[1mthe\x1b[0m \x1b[4mmap\x1b[0m\x1b[2m (https://a.example)\x1b[0m.\n"
+    for command in ("run", "stream"):
+        assert out(shown([*started(), asked(), finished(text)], command=command, terminal=pager)) == expected
+
+
+def test_the_closing_line_has_cached_and_reasoning_tokens() -> None:
+    usage = Usage.from_wire({
+        "input_tokens": 1_200, "input_tokens_details": {"cached_tokens": 1_024}, "output_tokens": 48,
+        "output_tokens_details": {"reasoning_tokens": 16}, "total_tokens": 1_248,
+    })  # fmt: skip
+    end = RunFinished(agent=AGENT, final_output="ok", usage=usage, response_id=None)
+    summary = RunSummary(lambda: 0.0, lambda usage: Cost(None, None), names_trace=False)
+    assert summary.closing_line(end, 80) == "1,200 in (1,024 cached), 48 out (16 reasoning) · 0.0 s"
 
 
 def test_the_closing_line_has_the_cost() -> None:

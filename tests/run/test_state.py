@@ -501,7 +501,7 @@ def test_nothing_is_added_where_no_model_call_would_read_it(run: Run) -> None:
     ended = run(agent_with("done")).to_state()
     with pytest.raises(UserError, match="it has ended"):
         ended.add_input("more")
-    with pytest.raises(UserError, match="used its 1 turns"):
+    with pytest.raises(UserError, match=r"used its 1 turn$"):
         waiting_state(max_turns=1).add_input("more")
     behaviors: list[Any] = ["stop_on_first_tool", {"stop_at_tool_names": ["delete"]}, lambda *_: None]
     for behavior in behaviors:

@@ -56,7 +56,7 @@ def test_each_step_of_a_run_is_logged(run: Run, caplog: pytest.LogCaptureFixture
         "handoff from agent first to agent second",
         "turn 3 of agent second",
         "call c3 of tool buy waits for approval",
-        "run of agent first: waits for approval of 1 calls",
+        "run of agent first: waits for approval of 1 call ",
     ):
         assert step in text, step
 

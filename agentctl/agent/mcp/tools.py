@@ -26,6 +26,7 @@ from agentctl.agent.tools.tool import (
     default_tool_error_function,
 )
 from agentctl.errors import AgentsException, MCPToolCancellationError, ModelBehaviorError, UserError
+from agentctl.grammar import count
 from agentctl.log import logger
 from agentctl.tracing.create import mcp_tools_span
 from agentctl.tracing.current import get_current_span
@@ -457,4 +458,4 @@ def _text(value: dict[str, Any]) -> Part:
 
 
 def _omission_note(data: str) -> str:
-    return f"{len(data) * 3 // 4} bytes, omitted"
+    return f"{count(len(data) * 3 // 4, 'byte')}, omitted"

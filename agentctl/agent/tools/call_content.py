@@ -6,6 +6,7 @@ Approval shows it and rules match it. A field that an item of this type does not
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TypeAlias
 
 from agentctl._dataclass import dataclass
@@ -69,6 +70,16 @@ class FileChange:
 
 
 CallContent: TypeAlias = Arguments | ShellCommands | FileChange
+
+
+def content_key(call: WireItem) -> str:
+    """Return a text that is equal for calls with the same content: all that does not say which call an item is."""
+    content = {name: value for name, value in call.items() if name not in _IDENTITY}
+    arguments = content.get("arguments")
+    if isinstance(arguments, str) and not Arguments(text=arguments).is_ambiguous:
+        with suppress(ValueError, RecursionError):
+            content["arguments"] = json.loads(arguments or "{}")
+    return json.dumps([call.get("type"), content], sort_keys=True)
 
 
 def call_content(call: WireItem) -> CallContent:

@@ -509,6 +509,8 @@ def read_callable(func: Callable[..., Any]) -> FunctionInfo:
         UserError: it has no signature, or none that can be known, or an annotation cannot be resolved.
     """
     inner, bound_names = _without_partials(func)
+    if not callable(inner):
+        raise UserError(f"a tool is made of a function or another callable, not of {inner!r}")
     kind = None if isinstance(inner, type) or inspect.isroutine(inner) else type(inner)
     function = inner if kind is None else _call_method(inner)
     name: str = (inner if kind is None else kind).__name__
@@ -574,11 +576,14 @@ def _class_names(kind: type[Any]) -> dict[str, Any]:
 
 
 def _without_partials(func: Callable[..., Any]) -> tuple[Callable[..., Any], set[str]]:
-    """Return the innermost function of a partial, and the names of its bound keyword arguments."""
+    """Return the innermost function of a partial or a static method, and the names of its bound keyword arguments."""
     bound_names: set[str] = set()
-    while isinstance(func, functools.partial):
-        bound_names |= func.keywords.keys()
-        func = func.func
+    while isinstance(func, functools.partial | staticmethod):
+        if isinstance(func, functools.partial):
+            bound_names |= func.keywords.keys()
+            func = func.func
+        else:
+            func = func.__func__
     return func, bound_names
 
 

@@ -14,7 +14,7 @@ from agentctl.launch.job import Job
 from agentctl.profile.load import Loaded
 
 if TYPE_CHECKING:
-    from agentctl.tickets.ticket import Ticket
+    from agentctl.tickets.ticket import KeptPolicy, Ticket
 
 
 Show: TypeAlias = Callable[[str], Awaitable[None]]
@@ -36,6 +36,8 @@ class ApprovalOptions:
     """The file to which the ticket of a suspended run is also written."""
     resume: str | None = None
     """The id or file of the ticket to resume."""
+    kept_policy: KeptPolicy | None = None
+    """The policy of that ticket, for calls about which neither the command line nor a prompt decides."""
     may_ask: bool = True
 
 
@@ -53,5 +55,7 @@ class ApprovalContext:
     show: Show | None
     """Writes to the terminal and returns once the text is written; None if the user cannot be prompted."""
     may_suspend: bool = True
+    scope: str = "run"
+    """The name of what the approver is for: a run or a chat."""
     ticket: Ticket | None = None
     """The ticket of a resumed run."""

@@ -27,12 +27,13 @@ def approver_of(context: ApprovalContext) -> Approver:
     from .ticket_store import ticket_store
 
     options, loaded, ticket = context.options, context.loaded, context.ticket
-    store, policy = ticket_store(context.invocation), explicit_policy(loaded)
-    can_prompt = policy is None or (policy == "suspend" and not context.may_suspend)
+    store, explicit, command = ticket_store(context.invocation), explicit_policy(loaded), context.invocation.command
+    can_prompt = explicit is None or (explicit == "suspend" and not context.may_suspend)
+    policy = explicit or options.kept_policy
     return Approver(
         rules=Rules.of(allow=options.allow, deny=options.deny),
-        policy=loaded.settings.on_approval,
-        ask=None if context.show is None or not can_prompt else TerminalQuestion(context.show),
+        policy=policy or loaded.settings.on_approval,
+        ask=None if context.show is None or not can_prompt else TerminalQuestion(context.show, context.scope),
         suspend=Suspension(
             store=store,
             copy=options.ticket,
@@ -40,11 +41,17 @@ def approver_of(context: ApprovalContext) -> Approver:
             job=context.job,
             instructions=context.instructions,
             session=context.session,
+            policy=None if policy == "allow" else policy,
+            allow=options.allow,
+            deny=options.deny,
+            command=command,
         ),
         decisions={} if ticket is None else ticket.decisions,
         ticket=None
         if ticket is None
-        else PendingTicket(name=options.resume or ticket.id, mark_used=lambda: store.mark_used(ticket)),
+        else PendingTicket(
+            name=options.resume or ticket.id, command=command, mark_used=lambda: store.mark_used(ticket)
+        ),
     )
 
 

@@ -57,6 +57,12 @@ class Resumption:
             instructions=ticket.instructions if options.instructions is None else options.instructions,
             output_schema=_output_schema(ticket) if options.output_schema is None else options.output_schema,
             session=SessionOptions(session_id=ticket.session),
+            approvals=replace(
+                options.approvals,
+                allow=(*options.approvals.allow, *_allowing_rules(ticket, store, invocation)),
+                deny=(*options.approvals.deny, *ticket.deny),
+                kept_policy=ticket.policy,
+            ),
         )
         names_agent = "agent" in options.flags
         return cls(ticket=ticket, store=store, options=merged_options, names_agent=names_agent, invocation=invocation)
@@ -87,3 +93,11 @@ class Resumption:
 def _output_schema(ticket: Ticket) -> str | None:
     """Return the output schema of a ticket as a value of `--output-schema`."""
     return None if ticket.output_schema is None else json.dumps(ticket.output_schema)
+
+
+def _allowing_rules(ticket: Ticket, store: TicketStore, invocation: Invocation) -> tuple[str, ...]:
+    """Return the rules that allow calls; a ticket from elsewhere allows nothing."""
+    if not ticket.allow or store.is_own(ticket):
+        return ticket.allow
+    invocation.note(f"note: ticket {ticket.id} was not written here, so its rules that allow calls do not apply")
+    return ()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from agentctl.agent.wire import JSONValue
-from agentctl.cli.columns import align, terminal_width
+from agentctl.cli.columns import align, fold, local_minute, terminal_width
 from agentctl.redaction import redact_text
 from agentctl.render.calls import call_text
 from agentctl.render.escape import escape_line, one_line
@@ -19,10 +20,11 @@ _PLAIN_ASSISTANT = "assistant"
 def list_lines(tickets: Sequence[tuple[Ticket, str]]) -> list[str]:
     """Return a line for each ticket: id, state, expiry, number of undecided calls, tools."""
     rows = [
-        (ticket.id, state, f"until {_minute(ticket.expires)}", _waiting(ticket), _tools(ticket))
+        (ticket.id, state, f"until {local_minute(ticket.expires)}", _waiting(ticket), _tools(ticket))
         for ticket, state in tickets
     ]
-    return list(align(rows, terminal_width(), mask=redact_text)) if rows else []
+    heading = ("TICKET", "STATE", "EXPIRES", "CALLS", "TOOLS")
+    return list(align(rows, terminal_width(), heading=heading, mask=redact_text)) if rows else []
 
 
 def detail_lines(ticket: Ticket, *, state: str) -> list[str]:
@@ -30,16 +32,24 @@ def detail_lines(ticket: Ticket, *, state: str) -> list[str]:
     lines = [
         f"ticket {ticket.id}, {state}",
         f"agent {ticket.agent or _name_without_reference(ticket)}",
-        f"from {_minute(ticket.created)} until {_minute(ticket.expires)} UTC",
+        f"from {local_minute(ticket.created)} until {local_minute(ticket.expires)}",
     ]
+    policies = [f"--on-approval {ticket.policy}"] if ticket.policy else []
+    policies += [f"--{name} {shlex.quote(rule)}" for name in ("allow", "deny") for rule in getattr(ticket, name)]
+    if policies:
+        lines.append(f"policies {' '.join(policies)}")
     lines += [
         f"decided before: all further calls of {tool} by agent {agent} are {'approved' if approved else 'denied'}"
         for agent, tool, approved in ticket.standing_decisions
     ]
+    width = terminal_width()
+    # The calls themselves are not wrapped: a wrapped argument could look like another one.
+    lines = [part for line in lines for part in fold(escape_line(line), width, splits_paths=True)]
     for number, call in enumerate(ticket.calls, 1):
-        lines += ["", f"{number}. {call.call_id}: {decision_text(call.decision)}"]
-        lines += call_text(call.tool, call.agent, call.item, server=call.server).split("\n")
-    return [escape_line(line) for line in lines]
+        lines += ["", escape_line(f"{number}. {call.call_id}: {decision_text(call.decision)}")]
+        text = call_text(call.tool, call.agent, call.item, server=call.server)
+        lines += map(escape_line, text.split("\n"))
+    return lines
 
 
 def decision_text(decision: CallDecision | None) -> str:
@@ -75,10 +85,6 @@ def _waiting(ticket: Ticket) -> str:
 
 def _tools(ticket: Ticket) -> str:
     return one_line(", ".join(dict.fromkeys(call.tool for call in ticket.calls)))
-
-
-def _minute(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M}"
 
 
 def _rfc3339(time: datetime) -> str:

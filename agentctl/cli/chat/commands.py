@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.tools.tool import FunctionTool
+from agentctl.agent.wire import WireItem
 from agentctl.cli.columns import align, terminal_width
+from agentctl.cli.conversation_text import content_text
 from agentctl.cli.invocation import Invocation
+from agentctl.errors import UserError
+from agentctl.grammar import count
 from agentctl.launch.job import effective_model, with_agent, with_model
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.prices.cost import cost_of
 from agentctl.profile.load import load_settings
+from agentctl.redaction import redact_text
 from agentctl.render.notes import format_usd
 
 from .conversation import ChatOptions, ChatState
@@ -52,6 +57,8 @@ class CommandRunner:
                 return self._attach(slash.argument)
             case "usage":
                 return usage_text(self.conversation)
+            case "save":
+                return await self._save(slash.argument)
             case "trace":
                 return self._trace()
             case "clear":
@@ -78,11 +85,23 @@ class CommandRunner:
                 from agentctl.models.local.weights import KNOWN
 
                 local = [f"local/{weights.name}" for weights in KNOWN]
-                return sorted({*local, DEFAULT_MODEL, effective_model(self.conversation.job)})
+                aliases = self.conversation.loaded.settings.aliases
+                return sorted({*aliases, *local, DEFAULT_MODEL, effective_model(self.conversation.job)})
             case "file":
                 return _paths(beginning)
             case _:
                 return []
+
+    async def _save(self, name: str) -> str:
+        if not name:
+            raise UserError("/save needs the name of a file")
+        items = await self.conversation.history()
+        if name.endswith(".json"):
+            text = self.invocation.document({"items": [*items]}, mask=redact_text) + "\n"
+        else:
+            text = "\n".join(_markdown(items))
+        _write_new(Path(name), text)
+        return f"saved {count(len(items), 'item')} to {name}"
 
     def _switch_agent(self, reference: str) -> str:
         conversation, invocation = self.conversation, self.invocation
@@ -96,7 +115,8 @@ class CommandRunner:
 
     def _switch_model(self, name: str) -> str:
         if name:
-            self.conversation.job = with_model(self.conversation.job, name)
+            model = self.conversation.loaded.settings.resolve_model(name)
+            self.conversation.job = with_model(self.conversation.job, model)
         return f"model: {effective_model(self.conversation.job)}"
 
     def _trace(self) -> str:
@@ -153,6 +173,21 @@ def _file_names(argument: str) -> list[str]:
         return [argument]
 
 
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with path.expanduser().open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UserError(f"{path} already exists; name another file") from error
+
+
+def _markdown(items: Sequence[WireItem]) -> Iterator[str]:
+    """Yield a conversation as Markdown: a heading for each message, and its text as it is."""
+    for item in items:
+        if item.get("role") in ("user", "assistant"):
+            yield f"## {str(item['role']).capitalize()}\n\n{redact_text(content_text(item.get('content'))).strip()}\n"
+
+
 def _first_line(tool: Tool) -> str:
     """Return the first line of a tool's description; hosted tools have none."""
     return (tool.description.splitlines() or [""])[0] if isinstance(tool, FunctionTool) else "hosted by the API"
@@ -163,7 +198,7 @@ def usage_text(conversation: ChatState) -> str:
     usage = conversation.usage
     cached = usage.input_tokens_details.cached_tokens
     text = (
-        f"{_count(conversation.turns, 'turn')}, {_count(usage.requests, 'request')} · "
+        f"{count(conversation.turns, 'turn')}, {count(usage.requests, 'request')} · "
         f"{usage.input_tokens:,} in{f' ({cached:,} cached)' if cached else ''}, {usage.output_tokens:,} out"
     )
     if usage.requests:
@@ -173,10 +208,6 @@ def usage_text(conversation: ChatState) -> str:
     if transport is None:
         return text
     return (
-        f"{text}\nWebSocket: {transport.opened:,} opened, {_count(transport.full, 'whole input')}, "
-        f"{_count(transport.delta, 'delta')}, {transport.bytes_sent:,} bytes sent"
+        f"{text}\nWebSocket: {transport.opened:,} opened, {count(transport.full, 'whole input')}, "
+        f"{count(transport.delta, 'delta')}, {transport.bytes_sent:,} bytes sent"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -11,6 +11,7 @@ from agentctl.agent.events import RunFinished
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.cli.approvals.options import ApprovalOptions
+from agentctl.cli.conversation_text import content_text
 from agentctl.cli.prompt import is_stdin
 from agentctl.cli.report import UsageError
 from agentctl.cli.session_options import SessionOptions
@@ -54,6 +55,8 @@ class ChatState:
     """Files to send with the next message."""
     usage: Usage = field(default_factory=Usage)
     turns: int = 0
+    last_message: WireItem | None = None
+    """The message of the last turn, which a failed turn does not leave in the conversation."""
     trace_id: str | None = None
     """The trace of the last turn; None if it was not traced."""
 
@@ -92,11 +95,34 @@ class ChatState:
             self.job = replace(self.job, agent=end.agent)
         self.usage.add(end.usage)
         self.turns += 1
+        self.last_message = message
         self.trace_id = end.trace_id
+
+    async def history(self) -> list[WireItem]:
+        """Return the items of the conversation."""
+        return list(self.items) if self.job.session is None else await self.job.session.get_items()
+
+    async def take_back(self) -> WireItem | None:
+        """Remove the last message of the user and all that followed, and return it; None if there is none."""
+        items = await self.history()
+        place = next((place for place in reversed(range(len(items))) if items[place].get("role") == "user"), None)
+        if place is None:
+            return self.last_message
+        found = items[place]
+        message = found if self.last_message is None else self.last_message
+        if content_text(found.get("content")) != content_text(message.get("content")):
+            return message
+        if self.job.session is None:
+            del self.items[place:]
+        else:
+            for _ in items[place:]:
+                await self.job.session.pop_item()
+        return message
 
     async def clear(self) -> None:
         """Clear the history, the attached files and the session."""
         self.items.clear()
         self.files.clear()
+        self.last_message = None
         if self.job.session is not None:
             await self.job.session.clear_session()

@@ -16,6 +16,7 @@ from agentctl.agent.items.run_items import MessageOutputItem
 from agentctl.agent.wire import WireItem
 from agentctl.errors import OutputGuardrailTripwireTriggered, RequestRejectedError, RunInterrupted, RunTimeoutError
 from agentctl.render.chunks import TEXT
+from agentctl.render.text_stream import SurrogateJoiner
 from agentctl.run.open_calls import answers_of_open_calls
 
 
@@ -27,15 +28,17 @@ class TurnTranscript:
         """The items of the run as input items."""
         self.text = ""
         """The text of an unfinished message."""
+        self._joiner = SurrogateJoiner()
 
     def add(self, event: RunEvent) -> None:
         """Add the content of an event."""
         match event:
             case RawResponsesStreamEvent(wire=wire):
                 if wire.get("type") == TEXT:
-                    self.text += wire.get("delta") or ""
+                    self.text += self._joiner.feed(wire.get("delta") or "")
             case ModelRequested() | RetryScheduled():
                 self.text = ""
+                self._joiner = SurrogateJoiner()
             case RunItemStreamEvent(item=item):
                 self.items.append(item.to_input_item())
                 if isinstance(item, MessageOutputItem):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
+
+from agentctl.render.escape import escape
 
 from .entry import Entry, InputClosed, InputLine
 
@@ -22,7 +25,13 @@ class PlainReader:
     async def read(self) -> Entry:
         """Return the next line, or `InputClosed` at the end of input."""
         loop = asyncio.get_running_loop()
-        os.write(self._stderr, _PROMPT)
+        is_open = self._read_typed()
+        line, end, _ = self._typed.partition(b"\n")
+        # The terminal has echoed such a line into the last answer.
+        echo = escape(line.decode("utf-8", "replace")).encode() + end if end else b""
+        os.write(self._stderr, _PROMPT + echo)
+        if not is_open:
+            return self._end()
         arrived = asyncio.Event()
         loop.add_reader(self._stdin, arrived.set)
         try:
@@ -40,6 +49,14 @@ class PlainReader:
             loop.remove_reader(self._stdin)
         line, _, self._typed = self._typed.partition(b"\n")
         return InputLine(line.decode("utf-8", "replace"))
+
+    def _read_typed(self) -> bool:
+        """Take the lines that were typed before the prompt; return whether the input goes on."""
+        while b"\n" not in self._typed and select.select([self._stdin], [], [], 0)[0]:
+            if not (data := self._read()):
+                return False
+            self._typed += data
+        return True
 
     def _read(self) -> bytes:
         try:

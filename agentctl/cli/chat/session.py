@@ -17,7 +17,8 @@ from agentctl.agent.events import RunEvent, RunFinished
 from agentctl.agent.wire import WireItem
 from agentctl.cli.approvals.options import ApprovalContext
 from agentctl.cli.approvals.policy import ApprovalHandler
-from agentctl.cli.columns import fold, terminal_width
+from agentctl.cli.columns import fold, fold_text, stderr_width, terminal_width
+from agentctl.cli.conversation_text import content_text, last_exchange
 from agentctl.cli.ephemeral import check_ephemeral, check_no_tickets
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.pump import LAST_RESORT, close_loop, show_run
@@ -25,17 +26,18 @@ from agentctl.cli.report import UsageError, report
 from agentctl.cli.session_options import lock_session
 from agentctl.cli.signals import Handler, accepted_signals, call_after, exit_now, handle_signals
 from agentctl.cli.sink import Sink, take_stdout
-from agentctl.errors import OutputClosed, RunInterrupted, exit_for
+from agentctl.errors import ConfigurationError, OutputClosed, RunInterrupted, exit_for
+from agentctl.grammar import count
 from agentctl.launch.job import Job, check_conversation, effective_model, prepare
 from agentctl.launch.perform import GRACE, Cancellation, close, perform, start_tracing
 from agentctl.log import log_to
 from agentctl.prices.cost import cost_of
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact
-from agentctl.render.escape import escape
+from agentctl.render.escape import escape, one_line, shorten
 from agentctl.render.notes import dim
 from agentctl.render.select import renderer
-from agentctl.render.terminal_info import detect_terminal
+from agentctl.render.terminal_info import FALLBACK_WIDTH, detect_terminal
 from agentctl.threads import wait_for_running
 
 from .commands import CommandRunner
@@ -48,7 +50,12 @@ from .slash import SlashCommand, parse
 from .terminal_mode import TerminalMode
 
 if TYPE_CHECKING:
+    from agentctl.agent.session import Session
     from agentctl.memory.sqlite_session import SQLiteSession
+
+
+_RECALLED_LINES = 8
+"""The lines of the last answer that the greeting shows of a session."""
 
 
 def run_chat(options: ChatOptions, invocation: Invocation) -> int:
@@ -142,6 +149,7 @@ class _ChatSession:
                 session=None,
                 show=self._show,
                 may_suspend=False,
+                scope="chat",
             )
         )
         """Decides about approvals; an answer of `always` holds for the whole chat."""
@@ -158,7 +166,7 @@ class _ChatSession:
 
     async def run(self) -> int:
         """Print the greeting and run the chat; return the exit code."""
-        self._greet()
+        await self._greet()
         with (
             _route_signals(self._loop, self._on_signal),
             self._mode.no_echo() if self._has_editor else contextlib.nullcontext(),
@@ -168,7 +176,7 @@ class _ChatSession:
             finally:
                 await close(self._conversation.job)
 
-    def _greet(self) -> None:
+    async def _greet(self) -> None:
         if self._options.quiet:
             return
         job = self._conversation.job
@@ -177,8 +185,25 @@ class _ChatSession:
         for file in self._conversation.files:
             self._write_note(f"attached: {file.describe()}")
         greeting = f"{job.agent.name} · {effective_model(job)} · /help lists the commands, Ctrl-D leaves"
-        self._write_note("\n".join(fold(greeting, terminal_width())))
+        self._write_note(greeting)
+        if job.session is not None:
+            await self._recall(job.session)
         self._write_blank_line()
+
+    async def _recall(self, session: Session) -> None:
+        """Print the name of the session, and its last exchange."""
+        items = await session.get_items()
+        self._write_note(f"session {session.session_id}, {count(len(items), 'item') if items else 'new'}")
+        exchange = last_exchange(items)
+        if exchange is None:
+            return
+        width = terminal_width()
+        question, answer = (redact(text).strip().splitlines() for text in exchange)
+        lines = [part for line in answer for part in fold(line, width)]
+        more = ["…"] if len(lines) > _RECALLED_LINES else []
+        self._write_blank_line()
+        self._write_note(shorten(f"> {one_line(' '.join(question))}", width or FALLBACK_WIDTH))
+        self._write_note("\n".join(["", *lines[:_RECALLED_LINES], *more]))
 
     def _reader(self) -> Reader:
         if not self._has_editor:
@@ -242,11 +267,15 @@ class _ChatSession:
         match parse(text):
             case SlashCommand(name="quit" | "exit"):
                 return 0
+            case SlashCommand(name="retry"):
+                return await self._retry()
+            case SlashCommand(name="edit") as slash:
+                return await self._edit(slash.argument)
             case SlashCommand() as slash:
                 await self._run_command(slash)
                 return None
             case message:
-                return await self._run_turn(message)
+                return await self._run_turn(self._conversation.take_message(message))
 
     async def _run_command(self, slash: SlashCommand) -> None:
         # The agent's code may run for any length of time.
@@ -260,10 +289,33 @@ class _ChatSession:
             self._is_blocking = False
         self._write_blank_line()
 
-    async def _run_turn(self, prompt: str) -> int | None:
+    async def _retry(self) -> int | None:
+        message = await self._conversation.take_back()
+        if message is None:
+            self._write_note("there is no message to send again")
+            return None
+        self._write_note(f"> {content_text(message.get('content'))}")
+        return await self._run_turn(message)
+
+    async def _edit(self, text: str) -> int | None:
+        # 20 ms, needed only for this command.
+        from agentctl.cli.text_editor import edit_text
+
+        try:
+            with self._mode.lend():
+                message = edit_text(text, suffix=".md", environ=self._invocation.environ).strip()
+        except ConfigurationError as error:
+            self._report_error(error)
+            return None
+        if not message:
+            self._write_note("nothing was sent: the message is empty")
+            return None
+        self._write_note(f"> {message}")
+        return await self._run_turn(self._conversation.take_message(message))
+
+    async def _run_turn(self, message: WireItem) -> int | None:
         self._write_blank_line()
         transcript, cancellation = TurnTranscript(), Cancellation()
-        message = self._conversation.take_message(prompt)
         shows_status = self._terminal.live and not self._options.quiet
         sink = Sink(None, stdout=self._stdout, is_live=False, shows_status=shows_status)
         if self._options.verbose:
@@ -318,7 +370,7 @@ class _ChatSession:
                 self._report_error(error)
 
     def _report_error(self, error: Exception) -> None:
-        self._invocation.note(report(error, verbose=self._options.verbose).rstrip())
+        self._invocation.note_error(report(error, self._invocation))
 
     async def _show(self, text: str) -> None:
         """Write to stderr during the current turn; return once it is written."""
@@ -327,8 +379,9 @@ class _ChatSession:
 
     def _write_note(self, text: str) -> None:
         """Write a dimmed line to stderr."""
+        text = fold_text(escape(redact(text)), stderr_width())
         with contextlib.suppress(OSError):
-            sys.stderr.write(f"{dim(escape(redact(text)), self._terminal.color_stderr)}\n")
+            sys.stderr.write(f"{dim(text, self._terminal.color_stderr)}\n")
 
     def _write_blank_line(self) -> None:
         """Write a blank line between the input and the answer."""

@@ -26,6 +26,9 @@ COMMANDS = (
     CommandHelp("file", "[PATH|URL]", "attach a file to the next message, or show the attached ones"),
     CommandHelp("tools", "", "list the tools of the agent"),
     CommandHelp("usage", "", "show the usage of the conversation"),
+    CommandHelp("retry", "", "send the last message again, in place of its answer"),
+    CommandHelp("edit", "[TEXT]", "write a message in your editor"),
+    CommandHelp("save", "FILE", "save the conversation as Markdown, or as JSON in a .json file"),
     CommandHelp("trace", "", "show the trace of the last answer"),
     CommandHelp("clear", "", "clear the conversation"),
     CommandHelp("help", "", "show this help"),
@@ -68,4 +71,4 @@ def help_text(*, with_keys: bool, max_width: int | None = None) -> str:
 def unknown_command(name: str) -> str:
     """Return the message for an unknown command."""
     near = difflib.get_close_matches(name, [row.name for row in COMMANDS], 1)
-    return f"unknown command /{name}; {f'did you mean /{near[0]}? ' if near else ''}/help lists the commands"
+    return f"unknown command /{name}; {f'did you mean /{near[0]}?' if near else '/help lists the commands'}"

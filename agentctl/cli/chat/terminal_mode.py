@@ -32,6 +32,21 @@ class TerminalMode:
         finally:
             self.restore()
 
+    @contextmanager
+    def lend(self) -> Iterator[None]:
+        """Lend the terminal in its original mode to another program."""
+        if sys.platform == "win32":
+            yield
+            return
+        import termios
+
+        current = _attributes(self._descriptor)
+        self.restore()
+        try:
+            yield
+        finally:
+            termios.tcsetattr(self._descriptor, termios.TCSANOW, current)
+
     def restore(self) -> None:
         """Restore the original mode, if the terminal still exists."""
         if sys.platform == "win32":

@@ -6,9 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import TypeVar, assert_never
-from urllib.parse import urlsplit
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import (
@@ -19,6 +17,7 @@ from agentctl.errors import (
     ServiceError,
     ServiceUnavailableError,
 )
+from agentctl.grammar import count
 from agentctl.launch.provider import effective_endpoint, http_options, run_transport, transport_memory
 from agentctl.models.catalogue import model_names
 from agentctl.models.multi_provider import MultiProvider
@@ -33,7 +32,7 @@ from agentctl.net.tls import tls_context
 from agentctl.net.transport_memory import LIFETIME, KnownFailure
 from agentctl.net.unreachable import NO_ANSWER
 from agentctl.net.websocket import UpgradeFailed, WebSocketPipe
-from agentctl.origin import http_form
+from agentctl.origin import http_form, is_loopback
 from agentctl.profile.credentials import Credential, Key, KeyFromCommand, KeyFromKeyring, check_websocket_origin
 from agentctl.profile.keys import suggestion
 from agentctl.profile.load import EffectiveKey, Loaded
@@ -292,7 +291,7 @@ def _model(service: Service, response: ModelsResponse | None) -> Finding:
         return warning(check, f"{named}, not checked: the endpoint lists no models")
     name = model.removeprefix("openai/")
     if name in response.names:
-        return ok(check, f"{named}: available, one of {len(response.names)} models")
+        return ok(check, f"{named}: available, one of {count(len(response.names), 'model')}")
     hint = suggestion(name, response.names).removeprefix("; ")
     return warning(
         check,
@@ -322,13 +321,7 @@ def _origins_text(origins: frozenset[str] | None, origin: str) -> str:
 
 def _is_sent_unencrypted(endpoint: Endpoint) -> bool:
     """Return whether requests leave this machine unencrypted."""
-    host = urlsplit(endpoint.base_url).hostname or ""
-    if endpoint.origin.startswith("https:") or host == "localhost" or host.endswith(".localhost"):
-        return False
-    try:
-        return not ip_address(host).is_loopback
-    except ValueError:
-        return True
+    return not (endpoint.origin.startswith("https:") or is_loopback(endpoint.origin))
 
 
 def _ms(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +31,15 @@ List, show, check and create agents.
 app = typer.Typer(no_args_is_help=True, help=HELP)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
+Refs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[REF]...",
+        help="file.py:attr, package.module:attr, or a name in agentctl.toml.",
+        show_default=False,
+        autocompletion=completion_values.agents,
+    ),
+]
 Ref = Annotated[
     str | None,
     typer.Argument(
@@ -94,22 +103,17 @@ def show(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
 
 
 @app.command("check", short_help="Load agents, and report errors and warnings.")
-def check(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
+def check(ctx: typer.Context, refs: Refs = None, as_json: AsJson = False) -> None:
     """Example: agentctl agents check agents.py
 
-    Load an agent without running it, and report errors and warnings. A file or module without an attribute stands for
+    Load agents without running them, and report errors and warnings. A file or module without an attribute stands for
     all its agents; without REF, all agents of the project are checked. The exit code is 78 if there are errors, 0 if
     there are only warnings.
     """
-    from agentctl.definitions.check import check_agent, check_agents
-
     invocation: Invocation = ctx.obj
     _disable_tracing()
-    if ref is not None and ":" not in ref and "." in ref:
-        checked = list(check_agents(ref))
-    else:
-        loaded = _load(invocation, ref)
-        checked = [check_agent(reference, loaded) for reference in _references(loaded, ref)]
+    named: Sequence[str | None] = refs or [None]
+    checked = [result for ref in named for result in _check(invocation, ref)]
     if as_json:
         invocation.print_json({"agents": [_checked_json(each) for each in checked]})
     else:
@@ -173,7 +177,8 @@ def _list_project(invocation: Invocation, project: ProjectFile, *, as_json: bool
     if default is not None and default not in project.agents:
         rows.append(("-", str(default)))
     lines = [(name, text, "default" if default in (name, text) else "") for name, text in rows]
-    _print(invocation, align(lines, terminal_width()) if lines else ())
+    heading = ("NAME", "REFERENCE", "")
+    _print(invocation, align(lines, terminal_width(), heading=heading) if lines else ())
     if not trusted and project.references:
         invocation.note(f"{project.path} {missing_trust(project, store)}")
 
@@ -206,7 +211,7 @@ def _list_code(invocation: Invocation, place: str, *, as_json: bool) -> None:
     if not agents:
         invocation.note(f"{place} defines no agents")
     rows = [(name, agent.name, ", ".join(tool.name for tool in agent.tools)) for name, agent in agents.items()]
-    _print(invocation, align(rows, terminal_width()) if rows else ())
+    _print(invocation, align(rows, terminal_width(), heading=("REFERENCE", "NAME", "TOOLS")) if rows else ())
 
 
 def _load(invocation: Invocation, ref: str | None) -> Loaded:
@@ -215,6 +220,15 @@ def _load(invocation: Invocation, ref: str | None) -> Loaded:
     for note in loaded.notes:
         invocation.note(f"note: {note}")
     return loaded
+
+
+def _check(invocation: Invocation, ref: str | None) -> list[CheckResult]:
+    from agentctl.definitions.check import check_agent, check_agents
+
+    if ref is not None and ":" not in ref and "." in ref:
+        return list(check_agents(ref))
+    loaded = _load(invocation, ref)
+    return [check_agent(reference, loaded) for reference in _references(loaded, ref)]
 
 
 def _references(loaded: Loaded, ref: str | None) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agentctl.cli import completion_values
+from agentctl.cli.confirmation import NoInput, Yes, is_confirmed
 from agentctl.cli.invocation import Invocation
+from agentctl.grammar import count
 from agentctl.redaction import redact_text
 
 if TYPE_CHECKING:
@@ -25,6 +28,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 Name = Annotated[
     str,
     typer.Argument(metavar="TICKET", help="The id or file of a ticket.", autocompletion=completion_values.tickets),
+]
+Names = Annotated[
+    list[str],
+    typer.Argument(metavar="TICKET...", help="The ids or files of tickets.", autocompletion=completion_values.tickets),
 ]
 Calls = Annotated[
     list[str] | None,
@@ -117,6 +124,34 @@ def deny(
     _decide(ctx.obj, ticket, calls or [], decision, every=every, as_json=as_json)
 
 
+@app.command("delete", short_help="Delete tickets.")
+def delete(ctx: typer.Context, tickets: Names, yes: Yes = False, no_input: NoInput = False) -> None:
+    """Example: agentctl approvals delete tk_0123456789abcdef --yes
+
+    Permanently delete tickets. Their runs can no longer be resumed, from copies of a ticket neither.
+    """
+    invocation: Invocation = ctx.obj
+    store = _store(invocation)
+    found = {name: store.find(name) for name in tickets}
+    open_tickets = [ticket.id for ticket in found.values() if store.status_of(ticket) == "open"]
+    question = f"Delete {', '.join(open_tickets)}, which can still be resumed?"
+    if open_tickets and not yes and not is_confirmed(question, no_input=no_input):
+        invocation.note("nothing was deleted")
+        raise typer.Exit(1)
+    for name in found:
+        invocation.note(f"deleted the ticket {store.delete(name).id}")
+
+
+@app.command("prune", short_help="Delete used and expired tickets.")
+def prune(ctx: typer.Context) -> None:
+    """Example: agentctl approvals prune
+
+    Delete the tickets that were used or have expired. Tickets that can be resumed are kept.
+    """
+    invocation: Invocation = ctx.obj
+    invocation.note(f"deleted {count(len(_store(invocation).prune()), 'ticket')}")
+
+
 def _store(invocation: Invocation) -> TicketStore:
     from agentctl.cli.approvals.ticket_store import ticket_store
 
@@ -181,4 +216,5 @@ def _print_ticket(invocation: Invocation, store: TicketStore, name: str, ticket:
     for line in detail_lines(ticket, state=state):
         invocation.print(line, mask=redact_text)
     if state == "open" and not ticket.undecided_calls:
-        invocation.note(f"all calls are decided; resume the run with `agentctl run --resume {name}`")
+        command = f"{invocation.command} run --resume {shlex.quote(name)}"
+        invocation.note(f"all calls are decided; resume the run with `{command}`")

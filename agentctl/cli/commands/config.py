@@ -4,6 +4,7 @@ Annotations are not strings here: Typer would evaluate those of all commands whe
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,13 +18,22 @@ from agentctl.agent.wire import JSONValue
 from agentctl.cli import completion_values, profile_commands, stored_key
 from agentctl.cli.columns import align, terminal_width
 from agentctl.cli.invocation import Invocation, note_copy
+from agentctl.cli.report import UsageError
 from agentctl.errors import ConfigurationError
 from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.origin import origin_of
 from agentctl.profile.credentials import TRACING, Credential, Key, KeyFromCommand, KeyFromKeyring, load_credentials
 from agentctl.profile.document import MAX_BYTES
 from agentctl.profile.dotted import join, nest, split
-from agentctl.profile.keys import KEYS, find_setting, keys_table, parse_name, parse_value, suggestion
+from agentctl.profile.keys import (
+    KEYS,
+    UnknownKeyError,
+    find_setting,
+    keys_table,
+    parse_name,
+    parse_value,
+    suggestion,
+)
 from agentctl.profile.kinds import Plain
 from agentctl.profile.load import NO_HOME, Loaded, Paths, find_key, find_paths, load_settings, search_project
 from agentctl.profile.reference import FileReference, ModuleReference, NameReference, parse_reference
@@ -37,6 +47,11 @@ Manage settings, keys and profiles.
 
 app = typer.Typer(no_args_is_help=True, help=HELP)
 app.add_typer(profile_commands.app, name="profiles", short_help="List, select or delete profiles.")
+
+_NEW_PROFILES = "# Settings of agentctl; `agentctl config set --help` lists the keys.\n\n[profiles.default]\n"
+"""The text that is edited if there is no file of profiles."""
+
+_NEGATIVE = re.compile(r"-\.?\d.*")
 
 _HEADERS = "settings.extra_headers"
 """The settings whose values are secrets."""
@@ -230,8 +245,15 @@ def get(
         raise typer.Exit(1)
 
 
-class WithKeys(TyperCommand):
-    """A command whose help ends with the table of keys."""
+class SetCommand(TyperCommand):
+    """The command `config set`: negative numbers are values, and its help ends with the table of keys."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; a negative number, which looks like an option, is taken as the value."""
+        number = next((arg for arg in args if _NEGATIVE.fullmatch(arg)), None)
+        if number is not None and "--" not in args:
+            args = [*(arg for arg in args if arg is not number), "--", number]
+        return super().parse_args(ctx, args)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the table of keys with their descriptions and defaults."""
@@ -248,7 +270,7 @@ class WithKeys(TyperCommand):
         )
 
 
-@app.command("set", cls=WithKeys, short_help="Store a value in the profile.")
+@app.command("set", cls=SetCommand, short_help="Store a value in the profile.")
 def set_(
     ctx: typer.Context,
     key: Annotated[
@@ -308,6 +330,12 @@ def unset(
 @app.command("show", short_help="Show the effective settings.")
 def show(
     ctx: typer.Context,
+    key: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[KEY]", help="Show only this key, or those below it.", autocompletion=completion_values.keys
+        ),
+    ] = None,
     origin: Annotated[bool, typer.Option("--origin", help="Show the source of each value.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -317,18 +345,54 @@ def show(
     reported and ignored.
     """
     invocation = _invocation(ctx)
+    if key is not None:
+        _show_key(invocation, key, with_origin=origin, as_json=as_json)
+        return
     problems: list[ConfigurationError] = []
     loaded = _load(invocation, problems)
-    key = find_key(loaded, invocation.environ)
-    _write_notes(invocation, key.notes)
+    found = find_key(loaded, invocation.environ)
+    _write_notes(invocation, found.notes)
     stored = load_credentials(loaded.paths.credentials, loaded.profile.name)
     if as_json:
-        shown = effective_json(loaded, key.credential, stored.find(TRACING))
+        shown = effective_json(loaded, found.credential, stored.find(TRACING))
         invocation.print_json({**shown, "problems": [str(problem) for problem in problems]})
     else:
-        print_table(invocation, effective_table(loaded, key.credential, stored.find(TRACING)), with_origin=origin)
+        print_table(invocation, effective_table(loaded, found.credential, stored.find(TRACING)), with_origin=origin)
     for problem in problems:
         invocation.note(f"warning: {problem}; it is ignored here, and fails a run")
+
+
+def _show_key(invocation: Invocation, key: str, *, with_origin: bool, as_json: bool) -> None:
+    with _as_usage_error("KEY"):
+        name = join(parse_name(key))
+    values = effective_values(_load(invocation))
+    shown = {each: value for each, value in values.items() if each == name or each.startswith(f"{name}.")}
+    if as_json:
+        invocation.print_json({"values": values_json(shown or {name: None})})
+    else:
+        print_table(invocation, shown or {name: None}, with_origin=with_origin)
+
+
+@app.command("edit", short_help="Edit the profiles in a text editor.")
+def edit(ctx: typer.Context) -> None:
+    """Example: agentctl config edit
+
+    Edit the file of profiles in the editor that VISUAL or EDITOR names. The file changes only if the result is valid.
+    """
+    from agentctl.cli.text_editor import edit_text
+    from agentctl.profile.store import replace_profiles
+
+    invocation = _invocation(ctx)
+    path = _paths(invocation).profile
+    if path is None:
+        raise ConfigurationError(NO_HOME)
+    before = path.read_text(encoding="utf-8") if path.exists() else _NEW_PROFILES
+    after = edit_text(before, suffix=".toml", environ=invocation.environ)
+    if after == before:
+        invocation.note(f"{path} was not changed")
+        return
+    replace_profiles(path, before if path.exists() else None, after)
+    invocation.note(f"changed {path}")
 
 
 @app.command("path", short_help="Print the path of the profiles.")
@@ -389,6 +453,8 @@ def _as_usage_error(hint: str) -> Iterator[None]:
     """Convert a `ValueError` into a usage error."""
     try:
         yield
+    except UnknownKeyError as error:
+        raise UsageError(str(error)) from error
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=hint) from error
 
@@ -538,7 +604,9 @@ def print_table(invocation: Invocation, values: Mapping[str, Value | None], *, w
         (name, UNSET, "") if value is None else (name, as_text(value.value) or "", value.origin)
         for name, value in values.items()
     ]
-    for line in align(rows if with_origin else [row[:2] for row in rows], terminal_width()):
+    count = 3 if with_origin else 2
+    heading = ("KEY", "VALUE", "ORIGIN")[:count]
+    for line in align([row[:count] for row in rows], terminal_width(), heading=heading):
         invocation.print(line)
 
 

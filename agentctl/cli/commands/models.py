@@ -82,7 +82,8 @@ def list_models(
     folder = weights_folder(invocation.environ)
     rows = [(weights, state_of(weights, folder), folder / weights.file_name) for weights in KNOWN]
     if not as_json:
-        for line in align([_cells(*row) for row in rows], terminal_width()):
+        heading = ("MODEL", "SIZE", "STATE", "WEIGHTS")
+        for line in align([_cells(*row) for row in rows], terminal_width(), heading=heading):
             invocation.print(line)
     names = [] if local else _endpoint_models(invocation)
     if as_json:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.cli import completion_values
-from agentctl.cli.columns import GAP, align, fold, terminal_width
+from agentctl.cli.columns import GAP, align, fold, local_minute, terminal_width
+from agentctl.cli.confirmation import NoInput, Yes, is_confirmed
+from agentctl.cli.conversation_text import content_text
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.run_options import parse_session_id
+from agentctl.grammar import count
 from agentctl.redaction import redact_text
 from agentctl.render.escape import one_line, shorten
 from agentctl.render.json_value import to_json
+from agentctl.render.tools import shell_commands
 
 if TYPE_CHECKING:
     # 5 ms that most of these commands do not need.
@@ -36,12 +40,19 @@ Id = Annotated[
     ),
 ]
 
+Ids = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ID...", help="The sessions.", parser=parse_session_id, autocompletion=completion_values.sessions
+    ),
+]
+
 
 @app.command("list", short_help="List the sessions, most recent first.")
 def list_sessions(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Example: agentctl sessions list --json
 
-    List the sessions, most recently updated first: id, time (UTC), number of items, and first words.
+    List the sessions, most recently updated first: id, local time, number of items, and first words.
     """
     # 15 ms that `--help` avoids; the same below.
     from agentctl.cli.session_options import store_of
@@ -78,39 +89,24 @@ def show(ctx: typer.Context, session: Id, as_json: AsJson = False) -> None:
         invocation.print(line, mask=redact_text)
 
 
-@app.command("delete", short_help="Delete a conversation.")
-def delete(
-    ctx: typer.Context,
-    session: Id,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Never prompt; fail without --yes.")] = False,
-) -> None:
+@app.command("delete", short_help="Delete conversations.")
+def delete(ctx: typer.Context, sessions: Ids, yes: Yes = False, no_input: NoInput = False) -> None:
     """Example: agentctl sessions delete trip --yes
 
-    Permanently delete a conversation, unless a run is using it.
+    Permanently delete conversations, unless a run is using them.
     """
     from agentctl.cli.session_options import store_of
 
     invocation: Invocation = ctx.obj
     store = store_of(invocation)
-    count = len(store.items(session))
-    if not yes and not _is_confirmed(f"Delete the session {session} with {_items(count)}?", no_input=no_input):
-        invocation.note(f"the session {session} was not deleted")
+    names = list(dict.fromkeys(sessions))
+    contents = ", ".join(f"{name} with {count(len(store.items(name)), 'item')}" for name in names)
+    noun = "session" if len(names) == 1 else "sessions"
+    if not yes and not is_confirmed(f"Delete the {noun} {contents}?", no_input=no_input):
+        invocation.note(f"the {noun} {', '.join(names)} {'was' if len(names) == 1 else 'were'} not deleted")
         raise typer.Exit(1)
-    invocation.note(f"deleted the session {session} with {_items(store.delete(session))}")
-
-
-def _items(count: int) -> str:
-    return f"{count} item{'' if count == 1 else 's'}"
-
-
-def _is_confirmed(question: str, *, no_input: bool) -> bool:
-    """Ask on the terminal and return whether the answer is yes."""
-    if no_input or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise typer.BadParameter("cannot ask for confirmation here; pass --yes", param_hint="--yes")
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    for name in names:
+        invocation.note(f"deleted the session {name} with {count(store.delete(name), 'item')}")
 
 
 _WIDTH = 100
@@ -125,12 +121,14 @@ def session_lines(conversations: list[ConversationSummary], max_width: int | Non
     rows = [
         (
             each.session_id,
-            each.updated.replace("T", " ").removesuffix("Z"),
-            f"{each.items} item{'' if each.items == 1 else 's'}",
+            local_minute(datetime.fromisoformat(each.updated)),
+            count(each.items, "item"),
             shorten(one_line(each.begin), 60),
         )
         for each in conversations
     ]
+    if rows and max_width is not None:
+        rows.insert(0, ("SESSION", "UPDATED", "ITEMS", "BEGINS WITH"))
     for line in align(rows, mask=redact_text) if rows else ():
         yield line if max_width is None else shorten(line, max_width)
 
@@ -146,10 +144,12 @@ def conversation_lines(items: list[WireItem], max_width: int | None) -> Iterator
             if not is_first:
                 yield ""
             yield str(item.get("role"))
-            lines = _text(item.get("content")).splitlines()
+            lines = content_text(item.get("content")).splitlines()
             yield from (f"{GAP}{part}".rstrip() for line in lines for part in fold(line, inner))
         elif kind.endswith("_output"):
-            yield _line("←", _text(item.get("output")), width)
+            yield _line("←", content_text(item.get("output")), width)
+        elif commands := shell_commands(item):
+            yield from (_line("$", command, width) for command in commands)
         elif kind != "reasoning":
             arguments = next((item[name] for name in _ARGUMENT_FIELDS if item.get(name)), "")
             name = item.get("name") or kind.removesuffix("_call")
@@ -159,13 +159,3 @@ def conversation_lines(items: list[WireItem], max_width: int | None) -> Iterator
 
 def _line(mark: str, text: str, width: int) -> str:
     return shorten(f"{GAP}{mark} {one_line(text)}", width).rstrip()
-
-
-def _text(content: JSONValue) -> str:
-    """Return the text of a message or output; other parts are shown by their type."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return "" if content is None else to_json(content)
-    parts = [part for part in content if isinstance(part, dict)]
-    return "\n".join(str(part.get("text") or part.get("refusal") or f"[{part.get('type')}]") for part in parts)

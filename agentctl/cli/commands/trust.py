@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from agentctl.cli.columns import align, terminal_width
+from agentctl.cli.confirmation import Yes, is_confirmed
 from agentctl.cli.invocation import Invocation
+from agentctl.cli.report import UsageError
 from agentctl.errors import ConfigurationError
 from agentctl.profile.code_walk import CodeFile, find_missing, walk_code
 from agentctl.profile.load import find_paths, search_project
 from agentctl.profile.project import FILE_NAME, ProjectFile, read_project
-from agentctl.profile.trust_grant import trust
+from agentctl.profile.trust import is_trusted, trusted_names
+from agentctl.profile.trust_grant import revoke, trust
 
 app = typer.Typer()
 
@@ -23,21 +28,41 @@ def trust_project(
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="The project file; by default that of this project.")
     ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the trusted projects, and whether they changed.")] = False,
+    revoke_: Annotated[bool, typer.Option("--revoke", help="No longer trust the project.")] = False,
+    yes: Yes = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
     """Example: agentctl trust
 
     Allow the agents in this project's agentctl.toml to run code, until it, a file that it names or a module of the
-    project that they import changes. All of these files are listed.
+    project that they import changes. All of these files are listed; on a terminal, they are before you are asked.
     """
     invocation = ctx.ensure_object(Invocation)
-    project = _find(file, invocation)
+    store = find_paths(invocation.environ, invocation.config, invocation.profile).trust
+    if list_ and (revoke_ or file is not None):
+        raise UsageError("--list takes neither --revoke nor a file")
+    if list_:
+        _list(invocation, store, as_json=as_json)
+    elif revoke_:
+        _revoke(invocation, file, store, as_json=as_json)
+    else:
+        _trust(invocation, _find(file, invocation), store, yes=yes, as_json=as_json)
+
+
+def _trust(invocation: Invocation, project: ProjectFile, store: Path | None, *, yes: bool, as_json: bool) -> None:
     code = walk_code(project)
     if missing := find_missing(project, code):
         raise ConfigurationError(
             f"cannot be trusted, since it names what is not there: {', '.join(missing)}", file=project.path
         )
-    digest = trust(project, code, find_paths(invocation.environ, invocation.config, invocation.profile).trust)
+    for line in _lines(project, code):
+        invocation.note(line)
+    is_asked = not (yes or as_json) and sys.stdin.isatty() and sys.stderr.isatty()
+    if is_asked and not is_confirmed("Trust these files until one of them changes?", no_input=False):
+        invocation.note("nothing was trusted")
+        raise typer.Exit(1)
+    digest = trust(project, code, store)
     if as_json:
         invocation.print_json(
             {
@@ -47,8 +72,34 @@ def trust_project(
                 "files": [str(each.path) for each in code],
             }
         )
-    for line in _lines(project, code):
-        invocation.note(line)
+    invocation.note("trusted until one of these files changes")
+
+
+def _revoke(invocation: Invocation, file: Path | None, store: Path | None, *, as_json: bool) -> None:
+    path = _find(None, invocation).path if file is None else _project_path(file).absolute()
+    was_trusted = revoke(path, store)
+    if as_json:
+        invocation.print_json({"project": str(path), "revoked": was_trusted})
+    invocation.note(f"{path} is {'no longer' if was_trusted else 'not'} trusted")
+
+
+def _list(invocation: Invocation, store: Path | None, *, as_json: bool) -> None:
+    rows = [(name, _state(Path(name), store)) for name in trusted_names(store)]
+    if as_json:
+        invocation.print_json({"projects": [{"project": name, "state": state} for name, state in rows]})
+        return
+    for line in align([(state, name) for name, state in rows], terminal_width()) if rows else ():
+        invocation.print(line)
+    if not rows:
+        invocation.note("no project is trusted")
+
+
+def _state(path: Path, store: Path | None) -> str:
+    """Return `trusted`, or `changed` for a project whose code changed, so that it may no longer run, or is gone."""
+    try:
+        return "trusted" if is_trusted(read_project(path), store) else "changed"
+    except ConfigurationError:
+        return "changed"
 
 
 def _find(file: Path | None, invocation: Invocation) -> ProjectFile:
@@ -62,20 +113,23 @@ def _find(file: Path | None, invocation: Invocation) -> ProjectFile:
                 f"agentctl trust path/to/{FILE_NAME}"
             )
         return search.project
+    return read_project(_project_path(file))
+
+
+def _project_path(file: Path) -> Path:
     path = file / FILE_NAME if file.is_dir() else file
     if path.name != FILE_NAME:
         raise typer.BadParameter(f"{file} is not an {FILE_NAME}, the only file that can be trusted", param_hint="FILE")
-    return read_project(path)
+    return path
 
 
 def _lines(project: ProjectFile, code: tuple[CodeFile, ...]) -> list[str]:
-    """Return the trusted files and agents as lines."""
+    """Return the files to trust and the agents as lines."""
     from agentctl.render.escape import escape_line  # 2 ms, which runs do not pay.
 
     lines = [
-        f"trusted: {project.path}",
+        f"{project.path}",
         *(f"  agent {name}: {reference}" for name, reference in project.agents.items()),
         *(f"  file {each.path}" for each in code),
-        "until one of these files changes",
     ]
     return [escape_line(line) for line in lines]

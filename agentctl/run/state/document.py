@@ -24,6 +24,7 @@ from agentctl.agent.tools.guardrails import (
 from agentctl.agent.tools.tool import FunctionTool, FunctionToolResult
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.errors import UserError
+from agentctl.grammar import count
 from agentctl.log import logger
 from agentctl.run.active_run import ActiveRun
 from agentctl.run.history import History, HistoryOverride
@@ -336,7 +337,8 @@ class Agents:
                 f"the state names agent {name!r}, which {self._initial.name!r} does not lead to (it leads to: {known})"
             )
         raise UserError(
-            f"the state names agent {name!r}, and {self._initial.name!r} leads to {len(found)} agents of that name"
+            f"the state names agent {name!r}, and {self._initial.name!r} leads to {count(len(found), 'agent')} "
+            "of that name"
         )
 
     def all(self) -> list[Agent[Any]]:

@@ -122,8 +122,8 @@ def read_usage(fields: Fields) -> Usage:
         request_usage_entries=[
             RequestUsage(
                 **_read_tokens(entry),
-                model=entry.optional("model", str),
-                endpoint_url=entry.optional("endpoint_url", str),
+                model=entry.optional("model", str) if entry.has("model") else None,
+                endpoint_url=entry.optional("endpoint_url", str) if entry.has("endpoint_url") else None,
             )
             for entry in fields.inners("request_usage_entries")
         ],

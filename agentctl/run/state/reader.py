@@ -30,7 +30,7 @@ class Fields:
         """See that there is no other field."""
         for name in self._value:
             if name not in names:
-                raise broken(f"{self._place} has a {name!r}")
+                raise broken(f"{self._place} has the unknown field {name!r}")
 
     def value(self, name: str) -> JSONValue:
         """Return a field, whatever it is."""

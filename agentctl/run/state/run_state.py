@@ -16,6 +16,7 @@ from agentctl.agent.items.run_items import HandoffCallItem, ItemHelpers, ToolApp
 from agentctl.agent.run_config import DEFAULT_MAX_TURNS, ReasoningItemIdPolicy, RunConfig
 from agentctl.agent.wire import JSONValue, WireItem, check_depth, decode_json
 from agentctl.errors import UserError
+from agentctl.grammar import count
 from agentctl.run.active_run import ActiveRun, begin
 from agentctl.run.history import check_history_keepers
 from agentctl.run.hooks import check_run_hooks
@@ -336,7 +337,7 @@ def _no_next_call(run: ActiveRun) -> str | None:
     if run.results.has_ended:
         return "it has ended"
     if run.spec.max_turns is not None and run.turn.number >= run.spec.max_turns:
-        return f"it has used its {run.spec.max_turns} turns"
+        return f"it has used its {count(run.spec.max_turns, 'turn')}"
     behavior = run.agent.tool_use_behavior
     if not run.turn.interruptions or behavior == "run_llm_again":
         return None

@@ -11,6 +11,7 @@ from agentctl.agent.items.run_items import ToolCallOutputItem
 from agentctl.agent.tools.custom_data import FunctionToolCustomDataContext
 from agentctl.agent.tools.tool import FunctionTool
 from agentctl.errors import UserError
+from agentctl.grammar import add_article
 
 T = TypeVar("T")
 
@@ -42,6 +43,7 @@ async def extract(tool_name: str, extractor: Callable[[T], Any], context: T) -> 
         raise UserError(f"the custom_data_extractor of tool {tool_name!r} failed: {error}") from error
     if data is not None and not isinstance(data, Mapping):
         raise UserError(
-            f"the custom_data_extractor of tool {tool_name!r} returned a {type(data).__name__}, not a mapping or None"
+            f"the custom_data_extractor of tool {tool_name!r} returned {add_article(type(data).__name__)}, "
+            "not a mapping or None"
         )
     return None if data is None else dict(data)

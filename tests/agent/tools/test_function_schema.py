@@ -7,6 +7,7 @@ import enum
 import functools
 import inspect
 import operator
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Generic, Literal, Optional, Self, TypeVar
 
@@ -14,7 +15,15 @@ import pytest
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from agentctl import FuncSchema, ModelBehaviorError, RunContextWrapper, ToolContext, UserError, function_schema
+from agentctl import (
+    FuncSchema,
+    ModelBehaviorError,
+    RunContextWrapper,
+    ToolContext,
+    UserError,
+    function_schema,
+    function_tool,
+)
 from agentctl.agent.tools.function_schema import generate_func_documentation, read_docstring
 
 
@@ -612,3 +621,42 @@ class Partial:
 def test_an_object_whose_parameters_are_not_those_of_its_method_is_refused(instance: Any) -> None:
     with pytest.raises(UserError, match=r"^Unsupported callable object .*explicit wrapper function"):
         function_schema(instance)
+
+
+class _Adder:
+    def __call__(self, number: int) -> int:
+        """Add one."""
+        return number + 1
+
+
+def test_a_static_method_is_described_by_what_it_holds() -> None:
+    class Tools:
+        @function_tool
+        @staticmethod
+        def look(number: int) -> int:
+            """Look."""
+            return number
+
+    assert Tools.look.params_json_schema["properties"] == {"number": {"title": "Number", "type": "integer"}}
+    for nested in (
+        staticmethod(_Adder()),
+        staticmethod(functools.partial(_Adder())),
+        functools.partial(staticmethod(_Adder())),
+    ):
+        assert function_schema(nested).name == "_Adder"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        classmethod(lambda cls: cls),
+        property(lambda self: self),
+        functools.cached_property(lambda self: self),
+        functools.partialmethod(len),
+        3,
+        None,
+    ],
+)
+def test_what_cannot_be_called_is_refused_by_name(given: Any) -> None:
+    with pytest.raises(UserError, match=re.escape(f"not of {given!r}")):
+        function_schema(given)

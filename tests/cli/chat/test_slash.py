@@ -30,7 +30,7 @@ def test_the_help_names_every_command_and_the_keys_where_there_are_some() -> Non
 
 
 def test_an_unknown_command_is_told_with_the_nearest() -> None:
-    assert unknown_command("quti") == "unknown command /quti; did you mean /quit? /help lists the commands"
+    assert unknown_command("quti") == "unknown command /quti; did you mean /quit?"
     assert unknown_command("xyzzy") == "unknown command /xyzzy; /help lists the commands"
 
 

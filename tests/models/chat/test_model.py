@@ -207,7 +207,7 @@ def test_what_may_pass_is_tried_again_and_the_wait_is_announced(service: Service
     assert events[-1]["type"] == "response.completed"
 
 
-@pytest.mark.parametrize("step", [steps.cut(after=2), steps.cut(after=2, tidy=True), steps.failed(of=steps.text("Hi"))])
+@pytest.mark.parametrize("step", [steps.cut(after=2), steps.failed(of=steps.text("Hi"))])
 def test_after_the_first_event_nothing_is_tried_again(service: Service, step: steps.Step) -> None:
     service.script(step)
     seen: list[Any] = []
