@@ -12,7 +12,6 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from agentctl.log import logger
 from agentctl.redaction import may_have_secret, redact, redact_data
 from agentctl.storage import make_folder
 from agentctl.version import __version__
@@ -57,7 +56,6 @@ class TraceWriter:
                 trace.flush()
         except OSError as error:
             self.problem = error.strerror or str(error)
-            logger.warning("traces are not kept in %s: %s", self._folder, self.problem)
             self.close()
 
     def close(self) -> None:
