@@ -99,8 +99,11 @@ async def _tools_of_servers(agent: Agent[Any]) -> list[Tool]:
 def _relevant_fields(tool: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
     fields = {name: value for name, value in tool.items() if name not in _IGNORED_FIELDS}
     if isinstance(parameters := fields.get("parameters"), dict):
-        # The title repeats the name of the function; fingerprints never had it.
-        fields["parameters"] = {name: value for name, value in parameters.items() if name != "title"}
+        # A function tool's own title repeats its name; fingerprints never had it.
+        own_title = f"{tool.get('name')}_args"
+        fields["parameters"] = {
+            name: value for name, value in parameters.items() if name != "title" or value != own_title
+        }
     return fields
 
 

@@ -99,6 +99,7 @@ def test_the_status_of_a_new_user(agentctl: Agentctl, home: Path) -> None:
         "export": {"to": None, "key_from": None, "why_not": "there is no key for it"},
         "kept_in": str(folder),
         "processors": [],
+        "otlp_to": None,
     }
 
 
