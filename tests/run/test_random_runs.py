@@ -14,7 +14,7 @@ from agentctl import Agent, AgentsException, Runner, SQLiteSession, ToolApproval
 from agentctl.agent.wire import WireItem
 from agentctl.run.result import RunResultBase
 from agentctl.run.state.run_state import RunState
-from tests.run.random_scripts import Call, Record, Script, agents, decide, decided, scripts
+from tests.run.random_scripts import Call, Record, Script, Turn, agents, decide, decided, scripts
 
 Quick = settings(
     deadline=None,
@@ -154,6 +154,32 @@ async def broken_off(script: Script, record: Record, data: st.DataObject) -> tup
             state = await elsewhere(result.to_state(), agent)
             decide_as(script, state, state.get_interruptions())
         return result, await session.get_items()
+
+
+class _CancelOnceResumed:
+    """Draws that let three parts of a run end by themselves, and cancel the fourth at its first event."""
+
+    def __init__(self) -> None:
+        self._drawn = iter([None, None, None, 0])
+
+    def draw(self, strategy: Any) -> Any:
+        return next(self._drawn, None) if strategy.elements[0] is None else "immediate"
+
+
+def test_a_call_that_was_cancelled_before_it_began_does_not_begin() -> None:
+    def call(tool: str, call_id: str, run: Script | None = None, *, approved: bool = True) -> Call:
+        return Call(tool=tool, call_id=call_id, is_risky=False, approved=approved, message=None, run=run)
+
+    def script(key: str, *turns: tuple[Call, ...]) -> Script:
+        made = (Turn(calls=calls, handoffs=(), says=None, fails_once=False) for calls in turns)
+        return Script(key=key, turns=tuple(made), fails=True)
+
+    one = script("one", (call("ask_sync", "c3", approved=False),))
+    two = script("two", (call("sync", "c6"), call("sync", "c7"), call("ask_sync", "c8", approved=False)))
+    whole = script("job", (call("raise", "c0"),), (call("ask_sub", "c1", one), call("ask_sub", "c4", two)))
+    record = Record()
+    asyncio.run(broken_off(whole, record, _CancelOnceResumed()))  # type: ignore[arg-type]
+    assert record.done == {"c0": 1, "c6": 1, "c7": 1}
 
 
 @Quick

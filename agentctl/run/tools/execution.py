@@ -148,6 +148,9 @@ async def _answer(call: ToolCall, run: ActiveRun) -> CallResult:
 
 
 async def _execute(call: ToolCall, run: ActiveRun) -> CallResult:
+    if run.is_aborted:
+        # The call has its output, which says that there is none; its task is cancelled, but would begin before that.
+        raise asyncio.CancelledError
     if isinstance(call, FunctionCall):
         return await _invoke(call, run)
     if isinstance(call, UnknownCall):
