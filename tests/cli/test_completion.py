@@ -110,7 +110,7 @@ def test_a_value_behind_an_equals_sign_is_what_the_shell_replaces(agentctl: Agen
         ("agentctl config client --key ", ["none"]),
         ("agentctl config get client.re", ["client.request_timeout", "client.retries"]),
         ("agentctl config set client.ca", ["client.ca_file"]),
-        ("agentctl config unset max", ["max_turns", "max_tokens_total", "max_cost", "max_tool_calls"]),
+        ("agentctl config unset max", ["max_turns", "max_tokens_total", "max_cost", "max_tool_calls", "max_file_size"]),
         ("agentctl config set transport ", ["auto", "http", "websocket"]),
         ("agentctl config set settings.store ", ["true", "false"]),
         ("agentctl config set max_turns ", []),
