@@ -94,6 +94,7 @@ class _LimitedCall:
         is_free = not self.is_sent or (not self.has_begun and _is_unbilled(error))
         with suppress(AgentsException, OSError):
             self.settle(Amount() if is_free else None)
+        self.reservations = []
 
 
 class SpendingLimiter:
@@ -153,10 +154,10 @@ class SpendingLimiter:
             was_cut = False
             async with _keep_leases(call), aclosing(attempt(limited)) as events:
                 async for event in events:
-                    yield event
                     if isinstance(event, RetryScheduled):  # The transport sends the same request again.
                         limit = call.output_limit
                         call.settle_failure(event.error)
+                        yield event
                         call.bound = replace(call.bound, output_limit=limit, least_output=limit)
                         async with aclosing(self._reserve(call)) as notices:
                             async for notice in notices:
@@ -168,6 +169,7 @@ class SpendingLimiter:
                         if event.usage.total_tokens:
                             self._bounds.record(measured, name, event)
                         was_cut = event.incomplete == "max_output_tokens" and most != own
+                    yield event
             if was_cut:
                 raise self._error([each.store.find(each.name) for each in self._accounts], "which cut the answer")
         except BaseException as error:

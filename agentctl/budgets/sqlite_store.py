@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -60,6 +61,7 @@ class SQLiteBudgets:
         self._file = SQLiteFile(path, _SCHEMA, noun="file of budgets")
         self._clock = clock
         self._is_known = False
+        self._durable = threading.Lock()
 
     @classmethod
     def of_user(cls, folders: Folders) -> Self:
@@ -216,11 +218,12 @@ class SQLiteBudgets:
             self._is_known = True
         if not is_durable:
             return self._file.write(work)
-        self._file.read(lambda connection: connection.execute("PRAGMA synchronous = FULL"))
-        try:
-            return self._file.write(work)
-        finally:
-            self._file.read(lambda connection: connection.execute("PRAGMA synchronous = NORMAL"))
+        with self._durable:  # Another thread must not end it.
+            self._file.read(lambda connection: connection.execute("PRAGMA synchronous = FULL"))
+            try:
+                return self._file.write(work)
+            finally:
+                self._file.read(lambda connection: connection.execute("PRAGMA synchronous = NORMAL"))
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Check the version of the file, and set what holds for the connection.

@@ -226,7 +226,8 @@ class RunCommand:
             shows_status=self._terminal.live and not options.quiet,
         )
         if options.verbose:
-            log_to(sink.writer.log_stream(to_stdout=options.format == "text" and options.output is None))
+            is_text = options.format == "text" and options.output_schema is None
+            log_to(sink.writer.log_stream(to_stdout=is_text and options.output is None))
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 end = await self._show(sink)

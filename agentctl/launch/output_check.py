@@ -44,11 +44,11 @@ def preload(schema: AgentOutputSchemaBase) -> None:
 def check_output(end: RunFinished, schema: AgentOutputSchemaBase, *, is_of_model: bool) -> RunFinished:
     """Return the end of a run with its final output as JSON, or as a failure.
 
-    The output of a model is checked already, that of a tool is not. If the service rejects an invalid schema, the error
-    is that of the schema.
+    The output of a model is checked already, that of a tool is not. If the service rejects an invalid schema, or the
+    model cannot follow it, the error is that of the schema.
     """
     try:
-        if isinstance(end.error, RequestRejectedError):
+        if isinstance(end.error, RequestRejectedError | ModelBehaviorError):
             check_schema(schema)
         if end.error is not None:
             return end

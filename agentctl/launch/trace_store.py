@@ -25,7 +25,8 @@ class TraceStore:
     keep_days: int
     keep_size: int
     _processor: LocalTraceProcessor | None = None
-    _has_problem: bool = False
+    _problem: str | None = None
+    """The reason why traces are not kept, until it was reported."""
 
     @classmethod
     def of(cls, settings: TraceSettings, folders: Folders | None) -> Self:
@@ -41,7 +42,9 @@ class TraceStore:
         # 5 ms, only for a traced run.
         from agentctl.tracing.local import LocalTraceProcessor
 
-        self._processor = LocalTraceProcessor(self.folder, keep_days=self.keep_days, keep_size=self.keep_size)
+        self._processor = LocalTraceProcessor(
+            self.folder, keep_days=self.keep_days, keep_size=self.keep_size, on_problem=self._note_problem
+        )
         add_trace_processor(self._processor)
 
     def flush(self) -> None:
@@ -65,7 +68,8 @@ class TraceStore:
                 "error": None if end.error is None else type(end.error).__name__,
             },
         )
-        if processor.problem is None or self._has_problem:
-            return None
-        self._has_problem = True
-        return f"the trace is not kept in {self.folder}: {processor.problem}"
+        problem, self._problem = self._problem, None
+        return None if problem is None else f"the trace is not kept in {self.folder}: {problem}"
+
+    def _note_problem(self, problem: str) -> None:
+        self._problem = problem

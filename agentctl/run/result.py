@@ -452,20 +452,18 @@ class RunResultStreaming(RunResultBase):
             self._unregister_reader()
 
     async def _settle(self, end: RunFinished) -> RunFinished:
-        """Return the last event once the run has let go of its provider, and its session is saved.
+        """Return the last event once the session is saved, and the run has let go of its provider.
 
         It carries an error of the session.
         """
+        if self._run.spec.memory is not None:
+            try:
+                await self._run.spec.memory.settle()
+            except Exception as error:
+                end = self._end = replace(end, error=error)
         task = getattr(self, "run_loop_task", None)  # A result made by hand has none.
         if task is not None and task is not asyncio.current_task():
             await asyncio.wait({task})
-        if self._run.spec.memory is None:
-            return end
-        try:
-            await self._run.spec.memory.settle()
-        except Exception as error:
-            self._end = replace(end, error=error)
-            return self._end
         return end
 
     def _finish(self, end: RunFinished) -> None:

@@ -106,7 +106,8 @@ async def call_with_retries(
             notice = RetryScheduled(attempt=failed, max_retries=most, delay=delay, error=error)
         logger.debug("call %d of %d in %.1f s: %s", failed + 1, most + 1, delay, notice.error)
         yield notice
-        await asyncio.sleep(delay)
+        with spans.retry_wait(notice):
+            await asyncio.sleep(delay)
         request = replace(request, may_retry=False)
 
 

@@ -22,7 +22,7 @@ CUT = "cut"
 RUNNING = "running"
 
 _KINDS = {"task": "run", "response": "model", "generation": "model", "function": "tool", "mcp_tools": "mcp"}
-_NAMED_CUSTOM = frozenset({"approval", "process", "compaction"})
+_NAMED_CUSTOM = frozenset({"approval", "process", "compaction", "retry"})
 _MODEL = "model"
 
 
@@ -291,7 +291,15 @@ def _span(line: Mapping[str, Any], inputs: dict[str, list[Any]]) -> StoredSpan:
 
 def _custom_name(name: str, data: Mapping[str, Any]) -> str:
     inner = data.get("data")
-    return str(inner.get("tool", "")) if name == "approval" and isinstance(inner, dict) else ""
+    if not isinstance(inner, dict):
+        return ""
+    match name:
+        case "approval":
+            return str(inner.get("tool", ""))
+        case "retry":
+            return f"after {inner.get('error')}"
+        case _:
+            return ""
 
 
 def _text(value: object) -> str | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentctl.errors import ConfigurationError
+from agentctl.log import logger
 from agentctl.storage import folders
 
 from .batch import BatchTraceProcessor
@@ -46,8 +47,12 @@ class LocalTraceProcessor(BatchTraceProcessor):
         *,
         keep_days: float = KEEP_DAYS,
         keep_size: float = KEEP_SIZE,
+        on_problem: Callable[[str], None] | None = None,
     ) -> None:
         """Keep traces in `folder`; by default where `agentctl trace list` finds them.
+
+        `on_problem` is called once, by the thread that writes, with the reason why no more traces are kept; by default
+        it is logged.
 
         Raises:
             ConfigurationError: there is no home folder, and no `folder`.
@@ -57,7 +62,7 @@ class LocalTraceProcessor(BatchTraceProcessor):
             if found is None:
                 raise ConfigurationError("traces cannot be kept without a home folder; set HOME or AGENTCTL_HOME")
             folder = found.state / FOLDER
-        self._writer = _Writer(Path(folder), keep_days=keep_days, keep_size=keep_size)
+        self._writer = _Writer(Path(folder), keep_days=keep_days, keep_size=keep_size, on_problem=on_problem)
         # From its first round on, the thread writes as soon as there is something: what has ended is read after a kill.
         super().__init__(self._writer, max_queue_size=_QUEUE, schedule_delay=_DELAY, export_trigger_ratio=0)
 
@@ -86,7 +91,10 @@ class LocalTraceProcessor(BatchTraceProcessor):
 class _Writer(TracingExporter):
     """The writer, imported by the thread that writes, while the run waits for its first answer."""
 
-    def __init__(self, folder: Path, *, keep_days: float, keep_size: float) -> None:
+    def __init__(
+        self, folder: Path, *, keep_days: float, keep_size: float, on_problem: Callable[[str], None] | None
+    ) -> None:
+        self._on_problem = on_problem or self._log_problem
         self._options = (folder, keep_days, keep_size)
         self._writer: TraceWriter | None = None
 
@@ -102,7 +110,13 @@ class _Writer(TracingExporter):
 
             folder, keep_days, keep_size = self._options
             self._writer = TraceWriter(folder, keep_days=keep_days, keep_size=keep_size)
+        had_problem = self.problem is not None
         self._writer.write(items)
+        if self.problem is not None and not had_problem:
+            self._on_problem(self.problem)
+
+    def _log_problem(self, problem: str) -> None:
+        logger.warning("traces are not kept in %s: %s", self._options[0], problem)
 
     def close(self) -> None:
         """Close the files."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,7 +12,6 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from agentctl.log import logger
 from agentctl.redaction import may_have_secret, redact, redact_data
 from agentctl.storage import make_folder
 from agentctl.version import __version__
@@ -26,6 +26,8 @@ _PRUNE_EVERY = 600.0
 """Seconds between two removals of old traces."""
 _ENDED = 64
 """Number of ended traces whose files are remembered."""
+_LONGEST_DATA = 1_000_000
+"""Number of characters up to which the Base64 data of a file is kept."""
 _INPUTS = 8
 """Number of model inputs of a trace that the next ones are compared with: nested agents take turns."""
 
@@ -54,7 +56,6 @@ class TraceWriter:
                 trace.flush()
         except OSError as error:
             self.problem = error.strerror or str(error)
-            logger.warning("traces are not kept in %s: %s", self._folder, self.problem)
             self.close()
 
     def close(self) -> None:
@@ -164,6 +165,10 @@ def _shared_beginning(known: list[Any], items: list[Any]) -> int:
     return next((n for n, (a, b) in enumerate(zip(known, items, strict=False)) if a != b), min(len(known), len(items)))
 
 
+def _describe_data(data: re.Match[str]) -> str:
+    return f"({len(data[0]) * 3 / 4e6:.1f} MB, not kept)"
+
+
 class _OpenTrace:
     """The file of a trace, and what of it later lines refer to."""
 
@@ -181,8 +186,10 @@ class _OpenTrace:
         self._error: str | None = None
 
     def add(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """Add a line; secrets in it are masked."""
+        """Add a line; secrets in it are masked, and large files left out."""
         line = as_json({"type": kind, **fields})
+        if len(line) > _LONGEST_DATA:
+            line = re.sub(rf"[A-Za-z0-9+/_-]{{{_LONGEST_DATA},}}=*", _describe_data, line)
         self._lines.append(as_json(redact_data(json.loads(line))) if may_have_secret(line) else line)
 
     def add_start(self, span: Span[Any]) -> None:

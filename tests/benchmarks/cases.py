@@ -121,6 +121,9 @@ _RUN_STREAMED = Side(
 )
 _STREAM = Side(command=_agentctl("stream", "Hi"), answers=_LONG, is_right=_LONG_ANSWERED, clock=Clock.OUTPUT)
 
+_SCHEMA = '{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}'
+_JSON_RUN = replace(_RUN, answers=(steps.text('{"city": "Oslo"}', delay=0.3),), is_right=_contains('{"city": "Oslo"}'))
+
 _RUN_WEBSOCKET = replace(_RUN, command=_agentctl("run", "--transport", "websocket", "Hi"))
 _WEBSOCKETS = replace(_HTTPX2, command=_script("floors/websockets_stream.py"))
 
@@ -354,6 +357,14 @@ CASES = (
         floor=replace(_RUN, command=_agentctl("run", "--no-trace", "Hi")),
         by=Figure.TIME,
         wanted=1.03,
+    ),
+    Case(
+        name="output-schema",
+        what="`agentctl run --output-schema`, against the same without, where the answer comes after 300 ms",
+        ours=replace(_JSON_RUN, command=_agentctl("run", "--output-schema", _SCHEMA, "Hi")),
+        floor=_JSON_RUN,
+        by=Figure.TIME,
+        wanted=1.1,
     ),
     Case(
         name="kept-trace-tool-calls",

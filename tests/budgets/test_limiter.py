@@ -1,7 +1,8 @@
 """The limiter: what calls reserve and settle, what has no upper bound, and which calls of a process it limits."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from agentctl import (
     Agent,
     GuardrailFunctionOutput,
+    ModelResponse,
     ModelRetrySettings,
     ModelSettings,
     Runner,
@@ -30,7 +32,7 @@ from agentctl.errors import (
     UserError,
 )
 from agentctl.prices.prices import Prices
-from agentctl.run.attempt import limit_calls
+from agentctl.run.attempt import CallEvent, limit_calls
 from agentctl.testing import ModelStep, ScriptedModel, function_call
 
 OWN = {"scripted": {"input": 1.0, "output": 2.0}}
@@ -211,6 +213,35 @@ def test_agents_in_tools_and_guardrails_draw_from_the_budget() -> None:
     )
     run(outer, limiter(store, wait=10))
     assert store.find("ci").spent == Amount(5 * 40, 5 * 50_000)
+
+
+def test_a_guardrail_beside_the_first_call_waits_for_it() -> None:
+    store = budget(tokens=5000)
+    checker = Agent(name="checker", model=ScriptedModel([answer()]))
+
+    @input_guardrail
+    async def check(context: Any, agent: Any, given: Any) -> GuardrailFunctionOutput:
+        await Runner.run(checker, given)
+        return GuardrailFunctionOutput(output_info=None, tripwire_triggered=False)
+
+    agent = Agent(name="a", model=ScriptedModel([answer()]), input_guardrails=[check])
+    run(agent, limiter(store, wait=10))
+    assert store.find("ci").spent == CALL + CALL
+
+
+def test_a_response_is_settled_before_it_is_read() -> None:
+    store = budget(tokens=5000)
+
+    async def scenario() -> None:
+        async def attempt(request: ModelRequest) -> AsyncGenerator[CallEvent]:
+            yield ModelResponse(output=[], usage=SPENT, response_id=None)
+
+        model = ScriptedModel()
+        async with aclosing(limiter(store).limit(model, ModelRequest(input="hi"), attempt)) as events:
+            await anext(events)
+
+    asyncio.run(scenario())
+    assert store.find("ci").spent == CALL
 
 
 def test_a_call_waits_for_others_to_settle_and_says_so() -> None:

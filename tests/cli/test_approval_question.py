@@ -125,7 +125,8 @@ def test_a_key_that_is_no_answer_gets_help_and_the_question_again(pair: str, env
         answer(terminal, "\n", "x", "\x1b[A", "yes please", "Y")
         assert terminal.end() == 0
     assert words(notes) == ["one"]
-    assert terminal.text.count("a: always allow this tool with these very arguments, for this run") == 4
+    shown = " ".join(terminal.text.split())
+    assert shown.count("a: always allow this tool with these very arguments, for this run") == 4
 
 
 def test_ctrl_c_at_the_question_cancels_the_run(pair: str, env: dict[str, str], notes: Path) -> None:

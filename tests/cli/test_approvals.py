@@ -236,4 +236,4 @@ def test_no_key_of_ours_is_in_a_ticket(agentctl: Agentctl, pair: str, env: dict[
     for content in (kept.read_text(), (home / "ticket.json").read_text()):
         assert KEY not in content
         assert "canary-in-a-header" not in content
-        assert env["AGENTCTL_CLIENT_BASE_URL"] not in content
+        assert "base_url" not in content

@@ -150,7 +150,7 @@ def test_on_a_terminal_one_line_is_replaced_and_then_gone(home: Path) -> None:
     os.close(theirs)
     reader.join()
     os.close(ours)
-    assert b"".join(shown).startswith(b"\r\x1b[Kchecking wrong.gguf\r\x1b[Kagentctl: ")
+    assert b"".join(shown).startswith(b"\r\x1b[Kchecking wrong.gguf\r\x1b[K\x1b[1;31merror:\x1b[0m")
 
 
 def test_the_models_of_the_endpoint_follow_the_local_ones(service: Service, agentctl: Agentctl) -> None:

@@ -76,6 +76,22 @@ def test_stdout_is_the_json_and_nothing_else(
     assert (form["strict"], form["schema"]["required"]) == (True, ["city", "note"])
 
 
+@pytest.mark.parametrize("mode", ["tool", "auto"])
+def test_a_chat_server_is_asked_in_its_mode(
+    service: Service, agentctl: Agentctl, env: dict[str, str], mode: str
+) -> None:
+    service.script(*[text("Hello")] * (mode == "auto"), tool_calls(("final_output", json.loads(ANSWER))))
+    options = ["--api", "chat_completions", "--output-schema", TEXT]
+    done = agentctl("stream", *options, "Where?", env={**env, "AGENTCTL_OUTPUT_MODE": mode})
+    assert (done.returncode, done.stdout) == (0, '{"city": "Oslo"}\n'), done.stderr
+
+
+def test_the_log_goes_to_stderr(service: Service, agentctl: Agentctl, env: dict[str, str]) -> None:
+    service.script(text(ANSWER))
+    done = agentctl("run", "--verbose", "--output-schema", TEXT, "Where?", env=env)
+    assert (done.stdout, "DEBUG" in done.stderr) == ('{"city": "Oslo"}\n', True)
+
+
 @pytest.mark.parametrize("format", ["json", "jsonl"])
 def test_the_final_output_of_the_documents_is_the_value(
     service: Service, agentctl: Agentctl, env: dict[str, str], format: str
@@ -145,9 +161,11 @@ def test_a_wrong_schema_is_an_error(
 ) -> None:
     """What needs `jsonschema` is found while the service answers; that it rejects the schema too changes nothing."""
     (home / "models.py").write_text(MODELS)
-    service.script(http_error(400, {"error": {"message": "Invalid schema"}}))
-    done = agentctl("run", "--output-schema", value, "Where?", env=env, cwd=home)
-    assert (done.returncode, message in done.stderr, len(service.requests())) == (code, True, requests), done.stderr
+    for step in (http_error(400, {"error": {"message": "Invalid schema"}}), text("no JSON"))[: requests + 1]:
+        service.reset()
+        service.script(step)
+        done = agentctl("run", "--output-schema", value, "Where?", env=env, cwd=home)
+        assert (done.returncode, message in done.stderr, len(service.requests())) == (code, True, requests), done.stderr
 
 
 def test_a_dry_run_checks_the_whole_schema(agentctl: Agentctl) -> None:

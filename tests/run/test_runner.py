@@ -152,7 +152,7 @@ def test_arguments_that_are_not_json_or_do_not_fit_are_told_to_the_model(run: Ru
     model = ScriptedModel([call("double", '{"number": '), call("double", {"number": "x"}, "c2"), "sorry"])
     run(Agent(name="a", model=model, tools=[double]))
     outputs = [item["output"] for item in model.calls[-1].input if item.get("type") == "function_call_output"]
-    assert "are not JSON" in outputs[0]
+    assert "Invalid JSON input for tool 'double'" in outputs[0]
     assert "number: " in outputs[1]
 
 
@@ -189,7 +189,7 @@ def test_a_tool_that_raises_cancels_those_beside_it(run: Run) -> None:
 
 
 def test_a_call_of_a_tool_that_is_not_there_ends_the_run(run: Run) -> None:
-    with pytest.raises(ModelBehaviorError, match=r"tool 'tripel'.*it has: double"):
+    with pytest.raises(ModelBehaviorError, match=r"Tool tripel not found.*it has: double"):
         run(Agent(name="a", model=ScriptedModel([call("tripel", {})]), tools=[double]))
     many = [dataclasses.replace(double, name=f"double{number:02}") for number in range(25)]
     with pytest.raises(ModelBehaviorError, match=r"double18, double19 and 5 more\)"):

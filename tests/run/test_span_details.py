@@ -1,13 +1,26 @@
 """What spans know beyond the traces API: endpoint, transport, first token, retries, approvals, processes."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentctl import Agent, RunConfig, Runner, ShellTool, function_tool
+from agentctl import (
+    Agent,
+    ModelRetryBackoffSettings,
+    ModelRetrySettings,
+    ModelSettings,
+    RunConfig,
+    Runner,
+    RunState,
+    ShellTool,
+    function_tool,
+    retry_policies,
+)
+from agentctl.errors import ServiceUnavailableError
 from agentctl.extensions.local_shell import LocalShell
 from agentctl.models.openai_provider import OpenAIProvider
 from agentctl.testing import ScriptedModel, function_call
@@ -72,7 +85,8 @@ def test_a_call_over_a_websocket_says_what_was_sent(service: Service, recorder: 
     assert (second["websocket"]["reused"], second["websocket"]["delta"]) == (1, 1)
 
 
-def test_the_wait_for_an_approval_is_a_span(recorder: Recorder) -> None:
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_the_wait_for_an_approval_is_a_span(recorder: Recorder, is_elsewhere: bool) -> None:
     @function_tool(needs_approval=True)
     def note(word: str) -> str:
         """Note a word."""
@@ -84,6 +98,8 @@ def test_the_wait_for_an_approval_is_a_span(recorder: Recorder) -> None:
         paused = await Runner.run(agent, "Hi")
         state = paused.to_state()
         await asyncio.sleep(0.05)
+        if is_elsewhere:
+            state = await RunState.from_json(agent, json.loads(state.to_string()))
         state.approve(state.get_interruptions()[0])
         assert (await Runner.run(agent, state)).final_output == "done"
 
@@ -95,6 +111,22 @@ def test_the_wait_for_an_approval_is_a_span(recorder: Recorder) -> None:
     started = {span.span_id: span.started_at for span in recorder.spans}
     assert all(started[span.parent_id] <= span.started_at for span in recorder.spans if span.parent_id is not None)
     assert len({span.trace_id for span in recorder.spans}) == 1
+
+
+def test_the_wait_before_a_retry_is_a_span(recorder: Recorder) -> None:
+    backoff = ModelRetryBackoffSettings(initial_delay=0.05, jitter=False)
+    settings = ModelRetrySettings(max_retries=1, backoff=backoff, policy=retry_policies.http_status([503]))
+    model = ScriptedModel([ServiceUnavailableError("busy", status=503), "ok"], emit_traces=True)
+    agent: Agent[Any] = Agent(name="a", model=model, model_settings=ModelSettings(retry=settings))
+    asyncio.run(Runner.run(agent, "Hi"))
+    failed, answered = spans(recorder, "generation")
+    wait: Any
+    (wait,) = [span for span in spans(recorder, "custom") if span.span_data.name == "retry"]
+    assert wait.span_data.data == {"attempt": 1, "max_retries": 1, "error": "ServiceUnavailableError"}
+    assert failed.error is not None
+    times = [failed._ended_at, wait._started_at, wait._ended_at, answered._started_at]
+    assert times == sorted(times)
+    assert wait._ended_at - wait._started_at >= 0.04
 
 
 def test_the_process_of_a_tool_is_a_span_in_the_call(recorder: Recorder, home: Path) -> None:

@@ -76,6 +76,19 @@ def test_an_input_that_grows_is_written_once(tmp_path: Path) -> None:
     assert len(read_only(tmp_path).model_calls[-1].data["input"]) == 51
 
 
+def test_the_data_of_a_large_file_is_left_out(tmp_path: Path) -> None:
+    urls = [f"data:image/png;base64,{'iVBORw0K' * count}" for count in (100, 200_000)]
+    content = [{"type": "input_image", "image_url": url} for url in urls]
+    writer = Writer(tmp_path)
+    writer.span(GenerationSpanData([{"role": "user", "content": content}], [], "m"), 0, 1)
+    writer.close()
+    (message,) = read_only(tmp_path).model_calls[-1].data["input"]
+    assert [part["image_url"] for part in message["content"]] == [
+        urls[0],
+        "data:image/png;base64,(1.2 MB, not kept)",
+    ]
+
+
 def test_only_the_user_may_read_traces(tmp_path: Path) -> None:
     write_sample(tmp_path / "state" / "traces")
     (file,) = list_files(tmp_path / "state" / "traces")

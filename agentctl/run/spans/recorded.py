@@ -120,6 +120,11 @@ class RecordedSpans:
             case never:
                 assert_never(never)
 
+    def retry_wait(self, notice: RetryScheduled) -> AbstractContextManager[None]:
+        """Enter the span of the wait before a retry."""
+        data = {"attempt": notice.attempt, "max_retries": notice.max_retries, "error": type(notice.error).__name__}
+        return _SpanScope(self._make(CustomSpanData("retry", data)), None, self._fail)
+
     def tool_call(self, call: FunctionCall | LocalCall) -> AbstractContextManager[Callable[[str], None]]:
         """Enter the span of a tool call."""
         data = FunctionSpanData(call.tool.name, call.arguments if self._has_data else None, None)
@@ -188,7 +193,8 @@ class RecordedSpans:
             span = self._make(data, parent=run.trace)
             decision = run.context.approvals.find(item.name or "", item.call_id or "")
             span.details = {"approved": None if decision is None else decision.approved}
-            span.start(at=run.turn.interrupted_at)
+            began, now = run.turn.interrupted_at, time.time()
+            span.start(at=None if began is None else min(began, now))  # Clocks may differ.
             span.finish()
 
     @contextmanager

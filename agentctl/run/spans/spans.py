@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from agentctl.agent.ports import Model, ModelRequest, ModelTracing
 
 if TYPE_CHECKING:
-    from agentctl.agent.events import Notice
+    from agentctl.agent.events import Notice, RetryScheduled
     from agentctl.agent.wire import WireEvent
     from agentctl.run.active_run import ActiveRun
     from agentctl.run.tools.calls import FunctionCall
@@ -50,6 +50,10 @@ class Spans(Protocol):
 
     def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[ModelCallRecord]:
         """Enter the span of a model call; yields what takes its events and its response."""
+        ...
+
+    def retry_wait(self, notice: RetryScheduled) -> AbstractContextManager[None]:
+        """Enter the span of the wait before a model is called again."""
         ...
 
     def tool_call(self, call: FunctionCall | LocalCall) -> AbstractContextManager[Callable[[str], None]]:
@@ -100,6 +104,10 @@ class NullSpans:
     def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[ModelCallRecord]:
         """Do nothing."""
         return nullcontext(NULL_RECORD)
+
+    def retry_wait(self, notice: RetryScheduled) -> AbstractContextManager[None]:
+        """Do nothing."""
+        return nullcontext()
 
     def tool_call(self, call: FunctionCall | LocalCall) -> AbstractContextManager[Callable[[str], None]]:
         """Do nothing."""

@@ -108,6 +108,7 @@ def _run_json(run: ActiveRun) -> dict[str, Any]:
         "turn": run.turn.number,
         "max_turns": run.spec.max_turns,
         "turn_begins": run.turn.first_item,
+        "interrupted_at": run.turn.interrupted_at,
         "items": [item_json(item) for item in run.history.new_items],
         "responses": [response_json(response) for response in run.results.raw_responses],
         "usage": dataclasses.asdict(run.context.usage),
@@ -158,6 +159,7 @@ def _read_run(fields: Fields, agents: Agents, context: RunContextWrapper[Any]) -
             number=fields.number("turn"),
             first_item=fields.number("turn_begins"),
             tool_users=set(fields.texts("used_tools")),
+            interrupted_at=fields.optional_time("interrupted_at") if fields.has("interrupted_at") else None,
         ),
         results=Results(
             raw_responses=[read_response(response) for response in fields.inners("responses")],

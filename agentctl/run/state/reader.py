@@ -57,6 +57,15 @@ class Fields:
         """Return a field of this kind, or None."""
         return None if self.value(name) is None else self._of_kind(name, kind)
 
+    def optional_time(self, name: str) -> float | None:
+        """Return a time in seconds since 1970, or None."""
+        value = self.value(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LATEST_TIME:
+            raise broken(f"{self._place}: {name!r} is no time")
+        return float(value)
+
     def texts(self, name: str) -> list[str]:
         """Return a list of texts."""
         texts: list[Any] = self._of_kind(name, list)
@@ -97,3 +106,7 @@ _KINDS: dict[type[Any], str] = {str: "text", int: "whole number", bool: "true or
 def broken(what: str) -> UserError:
     """Return the error for a state that cannot be read."""
     return UserError(f"the state of the run cannot be read: {what}")
+
+
+_LATEST_TIME = 253_402_300_800
+"""The end of the year 9999, the last that dates can have."""
