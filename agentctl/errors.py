@@ -65,6 +65,11 @@ class AgentsException(Exception):
     run_data: RunErrorDetails | None = None
     """What the run had produced when it failed; None outside a run."""
 
+    @property
+    def description(self) -> str:
+        """The message, followed by the notes that were added to the error."""
+        return "; ".join((str(self), *getattr(self, "__notes__", ())))
+
 
 class UserError(AgentsException):
     """The calling code or its configuration is wrong."""

@@ -16,7 +16,9 @@ _RED, _CYAN = "1;31", "1;36"
 
 def message(error: BaseException) -> str:
     """Return the message of an error."""
-    if isinstance(error, AgentsException | UsageError):
+    if isinstance(error, AgentsException):
+        return error.description
+    if isinstance(error, UsageError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror

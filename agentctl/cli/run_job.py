@@ -19,7 +19,7 @@ from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.cli.approvals.options import ApprovalContext, ApprovalOptions, can_ask
 from agentctl.cli.approvals.policy import ApprovalHandler
 from agentctl.errors import OutputClosed, RunInterrupted, RunTimeoutError, exit_for
-from agentctl.launch.job import Job, prepare
+from agentctl.launch.job import Job, noting_causes, prepare
 from agentctl.launch.perform import GRACE, Cancellation, close, failed_before_start, perform, preview, start_tracing
 from agentctl.log import log_to
 from agentctl.prices.cost import FREE, Cost, cost_of
@@ -140,29 +140,30 @@ def _prepare_job(
     loaded = load_settings(
         options.flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
     )
-    if options.is_ephemeral:
-        check_no_tickets(loaded)
-    note = (lambda text: None) if options.quiet else invocation.note
-    needs_prompt = resumption is None or options.prompt is not None or options.also_stdin or options.files
-    prompt = _read_input(options, loaded, note) if needs_prompt else ""
-    if resumption is not None:
-        resumption.check_code(loaded)
-    output_schema, schema_notes = None, list[str]()
-    if options.output_schema is not None:
-        # 20 ms, needed only for an output schema.
-        from .output_schema import read_output_schema
+    with noting_causes(loaded):
+        if options.is_ephemeral:
+            check_no_tickets(loaded)
+        note = (lambda text: None) if options.quiet else invocation.note
+        needs_prompt = resumption is None or options.prompt is not None or options.also_stdin or options.files
+        prompt = _read_input(options, loaded, note) if needs_prompt else ""
+        if resumption is not None:
+            resumption.check_code(loaded)
+        output_schema, schema_notes = None, list[str]()
+        if options.output_schema is not None:
+            # 20 ms, needed only for an output schema.
+            from .output_schema import read_output_schema
 
-        output_schema, schema_notes = read_output_schema(options.output_schema, loaded)
-    job = prepare(
-        prompt,
-        loaded,
-        instructions=options.instructions,
-        environ=invocation.environ,
-        is_interactive=is_interactive,
-        variables=options.variables,
-        output_schema=output_schema,
-    )
-    return replace(job, notes=(*job.notes, *schema_notes)), loaded
+            output_schema, schema_notes = read_output_schema(options.output_schema, loaded)
+        job = prepare(
+            prompt,
+            loaded,
+            instructions=options.instructions,
+            environ=invocation.environ,
+            is_interactive=is_interactive,
+            variables=options.variables,
+            output_schema=output_schema,
+        )
+        return replace(job, notes=(*job.notes, *schema_notes)), loaded
 
 
 def _read_input(options: RunOptions, loaded: Loaded, note: Callable[[str], None]) -> str | list[WireItem]:

@@ -31,7 +31,7 @@ def check_agent(reference: str, loaded: Loaded) -> CheckResult:
         notes = import_notes(reference, loaded)
         agent = load_agent(reference, loaded)
     except ConfigurationError as error:
-        return CheckResult(reference=reference, problems=(Problem(message=error.message), *_warnings(notes)))
+        return CheckResult(reference=reference, problems=(Problem(message=error.description), *_warnings(notes)))
     return _check(reference, agent, notes)
 
 

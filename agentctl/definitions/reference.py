@@ -19,7 +19,7 @@ from agentctl.profile.reference import (
     is_dotted,
     parse_reference,
 )
-from agentctl.profile.resolve import FLAG
+from agentctl.profile.sources import note_source
 from agentctl.profile.trust import require_trust
 from agentctl.redaction import redact_keys
 
@@ -37,14 +37,9 @@ def load_agent(text: str, loaded: Loaded) -> Agent[Any]:
     try:
         return _load_agent(text, loaded)
     except ConfigurationError as error:
-        origin = loaded.settings.agent_origin
-        if (
-            text != loaded.settings.agent
-            or origin in (None, FLAG)
-            or _ReferenceSource.of(loaded) is _ReferenceSource.PROJECT
-        ):
-            raise
-        raise ConfigurationError(f"{error}; {origin} names this agent") from error
+        if text == loaded.settings.agent:
+            note_source(error, "agent", loaded)
+        raise
 
 
 def _load_agent(text: str, loaded: Loaded) -> Agent[Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -50,6 +51,8 @@ LOCAL_MODEL = "local/smollm2"
 class Job:
     """A run, ready to start."""
 
+    loaded: Loaded
+    """The settings and their sources."""
     agent: Agent[Any]
     prompt: str | list[WireItem] | RunState
     """The input of the run, or the state to resume from."""
@@ -134,6 +137,7 @@ def prepare(
     can_call = bool(agent.tools or agent.handoffs or agent.mcp_servers)
     is_multi_turn = is_conversation or (can_call and settings.max_turns > 1)
     return Job(
+        loaded=loaded,
         agent=agent,
         prompt=prompt,
         config=RunConfig(
@@ -164,6 +168,18 @@ def prepare(
         output_schema=output_schema,
         notes=tuple(notes),
     )
+
+
+@contextlib.contextmanager
+def noting_causes(loaded: Loaded) -> Iterator[None]:
+    """Add a note to an error that is raised inside, for each setting that it is about."""
+    try:
+        yield
+    except AgentsException as error:
+        from .causes import note_causes  # 2 ms, needed only after an error.
+
+        note_causes(error, loaded)
+        raise
 
 
 def check_conversation(job: Job, loaded: Loaded, environ: Mapping[str, str]) -> None:

@@ -143,6 +143,10 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
             yield Warned(message=warning)
         if problem := job.trace_store.record(end):
             yield Warned(message=problem)
+        if isinstance(end.error, AgentsException):
+            from .causes import note_causes  # 2 ms, needed only after an error.
+
+            note_causes(end.error, job.loaded)
         yield end
     finally:
         if timer is not None:

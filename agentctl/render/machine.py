@@ -29,7 +29,7 @@ from agentctl.agent.items.run_items import (
     ToolCallOutputItem,
 )
 from agentctl.agent.wire import JSONValue
-from agentctl.errors import ApprovalMissing, ModelBehaviorError, RunSuspended, ServiceError, exit_for
+from agentctl.errors import AgentsException, ApprovalMissing, ModelBehaviorError, RunSuspended, ServiceError, exit_for
 from agentctl.redaction import RedactedStream, redact, redact_data, redact_id
 from agentctl.version import SCHEMA_VERSION
 
@@ -48,7 +48,8 @@ def error_body(error: Exception) -> dict[str, JSONValue]:
     """Return an exception as the `error` object of a machine document, with secrets redacted."""
     body: dict[str, JSONValue] = {
         "type": type(error).__name__,
-        "message": redact(str(error)) or type(error).__name__,
+        "message": redact(error.description if isinstance(error, AgentsException) else str(error))
+        or type(error).__name__,
         "status": None,
         "code": None,
         "request_id": None,

@@ -83,12 +83,15 @@ class Notes:
                 return []
 
     def failed_call(self, event: RunEvent) -> list[Chunk]:
-        """Return the note on a failed tool call, none for another event."""
+        """Return the note on a failed tool call, none for another event.
+
+        A denied call is noted only in a log: on a terminal the user has just denied it.
+        """
         item = failed_output(event)
-        if self._quiet or item is None:
+        if self._quiet or item is None or (item.denied and self._terminal.stderr_is_terminal):
             return []
-        line = output_line(self._tools.output_name(item), item, FAILURE_WIDTH)
-        return self.note(f"a tool call failed: {line.removeprefix(FAILED).strip()}")
+        line = output_line(self._tools.output_name(item), item, FAILURE_WIDTH).removeprefix(FAILED).strip()
+        return self.note(f"a tool call {'was denied' if item.denied else 'failed'}: {line}")
 
     def clear_status(self) -> list[Chunk]:
         """Return the chunk that removes the live line, if it is shown."""

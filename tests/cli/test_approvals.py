@@ -149,6 +149,7 @@ def test_a_denied_call_is_told_to_the_model_and_the_run_goes_on(
     assert not notes.exists()
     outputs = [item["output"] for item in service.requests()[-1]["body"]["input"] if "output" in item]
     assert outputs == ["The user does not allow this call, so it was not made."] * 2
+    assert (done.stderr.count("note: a tool call was denied: note The user"), "failed" in done.stderr) == (2, False)
 
 
 def test_the_stream_of_a_run_that_is_allowed_is_one(agentctl: Agentctl, pair: str, env: dict[str, str]) -> None:

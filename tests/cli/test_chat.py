@@ -482,12 +482,13 @@ def test_a_failed_turn_is_sent_again(service: Service, env: dict[str, str]) -> N
 def test_a_message_is_written_in_the_users_editor(service: Service, env: dict[str, str], home: Path) -> None:
     service.script(text("Two lines."))
     script = home / "editor"
-    script.write_text('#!/bin/sh\ncat "$1" > seen.txt\nprintf "one\\ntwo\\n" > "$1"\n')
+    script.write_text(f'#!/bin/sh\ncat "$1" > {home}/seen.txt\nprintf "one\\ntwo\\n" > "$1"\n')
     script.chmod(0o755)
     with Chat(env={**env, "VISUAL": str(script)}) as chat:
         chat.send("/edit draft")
         chat.read_until("> one\ntwo\n\nTwo lines.")
         assert chat.leave() == 0
+    assert (home / "seen.txt").read_text().strip() == "draft"
     assert said(bodies(service)[0]) == ["one\ntwo"]
 
 

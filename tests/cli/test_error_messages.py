@@ -1,5 +1,6 @@
 """Errors as users see them: a line in a pipe; on a terminal, in colour, wrapped, the remedy on a line of its own."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,20 @@ from agentctl.cli.app import command
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.report import UsageError, format_error
 from agentctl.cli.usage_errors import format_usage_error
+from agentctl.errors import (
+    AgentsException,
+    AuthenticationError,
+    BudgetExceeded,
+    ConfigurationError,
+    MaxTurnsExceeded,
+    ModelTimeoutError,
+    RequestRejectedError,
+    RunTimeoutError,
+    ServiceUnavailableError,
+    SpendingLimitReached,
+)
+from agentctl.launch.causes import note_causes
+from agentctl.profile.load import load_settings
 from tests.cli.terminal import Terminal
 from tests.conftest import Agentctl
 
@@ -92,3 +107,64 @@ def test_without_colour_a_terminal_gets_the_same_lines(home: Path) -> None:
 def test_colours_of_a_pipe_are_on_request() -> None:
     assert format_error("no; do", Invocation(color="always")) == "\x1b[1;31magentctl:\x1b[0m no; do\n"
     assert format_error("no\x1b[2J; do", Invocation()) == "agentctl: no\\x1b[2J; do\n"
+
+
+CAUSES = [
+    (RunTimeoutError(5), {"TIMEOUT": "5s"}, ["timeout"]),
+    (ModelTimeoutError(5), {"SETTINGS_TIMEOUT": "5s", "TIMEOUT": "9s"}, ["settings.timeout"]),
+    (MaxTurnsExceeded("the run needs more than 2 turns"), {"MAX_TURNS": "2"}, ["max_turns"]),
+    (BudgetExceeded(10, 12), {"MAX_TOKENS_TOTAL": "10"}, ["max_tokens_total"]),
+    (SpendingLimitReached("nothing is left"), {"BUDGET": "team", "MAX_COST": "1"}, ["max_cost", "budget"]),
+    (ConfigurationError("there is no budget 'team'"), {"BUDGET": "team"}, ["budget"]),
+    (AuthenticationError("no"), {"CLIENT_BASE_URL": "http://x.test"}, ["client.base_url"]),
+    (
+        ServiceUnavailableError("cannot connect to x.test", code="connect_failed"),
+        {"CLIENT_BASE_URL": "http://x.test"},
+        ["client.base_url"],
+    ),
+    (
+        ServiceUnavailableError("x.test has sent nothing", code="no_answer"),
+        {"CLIENT_REQUEST_TIMEOUT": "1s"},
+        ["client.request_timeout"],
+    ),
+    (ServiceUnavailableError("overloaded", status=503), {"CLIENT_BASE_URL": "http://x.test"}, []),
+    (RequestRejectedError("there is no model 'm-1'", status=404), {"MODEL": "m-1"}, ["model"]),
+    (RequestRejectedError("there is no model 'm-12'", status=404), {"MODEL": "m-1"}, []),
+    (
+        RequestRejectedError("there is no model 'm-1'", status=404),
+        {"MODEL": "fast", "ALIASES_FAST": "m-1"},
+        ["model", "aliases.fast"],
+    ),
+    (ConfigurationError("there is no local model 'foo'"), {"MODEL": "local/foo"}, ["model"]),
+    (
+        ConfigurationError("chat_completions does not support websocket", key="transport"),
+        {"TRANSPORT": "websocket", "API": "chat_completions"},
+        ["transport", "api"],
+    ),
+    (ConfigurationError("no such file", file=Path("/ca.pem")), {"CLIENT_CA_FILE": "/ca.pem"}, ["client.ca_file"]),
+    (
+        RequestRejectedError("a timeout; settings.top_p"),
+        {"TIMEOUT": "9s", "SETTINGS_TOP_P": "1"},
+        ["settings.top_p"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "variables", "keys"), CAUSES)
+def test_an_error_says_where_the_settings_that_it_is_about_come_from(
+    error: AgentsException, variables: dict[str, str], keys: list[str], tmp_path: Path
+) -> None:
+    environ = {"AGENTCTL_HOME": str(tmp_path)} | {f"AGENTCTL_{name}": value for name, value in variables.items()}
+    loaded = load_settings({}, environ=environ, config=None, cwd=tmp_path)
+    text = str(error)
+    for _ in range(2):  # A chat may report an error twice.
+        note_causes(error, loaded)
+    sources = [f"`{key}` comes from AGENTCTL_{key.replace('.', '_').upper()}" for key in keys]
+    assert error.description == "; ".join([text, *sources])
+
+
+def test_files_are_sources_and_the_command_line_is_not_repeated(agentctl: Agentctl) -> None:
+    agentctl("--profile", "lab", "config", "model", "local/one")
+    by_profile = agentctl("--profile", "lab", "run", "hi").stderr
+    assert re.search(r"; `model` comes from /.*/config\.toml \(profile lab\)$", by_profile), by_profile
+    assert "comes from" not in agentctl("run", "-m", "local/two", "hi").stderr

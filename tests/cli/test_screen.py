@@ -386,7 +386,10 @@ class Tmux:
         return shown
 
     def _tell(self, *arguments: str) -> str:
-        done = subprocess.run([*self._command, *arguments], capture_output=True, check=True, encoding="utf-8")
+        # Without `env` it would get COLUMNS from the readline of pytest's debugger, which `os.environ` does not have.
+        done = subprocess.run(
+            [*self._command, *arguments], env=os.environ, capture_output=True, check=True, encoding="utf-8"
+        )
         return done.stdout
 
 

@@ -296,7 +296,7 @@ def test_the_tools_of_mcp_servers_count(agentctl: Agentctl, home: Path) -> None:
     (home / "served.py").write_text(source)
     server = HERE / "small_server.py"
     other = home / "other_server.py"
-    other.write_text(server.read_text().replace('{"type": "object"}', '{"type": "object", "title": "other"}'))
+    other.write_text(server.read_text().replace('{"type": "object"}', '{"type": "object", "maxProperties": 9}'))
     ticket = suspended(agentctl, f"{home / 'served.py'}:agent", {"SERVER": str(server)})
     done = agentctl("run", "--resume", ticket, "--allow", "who", env={"SERVER": str(other)})
     assert done.returncode == 78

@@ -87,7 +87,7 @@ def test_stream_passes_text_through_a_pipe_as_it_comes() -> None:
 
 def test_stream_shows_the_whole_run_on_a_terminal() -> None:
     assert screen(shown(WHOLE, terminal=TERMINALS)) == (
-        "note: too many requests; retrying in 2 s (1 of 2)\n"
+        "note: too many requests; retrying in 2 s\n(1 of 2)\n"
         "\n"
         "**Looking** up the weather.\n"
         '→ get_weather {"city": "Oslo"}\n'

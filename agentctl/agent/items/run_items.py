@@ -125,6 +125,8 @@ class ToolCallOutputItem(RunItemBase):
     """Data of the tool's `custom_data_extractor`, which the model never sees."""
     failed: bool = field(default=False, kw_only=True)
     """Whether this is an error text for the model in place of an output."""
+    denied: bool = field(default=False, kw_only=True)
+    """Whether the call failed because it was denied in this process."""
 
     @property
     def call_id(self) -> str | None:

@@ -10,7 +10,7 @@ from agentctl._dataclass import dataclass
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.report import UsageError
 from agentctl.cli.session_options import SessionOptions
-from agentctl.launch.job import Job, check_conversation
+from agentctl.launch.job import Job, check_conversation, noting_causes
 from agentctl.launch.perform import close
 from agentctl.profile.load import Loaded
 from agentctl.tickets.job import check_code, resume_job
@@ -83,7 +83,8 @@ class Resumption:
             MissingKeyError: there is no key for the next model call.
         """
         try:
-            check_conversation(job, loaded, self.invocation.environ)
+            with noting_causes(loaded):
+                check_conversation(job, loaded, self.invocation.environ)
             return await resume_job(job, self.ticket, loaded)
         except BaseException:
             await close(job)

@@ -28,7 +28,7 @@ from agentctl.cli.signals import Handler, accepted_signals, call_after, exit_now
 from agentctl.cli.sink import Sink, take_stdout
 from agentctl.errors import ConfigurationError, OutputClosed, RunInterrupted, exit_for
 from agentctl.grammar import count
-from agentctl.launch.job import Job, check_conversation, effective_model, prepare
+from agentctl.launch.job import Job, check_conversation, effective_model, noting_causes, prepare
 from agentctl.launch.perform import GRACE, Cancellation, close, perform, start_tracing
 from agentctl.log import log_to
 from agentctl.prices.cost import cost_of
@@ -95,17 +95,18 @@ def _start_chat(options: ChatOptions, invocation: Invocation, saved: SQLiteSessi
     )
     if options.is_ephemeral:
         check_no_tickets(loaded)
-    job = prepare(
-        "",
-        loaded,
-        instructions=options.instructions,
-        environ=invocation.environ,
-        is_interactive=True,
-        is_conversation=True,
-        variables=options.variables,
-    )
-    job = replace(job, session=saved)
-    check_conversation(job, loaded, invocation.environ)
+    with noting_causes(loaded):
+        job = prepare(
+            "",
+            loaded,
+            instructions=options.instructions,
+            environ=invocation.environ,
+            is_interactive=True,
+            is_conversation=True,
+            variables=options.variables,
+        )
+        job = replace(job, session=saved)
+        check_conversation(job, loaded, invocation.environ)
     start_tracing(job)
     state = ChatState(loaded=loaded, job=job)
     if options.files:

@@ -201,7 +201,7 @@ async def _objection(call: _ApprovableCall, run: ActiveRun) -> CallResult | None
     from .guardrails import check_call
 
     message = await check_call(call.tool, tool_context(call, run), run)
-    return None if message is None else _rejected_result(call, message, run, failed=False)
+    return None if message is None else _rejected_result(call, message, run, denied=False)
 
 
 async def _rejection(call: _ApprovableCall, decision: Decision, run: ActiveRun) -> CallResult:
@@ -211,16 +211,18 @@ async def _rejection(call: _ApprovableCall, decision: Decision, run: ActiveRun) 
     if message is None:
         message = await _rejection_text(call, run)
     if isinstance(call, FunctionCall):
-        return _rejected_result(call, message, run, failed=True)
+        return _rejected_result(call, message, run, denied=True)
     # 5 ms that a run with function tools alone does not pay.
     from .local import reject_local
 
     return reject_local(call, message, run)
 
 
-def _rejected_result(call: FunctionCall, message: str, run: ActiveRun, *, failed: bool) -> FunctionToolResult:
+def _rejected_result(call: FunctionCall, message: str, run: ActiveRun, *, denied: bool) -> FunctionToolResult:
     wire = {"type": "function_call_output", "call_id": call.call_id, "output": message}
-    item = ToolCallOutputItem(run.agent, wire, output=message, tool_origin=call.tool.origin, failed=failed)
+    item = ToolCallOutputItem(
+        run.agent, wire, output=message, tool_origin=call.tool.origin, failed=denied, denied=denied
+    )
     return FunctionToolResult(tool=call.tool, output=message, run_item=item)
 
 

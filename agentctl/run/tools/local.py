@@ -138,7 +138,7 @@ def approval_request(call: LocalCall, run: ActiveRun) -> ShellActionRequest | Ap
 def reject_local(call: LocalCall, message: str, run: ActiveRun) -> ToolCallOutputItem:
     """Return the output of a call that was rejected."""
     wire, text = _failure(call, message)
-    return ToolCallOutputItem(run.agent, wire, output=text, failed=True)
+    return ToolCallOutputItem(run.agent, wire, output=text, failed=True, denied=True)
 
 
 def _action(wire: WireItem, tool: LocalTool) -> object:
