@@ -13,10 +13,12 @@ ROWS = [("model", "gpt-5-mini", "built-in"), ("agent", "rivers.py:guide", "the p
     [
         (None, ["model  gpt-5-mini       built-in", "agent  rivers.py:guide  the profile of this project"]),
         (45, ["model  gpt-5-mini       built-in", "agent  rivers.py:guide  the profile of this", " " * 24 + "project"]),
-        (30, ["model  gpt-5-mini", "    built-in", "agent  rivers.py:guide", "    the profile of this", "    project"]),
+        (30, ["model  gpt-5-mini  built-in", "agent  rivers.py:guide", "    the profile of this", "    project"]),
     ],
 )
-def test_the_last_column_is_folded_or_goes_below_the_others(max_width: int | None, lines: list[str]) -> None:
+def test_the_last_column_is_folded_or_a_row_has_lines_of_as_many_cells_as_fit(
+    max_width: int | None, lines: list[str]
+) -> None:
     assert "\n".join(align(ROWS, max_width)).split("\n") == lines
 
 

@@ -657,7 +657,7 @@ def test_a_tool_may_note_something_of_a_call_for_the_program_alone(run: Run) -> 
 
 
 @pytest.mark.parametrize(
-    ("extractor", "message"), [(lambda data: 1 / 0, "failed: division by zero"), (lambda data: 5, "returned a int")]
+    ("extractor", "message"), [(lambda data: 1 / 0, "failed: division by zero"), (lambda data: 5, "returned an int")]
 )
 def test_an_extractor_that_fails_ends_the_run(run: Run, extractor: Any, message: str) -> None:
     tool = function_tool(lambda: 3, name_override="noted", custom_data_extractor=extractor)
