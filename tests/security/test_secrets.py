@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -122,12 +123,13 @@ def test_reasoning_that_is_held_back_is_in_its_item_and_comes_at_the_end() -> No
     lines = out(shown([*started(), thought(f"so: {KEY[:3]}"), delta(""), thought(KEY), finished()], format="jsonl"))
     assert KEY not in lines
     events = [json.loads(line) for line in lines.splitlines()]
-    assert [(event["type"], event.get("delta")) for event in events[2:]] == [
-        ("reasoning.delta", "so: "),
-        ("reasoning.delta", KEY[:3]),
+    # Where a delta is cut depends on the secrets that other tests have registered.
+    runs = groupby(events[2:], key=lambda event: str(event["type"]))
+    assert [(kind, "".join(event.get("delta", "") for event in run)) for kind, run in runs] == [
+        ("reasoning.delta", f"so: {KEY[:3]}"),
         ("text.delta", ""),
         ("reasoning.delta", MASK),
-        ("run.finished", None),
+        ("run.finished", ""),
     ]
 
 
