@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentctl.errors import ConfigurationError
-from agentctl.profile.load import NO_HOME, find_paths
+from agentctl.profile.load import require_folders
 
 from .invocation import Invocation
 
@@ -22,7 +21,4 @@ def budget_store(invocation: Invocation) -> SQLiteBudgets:
     # 10 ms, needed only for a budget.
     from agentctl.budgets.sqlite_store import SQLiteBudgets
 
-    folders = find_paths(invocation.environ, invocation.config).folders
-    if folders is None:
-        raise ConfigurationError(f"there are no budgets: {NO_HOME}")
-    return SQLiteBudgets.of_user(folders)
+    return SQLiteBudgets.of_user(require_folders(invocation.environ, invocation.config, "there are no budgets"))

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from agentctl._dataclass import dataclass
-from agentctl.errors import ConfigurationError
-from agentctl.profile.load import NO_HOME, find_paths
+from agentctl.profile.load import require_folders
 
 from .invocation import Invocation
 from .report import UsageError
@@ -36,10 +35,7 @@ def store_of(invocation: Invocation) -> ConversationStore:
     # 6 ms, needed only for a run with a session.
     from agentctl.memory.store import ConversationStore
 
-    folders = find_paths(invocation.environ, invocation.config).folders
-    if folders is None:
-        raise ConfigurationError(f"sessions cannot be saved: {NO_HOME}")
-    return ConversationStore.of_user(folders)
+    return ConversationStore.of_user(require_folders(invocation.environ, invocation.config, "sessions cannot be saved"))
 
 
 @contextmanager

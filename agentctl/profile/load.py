@@ -93,6 +93,18 @@ def find_paths(environ: Mapping[str, str], config: Path | None, profile: str | N
     return Paths(folders=found, profile=path_by_default, is_explicit=False, named=named)
 
 
+def require_folders(environ: Mapping[str, str], config: Path | None, problem: str) -> Folders:
+    """Return the folders of the user.
+
+    Raises:
+        ConfigurationError: there is no home folder for them, which `problem` says the effect of.
+    """
+    found = find_paths(environ, config).folders
+    if found is None:
+        raise ConfigurationError(f"{problem}: {NO_HOME}")
+    return found
+
+
 def load_settings(
     flags: Mapping[str, JSONValue],
     *,
