@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.ports import Model, ModelRequest, WireModel
@@ -14,6 +14,10 @@ from .attempt import CallEvent, call_once
 
 if TYPE_CHECKING:
     from .spans.spans import Spans
+
+
+CallModel: TypeAlias = Callable[..., AsyncGenerator[CallEvent]]
+"""Makes a model call, as `call_model` does."""
 
 
 class Models:

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from agentctl._dataclass import dataclass
@@ -60,7 +61,7 @@ from agentctl.run.tools.execution import execute
 
 from .active_run import ActiveRun
 from .attempt import CallEvent
-from .call import Models, call_model, model_name
+from .call import CallModel, Models, call_model, model_name
 from .guardrails import check_added, check_before, check_beside, check_output
 from .prepare import prepare
 from .result import error_details, finish
@@ -262,7 +263,14 @@ async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _P
 
         request = with_cache_key(request, run)
     await run.hook_calls.llm_start(request)
-    call = call_model if run.spec.budget is None else run.spec.budget.call_model
+    call: CallModel = call_model
+    if run.spec.journal is not None:
+        # 5 ms that only a run with a journal pays.
+        from .recorded import recorded_call
+
+        call = recorded_call(run.spec.journal, run.turn.number)
+    if run.spec.budget is not None:
+        call = partial(run.spec.budget.call_model, call)
     events = call(model, request, run.spans, streamed=streamed)
     url = model.endpoint_url if isinstance(model, WireModel) else None
     return _PreparedCall(request, model_name(model), url, check_beside(events, run))

@@ -9,6 +9,7 @@ from agentctl.tracing.current import get_current_span
 
 if TYPE_CHECKING:
     from agentctl.run.active_run import ActiveRun
+    from agentctl.run.journal import JournalScope
     from agentctl.run.tools.calls import FunctionCall
 
     from .local import LocalCall
@@ -32,6 +33,11 @@ def tool_context(call: FunctionCall | LocalCall, run: ActiveRun) -> ToolContext[
         nested_runs=run.turn.nested_runs,
         budget=run.spec.budget,
     )
+
+
+def call_scope(call: FunctionCall | LocalCall, journal: JournalScope, run: ActiveRun) -> JournalScope:
+    """Return the part of the run's journal for a call; of calls with the same id, each gets its own as it starts."""
+    return journal.inner(f"turn {run.turn.number} {call.call_id}")
 
 
 def record_failure(error: BaseException, run: ActiveRun) -> None:

@@ -13,7 +13,7 @@ from agentctl.agent.context import ToolContext
 from agentctl.agent.items.run_items import ToolApprovalItem, ToolCallOutputItem
 from agentctl.agent.items.tool_output import output_wire, wire_text
 from agentctl.agent.tools.errors import is_stray_cancellation
-from agentctl.agent.tools.tool import FunctionTool, FunctionToolResult
+from agentctl.agent.tools.tool import FunctionTool, FunctionToolResult, ToolOriginType
 from agentctl.errors import AgentsException, ToolTimeoutError, UserError
 from agentctl.log import logger
 from agentctl.run.tools.calls import FunctionCall, HostedCall, UnknownCall, answer_unknown
@@ -25,7 +25,7 @@ from .approvals import (
     may_need_approval,
     split_by_approval,
 )
-from .call import record_failure, tool_context
+from .call import call_scope, record_failure, tool_context
 
 if TYPE_CHECKING:
     from agentctl.run.active_run import ActiveRun
@@ -164,7 +164,18 @@ async def _execute(call: ToolCall, run: ActiveRun) -> CallResult:
 
 
 async def _invoke(call: FunctionCall, run: ActiveRun) -> FunctionToolResult:
-    tool, context = call.tool, tool_context(call, run)
+    context = tool_context(call, run)
+    if run.spec.journal is None:
+        return await _invoke_in(context, call, run)
+    from agentctl.run.journal import use_journal
+
+    context.journal = call_scope(call, run.spec.journal, run)
+    with use_journal(context.journal):
+        return await _invoke_in(context, call, run)
+
+
+async def _invoke_in(context: ToolContext[Any], call: FunctionCall, run: ActiveRun) -> FunctionToolResult:
+    tool = call.tool
     is_new = call.call_id not in run.turn.nested_runs
     with run.spans.tool_call(call) as record_output:
         objection = await _objection(tool, context, run) if is_new and tool.tool_input_guardrails else None
@@ -206,10 +217,13 @@ async def _output(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun,
 
     try:
         with ExitGuard(f"tool {tool.name}"):
-            if tool.timeout_seconds is None:
-                output = await tool.on_invoke_tool(context, context.tool_arguments)
+            if context.journal is None or _is_agent(tool):
+                output = await _call_tool(tool, context)
             else:
-                output = await _output_in_time(tool, context, tool.timeout_seconds)
+                # 1 ms that only a run with a journal pays.
+                from .recorded import recorded_output
+
+                output = await recorded_output(context, lambda: _call_tool(tool, context))
     except AgentsException:
         raise
     except asyncio.CancelledError as error:
@@ -224,6 +238,17 @@ async def _output(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun,
     from .guardrails import check_tool_output
 
     return await check_tool_output(tool, context, output, run)
+
+
+def _is_agent(tool: FunctionTool) -> bool:
+    """Return whether a tool is an agent, whose own calls the journal keeps."""
+    return tool.origin is not None and tool.origin.type is ToolOriginType.AGENT_AS_TOOL
+
+
+async def _call_tool(tool: FunctionTool, context: ToolContext[Any]) -> Any:
+    if tool.timeout_seconds is None:
+        return await tool.on_invoke_tool(context, context.tool_arguments)
+    return await _output_in_time(tool, context, tool.timeout_seconds)
 
 
 async def _output_in_time(tool: FunctionTool, context: ToolContext[Any], seconds: float) -> Any:

@@ -1,0 +1,154 @@
+"""A process of a batch: takes rows, watches over its peers, and follows the progress, until nothing is left to do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Iterable
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError
+
+from agentctl._dataclass import dataclass
+from agentctl.errors import AgentsException, ConfigurationError
+from agentctl.log import logger
+
+from .engine import Engine
+from .peers import PeerLock
+from .progress import Progress
+from .row import BatchRecord, RowInput, RowRecord
+from .store import BatchStore
+
+if TYPE_CHECKING:
+    from .approvals import RowApprovals
+
+_TICK = 0.5
+"""Seconds between two looks at the store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """Limits of a worker."""
+
+    concurrency: int
+    """The number of rows that each process runs at once."""
+    rate: tuple[int, float] | None = None
+    """The number of rows that all processes begin in a number of seconds."""
+    max_failures: int | None = None
+    """The number of failed rows at which the batch stops."""
+
+
+class TooManyFailures(AgentsException):
+    """More rows failed than `--max-failures` allows."""
+
+
+@dataclass(slots=True, kw_only=True)
+class BatchWorker:
+    """Runs the rows of one batch in the running event loop, with other processes of the same store."""
+
+    store: BatchStore
+    engine: Engine
+    batch: BatchRecord
+    options: WorkerOptions
+    approvals: RowApprovals | None = None
+    pause: Callable[[bool], None] = lambda is_paused: None
+    """Stops new model and tool calls, or lets them go on."""
+    progress: Progress = field(init=False)
+    _enqueuing: asyncio.Task[None] | None = None
+    _has_rows: bool = False
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(self.batch)
+
+    async def run(self, rows: Iterable[RowInput] | None = None) -> AsyncGenerator[list[RowRecord]]:
+        """Enqueue rows that are not yet, run all, and yield those that have ended, a list every half second.
+
+        Raises:
+            TooManyFailures: more rows failed than allowed.
+            ConfigurationError: the store cannot be used.
+        """
+        lock = PeerLock(self.store, self.engine.id)
+        await self.engine.start([self.batch.name])
+        try:
+            await asyncio.to_thread(lock.acquire)
+            if self.batch.is_cancelled:
+                await asyncio.to_thread(self.store.set_cancelled, self.batch.name, is_cancelled=False)
+            await self.engine.serve(self.batch.name, concurrency=self.options.concurrency, rate=self.options.rate)
+            self._has_rows = rows is not None
+            if rows is not None and self.batch.enqueued < self.batch.total:
+                self._enqueuing = asyncio.create_task(asyncio.to_thread(self.engine.enqueue, self.batch, rows))
+            yield await asyncio.to_thread(self.progress.read, self.store)
+            while True:
+                is_over = await self._look(lock)
+                yield await asyncio.to_thread(self.progress.read, self.store, again=is_over)
+                self._check_failures()
+                if is_over:
+                    return
+                await asyncio.sleep(_TICK)
+        finally:
+            await self.engine.stop()
+            if self._enqueuing is not None:
+                with contextlib.suppress(Exception):
+                    await self._enqueuing
+            await asyncio.to_thread(lock.release)
+
+    async def _look(self, lock: PeerLock) -> bool:
+        """Care for the lock, for dead peers and for approvals; return whether nothing is left to do."""
+        if not await asyncio.to_thread(lock.is_held):
+            await self._regain(lock)
+        for executor in await asyncio.to_thread(self.store.executors_at_work) - {self.engine.id}:
+            await asyncio.to_thread(self._take_over, lock, executor)
+        if self.approvals is not None:
+            await asyncio.to_thread(self._go_on_after_approvals, self.approvals)
+        if self._enqueuing is not None and self._enqueuing.done():
+            task, self._enqueuing = self._enqueuing, None
+            task.result()
+        batch = await asyncio.to_thread(self.store.find, self.batch.name)
+        self.progress.batch = self.batch = batch
+        if batch.is_cancelled:
+            return True
+        if self._enqueuing is not None:
+            return False
+        if batch.enqueued < batch.total:
+            if self._has_rows:
+                raise ConfigurationError(
+                    f"{batch.source} has changed: it had {batch.total:,} rows when it was checked, and has fewer now"
+                )
+            return False  # The process that has them may come back.
+        return not await asyncio.to_thread(self.store.in_flight, batch.name)
+
+    def _take_over(self, lock: PeerLock, executor: str) -> None:
+        with lock.of_dead_peer(executor) as is_dead:
+            if is_dead:
+                number = self.engine.take_over(executor)
+                logger.warning("took over %d rows of worker %s, which died", number, executor)
+
+    def _go_on_after_approvals(self, approvals: RowApprovals) -> None:
+        rows = approvals.decided_rows(self.batch, self.progress.waiting_rows)
+        for index in rows:
+            self.progress.forget(index)
+        self.engine.repeat(self.batch, rows, keeps_calls=True)
+
+    async def _regain(self, lock: PeerLock) -> None:
+        """Take the lock again after the connection to the store was lost; meanwhile no call begins."""
+        self.pause(True)
+        logger.warning("lost the connection to the store, and with it the lock of this worker")
+        while True:
+            with contextlib.suppress(DBAPIError, ConfigurationError):
+                await asyncio.to_thread(lock.acquire)
+                still = set(await asyncio.to_thread(self.store.rows_of, self.engine.id))
+                break
+            await asyncio.sleep(_TICK)
+        for row, task in dict(self.engine.active).items():
+            if row not in still:  # A peer has it.
+                task.cancel()
+        self.pause(False)
+
+    def _check_failures(self) -> None:
+        most = self.options.max_failures
+        if most is not None and self.progress.failure_count > most:
+            raise TooManyFailures(
+                f"{self.progress.failure_count} rows failed, more than the {most} of --max-failures; see "
+                f"`agentctl batch show {self.batch.name} --failed`"
+            )
