@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
@@ -13,6 +14,7 @@ from typing import Any
 
 import dbos._dbos as _process
 from dbos import DBOS, DBOSClient, Serializer, error
+from sqlalchemy.exc import DBAPIError
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
@@ -93,6 +95,7 @@ class StepJournal:
 
         async def step() -> dict[str, JSONValue]:
             try:
+                await _may_call.wait()
                 return {"value": await work()}
             except error.DBOSWorkflowCancelledError:
                 raise
@@ -123,6 +126,9 @@ def _step_number(key: str) -> int:
 _run_row: RunRow | None = None
 """Runs the rows of this process, of which DBOS allows one engine."""
 
+_may_call = asyncio.Event()
+"""Whether model and tool calls may begin."""
+
 _active: dict[str, asyncio.Task[Any]] = {}
 """The rows that this process runs."""
 
@@ -137,6 +143,7 @@ async def _run(given: dict[str, Any]) -> dict[str, JSONValue]:
     assert _store is not None
     _active[identifier] = task
     try:
+        await _may_call.wait()
         return await _run_row(identifier, given, StepJournal(identifier, _store))
     finally:
         _active.pop(identifier, None)
@@ -164,8 +171,9 @@ class Engine:
 
     @staticmethod
     def _set(store: BatchStore | None, run_row: RunRow | None) -> None:
-        global _run_row, _store  # DBOS has one registry of functions for the process
-        _run_row, _store = run_row, store
+        global _run_row, _store, _may_call  # DBOS has one registry of functions for the process
+        _run_row, _store, _may_call = run_row, store, asyncio.Event()
+        _may_call.set()
 
     async def start(self, batches: Sequence[str]) -> None:
         """Create the tables that are missing, and begin to run the rows of batches in the running event loop."""
@@ -234,10 +242,23 @@ class Engine:
         """
         return len(DBOS._recover_pending_workflows([executor]))
 
-    def repeat(self, batch: BatchRecord, rows: Iterable[int], *, keeps_calls: bool) -> None:
-        """Enqueue rows again that have ended, and keep their finished calls, or not. Blocks."""
+    def resume_rows(self, batch: BatchRecord, rows: Iterable[int]) -> None:
+        """Enqueue rows again that waited for approval. Blocks."""
         for index in rows:
-            repeat_row(self._store, batch, index, version=self._version, keeps_calls=keeps_calls)
+            _rewind(self._store, batch, index, self._version, step=_KEEP_STEPS)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no call may begin."""
+        return not _may_call.is_set()
+
+    def pause(self) -> None:
+        """Let no model or tool call begin."""
+        _may_call.clear()
+
+    def go_on(self) -> None:
+        """Let calls begin again."""
+        _may_call.set()
 
     @property
     def active(self) -> Mapping[str, asyncio.Task[Any]]:
@@ -261,7 +282,8 @@ class Engine:
         # That of DBOS has ended with it.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
         if tasks:
-            await asyncio.to_thread(self._hand_back)
+            with contextlib.suppress(DBAPIError):  # A peer takes them over.
+                await asyncio.to_thread(self._hand_back)
         self._set(None, None)
 
     def _hand_back(self) -> None:
@@ -275,10 +297,14 @@ class Engine:
 
 def repeat_row(store: BatchStore, batch: BatchRecord, index: int, *, version: str, keeps_calls: bool) -> None:
     """Enqueue a row again that has ended, and keep its finished calls, or not. Blocks."""
-    row = row_id(batch.name, index)
-    store.note_attempts(row)
-    step = _KEEP_STEPS if keeps_calls else 1
-    _client(store).rewind_workflow(row, start_step=step, queue_name=batch.name, application_version=version)
+    store.note_attempts(row_id(batch.name, index))
+    _rewind(store, batch, index, version, step=_KEEP_STEPS if keeps_calls else 1)
+
+
+def _rewind(store: BatchStore, batch: BatchRecord, index: int, version: str, *, step: int) -> None:
+    _client(store).rewind_workflow(
+        row_id(batch.name, index), start_step=step, queue_name=batch.name, application_version=version
+    )
 
 
 def cancel_rows(store: BatchStore, batch: BatchRecord) -> None:

@@ -83,7 +83,7 @@ class Progress:
         self.outcomes[outcome] += sign
         self.tokens += sign * tokens
         self.cost += sign * (cost or 0.0)
-        if cost is None and state in ("done", "failed") and tokens:
+        if cost is None and tokens:
             self.is_cost_known = False
 
     @property

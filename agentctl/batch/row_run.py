@@ -153,5 +153,9 @@ def _end_with(error: Exception, usage: Usage) -> RunFinished:
 
 
 def _error_json(error: Exception) -> dict[str, JSONValue]:
+    if isinstance(error, RunSuspended):
+        calls = ", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in error.calls))
+        text = f"waiting for approval: {calls}; see `agentctl approvals show {error.ticket}`, and approve or deny"
+        return {"type": type(error).__name__, "message": text}
     text = error.description if isinstance(error, AgentsException) else str(error) or type(error).__name__
     return {"type": type(error).__name__, "message": text}

@@ -47,8 +47,11 @@ def connect(address: StoreAddress) -> sa.Engine:
         url = sa.make_url(address.url).set(drivername="postgresql+psycopg")
         if address.password is not None:
             url = url.set(password=address.password)
-        keepalives = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "connect_timeout": 10}
-        return sa.create_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, connect_args=keepalives)
+        # Both sides notice within seconds that the other is gone.
+        names = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+        options = " ".join(f"-c tcp_{name}={value}" for name, value in names.items())
+        connect_args = {**names, "connect_timeout": 10, "options": options}
+        return sa.create_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, connect_args=connect_args)
     with explain_unwritable(address.path.parent):
         make_folder(address.path.parent)
         os.close(os.open(address.path, os.O_RDWR | os.O_CREAT, _PRIVATE))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import AgentsException, ConfigurationError
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _TICK = 0.5
 """Seconds between two looks at the store."""
+
+_ANSWER = 5.0
+"""Seconds in which a store must answer; its server frees the lock of a client that is gone after twice as long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +55,6 @@ class BatchWorker:
     batch: BatchRecord
     options: WorkerOptions
     approvals: RowApprovals | None = None
-    pause: Callable[[bool], None] = lambda is_paused: None
-    """Stops new model and tool calls, or lets them go on."""
     progress: Progress = field(init=False)
     _enqueuing: asyncio.Task[None] | None = None
     _has_rows: bool = False
@@ -68,10 +69,11 @@ class BatchWorker:
             TooManyFailures: more rows failed than allowed.
             ConfigurationError: the store cannot be used.
         """
-        lock = PeerLock(self.store, self.engine.id)
+        lock, guard = PeerLock(self.store, self.engine.id), None
         await self.engine.start([self.batch.name])
         try:
             await asyncio.to_thread(lock.acquire)
+            guard = asyncio.create_task(self._guard(lock))
             if self.batch.is_cancelled:
                 await asyncio.to_thread(self.store.set_cancelled, self.batch.name, is_cancelled=False)
             await self.engine.serve(self.batch.name, concurrency=self.options.concurrency, rate=self.options.rate)
@@ -80,13 +82,22 @@ class BatchWorker:
                 self._enqueuing = asyncio.create_task(asyncio.to_thread(self.engine.enqueue, self.batch, rows))
             yield await asyncio.to_thread(self.progress.read, self.store)
             while True:
-                is_over = await self._look(lock)
-                yield await asyncio.to_thread(self.progress.read, self.store, again=is_over)
+                try:
+                    is_over = await self._look(lock)
+                    ended = await asyncio.to_thread(self.progress.read, self.store, again=is_over)
+                except (InterfaceError, OperationalError):
+                    if self.store.address.path is not None:
+                        raise
+                    await self._regain(lock)
+                    continue
+                yield ended
                 self._check_failures()
                 if is_over:
                     return
                 await asyncio.sleep(_TICK)
         finally:
+            if guard is not None:
+                guard.cancel()
             await self.engine.stop()
             if self._enqueuing is not None:
                 with contextlib.suppress(Exception):
@@ -95,7 +106,7 @@ class BatchWorker:
 
     async def _look(self, lock: PeerLock) -> bool:
         """Care for the lock, for dead peers and for approvals; return whether nothing is left to do."""
-        if not await asyncio.to_thread(lock.is_held):
+        if self.engine.is_paused:
             await self._regain(lock)
         for executor in await asyncio.to_thread(self.store.executors_at_work) - {self.engine.id}:
             await asyncio.to_thread(self._take_over, lock, executor)
@@ -128,12 +139,23 @@ class BatchWorker:
         rows = approvals.decided_rows(self.batch, self.progress.waiting_rows)
         for index in rows:
             self.progress.forget(index)
-        self.engine.repeat(self.batch, rows, keeps_calls=True)
+        self.engine.resume_rows(self.batch, rows)
+
+    async def _guard(self, lock: PeerLock) -> None:
+        """Let no call begin once the lock is lost, or the store does not answer: a peer may have the rows."""
+        while True:
+            is_held = False
+            with contextlib.suppress(TimeoutError):
+                is_held = await asyncio.wait_for(asyncio.to_thread(lock.is_held), _ANSWER)
+            if not is_held:
+                self.engine.pause()
+            await asyncio.sleep(_TICK)
 
     async def _regain(self, lock: PeerLock) -> None:
         """Take the lock again after the connection to the store was lost; meanwhile no call begins."""
-        self.pause(True)
+        self.engine.pause()
         logger.warning("lost the connection to the store, and with it the lock of this worker")
+        await asyncio.to_thread(lock.release)
         while True:
             with contextlib.suppress(DBAPIError, ConfigurationError):
                 await asyncio.to_thread(lock.acquire)
@@ -143,7 +165,7 @@ class BatchWorker:
         for row, task in dict(self.engine.active).items():
             if row not in still:  # A peer has it.
                 task.cancel()
-        self.pause(False)
+        self.engine.go_on()
 
     def _check_failures(self) -> None:
         most = self.options.max_failures

@@ -69,7 +69,7 @@ def list_lines(found: Sequence[Progress]) -> Iterator[str]:
         )
         for each in found
     ]
-    return align(rows, terminal_width(), heading=_HEADING, mask=redact_text)
+    return align(rows, terminal_width(), heading=_HEADING, mask=redact_text) if rows else iter(())
 
 
 def show_batch(
