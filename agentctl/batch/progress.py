@@ -89,9 +89,11 @@ class Progress:
     @property
     def waiting_rows(self) -> set[int]:
         """The rows that wait for approval."""
-        if not self.states["waiting"]:
-            return set()
-        return {index for index, row in self._rows.items() if row[0] == "waiting"}
+        return self.rows_with("suspended")
+
+    def rows_with(self, outcome: str) -> set[int]:
+        """Return the rows with an outcome."""
+        return {index for index, row in self._rows.items() if row[1] == outcome} if self.outcomes[outcome] else set()
 
     @property
     def failure_count(self) -> int:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from dataclasses import field
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from agentctl._dataclass import dataclass
-from agentctl.errors import AgentsException, ConfigurationError
+from agentctl.errors import AgentsException, ConfigurationError, SpendingLimitReached
 from agentctl.log import logger
+from agentctl.net.rate_limits import observe_rate_limits
+from agentctl.run.attempt import CallLimiter, limit_calls
 
 from .engine import Engine
+from .pace import Pace
 from .peers import PeerLock
 from .progress import Progress
 from .row import BatchRecord, RowInput, RowRecord
@@ -40,6 +44,8 @@ class WorkerOptions:
     """The number of rows that all processes begin in a number of seconds."""
     max_failures: int | None = None
     """The number of failed rows at which the batch stops."""
+    tokens_rate: tuple[int, float] | None = None
+    """The number of tokens that all processes use in a number of seconds."""
 
 
 class TooManyFailures(AgentsException):
@@ -55,12 +61,17 @@ class BatchWorker:
     batch: BatchRecord
     options: WorkerOptions
     approvals: RowApprovals | None = None
+    limiter: CallLimiter | None = None
+    """Limits what model calls cost."""
     progress: Progress = field(init=False)
+    pace: Pace = field(init=False)
     _enqueuing: asyncio.Task[None] | None = None
     _has_rows: bool = False
 
     def __post_init__(self) -> None:
         self.progress = Progress(self.batch)
+        options = self.options
+        self.pace = Pace(options.concurrency, inner=self.limiter, tokens_rate=options.tokens_rate)
 
     async def run(self, rows: Iterable[RowInput] | None = None) -> AsyncGenerator[list[RowRecord]]:
         """Enqueue rows that are not yet, run all, and yield those that have ended, a list every half second.
@@ -69,6 +80,16 @@ class BatchWorker:
             TooManyFailures: more rows failed than allowed.
             ConfigurationError: the store cannot be used.
         """
+        observe_rate_limits(self.pace.observe)
+        try:
+            with limit_calls(self.pace):
+                async with aclosing(self._run(rows)) as steps:
+                    async for ended in steps:
+                        yield ended
+        finally:
+            observe_rate_limits(None)
+
+    async def _run(self, rows: Iterable[RowInput] | None) -> AsyncGenerator[list[RowRecord]]:
         lock, guard = PeerLock(self.store, self.engine.id), None
         await self.engine.start([self.batch.name])
         try:
@@ -81,6 +102,7 @@ class BatchWorker:
             if rows is not None and self.batch.enqueued < self.batch.total:
                 self._enqueuing = asyncio.create_task(asyncio.to_thread(self.engine.enqueue, self.batch, rows))
             yield await asyncio.to_thread(self.progress.read, self.store)
+            await asyncio.to_thread(self._go_on_after_budget)
             while True:
                 try:
                     is_over = await self._look(lock)
@@ -91,7 +113,7 @@ class BatchWorker:
                     await self._regain(lock)
                     continue
                 yield ended
-                self._check_failures()
+                self._check_limits()
                 if is_over:
                     return
                 await asyncio.sleep(_TICK)
@@ -108,8 +130,9 @@ class BatchWorker:
         """Care for the lock, for dead peers and for approvals; return whether nothing is left to do."""
         if self.engine.is_paused:
             await self._regain(lock)
-        for executor in await asyncio.to_thread(self.store.executors_at_work) - {self.engine.id}:
-            await asyncio.to_thread(self._take_over, lock, executor)
+        peers = await asyncio.to_thread(self.store.executors_at_work) - {self.engine.id}
+        alive = [peer for peer in peers if not await asyncio.to_thread(self._take_over, lock, peer)]
+        self.pace.share = 1 / (len(alive) + 1)
         if self.approvals is not None:
             await asyncio.to_thread(self._go_on_after_approvals, self.approvals)
         if self._enqueuing is not None and self._enqueuing.done():
@@ -129,11 +152,20 @@ class BatchWorker:
             return False  # The process that has them may come back.
         return not await asyncio.to_thread(self.store.in_flight, batch.name)
 
-    def _take_over(self, lock: PeerLock, executor: str) -> None:
+    def _take_over(self, lock: PeerLock, executor: str) -> bool:
+        """Take over the rows of a peer that is dead; return whether it is."""
         with lock.of_dead_peer(executor) as is_dead:
             if is_dead:
                 number = self.engine.take_over(executor)
                 logger.warning("took over %d rows of worker %s, which died", number, executor)
+            return bool(is_dead)
+
+    def _go_on_after_budget(self) -> None:
+        """Run the rows again for which an earlier process had no budget left."""
+        rows = self.progress.rows_with("budget")
+        for index in rows:
+            self.progress.forget(index)
+        self.engine.resume_rows(self.batch, rows)
 
     def _go_on_after_approvals(self, approvals: RowApprovals) -> None:
         rows = approvals.decided_rows(self.batch, self.progress.waiting_rows)
@@ -167,7 +199,12 @@ class BatchWorker:
                 task.cancel()
         self.engine.go_on()
 
-    def _check_failures(self) -> None:
+    def _check_limits(self) -> None:
+        if self.progress.outcomes["budget"]:
+            raise SpendingLimitReached(
+                f"the budget has no room for further calls; the rows that are left go on with a higher one (batch "
+                f"{self.batch.name})"
+            )
         most = self.options.max_failures
         if most is not None and self.progress.failure_count > most:
             raise TooManyFailures(

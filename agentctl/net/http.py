@@ -21,6 +21,7 @@ from .endpoint import Endpoint, with_key
 from .failures import response_error
 from .options import HttpOptions
 from .proxy import proxy_for
+from .rate_limits import report_rate_limits
 from .response_body import OpenBody, ResponseHead, check_encoding, read_body, response_events
 from .unreachable import proxy_refusal, transport_error
 
@@ -140,6 +141,7 @@ class HttpPipe:
             (time.monotonic() - start) * 1000,
             response.headers.get("x-request-id"),
         )
+        report_rate_limits(response.headers)
         if response.is_success:
             return response
         body = b""

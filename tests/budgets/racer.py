@@ -23,7 +23,7 @@ async def race(base_url: str, file: str, names: list[str]) -> dict[str, int]:
     agent = Agent(name="racer", model="m", model_settings=ModelSettings(max_tokens=16))
     config = RunConfig(model_provider=provider, tracing_disabled=True)
     for name in names:
-        limiter = SpendingLimiter(Prices({"m": PRICE}, None), max_cost=None, shared=(store, name), wait=60)
+        limiter = SpendingLimiter(Prices({"m": PRICE}, None), max_cost=None, shared=[(store, name)], wait=60)
         with limit_calls(limiter):
             while True:
                 try:

@@ -27,7 +27,7 @@ from agentctl.cli.invocation import Invocation
 from agentctl.cli.report import UsageError
 from agentctl.errors import EXITS, ConfigurationError, Outcome
 from agentctl.grammar import count
-from agentctl.launch.job import noting_causes
+from agentctl.launch.job import noting_causes, shared_budgets
 from agentctl.launch.perform import close
 
 from .job import BatchJob, JobOptions, prepare_job, read_schema, row_runner, with_fingerprint
@@ -65,6 +65,7 @@ class LimitOptions:
 
     concurrency: int
     rate: tuple[int, float] | None
+    tokens_rate: tuple[int, float] | None
     max_failures: str | None
     """A number of rows, or a percentage."""
 
@@ -176,12 +177,26 @@ async def work_on(
 ) -> int:
     """Run the rows of a batch with other processes until nothing is left, and return the exit code."""
     from agentctl.batch.engine import Engine
+    from agentctl.batch.spending import limiter_of
     from agentctl.batch.worker import BatchWorker
 
     runner, approvals = row_runner(prepared, batch.spec, job, store, invocation)
     engine = Engine(store, version=version_of(batch.fingerprint, batch.spec), run_row=runner)
+    settings = prepared.loaded.settings
     worker = BatchWorker(
-        store=store, engine=engine, batch=batch, options=_worker_options(limits, batch), approvals=approvals
+        store=store,
+        engine=engine,
+        batch=batch,
+        options=_worker_options(limits, batch),
+        approvals=approvals,
+        limiter=limiter_of(
+            store,
+            batch.name,
+            prepared.job.prices,
+            max_cost=settings.max_cost,
+            budgets=shared_budgets(prepared.loaded),
+            wait=settings.budget_wait,
+        ),
     )
     view = ProgressView(invocation, quiet=output.quiet)
     output.begin(batch)
@@ -236,7 +251,9 @@ def _worker_options(limits: LimitOptions, batch: BatchRecord) -> WorkerOptions:
     number = None
     if most is not None:
         number = int(float(most[:-1]) * batch.total / 100) if most.endswith("%") else int(most)
-    return WorkerOptions(concurrency=limits.concurrency, rate=limits.rate, max_failures=number)
+    return WorkerOptions(
+        concurrency=limits.concurrency, rate=limits.rate, max_failures=number, tokens_rate=limits.tokens_rate
+    )
 
 
 def _record(options: BatchOptions, prepared: BatchJob, spec: BatchSpec, survey: Survey, table: RowTable) -> BatchRecord:

@@ -36,6 +36,7 @@ from agentctl.cli.run_options import (
     Var,
     Verbose,
     explicit_settings,
+    setting_parser,
 )
 from agentctl.grammar import count
 from agentctl.redaction import redact_text
@@ -52,7 +53,8 @@ Run an agent for every row of a file. A batch goes on after a crash, and no fini
 
 app = typer.Typer(no_args_is_help=True, help=HELP)
 
-_RATE = re.compile(r"(\d+)(?:/(s|sec|min|h|hour|day))?")
+_RATE = re.compile(r"(\d+)([kKmM]?)(?:/(s|sec|min|h|hour|day))?")
+_THOUSANDS = {"": 1, "k": 1000, "m": 1_000_000}
 _PERIODS = {None: 60.0, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "day": 86_400.0}
 _SHARE = re.compile(r"\d+|\d+(?:\.\d+)?%")
 
@@ -77,7 +79,7 @@ def _parse_rate(text: str) -> tuple[int, float]:
     match = _RATE.fullmatch(text)
     if match is None or not int(match[1]):
         raise typer.BadParameter(f"{text!r} is not a rate such as 500/min, 10/s or 20000/h")
-    return int(match[1]), _PERIODS[match[2]]
+    return int(match[1]) * _THOUSANDS[match[2].lower()], _PERIODS[match[3]]
 
 
 def _parse_share(text: str) -> str:
@@ -119,6 +121,14 @@ Concurrency = Annotated[
 ]
 Rate = Annotated[
     Any, typer.Option("--rate", metavar="N/min", parser=_parse_rate, help="Rows that all processes begin: 500/min.")
+]
+TokensRate = Annotated[
+    Any,
+    typer.Option("--tokens-rate", metavar="N/min", parser=_parse_rate, help="Tokens that all processes use: 200k/min."),
+]
+BatchCost = Annotated[
+    Any,
+    typer.Option("--max-cost", metavar="USD", parser=setting_parser("max_cost"), help="Maximum cost of the batch."),
 ]
 MaxFailures = Annotated[
     Any,
@@ -173,6 +183,8 @@ def run(
     store: Store = None,
     concurrency: Concurrency = 64,
     rate: Rate = None,
+    tokens_rate: TokensRate = None,
+    max_cost: BatchCost = None,
     max_failures: MaxFailures = None,
     budget: BudgetName = None,
     budget_wait: BudgetWait = None,
@@ -215,6 +227,7 @@ def run(
         "model": model,
         "max_turns": max_turns,
         "max_tokens_total": max_tokens_total,
+        "max_cost": max_cost,
         "budget": budget,
         "budget_wait": budget_wait,
         "timeout": timeout,
@@ -244,7 +257,7 @@ def run(
         arguments=_arguments(store, address),
     )
     job = _job(explicit_settings(settings, set_), instructions, dict(var or ()), files_from, allow, deny, trace)
-    limits = LimitOptions(concurrency=concurrency, rate=rate, max_failures=max_failures)
+    limits = LimitOptions(concurrency=concurrency, rate=rate, tokens_rate=tokens_rate, max_failures=max_failures)
     raise typer.Exit(run_batch_command(options, job, limits, address, invocation))
 
 
@@ -260,6 +273,8 @@ def worker(
     store: Store = None,
     concurrency: Concurrency = 64,
     rate: Rate = None,
+    tokens_rate: TokensRate = None,
+    max_cost: BatchCost = None,
     max_failures: MaxFailures = None,
     budget: BudgetName = None,
     budget_wait: BudgetWait = None,
@@ -292,6 +307,7 @@ def worker(
         "model": model,
         "max_turns": max_turns,
         "max_tokens_total": max_tokens_total,
+        "max_cost": max_cost,
         "budget": budget,
         "budget_wait": budget_wait,
         "timeout": timeout,
@@ -301,7 +317,7 @@ def worker(
         "api": api,
     }
     job = _job(explicit_settings(settings, set_), instructions, dict(var or ()), files_from, allow, deny, trace)
-    limits = LimitOptions(concurrency=concurrency, rate=rate, max_failures=max_failures)
+    limits = LimitOptions(concurrency=concurrency, rate=rate, tokens_rate=tokens_rate, max_failures=max_failures)
     output = ResultOutput(events=format is EventFormat.JSONL, quiet=quiet)
     raise typer.Exit(work_command(name, job, limits, _address(store, invocation), output, invocation))
 
