@@ -189,6 +189,7 @@ class Engine:
                 "executor_id": self.id,
                 "serializer": _SERIALIZER,
                 "log_level": "CRITICAL",
+                "max_executor_threads": 32,
                 "use_listen_notify": False,
             }
         )

@@ -14,6 +14,8 @@ from agentctl.tracing.local import LocalTraceProcessor
 class RowTraces(LocalTraceProcessor):
     """Keeps the traces of rows in files, those of failed rows or all."""
 
+    queues_only = True
+
     def __init__(self, folder: Path, *, keep_days: float, keep_size: float, keeps_all: bool) -> None:
         super().__init__(folder, keep_days=keep_days, keep_size=keep_size)
         self._keeps_all = keeps_all

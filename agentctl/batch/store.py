@@ -51,7 +51,7 @@ def connect(address: StoreAddress) -> sa.Engine:
         names = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
         options = " ".join(f"-c tcp_{name}={value}" for name, value in names.items())
         connect_args = {**names, "connect_timeout": 10, "options": options}
-        return sa.create_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, connect_args=connect_args)
+        return sa.create_engine(url, pool_size=10, max_overflow=10, connect_args=connect_args)
     with explain_unwritable(address.path.parent):
         make_folder(address.path.parent)
         os.close(os.open(address.path, os.O_RDWR | os.O_CREAT, _PRIVATE))

@@ -120,6 +120,7 @@ class BatchWorker:
         finally:
             if guard is not None:
                 guard.cancel()
+                await asyncio.wait([guard])
             await self.engine.stop()
             if self._enqueuing is not None:
                 with contextlib.suppress(Exception):
