@@ -78,6 +78,14 @@ class _NotKept(BaseException):
         self.failure = failure
 
 
+class _StoreFailed(BaseException):
+    """The store cannot be written: the row ends without a result, and is run again."""
+
+    def __init__(self, failure: DBAPIError) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
 @dataclass(slots=True)
 class StepJournal:
     """The journal of a row: each call is a step of its workflow; an implementation of `agentctl.run.journal.Journal`.
@@ -106,6 +114,8 @@ class StepJournal:
         reservation._step_ctx.function_id = _step_number(key)
         try:
             kept = await reservation.run_async({"name": f"{name}: {key}"}, step)
+        except DBAPIError as raised:
+            raise _StoreFailed(raised) from raised
         except _NotKept as raised:
             failure = raised.failure
         else:
@@ -142,6 +152,7 @@ async def _run(given: dict[str, Any]) -> dict[str, JSONValue]:
     assert _run_row is not None
     assert _store is not None
     _active[identifier] = task
+    task.add_done_callback(_note_end)
     try:
         await _may_call.wait()
         return await _run_row(identifier, given, StepJournal(identifier, _store))
@@ -150,6 +161,17 @@ async def _run(given: dict[str, Any]) -> dict[str, JSONValue]:
 
 
 _store: BatchStore | None = None
+
+_failures: list[DBAPIError] = []
+"""The failures of the store because of which rows ended without a result."""
+
+
+def _note_end(task: asyncio.Task[Any]) -> None:
+    failure = None if task.cancelled() else task.exception()
+    if isinstance(failure, _StoreFailed):
+        failure = failure.failure
+    if isinstance(failure, DBAPIError):
+        _failures.append(failure)
 
 
 class Engine:
@@ -174,6 +196,7 @@ class Engine:
         global _run_row, _store, _may_call  # DBOS has one registry of functions for the process
         _run_row, _store, _may_call = run_row, store, asyncio.Event()
         _may_call.set()
+        _failures.clear()
 
     async def start(self, batches: Sequence[str]) -> None:
         """Create the tables that are missing, and begin to run the rows of batches in the running event loop."""
@@ -248,6 +271,11 @@ class Engine:
         for index in rows:
             _rewind(self._store, batch, index, self._version, step=_KEEP_STEPS)
 
+    def check(self) -> None:
+        """Raise the failure of the store because of which a row ended without a result, if there is one."""
+        if _failures:
+            raise _failures.pop()
+
     @property
     def is_paused(self) -> bool:
         """Whether no call may begin."""
@@ -284,16 +312,16 @@ class Engine:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
         if tasks:
             with contextlib.suppress(DBAPIError):  # A peer takes them over.
-                await asyncio.to_thread(self._hand_back)
+                await asyncio.to_thread(lambda: self.hand_back(self._store.rows_of(self.id)))
         self._set(None, None)
 
-    def _hand_back(self) -> None:
-        """Enqueue the rows again that this process has begun, as if it had not."""
+    def hand_back(self, rows: Iterable[str]) -> None:
+        """Enqueue rows again that this process has begun, as if it had not. Blocks."""
         client, by_batch = _client(self._store), dict[str, list[str]]()
-        for row in self._store.rows_of(self.id):
+        for row in rows:
             by_batch.setdefault(batch_of(row), []).append(row)
-        for batch, rows in by_batch.items():
-            client.resume_workflows(rows, queue_name=batch)
+        for batch, begun in by_batch.items():
+            client.resume_workflows(begun, queue_name=batch)
 
 
 def repeat_row(store: BatchStore, batch: BatchRecord, index: int, *, version: str, keeps_calls: bool) -> None:

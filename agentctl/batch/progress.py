@@ -33,6 +33,8 @@ class Progress:
     running: int = 0
     failures: deque[RowRecord] = field(default_factory=lambda: deque(maxlen=_RECENT))
     """The last rows that failed."""
+    lost: set[int] = field(default_factory=set, repr=False)
+    """The rows whose result the store could not take."""
     _rows: dict[int, tuple[RowState, str, int, float | None]] = field(default_factory=dict, repr=False)
     _since: int = field(default=0, repr=False)
 
@@ -48,6 +50,7 @@ class Progress:
 
     def forget(self, index: int) -> None:
         """Forget the result of a row that is run again."""
+        self.lost.discard(index)
         earlier = self._rows.pop(index, None)
         if earlier is not None:
             self._count(earlier, -1)
@@ -73,6 +76,8 @@ class Progress:
                 self._count(known, -1)
             self._rows[row.index] = new
             self._count(new, 1)
+            if row.is_lost:
+                self.lost.add(row.index)
             if row.state == "failed":
                 self.failures.append(row)
             yield row

@@ -110,6 +110,11 @@ class RowRecord:
     """The failure of the engine itself."""
 
     @property
+    def is_lost(self) -> bool:
+        """Whether the store failed as the row ended, and has no result of it."""
+        return self.status == "ERROR" and self.result is None
+
+    @property
     def state(self) -> RowState:
         """The state for users."""
         if self.status in _STATES:

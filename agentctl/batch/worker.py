@@ -102,7 +102,7 @@ class BatchWorker:
             if rows is not None and self.batch.enqueued < self.batch.total:
                 self._enqueuing = asyncio.create_task(asyncio.to_thread(self.engine.enqueue, self.batch, rows))
             yield await asyncio.to_thread(self.progress.read, self.store)
-            await asyncio.to_thread(self._go_on_after_budget)
+            await asyncio.to_thread(self._go_on_after_failure)
             while True:
                 try:
                     is_over = await self._look(lock)
@@ -131,6 +131,7 @@ class BatchWorker:
         """Care for the lock, for dead peers and for approvals; return whether nothing is left to do."""
         if self.engine.is_paused:
             await self._regain(lock)
+        self.engine.check()
         peers = await asyncio.to_thread(self.store.executors_at_work) - {self.engine.id}
         alive = [peer for peer in peers if not await asyncio.to_thread(self._take_over, lock, peer)]
         self.pace.share = 1 / (len(alive) + 1)
@@ -161,9 +162,9 @@ class BatchWorker:
                 logger.warning("took over %d rows of worker %s, which died", number, executor)
             return bool(is_dead)
 
-    def _go_on_after_budget(self) -> None:
-        """Run the rows again for which an earlier process had no budget left."""
-        rows = self.progress.rows_with("budget")
+    def _go_on_after_failure(self) -> None:
+        """Run the rows again for which an earlier process had no budget left, or no room in the store."""
+        rows = self.progress.rows_with("budget") | self.progress.lost
         for index in rows:
             self.progress.forget(index)
         self.engine.resume_rows(self.batch, rows)
@@ -195,9 +196,11 @@ class BatchWorker:
                 still = set(await asyncio.to_thread(self.store.rows_of, self.engine.id))
                 break
             await asyncio.sleep(_TICK)
-        for row, task in dict(self.engine.active).items():
+        active = dict(self.engine.active)
+        for row, task in active.items():
             if row not in still:  # A peer has it.
                 task.cancel()
+        await asyncio.to_thread(self.engine.hand_back, still - active.keys())
         self.engine.go_on()
 
     def _check_limits(self) -> None:
