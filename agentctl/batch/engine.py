@@ -1,10 +1,9 @@
-"""The engine of batches: DBOS, which queues rows, runs them, and keeps their finished calls; imported here alone."""
+"""The engine of batches: DBOS, which queues rows and repeats them after a crash; no other module imports it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import logging
 import uuid
@@ -13,14 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import dbos._dbos as _process
-from dbos import DBOS, DBOSClient, Serializer, error
+from dbos import DBOS, DBOSClient, Serializer
 from sqlalchemy.exc import DBAPIError
 
-from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import UserError
 
 from .row import BatchRecord, RowInput, batch_of, row_id
+from .steps import StepJournal, StepNotKept, StepWriter
 from .store import SCHEMA, BatchStore
 
 APPLICATION = "agentctl"
@@ -31,9 +30,6 @@ _POLL = 0.05
 
 MAX_ATTEMPTS = 5
 """How often a row is begun, each time by a process that dies, before it counts as failed."""
-
-_KEEP_STEPS = 2**31 - 1
-"""A number above that of any step: a row that is rewound to it keeps all."""
 
 _GRACE = 5.0
 """Seconds to wait for rows that were cancelled."""
@@ -70,69 +66,6 @@ def _describe(value: object) -> object:
 _SERIALIZER = _Json()
 
 
-class _NotKept(BaseException):
-    """The failure of a step, which is not kept: the step is made again where the run is repeated."""
-
-    def __init__(self, failure: Exception) -> None:
-        super().__init__(str(failure))
-        self.failure = failure
-
-
-class _StoreFailed(BaseException):
-    """The store cannot be written: the row ends without a result, and is run again."""
-
-    def __init__(self, failure: DBAPIError) -> None:
-        super().__init__(str(failure))
-        self.failure = failure
-
-
-@dataclass(slots=True)
-class StepJournal:
-    """The journal of a row: each call is a step of its workflow; an implementation of `agentctl.run.journal.Journal`.
-
-    DBOS numbers steps by the order in which they begin, which differs between calls that proceed in parallel. The
-    number of a step comes from its key instead.
-    """
-
-    id: str
-    _store: BatchStore
-    _was_interrupted: bool | None = None
-
-    async def remember(self, key: str, name: str, work: Callable[[], Awaitable[JSONValue]]) -> JSONValue:
-        """Return the result kept under a key; else do the work and keep its result, but not its failure."""
-
-        async def step() -> dict[str, JSONValue]:
-            try:
-                await _may_call.wait()
-                return {"value": await work()}
-            except error.DBOSWorkflowCancelledError:
-                raise
-            except Exception as raised:
-                raise _NotKept(raised) from raised
-
-        reservation = DBOS.reserve_step()
-        reservation._step_ctx.function_id = _step_number(key)
-        try:
-            kept = await reservation.run_async({"name": f"{name}: {key}"}, step)
-        except DBAPIError as raised:
-            raise _StoreFailed(raised) from raised
-        except _NotKept as raised:
-            failure = raised.failure
-        else:
-            return kept["value"]
-        raise failure
-
-    async def was_interrupted(self) -> bool:
-        """Return whether a process died in the row."""
-        if self._was_interrupted is None:
-            self._was_interrupted = await asyncio.to_thread(self._store.attempts_of, self.id) > 1
-        return self._was_interrupted
-
-
-def _step_number(key: str) -> int:
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) % (_KEEP_STEPS - 1) + 1
-
-
 _run_row: RunRow | None = None
 """Runs the rows of this process, of which DBOS allows one engine."""
 
@@ -150,17 +83,18 @@ async def _run(given: dict[str, Any]) -> dict[str, JSONValue]:
     assert identifier is not None
     assert task is not None
     assert _run_row is not None
-    assert _store is not None
+    assert _steps is not None
     _active[identifier] = task
     task.add_done_callback(_note_end)
     try:
         await _may_call.wait()
-        return await _run_row(identifier, given, StepJournal(identifier, _store))
+        return await _run_row(identifier, given, StepJournal(identifier, _steps, _may_call))
     finally:
         _active.pop(identifier, None)
 
 
-_store: BatchStore | None = None
+_steps: StepWriter | None = None
+"""Keeps the finished calls of the rows of this process."""
 
 _failures: list[DBAPIError] = []
 """The failures of the store because of which rows ended without a result."""
@@ -168,7 +102,7 @@ _failures: list[DBAPIError] = []
 
 def _note_end(task: asyncio.Task[Any]) -> None:
     failure = None if task.cancelled() else task.exception()
-    if isinstance(failure, _StoreFailed):
+    if isinstance(failure, StepNotKept):
         failure = failure.failure
     if isinstance(failure, DBAPIError):
         _failures.append(failure)
@@ -189,12 +123,12 @@ class Engine:
         self._store = store
         self._version = version
         self._is_stopping = False
-        self._set(store, run_row)
+        self._set(StepWriter(store, self.id), run_row)
 
     @staticmethod
-    def _set(store: BatchStore | None, run_row: RunRow | None) -> None:
-        global _run_row, _store, _may_call  # DBOS has one registry of functions for the process
-        _run_row, _store, _may_call = run_row, store, asyncio.Event()
+    def _set(steps: StepWriter | None, run_row: RunRow | None) -> None:
+        global _run_row, _steps, _may_call  # DBOS has one registry of functions for the process
+        _run_row, _steps, _may_call = run_row, steps, asyncio.Event()
         _may_call.set()
         _failures.clear()
 
@@ -269,7 +203,7 @@ class Engine:
     def resume_rows(self, batch: BatchRecord, rows: Iterable[int]) -> None:
         """Enqueue rows again that waited for approval. Blocks."""
         for index in rows:
-            _rewind(self._store, batch, index, self._version, step=_KEEP_STEPS)
+            _rewind(self._store, batch, index, self._version)
 
     def check(self) -> None:
         """Raise the failure of the store because of which a row ended without a result, if there is one."""
@@ -326,14 +260,15 @@ class Engine:
 
 def repeat_row(store: BatchStore, batch: BatchRecord, index: int, *, version: str, keeps_calls: bool) -> None:
     """Enqueue a row again that has ended, and keep its finished calls, or not. Blocks."""
-    store.note_attempts(row_id(batch.name, index))
-    _rewind(store, batch, index, version, step=_KEEP_STEPS if keeps_calls else 1)
+    row = row_id(batch.name, index)
+    store.note_attempts(row)
+    if not keeps_calls:
+        store.forget_steps(row)
+    _rewind(store, batch, index, version)
 
 
-def _rewind(store: BatchStore, batch: BatchRecord, index: int, version: str, *, step: int) -> None:
-    _client(store).rewind_workflow(
-        row_id(batch.name, index), start_step=step, queue_name=batch.name, application_version=version
-    )
+def _rewind(store: BatchStore, batch: BatchRecord, index: int, version: str) -> None:
+    _client(store).rewind_workflow(row_id(batch.name, index), queue_name=batch.name, application_version=version)
 
 
 def cancel_rows(store: BatchStore, batch: BatchRecord) -> None:

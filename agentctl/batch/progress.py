@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import field
 from typing import Any
 
@@ -36,6 +36,8 @@ class Progress:
     lost: set[int] = field(default_factory=set, repr=False)
     """The rows whose result the store could not take."""
     _rows: dict[int, tuple[RowState, str, int, float | None]] = field(default_factory=dict, repr=False)
+    _times: dict[int, int] = field(default_factory=dict, repr=False)
+    """When rows ended, by the clock of the store."""
     _since: int = field(default=0, repr=False)
 
     @property
@@ -51,6 +53,7 @@ class Progress:
     def forget(self, index: int) -> None:
         """Forget the result of a row that is run again."""
         self.lost.discard(index)
+        self._times.pop(index, None)
         earlier = self._rows.pop(index, None)
         if earlier is not None:
             self._count(earlier, -1)
@@ -59,12 +62,15 @@ class Progress:
         """Read what is new in the store, or all of it, and return the rows that have ended since. Blocks."""
         if again:
             self._since = 0
-        rows, self._since = store.find_finished(self.batch.name, max(self._since - _OVERLAP, 0))
+        finished = store.find_finished(self.batch.name, max(self._since - _OVERLAP, 0))
+        self._since = max((at for _, at in finished), default=self._since)
+        new = [index for index, at in finished if self._times.get(index) != at]
+        self._times.update(finished)
         in_flight = store.in_flight(self.batch.name)
         self.queued, self.running = in_flight.get("ENQUEUED", 0), in_flight.get("PENDING", 0)
-        return list(self._add(rows))
+        return list(self._add(store.read(self.batch.name, new)))
 
-    def _add(self, rows: list[RowRecord]) -> Iterator[RowRecord]:
+    def _add(self, rows: Iterable[RowRecord]) -> Iterator[RowRecord]:
         for row in rows:
             known = self._rows.get(row.index)
             document: dict[str, Any] = row.to_json()

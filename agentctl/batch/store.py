@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError
 from agentctl.storage import explain_unwritable, make_folder
@@ -85,6 +86,18 @@ def explain_store(address: StoreAddress) -> Iterator[None]:
         ) from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A finished call of a row."""
+
+    row: str
+    key: str
+    name: str
+    """The kind of the call, and what it calls."""
+    value: str
+    """Its result as JSON."""
+
+
 class BatchStore:
     """The tables of a store, read and written without running anything.
 
@@ -127,6 +140,15 @@ class BatchStore:
             sa.Column("ticket", sa.Text, nullable=False),
             sa.Column("document", sa.Text, nullable=False),
         )
+        self._steps = sa.Table(
+            "batch_steps",
+            tables,
+            sa.Column("row_id", sa.Text, primary_key=True),
+            sa.Column("key", sa.Text, primary_key=True),
+            sa.Column("name", sa.Text, nullable=False),
+            sa.Column("value", sa.Text, nullable=False),
+        )
+        self._insert = sqlite.insert if self._is_sqlite else postgresql.insert
         self._tables = tables
 
     def prepare(self) -> None:
@@ -182,8 +204,7 @@ class BatchStore:
         with self.engine.begin() as connection:
             if self._find(connection, batch.name) is None:
                 # Two starters of the same batch may both come here.
-                insert = sqlite.insert if self._is_sqlite else postgresql.insert
-                connection.execute(insert(self._batches).values(values).on_conflict_do_nothing())
+                connection.execute(self._insert(self._batches).values(values).on_conflict_do_nothing())
             found = self._find(connection, batch.name)
         assert found is not None
         return found
@@ -226,7 +247,7 @@ class BatchStore:
     def delete(self, name: str) -> None:
         """Delete a batch and all that its rows have; its rows themselves are deleted by the engine."""
         with self.engine.begin() as connection:
-            for table in (self._earlier, self._tickets):
+            for table in (self._earlier, self._tickets, self._steps):
                 connection.execute(table.delete().where(_is_of(table.c.row_id, name)))
             connection.execute(self._batches.delete().where(self._batches.c.name == name))
 
@@ -254,10 +275,39 @@ class BatchStore:
         with self.engine.begin() as connection:
             return list(connection.execute(query).scalars())
 
-    def attempts_of(self, row: str) -> int:
-        """Return how often a row was begun, since it was last to be begun anew."""
+    def save_steps(self, steps: Sequence[Step], executor: str) -> set[str]:
+        """Keep steps of rows that a process has, and return these rows; the steps of other rows are dropped."""
+        at, rows = self._rows.c, sorted({step.row for step in steps})
+        mine = sa.select(at.workflow_uuid).where(
+            at.workflow_uuid.in_(rows), at.status == "PENDING", at.executor_id == executor
+        )
         with self.engine.begin() as connection:
-            return self._attempts(connection, row)
+            if self._is_sqlite:
+                connection.execute(sa.text("BEGIN IMMEDIATE"))
+            else:  # A row that is locked is not given to a peer before the end of the transaction.
+                mine = mine.order_by(at.workflow_uuid).with_for_update(key_share=True)
+            own = set(connection.execute(mine).scalars())
+            kept = [
+                {"row_id": step.row, "key": step.key, "name": step.name, "value": step.value}
+                for step in steps
+                if step.row in own
+            ]
+            if kept:
+                connection.execute(self._insert(self._steps).on_conflict_do_nothing(), kept)
+        return own
+
+    def steps_of(self, row: str) -> tuple[int, dict[str, tuple[str, str]]]:
+        """Return how often a row was begun, and its steps by key: what each is, and its result."""
+        at = self._steps.c
+        query = sa.select(at.key, at.name, at.value).where(at.row_id == row)
+        with self.engine.begin() as connection:
+            attempts = self._attempts(connection, row)
+            return attempts, {key: (name, value) for key, name, value in connection.execute(query)}
+
+    def forget_steps(self, row: str) -> None:
+        """Forget the steps of a row, which is begun anew."""
+        with self.engine.begin() as connection:
+            connection.execute(self._steps.delete().where(self._steps.c.row_id == row))
 
     def note_attempts(self, row: str) -> None:
         """Add the attempts of a row so far to those that count once it is begun anew."""
@@ -272,22 +322,30 @@ class BatchStore:
         query = sa.select(self._rows.c.recovery_attempts).where(self._rows.c.workflow_uuid == row)
         return int(connection.execute(query).scalar() or 0)
 
-    def find_finished(self, name: str, since: int) -> tuple[list[RowRecord], int]:
-        """Return rows that finished at or after a time of the store, and the time of the last of them."""
+    def find_finished(self, name: str, since: int) -> list[tuple[int, int]]:
+        """Return the rows that finished at or after a time of the store, with that time, in its order."""
         at = self._rows.c
-        query = self._row_query().where(at.completed_at >= since, _is_of(at.workflow_uuid, name))
+        query = sa.select(at.workflow_uuid, at.completed_at).where(
+            at.completed_at >= since, _is_of(at.workflow_uuid, name)
+        )
         with self.engine.begin() as connection:
             found = connection.execute(query.order_by(at.completed_at)).all()
-        return [_row(row) for row in found], max((row.completed_at for row in found), default=since)
+        return [(row_index(identifier), completed_at) for identifier, completed_at in found]
+
+    def read(self, name: str, indices: Sequence[int]) -> Iterator[RowRecord]:
+        """Yield rows, in any order."""
+        for start in range(0, len(indices), _PAGE):
+            page = [row_id(name, index) for index in indices[start : start + _PAGE]]
+            query = self._row_query().where(self._rows.c.workflow_uuid.in_(page))
+            with self.engine.begin() as connection:
+                found = connection.execute(query).all()
+            yield from map(_row, found)
 
     def rows(self, batch: BatchRecord) -> Iterator[RowRecord]:
         """Yield all rows in the order of the input."""
         for start in range(0, batch.total, _PAGE):
-            first, last = row_id(batch.name, start), row_id(batch.name, start + _PAGE - 1)
-            query = self._row_query().where(self._rows.c.workflow_uuid.between(first, last))
-            with self.engine.begin() as connection:
-                found = connection.execute(query).all()
-            yield from sorted((_row(row) for row in found), key=lambda row: row.index)
+            found = self.read(batch.name, range(start, min(start + _PAGE, batch.total)))
+            yield from sorted(found, key=lambda row: row.index)
 
     def _row_query(self) -> sa.Select[Any]:
         rows, inputs, outputs, earlier = self._rows, self._inputs, self._outputs, self._earlier
@@ -296,7 +354,6 @@ class BatchStore:
                 rows.c.workflow_uuid,
                 rows.c.status,
                 rows.c.recovery_attempts,
-                rows.c.completed_at,
                 inputs.c.inputs,
                 outputs.c.output,
                 outputs.c.error,

@@ -36,15 +36,11 @@ def kept_in(url: str) -> tuple[set[str], set[str]]:
     engine = connect(address)
     at = "" if address.path is not None else f"{SCHEMA}."
     with engine.begin() as connection:
-        steps = connection.execute(
-            sa.text(f"SELECT workflow_uuid, function_name, output FROM {at}operation_outputs")
-        ).all()
+        steps = connection.execute(sa.text(f"SELECT row_id, key, name, value FROM {at}batch_steps")).all()
         ended = connection.execute(sa.text(f"SELECT output FROM {at}workflow_output")).all()
     engine.dispose()
-    digests = {found for _, _, output in steps for found in re.findall(r"resp_([0-9a-f]{16})", output or "")}
-    tools = {
-        f"{row}/{name.partition(': ')[2].removesuffix('/')}" for row, name, _ in steps if name.startswith("tool note: ")
-    }
+    digests = {found for *_, value in steps for found in re.findall(r"resp_([0-9a-f]{16})", value)}
+    tools = {f"{row}/{key.removesuffix('/')}" for row, key, name, _ in steps if name == "tool note"}
     assert len(ended) <= len(ROWS)
     return digests, tools
 

@@ -10,6 +10,7 @@ from tests.batch.killing import check_kill
 MOMENTS = 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
 def test_a_batch_survives_kills(home: Path, tmp_path: Path, share: Callable[[int], int], part: int) -> None:
     seeds = range(part, share(MOMENTS), 5)
