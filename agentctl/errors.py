@@ -10,6 +10,7 @@ Exception
     │   ├── AuthenticationError         the key was rejected
     │   ├── RequestRejectedError        the request was rejected, and would be rejected again
     │   └── ServiceUnavailableError     rate limit, overload, network, broken stream: try again later
+    │       └── IncompleteStreamError   the stream ended before the response did; a ModelBehaviorError, too
     ├── ModelBehaviorError              the model or its service violated the protocol
     ├── ModelRefusalError               the model refused
     ├── ModelTimeoutError               one model call took longer than ModelSettings.timeout
@@ -152,6 +153,10 @@ class ModelBehaviorError(AgentsException):
         super().__init__(message)
         self.message = message
         self.reply = reply
+
+
+class IncompleteStreamError(ServiceUnavailableError, ModelBehaviorError):
+    """The stream ended before the response did: retried as an unavailable service, though it violates the protocol."""
 
 
 class ModelRefusalError(AgentsException):
