@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_ONE_REQUEST = Usage(requests=1).to_wire()
+_UNCOUNTED = Usage(requests=1).to_wire()
 """The usage of a generation whose tokens the service did not count."""
 
 
@@ -107,6 +107,11 @@ class RecordedSpans:
         if len(run.results.raw_responses) == turn.span_data.turn:
             turn.span_data.usage = _tokens(run.results.raw_responses[-1].usage)
         turn.finish(reset_current=True)
+
+    def fail_turn(self, message: str, error: Exception) -> None:
+        """Record an error of the current turn."""
+        if self._turn is not None:
+            self._fail(self._turn, error, message)
 
     def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[ModelCallRecord]:
         """Enter the span of a model call; a custom model makes its own."""
@@ -176,11 +181,12 @@ class RecordedSpans:
         def record_response(response: dict[str, Any]) -> None:
             if self._has_data:
                 data.output = response.get("output")
-            data.usage = {**_ONE_REQUEST, **(response.get("usage") or {})}
+            usage = response.get("usage")
+            data.usage = {**usage, "requests": 1} if usage else _UNCOUNTED
 
         def fail(span: Span[Any], error: BaseException) -> None:
             if isinstance(error, IncompleteStreamError):
-                data.usage = _ONE_REQUEST
+                data.usage = _UNCOUNTED
             self._fail(span, error)
 
         return self._model_call(model, self._make(data), record_response, fail)
@@ -243,9 +249,9 @@ class RecordedSpans:
         data.tools = [tool.name for tool in request.tools]
         data.output_type = request.output_schema.name() if request.output_schema else "str"
 
-    def _fail(self, span: Span[Any], error: BaseException) -> None:
+    def _fail(self, span: Span[Any], error: BaseException, message: str | None = None) -> None:
         text = str(error) if self._has_data else ""
-        span.set_error(SpanError(message=type(error).__name__, data={"error": text} if text else None))
+        span.set_error(SpanError(message=message or type(error).__name__, data={"error": text} if text else None))
 
 
 class _CallObserver:
