@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCall:
-    """What a call of the model was given."""
+    """The arguments of one call of the model."""
 
     system_instructions: str | None
     input: str | list[WireItem]
