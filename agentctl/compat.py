@@ -36,7 +36,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "agents.extensions.handoff_filters": ("agentctl.extensions.handoff_filters",),
     "agents.extensions.handoff_prompt": ("agentctl.extensions.handoff_prompt",),
     "agents.extensions.tool_output_trimmer": ("agentctl.extensions.tool_output_trimmer",),
-    "agents.function_schema": ("agentctl.agent.tools.function_schema",),
+    "agents.function_schema": ("agentctl.agent.tools.function_schema", "agentctl.agent.tools.docstrings"),
     "agents.guardrail": ("agentctl.agent.guardrail",),
     "agents.handoffs": ("agentctl.agent.handoff", "agentctl.agent.handoff_history"),
     "agents.handoffs.history": ("agentctl.agent.handoff_history",),
