@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from agentctl.tracing.process import set_default_processor
+from tests.machine_output import check_printed
 from tests.service.client import Service, running_service
 from tests.warm import WarmStarts, is_cold, warm_starts
 
@@ -90,16 +91,19 @@ def agentctl(home: Path, warm: WarmStarts | None, request: pytest.FixtureRequest
             else:
                 environment[name] = value
         if warm is not None and not is_cold(env or {}) and request.node.get_closest_marker("cold") is None:
-            return warm.run(arguments, env=environment, input=input or "", timeout=timeout, cwd=cwd or home)
-        return subprocess.run(
-            [sys.executable, "-m", "agentctl", *arguments],
-            env=environment,
-            input=input or "",
-            timeout=timeout,
-            cwd=cwd or home,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-        )
+            done = warm.run(arguments, env=environment, input=input or "", timeout=timeout, cwd=cwd or home)
+        else:
+            done = subprocess.run(
+                [sys.executable, "-m", "agentctl", *arguments],
+                env=environment,
+                input=input or "",
+                timeout=timeout,
+                cwd=cwd or home,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+            )
+        check_printed(arguments, done.stdout, exit_code=done.returncode)
+        return done
 
     return run
