@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agentctl.render.schema import EVENTS, schema
+from tests.event_tables import PAGE, with_tables
 from tests.pages import ROOT, Desk, blocks, commands, help_of, pages
 from tests.run_svg import PICTURE, picture
 from tests.service.client import Service
@@ -80,16 +80,9 @@ def test_the_picture_is_of_what_the_program_shows(service: Service, home: Path) 
     assert "http" not in kept.replace('xmlns="http://www.w3.org/2000/svg"', "")
 
 
-def test_the_table_of_events_is_that_of_the_schema() -> None:
-    page = (ROOT / "docs" / "scripts-and-ci.md").read_text("utf-8")
-    rows = (
-        f"| `{name}` | {meaning} | {', '.join(f'`{field}`' for field in fields)} |\n"
-        for name, (meaning, fields) in EVENTS.items()
-    )
-    assert f"| --- | --- | --- |\n{''.join(rows)}\n" in page
-    error = schema()["$defs"]
-    assert isinstance(error, dict)
-    assert f"An `error` has {', '.join(f'`{name}`' for name in error['error']['properties'])}; " in page
+def test_the_tables_of_events_and_documents_are_those_of_the_schema() -> None:
+    page = PAGE.read_text("utf-8")
+    assert page == with_tables(page), "`python -m tests.event_tables` writes them again"
 
 
 def test_the_timeline_in_the_documentation_is_what_the_program_shows(tmp_path: Path) -> None:
