@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 from types import TracebackType
 from typing import Self
 
@@ -48,12 +49,14 @@ class LoopbackService:
             pass
 
         Handler.respond = staticmethod(respond)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        # `HTTPServer` would ask a name server for the name of 127.0.0.1.
+        self._server = ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
 
     @property
     def port(self) -> int:
         """The port."""
-        return self._server.server_port
+        return int(self._server.server_address[1])
 
     def __enter__(self) -> Self:
         # The default polls for the end twice a second.
@@ -64,7 +67,7 @@ class LoopbackService:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.shutdown()
-        self._server.socket.close()  # Without waiting for connections, as `server_close` does.
+        self._server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

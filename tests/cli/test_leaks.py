@@ -15,7 +15,7 @@ from agentctl.cli.invocation import Invocation
 from agentctl.cli.leaks.canary import Canary
 from agentctl.cli.leaks.leak_test import LeakTestResult, find_leaks
 from agentctl.cli.leaks.lines import print_result
-from agentctl.cli.leaks.sinks import SINKS, Sink, sink_of
+from agentctl.cli.leaks.sinks import SINKS, RegisteredSink, sink_of
 from agentctl.cli.leaks.trial import Command, Trial
 from agentctl.cli.leaks.trials import make_trials
 from agentctl.cli.run_options import Format
@@ -174,7 +174,7 @@ def test_every_format_report_and_stored_secret_has_a_trial() -> None:
 
 
 def test_a_sink_claims_its_own_files() -> None:
-    sink = Sink(name="x", files=("home/x/*",))
+    sink = RegisteredSink(name="x", files=("home/x/*",))
     assert (sink.claims("home/x/1.db"), sink.claims("home/y/1.db"), sink_of("home/nothing")) == (True, False, None)
 
 

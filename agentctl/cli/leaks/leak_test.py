@@ -16,7 +16,7 @@ from agentctl._dataclass import dataclass
 from agentctl.net.loopback import LoopbackService, ServedRequest, ServedResponse
 
 from .canary import Canary
-from .sandbox import CommandFailed, Output, run_trial
+from .sandbox import CommandFailed, TrialOutput, run_trial
 from .service import respond
 from .sinks import SINKS, sink_of
 from .trial import Trial
@@ -48,7 +48,7 @@ class LeakTestResult:
 
     @property
     def is_ok(self) -> bool:
-        """Whether there is no leak, and the test was complete."""
+        """True if there is no leak, and the test was complete."""
         return not self.leaks and not self.problems
 
 
@@ -101,7 +101,7 @@ class _Examination:
         missing = [each.place for each in self.trial.canaries if each.is_sent and each.place not in self.sent]
         self.problems += [f"no request had the secret from {place}" for place in missing]
 
-    def _search(self, output: Output) -> None:
+    def _search(self, output: TrialOutput) -> None:
         sink = output.sink
         if sink is None:
             found = sink_of(output.source)

@@ -18,13 +18,16 @@ from .trial import Command, Trial
 
 _TIMEOUT = 60.0
 """Seconds for a command, which takes one on a quiet machine."""
+_NOWHERE = "http://127.0.0.1:9"
+"""The proxy for `https` URLs, which no trial asks for: whatever goes wrong, no request leaves this machine."""
 _PACKAGES = Path(__file__).parents[3]
+_WITH_KEYRING = Path(__file__).with_name("memory_keyring.py")
 _PRICES = json.dumps({MODEL: {"input": 1, "output": 1}})
 """The price of the model, so that no run reads the table of all prices, which takes 300 ms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
+class TrialOutput:
     """Something that a trial wrote."""
 
     source: str
@@ -38,7 +41,7 @@ class CommandFailed(Exception):
     """A command of a trial did not end as it should, so that it shows nothing."""
 
 
-def run_trial(trial: Trial, folder: Path, environ: Mapping[str, str]) -> Iterator[Output]:
+def run_trial(trial: Trial, folder: Path, environ: Mapping[str, str]) -> Iterator[TrialOutput]:
     """Run the commands of a trial below `folder`, and yield all outputs and files.
 
     Raises:
@@ -56,7 +59,7 @@ def run_trial(trial: Trial, folder: Path, environ: Mapping[str, str]) -> Iterato
         failure = error
     for file in sorted(folder.rglob("*")):
         if file.is_file():
-            yield Output(source=file.relative_to(folder).as_posix(), data=file.read_bytes())
+            yield TrialOutput(source=file.relative_to(folder).as_posix(), data=file.read_bytes())
     if failure is not None:
         raise failure
 
@@ -65,13 +68,20 @@ def _environment(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return what a command needs of the user's environment, and a home of its own."""
     needed = {name: environ[name] for name in ("PATH", "LANG", "SYSTEMROOT", "TMPDIR") if name in environ}
     home = str(folder / "home")
-    return {**needed, "HOME": home, "AGENTCTL_HOME": home, "PYTHONPATH": str(_PACKAGES), "AGENTCTL_PRICES": _PRICES}
+    return {
+        **needed,
+        "HOME": home,
+        "AGENTCTL_HOME": home,
+        "AGENTCTL_PRICES": _PRICES,
+        "HTTPS_PROXY": _NOWHERE,
+        "PYTHONPATH": str(_PACKAGES),
+    }
 
 
-def _run(command: Command, folder: Path, environ: Mapping[str, str]) -> Iterator[Output]:
+def _run(command: Command, folder: Path, environ: Mapping[str, str]) -> Iterator[TrialOutput]:
     name = f"agentctl {' '.join(command.arguments)}"
-    module = "agentctl.cli.leaks.memory_keyring" if command.has_keyring else "agentctl"
-    words = [sys.executable, "-P", "-m", module, *command.arguments]
+    program = [str(_WITH_KEYRING)] if command.has_keyring else ["-m", "agentctl"]
+    words = [sys.executable, "-P", *program, *command.arguments]
     try:
         if command.conversation:
             code, out, err = _converse(words, command, folder, environ)
@@ -89,7 +99,7 @@ def _run(command: Command, folder: Path, environ: Mapping[str, str]) -> Iterator
         raise CommandFailed(f"`{name}` took longer than {_TIMEOUT:g} s") from error
     for sink, data in ((command.stdout, out), (command.stderr, err)):
         lines = [line for line in data.split(b"\n") if not command.exempt or line != command.exempt.encode()]
-        yield Output(source=f"{sink} of `{name}`", data=b"\n".join(lines), sink=sink)
+        yield TrialOutput(source=f"{sink} of `{name}`", data=b"\n".join(lines), sink=sink)
     if code != command.code:
         last = err.decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise CommandFailed(f"`{name}` ended with {code} in place of {command.code}: {last}")

@@ -11,7 +11,7 @@ from agentctl._dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sink:
+class RegisteredSink:
     """Something that output goes to."""
 
     name: str
@@ -27,30 +27,30 @@ class Sink:
 
 
 SINKS = (
-    Sink(name="stdout"),
-    Sink(name="stderr"),
-    Sink(name="verbose log"),
-    Sink(name="JSON"),
-    Sink(name="events"),
-    Sink(name="terminal"),
-    Sink(name="requests"),
-    Sink(name="output files", files=("work/answer.*",)),
-    Sink(name="reports", files=("work/report.*", "work/github-*")),
-    Sink(name="child environments", files=("work/environment-*",)),
-    Sink(name="sessions", files=("home/sessions/*",)),
-    Sink(name="traces", files=("home/traces/*",)),
-    Sink(name="tickets", files=("home/tickets/*", "work/ticket.json")),
-    Sink(name="budgets", files=("home/budgets/*",)),
-    Sink(name="chat history", files=("home/chat_history.jsonl*",)),
-    Sink(name="profile", files=("home/config.toml*",)),
-    Sink(name="stored keys", files=("home/credentials.toml*",)),
-    Sink(name="transports", files=("home/transports/*",), is_optional=True),
-    Sink(name="trust", files=("home/trust.toml*",), is_optional=True),
-    Sink(name="prices", files=("home/prices.json*",), is_optional=True),
-    Sink(name="models", files=("home/models/*",), is_optional=True),
+    RegisteredSink(name="stdout"),
+    RegisteredSink(name="stderr"),
+    RegisteredSink(name="verbose log"),
+    RegisteredSink(name="JSON"),
+    RegisteredSink(name="events"),
+    RegisteredSink(name="terminal"),
+    RegisteredSink(name="requests"),
+    RegisteredSink(name="output files", files=("work/answer.*",)),
+    RegisteredSink(name="reports", files=("work/report.*", "work/github-*")),
+    RegisteredSink(name="child environments", files=("work/environment-*",)),
+    RegisteredSink(name="sessions", files=("home/sessions/*",)),
+    RegisteredSink(name="traces", files=("home/traces/*",)),
+    RegisteredSink(name="tickets", files=("home/tickets/*", "work/ticket.json")),
+    RegisteredSink(name="budgets", files=("home/budgets/*",)),
+    RegisteredSink(name="chat history", files=("home/chat_history.jsonl*",)),
+    RegisteredSink(name="profile", files=("home/config.toml*",)),
+    RegisteredSink(name="stored keys", files=("home/credentials.toml*",)),
+    RegisteredSink(name="transports", files=("home/transports/*",), is_optional=True),
+    RegisteredSink(name="trust", files=("home/trust.toml*",), is_optional=True),
+    RegisteredSink(name="prices", files=("home/prices.json*",), is_optional=True),
+    RegisteredSink(name="models", files=("home/models/*",), is_optional=True),
 )
 
 
-def sink_of(path: str) -> Sink | None:
+def sink_of(path: str) -> RegisteredSink | None:
     """Return the sink that claims a file, or None."""
     return next((sink for sink in SINKS if sink.claims(path)), None)

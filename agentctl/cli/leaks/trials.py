@@ -233,7 +233,7 @@ def _refused_secrets(port: int) -> Iterator[Trial]:
         environ={**environ, "AGENTCTL_CLIENT_BASE_URL": f"http://user:{url.value}@127.0.0.1:{port}/url/plain/v1"},
         commands=[
             Command(arguments=["run", "-v", "Hi"], code=78, stderr="verbose log"),
-            Command(arguments=["doctor", "--timeout", "5"], code=78),
+            Command(arguments=["config", "show", "--json"], stdout="JSON"),
         ],
     )
     argument = Canary.plant("the command line", is_sent=False)
