@@ -34,6 +34,9 @@ def respond(request: ServedRequest) -> ServedResponse:
     headers = {"Content-Type": "application/json", "x-request-id": f"req_{echo}"}
     if path.endswith("/models"):
         return ServedResponse(headers=headers, body=json.dumps({"data": [{"id": MODEL}]}).encode())
+    stream = {**headers, "Content-Type": "text/event-stream"}
+    if path.endswith("/chat/completions"):
+        return ServedResponse(headers=stream, events=_chat_events(echo))
     if not path.endswith("/responses"):
         return ServedResponse(headers=headers, body=b"{}")
     behavior = path.split("/")[2]
@@ -42,7 +45,6 @@ def respond(request: ServedRequest) -> ServedResponse:
         body = json.dumps({"error": error}).encode()
         return ServedResponse(status=401 if behavior == "refuse" else 400, headers=headers, body=body)
     events = response_events(_output(behavior, echo, request), response_id=f"resp_{echo}", usage=_USAGE)
-    stream = {**headers, "Content-Type": "text/event-stream"}
     return ServedResponse(headers=stream, events=[json.dumps(event) for event in events])
 
 
@@ -57,6 +59,20 @@ def _output(behavior: str, echo: str, request: ServedRequest) -> list[dict[str, 
     shell = {"type": "shell_call", "id": "sh_1", "call_id": "call_shell", "action": command, "status": "completed"}
     tools = [function_call(name, {"note": f"see {echo}"}, call_id=f"call_{name}_{echo}") for name in ("tell", "fail")]
     return [thought, *tools, shell]
+
+
+def _chat_events(echo: str) -> list[str]:
+    """Return the events of a chat completion with reasoning and the answer."""
+    deltas = [{"role": "assistant", "reasoning_content": f"I saw {echo}."}, {"content": ANSWER}, {}]
+    chunks = [
+        {
+            "id": f"chat_{echo}",
+            "object": "chat.completion.chunk",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": None if delta else "stop"}],
+        }
+        for delta in deltas
+    ]
+    return [*map(json.dumps, chunks), "[DONE]"]
 
 
 def _credentials(headers: Mapping[str, str]) -> str:

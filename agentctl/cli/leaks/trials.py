@@ -6,6 +6,8 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 
+from agentctl.profile.keys import find_setting
+
 from .canary import Canary
 from .service import ANSWER, MODEL
 from .trial import Command, Trial
@@ -36,6 +38,18 @@ from agentctl import Agent, HostedMCPTool
 server = {"type": "mcp", "server_label": "x", "server_url": "https://mcp.example/", "authorization": "CANARY"}
 agent = Agent(name="teller", tools=[*tools, HostedMCPTool(tool_config=server)])
 """
+_CODE = """
+from agentctl import Agent, set_default_openai_api, set_default_openai_key
+set_default_openai_api("chat_completions")
+set_default_openai_key("CANARY")
+agent = Agent(name="chat")
+"""
+_HTTP_MCP = """
+from agentctl import Agent
+from agentctl.mcp import MCPServerStreamableHttp
+server = MCPServerStreamableHttp({"url": "URL", "headers": {"Authorization": "Bearer CANARY"}})
+agent = Agent(name="client", mcp_servers=[server])
+"""
 _MCP = """
 from agentctl import Agent
 from agentctl.mcp import MCPServerStdio
@@ -43,6 +57,7 @@ server = MCPServerStdio({"command": "sh", "args": ["-c", "env > environment-mcp"
 agent = Agent(name="client", mcp_servers=[server])
 """
 
+_HEADERS = find_setting(("settings", "extra_headers"))
 _RUN = ("run", "-a", "agent.py:agent", "--on-approval", "allow")
 _FILES = {"work/agent.py": _AGENT}
 
@@ -107,6 +122,16 @@ def _keys(port: int) -> Iterator[Trial]:
             Command(arguments=["trace", "status"]),
         ],
     )
+    in_code = Canary.plant("code of an agent")
+    base_url = _endpoint(port, "code", "plain")["AGENTCTL_CLIENT_BASE_URL"]
+    yield Trial(
+        name="code",
+        canaries=[in_code],
+        environ={"OPENAI_BASE_URL": base_url, "AGENTCTL_MODEL": MODEL},
+        files={"work/chat.py": _CODE.replace("CANARY", in_code.value)},
+        planted={"work/chat.py": [in_code]},
+        commands=[Command(arguments=["stream", "-v", "-a", "chat.py:agent", "Hi"], stderr="verbose log")],
+    )
     kept = Canary.plant("the system keyring")
     yield Trial(
         name="keyring",
@@ -161,13 +186,14 @@ def _headers(port: int) -> Iterator[Trial]:
             Command(arguments=["config", "show", "--json"], stdout="JSON"),
         ],
     )
-    proxy = Canary.plant("HTTP_PROXY")
+    proxy, variable = Canary.plant("HTTP_PROXY"), Canary.plant(_HEADERS.env)
     yield Trial(
         name="proxy",
-        canaries=[proxy],
+        canaries=[proxy, variable],
         environ={
             **_endpoint(port, "proxy", "plain"),
             "AGENTCTL_API_KEY": "none-of-the-canaries",
+            _HEADERS.env: json.dumps({"X-Team": variable.value}),
             "HTTP_PROXY": f"http://user:{proxy.value}@127.0.0.1:{port}",
         },
         commands=[
@@ -194,6 +220,17 @@ def _headers(port: int) -> Iterator[Trial]:
         planted={"work/client.py": [server], "work/environment-mcp": [server]},
         needs="mcp",
         commands=[Command(arguments=["run", "-v", "-a", "client.py:agent", "Hi"], stderr="verbose log", code=78)],
+    )
+    header = Canary.plant("headers of an MCP server")
+    code = _HTTP_MCP.replace("CANARY", header.value).replace("URL", f"http://127.0.0.1:{port}/mcp-http/plain/mcp")
+    yield Trial(
+        name="mcp-http",
+        canaries=[header],
+        environ={**_endpoint(port, "mcp-http", "plain"), "AGENTCTL_API_KEY": "none-of-the-canaries"},
+        files={"work/client.py": code},
+        planted={"work/client.py": [header]},
+        needs="mcp",
+        commands=[Command(arguments=["run", "-v", "-a", "client.py:agent", "Hi"], stderr="verbose log", code=75)],
     )
     exported = Canary.plant("OTEL_EXPORTER_OTLP_HEADERS")
     yield Trial(
