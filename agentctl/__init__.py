@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from agentctl.agent.events import RunItemStreamEvent as RunItemStreamEvent
     from agentctl.agent.events import RunStarted as RunStarted
     from agentctl.agent.events import StreamEvent as StreamEvent
+    from agentctl.agent.events import ToolFinished as ToolFinished
+    from agentctl.agent.events import ToolProgressed as ToolProgressed
+    from agentctl.agent.events import ToolStarted as ToolStarted
     from agentctl.agent.events import Warned as Warned
     from agentctl.agent.guardrail import GuardrailFunctionOutput as GuardrailFunctionOutput
     from agentctl.agent.guardrail import InputGuardrail as InputGuardrail

@@ -95,12 +95,14 @@ def prepare(
     is_conversation: bool = False,
     variables: Mapping[str, str] | None = None,
     output_schema: AgentOutputSchemaBase | None = None,
+    on_command_key: Callable[[str], None] | None = None,
 ) -> Job:
     """Return the job for a prompt; imports the agent's code.
 
     `is_interactive` allows the local model as a fallback without a key. `is_conversation` means that more runs follow
     over the same connections. `variables` fill the placeholders in the instructions of agents, other than in
-    `instructions`. `output_schema` is that of the final output.
+    `instructions`. `output_schema` is that of the final output. `on_command_key` is called with each key of a
+    `key_command`.
 
     Raises:
         ConfigurationError: the agent does not load, or a file or setting is invalid.
@@ -150,6 +152,7 @@ def prepare(
                 is_multi_turn=is_multi_turn,
                 use_for_tracing=key.credential is not None and key.credential == traces.key,
                 folders=loaded.paths.folders,
+                on_command_key=on_command_key,
             ),
             model_settings=_model_settings(settings, explicit=True),
             tracing_disabled=not traces.is_enabled,

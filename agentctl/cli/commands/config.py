@@ -578,7 +578,7 @@ def effective_json(loaded: Loaded, key: Key | None, tracing_key: Key | None) -> 
         "values": values_json(effective_values(loaded)),
         "api_key": {
             "present": key is not None,
-            "for": _endpoint(loaded),
+            "endpoint": _endpoint(loaded),
             "origin": None if key is None else key.source,
             "use_for_tracing": _is_used_for_tracing(key),
         },
