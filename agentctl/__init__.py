@@ -216,6 +216,7 @@ if TYPE_CHECKING:
     from agentctl.errors import BudgetExceeded as BudgetExceeded
     from agentctl.errors import ConfigurationError as ConfigurationError
     from agentctl.errors import GuardrailTripwireTriggered as GuardrailTripwireTriggered
+    from agentctl.errors import IncompleteStreamError as IncompleteStreamError
     from agentctl.errors import InputGuardrailTripwireTriggered as InputGuardrailTripwireTriggered
     from agentctl.errors import MaxTurnsExceeded as MaxTurnsExceeded
     from agentctl.errors import MCPToolCancellationError as MCPToolCancellationError

@@ -10,6 +10,7 @@ Exception
     │   ├── AuthenticationError         the key was rejected
     │   ├── RequestRejectedError        the request was rejected, and would be rejected again
     │   └── ServiceUnavailableError     rate limit, overload, network, broken stream: try again later
+    │       └── IncompleteStreamError   the stream ended before the response did; a ModelBehaviorError, too
     ├── ModelBehaviorError              the model or its service violated the protocol
     ├── InvalidEvents                   stored events or a document break their schema: line, path
     ├── ModelRefusalError               the model refused
@@ -163,6 +164,10 @@ class InvalidEvents(AgentsException):
         super().__init__(message)
         self.line = line
         self.path = path
+
+
+class IncompleteStreamError(ServiceUnavailableError, ModelBehaviorError):
+    """The stream ended before the response did: retried as an unavailable service, though it violates the protocol."""
 
 
 class ModelRefusalError(AgentsException):

@@ -8,7 +8,8 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.agent import Agent
+from agentctl.agent.agent import Agent, has_default_settings
+from agentctl.agent.default_model import get_default_model
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model
 from agentctl.agent.run_config import RunConfig, includes_sensitive_data
@@ -17,7 +18,6 @@ from agentctl.child_groups import adopt_orphans
 from agentctl.definitions.reachable import reachable_agents
 from agentctl.errors import AgentsException, ConfigurationError, OptionError
 from agentctl.mcp.attachment import Attachment
-from agentctl.models.default_model import get_default_model
 from agentctl.net.defaults import get_defaults, set_default_ca_file
 from agentctl.prices.prices import Prices
 from agentctl.profile.credentials import Key
@@ -282,7 +282,7 @@ def _agent(
 
     The placeholders in its own instructions, and in those of the agents that it reaches, are filled.
     """
-    agent: Agent[Any] = Agent(name="assistant")
+    agent: Agent[Any] = Agent(name="assistant", model_settings=ModelSettings())
     if settings.agent:
         # 2 ms, only for a named agent.
         from agentctl.definitions.reference import load_agent
@@ -293,9 +293,12 @@ def _agent(
         for each in reachable_agents(agent) if variables else ():
             if isinstance(each.instructions, str) and not (each is agent and instructions is not None):
                 each.instructions = fill(each.instructions, variables, f"the instructions of agent {each.name!r}")
-    changes: dict[str, Any] = {
-        "model_settings": _model_settings(settings, explicit=False).resolve(agent.model_settings)
-    }
+    changes: dict[str, Any] = {}
+    defaults = _model_settings(settings, explicit=False)
+    if not has_default_settings(agent):
+        changes["model_settings"] = defaults.resolve(agent.model_settings)
+    elif defaults != ModelSettings():
+        changes["model_settings"] = defaults
     if agent.model is None:
         changes["model"] = settings.model
     if instructions is not None:
