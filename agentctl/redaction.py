@@ -20,6 +20,9 @@ SHORTEST = 4
 LONG = 16
 """Values of this length look like secrets; shorter ones only if they have the form of a key."""
 
+_SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+"""Words in the names of environment variables with secrets; the values of others are secrets if they look like one."""
+
 _TELLING = 8
 """More characters than these of a secret's beginning are not shown."""
 
@@ -61,6 +64,8 @@ _IDS = frozenset(
 _lock = threading.Lock()
 _secrets: "tuple[_Secret, ...]" = ()
 _registered: set[str] = set()
+_for_children: set[str] = set()
+"""The registered values of variables that the user gave to programs, which further programs may be given."""
 
 
 class _Secret:
@@ -89,6 +94,7 @@ def _border(character: str, pattern: str) -> str:
 def register_secret(value: str | None) -> None:
     """Register `value`, in plain, JSON- and URL-encoded form, as a secret; a placeholder is none."""
     global _secrets
+    _for_children.discard(value or "")
     if value is None or value in _registered or len(value.strip()) < SHORTEST or is_placeholder(value):
         return
     forms = {
@@ -105,6 +111,14 @@ def register_secret(value: str | None) -> None:
         known |= {form: _Secret(form, looks_secret=is_long) for form in forms}
         _secrets = tuple(sorted(known.values(), key=lambda secret: len(secret.text), reverse=True))
         _registered.add(value)
+
+
+def register_variable(name: str, value: str) -> None:
+    """Register a variable that the user gives to a child process, if its name or value is that of a secret."""
+    if value in _registered or not (looks_secret(value) or any(word in name.upper() for word in _SECRET_WORDS)):
+        return
+    register_secret(value)
+    _for_children.add(value)
 
 
 def is_placeholder(value: str) -> bool:
@@ -167,8 +181,11 @@ def may_have_secret(document: str) -> bool:
 
 
 def is_secret(value: str) -> bool:
-    """Return whether a value is a registered secret, whatever it looks like, or contains one that looks secret."""
-    return value in _registered or redact_text(value) != value
+    """Return whether a value is a registered secret, whatever it looks like, or contains one that looks secret.
+
+    A variable that the user gave to a child process is none: another one may be given it too.
+    """
+    return value not in _for_children and (value in _registered or redact_text(value) != value)
 
 
 def redact_id(text: str) -> str:
