@@ -149,9 +149,7 @@ def _feed(transport: asyncio.SubprocessTransport, data: bytes) -> None:
     pipe.close()
 
 
-async def _wait(
-    transport: asyncio.SubprocessTransport, child: _Program, deadline: float, mark: str
-) -> int | None:
+async def _wait(transport: asyncio.SubprocessTransport, child: _Program, deadline: float, mark: str) -> int | None:
     """Wait until the program has ended, then terminate what is left of it; return its exit code."""
     try:
         async with asyncio.timeout_at(deadline):
