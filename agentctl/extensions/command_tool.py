@@ -1,4 +1,4 @@
-"""Programs as tools: `Command(...).as_tool()` is a function tool that runs one, without a shell.
+"""Programs as tools: `CommandTool(...).as_tool()` is a function tool that runs one, without a shell.
 
 An argument of the model is one element of the command line, or several if it is a list. It never is a part of an
 element, the program or the folder, and it is no option unless the tool allows that.
@@ -53,7 +53,7 @@ class CommandError(AgentsException):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class CommandTool:
     """A program that a model may run, with the arguments that it may choose.
 
     An element of `command` that is exactly `{name}` stands for the argument `name`.
@@ -135,7 +135,7 @@ def command_problems(
     for name, schema in args.items():
         yield from ((("args", name, *path), message) for path, message in _schema_problems(schema, name in used))
         if name not in used and name != given:
-            yield ("args", name), _unused(name, command)
+            yield ("args", name), _use_advice(name, command)
     for index, variable in enumerate(env):
         if is_private(variable):
             yield ("env", index), f"must not be {variable}: it holds a key or belongs to agentctl"
@@ -173,7 +173,7 @@ def _is_script(command: Sequence[str], index: int) -> bool:
     )
 
 
-def _unused(name: str, command: Sequence[str]) -> str:
+def _use_advice(name: str, command: Sequence[str]) -> str:
     inside = next((element for element in command if f"{{{name}}}" in element), None)
     if inside is None:
         return f'is not used: write "{{{name}}}" in command or stdin'
@@ -234,7 +234,7 @@ def _word(value: JSONValue) -> str:
 class CommandInvocation:
     """The `on_invoke_tool` of the tool of a command."""
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: CommandTool) -> None:
         self.command = command
         self._subject = f"the input of tool {command.name!r}"
         self.schema = JSONSchemaOutput(_parameters(command.args), subject=self._subject)

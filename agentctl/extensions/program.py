@@ -63,7 +63,7 @@ async def run_program(
     with custom_span("process") as span:
         mark = os.urandom(8).hex()
         transport, child = await start_child(
-            lambda: _Program(max_bytes),
+            lambda: _ToolProgram(max_bytes),
             command,
             environ={**environ, **inherited_context(), _MARK: mark},
             folder=folder,
@@ -129,7 +129,7 @@ def _is_continuation(byte: int) -> bool:
     return 0x80 <= byte < 0xC0
 
 
-class _Program(ChildProtocol):
+class _ToolProgram(ChildProtocol):
     """The protocol of a program, which collects its output."""
 
     def __init__(self, limit: int) -> None:
@@ -149,7 +149,7 @@ def _feed(transport: asyncio.SubprocessTransport, data: bytes) -> None:
     pipe.close()
 
 
-async def _wait(transport: asyncio.SubprocessTransport, child: _Program, deadline: float, mark: str) -> int | None:
+async def _wait(transport: asyncio.SubprocessTransport, child: _ToolProgram, deadline: float, mark: str) -> int | None:
     """Wait until the program has ended, then terminate what is left of it; return its exit code."""
     try:
         async with asyncio.timeout_at(deadline):
@@ -163,7 +163,7 @@ async def _wait(transport: asyncio.SubprocessTransport, child: _Program, deadlin
     return exit_code
 
 
-async def _end(transport: asyncio.SubprocessTransport, child: _Program, mark: str) -> None:
+async def _end(transport: asyncio.SubprocessTransport, child: _ToolProgram, mark: str) -> None:
     """Terminate remaining processes, with SIGTERM and then SIGKILL, even if the caller is cancelled."""
     try:
         if not child.has_ended.is_set() and sys.platform != "win32":

@@ -11,14 +11,14 @@ import pytest
 
 from agentctl import Agent, Runner, UserError
 from agentctl.agent.context import ToolContext
-from agentctl.extensions.command_tool import Command, command_problems
+from agentctl.extensions.command_tool import CommandTool, command_problems
 from agentctl.redaction import is_secret, redact, register_secret
 from agentctl.testing import ScriptedModel, function_call
 
 SHOW = [sys.executable, "-c", "import json, sys; json.dump([*sys.argv[1:], sys.stdin.read()], sys.stdout)"]
 
 
-def outcome(command: Command, **arguments: Any) -> tuple[str, Exception | None]:
+def outcome(command: CommandTool, **arguments: Any) -> tuple[str, Exception | None]:
     """Return the text for the model, and the failure."""
     tool, text = command.as_tool(), json.dumps(arguments)
     context = ToolContext(None, tool_name=tool.name, tool_call_id="c1", tool_arguments=text)
@@ -31,18 +31,18 @@ def outcome(command: Command, **arguments: Any) -> tuple[str, Exception | None]:
     return asyncio.run(scenario()), context.failure
 
 
-def output(command: Command, **arguments: Any) -> str:
+def output(command: CommandTool, **arguments: Any) -> str:
     text, failure = outcome(command, **arguments)
     assert failure is None, text
     return text
 
 
-def script(text: str, **options: Any) -> Command:
-    return Command(name="t", command=["sh", "-c", text], **options)
+def script(text: str, **options: Any) -> CommandTool:
+    return CommandTool(name="t", command=["sh", "-c", text], **options)
 
 
 def test_arguments_are_elements_and_lists_several(tmp_path: Path) -> None:
-    command = Command(
+    command = CommandTool(
         name="show",
         command=[*SHOW, "-n", "{count}", "{flag}", "{ratio}", "{paths}", "--", "{path}", "x{path}", "{", "{}"],
         args={
@@ -63,7 +63,7 @@ def test_arguments_are_elements_and_lists_several(tmp_path: Path) -> None:
 
 def test_the_model_sees_a_schema_and_what_does_not_match_it_is_not_run(tmp_path: Path) -> None:
     args = {"word": {"enum": ["a", "b"], "description": "one"}, "more": {"default": "x", "allow_dash": True}}
-    command = Command(name="t", command=["touch", "{word}", "{more}"], description="d", args=args, folder=tmp_path)
+    command = CommandTool(name="t", command=["touch", "{word}", "{more}"], description="d", args=args, folder=tmp_path)
     tool = command.as_tool()
     assert (tool.name, tool.description, tool.needs_approval, tool.strict_json_schema) == ("t", "d", True, True)
     properties = tool.params_json_schema["properties"]
@@ -78,22 +78,22 @@ def test_the_model_sees_a_schema_and_what_does_not_match_it_is_not_run(tmp_path:
 
 @pytest.mark.parametrize("arguments", ['{"x": "a", "x": "b"}', "[]", '"x"', "{", '{"x": NaN}', "[" * 5000])
 def test_arguments_that_are_no_object_are_a_failure(tmp_path: Path, arguments: str) -> None:
-    tool = Command(name="t", command=["touch", "{x}"], args={"x": {}}, folder=tmp_path).as_tool()
+    tool = CommandTool(name="t", command=["touch", "{x}"], args={"x": {}}, folder=tmp_path).as_tool()
     context = ToolContext(None, tool_name="t", tool_call_id="c1", tool_arguments=arguments)
     assert asyncio.run(tool.on_invoke_tool(context, arguments)).startswith("Error: ModelBehaviorError: ")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_text_or_an_argument_of_any_type_is_stdin() -> None:
-    assert json.loads(output(Command(name="t", command=SHOW, stdin="fixed {x} é"))) == ["fixed {x} é"]
+    assert json.loads(output(CommandTool(name="t", command=SHOW, stdin="fixed {x} é"))) == ["fixed {x} é"]
     args: dict[str, Any] = {"data": {"type": "object"}}
-    shown = json.loads(output(Command(name="t", command=SHOW, stdin="{data}", args=args), data={"a": ["-x é"]}))
+    shown = json.loads(output(CommandTool(name="t", command=SHOW, stdin="{data}", args=args), data={"a": ["-x é"]}))
     assert json.loads(shown[0]) == {"a": ["-x é"]}
     big = "x" * 3_000_000
-    assert output(Command(name="t", command=["wc", "-c"], stdin="{data}", args={"data": {}}), data=big).split() == [
+    assert output(CommandTool(name="t", command=["wc", "-c"], stdin="{data}", args={"data": {}}), data=big).split() == [
         "3000000"
     ]
-    assert output(Command(name="t", command=["true"], stdin="{data}", args={"data": {}}), data=big) == "[no output]"
+    assert output(CommandTool(name="t", command=["true"], stdin="{data}", args={"data": {}}), data=big) == "[no output]"
 
 
 def test_exit_codes_are_answers_or_failures() -> None:
@@ -104,7 +104,7 @@ def test_exit_codes_are_answers_or_failures() -> None:
     assert type(failure).__name__ == "CommandError"
     assert outcome(script("exit 0", ok_codes=[3]))[0] == "Error: CommandError: exit code 0"
     assert outcome(script("kill -KILL $$"))[0] == "Error: CommandError: exit code 137"
-    assert outcome(Command(name="t", command=["no-such-program"]))[0].endswith(
+    assert outcome(CommandTool(name="t", command=["no-such-program"]))[0].endswith(
         "cannot run no-such-program: No such file or directory"
     )
 
@@ -172,7 +172,7 @@ def test_a_program_gets_the_variables_that_are_named_and_no_key_of_ours(tmp_path
         "OTHER": "no",
     }
     for _ in range(2):  # A variable of one tool may be one of another.
-        command = Command(name="t", command=["env"], env=["CI_TOKEN", "MINE", "UNSET"], environ=environ)
+        command = CommandTool(name="t", command=["env"], env=["CI_TOKEN", "MINE", "UNSET"], environ=environ)
         names = {line.partition("=")[0] for line in output(command).splitlines()}
         assert names - {"PWD", "SHLVL", "_", "_COMMAND_OF_AN_AGENT"} == {"PATH", "CI_TOKEN"}
     assert redact("t-command-tool-canary") == "[redacted]"
@@ -180,7 +180,7 @@ def test_a_program_gets_the_variables_that_are_named_and_no_key_of_ours(tmp_path
 
 
 def test_once_asks_for_the_first_call_of_a_run() -> None:
-    tool = Command(name="t", command=["echo", "{x}"], args={"x": {}}, approval="once").as_tool()
+    tool = CommandTool(name="t", command=["echo", "{x}"], args={"x": {}}, approval="once").as_tool()
     turns = [
         [function_call("t", {"x": "1"}, call_id="c1")],
         [function_call("t", {"x": "2"}, call_id="c2"), function_call("t", {"x": "3"}, call_id="c3")],
@@ -237,11 +237,11 @@ def test_what_is_wrong_with_a_command(
 
 def test_a_tool_that_is_wrong_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"tool 't': command\.1 must not have a NUL"):
-        Command(name="t", command=["a", "\0"]).as_tool()
+        CommandTool(name="t", command=["a", "\0"]).as_tool()
     with pytest.raises(UserError, match="there is no folder"):
-        Command(name="t", command=["a"], folder=tmp_path / "none").as_tool()
+        CommandTool(name="t", command=["a"], folder=tmp_path / "none").as_tool()
     with pytest.raises(ValueError, match="timeout"):
-        Command(name="t", command=["a"], timeout=0).as_tool()
+        CommandTool(name="t", command=["a"], timeout=0).as_tool()
     for name in ("OPENAI_API_KEY", "agentctl_home", "A=1"):
         ((path, _),) = command_problems(["a"], args={}, env=["A", name])
         assert path == ("env", 1)

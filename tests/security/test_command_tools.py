@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agentctl.agent.context import ToolContext
 from agentctl.errors import ModelBehaviorError
-from agentctl.extensions.command_tool import Command, CommandInvocation
+from agentctl.extensions.command_tool import CommandInvocation, CommandTool
 
 ARGV = "import json, os, sys; json.dump([os.fsencode(word).hex() for word in sys.argv[1:]], sys.stdout)"
 
@@ -35,7 +35,7 @@ JSON = st.recursive(
     max_leaves=6,
 )
 
-COMMAND = Command(
+COMMAND = CommandTool(
     name="show",
     command=["program", "-n", "{count}", "--", "{path}", "{paths}", "$(fixed) {path}"],
     args={
@@ -88,7 +88,7 @@ def test_arguments_of_any_types(arguments: dict[str, Any]) -> None:
         check(arguments, line)
 
 
-def call(command: Command, **arguments: Any) -> str:
+def call(command: CommandTool, **arguments: Any) -> str:
     context = ToolContext(None, tool_name="t", tool_call_id="c1", tool_arguments="")
     output: str = asyncio.run(command.as_tool().on_invoke_tool(context, json.dumps(arguments)))
     return output
@@ -96,7 +96,7 @@ def call(command: Command, **arguments: Any) -> str:
 
 def test_a_program_gets_every_value_as_it_is(tmp_path: Path) -> None:
     args: dict[str, Any] = {"one": {}, "many": {"type": "array", "items": {"type": "string"}}}
-    command = Command(name="t", command=[sys.executable, "-c", ARGV, "{one}", "{many}"], args=args, folder=tmp_path,
+    command = CommandTool(name="t", command=[sys.executable, "-c", ARGV, "{one}", "{many}"], args=args, folder=tmp_path,
                       output_limit=1_000_000)  # fmt: skip
     words = [bytes.fromhex(word).decode() for word in json.loads(call(command, one=HOSTILE[0], many=HOSTILE))]
     assert words == [HOSTILE[0], *HOSTILE]
@@ -106,7 +106,7 @@ def test_a_program_gets_every_value_as_it_is(tmp_path: Path) -> None:
 def test_a_shell_that_a_tool_starts_gets_every_value_as_data(tmp_path: Path) -> None:
     args: dict[str, Any] = {"many": {"type": "array", "items": {"type": "string"}}}
     shell = ["sh", "-c", 'for word; do printf "%s|" "$word"; done', "sh", "{many}"]
-    command = Command(name="t", command=shell, args=args, folder=tmp_path, output_limit=1_000_000)
+    command = CommandTool(name="t", command=shell, args=args, folder=tmp_path, output_limit=1_000_000)
     assert call(command, many=HOSTILE) == "".join(f"{word}|" for word in HOSTILE)
     assert list(tmp_path.iterdir()) == []
 
@@ -119,13 +119,13 @@ def test_an_option_is_refused_unless_it_is_allowed(tmp_path: Path, option: str) 
         ({"x": {"enum": [option]}}, option),
     ):
         line = [sys.executable, "-c", ARGV, "{x}"]
-        text = call(Command(name="t", command=line, args=args, folder=tmp_path), x=value)
+        text = call(CommandTool(name="t", command=line, args=args, folder=tmp_path), x=value)
         assert text.startswith("Error: ModelBehaviorError: the argument 'x' must not begin with `-`")
-    invocation = CommandInvocation(Command(name="t", command=["p", "{x}"], args={"x": {"allow_dash": True}}))
+    invocation = CommandInvocation(CommandTool(name="t", command=["p", "{x}"], args={"x": {"allow_dash": True}}))
     assert invocation.command_line({"x": option}) == ["p", option]
 
 
 def test_a_negative_number_could_be_an_option_too() -> None:
-    command = Command(name="t", command=["head", "{n}"], args={"n": {"type": "number"}})
+    command = CommandTool(name="t", command=["head", "{n}"], args={"n": {"type": "number"}})
     for number in (-1, -0.5, -1e300):
         assert "must not begin with `-`" in call(command, n=number)
