@@ -61,6 +61,8 @@ class RunOptions:
     """The values of `--file`."""
     variables: dict[str, str]
     """The variables of `--var`, by name."""
+    mcp_config: tuple[Path, ...]
+    """The files of `--mcp-config`."""
     output_schema: str | None
     """A file, `-`, a JSON Schema, or a reference to a class."""
     is_ephemeral: bool
@@ -162,6 +164,7 @@ def _prepare_job(
             is_interactive=is_interactive,
             variables=options.variables,
             output_schema=output_schema,
+            mcp_config=options.mcp_config,
         )
         return replace(job, notes=(*job.notes, *schema_notes)), loaded
 

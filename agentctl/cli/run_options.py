@@ -123,6 +123,10 @@ Var: TypeAlias = Annotated[
         help="Fill {{NAME}} in the prompt and the instructions.",
     ),
 ]
+McpConfig: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option("--mcp-config", metavar="FILE", help="Add the MCP servers of a JSON file with mcpServers."),
+]
 OutputSchema: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -314,6 +318,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         allow_empty: AllowEmpty = False,
         file: File = None,
         var: Var = None,
+        mcp_config: McpConfig = None,
         output_schema: OutputSchema = None,
         set_: Set = None,
         max_turns: MaxTurns = None,
@@ -376,6 +381,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             instructions=read_instructions(instructions, variables),
             files=tuple(file or ()),
             variables=variables,
+            mcp_config=tuple(mcp_config or ()),
             output_schema=output_schema,
             is_ephemeral=ephemeral,
             flags=ephemeral_settings(flags) if ephemeral else flags,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -34,7 +34,10 @@ from .trace_store import TraceStore
 from .variables import fill
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agentctl.agent.items.run_items import ToolApprovalItem
+    from agentctl.agent.mcp.server import MCPServer
     from agentctl.agent.output import AgentOutputSchemaBase
     from agentctl.budgets.limiter import SpendingLimiter
     from agentctl.memory.sqlite_session import SQLiteSession
@@ -79,6 +82,8 @@ class Job:
     """Notes to show before it starts."""
     servers: Attachment = field(default_factory=Attachment)
     """The MCP servers of its agents."""
+    added_servers: tuple[MCPServer, ...] = ()
+    """The MCP servers that its agent has in addition to its own."""
     decide: Decide | None = None
     """The callback for calls that need approval; without one, the run ends with `ApprovalMissing`."""
     is_decided: Callable[[ToolApprovalItem], bool] | None = None
@@ -95,12 +100,13 @@ def prepare(
     is_conversation: bool = False,
     variables: Mapping[str, str] | None = None,
     output_schema: AgentOutputSchemaBase | None = None,
+    mcp_config: Sequence[Path] = (),
 ) -> Job:
     """Return the job for a prompt; imports the agent's code.
 
     `is_interactive` allows the local model as a fallback without a key. `is_conversation` means that more runs follow
     over the same connections. `variables` fill the placeholders in the instructions of agents, other than in
-    `instructions`. `output_schema` is that of the final output.
+    `instructions`. `output_schema` is that of the final output. `mcp_config` are files with MCP servers for the agent.
 
     Raises:
         ConfigurationError: the agent does not load, or a file or setting is invalid.
@@ -120,6 +126,8 @@ def prepare(
     agent = _agent(settings, loaded, instructions, variables)
     if output_schema is not None:
         _set_output_schema(agent, output_schema)
+    added_servers = _added_servers(mcp_config, environ, notes)
+    agent = _with_servers(agent, added_servers)
     if settings.agent:
         from agentctl.definitions.reference import import_notes
 
@@ -165,6 +173,7 @@ def prepare(
         prices=prices,
         limiter=_limiter(settings, prices, loaded),
         key=key.credential,
+        added_servers=added_servers,
         output_schema=output_schema,
         notes=tuple(notes),
     )
@@ -221,10 +230,27 @@ def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str], variables: 
         ConfigurationError: the agent does not load.
         OptionError: a placeholder in its instructions has no value in `variables`.
     """
-    agent = _agent(loaded.settings, loaded, None, variables)
+    agent = _with_servers(_agent(loaded.settings, loaded, None, variables), job.added_servers)
     if agent.model is None and job.key is None and _local_model_is_ready(environ):
         agent = agent.clone(model=LOCAL_MODEL)
     return replace(job, agent=agent)
+
+
+def _added_servers(files: Sequence[Path], environ: Mapping[str, str], notes: list[str]) -> tuple[MCPServer, ...]:
+    """Return the MCP servers of files that the user named; notes about them are added to `notes`."""
+    if not files:
+        return ()
+    # 30 ms, only for a run with such a file.
+    from agentctl.definitions.mcp_config import configured_servers
+
+    configured = [configured_servers(file, environ) for file in files]
+    notes += [note for each in configured for note in each.notes]
+    adopt_orphans()
+    return tuple(server for each in configured for server in each.servers)
+
+
+def _with_servers(agent: Agent[Any], servers: Sequence[MCPServer]) -> Agent[Any]:
+    return agent.clone(mcp_servers=[*agent.mcp_servers, *servers]) if servers else agent
 
 
 def _check_local_model(loaded: Loaded) -> None:

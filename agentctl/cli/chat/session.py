@@ -104,6 +104,7 @@ def _start_chat(options: ChatOptions, invocation: Invocation, saved: SQLiteSessi
             is_interactive=True,
             is_conversation=True,
             variables=options.variables,
+            mcp_config=options.mcp_config,
         )
         job = replace(job, session=saved)
         check_conversation(job, loaded, invocation.environ)

@@ -150,6 +150,28 @@ def new(
     )
 
 
+@app.command("import-mcp", short_help="Convert a JSON file of MCP servers to TOML.")
+def import_mcp(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSON file with mcpServers.", show_default=False)],
+) -> None:
+    """Example: agentctl agents import-mcp .mcp.json >> agents.toml
+
+    Print the MCP servers of a JSON file, of Claude, Cursor, VS Code or another program, as tables for a TOML file. What
+    looks like a key is not copied: it becomes the name of a variable.
+    """
+    # 30 ms that other commands avoid.
+    import tomli_w
+
+    from agentctl.definitions.mcp_config import toml_tables
+
+    invocation: Invocation = ctx.obj
+    tables, notes = toml_tables(file)
+    for note in notes:
+        invocation.note(f"note: {note}")
+    invocation.print(tomli_w.dumps({"mcp": tables}).removesuffix("\n") if tables else "")
+
+
 def _project(invocation: Invocation) -> ProjectFile:
     search = search_project()
     for note in search.notes:

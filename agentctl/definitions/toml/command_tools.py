@@ -174,7 +174,7 @@ def command_tool_needs(name: str, table: Mapping[str, Any], place: FilePlace) ->
         reasons.append(f"env = [{', '.join(table['env'])}]")
     return TrustNeeds(
         summary=f"runs {' '.join(words)}, {approvals[approval]}",
-        files=tuple(_own_files(table, place)),
+        files=tuple(own_files(table, place)),
         variables=tuple(SentVariable(name=variable, target=command[0]) for variable in table.get("env", ())),
         reasons=tuple(reasons),
     )
@@ -230,7 +230,7 @@ def _folder(table: Mapping[str, Any], place: FilePlace) -> Path:
     return place.path_of(table["cwd"]) if "cwd" in table else place.folder
 
 
-def _own_files(table: Mapping[str, Any], place: FilePlace) -> Iterator[Path]:
+def own_files(table: Mapping[str, Any], place: FilePlace) -> Iterator[Path]:
     """Yield the files of the project that the command runs: its program, and scripts that it names."""
     program, *rest = table["command"]
     candidates = [(place.folder, program)] if "/" in program else []
