@@ -326,7 +326,13 @@ class RunCommand:
             ticket=None if resumption is None else resumption.ticket,
         )
         handler = ApprovalHandler(context)
-        return replace(job, decide=handler, is_decided=handler.is_decided, notes=(*job.notes, *handler.notes()))
+        return replace(
+            job,
+            config=replace(job.config, needs_approval=handler.needs_approval),
+            decide=handler,
+            is_decided=handler.is_decided,
+            notes=(*job.notes, *handler.notes()),
+        )
 
     def _prepare(self, options: RunOptions, resumption: Resumption | None) -> tuple[Job, Loaded]:
         self._is_preparing = True

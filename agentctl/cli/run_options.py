@@ -88,7 +88,7 @@ AgentRef: TypeAlias = Annotated[
         "--agent",
         "-a",
         metavar="REF",
-        help="file.py:attr, package.module:attr, or a name in agentctl.toml.",
+        help="file.py:attr, package.module:attr, file.toml:name, or a name in agentctl.toml.",
         autocompletion=completion_values.agents,
     ),
 ]

@@ -123,7 +123,7 @@ def prepare(
     _check_local_model(loaded)
     notes = [*loaded.notes, *key.notes, *set_default_keys(key.credential, traces.key, settings, environ)]
     set_default_ca_file(settings.client.ca_file)
-    agent = _agent(settings, loaded, instructions, variables)
+    agent, max_turns = _agent(settings, loaded, instructions, variables)
     if output_schema is not None:
         _set_output_schema(agent, output_schema)
     added_servers = _added_servers(mcp_config, environ, notes)
@@ -143,7 +143,7 @@ def prepare(
     includes = settings.trace.include_data
     prices = Prices(settings.prices, None if loaded.paths.folders is None else loaded.paths.folders.state)
     can_call = bool(agent.tools or agent.handoffs or agent.mcp_servers)
-    is_multi_turn = is_conversation or (can_call and settings.max_turns > 1)
+    is_multi_turn = is_conversation or (can_call and max_turns > 1)
     return Job(
         loaded=loaded,
         agent=agent,
@@ -165,7 +165,7 @@ def prepare(
             max_tokens_total=settings.max_tokens_total,
             max_tool_calls=settings.max_tool_calls,
         ),
-        max_turns=settings.max_turns,
+        max_turns=max_turns,
         timeout=settings.timeout,
         traces=traces,
         export=export,
@@ -230,10 +230,11 @@ def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str], variables: 
         ConfigurationError: the agent does not load.
         OptionError: a placeholder in its instructions has no value in `variables`.
     """
-    agent = _with_servers(_agent(loaded.settings, loaded, None, variables), job.added_servers)
+    agent, max_turns = _agent(loaded.settings, loaded, None, variables)
+    agent = _with_servers(agent, job.added_servers)
     if agent.model is None and job.key is None and _local_model_is_ready(environ):
         agent = agent.clone(model=LOCAL_MODEL)
-    return replace(job, agent=agent)
+    return replace(job, agent=agent, max_turns=max_turns)
 
 
 def _added_servers(files: Sequence[Path], environ: Mapping[str, str], notes: list[str]) -> tuple[MCPServer, ...]:
@@ -300,22 +301,27 @@ def _local_model_is_ready(environ: Mapping[str, str]) -> bool:
 
 def _agent(
     settings: Settings, loaded: Loaded, instructions: str | None, variables: Mapping[str, str] | None
-) -> Agent[Any]:
-    """Return the agent to run, with the user's settings as defaults for what it leaves open.
+) -> tuple[Agent[Any], int]:
+    """Return the agent to run, with the user's settings as defaults for what it leaves open, and its limit of turns.
 
     The placeholders in its own instructions, and in those of the agents that it reaches, are filled.
     """
     agent: Agent[Any] = Agent(name="assistant")
+    max_turns = settings.max_turns
     if settings.agent:
         # 2 ms, only for a named agent.
-        from agentctl.definitions.reference import load_agent
+        from agentctl.definitions.reference import load_definition
 
-        agent = load_agent(settings.agent, loaded)
+        definition = load_definition(settings.agent, loaded)
+        agent = definition.agent
+        if definition.max_turns is not None and not settings.is_explicit("max_turns"):
+            max_turns = definition.max_turns
         if agent.tools or agent.handoffs or agent.mcp_servers:
             adopt_orphans()
         for each in reachable_agents(agent) if variables else ():
             if isinstance(each.instructions, str) and not (each is agent and instructions is not None):
                 each.instructions = fill(each.instructions, variables, f"the instructions of agent {each.name!r}")
+        definition.complete()
     changes: dict[str, Any] = {
         "model_settings": _model_settings(settings, explicit=False).resolve(agent.model_settings)
     }
@@ -323,7 +329,7 @@ def _agent(
         changes["model"] = settings.model
     if instructions is not None:
         changes["instructions"] = instructions
-    return agent.clone(**changes)
+    return agent.clone(**changes), max_turns
 
 
 def _set_output_schema(agent: Agent[Any], schema: AgentOutputSchemaBase) -> None:

@@ -85,7 +85,7 @@ KEYS: tuple[SettingKey, ...] = (
     SettingKey(
         name="agent",
         kind=Plain.REFERENCE,
-        meaning="The agent to run: file.py:attr, module:attr, or a name from agentctl.toml.",
+        meaning="The agent to run: file.py:attr, module:attr, file.toml:name, or a name from agentctl.toml.",
         in_project=True,
     ),
     SettingKey(

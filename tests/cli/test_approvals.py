@@ -168,6 +168,15 @@ def test_deny_goes_before_allow(agentctl: Agentctl, pair: str, env: dict[str, st
     assert (done.returncode, notes.read_text().split()) == (0, ["one"])
 
 
+def test_a_rule_denies_calls_that_need_no_approval(
+    agentctl: Agentctl, pair: str, env: dict[str, str], home: Path, notes: Path
+) -> None:
+    path = home / "scribe.py"
+    path.write_text(path.read_text().replace("(needs_approval=True)", ""))
+    done = agentctl("run", "--deny", 'note:*"two"*', "-a", pair, "hi", env=env)
+    assert (done.returncode, notes.read_text().split()) == (0, ["one"])
+
+
 @pytest.mark.parametrize("rule", ["", ":x", "note:"])
 def test_what_is_no_rule_is_refused(rule: str, agentctl: Agentctl) -> None:
     done = agentctl("run", "--allow", rule, "hi")

@@ -347,7 +347,8 @@ class _ChatSession:
     ) -> RunFinished:
         conversation = self._conversation
         items = [*conversation.items, message]
-        job = replace(conversation.job, prompt=items, notes=(), decide=self._decide)
+        config = replace(conversation.job.config, needs_approval=self._decide.needs_approval)
+        job = replace(conversation.job, prompt=items, config=config, notes=(), decide=self._decide)
         show = renderer(
             command="stream",
             format="text",

@@ -110,8 +110,8 @@ def mcp_server_needs(name: str, table: Mapping[str, Any], place: FilePlace) -> T
         reasons = [f"url = {table['url']}", *(["headers"] if table.get("headers") else [])]
         summary = f"connects to {table['url']}, calls need approval: {approval}"
     else:
-        reasons = ["env"] if table.get("env") else []
         words = shlex.join([table["command"], *table.get("args", ())])
+        reasons = [f"command = {table['command']}", *(["env"] if table.get("env") else [])]
         summary = f"runs {words}, calls need approval: {approval}"
     if approval != "always":
         reasons.append(f"approval: {approval}")

@@ -106,11 +106,20 @@ def _check_forms(value: Any, schema: Mapping[str, Any], path: KeyPath) -> Iterat
     attempts = [(form, check_value(value, form, path)) for form in schema["anyOf"]]
     if any(not problems for _, problems in attempts):
         return
-    near = [problems for form, problems in attempts if "type" in form and _has_type(value, form["type"])]
+    near = [(form, problems) for form, problems in attempts if "type" in form and _has_type(value, form["type"])]
     if len(near) == 1:
-        yield from near[0]
+        yield from near[0][1]
+    elif near and isinstance(value, dict) and "type" in value:
+        yield from _check_typed_table(value, [form for form, _ in near], path)
     else:
         yield KeyProblem(path=path, message=f"must be {_form(schema)}, not {format_value(value)}")
+
+
+def _check_typed_table(value: dict[str, Any], forms: list[Mapping[str, Any]], path: KeyPath) -> Iterator[KeyProblem]:
+    """Check a table whose key `type` decides about its form."""
+    by_type = {form["properties"]["type"]["const"]: form for form in forms}
+    problems = check_value(value["type"], {"enum": list(by_type)}, (*path, "type"))
+    yield from problems or check_value(value, by_type[value["type"]], path)
 
 
 def _has_type(value: object, name: str) -> bool:
