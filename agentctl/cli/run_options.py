@@ -211,7 +211,7 @@ OnApproval: TypeAlias = Annotated[
     Any,
     typer.Option(
         "--on-approval",
-        metavar="allow|deny|fail|suspend",
+        metavar="allow|deny|fail|suspend|read-only",
         parser=_setting_parser("on_approval"),
         help="How to handle tool calls that need approval when not prompting.",
         autocompletion=completion_values.values_of("on_approval"),

@@ -74,7 +74,7 @@ class CommandTool:
         ok_codes: Exit codes that are answers and not failures.
         stderr: Whether the model reads stderr apart from stdout, or joined with it in the order of writing.
         approval: Whether calls need approval: `always`, `never`, or `once` in a run.
-        read_only: Whether calls change nothing.
+        read_only: Whether calls change nothing, so that `--on-approval read-only` allows them.
         environ: Environment to take variables from, in place of the process's own.
     """
 
@@ -113,6 +113,7 @@ class CommandTool:
             on_invoke_tool=invocation,
             strict_json_schema=invocation.schema.is_strict_json_schema(),
             needs_approval=invocation.needs_approval if self.approval == "once" else self.approval == "always",
+            is_read_only=self.read_only,
         )
 
 

@@ -130,8 +130,8 @@ KEYS: tuple[SettingKey, ...] = (
     SettingKey(name="timeout", kind=Plain.DURATION, meaning="Time limit for a run.", in_project=True),
     SettingKey(
         name="on_approval",
-        kind=Choice(("allow", "deny", "fail", "suspend")),
-        meaning="How to handle tool calls that need approval when not prompting: allow, deny, fail or suspend.",
+        kind=Choice(("allow", "deny", "fail", "suspend", "read-only")),
+        meaning="How to handle calls that need approval when not prompting: allow, deny, fail, suspend or read-only.",
         default="fail",
     ),
     SettingKey(

@@ -246,3 +246,29 @@ def test_no_key_of_ours_is_in_a_ticket(agentctl: Agentctl, pair: str, env: dict[
         assert KEY not in content
         assert "canary-in-a-header" not in content
         assert "base_url" not in content
+
+
+READER = """
+from agentctl import Agent
+from agentctl.extensions.command_tool import CommandTool
+from agentctl.testing import ScriptedModel, function_call
+
+tools = [
+    CommandTool(name="look", command=["echo", "seen"], read_only=True).as_tool(),
+    CommandTool(name="change", command=["touch", "changed"]).as_tool(),
+]
+calls = [[function_call("look", {}, call_id="c1")], [function_call("change", {}, call_id="c2")]]
+agent = Agent("a", tools=tools, model=ScriptedModel([*calls, "done"]))
+"""
+
+
+def test_a_policy_allows_the_calls_that_change_nothing(agentctl: Agentctl, home: Path) -> None:
+    (home / "a.py").write_text(READER)
+    done = agentctl("run", "--on-approval", "read-only", "-a", "a.py:agent", "--format", "jsonl", "hi")
+    assert done.returncode == 83
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["tool"] for event in events if event["type"] == "tool.output"] == ["look"]
+    assert "needs approval: change" in done.stderr
+    assert not (home / "changed").exists()
+    denied = agentctl("run", "--on-approval", "read-only", "--deny", "look", "-a", "a.py:agent", "hi")
+    assert denied.returncode == 83

@@ -65,7 +65,8 @@ def test_names_and_descriptions_are_offered_and_the_text_is_read(tmp_path: Path)
 
 OUTSIDE = (
     "../secret.md", "../../secret.md", "/etc/passwd", "references/../../secret.md", "./SKILL.md", "link.md",
-    "out/secret.md", ".hidden/x.md", ".env", "references", "\0", "SKILL.md\0", "~/x", "references\\style.md", "%2e%2e/secret.md",
+    "out/secret.md", ".hidden/x.md", ".env", "references", "\0",
+    "SKILL.md\0", "~/x", "references\\style.md", "%2e%2e/secret.md",
 )  # fmt: skip
 
 

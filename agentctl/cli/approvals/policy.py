@@ -42,7 +42,7 @@ def approver_of(context: ApprovalContext) -> Approver:
             job=context.job,
             instructions=context.instructions,
             session=context.session,
-            policy=None if policy == "allow" else policy,
+            policy=None if policy == "allow" or policy == "read-only" else policy,
             allow=options.allow,
             deny=options.deny,
             command=command,

@@ -135,7 +135,7 @@ COMMAND_TOOL_SCHEMA: dict[str, Any] = {
         "read_only": {
             "type": "boolean",
             "default": False,
-            "description": "Whether the program changes nothing, for `--on-approval allow-read-only`.",
+            "description": "Whether the program changes nothing, for `--on-approval read-only`.",
         },
     },
     "required": ["command"],
