@@ -28,6 +28,7 @@ from .file import AgentFile, read_output_schema, read_text
 from .mcp_servers import make_mcp_server
 from .needs import open_agent_file
 from .part import KeyPath
+from .skills import make_skills
 
 if TYPE_CHECKING:
     from agentctl.agent.mcp.server import MCPServer
@@ -86,6 +87,10 @@ class _Builder:
         for index, tool in enumerate(table.get("tools", ())):
             agent.tools.append(self._tool(tool, file, (*path, "tools", index)))
         agent.mcp_servers = [self._server(name, file) for name in table.get("mcp", ())]
+        if folders := table.get("skills"):
+            skills = make_skills(folders, file.place)
+            self.additions.append((agent, skills.instructions))
+            agent.tools += skills.tools
         for index, target in enumerate(table.get("handoffs", ())):
             agent.handoffs.append(self._handoff(target, file, (*path, "handoffs", index)))
         for index, target in enumerate(table.get("agents_as_tools", ())):

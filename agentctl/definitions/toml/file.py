@@ -36,6 +36,7 @@ from .mcp_servers import MCP_SERVER_SCHEMA, check_mcp_server
 from .part import FilePlace, KeyPath, KeyProblem
 from .schema import FILE, NAME, project_schema
 from .schema_check import check_value
+from .skills import check_skills
 
 
 class AgentFileError(ConfigurationError):
@@ -228,6 +229,9 @@ class _AgentCheck:
                 yield from self._check_name(name, AGENTS, place)
         for path, guardrail in self._items(agent, "guardrails"):
             yield from self._check_reference(guardrail, path, FileReference, ModuleReference)
+        skills = agent.get("skills")
+        if skills and ("skills",) not in self._broken:
+            yield from _below(("skills",), check_skills(skills, self._place))
 
     def _check_name(self, text: str, kind: str, path: KeyPath) -> Iterator[KeyProblem]:
         """Check the name of a table in this file, or a reference in its place."""

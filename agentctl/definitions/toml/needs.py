@@ -19,6 +19,7 @@ from .command_tools import command_tool_needs
 from .file import AgentFile, read_agent_file
 from .mcp_servers import mcp_server_needs
 from .part import FilePlace, SentVariable, TrustNeeds
+from .skills import skills_needs
 
 LOCAL_MODEL = "local/smollm2"
 """The local model whose weights agentctl checks itself; those of any other are a file that native code reads."""
@@ -129,6 +130,8 @@ class _NeedsWalk:
                 self._add_reference(file, tool)
         for server in agent.get("mcp", ()):
             self._add_part(file, "mcp", server, mcp_server_needs)
+        if skills := agent.get("skills"):
+            self._add_needs("skills", f"skills of {name}", skills_needs(skills, file.place))
         for target in (*agent.get("handoffs", ()), *agent.get("agents_as_tools", ())):
             text = target["agent"] if isinstance(target, dict) else target
             if text in file.agents:

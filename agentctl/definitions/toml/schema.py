@@ -196,6 +196,7 @@ AGENT = _table(
                 "include_server_in_tool_names": {"type": "boolean"},
             }
         ),
+        "skills": _list(_TEXT, "Folders with a SKILL.md, relative to this file."),
         "output_schema": {
             "title": "a JSON Schema, a table with `file`, or a reference such as types.py:Invoice",
             "anyOf": [_TEXT, _TABLE],
