@@ -62,12 +62,16 @@ def test_arguments_are_elements_and_lists_several(tmp_path: Path) -> None:
 
 
 def test_the_model_sees_a_schema_and_what_does_not_match_it_is_not_run(tmp_path: Path) -> None:
-    args = {"word": {"enum": ["a", "b"], "description": "one"}, "more": {"default": "x", "allow_dash": True}}
+    args = {
+        "word": {"enum": ["a", "b"], "description": "one"},
+        "more": {"default": "x", "description": "m", "allow_dash": True},
+    }
     command = CommandTool(name="t", command=["touch", "{word}", "{more}"], description="d", args=args, folder=tmp_path)
     tool = command.as_tool()
     assert (tool.name, tool.description, tool.needs_approval, tool.strict_json_schema) == ("t", "d", True, True)
     properties = tool.params_json_schema["properties"]
     assert properties["word"] == {"type": "string", "enum": ["a", "b"], "description": "one"}
+    assert properties["more"]["description"] == "m"
     assert "allow_dash" not in json.dumps(tool.params_json_schema)
     for wrong in ({"word": "c"}, {"word": 1}, {}, {"word": "a", "z": 1}, {"word": ["a"]}, {"word": None}):
         text, failure = outcome(command, **wrong)
