@@ -107,7 +107,7 @@ def show(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
         values = effective_values(*found, loaded.settings)
     if as_json:
         origins: JSONValue = {key: {"value": each.value, "origin": each.origin} for key, each in values.items()}
-        invocation.print_json({"reference": reference, **agent.to_json(), "values": origins})
+        invocation.print_json({"reference": reference, **agent.to_json(), **({"values": origins} if values else {})})
         return
     _print(invocation, agent_lines(agent, terminal_width()))
     if values:

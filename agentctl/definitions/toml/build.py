@@ -67,7 +67,7 @@ class _Builder:
             if isinstance(table, str):
                 self._agents[key] = self._referenced_agent(file, table, ("agents", name))
             else:
-                agent = self._agents[key] = Agent(name=table.get("name", name))
+                agent = self._agents[key] = _new_agent(table, name)
                 self._fill(agent, file, table, ("agents", name))
         return self._agents[key]
 
@@ -75,8 +75,6 @@ class _Builder:
         agent.instructions = _instructions(table.get("instructions"), file)
         agent.handoff_description = table.get("handoff_description")
         agent.prompt = table.get("prompt")
-        agent.model = table.get("model")
-        agent.model_settings = _model_settings(table.get("settings", {}))
         agent.output_type = self._output_type(table.get("output_schema"), file, path)
         agent.mcp_config = table.get("mcp_config", {})
         agent.tool_use_behavior = table.get("tool_use_behavior", "run_llm_again")
@@ -183,6 +181,14 @@ class _Builder:
         if isinstance(given, str):
             return _python_object(given, file, (*path, "output_schema"))
         return None if given is None else read_output_schema(given, file.place)
+
+
+def _new_agent(table: dict[str, Any], name: str) -> Agent[Any]:
+    """Return an agent with its name, its model, and its settings or the default ones of the model."""
+    name, model = table.get("name", name), table.get("model")
+    if "settings" not in table:
+        return Agent(name=name, model=model)
+    return Agent(name=name, model=model, model_settings=_model_settings(table["settings"]))
 
 
 def _instructions(given: str | dict[str, str] | None, file: AgentFile) -> str | None:

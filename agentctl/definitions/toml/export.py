@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from agentctl.agent.agent import Agent
+from agentctl.agent.agent import Agent, has_default_settings
 from agentctl.agent.agent_tool import plain_agent_tool_turns
 from agentctl.agent.handoff import Handoff, handoff
 from agentctl.agent.json_schema import JSONSchemaOutput
@@ -102,7 +102,7 @@ class _Export:
             "tool_use_behavior": None if agent.tool_use_behavior == "run_llm_again" else agent.tool_use_behavior,
             "reset_tool_choice": None if agent.reset_tool_choice else False,
             "mcp_config": dict(agent.mcp_config),
-            "settings": _settings(agent.model_settings),
+            "settings": {} if has_default_settings(agent) else _settings(agent.model_settings),
         }
         return table | {name: value for name, value in parts.items() if value is not None and value not in ([], {})}
 

@@ -52,7 +52,11 @@ def _problems(value: Any, schema: Mapping[str, Any], path: KeyPath) -> Iterator[
         yield KeyProblem(path=path, message=f"must be {schema['const']!r}")
     elif "enum" in schema and value not in schema["enum"]:
         words = " or ".join(f'"{word}"' if isinstance(word, str) else str(word).lower() for word in schema["enum"])
-        near = suggestion(value, (word for word in schema["enum"] if isinstance(word, str)))
+        near = (
+            suggestion(value, (word for word in schema["enum"] if isinstance(word, str)))
+            if isinstance(value, str)
+            else ""
+        )
         yield KeyProblem(path=path, message=f"must be {words}, not {format_value(value)}{near}")
     elif isinstance(value, dict):
         yield from _check_table(value, schema, path)

@@ -47,6 +47,7 @@ SCHEMA = {
     "required": ["urgency", "summary"],
     "additionalProperties": False,
 }
+MODELS = st.sampled_from(["gpt-x", "openai/gpt-5.1"])
 SETTINGS = st.fixed_dictionaries(
     {},
     optional={
@@ -126,21 +127,25 @@ def link(draw: st.DrawFn, agent: Agent[Any], table: dict[str, Any], agents: dict
 def twins(draw: st.DrawFn) -> tuple[dict[str, Any], list[Agent[Any]]]:
     """Draw a TOML document with agents, and the same agents in Python."""
     names = ["first", "second", "third"][: draw(st.integers(1, 3))]
-    agents: dict[str, Agent[Any]] = {name: Agent(name=name) for name in names}
-    tables: dict[str, dict[str, Any]] = {}
+    tables: dict[str, dict[str, Any]] = {
+        name: draw(st.fixed_dictionaries({}, optional={"model": MODELS, "settings": SETTINGS})) for name in names
+    }
+    agents: dict[str, Agent[Any]] = {
+        name: Agent(
+            name=name,
+            model=table.get("model"),
+            **({"model_settings": ModelSettings(**table["settings"])} if "settings" in table else {}),
+        )
+        for name, table in tables.items()
+    }
     for name, agent in agents.items():
-        table = tables[name] = {}
+        table = tables[name]
         if draw(st.booleans()):
             agent.name = table["name"] = draw(st.sampled_from(["Ann", "B 2", "名"]))
         if draw(st.booleans()):
             agent.instructions = table["instructions"] = draw(TEXTS)
         if draw(st.booleans()):
             agent.handoff_description = table["handoff_description"] = draw(TEXTS.filter(bool))
-        if draw(st.booleans()):
-            agent.model = table["model"] = draw(st.sampled_from(["gpt-x", "openai/gpt-y"]))
-        if values := draw(SETTINGS):
-            table["settings"] = values
-            agent.model_settings = ModelSettings(**values)
         if draw(st.integers(0, 3)) == 0:
             table["output_schema"] = SCHEMA
             agent.output_type = JSONSchemaOutput(SCHEMA)

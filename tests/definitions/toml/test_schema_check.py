@@ -56,6 +56,7 @@ SCHEMA = {
             ("approval",),
             "must be \"always\" or \"never\", not 'alway'; did you mean 'always'?",
         ),
+        ({"model": "m", "approval": 0}, ("approval",), 'must be "always" or "never", not 0'),
         ({"model": "m", "command": []}, ("command",), "must not be empty"),
         ({"model": "m", "command": ["git", 5]}, ("command", 1), "must be text, not 5"),
         ({"model": "m", "instructions": 5}, ("instructions",), "must be text or a table with `file`, not 5"),
