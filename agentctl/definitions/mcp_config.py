@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
 from agentctl.definitions.toml.mcp_servers import MCP_SERVER_SCHEMA, check_mcp_server, make_mcp_server
-from agentctl.definitions.toml.part import FilePlace, KeyPath
+from agentctl.definitions.toml.part import FilePlace, KeyPath, KeyProblem
 from agentctl.definitions.toml.schema_check import check_value
 from agentctl.errors import ConfigurationError
 from agentctl.extensions.program import is_private
@@ -41,6 +41,9 @@ _IGNORED = frozenset(
     {"type", "transport", "description", "name", "version", "icon", "gallery", "dev", "note", "comment", "enabled"}
 )
 """Keys that need no note: they say nothing about the server, or were read already."""
+
+_USED = frozenset({"url", "serverUrl", "httpUrl", "includeTools", "excludeTools", "disabledTools", "disabled"})
+"""Keys that are read and have another name in a TOML file."""
 
 _SECRET_NAME = re.compile("KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|AUTHORIZATION", re.IGNORECASE)
 
@@ -102,7 +105,7 @@ def configured_servers(path: Path, environ: Mapping[str, str]) -> ConfiguredServ
     servers, notes = [], []
     for entry in read_mcp_config(path):
         filled = _Filling(path, entry.name, environ).fill(entry.table)
-        for problem in check_mcp_server(entry.name, filled, place):
+        for problem in check_value(filled, MCP_SERVER_SCHEMA) or check_mcp_server(entry.name, filled, place):
             raise ConfigurationError(problem.message, file=path, key=_key(entry.name, problem.path))
         servers.append(make_mcp_server(entry.name, filled, place, environ))
         notes += [f"{path}: {entry.name}: {note}" for note in entry.notes]
@@ -174,7 +177,7 @@ def _entry(name: str, entry: dict[str, Any], path: Path) -> ConfigEntry:
         given = {**given, **command, "command": command.get("path")}
     for key in ("command", "args", "env", "cwd", "headers"):
         if given.get(key) not in (None, {}, []):
-            table[key] = given[key]
+            table[key] = _texts(given[key]) if key in ("env", "headers") else given[key]
     url = next((given[key] for key in ("url", "serverUrl", "httpUrl") if given.get(key)), None)
     if url is not None and "command" not in table:
         table["url"] = url
@@ -183,29 +186,34 @@ def _entry(name: str, entry: dict[str, Any], path: Path) -> ConfigEntry:
         ):
             table["transport"] = "sse"
     table |= _filters(given)
-    problems = check_value(table, MCP_SERVER_SCHEMA)
-    problems += [] if "command" in table or "url" in table else check_value({}, {"required": ["command"]})
+    problems = check_value(_without_references(table), MCP_SERVER_SCHEMA)
+    if "command" not in table and "url" not in table:
+        problems.append(KeyProblem(path=(), message="needs `command` or `url`"))
     if isinstance(table.get("env"), list):
         problems = check_value(table["env"], {"type": "object"}, ("env",))
     if problems:
         raise ConfigurationError(problems[0].message, file=path, key=_key(name, problems[0].path))
-    used = {
-        *table,
-        "url",
-        "serverUrl",
-        "httpUrl",
-        "includeTools",
-        "excludeTools",
-        "disabledTools",
-        "disabled",
-        *_IGNORED,
-    }
-    notes = [f"{key} is not used" for key in entry if key not in used and entry[key] not in (None, {}, [], False)]
+    unused = (key for key in entry if key not in table and key not in _USED and key not in _IGNORED)
+    notes = [f"{key} is not used" for key in unused if entry[key] not in (None, {}, [], False)]
     return ConfigEntry(name=name, table=table, notes=tuple(notes))
 
 
 def _key(name: str, path: KeyPath) -> str:
     return join([name, *map(str, path)])
+
+
+def _texts(values: Any) -> Any:
+    """Return variables or headers with numbers and booleans, which people write there, as text."""
+    if not isinstance(values, dict):
+        return values
+    return {name: json.dumps(value) if isinstance(value, int | float) else value for name, value in values.items()}
+
+
+def _without_references(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a table whose URL has the form of one, even if it begins with a variable."""
+    url = table.get("url")
+    is_open = isinstance(url, str) and url.startswith("${")
+    return {**table, "url": "http://variable"} if is_open else table
 
 
 def _filters(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -159,19 +159,25 @@ def _element_problems(command: Sequence[str], index: int, args: Mapping[str, Map
         yield "must be a program: the model cannot choose it"
     elif name is not None and name not in args:
         yield f"is a placeholder, but there is no args.{name}; text in braces needs a space, as in `{{ {name} }}`"
-    elif name is not None and _is_script(command, index):
+    elif name is not None and _is_script(command, index, allows_dash=args[name].get("allow_dash") is True):
         yield (
             "would be commands of a shell; give a shell fixed commands, and let them read the argument: "
             f'["sh", "-c", "grep -e \\"$1\\" log.txt", "sh", "{{{name}}}"]'
         )
 
 
-def _is_script(command: Sequence[str], index: int) -> bool:
-    """Return whether a shell would read the element at an index as commands."""
-    return _SHELL_OPTION.fullmatch(command[index - 1]) is not None and any(
-        PurePath(element.replace("\\", "/")).name.lower().removesuffix(".exe") in _SHELLS
-        for element in command[: index - 1]
-    )
+def _is_script(command: Sequence[str], index: int, *, allows_dash: bool) -> bool:
+    """Return whether a shell would read the element at an index as commands, or could be told to do so by it."""
+    start = index
+    while start and command[start - 1][:1] in ("-", "+", "/") and not _is_shell(command[start - 1]):
+        start -= 1  # Further options may stand between `-c` and the commands.
+    is_after_option = any(_SHELL_OPTION.fullmatch(element) for element in command[start:index])
+    is_after_shell = start > 0 and _is_shell(command[start - 1]) and not any(map(_is_shell, command[: start - 1]))
+    return (is_after_option and any(map(_is_shell, command[:start]))) or (allows_dash and is_after_shell)
+
+
+def _is_shell(element: str) -> bool:
+    return PurePath(element.replace("\\", "/")).name.lower().removesuffix(".exe") in _SHELLS
 
 
 def _use_advice(name: str, command: Sequence[str]) -> str:

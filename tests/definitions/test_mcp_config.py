@@ -58,6 +58,11 @@ def test_a_file_of_claude(tmp_path: Path) -> None:
         ({"mcp": {"servers": {"s": {"url": "http://a/"}}}}, {"url": "http://a/"}),
         ({"mcpServers": {"s": {"type": "sse", "url": "http://a/"}}}, {"url": "http://a/", "transport": "sse"}),
         ({"mcpServers": {"s": {"url": "http://a/sse"}}}, {"url": "http://a/sse", "transport": "sse"}),
+        (
+            {"mcpServers": {"s": {"command": "c", "env": {"A": 1, "B": True, "C": "d"}}}},
+            {"command": "c", "env": {"A": "1", "B": "true", "C": "d"}},
+        ),
+        ({"mcpServers": {"s": {"url": "${BASE}/mcp"}}}, {"url": "${BASE}/mcp"}),
         ({"mcpServers": {"s": {"serverUrl": "http://a/"}}}, {"url": "http://a/"}),
         ({"mcpServers": {"s": {"httpUrl": "http://a/"}}}, {"url": "http://a/"}),
         ({"mcpServers": {"s": {"transport": {"type": "http", "url": "http://a/"}}}}, {"url": "http://a/"}),
@@ -90,7 +95,7 @@ def test_what_a_file_says_of_approvals_is_not_used(tmp_path: Path) -> None:
         ("[]", 'has no table "mcpServers"'),
         ({"mcpServers": []}, 'has no table "mcpServers"'),
         ({"mcpServers": {"s": 1}}, "servers.s: must be an object with `command` or `url`"),
-        ({"mcpServers": {"s": {}}}, "s: needs the key 'command'"),
+        ({"mcpServers": {"s": {}}}, "s: needs `command` or `url`"),
         ({"mcpServers": {"a b": {"command": "c", "args": "-x"}}}, '"a b".args: must be a list, not'),
         ({"mcpServers": {"s": {"command": "c", "args": [1]}}}, "s.args.0: must be text, not 1"),
         ({"mcpServers": {"s": {"url": "ftp://a"}}}, "s.url: must be an http:// or https:// URL"),
@@ -98,6 +103,8 @@ def test_what_a_file_says_of_approvals_is_not_used(tmp_path: Path) -> None:
         ({"mcpServers": {"s": {"command": "c", "env": {"A": "${input:x}"}}}}, "s.env.A: ${input:x} is not known here"),
         ({"mcpServers": {"s": {"command": "c", "env": {"A": "${OPENAI_API_KEY}"}}}}, "holds a key of agentctl"),
         ({"mcpServers": {"s": {"url": "http://a", "headers": {"A": "${env:MINE}"}}}}, "holds a key of agentctl"),
+        ({"mcpServers": {"s": {"url": "${MINE_TOO}/x"}}}, "s.url: must be an http:// or https:// URL, not"),
+        ({"mcpServers": {"s": {"command": "c", "env": ["A"]}}}, "s.env: must be a table, not a list"),
         ({"mcpServers": {"s": {"url": "http://u:p@a/"}}}, "s.url: must not have credentials"),
         ({"mcpServers": {"s": {"command": "./none"}}}, "s.command: must be a program, and there is no file './none'"),
         ({"mcpServers": {"s": {"command": "c", "cwd": "/none"}}}, "s.cwd: must be a folder, and there is none"),
@@ -106,7 +113,9 @@ def test_what_a_file_says_of_approvals_is_not_used(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_file(tmp_path: Path, document: Any, message: str) -> None:
     register_secret("sk-mcp-config-own-key")
     with pytest.raises(ConfigurationError) as raised:
-        configured_servers(write(tmp_path, document), {"MINE": "sk-mcp-config-own-key", "OPENAI_API_KEY": "sk-x"})
+        configured_servers(
+            write(tmp_path, document), {"MINE": "sk-mcp-config-own-key", "OPENAI_API_KEY": "sk-x", "MINE_TOO": "x"}
+        )
     assert message in str(raised.value)
     assert "sk-mcp-config" not in str(raised.value)
 

@@ -225,7 +225,13 @@ def test_once_asks_for_the_first_call_of_a_run() -> None:
         (["sh", "-c", "{x}"], {"x": {}}, [("command.2", "would be commands of a shell")]),
         (["env", "/bin/bash", "-euc", "{x}"], {"x": {}}, [("command.3", "would be commands of a shell")]),
         ([r"C:\Windows\CMD.EXE", "/C", "{x}"], {"x": {}}, [("command.2", "would be commands of a shell")]),
+        (["bash", "-c", "--", "{x}"], {"x": {}}, [("command.3", "would be commands of a shell")]),
+        (["sh", "-c", "-e", "+x", "{x}"], {"x": {}}, [("command.4", "would be commands of a shell")]),
+        (["bash", "-o", "pipefail", "-c", "{x}"], {"x": {}}, [("command.4", "would be commands of a shell")]),
+        (["bash", "-e", "{x}"], {"x": {"allow_dash": True}}, [("command.2", "would be commands of a shell")]),
+        (["bash", "-e", "{x}"], {"x": {}}, []),
         (["sh", "-c", 'echo "$1"', "sh", "{x}"], {"x": {}}, []),
+        (["sh", "-c", 'echo "$1"', "sh", "{x}"], {"x": {"allow_dash": True}}, []),
         (["curl", "-c", "{x}"], {"x": {}}, []),
     ],
 )
