@@ -109,7 +109,7 @@ class CommandTool:
         return FunctionTool(
             name=self.name,
             description=self.description,
-            params_json_schema=_described(invocation.schema.json_schema(), self.args),
+            params_json_schema=_with_description(invocation.schema.json_schema(), self.args),
             on_invoke_tool=invocation,
             strict_json_schema=invocation.schema.is_strict_json_schema(),
             needs_approval=invocation.needs_approval if self.approval == "once" else self.approval == "always",
@@ -359,7 +359,7 @@ def _parameters(args: Mapping[str, Mapping[str, JSONValue]]) -> dict[str, Any]:
     }
 
 
-def _described(schema: dict[str, Any], args: Mapping[str, Mapping[str, JSONValue]]) -> dict[str, Any]:
+def _with_description(schema: dict[str, Any], args: Mapping[str, Mapping[str, JSONValue]]) -> dict[str, Any]:
     """Return a schema in which optional arguments, a choice with null in strict form, have their description too."""
     properties = {
         name: {"description": args[name]["description"], **part}

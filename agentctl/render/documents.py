@@ -195,7 +195,7 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
         },
     ),
     "approvals list": ("The suspended runs.", {"tickets": array(object_of(_TICKET), "The tickets.")}),
-    "approvals show": ("A suspended run.", _TICKET),
+    **{f"approvals {name}": ("A suspended run.", _TICKET) for name in ("show", "approve", "deny")},
     "budget list": ("The budgets.", {"budgets": array(object_of(_BUDGET), "The budgets.")}),
     "budget show": ("A budget.", _BUDGET),
     "config path": (

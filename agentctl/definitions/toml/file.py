@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from datetime import date, time
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.json_schema import JSONSchemaOutput
 from agentctl.agent.wire import decode_json
 from agentctl.errors import ConfigurationError, UserError
 from agentctl.grammar import count
@@ -37,6 +36,9 @@ from .part import FilePlace, KeyPath, KeyProblem
 from .schema import FILE, NAME, project_schema
 from .schema_check import check_value
 from .skills import check_skills
+
+if TYPE_CHECKING:
+    from agentctl.agent.json_schema import JSONSchemaOutput
 
 
 class AgentFileError(ConfigurationError):
@@ -302,6 +304,9 @@ def read_output_schema(given: dict[str, Any], place: FilePlace) -> JSONSchemaOut
         ValueError: the file cannot be read, or is no JSON object.
         OptionError: it is no valid schema.
     """
+    # 40 ms, only for an agent with a schema.
+    from agentctl.agent.json_schema import JSONSchemaOutput
+
     match given:
         case {"file": str(file), **rest} if not rest:
             try:
