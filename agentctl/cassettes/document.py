@@ -46,6 +46,10 @@ class RecordedCall:
     follows: int | None = None
     """The call whose input and output precede the input."""
     input: list[WireItem] = field(default_factory=list)
+    like: int | None = None
+    """The call from whose response that of this one differs in what its events have."""
+    base: dict[str, Any] | None = None
+    """That response."""
     records: list[dict[str, Any]] = field(default_factory=list)
     """The events and notices of the answer, packed."""
     answer: dict[str, Any] = field(default_factory=dict)
@@ -67,10 +71,10 @@ class RecordedCall:
             if "notice" not in record:
                 packed.append(record)
                 continue
-            events += unpack(packed)
+            events += unpack(packed, self.base)
             packed = []
             events.append({"notice": record["notice"]})
-        return [*events, *unpack(packed)]
+        return [*events, *unpack(packed, self.base)]
 
     @property
     def error(self) -> dict[str, Any] | None:
@@ -141,6 +145,8 @@ def call_lines(call: RecordedCall, *, fields_of: int | None) -> list[str]:
     request |= {"fields": call.fields} if fields_of is None else {"fields_of": fields_of}
     if call.follows is not None:
         request["follows"] = call.follows
+    if call.like is not None:
+        request["like"] = call.like
     request["input"] = call.input
     return [
         encode_line(request),
@@ -272,8 +278,8 @@ def _add(value: dict[str, Any], line: str, document: CassetteDocument) -> None:
 
 
 def _add_request(value: dict[str, Any], document: CassetteDocument) -> None:
-    number, follows = value["call"], value.get("follows")
-    if number != len(document.calls) + 1 or not (follows is None or 0 < follows < number):
+    number, follows, like = value["call"], value.get("follows"), value.get("like")
+    if number != len(document.calls) + 1 or not all(each is None or 0 < each < number for each in (follows, like)):
         raise ValueError("the calls are not in order")
     fields = value["fields"] if "fields" in value else document.calls[value["fields_of"] - 1].fields
     document.calls.append(
@@ -286,6 +292,8 @@ def _add_request(value: dict[str, Any], document: CassetteDocument) -> None:
             url=value.get("url"),
             fields=dict(fields),
             follows=follows,
+            like=like,
+            base=None if like is None else response_of(document.calls[like - 1].events()),
             input=list(value["input"]),
         )
     )

@@ -12,10 +12,12 @@ _NOISE = "obfuscation"
 """A field of random length, with which a service hides the length of a delta."""
 
 
-def pack(events: Iterable[WireEvent]) -> list[dict[str, Any]]:
-    """Return events as records: several deltas of a text are one, and a response has only what has changed in it."""
+def pack(events: Iterable[WireEvent], base: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Return events as records: several deltas of a text are one, and a response has only what has changed in it.
+
+    `base` is an earlier response, from which the first one differs.
+    """
     records: list[dict[str, Any]] = []
-    base: dict[str, Any] | None = None
     done: list[WireItem] = []
     for given in events:
         event = {name: value for name, value in given.items() if name != _NOISE}
@@ -35,14 +37,14 @@ def pack(events: Iterable[WireEvent]) -> list[dict[str, Any]]:
     return records
 
 
-def unpack(records: Iterable[dict[str, Any]]) -> list[WireEvent]:
-    """Return the events that `pack` made into records.
+def unpack(records: Iterable[dict[str, Any]], base: dict[str, Any] | None = None) -> list[WireEvent]:
+    """Return the events that `pack` made into records, with the same `base`.
 
     Raises:
         KeyError, TypeError: they are no such records.
     """
     events: list[WireEvent] = []
-    base: dict[str, Any] = {}
+    base = base or {}
     done: list[WireItem] = []
     for record in records:
         event: WireEvent = dict(record["event"])

@@ -105,6 +105,11 @@ class Player:
         """Return whether the run may call real models or tools."""
         return self._live_tools or self._on_drift == "live"
 
+    def use_default_model(self, name: str | None, recorded: str | None) -> None:
+        """Take the model that this machine's settings choose for the one that was chosen when the run was recorded."""
+        if recorded in self._known:
+            self._known.setdefault(name, self._known[recorded])
+
     def find_model(self, name: str | None, provider: ModelProvider) -> Model:
         """Return the model with a name, which answers from the cassette."""
         return ReplayedModel(self._known.get(name), name, provider)

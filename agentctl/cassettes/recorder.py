@@ -46,6 +46,8 @@ class Recorder:
         self._calls = 0
         self._asked: dict[int, str | None] = {}
         """Names of models by the id of the model."""
+        self._latest: _CallEntry | None = None
+        """The last call that was answered."""
         self._models: list[Model] = []
         """Keeps the models, so that their ids stay theirs."""
         self._chains: dict[int, Chain] = {}
@@ -119,6 +121,11 @@ class Recorder:
         """Record a handoff, the verdict of a guardrail, or a decision about a call."""
         self._entries.append(_Entry([encode_line({"type": kind, **fields})]))
 
+    @property
+    def has_answer(self) -> bool:
+        """Return whether a model has answered a call."""
+        return any(isinstance(entry, _CallEntry) and entry.response is not None for entry in self._entries)
+
     def save(self, end: dict[str, Any] | None = None) -> None:
         """Write the cassette.
 
@@ -152,6 +159,8 @@ class Recorder:
             follows=follows,
             input=json.loads(encode_line({"items": items if chain is None else items[chain.length :]}))["items"],
         )
+        if self._latest is not None:
+            recorded.like, recorded.base = self._latest.recorded.call, self._latest.response
         entry = _CallEntry(recorded, fields_of, body, chain)
         self._entries.append(entry)
         return entry
@@ -166,6 +175,8 @@ class Recorder:
     def _extend_chain(self, entry: _CallEntry, call: TapedModelCall) -> None:
         if entry.response is None:
             return
+        if self._latest is None or self._latest.recorded.call < entry.recorded.call:
+            self._latest = entry
         chain = chain_after(entry.body, entry.response, entry.chain, call.request.history)
         if chain is not None:
             if entry.recorded.follows is not None:
@@ -207,7 +218,7 @@ class _CallEntry(_Entry):
             elif isinstance(event, ModelResponse):
                 whole = event
             else:
-                records += pack(mask_deltas(events))
+                records += pack(mask_deltas(events), self.recorded.base)
                 events = []
                 records.append({"notice": _notice_json(event)})
         if whole is not None:
@@ -218,7 +229,7 @@ class _CallEntry(_Entry):
             answer["error"] = failure_json(error)
         elif error is not None:
             answer["cancelled"] = True
-        self.recorded.records = [*records, *pack(mask_deltas(events))]
+        self.recorded.records = [*records, *pack(mask_deltas(events), self.recorded.base)]
         self.recorded.answer = answer
         self.lines = call_lines(self.recorded, fields_of=self._fields_of)
 
