@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack, aclosing
+from contextlib import AbstractContextManager, ExitStack, aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -134,8 +134,12 @@ class Cassette(WireModel):
                     yield event
         assert response is not None
 
+    def in_use(self) -> AbstractContextManager[None]:
+        """Return a context that records or replays the runs in it, and writes and checks nothing at its end."""
+        return use_tape(self._tape, everywhere=True)
+
     def __enter__(self) -> Self:
-        self._stack.enter_context(use_tape(self._tape, everywhere=True))
+        self._stack.enter_context(self.in_use())
         return self
 
     def __exit__(
