@@ -87,6 +87,7 @@ def test_a_run_to_a_pipe_imports_no_client_no_models_and_no_renderer(
         "genai_prices",
         "griffe",
         "griffelib",
+        "httpx2",
         "jsonschema",
         "markdown_it",
         "openai",
@@ -94,7 +95,7 @@ def test_a_run_to_a_pipe_imports_no_client_no_models_and_no_renderer(
         "rich",
         "sqlite3",
     }
-    assert "httpx2" in names
+    assert "httpcore2" in names
     assert (
         names
         & (unwanted | {"agentctl.budgets", "agentctl.tickets", "tomli_w", "websockets", "xllamacpp", "logging.config"})

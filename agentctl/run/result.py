@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 from weakref import ref
@@ -20,6 +20,7 @@ from agentctl.agent.events import (
     RunFinished,
     RunItemStreamEvent,
     StreamEvent,
+    ToolProgressed,
 )
 from agentctl.agent.items.run_items import ItemHelpers, ModelResponse, RunItem, ToolApprovalItem
 from agentctl.agent.run_config import DEFAULT_MAX_TURNS
@@ -340,15 +341,19 @@ class RunResultStreaming(RunResultBase):
 
         After `cancel()` the events end without an error.
         """
-        async with aclosing(self.run_events()) as events:
+        async with aclosing(self._events()) as events:
             async for event in events:
                 if isinstance(event, _SDK_EVENTS):
                     yield event
                 elif isinstance(event, RunFinished) and event.error and not isinstance(event.error, RunCancelled):
                     raise event.error
 
-    async def run_events(self) -> AsyncGenerator[RunEvent]:
+    def run_events(self) -> AsyncGenerator[RunEvent]:
         """Yield every event; the last is `RunFinished`, which carries the error instead of raising it."""
+        self._run.report = self._take_report
+        return self._events()
+
+    async def _events(self) -> AsyncGenerator[RunEvent]:
         waiting = self._waiting
         self._register_reader()
         try:
@@ -424,6 +429,26 @@ class RunResultStreaming(RunResultBase):
                 self._run.abort()
                 self._finish(finish(self._run, RunCancelled()))
 
+    def _take_report(self, event: RunEvent) -> None:
+        """Add an event of a running tool call, which may come from another thread, to those that wait."""
+        loop = self.run_loop_task.get_loop()
+        try:
+            is_here = asyncio.get_running_loop() is loop
+        except RuntimeError:
+            is_here = False
+        if is_here:
+            self._add_report(event)
+            return
+        with suppress(RuntimeError):  # The loop was closed, and the thread was left behind.
+            loop.call_soon_threadsafe(self._add_report, event)
+
+    def _add_report(self, event: RunEvent) -> None:
+        # Progress that the reader is too slow for is soon out of date.
+        is_late = isinstance(event, ToolProgressed) and len(self._waiting) >= _MOST_WAITING
+        if self._end is None and not is_late:
+            self._waiting.append(event)
+            self._arrived.set()
+
     async def wait_for_reader(self) -> None:
         """Wait until the reader, if there is one, has read every event so far and asks for the next."""
         if not self._has_reader:
@@ -443,7 +468,7 @@ class RunResultStreaming(RunResultBase):
     def _unregister_reader(self) -> None:
         if self._reader is not None:
             self._reader.remove_done_callback(self._reader_done)
-        self._has_reader, self._reader = False, None
+        self._has_reader, self._reader, self._run.report = False, None, None
         self._read.set()
 
     def _reader_done(self, task: asyncio.Task[Any]) -> None:

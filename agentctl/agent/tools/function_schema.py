@@ -616,8 +616,8 @@ def _hints(function: Callable[..., Any], name: str, local_names: dict[str, Any])
         return typing.get_type_hints(function, localns=names, include_extras=True)
     except Exception as error:
         raise UserError(
-            f"tool {name!r}: an annotation cannot be resolved: {error} (names imported only under TYPE_CHECKING do "
-            "not exist at run time)"
+            f"tool {name!r}: an annotation cannot be resolved: {error}; make its annotations resolvable at run time, "
+            "when names imported only under TYPE_CHECKING do not exist"
         ) from error
 
 
