@@ -107,6 +107,11 @@ _SPAN: Fields = {
     "cost_usd?": _COST,
     "cost_basis?": _COST_BASIS,
 }
+_LEAK_ROW: Fields = {
+    "name": text("The name of the place or sink."),
+    "state": open_enum(["ok", "leak", "failed", "skipped"], "The result."),
+    "detail": text("What was found, or why it was skipped."),
+}
 _REFERENCE = text("The reference of the agent.")
 _MODEL = text_or_null("The agent's own model; null if it has none.")
 
@@ -266,6 +271,16 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
                 ),
                 "The checks, in their order.",
             ),
+        },
+    ),
+    "doctor --leak-test": (
+        "The result of the leak test.",
+        {
+            "exit_code": count("The exit code of the command."),
+            "places": array(object_of(_LEAK_ROW), "The places that a secret came from."),
+            "sinks": array(object_of(_LEAK_ROW), "What was searched for the secrets."),
+            "leaks": texts("The leaks."),
+            "problems": texts("What could not be tested."),
         },
     ),
     "explain-exit": (
