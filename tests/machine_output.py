@@ -32,7 +32,9 @@ def check_printed(arguments: Sequence[str], stdout: str, *, exit_code: int) -> N
         if exit_code >= 0:
             check_file(io.BytesIO(stdout.encode()), "stdout")
     else:
-        check_document("run --dry-run" if "--dry-run" in arguments else command, json.loads(stdout))
+        modes = [f" {word}" for word in arguments if word in ("--dry-run", "--leak-test")]
+        name = "run --dry-run" if " --dry-run" in modes else f"{command}{''.join(modes)}"
+        check_document(name, json.loads(stdout))
 
 
 def check_event(value: Any) -> None:

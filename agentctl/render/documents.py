@@ -82,6 +82,11 @@ _BUDGET: Fields = {
         for unit, number, description in (("usd", amount, "The money, in USD."), ("tokens", count, "The tokens."))
     },
 }
+_LEAK_ROW: Fields = {
+    "name": text("The name."),
+    "state": open_enum(["ok", "leak", "failed", "skipped"], "The result."),
+    "detail": text("What was found, or why nothing was."),
+}
 _EXIT: Fields = {
     "exit_code": count("The exit code."),
     "outcome": text("The outcome."),
@@ -263,6 +268,16 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
                 ),
                 "The checks, in their order.",
             ),
+        },
+    ),
+    "doctor --leak-test": (
+        "The result of the leak test.",
+        {
+            "exit_code": count("The exit code of the command."),
+            "places": array(object_of(_LEAK_ROW), "The places that secrets can come from."),
+            "sinks": array(object_of(_LEAK_ROW), "What the commands wrote, showed and sent."),
+            "leaks": array(text("Where a secret was found."), "The secrets that were found."),
+            "problems": array(text("A reason why the test is not complete."), "The reasons, if there are any."),
         },
     ),
     "explain-exit": (
