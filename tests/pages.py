@@ -153,7 +153,9 @@ class Desk:
                 compile(block.code, block.place, "exec")
                 return
             case language:
-                assert language in ("json", "text", "toml"), f"{block.place}: nobody knows what to do with {language!r}"
+                assert language in ("json", "markdown", "text", "toml"), (
+                    f"{block.place}: nobody knows what to do with {language!r}"
+                )
                 return
         done = self._execute(command, block)
         told = f"{block.place}\nstdout: {done.stdout}\nstderr: {done.stderr}"

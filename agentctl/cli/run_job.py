@@ -65,6 +65,8 @@ class RunOptions:
     """The values of `--file`."""
     variables: dict[str, str]
     """The variables of `--var`, by name."""
+    mcp_config: tuple[Path, ...]
+    """The files of `--mcp-config`."""
     output_schema: str | None
     """A file, `-`, a JSON Schema, or a reference to a class."""
     is_ephemeral: bool
@@ -180,6 +182,7 @@ def _prepare_job(
             is_interactive=is_interactive,
             variables=options.variables,
             output_schema=output_schema,
+            mcp_config=options.mcp_config,
             on_command_key=on_command_key,
         )
         return replace(job, notes=(*job.notes, *schema_notes)), loaded
@@ -365,7 +368,13 @@ class RunCommand:
             ticket=None if resumption is None else resumption.ticket,
         )
         handler = ApprovalHandler(context)
-        return replace(job, decide=handler, is_decided=handler.is_decided, notes=(*job.notes, *handler.notes()))
+        return replace(
+            job,
+            config=replace(job.config, needs_approval=handler.needs_approval),
+            decide=handler,
+            is_decided=handler.is_decided,
+            notes=(*job.notes, *handler.notes()),
+        )
 
     def _prepare(
         self, options: RunOptions, resumption: Resumption | None, on_command_key: Callable[[str], None] | None

@@ -10,6 +10,7 @@ from typing import Any
 from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
+from agentctl.agent.json_schema import JSONSchemaOutput
 from agentctl.agent.output import output_schema
 from agentctl.agent.tools.tool import FunctionTool
 from agentctl.errors import UserError
@@ -97,7 +98,7 @@ def _check_function(tool: FunctionTool) -> Iterator[Problem]:
             is_fatal=False,
         )
     missing = [name for name, schema in _properties(tool) if not (isinstance(schema, dict) and "description" in schema)]
-    if missing:
+    if missing and tool.agent is None:
         yield Problem(
             message=f"tool {tool.name!r} does not describe {', '.join(missing)}; document arguments in the docstring, "
             "below `Args:`",
@@ -127,5 +128,7 @@ def _check_output(agent: Agent[Any]) -> Iterator[Problem]:
         return
     try:
         schema.json_schema()
+        if isinstance(schema, JSONSchemaOutput):
+            schema.check()
     except UserError as error:
         yield Problem(message=error.message)

@@ -170,6 +170,9 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
                     "The output type; null for text.",
                 )
             ),
+            "values?": any_object(
+                "The values that runs of an agent in TOML use, each with `value` and `origin`, by name."
+            ),
         },
     ),
     "agents check": (
@@ -391,6 +394,15 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
             "project?": text("The project file."),
             "digest?": text("The digest of what is trusted."),
             "agents?": any_object("The references of the agents, by name."),
+            "variables?": array(
+                object_of(
+                    {
+                        "name": text("The variable."),
+                        "target": text("The origin of a URL, or the program, that gets its value."),
+                    }
+                ),
+                "The variables of the environment that the agents send.",
+            ),
             "files?": texts("The trusted files."),
             "revoked?": flag("Whether it was trusted before."),
             "projects?": array(
