@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,9 @@ LEAST = 340
 """Tokens that the input and the output of a call may take at most, about."""
 
 
-def racing(service: Service, file: Path, start: Path, names: list[str]) -> "subprocess.Popen[str]":
-    arguments = [service.base_url, str(file), str(start), *names]
+def racing(service: Service, file: Path, start: Path, names: list[str], count: int = 1) -> "subprocess.Popen[str]":
+    """Start a process that becomes `count` of them; each prints a line."""
+    arguments = [service.base_url, str(file), str(start), str(count), *names]
     command = [sys.executable, "-m", "tests.budgets.racer", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
@@ -42,8 +44,9 @@ def answer(*, delay: float = 0) -> steps.Step:
     return {**steps.text("A short answer", delay=delay), "overlay": {"usage": USAGE}}
 
 
-@pytest.mark.parametrize("rounds", [5, pytest.param(50, marks=pytest.mark.slow)])
-def test_processes_that_race_never_exceed_a_budget(service: Service, home: Path, rounds: int) -> None:
+@pytest.mark.slow
+def test_processes_that_race_never_exceed_a_budget(service: Service, home: Path, share: Callable[[int], int]) -> None:
+    rounds = share(50)
     chance = random.Random(rounds)
     file, start = home / "budgets.db", home / "start"
     names = [f"race{number}" for number in range(rounds)]
@@ -54,11 +57,13 @@ def test_processes_that_race_never_exceed_a_budget(service: Service, home: Path,
         limits = Limits(nanodollars=tokens[name] * 20_000) if is_in_usd else Limits(tokens=tokens[name])
         store.define(name, limits, chance.choice([None, *Period]))
     service.script(*[answer() for _ in range(rounds * 40)])
-    processes = [racing(service, file, start, names) for _ in range(PROCESSES)]
+    race = racing(service, file, start, names, PROCESSES)
     start.touch()
+    lines = race.communicate(timeout=500)[0].splitlines()
+    assert (race.returncode, len(lines)) == (0, PROCESSES)
     counted: Counter[str] = Counter()
-    for process in processes:
-        counted.update(json.loads(process.communicate(timeout=500)[0]))
+    for line in lines:
+        counted.update(json.loads(line))
     for name in names:
         budget = store.find(name)
         assert budget.reserved == Amount()
