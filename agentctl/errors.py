@@ -10,7 +10,9 @@ Exception
     │   ├── AuthenticationError         the key was rejected
     │   ├── RequestRejectedError        the request was rejected, and would be rejected again
     │   └── ServiceUnavailableError     rate limit, overload, network, broken stream: try again later
+    │       └── IncompleteStreamError   the stream ended before the response did; a ModelBehaviorError, too
     ├── ModelBehaviorError              the model or its service violated the protocol
+    ├── InvalidEvents                   stored events or a document break their schema: line, path
     ├── ModelRefusalError               the model refused
     ├── ModelTimeoutError               one model call took longer than ModelSettings.timeout
     ├── ToolTimeoutError                a tool call took longer than its timeout
@@ -152,6 +154,20 @@ class ModelBehaviorError(AgentsException):
         super().__init__(message)
         self.message = message
         self.reply = reply
+
+
+class InvalidEvents(AgentsException):
+    """Stored events, or the stored document of a run, break their schema."""
+
+    def __init__(self, message: str, *, line: int, path: str) -> None:
+        """Take the message, the line, from 1, and the path of what is wrong in it, such as `$.seq`."""
+        super().__init__(message)
+        self.line = line
+        self.path = path
+
+
+class IncompleteStreamError(ServiceUnavailableError, ModelBehaviorError):
+    """The stream ended before the response did: retried as an unavailable service, though it violates the protocol."""
 
 
 class ModelRefusalError(AgentsException):
@@ -383,7 +399,8 @@ EXITS: tuple[Exit, ...] = (
     Exit(
         65,
         Outcome.INVALID_OUTPUT,
-        "The response violates the protocol, or does not match the output type of the run.",
+        "The response violates the protocol, or does not match the output type of the run; or `events check` found a "
+        "line that breaks the schema.",
         "Try again or try another model; if the error persists, the endpoint is not compatible.",
     ),
     Exit(
@@ -469,6 +486,7 @@ _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
     (RequestRejectedError, Outcome.REJECTED),
     (ServiceError, Outcome.UNAVAILABLE),
     (ModelBehaviorError, Outcome.INVALID_OUTPUT),
+    (InvalidEvents, Outcome.INVALID_OUTPUT),
     (ModelRefusalError, Outcome.REFUSED),
     (ModelTimeoutError, Outcome.UNAVAILABLE),
     (MaxTurnsExceeded, Outcome.MAX_TURNS),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from agentctl.tracing.process import set_default_processor
+from tests.machine_output import check_printed
 from tests.service.client import Service, running_service
 from tests.warm import shared, starts_for
 
@@ -96,16 +97,19 @@ def agentctl(home: Path) -> Agentctl:
             else:
                 environment[name] = value
         if warm := starts_for(environment):
-            return warm.run(arguments, env=environment, input=input or "", timeout=timeout, cwd=cwd or home)
-        return subprocess.run(
-            [sys.executable, "-m", "agentctl", *arguments],
-            env=environment,
-            input=input or "",
-            timeout=timeout,
-            cwd=cwd or home,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-        )
+            done = warm.run(arguments, env=environment, input=input or "", timeout=timeout, cwd=cwd or home)
+        else:
+            done = subprocess.run(
+                [sys.executable, "-m", "agentctl", *arguments],
+                env=environment,
+                input=input or "",
+                timeout=timeout,
+                cwd=cwd or home,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+            )
+        check_printed(arguments, done.stdout, exit_code=done.returncode)
+        return done
 
     return run

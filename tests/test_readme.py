@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from agentctl.agent.default_model import DEFAULT_MODEL
 from agentctl.errors import EXITS
-from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.keys import keys_table
 from agentctl.profile.project import parse_project
 from tests.pages import ROOT, blocks, pages

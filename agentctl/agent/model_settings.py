@@ -75,6 +75,18 @@ class ModelSettings:
 
             self.retry = retry_settings(self.retry)
 
+    # Both without reading `reasoning`, which would import `openai`.
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ModelSettings) or type(self) is not type(other):
+            return NotImplemented
+        one, two = ({**vars(each), "reasoning": each.reasoning_wire()} for each in (self, other))
+        return one == two
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{field.name}={vars(self)[field.name]!r}" for field in dataclasses.fields(self))
+        return f"{type(self).__name__}({values})"
+
     def resolve(self, override: ModelSettings | dict[str, Any] | None) -> ModelSettings:
         """Return these settings, overridden by every value that `override` sets.
 

@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("models", "List models, and manage local weights."),
     "agents": ("agents", "List, show, check and create agents."),
     "trust": ("trust", "Allow this project's agents to run code."),
-    "events": ("events", "Print the schema of the JSON output."),
+    "events": ("events", "Describe and check the JSON output."),
     "completions": ("completions", "Print a shell completion script."),
     "doctor": ("doctor", "Check the installation, and suggest fixes."),
     "explain-exit": ("explain_exit", "Explain an exit code."),

@@ -56,7 +56,7 @@ def _agents_in(file: str) -> list[str]:
 
 def models(ctx: typer.Context) -> Candidates:
     """Return the aliases, the local models, the current model, and the built-in default."""
-    from agentctl.models.default_model import DEFAULT_MODEL
+    from agentctl.agent.default_model import DEFAULT_MODEL
 
     found = {f"local/{name}": meaning for name, meaning in local_models()}
     found[DEFAULT_MODEL] = "The built-in default."

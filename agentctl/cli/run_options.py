@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 from typer.core import TyperCommand
@@ -15,6 +15,9 @@ from agentctl.cli import completion_values
 from agentctl.profile.keys import parse_assignment, parse_value
 
 from .report import UsageError
+
+if TYPE_CHECKING:
+    from agentctl.render.reports.write import ReportOption
 
 
 class Format(StrEnum):
@@ -50,6 +53,16 @@ def _parse_variable(text: str) -> tuple[str, str]:
 
     try:
         return parse_variable(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _parse_report(text: str) -> ReportOption:
+    # 5 ms, needed only for a report.
+    from agentctl.render.reports.write import parse_report
+
+    try:
+        return parse_report(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -272,6 +285,15 @@ FormatOption: TypeAlias = Annotated[
 Output: TypeAlias = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of stdout (`-`).")
 ]
+Report: TypeAlias = Annotated[
+    list[Any] | None,
+    typer.Option(
+        "--report",
+        metavar="github|junit=FILE|markdown=FILE",
+        parser=_parse_report,
+        help="Also report the run to CI; github needs -o FILE.",
+    ),
+]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes or progress to stderr.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="Print logs and tracebacks to stderr.")]
 NoInput: TypeAlias = Annotated[bool, typer.Option("--no-input", help="Never prompt on the terminal.")]
@@ -337,6 +359,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         format: FormatOption = Format.TEXT,
         as_json: AsJson = False,
         output: Output = None,
+        report: Report = None,
         dry_run: DryRun = False,
         quiet: Quiet = False,
         verbose: Verbose = False,
@@ -385,6 +408,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             ),
             format="json" if as_json else format.value,
             output=None if output == Path("-") else output,
+            reports=tuple(report or ()),
             dry_run=dry_run,
             quiet=quiet,
             verbose=verbose,

@@ -8,7 +8,8 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.agent import Agent
+from agentctl.agent.agent import Agent, has_default_settings
+from agentctl.agent.default_model import get_default_model
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model
 from agentctl.agent.run_config import RunConfig, includes_sensitive_data
@@ -17,7 +18,6 @@ from agentctl.child_groups import adopt_orphans
 from agentctl.definitions.reachable import reachable_agents
 from agentctl.errors import AgentsException, ConfigurationError, OptionError
 from agentctl.mcp.attachment import Attachment
-from agentctl.models.default_model import get_default_model
 from agentctl.net.defaults import get_defaults, set_default_ca_file
 from agentctl.prices.prices import Prices
 from agentctl.profile.credentials import Key
@@ -95,12 +95,14 @@ def prepare(
     is_conversation: bool = False,
     variables: Mapping[str, str] | None = None,
     output_schema: AgentOutputSchemaBase | None = None,
+    on_command_key: Callable[[str], None] | None = None,
 ) -> Job:
     """Return the job for a prompt; imports the agent's code.
 
     `is_interactive` allows the local model as a fallback without a key. `is_conversation` means that more runs follow
     over the same connections. `variables` fill the placeholders in the instructions of agents, other than in
-    `instructions`. `output_schema` is that of the final output.
+    `instructions`. `output_schema` is that of the final output. `on_command_key` is called with each key of a
+    `key_command`.
 
     Raises:
         ConfigurationError: the agent does not load, or a file or setting is invalid.
@@ -150,6 +152,7 @@ def prepare(
                 is_multi_turn=is_multi_turn,
                 use_for_tracing=key.credential is not None and key.credential == traces.key,
                 folders=loaded.paths.folders,
+                on_command_key=on_command_key,
             ),
             model_settings=_model_settings(settings, explicit=True),
             tracing_disabled=not traces.is_enabled,
@@ -279,7 +282,7 @@ def _agent(
 
     The placeholders in its own instructions, and in those of the agents that it reaches, are filled.
     """
-    agent: Agent[Any] = Agent(name="assistant")
+    agent: Agent[Any] = Agent(name="assistant", model_settings=ModelSettings())
     if settings.agent:
         # 2 ms, only for a named agent.
         from agentctl.definitions.reference import load_agent
@@ -290,9 +293,12 @@ def _agent(
         for each in reachable_agents(agent) if variables else ():
             if isinstance(each.instructions, str) and not (each is agent and instructions is not None):
                 each.instructions = fill(each.instructions, variables, f"the instructions of agent {each.name!r}")
-    changes: dict[str, Any] = {
-        "model_settings": _model_settings(settings, explicit=False).resolve(agent.model_settings)
-    }
+    changes: dict[str, Any] = {}
+    defaults = _model_settings(settings, explicit=False)
+    if not has_default_settings(agent):
+        changes["model_settings"] = defaults.resolve(agent.model_settings)
+    elif defaults != ModelSettings():
+        changes["model_settings"] = defaults
     if agent.model is None:
         changes["model"] = settings.model
     if instructions is not None:

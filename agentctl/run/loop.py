@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from agentctl._dataclass import dataclass
@@ -46,6 +47,7 @@ from agentctl.agent.output import AgentOutputSchemaBase
 from agentctl.agent.ports import ModelRequest, WireModel
 from agentctl.agent.tools.errors import is_stray_cancellation
 from agentctl.agent.tools.tool import FunctionToolResult
+from agentctl.agent.usage import Usage
 from agentctl.errors import (
     AgentsException,
     MaxTurnsExceeded,
@@ -125,7 +127,13 @@ async def run_loop(
                             yield call_event
                 response = call.response
                 await run.hook_calls.llm_end(response)
-                yield ModelResponded(response=response, model=call.model_name, turn=run.turn.number)
+                yield ModelResponded(
+                    response=response,
+                    agent=run.agent,
+                    model=call.model_name,
+                    turn=run.turn.number,
+                    usage=call.usage,
+                )
                 answer = _read_answer(response, call.request, run)
                 for event in _add_answer(answer, run):
                     yield event
@@ -227,18 +235,20 @@ class _PreparedCall:
     model_name: str
     endpoint_url: str | None
     events: AsyncGenerator[CallEvent | GuardrailChecked]
+    usage: Usage = field(default_factory=Usage)
+    """The usage of the call, once it is recorded."""
     _response: ModelResponse | None = None
 
     def record(self, response: ModelResponse, run: ActiveRun) -> None:
         """Count the response at once, since its tokens are used: a guardrail may yet stop the run."""
         self._response = response
         run.results.raw_responses.append(response)
-        entries = run.context.usage.request_usage_entries
-        known = len(entries)
-        run.context.usage.add(response.usage)
-        for entry in entries[known:]:
+        self.usage.add(response.usage)
+        entries = self.usage.request_usage_entries
+        for entry in entries:
             if entry.total_tokens or entry is entries[-1]:
                 entry.model, entry.endpoint_url = self.model_name, self.endpoint_url
+        run.context.usage.add(self.usage)
 
     @property
     def response(self) -> ModelResponse:

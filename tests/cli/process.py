@@ -1,5 +1,6 @@
 """The command line as a process under way: started, read, and not left behind."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from tests.machine_output import check_event
 from tests.warm import WarmProcess, starts_for
 
 AGENTCTL = (sys.executable, "-m", "agentctl")
@@ -43,4 +45,7 @@ def read_until(process: "subprocess.Popen[bytes] | WarmProcess", wanted: bytes) 
         piece = os.read(process.stdout.fileno(), 65536)
         assert piece, f"the output ended: {data!r}"
         data += piece
+    for line in data.splitlines(keepends=True):
+        if line.startswith(b'{"type": ') and line.endswith(b"\n"):
+            check_event(json.loads(line))
     return data

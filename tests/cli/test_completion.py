@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from agentctl.agent.default_model import DEFAULT_MODEL
 from agentctl.cli.app import command
 from agentctl.cli.completion import Candidate, Shell, complete, format_candidates, split_line
 from agentctl.cli.invocation import Invocation
-from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.keys import KEYS
 from tests.conftest import Agentctl
 

@@ -214,11 +214,9 @@ def test_a_script_that_stops_at_the_first_failure(program: tuple[str], agents: P
     )
     assert done.stdout == 'ZüRICH 東京 🏔\n"outcome": "completed"\ncode 77\nnot set, 1\n0123456789\n'
     assert done.returncode == 78
-    assert [line for line in done.stderr.splitlines() if "nobody" in line or line.startswith("code")] == [
-        "code 141",
-        f"agentctl: {home}/crew.py has no attribute 'nobody'; its agents: loud, plain, stubborn, talker; "
-        "`agent` comes from the command line",
-    ]
+    said = [line for line in done.stderr.splitlines() if "nobody" in line or line.startswith("code")]
+    missing = f"agentctl: {home}/crew.py has no attribute 'nobody'; its agents: loud, plain, stubborn, talker; "
+    assert said == ["code 141", f"{missing}`agent` comes from the command line"]
     assert (home / "answer.txt").read_text() == "Zürich 東京 🏔\n"
 
 

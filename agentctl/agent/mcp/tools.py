@@ -32,7 +32,7 @@ from agentctl.tracing.create import mcp_tools_span
 from agentctl.tracing.current import get_current_span
 from agentctl.tracing.span_data import FunctionSpanData
 
-from .server import MCPServer, MCPToolCustomDataContext, MCPToolMetaContext
+from .server import ON_PROGRESS, MCPServer, MCPToolCustomDataContext, MCPToolMetaContext
 
 if TYPE_CHECKING:
     from mcp.types import CallToolResult, ContentBlock, EmbeddedResource
@@ -286,6 +286,7 @@ async def _call(
         span.span_data.mcp_data = {"server": server.name}
     arguments = _arguments(text, display_name)
     meta = await _meta(server, tool, context, arguments, meta)
+    reset = ON_PROGRESS.set(context.on_progress if isinstance(context, ToolContext) else None)
     try:
         if meta is None:
             return await server.call_tool(tool.name, arguments), arguments
@@ -296,6 +297,8 @@ async def _call(
         raise MCPToolCancellationError(
             f"the call of {tool.name!r} on MCP server {server.name!r} was cancelled"
         ) from error
+    finally:
+        ON_PROGRESS.reset(reset)
 
 
 def _arguments(text: str, name: str) -> dict[str, Any]:

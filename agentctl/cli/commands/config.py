@@ -14,13 +14,13 @@ from typing import Annotated, Any, assert_never
 import typer
 from typer.core import TyperCommand
 
+from agentctl.agent.default_model import DEFAULT_MODEL
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import completion_values, profile_commands, stored_key
 from agentctl.cli.columns import align, terminal_width
 from agentctl.cli.invocation import Invocation, note_copy
 from agentctl.cli.report import UsageError
 from agentctl.errors import ConfigurationError
-from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.origin import origin_of
 from agentctl.profile.credentials import TRACING, Credential, Key, KeyFromCommand, KeyFromKeyring, load_credentials
 from agentctl.profile.document import MAX_BYTES
@@ -578,7 +578,7 @@ def effective_json(loaded: Loaded, key: Key | None, tracing_key: Key | None) -> 
         "values": values_json(effective_values(loaded)),
         "api_key": {
             "present": key is not None,
-            "for": _endpoint(loaded),
+            "endpoint": _endpoint(loaded),
             "origin": None if key is None else key.source,
             "use_for_tracing": _is_used_for_tracing(key),
         },

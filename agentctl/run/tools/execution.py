@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from agentctl.run.active_run import ActiveRun
     from agentctl.run.tools.calls import ToolCall
 
+    from .local import LocalCall
+
 
 @dataclass(frozen=True, slots=True)
 class Executed:
@@ -151,12 +153,24 @@ async def _execute(call: ToolCall, run: ActiveRun) -> CallResult:
     if run.is_aborted:
         # The call has its output, which says that there is none; its task is cancelled, but would begin before that.
         raise asyncio.CancelledError
-    if isinstance(call, FunctionCall):
-        return await _invoke(call, run)
     if isinstance(call, UnknownCall):
         return await answer_unknown(call, run)
     if isinstance(call, HostedCall):
         return approval_response(call, run)
+    if run.report is None:
+        return await _execute_here(call, run)
+    # 1 ms that a run whose events are not read does not pay.
+    from .reports import report_call
+
+    with report_call(call, run.report, run) as record_result:
+        result = await _execute_here(call, run)
+        record_result(result)
+    return result
+
+
+async def _execute_here(call: FunctionCall | LocalCall, run: ActiveRun) -> CallResult:
+    if isinstance(call, FunctionCall):
+        return await _invoke(call, run)
     # 5 ms that a run with function tools alone does not pay.
     from .local import execute_local
 
