@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.approving import suspended
 from tests.conftest import Agentctl
 from tests.service.client import Service
 from tests.service.steps import text, tool_calls
@@ -53,6 +54,20 @@ def test_an_agent_with_a_tool_runs(agentctl: Agentctl, agents: Path, env: dict[s
 def test_its_calls_need_approval(agentctl: Agentctl, agents: Path, env: dict[str, str]) -> None:
     done = agentctl("run", "-a", "agents.toml:teller", "hi", env=env)
     assert (done.returncode, "needs approval: say" in done.stderr) == (83, True)
+
+
+def test_a_suspended_run_goes_on_as_long_as_the_file_is_the_same(
+    agentctl: Agentctl, agents: Path, env: dict[str, str]
+) -> None:
+    ticket = suspended(agentctl, "agents.toml:teller", env)
+    agents.write_text(AGENTS.replace('"Answer', '"Always answer'))
+    done = agentctl("run", "--resume", ticket, "--allow", "say", env=env)
+    assert (done.returncode, "changed since it was written: the source of the agent" in done.stderr) == (78, True), (
+        done.stderr
+    )
+    agents.write_text(AGENTS)
+    done = agentctl("run", "--resume", ticket, "--allow", "say", env=env)
+    assert (done.returncode, done.stdout) == (0, "Said.\n")
 
 
 def test_a_rule_that_denies_wins_over_the_file(agentctl: Agentctl, agents: Path, env: dict[str, str]) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agentctl import Agent
 from agentctl.definitions.reference import load_agent, read_agent_table
 from agentctl.definitions.toml.build import build_agent
 from agentctl.definitions.toml.needs import files_to_trust, project_needs
@@ -177,6 +179,83 @@ def test_the_content_that_was_trusted_is_what_is_used(project: Path, home: Path)
     instructions = build_agent(*found).complete().instructions
     assert isinstance(instructions, str)
     assert instructions.startswith("Review.")
+
+
+PYTHON = """
+from dataclasses import dataclass
+
+from agentctl import Agent, GuardrailFunctionOutput, function_tool, input_guardrail
+
+
+@dataclass
+class Answer:
+    text: str
+
+
+@function_tool
+def find(word: str) -> str:
+    return word
+
+
+@input_guardrail
+def is_short(context, agent, input):
+    return GuardrailFunctionOutput(output_info=None, tripwire_triggered=False)
+
+
+helper = Agent(name="helper")
+number = 5
+"""
+
+
+def load_python(project: Path, home: Path, table: str) -> Agent[Any]:
+    """Return an agent of `parts.toml`, trusted, which refers to `parts.py`."""
+    (project / "parts.py").write_text(PYTHON)
+    (project / "parts.toml").write_text(table)
+    give_trust(project / "parts.toml", home)
+    environ = {"HOME": str(home), "AGENTCTL_HOME": str(home / ".agentctl")}
+    return load_agent("parts.toml:a", load_settings({"agent": "parts.toml:a"}, environ=environ, config=None))
+
+
+def test_an_agent_refers_to_python(project: Path, home: Path) -> None:
+    agent = load_python(
+        project,
+        home,
+        """
+[agents.a]
+tools = ["parts.py:find"]
+handoffs = ["parts.py:helper", { agent = "python_helper", name = "ask" }]
+agents_as_tools = ["python_helper"]
+guardrails = ["parts.py:is_short"]
+output_schema = "parts.py:Answer"
+[agents]
+python_helper = "parts.py:helper"
+""",
+    )
+    found, helper = agent.tools
+    target, handoff = agent.handoffs
+    assert (found.name, helper.name) == ("find", "helper")
+    assert isinstance(target, Agent)
+    assert (target.name, handoff.tool_name) == ("helper", "ask")  # type: ignore[union-attr]
+    assert [guardrail.get_name() for guardrail in agent.input_guardrails] == ["is_short"]
+    assert isinstance(agent.output_type, type)
+    assert agent.output_type.__name__ == "Answer"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('tools = ["parts.py:number"]', "agents.a.tools: 'parts.py:number' is of type int, not a tool"),
+        ('tools = ["parts.py:is_short"]', "is of type InputGuardrail, not a tool"),
+        ('guardrails = ["parts.py:find"]', "is of type FunctionTool, not a guardrail; decorate it"),
+        ('handoffs = ["parts.py:number"]', "agents.a.handoffs: 'number' in "),
+        ('tools = ["parts.py:gone"]', "has no attribute 'gone'"),
+    ],
+)
+def test_what_is_not_fit_is_refused_with_its_line(project: Path, home: Path, line: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_python(project, home, f"[agents.a]\n{line}\n")
+    assert str(caught.value).startswith(f"{project}/parts.toml:2: ")
+    assert message in str(caught.value)
 
 
 def test_a_broken_file_cannot_be_trusted(project: Path, home: Path) -> None:
