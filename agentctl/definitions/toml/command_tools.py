@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentctl.profile.kinds import Plain, describe, seconds
+from agentctl.profile.kinds import seconds
 
 from .part import FilePlace, KeyPath, KeyProblem, SentVariable, TrustNeeds
+from .programs import DURATION, check_folder, check_program, own_files, program_folder, program_path
 from .schema_check import check_value
 
 if TYPE_CHECKING:
     from agentctl.agent.tools.tool import FunctionTool
 
-_DURATION = describe(Plain.DURATION)
 _TEXT: dict[str, Any] = {"type": "string"}
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
 _NUMBER: dict[str, Any] = {"type": "number"}
 _BOOLEAN: dict[str, Any] = {"type": "boolean"}
-
-_SCRIPTS = (
-    ".awk", ".bash", ".cjs", ".fish", ".jq", ".js", ".lua", ".mjs", ".mk", ".php", ".pl", ".ps1", ".py", ".pyz", ".r",
-    ".rb", ".sed", ".sh", ".sql", ".ts", ".zsh",
-)  # fmt: skip
-"""The endings of the names of scripts."""
 
 _VALUE_KEYS: dict[str, Any] = {
     "type": {"enum": ["string", "integer", "number", "boolean", "array", "object"], "default": "string"},
@@ -101,11 +93,7 @@ COMMAND_TOOL_SCHEMA: dict[str, Any] = {
             "description": "Names of environment variables that the program gets, besides PATH, HOME and the like.",
         },
         "timeout": {
-            "title": _DURATION,
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0},
-                {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?[smh]?$", "title": _DURATION},
-            ],
+            **DURATION,
             "default": 120,
             "description": "How long the program may take, in seconds or with a unit.",
         },
@@ -174,7 +162,7 @@ def command_tool_needs(name: str, table: Mapping[str, Any], place: FilePlace) ->
         reasons.append(f"env = [{', '.join(table['env'])}]")
     return TrustNeeds(
         summary=f"runs {' '.join(words)}, {approvals[approval]}",
-        files=tuple(own_files(table, place)),
+        files=own_files(command, program_folder(table, place), place),
         variables=tuple(SentVariable(name=variable, target=command[0]) for variable in table.get("env", ())),
         reasons=tuple(reasons),
     )
@@ -188,9 +176,8 @@ def make_command_tool(name: str, table: Mapping[str, Any], place: FilePlace) -> 
     if "timeout" in table:
         options["timeout"] = seconds(table["timeout"])
     program, *rest = table["command"]
-    if _is_path(program):
-        program = str(place.path_of(program))
-    return CommandTool(name=name, command=[program, *rest], folder=_folder(table, place), **options).as_tool()
+    command = [program_path(program, place), *rest]
+    return CommandTool(name=name, command=command, folder=program_folder(table, place), **options).as_tool()
 
 
 def _check_default(schema: Mapping[str, Any], path: KeyPath) -> list[KeyProblem]:
@@ -203,52 +190,8 @@ def _check_default(schema: Mapping[str, Any], path: KeyPath) -> list[KeyProblem]
 def _check_paths(table: Mapping[str, Any], place: FilePlace) -> Iterator[KeyProblem]:
     from agentctl.extensions.command_tool import placeholder
 
-    cwd, program = table.get("cwd"), table["command"][0]
-    if cwd is not None and placeholder(cwd) is not None:
+    if placeholder(table.get("cwd", "")) is not None:
         yield KeyProblem(path=("cwd",), message="must be a folder: the model cannot choose it")
-    elif cwd is not None:
-        try:
-            if not place.path_of(cwd).is_dir():
-                yield KeyProblem(path=("cwd",), message=f"must be a folder, and there is none at {cwd!r}")
-        except ValueError as error:
-            yield KeyProblem(path=("cwd",), message=f"must be a folder in the project: {error}")
-    if _is_path(program):
-        try:
-            if not place.path_of(program).is_file():
-                yield KeyProblem(path=("command", 0), message=f"must be a program, and there is no file {program!r}")
-        except ValueError as error:
-            message = f"must be the name of a program, an absolute path, or a path in the project: {error}"
-            yield KeyProblem(path=("command", 0), message=message)
-
-
-def _is_path(program: str) -> bool:
-    """Return whether a program is given by a path relative to the file."""
-    return "/" in program and not program.startswith("/")
-
-
-def _folder(table: Mapping[str, Any], place: FilePlace) -> Path:
-    return place.path_of(table["cwd"]) if "cwd" in table else place.folder
-
-
-def own_files(table: Mapping[str, Any], place: FilePlace) -> Iterator[Path]:
-    """Yield the files of the project that the command runs: its program, and scripts that it names."""
-    program, *rest = table["command"]
-    candidates = [(place.folder, program)] if "/" in program else []
-    candidates += [(_folder(table, place), word) for word in rest]
-    root = place.root.resolve()
-    for index, (folder, word) in enumerate(candidates):
-        path = folder / word
-        try:
-            is_own = path.is_file() and path.resolve().is_relative_to(root)
-            if is_own and ((index == 0 and "/" in program) or _is_script(path)):
-                yield path
-        except (OSError, ValueError):  # Too long, or with a NUL: no path.
-            continue
-
-
-def _is_script(path: Path) -> bool:
-    """Return whether a file is a program, unlike data, which may change without the user's trust."""
-    if path.suffix.lower() in _SCRIPTS or path.name in ("Makefile", "makefile", "justfile") or os.access(path, os.X_OK):
-        return True
-    with path.open("rb") as file:
-        return file.read(2) == b"#!"
+    else:
+        yield from check_folder(table, place)
+    yield from check_program(table["command"][0], ("command", 0), place)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from agentctl.errors import ConfigurationError
 from agentctl.origin import origin_of
-from agentctl.profile.kinds import Plain, describe, seconds
+from agentctl.profile.kinds import seconds
 from agentctl.redaction import is_secret
 
 from .part import FilePlace, KeyPath, KeyProblem, SentVariable, TrustNeeds
+from .programs import DURATION, check_folder, check_program, own_files, program_folder, program_path
 
 if TYPE_CHECKING:
     from agentctl.agent.agent import Agent
@@ -24,7 +26,6 @@ TIMEOUT = 60.0
 OTHERS = "*"
 """The name in a table of approvals that stands for all other tools."""
 
-_DURATION = describe(Plain.DURATION)
 _TEXT: dict[str, Any] = {"type": "string"}
 _POLICY: dict[str, Any] = {"enum": ["always", "never"]}
 
@@ -68,11 +69,7 @@ MCP_SERVER_SCHEMA: dict[str, Any] = {
         },
         "headers": {"type": "object", "additionalProperties": _VALUE, "description": "HTTP headers for a URL."},
         "timeout": {
-            "title": _DURATION,
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0},
-                {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?[smh]?$", "title": _DURATION},
-            ],
+            **DURATION,
             "default": 60,
             "description": "How long a request may take, in seconds or with a unit.",
         },
@@ -105,17 +102,18 @@ def mcp_server_needs(name: str, table: Mapping[str, Any], place: FilePlace) -> T
     import shlex  # 2 ms, only for a message
 
     variables = tuple(SentVariable(name=variable, target=_target(table)) for _, variable in _variables(table))
-    approval = _approval_text(table.get("approval", "always"))
+    approval, files = _approval_text(table.get("approval", "always")), tuple[Path, ...]()
     if "url" in table:
         reasons = [f"url = {table['url']}", *(["headers"] if table.get("headers") else [])]
         summary = f"connects to {table['url']}, calls need approval: {approval}"
     else:
-        words = shlex.join([table["command"], *table.get("args", ())])
+        command = [table["command"], *table.get("args", ())]
         reasons = [f"command = {table['command']}", *(["env"] if table.get("env") else [])]
-        summary = f"runs {words}, calls need approval: {approval}"
+        summary = f"runs {shlex.join(command)}, calls need approval: {approval}"
+        files = own_files(command, program_folder(table, place), place)
     if approval != "always":
         reasons.append(f"approval: {approval}")
-    return TrustNeeds(summary=summary, variables=variables, files=_own_files(table, place), reasons=tuple(reasons))
+    return TrustNeeds(summary=summary, variables=variables, files=files, reasons=tuple(reasons))
 
 
 def make_mcp_server(name: str, table: Mapping[str, Any], place: FilePlace, environ: Mapping[str, str]) -> MCPServer:
@@ -144,10 +142,10 @@ def make_mcp_server(name: str, table: Mapping[str, Any], place: FilePlace, envir
         env = {variable: {"env": variable} for variable in env} if isinstance(env, list) else env
         return MCPServerStdio(
             {
-                "command": _program(table["command"], place),
+                "command": program_path(table["command"], place),
                 "args": list(table.get("args", ())),
                 "env": _resolve(env, f"mcp.{name}.env", environ),
-                "cwd": place.path_of(table["cwd"]) if "cwd" in table else place.folder,
+                "cwd": program_folder(table, place),
             },
             **options,
         )
@@ -172,20 +170,8 @@ def _problems(table: Mapping[str, Any], place: FilePlace) -> Iterator[KeyProblem
     yield from _variable_problems(table)
     if "url" in table and (urlsplit(table["url"]).username or urlsplit(table["url"]).password):
         yield KeyProblem(path=("url",), message='must not have credentials; use headers, as in { env = "TOKEN" }')
-    if "cwd" in table:
-        try:
-            if not place.path_of(table["cwd"]).is_dir():
-                yield KeyProblem(path=("cwd",), message=f"must be a folder, and there is none at {table['cwd']!r}")
-        except ValueError as error:
-            yield KeyProblem(path=("cwd",), message=f"must be a folder in the project: {error}")
-    if _is_path(table.get("command", "")):
-        try:
-            if not place.path_of(table["command"]).is_file():
-                yield KeyProblem(
-                    path=("command",), message=f"must be a program, and there is no file {table['command']!r}"
-                )
-        except ValueError as error:
-            yield KeyProblem(path=("command",), message=f"must be a program: {error}")
+    yield from check_folder(table, place)
+    yield from check_program(table.get("command", ""), ("command",), place)
     for index, word in enumerate([table.get("command", ""), *table.get("args", ())]):
         if "\0" in word:
             yield KeyProblem(path=("args", index - 1) if index else ("command",), message="must not have a NUL")
@@ -235,24 +221,6 @@ def _require_approval(approval: str | Mapping[str, str]) -> bool | LocalMCPAppro
         return rules.get(tool.name, rules.get(OTHERS, "always")) == "always"
 
     return needs_approval
-
-
-def _program(command: str, place: FilePlace) -> str:
-    return str(place.path_of(command)) if _is_path(command) else command
-
-
-def _is_path(command: str) -> bool:
-    """Return whether a program is given by a path relative to the file."""
-    return "/" in command and not command.startswith("/")
-
-
-def _own_files(table: Mapping[str, Any], place: FilePlace) -> tuple[Any, ...]:
-    from .command_tools import own_files
-
-    if "url" in table:
-        return ()
-    cwd = {"cwd": table["cwd"]} if "cwd" in table else {}
-    return tuple(own_files({"command": [table["command"], *table.get("args", ())], **cwd}, place))
 
 
 def _resolve(values: Mapping[str, Any], key: str, environ: Mapping[str, str]) -> dict[str, str]:

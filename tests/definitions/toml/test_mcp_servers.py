@@ -116,7 +116,7 @@ def test_a_variable_must_be_set(place: FilePlace) -> None:
         ('command = "c"\napproval = "sometimes"', {"approval": 'must be "always", "never", or a table'}),
         ('command = "c"\napproval.x = "once"', {"approval.x": 'must be "always" or "never"'}),
         ('command = "c"\ncwd = "../x"', {"cwd": "must be a folder in the project"}),
-        ('command = "../c"', {"command": "must be a program: "}),
+        ('command = "../c"', {"command": "must be the name of a program, an absolute path"}),
         ('command = "c"\ntools = ["a"]\nexclude_tools = ["a"]', {"exclude_tools.0": "has 'a', which `tools` offers"}),
     ],
 )
