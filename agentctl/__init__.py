@@ -214,6 +214,8 @@ if TYPE_CHECKING:
     from agentctl.errors import AgentsException as AgentsException
     from agentctl.errors import AuthenticationError as AuthenticationError
     from agentctl.errors import BudgetExceeded as BudgetExceeded
+    from agentctl.errors import CassetteDifference as CassetteDifference
+    from agentctl.errors import CassetteDrift as CassetteDrift
     from agentctl.errors import ConfigurationError as ConfigurationError
     from agentctl.errors import GuardrailTripwireTriggered as GuardrailTripwireTriggered
     from agentctl.errors import IncompleteStreamError as IncompleteStreamError

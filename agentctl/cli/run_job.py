@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.events import RunEvent, RunFinished
+from agentctl.agent.tape import use_tape
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.cli.approvals.options import ApprovalContext, ApprovalOptions, can_ask
 from agentctl.cli.approvals.policy import ApprovalHandler
@@ -42,6 +43,7 @@ from .sink import Sink, check_output, check_stdout, take_stdout
 if TYPE_CHECKING:
     from agentctl.agent.usage import Usage
     from agentctl.cli.approvals.resumption import Resumption
+    from agentctl.launch.cassette import CassetteOptions
     from agentctl.launch.trace_store import TraceStore
     from agentctl.prices.prices import Prices
     from agentctl.profile.load import Loaded
@@ -77,6 +79,8 @@ class RunOptions:
     approvals: ApprovalOptions
     format: Format
     output: Path | None
+    cassette: CassetteOptions | None
+    """The cassette to record or to replay, if any."""
     reports: tuple[ReportOption, ...]
     """The values of `--report`."""
     dry_run: bool
@@ -107,6 +111,8 @@ def run_job(options: RunOptions, invocation: Invocation) -> int:
         check_output(options.output)
     if options.approvals.ticket is not None:
         check_output(options.approvals.ticket, option="--ticket")
+    if options.cassette is not None:
+        _check_cassette(options.cassette, options)
     if options.reports:
         # 1 ms, needed only for a report.
         from .run_reports import check_reports
@@ -126,6 +132,21 @@ def run_job(options: RunOptions, invocation: Invocation) -> int:
         raise
     close_loop(loop, invocation, is_early=isinstance(end.error, RunInterrupted | RunTimeoutError | OutputClosed))
     return exit_for(end.error).code
+
+
+def _check_cassette(cassette: CassetteOptions, options: RunOptions) -> None:
+    """Check that the cassette can be combined with the other options, before anything is read or sent.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    option = "--record" if cassette.record is not None else "--replay"
+    if options.approvals.resume is not None:
+        raise UsageError(f"{option} is for a whole run; it cannot be combined with --resume")
+    if options.dry_run:
+        raise UsageError(f"--dry-run sends no request; it cannot be combined with {option}")
+    if cassette.record is not None:
+        check_output(cassette.record, option="--record")
 
 
 def _note_unchanged(options: RunOptions, invocation: Invocation) -> None:
@@ -174,6 +195,7 @@ def _prepare_job(
             from .output_schema import read_output_schema
 
             output_schema, schema_notes = read_output_schema(options.output_schema, loaded)
+        tape = None if options.cassette is None else options.cassette.open()
         job = prepare(
             prompt,
             loaded,
@@ -183,6 +205,7 @@ def _prepare_job(
             variables=options.variables,
             output_schema=output_schema,
             mcp_config=options.mcp_config,
+            tape=tape,
             on_command_key=on_command_key,
         )
         return replace(job, notes=(*job.notes, *schema_notes)), loaded
@@ -348,9 +371,14 @@ class RunCommand:
 
             resumption = Resumption.of(options.approvals.resume, options, self._invocation)
             options = resumption.options
-        session = stack.enter_context(lock_session(options.session, self._invocation))
+        is_replayed = options.cassette is not None and options.cassette.replay is not None
+        session = None if is_replayed else stack.enter_context(lock_session(options.session, self._invocation))
         on_key = None if self._reports is None else self._reports.key_observer(sink.writer)
         job, loaded = self._prepare(options, resumption, on_key)
+        if job.tape is not None:
+            session = session or job.tape.session()
+            # Runs in threads of the user's code have a context of their own.
+            stack.enter_context(use_tape(job.tape.tape, everywhere=True))
         job = replace(job, session=session)
         self._prices, self._has_output_schema = job.prices, job.output_schema is not None
         self._trace_store = job.trace_store
@@ -373,6 +401,7 @@ class RunCommand:
             config=replace(job.config, needs_approval=handler.needs_approval),
             decide=handler,
             is_decided=handler.is_decided,
+            decided_by=handler.decided_by,
             notes=(*job.notes, *handler.notes()),
         )
 

@@ -17,6 +17,7 @@ from agentctl.profile.keys import parse_assignment, parse_value
 from .report import UsageError
 
 if TYPE_CHECKING:
+    from agentctl.launch.cassette import CassetteOptions
     from agentctl.render.reports.write import ReportOption
 
 
@@ -26,6 +27,20 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     JSONL = "jsonl"
+
+
+class ToolSource(StrEnum):
+    """The answers to the tool calls of a replayed run: those of the cassette, or of the tools."""
+
+    CASSETTE = "cassette"
+    LIVE = "live"
+
+
+class DriftAction(StrEnum):
+    """The end of a run that differs from its recording, or its continuation with the real model."""
+
+    FAIL = "fail"
+    LIVE = "live"
 
 
 def _setting_parser(name: str) -> Any:
@@ -281,6 +296,22 @@ Api: TypeAlias = Annotated[
 Trace: TypeAlias = Annotated[
     bool | None, typer.Option("--trace/--no-trace", help="Enable or disable tracing of this run.", show_default=False)
 ]
+Record: TypeAlias = Annotated[
+    Path | None, typer.Option("--record", metavar="FILE", help="Record the run in a cassette.")
+]
+Replay: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--replay", metavar="FILE", help="Replay the run of a cassette, without a model or a key."),
+]
+ReplayTools: TypeAlias = Annotated[
+    ToolSource | None,
+    typer.Option("--replay-tools", help="With --replay: answer tool calls from the cassette, or run the tools."),
+]
+OnDriftOption: TypeAlias = Annotated[
+    DriftAction | None,
+    typer.Option("--on-drift", help="With --replay: end a run that differs, or go on with the real model."),
+]
+Pace: TypeAlias = Annotated[bool, typer.Option("--pace", help="With --replay: take as long as the model took.")]
 DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Print the first request without sending it.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document: the same as --format json.")]
 FormatOption: TypeAlias = Annotated[
@@ -327,6 +358,30 @@ def explicit_settings(named: dict[str, JSONValue], assigned: list[Any] | None) -
     return {name: value for name, value in {**named, **dict(assigned or ())}.items() if value is not None}
 
 
+def _cassette_options(
+    record: Path | None, replay: Path | None, tools: ToolSource | None, on_drift: DriftAction | None, *, has_pace: bool
+) -> CassetteOptions | None:
+    """Return the options of a cassette, None without one."""
+    if record is not None and replay is not None:
+        raise UsageError("--record writes a cassette and --replay reads one; use only one of them")
+    if replay is None:
+        for option, is_given in (("--replay-tools", tools), ("--on-drift", on_drift), ("--pace", has_pace)):
+            if is_given:
+                raise UsageError(f"{option} applies to --replay, which is not given")
+        if record is None:
+            return None
+    # 20 ms, only for a run with a cassette.
+    from agentctl.launch.cassette import CassetteOptions
+
+    return CassetteOptions(
+        record=record,
+        replay=replay,
+        live_tools=tools is ToolSource.LIVE,
+        on_drift="live" if on_drift is DriftAction.LIVE else "fail",
+        has_pace=has_pace,
+    )
+
+
 def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
     """Return the function of `run` or `stream`; its signature declares the options."""
 
@@ -361,6 +416,11 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         api: Api = None,
         trace: Trace = None,
         ephemeral: Ephemeral = False,
+        record: Record = None,
+        replay: Replay = None,
+        replay_tools: ReplayTools = None,
+        on_drift: OnDriftOption = None,
+        pace: Pace = False,
         format: FormatOption = Format.TEXT,
         as_json: AsJson = False,
         output: Output = None,
@@ -414,6 +474,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             ),
             format="json" if as_json else format.value,
             output=None if output == Path("-") else output,
+            cassette=_cassette_options(record, replay, replay_tools, on_drift, has_pace=pace),
             reports=tuple(report or ()),
             dry_run=dry_run,
             quiet=quiet,

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from agentctl.memory.sqlite_session import SQLiteSession
     from agentctl.run.state.run_state import RunState
 
+    from .cassette import JobTape
+
 Decide: TypeAlias = "Callable[[RunState], Awaitable[AgentsException | None]]"
 """Approves or rejects all pending calls of a state, or returns the error that ends the run."""
 
@@ -88,6 +90,10 @@ class Job:
     """The callback for calls that need approval; without one, the run ends with `ApprovalMissing`."""
     is_decided: Callable[[ToolApprovalItem], bool] | None = None
     """Whether a rule decides about a call, so that it does not wait."""
+    decided_by: Callable[[ToolApprovalItem], str] | None = None
+    """Returns who decides about a call: a rule, the user or the policy."""
+    tape: JobTape | None = None
+    """The cassette in which the run is recorded, or from which it is replayed."""
 
 
 def prepare(
@@ -101,6 +107,7 @@ def prepare(
     variables: Mapping[str, str] | None = None,
     output_schema: AgentOutputSchemaBase | None = None,
     mcp_config: Sequence[Path] = (),
+    tape: JobTape | None = None,
     on_command_key: Callable[[str], None] | None = None,
 ) -> Job:
     """Return the job for a prompt; imports the agent's code.
@@ -108,7 +115,7 @@ def prepare(
     `is_interactive` allows the local model as a fallback without a key. `is_conversation` means that more runs follow
     over the same connections. `variables` fill the placeholders in the instructions of agents, other than in
     `instructions`. `output_schema` is that of the final output. `mcp_config` are files with MCP servers for the agent.
-    `on_command_key` is called with each key of a `key_command`.
+    `tape` records the run or replays it. `on_command_key` is called with each key of a `key_command`.
 
     Raises:
         ConfigurationError: the agent does not load, or a file or setting is invalid.
@@ -137,7 +144,8 @@ def prepare(
     if not traces.is_enabled:
         set_tracing_disabled(True)  # Overrides the agent's code.
     default_model = settings.model
-    if key.credential is None and agent.model is None and is_interactive and _local_model_is_ready(environ):
+    may_fall_back = is_interactive and (tape is None or tape.player is None)
+    if key.credential is None and agent.model is None and may_fall_back and _local_model_is_ready(environ):
         default_model = LOCAL_MODEL
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"no key is set, so {LOCAL_MODEL} answers; store a key with `agentctl config set-key`")
@@ -174,11 +182,12 @@ def prepare(
         export=export,
         trace_store=TraceStore.of(settings.trace, loaded.paths.folders),
         prices=prices,
-        limiter=_limiter(settings, prices, loaded),
+        limiter=None if tape is not None and tape.is_offline else _limiter(settings, prices, loaded),
         key=key.credential,
         added_servers=added_servers,
         output_schema=output_schema,
         notes=tuple(notes),
+        tape=tape,
     )
 
 

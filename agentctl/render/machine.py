@@ -33,7 +33,15 @@ from agentctl.agent.items.run_items import (
     ToolCallOutputItem,
 )
 from agentctl.agent.wire import JSONValue
-from agentctl.errors import AgentsException, ApprovalMissing, ModelBehaviorError, RunSuspended, ServiceError, exit_for
+from agentctl.errors import (
+    AgentsException,
+    ApprovalMissing,
+    CassetteDrift,
+    ModelBehaviorError,
+    RunSuspended,
+    ServiceError,
+    exit_for,
+)
 from agentctl.redaction import RedactedStream, redact, redact_data, redact_id
 from agentctl.version import SCHEMA_VERSION, __version__
 
@@ -74,6 +82,19 @@ def error_body(error: Exception) -> dict[str, JSONValue]:
             "calls": [_call_body(item) for item in error.calls],
             "unmatched": [redact(rule) for rule in error.unmatched],
             "allow": [redact(rule) for rule in error.allow],
+        }
+    elif isinstance(error, CassetteDrift):
+        body |= {
+            "message": redact("; ".join((error.message, *getattr(error, "__notes__", ())))),
+            "differences": [
+                {
+                    "part": each.part,
+                    "place": redact(each.place),
+                    "recorded": None if each.recorded is None else redact(each.recorded),
+                    "replayed": None if each.replayed is None else redact(each.replayed),
+                }
+                for each in error.differences
+            ],
         }
     elif isinstance(error, ModelBehaviorError) and error.reply is not None:
         body["reply"] = redact_data(error.reply, str)

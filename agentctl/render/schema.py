@@ -46,6 +46,14 @@ CALL: Fields = {
 }
 """A call that needs approval."""
 
+DIFFERENCE: Fields = {
+    "part": text("`instructions`, `tools`, `history`, `settings`, `model`, `agent` or `code`."),
+    "place": text("The place in that part; empty for all of it."),
+    "recorded": text_or_null("The recorded value, around the difference; null without one."),
+    "replayed": text_or_null("The value of the replayed run, around the difference; null without one."),
+}
+"""A difference between a replayed run and its recording."""
+
 ERROR: Fields = {
     "type": text("The name of the exception."),
     "message": text("What is wrong, and what to do."),
@@ -57,6 +65,7 @@ ERROR: Fields = {
     "unmatched?": texts("The rules of `--allow` that name the tool of such a call and do not match it."),
     "allow?": texts("Values of `--allow` that would allow these calls."),
     "reply?": text("The text of the model, if that is invalid."),
+    "differences?": array(object_of(DIFFERENCE), "The differences between a replayed run and its recording."),
 }
 """An error: what ended the run, or why a model call is retried."""
 

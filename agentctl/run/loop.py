@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from agentctl._dataclass import dataclass
@@ -45,6 +46,7 @@ from agentctl.agent.items.run_items import (
 )
 from agentctl.agent.output import AgentOutputSchemaBase
 from agentctl.agent.ports import ModelRequest, WireModel
+from agentctl.agent.tape import TapedModelCall, current_tape
 from agentctl.agent.tools.errors import is_stray_cancellation
 from agentctl.agent.tools.tool import FunctionToolResult
 from agentctl.agent.usage import Usage
@@ -264,7 +266,8 @@ class _PreparedCall:
 
 async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _PreparedCall:
     """Return the model call of the current turn, beside the input guardrails that run in parallel with it."""
-    model = models.of(run.agent)
+    tape = current_tape()
+    model = models.of(run.agent, tape)
     request = await prepare(run)
     if isinstance(model, WireModel) and model.takes_cache_key:
         # 3 ms that only a run at OpenAI's own service pays.
@@ -273,7 +276,12 @@ async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _P
         request = with_cache_key(request, run)
     await run.hook_calls.llm_start(request)
     call = call_model if run.spec.budget is None else run.spec.budget.call_model
-    events = call(model, request, run.spans, streamed=streamed)
+    if tape is None:
+        events = call(model, request, run.spans, streamed=streamed)
+    else:
+        send = partial(call, spans=run.spans, streamed=streamed)
+        taped = TapedModelCall(agent=run.agent.name, turn=run.turn.number, model=model, request=request, send=send)
+        events = tape.call_model(taped)
     url = model.endpoint_url if isinstance(model, WireModel) else None
     return _PreparedCall(request, model_name(model), url, check_beside(events, run))
 
@@ -378,6 +386,8 @@ async def _hand_over(calls: list[HandoffCall], turn_items: list[RunItem], run: A
         run.history.replace_beginning(handed.override)
     if handed.warning is not None:
         events.append(Warned(message=handed.warning))
+    if (tape := current_tape()) is not None:
+        tape.note("handoff", source=run.agent.name, target=handed.agent.name)
     run.turn.agent = handed.agent
     return [*events, AgentUpdatedStreamEvent(handed.agent)]
 

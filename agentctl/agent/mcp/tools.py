@@ -9,6 +9,7 @@ import inspect
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
@@ -16,6 +17,7 @@ from weakref import WeakKeyDictionary
 from agentctl.agent.context import RunContextWrapper, ToolContext
 from agentctl.agent.items.tool_output_parts import ToolOutputFileContentDict, ToolOutputImageDict, ToolOutputTextDict
 from agentctl.agent.strict_schema import ensure_strict_json_schema
+from agentctl.agent.tape import current_tape
 from agentctl.agent.tools.errors import failure_text, is_stray_cancellation
 from agentctl.agent.tools.hosted_tools import Tool
 from agentctl.agent.tools.tool import (
@@ -234,7 +236,11 @@ async def _list_all(
 
 async def _list(server: MCPServer, context: RunContextWrapper[Any], agent: Agent[Any]) -> list[MCPTool]:
     with mcp_tools_span(server=server.name) as span:
-        tools = await server.list_tools(context, agent)
+        tape = current_tape()
+        if tape is None:
+            tools = await server.list_tools(context, agent)
+        else:
+            tools = await tape.list_tools(server, partial(server.list_tools, context, agent))
         span.span_data.result = [tool.name for tool in tools]
     return tools
 

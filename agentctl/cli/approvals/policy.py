@@ -96,6 +96,12 @@ class ApprovalHandler:
         rules = Rules.of(allow=(), deny=deny)
         return lambda item: rules.verdict(item) is False
 
+    def decided_by(self, item: ToolApprovalItem) -> str:
+        """Return who decides about a call: a `rule`, the `user` or the `policy`."""
+        if self.is_decided(item):
+            return "rule"
+        return "policy" if self._context.show is None or explicit_policy(self._context.loaded) else "user"
+
     def is_decided(self, item: ToolApprovalItem) -> bool:
         """Return whether a rule decides about a call."""
         options = self._context.options

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.context import ToolContext
 from agentctl.agent.items.run_items import ToolApprovalItem, ToolCallOutputItem
 from agentctl.agent.items.tool_output import output_wire, wire_text
+from agentctl.agent.tape import TapedToolCall, current_tape
 from agentctl.agent.tools.errors import is_stray_cancellation
 from agentctl.agent.tools.tool import FunctionTool, FunctionToolResult
 from agentctl.errors import AgentsException, ToolTimeoutError, UserError
@@ -220,7 +223,10 @@ async def _output(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun,
 
     try:
         with ExitGuard(f"tool {tool.name}"):
-            if tool.timeout_seconds is None:
+            tape = current_tape()
+            if tape is not None:
+                output = await tape.call_tool(_taped_call(tool, context, run))
+            elif tool.timeout_seconds is None:
                 output = await tool.on_invoke_tool(context, context.tool_arguments)
             else:
                 output = await _output_in_time(tool, context, tool.timeout_seconds)
@@ -238,6 +244,21 @@ async def _output(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun,
     from .guardrails import check_tool_output
 
     return await check_tool_output(tool, context, output, run)
+
+
+def _taped_call(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun) -> TapedToolCall:
+    work: Callable[[], Awaitable[Any]] = partial(tool.on_invoke_tool, context, context.tool_arguments)
+    if tool.timeout_seconds is not None:
+        work = partial(_output_in_time, tool, context, tool.timeout_seconds)
+    return TapedToolCall(
+        agent=run.agent.name,
+        tool=tool.name,
+        call_id=context.tool_call_id,
+        arguments=context.tool_arguments,
+        run=work,
+        context=context,
+        is_agent=tool.agent is not None,
+    )
 
 
 async def _output_in_time(tool: FunctionTool, context: ToolContext[Any], seconds: float) -> Any:
