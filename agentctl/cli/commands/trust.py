@@ -18,6 +18,7 @@ from agentctl.profile.code_walk import CodeFile, find_missing
 from agentctl.profile.load import find_paths, search_project
 from agentctl.profile.project import FILE_NAME, ProjectFile, project_of, read_project
 from agentctl.profile.project_code import read_code
+from agentctl.profile.reference import TableReference, parse_reference
 from agentctl.profile.trust import is_trusted, trusted_names
 from agentctl.profile.trust_grant import revoke, trust
 
@@ -144,13 +145,17 @@ def _project_path(file: Path) -> Path:
     return path
 
 
+def _is_toml(reference: str) -> bool:
+    return isinstance(parse_reference(reference), TableReference)
+
+
 def _lines(project: ProjectFile, needs: AgentNeeds, code: tuple[CodeFile, ...]) -> list[str]:
     """Return the agents, what they do and send, and the files to trust as lines."""
     from agentctl.render.escape import escape_line  # 2 ms, which runs do not pay.
 
     lines = [
         f"{project.path}",
-        *(f"  agent {name}: {reference}" for name, reference in project.agents.items()),
+        *(f"  agent {name}: {reference}" for name, reference in project.agents.items() if not _is_toml(reference)),
         *(f"  {line}" for line in needs.lines),
         *(f"  variable {each.name} → {each.target}" for each in needs.variables),
         *(f"  file {each.path}" for each in code),

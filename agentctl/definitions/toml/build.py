@@ -135,7 +135,10 @@ class _Builder:
     def _server(self, name: str, file: AgentFile) -> MCPServer:
         key = (file.path, name)
         if key not in self._servers:
-            self._servers[key] = make_mcp_server(name, file.mcp[name], file.place, os.environ)
+            try:
+                self._servers[key] = make_mcp_server(name, file.mcp[name], file.place, os.environ)
+            except ConfigurationError as error:  # It names the key.
+                raise ConfigurationError(str(error), file=file.path, line=file.line_of(("mcp", name))) from error
         return self._servers[key]
 
     def _handoff(self, given: str | dict[str, Any], file: AgentFile, path: KeyPath) -> Any:

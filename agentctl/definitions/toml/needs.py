@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
@@ -21,8 +21,7 @@ from .mcp_servers import mcp_server_needs
 from .part import FilePlace, SentVariable, TrustNeeds
 from .skills import skills_needs
 
-LOCAL_MODEL = "local/smollm2"
-"""The local model whose weights agentctl checks itself; those of any other are a file that native code reads."""
+_PartNeeds: TypeAlias = Callable[[str, Mapping[str, Any], FilePlace], TrustNeeds]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -144,7 +143,7 @@ class _NeedsWalk:
         self.needs.reasons += [f"agents.{name}.settings.{key}" for key in settings]
         self.needs.lines += [f"  adds settings.{key} to its requests" for key in settings]
         model = agent.get("model", "")
-        if model.startswith("local/") and model != LOCAL_MODEL:
+        if model.startswith("local/") and not _is_known(model.removeprefix("local/")):
             self.needs.reasons.append(f"agents.{name}.model = {model!r}, a file that native code reads")
 
     def _add_hosted_tool(self, name: str, tool: dict[str, Any]) -> None:
@@ -153,7 +152,7 @@ class _NeedsWalk:
             self.needs.lines.append(f"  the service calls tools of {tool['server_label']} at {url}")
             self.needs.reasons.append(f"agents.{name}.tools: the MCP server {tool['server_label']}")
 
-    def _add_part(self, file: AgentFile, kind: str, name: str, needs: Any) -> None:
+    def _add_part(self, file: AgentFile, kind: str, name: str, needs: _PartNeeds) -> None:
         if self._is_new(file, kind, name):
             table = (file.tools if kind == "tools" else file.mcp)[name]
             command = table.get("command", ())
@@ -202,6 +201,14 @@ class _NeedsWalk:
         is_new = key not in self._seen
         self._seen.add(key)
         return is_new
+
+
+def _is_known(model: str) -> bool:
+    """Return whether a local model is one whose weights agentctl checks itself."""
+    # 10 ms, only for an agent on a local model.
+    from agentctl.models.local.weights import KNOWN
+
+    return any(weights.name == model for weights in KNOWN)
 
 
 def _files_of(agent: dict[str, Any]) -> Iterable[str]:

@@ -258,6 +258,15 @@ def test_what_is_not_fit_is_refused_with_its_line(project: Path, home: Path, lin
     assert message in str(caught.value)
 
 
+def test_a_variable_that_is_not_set_is_an_error_with_its_line(project: Path, home: Path) -> None:
+    table = '[agents.a]\nmcp = ["m"]\n[mcp.m]\nurl = "https://m.example"\nheaders.Authorization = { env = "NOT_SET" }\n'
+    with pytest.raises(ConfigurationError) as caught:
+        load_python(project, home, table)
+    assert str(caught.value) == (
+        f"{project}/parts.toml:3: mcp.m.headers.Authorization: the variable NOT_SET is not set"
+    )
+
+
 def test_a_broken_file_cannot_be_trusted(project: Path, home: Path) -> None:
     (project / "agents.toml").write_text("[agents.a]\nmodle = 'x'\n")
     with pytest.raises(ConfigurationError, match="did you mean 'model'"):
