@@ -101,9 +101,7 @@ class _Builder:
         match file.reference(text):
             case TableReference(path=place, name=name):
                 target = open_agent_file(Path(place), file.place)
-                name = name or target.only_agent()
-                target.check_name(name)
-                return self.agent(target, name)
+                return self.agent(target, target.find_name(name))
             case FileReference(path=place, attribute=attribute):
                 scope = _scope(file)
                 return _with_place(file, path, lambda: agent_in_file(Path(place), attribute, scope))
