@@ -44,7 +44,7 @@ class CalledTool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What is known about a run that has ended."""
+    """Facts about a run that has ended."""
 
     error: Exception | None
     final_output: Any
@@ -73,16 +73,16 @@ def _unmet(case: Case, seen: Observed) -> Iterator[Unmet]:
     if expect.exit_code is not None and row.code != expect.exit_code:
         yield Unmet(what="exit_code", expected=str(expect.exit_code), got=f"{row.code}{error}")
     if expect.equals is not None and seen.text.strip() != expect.equals.strip():
-        yield Unmet(what="equals", expected=_quoted(expect.equals), got=_quoted(seen.text))
+        yield Unmet(what="equals", expected=_quote(expect.equals), got=_quote(seen.text))
     for part in expect.contains:
         if part not in seen.text:
-            yield Unmet(what="contains", expected=_quoted(part), got=_quoted(seen.text))
+            yield Unmet(what="contains", expected=_quote(part), got=_quote(seen.text))
     if expect.matches is not None and re.search(expect.matches, seen.text) is None:
-        yield Unmet(what="matches", expected=f"a match for {expect.matches!r}", got=_quoted(seen.text))
+        yield Unmet(what="matches", expected=f"a match for {expect.matches!r}", got=_quote(seen.text))
     yield from _unmet_data(case, seen)
     yield from _unmet_tools(case, seen.tools)
     if expect.handoffs is not None and list(seen.handoffs) != list(expect.handoffs):
-        yield Unmet(what="handoffs", expected=_listed(expect.handoffs), got=_listed(seen.handoffs))
+        yield Unmet(what="handoffs", expected=_join(expect.handoffs), got=_join(seen.handoffs))
     yield from _unmet_limits(case, seen)
 
 
@@ -92,7 +92,7 @@ def _unmet_data(case: Case, seen: Observed) -> Iterator[Unmet]:
         return
     value = _data(seen)
     if value is _NO_JSON:
-        yield Unmet(what="json" if expect.json else "schema", expected="JSON", got=_quoted(seen.text))
+        yield Unmet(what="json" if expect.json else "schema", expected="JSON", got=_quote(seen.text))
         return
     for path, wanted in expect.json.items():
         found = _at(value, path)
@@ -114,7 +114,7 @@ def _unmet_tools(case: Case, tools: Sequence[CalledTool]) -> Iterator[Unmet]:
             where = " in this order" if expect.in_order else ""
             arguments = f" with {json.dumps(dict(wanted.arguments))}" if wanted.arguments else ""
             called = [f"{call.name}({_excerpt(call.arguments, 80)})" for call in tools]
-            yield Unmet(what="tools", expected=f"{wanted.name}{arguments}{where}", got=_listed(called))
+            yield Unmet(what="tools", expected=f"{wanted.name}{arguments}{where}", got=_join(called))
         else:
             del left[0 if expect.in_order else found : found + 1]
     for name in expect.never:
@@ -186,11 +186,11 @@ def _schema(given: str | dict[str, JSONValue]) -> dict[str, Any]:
     return schema
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join(names: Sequence[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return _excerpt(json.dumps(text, ensure_ascii=False))
 
 

@@ -89,7 +89,7 @@ class CaseObserver:
         if end.error is not None:
             self._add(f"   {exit_for(end.error).outcome.value}: {end.error}")
 
-    def seen(self, end: RunFinished) -> Observed:
+    def result(self, end: RunFinished) -> Observed:
         """Return what was observed, once the last run has ended."""
         return Observed(
             error=end.error,

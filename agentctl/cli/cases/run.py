@@ -165,7 +165,7 @@ class CaseRunner:
     def _open_tape(self, case: Case) -> JobTape | None:
         match self.mode:
             case "replay":
-                return JobTape(Player(read(case.cassette), Path(_shown(case.cassette))), is_shared=True)
+                return JobTape(Player(read(case.cassette), Path(_relative(case.cassette))), is_shared=True)
             case "record":
                 case.cassette.parent.mkdir(parents=True, exist_ok=True)
                 return JobTape(Recorder(_recording_of(case)), is_shared=True)
@@ -232,7 +232,7 @@ class CaseRunner:
                 observer.end_run(end, job.prices)
                 if end.error is not None:
                     break
-            seen = observer.seen(end)
+            seen = observer.result(end)
             objections: list[Unmet] = []
             if case.expect.judge is not None and end.error is None:
                 objections = await _judge(case.expect.judge, case, seen.text, job)
@@ -333,7 +333,7 @@ async def _judge(judge: Judge, case: Case, answer: str, job: Job) -> list[Unmet]
 def _missing_cassette(case: Case) -> _Attempt:
     end = failed_before_start(ConfigurationError("there is no cassette", file=case.cassette))
     got = "no such file; record it with `agentctl test --update`"
-    return _Attempt(end, CaseObserver(), [Unmet(what="cassette", expected=_shown(case.cassette), got=got)])
+    return _Attempt(end, CaseObserver(), [Unmet(what="cassette", expected=_relative(case.cassette), got=got)])
 
 
 def _failed_attempt(error: Exception) -> _Attempt:
@@ -378,5 +378,5 @@ def _recording_of(case: Case) -> Path:
     return case.cassette.with_name(f".{case.cassette.name}.new")
 
 
-def _shown(path: Path) -> str:
+def _relative(path: Path) -> str:
     return os.path.relpath(path)

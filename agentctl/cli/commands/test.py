@@ -70,6 +70,7 @@ def run_tests(
     from agentctl.cli.cases.run import CaseRunner
     from agentctl.cli.cases.update import discard, keep, update_lines
     from agentctl.cli.sink import check_output
+    from agentctl.grammar import count
     from agentctl.render.reports.write import write_report
 
     invocation: Invocation = ctx.obj
@@ -95,7 +96,7 @@ def run_tests(
         recorded = [result for result in results if result.recording is not None]
         for line in update_lines(recorded):
             sys.stderr.write(f"{invocation.make_safe(line)}\n")
-        if recorded and (yes or is_confirmed(f"Keep {len(recorded)} new cassettes?", no_input=False)):
+        if recorded and (yes or is_confirmed(f"Keep {count(len(recorded), 'new cassette')}?", no_input=False)):
             keep(recorded)
         else:
             discard(recorded)
