@@ -98,7 +98,8 @@ class JobTape:
             if job.session is not None and header.get("session") and not self.is_shared:
                 await job.session.add_items(header["session"]["items"])
             return
-        self.tape.header = {"agent": job.agent.name, "model": job.loaded.settings.model}
+        settings = job.loaded.settings
+        self.tape.header = {"agent": job.agent.name, "reference": settings.agent, "model": settings.model}
         if job.session is not None and not self.is_shared:
             items = await job.session.get_items()
             self.tape.header["session"] = {"id": job.session.session_id, "items": items}
@@ -138,6 +139,8 @@ class JobTape:
         row = exit_for(end.error)
         self.tape.header["fingerprint"] = asdict(await _fingerprint(job))
         outcome: dict[str, Any] = {"outcome": row.outcome.value, "exit_code": row.code}
+        if end.trace_id is not None:
+            outcome["trace_id"] = end.trace_id
         if end.error is not None:
             outcome["error"] = failure_json(end.error)
         try:
