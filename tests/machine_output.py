@@ -32,7 +32,8 @@ def check_printed(arguments: Sequence[str], stdout: str, *, exit_code: int) -> N
         if exit_code >= 0:
             check_file(io.BytesIO(stdout.encode()), "stdout")
     else:
-        check_document("run --dry-run" if "--dry-run" in arguments else command, json.loads(stdout))
+        variants = (f"{'run' if command in _RUNS else command} {option}" for option in arguments)
+        check_document(next((each for each in variants if each in DOCUMENTS), command), json.loads(stdout))
 
 
 def check_event(value: Any) -> None:

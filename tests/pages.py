@@ -31,12 +31,12 @@ from agentctl.cli.app import app
 from tests.github import outputs_in
 from tests.service import steps
 from tests.service.client import Service
+from tests.warm import agentctl_command, variables_of_a_start
 
 ROOT = Path(__file__).parent.parent
 
 _BLOCK = re.compile(r"(?:^<!--(?P<note>[^\n]*?)-->\n)?^```(?P<language>\S*)\n(?P<code>.*?)^```$", re.M | re.S)
 _PROGRAMS = {
-    "agentctl": f'exec "{sys.executable}" -m agentctl "$@"',
     "python": f'exec "{sys.executable}" "$@"',
     "git": "echo '-colour'; echo '+color'",
     "op": "echo k-from-a-program",
@@ -124,7 +124,8 @@ class Desk:
         self.project = folder / "project"
         self._programs.mkdir()
         self.project.mkdir()
-        for name, script in _PROGRAMS.items():
+        programs = {"agentctl": f'exec {shlex.join(agentctl_command())} "$@"', **_PROGRAMS}
+        for name, script in programs.items():
             program = self._programs / name
             program.write_text(f"#!/bin/sh\n{script}\n")
             program.chmod(0o755)
@@ -153,7 +154,9 @@ class Desk:
                 compile(block.code, block.place, "exec")
                 return
             case language:
-                assert language in ("json", "text", "toml"), f"{block.place}: nobody knows what to do with {language!r}"
+                assert language in ("json", "markdown", "text", "toml"), (
+                    f"{block.place}: nobody knows what to do with {language!r}"
+                )
                 return
         done = self._execute(command, block)
         told = f"{block.place}\nstdout: {done.stdout}\nstderr: {done.stderr}"
@@ -232,6 +235,7 @@ class Desk:
         home = self._folder / f"home{self._homes}"
         home.mkdir()
         return {
+            **variables_of_a_start(os.environ),
             "HOME": str(home),
             "PATH": f"{self._programs}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),

@@ -57,6 +57,14 @@ def test_a_command_that_runs_no_agent_imports_nothing_heavy(home: Path, command:
     assert imported_by(*command.split(), cwd=home) & HEAVY == set()
 
 
+def test_a_run_without_an_agent_in_toml_imports_nothing_of_it(home: Path) -> None:
+    (home / "a.py").write_text("from agentctl import Agent\nagent = Agent(name='a')\n")
+    (home / "agentctl.toml").write_text("[agents.other]\nmodel = 'm'\n")
+    imported = imported_by("run", "--dry-run", "-a", "a.py:agent", "hi", cwd=home)
+    assert "agentctl.definitions.reference" in imported
+    assert {name for name in imported if name.startswith("agentctl.definitions.toml")} == set()
+
+
 def test_the_events_schema_imports_nothing_heavy(home: Path) -> None:
     assert imported_by("events", "schema", cwd=home) & HEAVY == set()
 

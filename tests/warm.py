@@ -130,7 +130,7 @@ class WarmStarts:
 
     def __init__(self, folder: str) -> None:
         self._path = os.path.join(folder, "socket")
-        self._variables = _variables_of_a_start(os.environ)
+        self._variables = variables_of_a_start(os.environ)
         self.program = os.path.join(folder, "agentctl")
         command = shlex.join([sys.executable, "-IS", str(_ROOT / "tests" / "launcher.py"), self._path])
         with open(os.open(self.program, os.O_WRONLY | os.O_CREAT, 0o755), "w") as file:
@@ -138,7 +138,7 @@ class WarmStarts:
 
     def can_start(self, env: Mapping[str, str]) -> bool:
         """Return whether a process with this environment can start warm."""
-        return _variables_of_a_start(env) == self._variables
+        return variables_of_a_start(env) == self._variables
 
     def start(
         self,
@@ -256,7 +256,8 @@ def agentctl_command() -> tuple[str, ...]:
     return (shared.starts.program,)
 
 
-def _variables_of_a_start(env: Mapping[str, str]) -> dict[str, str]:
+def variables_of_a_start(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that an interpreter reads as it starts."""
     return {name: value for name, value in env.items() if name.startswith(_COLD) and name not in _WARM}
 
 
@@ -283,7 +284,7 @@ def _receive(connection: socket.socket, size: int) -> bytes:
 def _serve(path: str) -> None:
     """Fork a process for each connection, until stdin ends."""
     del sys.path[0]  # The folder that `python -m` adds: `python -m agentctl` removes it too.
-    variables = _variables_of_a_start(os.environ)
+    variables = variables_of_a_start(os.environ)
     _import_all(importlib.import_module("agentctl"))
     for name in _PRELOADED:
         importlib.import_module(name)
@@ -312,7 +313,7 @@ def _serve(path: str) -> None:
             with contextlib.suppress(OSError):
                 header, descriptors, _, _ = socket.recv_fds(connection, _HEADER.size, 3)
                 request = marshal.loads(_receive(connection, *_HEADER.unpack(header)))
-                if request.get("is_asked") and _variables_of_a_start(request["env"]) != variables:
+                if request.get("is_asked") and variables_of_a_start(request["env"]) != variables:
                     process = 0
                 else:
                     process = os.fork()

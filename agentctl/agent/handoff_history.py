@@ -82,7 +82,7 @@ def _nest(earlier: list[WireItem], last_turn: list[WireItem]) -> list[WireItem]:
 def default_handoff_history_mapper(transcript: list[WireItem]) -> list[WireItem]:
     """Return the transcript as one message with an entry per item; entries of earlier such messages are merged in."""
     entries = [entry for item in transcript for entry in _entries(item)]
-    lines = [f"{number}. {entry}" for number, entry in enumerate(entries, 1)] or ["(nothing)"]
+    lines = [f"{number}. {entry}" for number, entry in enumerate(entries, 1)] or ["(no previous turns recorded)"]
     text = "\n".join([_INTRODUCTION, _wrappers.start, *lines, _wrappers.end])
     return [{"role": "assistant", "content": text}]
 

@@ -41,13 +41,16 @@ class JSONSchemaOutput(AgentOutputSchemaBase):
     which is then checked against the schema as it was given.
     """
 
-    def __init__(self, schema: dict[str, Any]) -> None:
-        """Prepare the strict form; what only `jsonschema` finds is checked by `check`, or with the first answer.
+    def __init__(self, schema: dict[str, Any], *, subject: str = "the model's output") -> None:
+        """Prepare the strict form; what only `jsonschema` finds is checked by `check`, or with the first value.
+
+        `subject` names the values in the errors.
 
         Raises:
             OptionError: the schema has an obvious fault, a reference that leaves it, or one to nothing.
         """
         self.schema = schema
+        self._subject = subject
         self.changes: list[str] = []
         """Descriptions of the differences between the schema and the form that the service gets."""
         self._check: _Check | None = None
@@ -89,10 +92,10 @@ class JSONSchemaOutput(AgentOutputSchemaBase):
         try:
             value = json.loads(json_str, parse_constant=_reject_constant, parse_float=_finite)
         except (ValueError, RecursionError) as error:
-            raise ModelBehaviorError(f"the model's output is not JSON: {error}", reply=json_str) from error
+            raise ModelBehaviorError(f"{self._subject} is not JSON: {error}", reply=json_str) from error
         if self._is_wrapped:
             if not (isinstance(value, dict) and _WRAPPER_KEY in value):
-                raise ModelBehaviorError(f"the model's output has no field {_WRAPPER_KEY!r}", reply=json_str)
+                raise ModelBehaviorError(f"{self._subject} has no field {_WRAPPER_KEY!r}", reply=json_str)
             value = value[_WRAPPER_KEY]
         return self.check_value(value, reply=json_str)
 
@@ -114,12 +117,12 @@ class JSONSchemaOutput(AgentOutputSchemaBase):
                 found = check.mismatches(value)
         except _TimeIsUpError as error:
             raise ModelBehaviorError(
-                f"checking the model's output against the schema took longer than {VALIDATION_TIME:g} s; simplify the "
+                f"checking {self._subject} against the schema took longer than {VALIDATION_TIME:g} s; simplify the "
                 "patterns of the schema",
                 reply=reply,
             ) from error
         if found:
-            raise ModelBehaviorError(f"the model's output does not match the schema: {'; '.join(found)}", reply=reply)
+            raise ModelBehaviorError(f"{self._subject} does not match the schema: {'; '.join(found)}", reply=reply)
         return value
 
     def preload(self) -> _Check:

@@ -39,7 +39,7 @@ def check_file(file: IO[bytes], name: str) -> Checked:
     Raises:
         InvalidEvents: a line breaks the schema, is cut off or out of order, or the last one does not end its run.
     """
-    check = _Check(name)
+    check = _StreamCheck(name)
     first = file.readline()
     if first.strip() == b"{":
         check.take(first + file.read())
@@ -50,7 +50,7 @@ def check_file(file: IO[bytes], name: str) -> Checked:
     return check.checked
 
 
-class _Check:
+class _StreamCheck:
     """The state of a check: the runs under way, and the last line."""
 
     def __init__(self, name: str) -> None:

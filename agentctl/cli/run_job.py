@@ -67,6 +67,8 @@ class RunOptions:
     """The values of `--file`."""
     variables: dict[str, str]
     """The variables of `--var`, by name."""
+    mcp_config: tuple[Path, ...]
+    """The files of `--mcp-config`."""
     output_schema: str | None
     """A file, `-`, a JSON Schema, or a reference to a class."""
     is_ephemeral: bool
@@ -202,6 +204,7 @@ def _prepare_job(
             is_interactive=is_interactive,
             variables=options.variables,
             output_schema=output_schema,
+            mcp_config=options.mcp_config,
             tape=tape,
             on_command_key=on_command_key,
         )
@@ -395,6 +398,7 @@ class RunCommand:
         handler = ApprovalHandler(context)
         return replace(
             job,
+            config=replace(job.config, needs_approval=handler.needs_approval),
             decide=handler,
             is_decided=handler.is_decided,
             decided_by=handler.decided_by,

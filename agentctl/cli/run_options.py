@@ -116,7 +116,7 @@ AgentRef: TypeAlias = Annotated[
         "--agent",
         "-a",
         metavar="REF",
-        help="file.py:attr, package.module:attr, or a name in agentctl.toml.",
+        help="file.py:attr, package.module:attr, file.toml:name, or a name in agentctl.toml.",
         autocompletion=completion_values.agents,
     ),
 ]
@@ -150,6 +150,10 @@ Var: TypeAlias = Annotated[
         parser=_parse_variable,
         help="Fill {{NAME}} in the prompt and the instructions.",
     ),
+]
+McpConfig: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option("--mcp-config", metavar="FILE", help="Add the MCP servers of a JSON file with mcpServers."),
 ]
 OutputSchema: TypeAlias = Annotated[
     str | None,
@@ -235,7 +239,7 @@ OnApproval: TypeAlias = Annotated[
     Any,
     typer.Option(
         "--on-approval",
-        metavar="allow|deny|fail|suspend",
+        metavar="allow|deny|fail|suspend|read-only",
         parser=_setting_parser("on_approval"),
         help="How to handle tool calls that need approval when not prompting.",
         autocompletion=completion_values.values_of("on_approval"),
@@ -391,6 +395,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         allow_empty: AllowEmpty = False,
         file: File = None,
         var: Var = None,
+        mcp_config: McpConfig = None,
         output_schema: OutputSchema = None,
         set_: Set = None,
         max_turns: MaxTurns = None,
@@ -459,6 +464,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             instructions=read_instructions(instructions, variables),
             files=tuple(file or ()),
             variables=variables,
+            mcp_config=tuple(mcp_config or ()),
             output_schema=output_schema,
             is_ephemeral=ephemeral,
             flags=ephemeral_settings(flags) if ephemeral else flags,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentctl.agent.events import RunEvent, RunFinished
@@ -33,7 +35,7 @@ def check_reports(options: RunOptions) -> None:
     """
     if options.dry_run:
         raise UsageError("--dry-run runs nothing that --report could report on; remove one of them")
-    if options.output is None and any(report.kind == "github" for report in options.reports):
+    if _is_in_log(options.output) and any(report.kind == "github" for report in options.reports):
         raise UsageError(
             "--report github needs -o FILE: GitHub would obey an answer on stdout that has commands to its runner"
         )
@@ -44,6 +46,17 @@ def check_reports(options: RunOptions) -> None:
             if os.path.realpath(report.file) in taken:
                 raise UsageError(f"{report.file} would be written twice; name another file for --report {report.kind}")
             taken.add(os.path.realpath(report.file))
+
+
+def _is_in_log(output: Path | None) -> bool:
+    """Return whether the log of a step has the output: stdout, or a name of stdout or stderr, such as /dev/stdout."""
+    try:
+        status = None if output is None else os.stat(output)
+    except OSError:
+        return False
+    return status is None or (
+        stat.S_ISFIFO(status.st_mode) and any(os.path.samestat(status, os.fstat(stream)) for stream in (1, 2))
+    )
 
 
 class RunReports:

@@ -107,6 +107,11 @@ _SPAN: Fields = {
     "cost_usd?": _COST,
     "cost_basis?": _COST_BASIS,
 }
+_LEAK_ROW: Fields = {
+    "name": text("The name of the place or sink."),
+    "state": open_enum(["ok", "leak", "failed", "skipped"], "The result."),
+    "detail": text("What was found, or why it was skipped."),
+}
 _REFERENCE = text("The reference of the agent.")
 _MODEL = text_or_null("The agent's own model; null if it has none.")
 
@@ -192,6 +197,9 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
                     "The output type; null for text.",
                 )
             ),
+            "values?": any_object(
+                "The values that runs of an agent in TOML use, each with `value` and `origin`, by name."
+            ),
         },
     ),
     "agents check": (
@@ -219,7 +227,7 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
         },
     ),
     "approvals list": ("The suspended runs.", {"tickets": array(object_of(_TICKET), "The tickets.")}),
-    "approvals show": ("A suspended run.", _TICKET),
+    **{f"approvals {name}": ("A suspended run.", _TICKET) for name in ("show", "approve", "deny")},
     "budget list": ("The budgets.", {"budgets": array(object_of(_BUDGET), "The budgets.")}),
     "budget show": ("A budget.", _BUDGET),
     "config path": (
@@ -290,6 +298,16 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
                 ),
                 "The checks, in their order.",
             ),
+        },
+    ),
+    "doctor --leak-test": (
+        "The result of the leak test.",
+        {
+            "exit_code": count("The exit code of the command."),
+            "places": array(object_of(_LEAK_ROW), "The places that a secret came from."),
+            "sinks": array(object_of(_LEAK_ROW), "What was searched for the secrets."),
+            "leaks": texts("The leaks."),
+            "problems": texts("What could not be tested."),
         },
     ),
     "explain-exit": (
@@ -403,6 +421,15 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
             "project?": text("The project file."),
             "digest?": text("The digest of what is trusted."),
             "agents?": any_object("The references of the agents, by name."),
+            "variables?": array(
+                object_of(
+                    {
+                        "name": text("The variable."),
+                        "target": text("The origin of a URL, or the program, that gets its value."),
+                    }
+                ),
+                "The variables of the environment that the agents send.",
+            ),
             "files?": texts("The trusted files."),
             "revoked?": flag("Whether it was trusted before."),
             "projects?": array(

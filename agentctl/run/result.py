@@ -25,7 +25,7 @@ from agentctl.agent.events import (
 from agentctl.agent.items.run_items import ItemHelpers, ModelResponse, RunItem, ToolApprovalItem
 from agentctl.agent.run_config import DEFAULT_MAX_TURNS
 from agentctl.agent.wire import WireItem
-from agentctl.errors import AgentsException, RunCancelled
+from agentctl.errors import AgentsException, RunCancelled, UserError
 from agentctl.grammar import add_article, count
 
 from .active_run import ActiveRun, begin
@@ -303,6 +303,8 @@ class RunResultStreaming(RunResultBase):
         self._has_reader = False
         self._is_asking = False
         self._end: RunFinished | None = None
+        self._foreign_error: BaseException | None = None
+        """What code of the user raised that is no `Exception`."""
 
     @property
     def current_agent(self) -> Agent[Any]:
@@ -345,6 +347,8 @@ class RunResultStreaming(RunResultBase):
             async for event in events:
                 if isinstance(event, _SDK_EVENTS):
                     yield event
+                elif self._foreign_error is not None:
+                    raise self._foreign_error
                 elif isinstance(event, RunFinished) and event.error and not isinstance(event.error, RunCancelled):
                     raise event.error
 
@@ -424,6 +428,14 @@ class RunResultStreaming(RunResultBase):
                     if len(waiting) >= _MOST_WAITING and self._has_reader:
                         self._read.clear()
                         await self._read.wait()
+        except (Exception, asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as raised:
+            # Code of the user may raise what is no `Exception`, as pytest does; the reader of this task would miss it.
+            self._foreign_error = raised
+            error = UserError(f"a hook, model or tool function raised {type(raised).__name__}: {raised}")
+            error.run_data, error.__cause__ = error_details(self._run), raised
+            self._finish(finish(self._run, error))
         finally:
             if self._end is None:
                 self._run.abort()

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -55,8 +55,9 @@ def barrier(parties: int) -> Iterator[int]:
         thread.join()
 
 
-def racing(service: Service, file: Path, port: int, names: list[str]) -> "subprocess.Popen[str]":
-    arguments = [service.base_url, str(file), str(port), *names]
+def racing(service: Service, file: Path, port: int, names: list[str], count: int = 1) -> "subprocess.Popen[str]":
+    """Start a process that becomes `count` of them; each prints a line."""
+    arguments = [service.base_url, str(file), str(port), str(count), *names]
     command = [sys.executable, "-m", "tests.budgets.racer", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
@@ -65,8 +66,9 @@ def answer(*, delay: float = 0) -> steps.Step:
     return {**steps.text("A short answer", delay=delay), "overlay": {"usage": USAGE}}
 
 
-@pytest.mark.parametrize("rounds", [5, pytest.param(50, marks=pytest.mark.slow)])
-def test_processes_that_race_never_exceed_a_budget(service: Service, home: Path, rounds: int) -> None:
+@pytest.mark.slow
+def test_processes_that_race_never_exceed_a_budget(service: Service, home: Path, share: Callable[[int], int]) -> None:
+    rounds = share(50)
     chance = random.Random(rounds)
     file = home / "budgets.db"
     names = [f"race{number}" for number in range(rounds)]
@@ -79,8 +81,11 @@ def test_processes_that_race_never_exceed_a_budget(service: Service, home: Path,
     service.script(*[answer() for _ in range(rounds * 40)])
     counted: Counter[str] = Counter()
     with barrier(PROCESSES) as port:
-        for process in [racing(service, file, port, names) for _ in range(PROCESSES)]:
-            counted.update(json.loads(process.communicate(timeout=500)[0]))
+        race = racing(service, file, port, names, PROCESSES)
+        lines = race.communicate(timeout=500)[0].splitlines()
+    assert (race.returncode, len(lines)) == (0, PROCESSES)
+    for line in lines:
+        counted.update(json.loads(line))
     for name in names:
         budget = store.find(name)
         assert budget.reserved == Amount()

@@ -66,6 +66,17 @@ def test_a_file_goes_on_to_its_agents(offered: Offered, home: Path) -> None:
         assert offered(f"agentctl {command_line} none.py") == []
 
 
+def test_a_toml_file_goes_on_to_its_agents(offered: Offered, home: Path) -> None:
+    (home / "agents.toml").write_text("[agents.one]\n[agents]\ntwo = 'a.py:b'\n")
+    (home / "broken.toml").write_text("[")
+    (home / "agentctl.toml").write_text("[agents.reviewer]\nmodel = 'm'\n")
+    for command_line in ("run -a", "agents show", "agents check", "config set agent"):
+        assert offered(f"agentctl {command_line} agents.toml") == ["agents.toml:one", "agents.toml:two"]
+        assert offered(f"agentctl {command_line} agents.toml:t") == ["agents.toml:two"]
+        assert offered(f"agentctl {command_line} broken.toml") == []
+        assert offered(f"agentctl {command_line} rev") == ["reviewer\tagentctl.toml:reviewer"]
+
+
 def words(lines: list[str]) -> list[str]:
     return [line.partition("\t")[0] for line in lines]
 

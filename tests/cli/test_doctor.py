@@ -39,7 +39,7 @@ def env(service: Service, home: Path) -> dict[str, str]:
 
 
 def checks(agentctl: Agentctl, env: dict[str, str], **options: Any) -> tuple[int, dict[str, dict[str, Any]]]:
-    done = agentctl("doctor", "--json", "--timeout", "3", env=env, **options)
+    done = agentctl("doctor", "--json", "--timeout", "20", env=env, **options)
     document = json.loads(done.stdout)
     assert document["exit_code"] == done.returncode, done.stderr
     assert KEY not in done.stdout + done.stderr

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from agentctl.render.documents import DOCUMENTS
 from agentctl.render.schema import document_name
 from tests.cli.process import started
 from tests.conftest import Agentctl
+from tests.pages import help_of
 from tests.render.runs import WHOLE, out, shown
 
 RUN = out(shown(WHOLE, format="jsonl")).splitlines(keepends=True)
@@ -43,6 +46,17 @@ def test_events_schema_prints_a_schema_that_checks_machine_output(agentctl: Agen
     version = {"type": "warning", "schema_version": "1-draft", "seq": 0, "time": "2026-01-01T00:00:00.000Z"}
     assert Draft202012Validator(schema).is_valid({**version, "run_id": "run_1", "message": "hm"})
     assert {document_name(command) for command in DOCUMENTS} <= schema["$defs"].keys()
+
+
+def test_every_command_that_prints_json_has_a_schema() -> None:
+    def printing(*command: str) -> Iterator[str]:
+        shown = help_of(*command) or ""
+        for name in re.findall(r"^  ([a-z][a-z-]*)  ", shown.partition("Commands:")[2], re.M):
+            yield from printing(*command, name)
+        if re.search(r"^ .*--json\b", shown.partition("Options:")[2], re.M):
+            yield " ".join(command)
+
+    assert {*printing()} == {command.partition(" --")[0] for command in DOCUMENTS} | {"run", "stream"}
 
 
 def test_events_alone_shows_its_help(agentctl: Agentctl) -> None:

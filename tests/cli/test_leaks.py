@@ -14,13 +14,14 @@ import pytest
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.leaks.canary import Canary
 from agentctl.cli.leaks.leak_test import LeakTestResult, find_leaks
-from agentctl.cli.leaks.lines import print_result
+from agentctl.cli.leaks.lines import print_result, result_json
 from agentctl.cli.leaks.sinks import SINKS, RegisteredSink, sink_of
 from agentctl.cli.leaks.trial import Command, Trial
 from agentctl.cli.leaks.trials import make_trials
 from agentctl.cli.run_options import Format
 from agentctl.render.reports.write import ReportKind
 from tests.conftest import Agentctl
+from tests.machine_output import check_document
 from tests.test_architecture import MODULES
 
 CHILDREN = {
@@ -83,6 +84,7 @@ def test_there_is_no_leak(share: Callable[[int], int], agentctl: Agentctl, home:
         result = find_leaks(os.environ, lambda port: (each for each in make_trials(port) if each.name in chosen))
         assert (result.leaks, [each for each in result.problems if "was written to" not in each]) == ([], [])
         assert {row.state for row in result.rows if row.kind == "place"} == {"ok"}
+        check_document("doctor --leak-test", json.loads(Invocation().document({"exit_code": 1, **result_json(result)})))
     else:
         key = {"OPENAI_API_KEY": "sk-of-the-user-0123456789"}
         done = agentctl("doctor", "--leak-test", "--json", env=key, timeout=290)

@@ -126,6 +126,7 @@ def test_only_a_key_that_a_program_gave_is_masked_for_github(
     [
         (["--report", "github"], "needs -o FILE"),
         (["--report", "github", "-o", "-"], "needs -o FILE"),
+        (["--report", "github", "-o", "/dev/stdout"], "needs -o FILE"),
         (["--report", "html=x"], "junit=FILE"),
         (["--report", "junit=none/x.xml"], "no such folder"),
         (["--report", "junit=x", "--report", "markdown=./x"], "written twice"),

@@ -121,7 +121,7 @@ def test_the_agents_of_a_project(env: dict[str, str]) -> None:
     assert seen("agents", "check", env=env, width=80) == (
         "ok       guide  loads as 'Guide', its tools: look_up, fail\n"
         "warning  guide  tool 'look_up' does not describe unit; document arguments in the\n"
-        "                docstring, below `Args:`\n"
+        "                docstring, below `Args:`, in TOML with `description`\n"
         "ok       poet   loads as 'Poet', its tools: none\n"
     )
 

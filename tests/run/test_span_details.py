@@ -11,6 +11,7 @@ import pytest
 
 from agentctl import (
     Agent,
+    ModelInputData,
     ModelRetryBackoffSettings,
     ModelRetrySettings,
     ModelSettings,
@@ -130,6 +131,19 @@ def test_a_generation_that_was_cut_counts_as_a_request_without_known_tokens(reco
     )  # fmt: skip
     assert not kept.has_usage
     assert replace(kept, error=None).has_usage
+
+
+@pytest.mark.parametrize("has_data", [False, True])
+def test_an_error_of_an_input_filter_is_one_of_the_turn(recorder: Recorder, has_data: bool) -> None:
+    def fail(_: object) -> ModelInputData:
+        raise ValueError("secret")
+
+    config = RunConfig(call_model_input_filter=fail, trace_include_sensitive_data=has_data)
+    with pytest.raises(ValueError, match="secret"):
+        Runner.run_sync(Agent(name="a", model=ScriptedModel()), "Hi", run_config=config)
+    (turn,) = [span for span in recorder.spans if span.span_data.type == "turn"]
+    data = {"error": "secret"} if has_data else None
+    assert turn.error == {"message": "Error in call_model_input_filter", "data": data}
 
 
 def test_the_wait_before_a_retry_is_a_span(recorder: Recorder) -> None:

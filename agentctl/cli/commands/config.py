@@ -36,7 +36,14 @@ from agentctl.profile.keys import (
 )
 from agentctl.profile.kinds import Plain
 from agentctl.profile.load import NO_HOME, Loaded, Paths, find_key, find_paths, load_settings, search_project
-from agentctl.profile.reference import FileReference, ModuleReference, NameReference, parse_reference
+from agentctl.profile.reference import (
+    FileReference,
+    ModuleReference,
+    NameReference,
+    TableReference,
+    parse_reference,
+    reference_at,
+)
 from agentctl.profile.resolve import BUILT_IN, Value
 from agentctl.profile.store import load_profiles, set_values, unset_value
 
@@ -511,11 +518,11 @@ def _agent_reference(text: str) -> str:
         ValueError: it is no reference, or there is no such file or agent.
     """
     match parse_reference(text):
-        case FileReference(path=place, attribute=attribute):
-            path = Path(place).expanduser().absolute()
+        case (FileReference() | TableReference()) as reference:
+            path = Path(reference.path).expanduser().absolute()
             if not path.is_file():
                 raise ValueError(f"{path}: there is no such file")
-            return str(path) if attribute is None else f"{path}:{attribute}"
+            return reference_at(reference, path)
         case ModuleReference():
             return text
         case NameReference(name=name):

@@ -84,6 +84,8 @@ class _Examination:
         self.problems: list[str] = []
         self.sizes: dict[str, list[int]] = defaultdict(list)
         """The sizes of the outputs that went to each sink."""
+        self.leaked: set[str] = set()
+        """The places of the canaries that were found in a sink."""
         self.sent: set[str] = set()
         """The places of the canaries that requests had."""
 
@@ -128,11 +130,9 @@ class _Examination:
 
     def _note(self, sink: str, source: str, data: bytes, canaries: Iterable[Canary]) -> None:
         self.sizes[sink].append(len(data))
-        self.leaks[sink] += [
-            f"the secret from {each.place} is in {source} (trial {self.trial.name})"
-            for each in canaries
-            if each.is_in(data)
-        ]
+        found = [each.place for each in canaries if each.is_in(data)]
+        self.leaked |= set(found)
+        self.leaks[sink] += [f"the secret from {place} is in {source} (trial {self.trial.name})" for place in found]
 
 
 def _summarize(examinations: Sequence[_Examination]) -> LeakTestResult:
@@ -153,10 +153,10 @@ def _place_rows(examinations: Sequence[_Examination]) -> Iterator[Row]:
     for each in examinations:
         for canary in each.trial.canaries:
             state: Literal["ok", "leak", "failed", "skipped"] = "failed" if each.problems else "ok"
-            detail = "sent to the service, and nowhere else" if canary.is_sent else "not sent"
+            detail = "only sent to the service" if canary.is_sent else "not sent"
             if each.is_skipped:
                 state, detail = "skipped", f"{each.trial.needs} is not installed"
-            elif any(f"from {canary.place} is in" in leak for leaks in each.leaks.values() for leak in leaks):
+            elif canary.place in each.leaked:
                 state, detail = "leak", "found in a sink"
             elif each.problems:
                 detail = "not shown: the trial failed"
@@ -164,7 +164,10 @@ def _place_rows(examinations: Sequence[_Examination]) -> Iterator[Row]:
 
 
 def _describe_sizes(sizes: Sequence[int], leaks: int) -> str:
-    searched = f"{len(sizes):,} searched, {sum(sizes) / 1000:,.1f} kB"
+    if not sizes:
+        return "nothing written"
+    size = sum(sizes)
+    searched = f"{len(sizes):,} searched, {f'{size} B' if size < 1000 else f'{size / 1000:,.1f} kB'}"
     return f"{searched}, {leaks} with a secret" if leaks else searched
 
 

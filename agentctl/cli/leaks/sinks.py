@@ -5,9 +5,13 @@ A file that no sink claims fails the leak test, as does a sink that no trial has
 
 from __future__ import annotations
 
+import os
 from fnmatch import fnmatchcase
 
 from agentctl._dataclass import dataclass
+
+HAS_TERMINALS = os.name == "posix"
+"""Whether a trial can have a terminal of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +36,7 @@ SINKS = (
     RegisteredSink(name="verbose log"),
     RegisteredSink(name="JSON"),
     RegisteredSink(name="events"),
-    RegisteredSink(name="terminal"),
+    RegisteredSink(name="terminal", is_optional=not HAS_TERMINALS),
     RegisteredSink(name="requests"),
     RegisteredSink(name="output files", files=("work/answer.*",)),
     RegisteredSink(name="reports", files=("work/report.*", "work/github-*")),
@@ -41,7 +45,7 @@ SINKS = (
     RegisteredSink(name="traces", files=("home/traces/*",)),
     RegisteredSink(name="tickets", files=("home/tickets/*", "work/ticket.json")),
     RegisteredSink(name="budgets", files=("home/budgets/*",)),
-    RegisteredSink(name="chat history", files=("home/chat_history.jsonl*",)),
+    RegisteredSink(name="chat history", files=("home/chat_history.jsonl*",), is_optional=not HAS_TERMINALS),
     RegisteredSink(name="profile", files=("home/config.toml*",)),
     RegisteredSink(name="stored keys", files=("home/credentials.toml*",)),
     RegisteredSink(name="transports", files=("home/transports/*",), is_optional=True),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 
 from agentctl.profile.keys import find_setting
 
 from .canary import Canary
 from .service import ANSWER, MODEL
+from .sinks import HAS_TERMINALS
 from .trial import Command, Trial
 
 _AGENT = """
@@ -334,7 +334,7 @@ def _kinds_of_runs(port: int) -> Iterator[Trial]:
         commands=[Command(arguments=[*_RUN, "-v", "--transport", "websocket", "Hi"], stderr="verbose log")],
     )
     key = Canary.plant("AGENTCTL_API_KEY, in a chat")
-    if os.name == "posix":
+    if HAS_TERMINALS:
         yield Trial(
             name="chat",
             canaries=[key],

@@ -60,7 +60,7 @@ async def execute(calls: list[ToolCall], run: ActiveRun, awaited: frozenset[str]
         UserError: a tool raised anything else, and has no error function.
     """
     completed, waiting = run.turn.completed_results, []
-    if not completed and not any(may_need_approval(call, awaited) for call in calls):
+    if not completed and not any(may_need_approval(call, awaited, run.config) for call in calls):
         ready = calls
     else:
         check_unique_call_ids(calls, [])
