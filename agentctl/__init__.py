@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from agentctl.agent.events import RunItemStreamEvent as RunItemStreamEvent
     from agentctl.agent.events import RunStarted as RunStarted
     from agentctl.agent.events import StreamEvent as StreamEvent
+    from agentctl.agent.events import ToolFinished as ToolFinished
+    from agentctl.agent.events import ToolProgressed as ToolProgressed
+    from agentctl.agent.events import ToolStarted as ToolStarted
     from agentctl.agent.events import Warned as Warned
     from agentctl.agent.guardrail import GuardrailFunctionOutput as GuardrailFunctionOutput
     from agentctl.agent.guardrail import InputGuardrail as InputGuardrail
@@ -211,8 +214,11 @@ if TYPE_CHECKING:
     from agentctl.errors import AgentsException as AgentsException
     from agentctl.errors import AuthenticationError as AuthenticationError
     from agentctl.errors import BudgetExceeded as BudgetExceeded
+    from agentctl.errors import CassetteDifference as CassetteDifference
+    from agentctl.errors import CassetteDrift as CassetteDrift
     from agentctl.errors import ConfigurationError as ConfigurationError
     from agentctl.errors import GuardrailTripwireTriggered as GuardrailTripwireTriggered
+    from agentctl.errors import IncompleteStreamError as IncompleteStreamError
     from agentctl.errors import InputGuardrailTripwireTriggered as InputGuardrailTripwireTriggered
     from agentctl.errors import MaxTurnsExceeded as MaxTurnsExceeded
     from agentctl.errors import MCPToolCancellationError as MCPToolCancellationError

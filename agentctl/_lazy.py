@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from types import CodeType
 
 _IMPORT = re.compile(r"^    from (\S+) import (?:\(\s+)?(\w+) as \2\b", re.MULTILINE)
@@ -49,11 +50,13 @@ def _read(package: str) -> dict[str, str]:
     """Return the module of each name, from the source, or from the bytecode if the program ships without sources."""
     spec = sys.modules[package].__spec__
     loader = None if spec is None else spec.loader
-    assert loader is not None
-    source: str | None = loader.get_source(package)  # type: ignore[attr-defined]  # every file-based loader has it
+    assert spec is not None
+    if not hasattr(loader, "get_source"):  # The loader of pytest, which rewrites the packages that have a plugin.
+        loader = SourceFileLoader(package, str(spec.origin))
+    source: str | None = loader.get_source(package)  # type: ignore[union-attr]
     if source is not None:
         return {name: module for module, name in _IMPORT.findall(source)}
-    code: CodeType = loader.get_code(package)  # type: ignore[attr-defined]
+    code: CodeType = loader.get_code(package)  # type: ignore[union-attr]
     # 3 ms, only for a program without sources.
     from dis import get_instructions
 

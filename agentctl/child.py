@@ -70,6 +70,7 @@ async def start_child(
     environ: Mapping[str, str],
     folder: str | os.PathLike[str],
     stdin: int = DEVNULL,
+    stderr: int = PIPE,
 ) -> tuple[asyncio.SubprocessTransport, P]:
     """Start a program without a terminal, in a process group of its own; stdin is empty unless it is a pipe.
 
@@ -78,7 +79,7 @@ async def start_child(
     loop = asyncio.get_running_loop()
     starting = asyncio.ensure_future(
         loop.subprocess_exec(
-            protocol, *command, stdin=stdin, stdout=PIPE, stderr=PIPE, env=dict(environ), cwd=folder,
+            protocol, *command, stdin=stdin, stdout=PIPE, stderr=stderr, env=dict(environ), cwd=folder,
             start_new_session=True,
         )
     )  # fmt: skip

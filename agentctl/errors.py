@@ -10,7 +10,9 @@ Exception
     │   ├── AuthenticationError         the key was rejected
     │   ├── RequestRejectedError        the request was rejected, and would be rejected again
     │   └── ServiceUnavailableError     rate limit, overload, network, broken stream: try again later
+    │       └── IncompleteStreamError   the stream ended before the response did; a ModelBehaviorError, too
     ├── ModelBehaviorError              the model or its service violated the protocol
+    ├── InvalidEvents                   stored events or a document break their schema: line, path
     ├── ModelRefusalError               the model refused
     ├── ModelTimeoutError               one model call took longer than ModelSettings.timeout
     ├── ToolTimeoutError                a tool call took longer than its timeout
@@ -26,6 +28,7 @@ Exception
     ├── ApprovalMissing                 a tool call needs approval, and the run cannot ask for it
     ├── RunSuspended                    the run waits for approval, saved as a ticket
     ├── SessionInUseError               another run is using the session: try again later
+    ├── CassetteDrift                   a replayed run differs from its recording
     ├── RunCancelled                    the caller cancelled the run
     ├── RunTimeoutError                 the whole run took longer than its timeout
     ├── RunInterrupted                  a signal stopped the run
@@ -152,6 +155,20 @@ class ModelBehaviorError(AgentsException):
         super().__init__(message)
         self.message = message
         self.reply = reply
+
+
+class InvalidEvents(AgentsException):
+    """Stored events, or the stored document of a run, break their schema."""
+
+    def __init__(self, message: str, *, line: int, path: str) -> None:
+        """Take the message, the line, from 1, and the path of what is wrong in it, such as `$.seq`."""
+        super().__init__(message)
+        self.line = line
+        self.path = path
+
+
+class IncompleteStreamError(ServiceUnavailableError, ModelBehaviorError):
+    """The stream ended before the response did: retried as an unavailable service, though it violates the protocol."""
 
 
 class ModelRefusalError(AgentsException):
@@ -313,6 +330,50 @@ class SessionInUseError(AgentsException):
     """Another run, or another process, is using the session."""
 
 
+class CassetteDrift(AgentsException):
+    """A replayed run differs from its recording, which has no answer for what the run asks."""
+
+    def __init__(self, message: str, differences: Sequence[CassetteDifference] = ()) -> None:
+        """Take the message, and the differences between the recorded request and that of the run."""
+        super().__init__(message)
+        self.message = message
+        self.differences = list(differences)
+
+    def __str__(self) -> str:
+        return "\n".join((self.message, *(f"  {difference}" for difference in self.differences)))
+
+    @property
+    def description(self) -> str:
+        """The message and its notes, followed by a line for each difference."""
+        notes = getattr(self, "__notes__", ())
+        return "\n".join(("; ".join((self.message, *notes)), *(f"  {each}" for each in self.differences)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CassetteDifference:
+    """One difference between a recorded request and that of a replayed run."""
+
+    part: str
+    """The part of the request: `instructions`, `tools`, `history`, `settings`, `model`, or `code` of the agent."""
+    place: str
+    """The place in that part, such as `get_weather.parameters.properties.city`; empty for all of it."""
+    recorded: str | None
+    """The recorded value as text, around the difference; None if there is none."""
+    replayed: str | None
+
+    def __str__(self) -> str:
+        place = f"{self.part}: {self.place}" if self.place else self.part
+        match self.recorded, self.replayed:
+            case None, None:
+                return place
+            case None, new:
+                return f"{place}: + {new}"
+            case old, None:
+                return f"{place}: - {old}"
+            case old, new:
+                return f"{place}: - {old}  + {new}"
+
+
 class RunCancelled(AgentsException):
     """The caller cancelled the run."""
 
@@ -361,6 +422,7 @@ class Outcome(StrEnum):
     DENIED = "denied"
     SUSPENDED = "suspended"
     REFUSED = "refused"
+    DRIFT = "drift"
     TIMEOUT = "timeout"
     INTERRUPTED = "interrupted"
     CLOSED_PIPE = "closed_pipe"
@@ -383,7 +445,8 @@ EXITS: tuple[Exit, ...] = (
     Exit(
         65,
         Outcome.INVALID_OUTPUT,
-        "The response violates the protocol, or does not match the output type of the run.",
+        "The response violates the protocol, or does not match the output type of the run; or `events check` found a "
+        "line that breaks the schema.",
         "Try again or try another model; if the error persists, the endpoint is not compatible.",
     ),
     Exit(
@@ -444,6 +507,12 @@ EXITS: tuple[Exit, ...] = (
         "`agentctl approvals show TICKET`, approve or deny its calls, then `agentctl run --resume TICKET`.",
     ),
     Exit(85, Outcome.REFUSED, "The model refused to answer.", "Rephrase the prompt, or try another model."),
+    Exit(
+        86,
+        Outcome.DRIFT,
+        "A replayed run differs from its recording.",
+        "If the change is wanted, record the run again with `--record`; `--on-drift live` goes on with the real model.",
+    ),
     Exit(124, Outcome.TIMEOUT, "The run took longer than `--timeout`.", "Raise `--timeout`."),
     Exit(
         129,
@@ -469,6 +538,7 @@ _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
     (RequestRejectedError, Outcome.REJECTED),
     (ServiceError, Outcome.UNAVAILABLE),
     (ModelBehaviorError, Outcome.INVALID_OUTPUT),
+    (InvalidEvents, Outcome.INVALID_OUTPUT),
     (ModelRefusalError, Outcome.REFUSED),
     (ModelTimeoutError, Outcome.UNAVAILABLE),
     (MaxTurnsExceeded, Outcome.MAX_TURNS),
@@ -478,6 +548,7 @@ _OUTCOME_OF: tuple[tuple[type[AgentsException], Outcome], ...] = (
     (ApprovalMissing, Outcome.DENIED),
     (RunSuspended, Outcome.SUSPENDED),
     (SessionInUseError, Outcome.UNAVAILABLE),
+    (CassetteDrift, Outcome.DRIFT),
     (RunTimeoutError, Outcome.TIMEOUT),
     (RunInterrupted, Outcome.INTERRUPTED),
     (OutputClosed, Outcome.CLOSED_PIPE),

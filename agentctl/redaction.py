@@ -20,6 +20,9 @@ SHORTEST = 4
 LONG = 16
 """Values of this length look like secrets; shorter ones only if they have the form of a key."""
 
+_SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+"""Words in the names of environment variables with secrets; the values of others are secrets if they look like one."""
+
 _TELLING = 8
 """More characters than these of a secret's beginning are not shown."""
 
@@ -61,6 +64,8 @@ _IDS = frozenset(
 _lock = threading.Lock()
 _secrets: "tuple[_Secret, ...]" = ()
 _registered: set[str] = set()
+_shared: set[str] = set()
+"""The registered secrets that the user gave to programs and servers, which further ones may be given."""
 
 
 class _Secret:
@@ -86,10 +91,17 @@ def _border(character: str, pattern: str) -> str:
     return pattern.format("0-9A-Za-z") if character.isascii() else pattern.replace("[{}]", r"[^\W_]").format()
 
 
-def register_secret(value: str | None) -> None:
-    """Register `value`, in plain, JSON- and URL-encoded form, as a secret; a placeholder is none."""
+def register_secret(value: str | None, *, is_shared: bool = False) -> None:
+    """Register `value`, in plain, JSON- and URL-encoded form, as a secret; a placeholder is none.
+
+    `is_shared`: the user gave it to a program or a server, and it is no key of agentctl, as far as is known.
+    """
     global _secrets
-    if value is None or value in _registered or len(value.strip()) < SHORTEST or is_placeholder(value):
+    if value is None:
+        return
+    if not is_shared:
+        _shared.discard(value)
+    if value in _registered or len(value.strip()) < SHORTEST or is_placeholder(value):
         return
     forms = {
         value,
@@ -105,6 +117,14 @@ def register_secret(value: str | None) -> None:
         known |= {form: _Secret(form, looks_secret=is_long) for form in forms}
         _secrets = tuple(sorted(known.values(), key=lambda secret: len(secret.text), reverse=True))
         _registered.add(value)
+        if is_shared:
+            _shared.add(value)
+
+
+def register_variable(name: str, value: str) -> None:
+    """Register a variable that the user gives to a child process, if its name or value is that of a secret."""
+    if looks_secret(value) or any(word in name.upper() for word in _SECRET_WORDS):
+        register_secret(value, is_shared=True)
 
 
 def is_placeholder(value: str) -> bool:
@@ -115,8 +135,12 @@ def is_placeholder(value: str) -> bool:
 
 def looks_secret(value: str) -> bool:
     """Return whether a registered value is masked in data: it is long, or has the form of a key."""
-    stripped = value.strip()
-    return len(stripped) >= LONG or re.fullmatch(_KEY_FORM, stripped) is not None
+    return len(value.strip()) >= LONG or has_key_form(value)
+
+
+def has_key_form(value: str) -> bool:
+    """Return whether a value has the form of a key of a known service."""
+    return re.fullmatch(_KEY_FORM, value.strip()) is not None
 
 
 def redact(text: str) -> str:
@@ -167,8 +191,11 @@ def may_have_secret(document: str) -> bool:
 
 
 def is_secret(value: str) -> bool:
-    """Return whether a value is a registered secret, whatever it looks like, or contains one that looks secret."""
-    return value in _registered or redact_text(value) != value
+    """Return whether a value is a registered secret, whatever it looks like, or contains one that looks secret.
+
+    One that the user gave to a program or a server is none: another one may be given it too.
+    """
+    return value not in _shared and (value in _registered or redact_text(value) != value)
 
 
 def redact_id(text: str) -> str:

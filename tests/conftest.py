@@ -10,8 +10,9 @@ import pytest
 from hypothesis import settings
 
 from agentctl.tracing.process import set_default_processor
+from tests.machine_output import check_printed
 from tests.service.client import Service, running_service
-from tests.warm import WarmStarts, is_cold, warm_starts
+from tests.warm import shared, starts_for
 
 # A busy machine is slow, and a checkout may be read-only.
 settings.register_profile("anywhere", deadline=None, database=None)
@@ -29,6 +30,19 @@ _FOREIGN_NAMES = {
 def _nothing_is_exported() -> None:
     """No test sends traces to OpenAI, whatever key it sets; what the library does by itself is tested in processes."""
     set_default_processor(None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_processes_end() -> Iterator[None]:
+    """The server of warm processes, which the first of them starts, ends with the tests."""
+    yield
+    shared.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tell `tests/warm.py` of the marker `cold`."""
+    shared.is_cold = item.get_closest_marker("cold") is not None
 
 
 @pytest.fixture(scope="session")
@@ -65,15 +79,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def warm() -> Iterator[WarmStarts | None]:
-    """What starts the command line without the cost of its imports."""
-    with warm_starts() as starts:
-        yield starts
-
-
 @pytest.fixture
-def agentctl(home: Path, warm: WarmStarts | None, request: pytest.FixtureRequest) -> Agentctl:
+def agentctl(home: Path) -> Agentctl:
     """Run `agentctl` as a process: `agentctl("run", "hi", env={...}, timeout=30)`; stdin is empty by default."""
 
     def run(
@@ -89,17 +96,20 @@ def agentctl(home: Path, warm: WarmStarts | None, request: pytest.FixtureRequest
                 environment.pop(name, None)
             else:
                 environment[name] = value
-        if warm is not None and not is_cold(env or {}) and request.node.get_closest_marker("cold") is None:
-            return warm.run(arguments, env=environment, input=input or "", timeout=timeout, cwd=cwd or home)
-        return subprocess.run(
-            [sys.executable, "-m", "agentctl", *arguments],
-            env=environment,
-            input=input or "",
-            timeout=timeout,
-            cwd=cwd or home,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-        )
+        if warm := starts_for(environment):
+            done = warm.run(arguments, env=environment, input=input or "", timeout=timeout, cwd=cwd or home)
+        else:
+            done = subprocess.run(
+                [sys.executable, "-m", "agentctl", *arguments],
+                env=environment,
+                input=input or "",
+                timeout=timeout,
+                cwd=cwd or home,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+            )
+        check_printed(arguments, done.stdout, exit_code=done.returncode)
+        return done
 
     return run

@@ -1,9 +1,9 @@
 """The pages of the documentation, and what a machine can check in them: their code, its output, their commands.
 
-Each block of Python or shell is run, and so are the `run` steps of a workflow, in the order of the page, all in one
-folder and each with a home of its own; a `text` block behind it is what it prints, where `…` stands for anything. The
-shell has programs of no consequence for `git`, `jq`, `op` and what installs. A comment before a block, which readers do
-not see, says what else the test must know:
+Each block of Python or shell is run, and so are the `run` steps of a workflow, as GitHub runs them, in the order of the
+page, all in one folder and each with a home of its own; a `text` block behind it is what it prints, where `…` stands
+for anything. The shell has programs of no consequence for `git`, `gh`, `jq`, `op` and what installs. A comment before
+a block, which readers do not see, says what else the test must know:
 
     <!-- file: weather.py -->                        the block is this file, which other blocks run
     <!-- run: answers=[text("Oslo")], code=83 -->    what the service answers, in the words of tests/service/steps.py;
@@ -17,27 +17,30 @@ import re
 import shlex
 import subprocess
 import sys
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import yaml
 from typer.testing import CliRunner
 
 from agentctl.cli.app import app
+from tests.github import outputs_in
 from tests.service import steps
 from tests.service.client import Service
+from tests.warm import agentctl_command, variables_of_a_start
 
 ROOT = Path(__file__).parent.parent
 
 _BLOCK = re.compile(r"(?:^<!--(?P<note>[^\n]*?)-->\n)?^```(?P<language>\S*)\n(?P<code>.*?)^```$", re.M | re.S)
 _PROGRAMS = {
-    "agentctl": f'exec "{sys.executable}" -m agentctl "$@"',
     "python": f'exec "{sys.executable}" "$@"',
     "git": "echo '-colour'; echo '+color'",
     "op": "echo k-from-a-program",
+    "gh": "printf '%s\\n' \"$@\" > gh.txt",
     **dict.fromkeys(("pip", "pipx", "uv"), ":"),
     "jq": f"""exec "{sys.executable}" -c '
 import json, sys
@@ -48,6 +51,8 @@ for line in sys.stdin:
     print(value)
 ' "$@\"""",
 }
+
+_STEP_FILES = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +118,14 @@ class Desk:
         self._service = service
         self._homes = 0
         self._programs = folder / "programs"
+        self.outputs: dict[str, dict[str, str]] = {}
+        """The outputs of the steps of the last workflow, by their ids."""
+        self.summaries: dict[str, str] = {}
         self.project = folder / "project"
         self._programs.mkdir()
         self.project.mkdir()
-        for name, script in _PROGRAMS.items():
+        programs = {"agentctl": f'exec {shlex.join(agentctl_command())} "$@"', **_PROGRAMS}
+        for name, script in programs.items():
             program = self._programs / name
             program.write_text(f"#!/bin/sh\n{script}\n")
             program.chmod(0o755)
@@ -135,7 +144,9 @@ class Desk:
             case "sh":
                 command = _shell(block.code)
             case "yaml":
-                command = _shell("".join(_workflow_steps(block.code)))
+                done = self.run_job(block)
+                assert done.returncode == 0, f"{block.place}\nstderr: {done.stderr}"
+                return
             case "python" if block.file is None:
                 (self.project / "script.py").write_text(block.code)
                 command = [sys.executable, "-W", "error", "script.py"]
@@ -143,7 +154,9 @@ class Desk:
                 compile(block.code, block.place, "exec")
                 return
             case language:
-                assert language in ("json", "text", "toml"), f"{block.place}: nobody knows what to do with {language!r}"
+                assert language in ("json", "markdown", "text", "toml"), (
+                    f"{block.place}: nobody knows what to do with {language!r}"
+                )
                 return
         done = self._execute(command, block)
         told = f"{block.place}\nstdout: {done.stdout}\nstderr: {done.stderr}"
@@ -156,15 +169,50 @@ class Desk:
             assert re.fullmatch(pattern, done.stdout.strip(), re.S), told
 
     def run_job(
-        self, block: Block, shell: Sequence[str], *, git: str = "", environment: Mapping[str, str] | None = None
+        self,
+        block: Block,
+        shell: Sequence[str] = ("bash", "-e"),
+        *,
+        git: str = "",
+        secrets: Mapping[str, str] = MappingProxyType({"OPENAI_API_KEY": "k-docs"}),
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a job with another shell, other output of git, and further variables."""
+        """Run a job with another shell, other output of git, and other secrets: of a workflow, up to what fails."""
         for name, content in block.files.items():
             (self.project / name).write_text(content)
         if git:
             (self._programs / "git").write_text(f"#!/bin/sh\n{git}\n")
-        code = block.code if block.language == "sh" else "".join(_workflow_steps(block.code))
-        return self._execute([*shell, "-c", code], block, environment or {})
+        if block.language == "sh":
+            return self._execute([*shell, "-c", block.code], block)
+        done = None
+        self.outputs.clear()
+        for number, step in enumerate(_workflow_steps(block.code)):
+            chosen = ["bash", "--noprofile", "--norc", "-eo", "pipefail"] if step.get("shell") == "bash" else shell
+            assert "${{" not in step["run"], f"{block.place}: what others wrote would be part of a script"
+            files = {name: str(self._folder / f"{number}-{name.lower()}") for name in _STEP_FILES}
+            for file in files.values():
+                Path(file).write_text("")
+            environment = {name: self._evaluate(value, secrets) for name, value in step.get("env", {}).items()}
+            done = self._execute([*chosen, "-c", step["run"]], block, {**files, **environment})
+            self.outputs[step.get("id", "")] = outputs_in(Path(files["GITHUB_OUTPUT"]))
+            self.summaries[step.get("id", "")] = Path(files["GITHUB_STEP_SUMMARY"]).read_text()
+            if done.returncode:
+                break
+        assert done is not None, f"{block.place}: a workflow without a step that runs"
+        return done
+
+    def _evaluate(self, text: str, secrets: Mapping[str, str]) -> str:
+        """Return the value of a variable of a step, in which expressions stand for values."""
+
+        def value(match: "re.Match[str]") -> str:
+            match match[1].split("."):
+                case ["secrets", name]:
+                    return secrets.get(name, "")
+                case ["steps", step, "outputs", name]:
+                    return self.outputs[step].get(name, "")
+                case words:
+                    return "-".join(words)
+
+        return re.sub(r"\$\{\{ ([\w.]+) \}\}", value, text)
 
     def _execute(
         self, command: list[str], block: Block, environment: Mapping[str, str] | None = None
@@ -187,14 +235,16 @@ class Desk:
         home = self._folder / f"home{self._homes}"
         home.mkdir()
         return {
+            **variables_of_a_start(os.environ),
             "HOME": str(home),
             "PATH": f"{self._programs}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "OPENAI_API_KEY": "k-docs",
             "OPENAI_BASE_URL": self._service.base_url,
             "COLUMNS": "80",
+            "GITHUB_ACTIONS": "true",
             "GITHUB_BASE_REF": "main",
-            "GITHUB_STEP_SUMMARY": os.devnull,
+            "GITHUB_HEAD_REF": "change",
         }
 
 
@@ -202,10 +252,11 @@ def _shell(code: str) -> list[str]:
     return ["bash", "-euo", "pipefail", "-c", code]
 
 
-def _workflow_steps(code: str) -> list[str]:
-    """Return the commands of a GitHub workflow."""
-    found = re.findall(r"^( *)- run: (?:\|\n((?:\1    .*\n)+)|(.*\n))", code, re.M)
-    return [textwrap.dedent(lines) or line for _, lines, line in found]
+def _workflow_steps(code: str) -> list[dict[str, Any]]:
+    """Return the steps that run commands, of a GitHub workflow with one job or of a list of steps."""
+    document = yaml.safe_load(code)
+    steps = document if isinstance(document, list) else next(iter(document["jobs"].values()))["steps"]
+    return [step for step in steps if "run" in step]
 
 
 def commands(page: Path) -> list[list[str]]:

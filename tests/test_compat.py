@@ -106,6 +106,22 @@ except ImportError as error:
     assert printed.startswith(said)
 
 
+def test_the_scope_sets_and_restores_the_current_trace_and_span() -> None:
+    printed = python("""
+import agentctl.compat
+from agents.mcp.util import HttpClientFactory
+from agents.tracing import custom_span, get_current_span, get_current_trace, trace
+from agents.tracing.scope import Scope
+token = Scope.set_current_trace(outer := trace("t"))
+inner = Scope.set_current_span(span := custom_span("s"))
+print(get_current_trace() is outer, Scope.get_current_span() is span)
+Scope.reset_current_span(inner)
+Scope.reset_current_trace(token)
+print(get_current_trace(), get_current_span())
+""")
+    assert printed.split() == ["True", "True", "None", "None"]
+
+
 @pytest.mark.parametrize(
     ("statement", "use", "said"),
     [

@@ -2,14 +2,17 @@
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from agentctl.render.schema import EVENTS, schema
+from tests.event_tables import PAGE, with_tables
+from tests.github import commands_in
 from tests.pages import ROOT, Desk, blocks, commands, help_of, pages
 from tests.run_svg import PICTURE, picture
 from tests.service.client import Service
+from tests.service.steps import text
 from tests.trace_pictures import TIMELINE, timeline_picture
 
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
@@ -30,19 +33,28 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page: str, servic
 @pytest.mark.parametrize("shell", [["bash", "-e"], ["bash", "--noprofile", "--norc", "-eo", "pipefail"]])
 @pytest.mark.parametrize("job", JOBS)
 def test_a_job_fails_unless_it_has_its_input(job: str, shell: list[str], service: Service, tmp_path: Path) -> None:
-    """In the shell of a workflow without and with `shell: bash`; a job that has no input calls no model."""
-    desk, block, summary = Desk(tmp_path, service), JOBS[job], tmp_path / "summary"
-    told = {"GITHUB_STEP_SUMMARY": str(summary)}
+    """In the shell of a step without and with `shell: bash`; a job that has no input calls no model."""
+    desk, block = Desk(tmp_path, service), JOBS[job]
     for git in ("echo 'fatal: bad revision' >&2; exit 128", "exit 0"):
-        done = desk.run_job(block, shell, git=git, environment=told)
-        assert (done.returncode != 0, _reviewed(service), summary.exists()) == (True, [], False), done.stderr
-    changed = "echo '+color'"
-    if block.language == "yaml":
-        done = desk.run_job(block, shell, git=changed, environment={**told, "OPENAI_API_KEY": ""})
-        assert (done.returncode, _reviewed(service), summary.exists()) == (77, [], False)
-    done = desk.run_job(block, shell, git=changed, environment=told)
+        done = desk.run_job(block, shell, git=git)
+        assert (done.returncode != 0, _reviewed(service)) == (True, []), done.stderr
+    done = desk.run_job(block, shell, git="echo '+color'")
     assert done.returncode == 0, done.stderr
-    assert ["+color" in prompt for prompt in _reviewed(service)] == [True]
+
+
+def test_the_workflow_gives_what_the_model_wrote_to_its_next_step(service: Service, tmp_path: Path) -> None:
+    (block,) = (block for block in JOBS.values() if "id: review" in block.code)
+    answer = "$(touch pwned)\n::error::pwned\n```\n'\"`touch pwned`\nEOF\n${{ github.token }}"
+    desk, hostile = Desk(tmp_path, service), replace(block, answers=[text(answer)])
+    done = desk.run_job(hostile, git="echo '+color'")
+    assert (done.returncode, "::error" in done.stdout + done.stderr) == (0, False)
+    assert desk.outputs["review"].items() >= {"outcome": "completed", "exit_code": "0", "final_output": answer}.items()
+    assert (desk.project / "gh.txt").read_text() == f"pr\ncomment\nchange\n--body\n{answer}\n"
+    assert not (desk.project / "pwned").exists()
+    done = desk.run_job(hostile, git="echo '+color'", secrets={})
+    assert (done.returncode, _reviewed(service), desk.outputs["review"]["outcome"]) == (77, [], "unauthorized")
+    assert commands_in(done.stderr)[0].name == "error"
+    assert desk.summaries["review"].startswith("## agentctl run: unauthorized\n")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -80,16 +92,9 @@ def test_the_picture_is_of_what_the_program_shows(service: Service, home: Path) 
     assert "http" not in kept.replace('xmlns="http://www.w3.org/2000/svg"', "")
 
 
-def test_the_table_of_events_is_that_of_the_schema() -> None:
-    page = (ROOT / "docs" / "scripts-and-ci.md").read_text("utf-8")
-    rows = (
-        f"| `{name}` | {meaning} | {', '.join(f'`{field}`' for field in fields)} |\n"
-        for name, (meaning, fields) in EVENTS.items()
-    )
-    assert f"| --- | --- | --- |\n{''.join(rows)}\n" in page
-    error = schema()["$defs"]
-    assert isinstance(error, dict)
-    assert f"An `error` has {', '.join(f'`{name}`' for name in error['error']['properties'])}; " in page
+def test_the_tables_of_events_and_documents_are_those_of_the_schema() -> None:
+    page = PAGE.read_text("utf-8")
+    assert page == with_tables(page), "`python -m tests.event_tables` writes them again"
 
 
 def test_the_timeline_in_the_documentation_is_what_the_program_shows(tmp_path: Path) -> None:

@@ -7,7 +7,16 @@ import openai
 import pytest
 
 from agentctl import errors
-from agentctl.errors import EXITS, AgentsException, Outcome, RunInterrupted, by_code, exit_for
+from agentctl.errors import (
+    EXITS,
+    AgentsException,
+    IncompleteStreamError,
+    ModelBehaviorError,
+    Outcome,
+    RunInterrupted,
+    by_code,
+    exit_for,
+)
 
 
 def test_every_exception_of_ours_is_drawn_in_the_tree() -> None:
@@ -24,6 +33,12 @@ def test_every_outcome_has_its_row_and_every_code_one() -> None:
 @pytest.mark.parametrize("number", [2, 15])
 def test_a_signal_is_128_and_its_number(number: int) -> None:
     assert exit_for(RunInterrupted(number)) is by_code(128 + number)
+
+
+def test_a_stream_that_ends_early_is_an_unavailable_service_and_misbehavior() -> None:
+    error = IncompleteStreamError("cut", code="connection_lost")
+    assert isinstance(error, ModelBehaviorError)
+    assert (error.code, error.reply, exit_for(error).outcome) == ("connection_lost", None, Outcome.UNAVAILABLE)
 
 
 def test_an_unknown_exception_is_a_failure() -> None:

@@ -59,6 +59,14 @@ def test_a_command_that_runs_no_agent_imports_nothing_heavy(home: Path, command:
     assert imported_by(*command.split(), cwd=home) & HEAVY == set()
 
 
+def test_a_run_without_an_agent_in_toml_imports_nothing_of_it(home: Path) -> None:
+    (home / "a.py").write_text("from agentctl import Agent\nagent = Agent(name='a')\n")
+    (home / "agentctl.toml").write_text("[agents.other]\nmodel = 'm'\n")
+    imported = imported_by("run", "--dry-run", "-a", "a.py:agent", "hi", cwd=home)
+    assert "agentctl.definitions.reference" in imported
+    assert {name for name in imported if name.startswith("agentctl.definitions.toml")} == set()
+
+
 def test_the_events_schema_imports_nothing_heavy(home: Path) -> None:
     assert imported_by("events", "schema", cwd=home) & HEAVY == set()
 
@@ -89,6 +97,7 @@ def test_a_run_to_a_pipe_imports_no_client_no_models_and_no_renderer(
         "genai_prices",
         "griffe",
         "griffelib",
+        "httpx2",
         "jsonschema",
         "markdown_it",
         "openai",
@@ -96,7 +105,7 @@ def test_a_run_to_a_pipe_imports_no_client_no_models_and_no_renderer(
         "rich",
         "sqlite3",
     }
-    assert "httpx2" in names
+    assert "httpcore2" in names
     assert (
         names
         & (unwanted | {"agentctl.budgets", "agentctl.tickets", "tomli_w", "websockets", "xllamacpp", "logging.config"})

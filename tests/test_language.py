@@ -4,6 +4,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,14 @@ def is_participle(name: str) -> bool:
     return first not in NOT_PARTICIPLES and (first.endswith("ed") or first in IRREGULAR)
 
 
-def nodes_of(room: str) -> Iterator[tuple[str, ast.AST]]:
+@cache
+def nodes_of(room: str) -> list[tuple[str, ast.AST]]:
     paths = [PACKAGE / room] if room.endswith(".py") else sorted((PACKAGE / room).rglob("*.py"))
-    for path in paths:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            yield str(path.relative_to(PACKAGE)), node
+    return [
+        (str(path.relative_to(PACKAGE)), node)
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    ]
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from agentctl.agent.default_model import DEFAULT_MODEL
 from agentctl.errors import EXITS
-from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.keys import keys_table
 from agentctl.profile.project import parse_project
 from tests.pages import ROOT, blocks, pages
@@ -43,6 +43,6 @@ def test_the_default_model_is_named() -> None:
 
 
 def test_its_project_file_is_one() -> None:
-    (code,) = (block.code for block in blocks(ROOT / "README.md") if block.language == "toml")
+    (code,) = (block.code for block in blocks(ROOT / "README.md") if block.language == "toml" and not block.file)
     project = parse_project(code.encode(), Path("/project/agentctl.toml"))
     assert project.agents == {"weather": "weather.py:agent"}

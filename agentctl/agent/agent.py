@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable
+from copy import copy
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic, NotRequired, TypeAlias, TypedDict
 
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from .prompts import DynamicPromptFunction, Prompt
     from .run_config import RunConfig
     from .session import Session
+
+
+_DEFAULT = ModelSettings()
+"""Stands for the default settings of the agent's model."""
 
 
 class MCPConfig(TypedDict):
@@ -63,7 +68,8 @@ class Agent(Generic[TContext]):
     """Agents that it may hand off to."""
     model: str | Model | None = None
     """A name that the run's provider knows, or a model; None takes the run's, then the provider's default."""
-    model_settings: ModelSettings = field(default_factory=ModelSettings)
+    model_settings: ModelSettings = field(default_factory=lambda: _DEFAULT)
+    """Settings of its model calls; by default those of `get_default_model_settings` for its model."""
     input_guardrails: list[InputGuardrail[TContext]] = field(default_factory=list)
     """Checks of the input of runs that start with this agent."""
     output_guardrails: list[OutputGuardrail[TContext]] = field(default_factory=list)
@@ -112,10 +118,19 @@ class Agent(Generic[TContext]):
                 "Agent.tool_use_behavior must be run_llm_again, stop_on_first_tool, StopAtTools or a function, "
                 f"not {self.tool_use_behavior!r}"
             )
-        self.model_settings = model_settings(self.model_settings)
+        if self.model_settings is _DEFAULT:
+            self.model_settings = _default_settings(self.model)
+            self._default_settings = copy(self.model_settings)
+        else:
+            self.model_settings = model_settings(self.model_settings)
 
     def clone(self, **kwargs: Any) -> Agent[TContext]:
-        """Return a copy with these fields changed; lists that are not replaced are shared."""
+        """Return a copy with these fields changed; lists that are not replaced are shared.
+
+        Default settings become those of the copy's model.
+        """
+        if has_default_settings(self):
+            kwargs.setdefault("model_settings", _DEFAULT)
         return dataclasses.replace(self, **kwargs)
 
     def as_tool(
@@ -242,6 +257,28 @@ class Agent(Generic[TContext]):
             or tool.is_enabled is True
             or await is_enabled(tool.is_enabled, run_context, self)
         ]
+
+
+def settings_for(agent: Agent[Any], model: str | Model | None) -> ModelSettings:
+    """Return the settings of an agent in a run with this model, None for the agent's own."""
+    if not has_default_settings(agent):
+        return agent.model_settings
+    return _default_settings(agent.model if model is None else model)
+
+
+def has_default_settings(agent: Agent[Any]) -> bool:
+    """Return whether an agent was made without settings, and they were not changed since."""
+    default: ModelSettings | None = vars(agent).get("_default_settings")
+    return default is not None and agent.model_settings == default
+
+
+def _default_settings(model: str | Model | None) -> ModelSettings:
+    if isinstance(model, Model):
+        return ModelSettings()
+    # 2 ms, only for an agent without settings.
+    from .default_model import get_default_model_settings
+
+    return get_default_model_settings(model)
 
 
 def _check_instructions(function: Callable[..., Any], agent_name: str) -> None:

@@ -123,6 +123,24 @@ def agent_tool(
     )
 
 
+def plain_agent_tool_turns(tool: FunctionTool) -> tuple[bool, int | None]:
+    """Return whether a tool runs its agent without options that are code, and the limit of turns of its runs."""
+    owner = getattr(tool.on_invoke_tool, "__self__", None)
+    if not isinstance(owner, _AgentTool):
+        return False, None
+    run = owner.run
+    is_plain = (
+        not owner.arguments.is_typed
+        and not owner.includes_schema
+        and tool.is_enabled is True
+        and owner.on_failure is default_tool_error_function
+        and all(each is None for each in (owner.input_builder, owner.extract, owner.on_stream))
+        and all(each is None for each in (run.run_config, run.hooks, run.session, run.previous_response_id))
+        and run.conversation_id is None
+    )
+    return is_plain, run.max_turns
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _AgentTool:
     """The implementation of an agent tool."""

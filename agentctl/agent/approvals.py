@@ -90,6 +90,11 @@ class Approvals:
         )
         return next((decision for decision in found if decision is not None), None)
 
+    def has_approved(self, agent: str, tool_name: str) -> bool:
+        """Return whether a call of an agent's own tool was approved, in this turn or an earlier one."""
+        decisions = self._tools.get(_Tool(agent, None, tool_name))
+        return decisions is not None and any(decision.approved for decision in decisions.calls.values())
+
     def to_json(self) -> list[JSONValue]:
         """Return the decisions as JSON."""
         return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.items.run_items import ToolApprovalItem, ToolCallItem
@@ -15,6 +15,8 @@ from .usage import Usage
 from .wire import WireItem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import TypeVar
 
     from agentctl.run.budget import Budget
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from .run_config import RunConfig
 
     TContext = TypeVar("TContext", default=Any)
+
+    OnProgress: TypeAlias = Callable[[float | None, float | None, str | None], None]
+    """Takes the progress of a tool call: how much is done, of how much, and a text for the user."""
 else:
     # The default is for type checkers only, and costs 2 ms.
     TContext = typing.TypeVar("TContext")
@@ -134,6 +139,8 @@ class ToolContext(RunContextWrapper[TContext]):
     """States of nested runs that wait for approval, by call id; a call with an entry resumes its run."""
     budget: Budget | None = field(default=None, kw_only=True, repr=False)
     """Token budget of the run, shared with nested runs."""
+    on_progress: OnProgress | None = field(default=None, kw_only=True, repr=False)
+    """Called with the progress of the call; None if nothing reads the events of the run."""
     journal: JournalScope | None = field(default=None, init=False, repr=False)
     """Keeps the output of the call."""
     may_have_begun: bool = field(default=False, init=False)
@@ -152,6 +159,17 @@ class ToolContext(RunContextWrapper[TContext]):
     def idempotency_key(self) -> str | None:
         """The same text whenever the call is repeated, in a batch; None elsewhere. Not part of the Agents SDK."""
         return None if self.journal is None else f"{self.journal.journal.id}/{self.journal.path.removesuffix('/')}"
+
+    def report_progress(
+        self, progress: float | None = None, total: float | None = None, message: str | None = None
+    ) -> None:
+        """Report how far the call is, from any thread: how much is done, of how much, and a text for the user.
+
+        The reader of the run's events gets it as `ToolProgressed`. Without a reader, or once the call has ended, it is
+        dropped; it never waits and never fails.
+        """
+        if self.on_progress is not None:
+            self.on_progress(progress, total, message)
 
     def for_nested_run(self, tool_input: Any | None) -> ToolContext[TContext]:
         """Return the context of a run inside this call, with the same user object and a usage of its own."""

@@ -119,8 +119,45 @@ class ModelResponded:
     """A model call that succeeded."""
 
     response: ModelResponse
+    agent: Agent[Any]
     model: str
     turn: int
+    usage: Usage
+    """The usage of this call, with what its price depends on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolStarted:
+    """A tool call that begins to run, after it was approved if it needs that; only in a streamed run."""
+
+    agent: Agent[Any]
+    tool: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolProgressed:
+    """Progress of a running tool call, as the tool or its MCP server reports it."""
+
+    agent: Agent[Any]
+    tool: str
+    call_id: str
+    progress: float | None
+    """How much is done; it grows from report to report."""
+    total: float | None
+    """How much there is to do; None if that is not known."""
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolFinished:
+    """A tool call that has run; its output follows once all calls of the turn have."""
+
+    agent: Agent[Any]
+    tool: str
+    call_id: str
+    failed: bool
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +237,9 @@ RunEvent: TypeAlias = (
     | RunStarted
     | ModelRequested
     | ModelResponded
+    | ToolStarted
+    | ToolProgressed
+    | ToolFinished
     | GuardrailChecked
     | ApprovalRequired
     | RetryScheduled

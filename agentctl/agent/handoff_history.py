@@ -1,4 +1,7 @@
-"""The history before a handoff as a single message for the next agent, to read rather than to continue."""
+"""The history before a handoff as a message for the next agent, to read rather than to continue.
+
+The form is the Agents SDK's, so that either reads the nested histories in the other's sessions.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from .handoff import HandoffHistoryMapper, HandoffInputData
 from .json_values import json_text
 from .wire import WireItem
 
-_INTRODUCTION = "The conversation before it was handed off to you:"
+_INTRODUCTION = "For context, here is the conversation so far between the user and the previous agent:"
+_INTRODUCTIONS = (_INTRODUCTION, "For context, here is the conversation so far:")
+"""With the one that older versions of the SDK wrote."""
 
 _PARTS = ", in parts"
 """Stands after the role of an entry whose content is JSON."""
@@ -35,9 +40,10 @@ _wrappers = _Wrappers()
 def nest_handoff_history(
     handoff_input_data: HandoffInputData, *, history_mapper: HandoffHistoryMapper | None = None
 ) -> HandoffInputData:
-    """Return the data with the whole history replaced by the mapper's result, by default one message.
+    """Return the data with the whole history replaced by the mapper's result.
 
-    A mapper of the user gets the entries of earlier such messages as items again.
+    By default it is one message, but messages of the last turn stay as they are, in their places. A mapper of the user
+    gets the entries of earlier such messages as items again.
 
     Raises:
         UserError: the mapper does not return a list of items.
@@ -45,23 +51,38 @@ def nest_handoff_history(
     data = handoff_input_data
     history = data.input_history
     new_items = data.new_items if data.input_items is None else data.input_items
-    transcript = [
+    earlier = [
         *ItemHelpers.input_to_new_input_list(history if isinstance(history, str) else list(history)),
-        *(item.to_input_item() for item in (*data.pre_handoff_items, *new_items)),
+        *(item.to_input_item() for item in data.pre_handoff_items),
     ]
+    last_turn = [item.to_input_item() for item in new_items]
     if history_mapper is None:
-        mapped = default_handoff_history_mapper(transcript)
+        mapped = _nest(earlier, last_turn)
     else:
-        mapped = history_mapper([each for item in transcript for each in _unnest(item)])
+        mapped = history_mapper([each for item in (*earlier, *last_turn) for each in _unnest(item)])
     if not isinstance(mapped, list):
         raise UserError(f"a handoff_history_mapper must return a list of items, not {type(mapped).__name__}")
     return dataclasses.replace(data, input_history=tuple(mapped), pre_handoff_items=(), input_items=())
 
 
+def _nest(earlier: list[WireItem], last_turn: list[WireItem]) -> list[WireItem]:
+    mapped: list[WireItem] = []
+    pending = earlier
+    for item in last_turn:
+        if "role" not in item:
+            pending = [*pending, item]
+            continue
+        if pending or not mapped:
+            mapped += default_handoff_history_mapper(pending)
+        mapped.append(item)
+        pending = []
+    return mapped + default_handoff_history_mapper(pending) if pending or not mapped else mapped
+
+
 def default_handoff_history_mapper(transcript: list[WireItem]) -> list[WireItem]:
     """Return the transcript as one message with an entry per item; entries of earlier such messages are merged in."""
     entries = [entry for item in transcript for entry in _entries(item)]
-    lines = [f"{number}. {entry}" for number, entry in enumerate(entries, 1)] or ["(nothing)"]
+    lines = [f"{number}. {entry}" for number, entry in enumerate(entries, 1)] or ["(no previous turns recorded)"]
     text = "\n".join([_INTRODUCTION, _wrappers.start, *lines, _wrappers.end])
     return [{"role": "assistant", "content": text}]
 
@@ -121,10 +142,11 @@ def _nested_entries(item: WireItem) -> list[str] | None:
 
 def _parse_nested(text: str) -> list[str] | None:
     """Return the entries of a nested history, None for other texts; continuation lines of an entry are indented."""
-    head, tail = f"{_INTRODUCTION}\n{_wrappers.start}\n", f"\n{_wrappers.end}"
-    if not (text.startswith(head) and text.endswith(tail)):
+    introduction, _, wrapped = text.partition("\n")
+    head, tail = f"{_wrappers.start}\n", f"\n{_wrappers.end}"
+    if not (introduction in _INTRODUCTIONS and wrapped.startswith(head) and wrapped.endswith(tail)):
         return None
-    return re.split(r"\n\d+\. ", "\n" + text[len(head) : -len(tail)])[1:]
+    return re.split(r"\n\d+\. ", "\n" + wrapped[len(head) : -len(tail)])[1:]
 
 
 def _has_other_parts(content: object) -> bool:

@@ -16,6 +16,7 @@ from agentctl.errors import ModelBehaviorError, OptionError, UserError
 from agentctl.redaction import excerpt
 
 from .output import AgentOutputSchemaBase
+from .schema_faults import SUBSCHEMA_LISTS, SUBSCHEMAS, SUBSCHEMAS_BY_NAME, find_fault
 from .strict_schema import DROPPED_KEYWORDS, STRICT_FORMATS, ensure_strict_json_schema
 
 VALIDATION_TIME = 2.0
@@ -24,14 +25,6 @@ VALIDATION_TIME = 2.0
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _WRAPPER_KEY = "response"
 """Key of the object that wraps other values, since the service requires an object."""
-
-_BY_NAME = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
-_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_SINGLE = (
-    "items", "contains", "additionalProperties", "propertyNames", "unevaluatedItems", "unevaluatedProperties", "not",
-    "if", "then", "else",
-)  # fmt: skip
-"""The keywords whose value has subschemas."""
 
 _MOST_MISMATCHES = 5
 """The number of mismatches that a message names."""
@@ -48,27 +41,29 @@ class JSONSchemaOutput(AgentOutputSchemaBase):
     which is then checked against the schema as it was given.
     """
 
-    def __init__(self, schema: dict[str, Any]) -> None:
-        """Prepare the strict form; the schema is checked by `check`, or with the first answer.
+    def __init__(self, schema: dict[str, Any], *, subject: str = "the model's output") -> None:
+        """Prepare the strict form; what only `jsonschema` finds is checked by `check`, or with the first value.
+
+        `subject` names the values in the errors.
 
         Raises:
-            OptionError: the schema has a reference that leaves it, or to nothing.
+            OptionError: the schema has an obvious fault, a reference that leaves it, or one to nothing.
         """
         self.schema = schema
+        self._subject = subject
         self.changes: list[str] = []
         """Descriptions of the differences between the schema and the form that the service gets."""
         self._check: _Check | None = None
         self._nullable = _Nullable()
         try:
+            if fault := find_fault(schema):
+                raise OptionError(f"the output schema is invalid at {fault}")
             _check_references(schema)
             self._relaxed: dict[str, Any] = self._nullable.of(schema, "")
             self._is_wrapped = not _is_object(schema)
             self._sent, self._strict = self._sent_form()
         except RecursionError as error:
             raise OptionError("the output schema is too deeply nested") from error
-        except (AttributeError, TypeError, ValueError):
-            _Check(schema, schema).raise_problem()  # A keyword has a value of the wrong type.
-            raise
 
     def is_plain_text(self) -> bool:
         """Return False."""
@@ -97,10 +92,10 @@ class JSONSchemaOutput(AgentOutputSchemaBase):
         try:
             value = json.loads(json_str, parse_constant=_reject_constant, parse_float=_finite)
         except (ValueError, RecursionError) as error:
-            raise ModelBehaviorError(f"the model's output is not JSON: {error}", reply=json_str) from error
+            raise ModelBehaviorError(f"{self._subject} is not JSON: {error}", reply=json_str) from error
         if self._is_wrapped:
             if not (isinstance(value, dict) and _WRAPPER_KEY in value):
-                raise ModelBehaviorError(f"the model's output has no field {_WRAPPER_KEY!r}", reply=json_str)
+                raise ModelBehaviorError(f"{self._subject} has no field {_WRAPPER_KEY!r}", reply=json_str)
             value = value[_WRAPPER_KEY]
         return self.check_value(value, reply=json_str)
 
@@ -122,12 +117,12 @@ class JSONSchemaOutput(AgentOutputSchemaBase):
                 found = check.mismatches(value)
         except _TimeIsUpError as error:
             raise ModelBehaviorError(
-                f"checking the model's output against the schema took longer than {VALIDATION_TIME:g} s; simplify the "
+                f"checking {self._subject} against the schema took longer than {VALIDATION_TIME:g} s; simplify the "
                 "patterns of the schema",
                 reply=reply,
             ) from error
         if found:
-            raise ModelBehaviorError(f"the model's output does not match the schema: {'; '.join(found)}", reply=reply)
+            raise ModelBehaviorError(f"{self._subject} does not match the schema: {'; '.join(found)}", reply=reply)
         return value
 
     def preload(self) -> _Check:
@@ -208,11 +203,11 @@ class _Nullable:
                 name: self._field(part, f"{place}.{name}" if place else name, is_required=name in required)
                 for name, part in value.items()
             }
-        if key in _BY_NAME and isinstance(value, dict):
+        if key in SUBSCHEMAS_BY_NAME and isinstance(value, dict):
             return {name: self.of(part, name) for name, part in value.items()}
-        if key in _LISTS and isinstance(value, list):
+        if key in SUBSCHEMA_LISTS and isinstance(value, list):
             return [self.of(part, place) for part in value]
-        return self.of(value, f"{place}[]" if key == "items" else place) if key in _SINGLE else value
+        return self.of(value, f"{place}[]" if key == "items" else place) if key in SUBSCHEMAS else value
 
     def _field(self, part: Any, place: str, *, is_required: bool) -> Any:
         relaxed = self.of(part, place)
@@ -395,11 +390,11 @@ def _check_references(schema: dict[str, Any]) -> None:
 def _parts(node: dict[str, Any]) -> Iterator[Any]:
     """Yield the direct subschemas of a schema."""
     for key, value in node.items():
-        if key in _BY_NAME and isinstance(value, dict):
+        if key in SUBSCHEMAS_BY_NAME and isinstance(value, dict):
             yield from value.values()
-        elif key in _LISTS and isinstance(value, list):
+        elif key in SUBSCHEMA_LISTS and isinstance(value, list):
             yield from value
-        elif key in _SINGLE:
+        elif key in SUBSCHEMAS:
             yield value
 
 

@@ -75,6 +75,18 @@ class ModelSettings:
 
             self.retry = retry_settings(self.retry)
 
+    # Both without reading `reasoning`, which would import `openai`.
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ModelSettings) or type(self) is not type(other):
+            return NotImplemented
+        one, two = ({**vars(each), "reasoning": _without_none(each.reasoning_wire())} for each in (self, other))
+        return one == two
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{field.name}={vars(self)[field.name]!r}" for field in dataclasses.fields(self))
+        return f"{type(self).__name__}({values})"
+
     def resolve(self, override: ModelSettings | dict[str, Any] | None) -> ModelSettings:
         """Return these settings, overridden by every value that `override` sets.
 
@@ -168,6 +180,10 @@ def to_json(value: Any) -> JSONValue:
         return {"type": "mcp", "server_label": value.server_label, "name": value.name}
     json_value: JSONValue = explicit_fields(value)
     return json_value
+
+
+def _without_none(values: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if values is None else {name: value for name, value in values.items() if value is not None}
 
 
 def explicit_fields(value: Any) -> Any:

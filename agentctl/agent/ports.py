@@ -150,6 +150,11 @@ class WireModel(Model):
         return False
 
     @property
+    def is_recorded(self) -> bool:
+        """Return whether the model answers from a recording, so that its calls cost nothing."""
+        return False
+
+    @property
     def endpoint_url(self) -> str | None:
         """The base URL of the service, which prices and traces name; None without a service."""
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from .guardrail import InputGuardrail, OutputGuardrail, OutputGuardrailBlockedMessageFormatter
     from .handoff import HandoffHistoryMapper, HandoffInputFilter
+    from .items.run_items import ToolApprovalItem
     from .session import SessionInputCallback, SessionSettings
 
 DEFAULT_MAX_TURNS = 10
@@ -125,6 +127,9 @@ class RunConfig:
 
     max_tool_calls: int | None = 128
     """Maximum tool calls and handoffs in one response; None for no limit. Not part of the Agents SDK."""
+
+    needs_approval: Callable[[ToolApprovalItem], bool] | None = None
+    """Whether a call needs approval although its tool does not ask for it. Not part of the Agents SDK."""
 
     def __post_init__(self) -> None:
         if not (self.model is None or isinstance(self.model, str | Model)):

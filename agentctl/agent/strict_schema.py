@@ -44,6 +44,10 @@ _ANNOTATIONS = frozenset(
 _CONDITIONS = ("not", "if", "then", "else", "dependentRequired", "dependentSchemas", "unevaluatedProperties")
 
 
+class UnknownReferenceError(UserError, ValueError):
+    """A schema refers to something that it does not define: a `ValueError` as well, as in the Agents SDK."""
+
+
 def ensure_strict_json_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Return `schema` in strict form: every object closed, every property required, null defaults removed.
 
@@ -51,6 +55,7 @@ def ensure_strict_json_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         UserError: strict mode cannot express the schema, or it exceeds the service's limits.
+        UnknownReferenceError: it refers to something that it does not define.
         TypeError: it is no dict.
     """
     if not isinstance(schema, dict):
@@ -79,8 +84,7 @@ class _Conversion:
         self._count(place)
         if node is False or not isinstance(node, dict) or not (node.keys() - {"title", "description", "default"}):
             raise _inexpressible(place, "accepts anything (Any, object, or no annotation)", "give it a type")
-        if isinstance(node.get("$id"), str) and node is not self._root and '"$ref"' in json.dumps(node, default=str):
-            raise _inexpressible(place, "has references in a nested `$id` resource", "define it at the root")
+        self._check_resource(node, place)
         if "$ref" in node and len(node) > 1:
             return self._inline(node, place)
         if isinstance(parts := node.get("allOf"), list) and len(parts) == 1 and isinstance(parts[0], dict):
@@ -97,6 +101,11 @@ class _Conversion:
         if (kind == "array" or (isinstance(kind, list) and "array" in kind)) and "items" not in strict:
             raise _inexpressible(f"{place}[]", "accepts anything", "give the items a type, as in list[str]")
         return strict
+
+    def _check_resource(self, node: dict[str, Any], place: str) -> None:
+        """Reject references that are not relative to the root."""
+        if isinstance(node.get("$id"), str) and node is not self._root and '"$ref"' in json.dumps(node, default=str):
+            raise _inexpressible(place, "has references in a nested `$id` resource", "define it at the root")
 
     def _part(self, key: str, value: Any, place: str) -> Any:
         if key in _SCHEMAS_BY_NAME and isinstance(value, dict):
@@ -125,6 +134,7 @@ class _Conversion:
     def _merge(self, node: dict[str, Any], part: dict[str, Any], place: str, seen: tuple[str, ...]) -> dict[str, Any]:
         """Return a schema with the single part of its `allOf`, references in that part resolved."""
         self._count(place)
+        self._check_resource(part, place)
         reference = part.get("$ref")
         if isinstance(reference, str):
             if reference in seen:
@@ -156,7 +166,7 @@ class _Conversion:
             else:
                 node = node.get(name) if isinstance(node, dict) else None
         if not isinstance(node, dict):
-            raise UserError(f"the schema refers to {reference!r}, which it does not define")
+            raise UnknownReferenceError(f"the schema refers to {reference!r}, which it does not define")
         return node
 
 

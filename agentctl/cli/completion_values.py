@@ -24,9 +24,10 @@ def agents(incomplete: str) -> Candidates:
     """Return the agents named in the project file, each with its reference, or those of the file that is named."""
     from agentctl.profile.load import search_project
 
-    place = incomplete.partition(".py:")[0].removesuffix(".py")
-    if incomplete.startswith(f"{place}.py"):
-        return [(f"{place}.py:{name}", "") for name in _agents_in(f"{place}.py")]
+    for suffix, names in ((".py", _agents_in), (".toml", _agents_in_toml)):
+        place = incomplete.partition(f"{suffix}:")[0].removesuffix(suffix)
+        if incomplete.startswith(f"{place}{suffix}"):
+            return [(f"{place}{suffix}:{name}", "") for name in names(f"{place}{suffix}")]
     project = search_project().project
     return [] if project is None else list(project.agents.items())
 
@@ -54,9 +55,22 @@ def _agents_in(file: str) -> list[str]:
     return [""]
 
 
+def _agents_in_toml(file: str) -> list[str]:
+    """Return the names of the agents of a TOML file, as far as it can be read."""
+    from pathlib import Path
+
+    from agentctl.profile.document import read_document
+    from agentctl.profile.project import AGENTS
+
+    with suppress(ConfigurationError):
+        table = (read_document(Path(file).expanduser()) or {}).get(AGENTS)
+        return list(table) if isinstance(table, dict) else []
+    return []
+
+
 def models(ctx: typer.Context) -> Candidates:
     """Return the aliases, the local models, the current model, and the built-in default."""
-    from agentctl.models.default_model import DEFAULT_MODEL
+    from agentctl.agent.default_model import DEFAULT_MODEL
 
     found = {f"local/{name}": meaning for name, meaning in local_models()}
     found[DEFAULT_MODEL] = "The built-in default."

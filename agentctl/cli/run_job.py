@@ -15,10 +15,11 @@ from uuid import uuid4
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.events import RunEvent, RunFinished
+from agentctl.agent.tape import use_tape
 from agentctl.agent.wire import JSONValue, WireItem
 from agentctl.cli.approvals.options import ApprovalContext, ApprovalOptions, can_ask
 from agentctl.cli.approvals.policy import ApprovalHandler
-from agentctl.errors import OutputClosed, RunInterrupted, RunTimeoutError, exit_for
+from agentctl.errors import OptionError, OutputClosed, RunInterrupted, RunTimeoutError, exit_for
 from agentctl.launch.job import Job, noting_causes, prepare
 from agentctl.launch.perform import GRACE, Cancellation, close, failed_before_start, perform, preview, start_tracing
 from agentctl.log import log_to
@@ -42,8 +43,13 @@ from .sink import Sink, check_output, check_stdout, take_stdout
 if TYPE_CHECKING:
     from agentctl.agent.usage import Usage
     from agentctl.cli.approvals.resumption import Resumption
+    from agentctl.launch.cassette import CassetteOptions
+    from agentctl.launch.trace_store import TraceStore
     from agentctl.prices.prices import Prices
     from agentctl.profile.load import Loaded
+    from agentctl.render.reports.write import ReportOption
+
+    from .run_reports import RunReports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +67,8 @@ class RunOptions:
     """The values of `--file`."""
     variables: dict[str, str]
     """The variables of `--var`, by name."""
+    mcp_config: tuple[Path, ...]
+    """The files of `--mcp-config`."""
     output_schema: str | None
     """A file, `-`, a JSON Schema, or a reference to a class."""
     is_ephemeral: bool
@@ -71,6 +79,10 @@ class RunOptions:
     approvals: ApprovalOptions
     format: Format
     output: Path | None
+    cassette: CassetteOptions | None
+    """The cassette to record or to replay, if any."""
+    reports: tuple[ReportOption, ...]
+    """The values of `--report`."""
     dry_run: bool
     """Whether to print the first request instead of sending it."""
     quiet: bool
@@ -99,18 +111,42 @@ def run_job(options: RunOptions, invocation: Invocation) -> int:
         check_output(options.output)
     if options.approvals.ticket is not None:
         check_output(options.approvals.ticket, option="--ticket")
+    if options.cassette is not None:
+        _check_cassette(options.cassette, options)
+    if options.reports:
+        # 1 ms, needed only for a report.
+        from .run_reports import check_reports
+
+        check_reports(options)
     if options.dry_run:
         if options.approvals.resume is not None:
             raise UsageError("--dry-run prints the first request of a new run; it cannot be combined with --resume")
         return _show_request(options, invocation)
     loop = asyncio.new_event_loop()
+    command = RunCommand(options, invocation, loop)
     try:
-        end = loop.run_until_complete(RunCommand(options, invocation, loop).run())
-    except UsageError:
+        end = loop.run_until_complete(command.run())
+    except UsageError as error:
         _note_unchanged(options, invocation)
+        command.write_reports(failed_before_start(OptionError(str(error))))
         raise
     close_loop(loop, invocation, is_early=isinstance(end.error, RunInterrupted | RunTimeoutError | OutputClosed))
     return exit_for(end.error).code
+
+
+def _check_cassette(cassette: CassetteOptions, options: RunOptions) -> None:
+    """Check that the cassette can be combined with the other options, before anything is read or sent.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    option = "--record" if cassette.record is not None else "--replay"
+    if options.approvals.resume is not None:
+        raise UsageError(f"{option} is for a whole run; it cannot be combined with --resume")
+    if options.dry_run:
+        raise UsageError(f"--dry-run sends no request; it cannot be combined with {option}")
+    if cassette.record is not None:
+        check_output(cassette.record, option="--record")
 
 
 def _note_unchanged(options: RunOptions, invocation: Invocation) -> None:
@@ -135,7 +171,12 @@ def _show_request(options: RunOptions, invocation: Invocation) -> int:
 
 
 def _prepare_job(
-    options: RunOptions, invocation: Invocation, *, is_interactive: bool, resumption: Resumption | None = None
+    options: RunOptions,
+    invocation: Invocation,
+    *,
+    is_interactive: bool,
+    resumption: Resumption | None = None,
+    on_command_key: Callable[[str], None] | None = None,
 ) -> tuple[Job, Loaded]:
     loaded = load_settings(
         options.flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile
@@ -154,6 +195,7 @@ def _prepare_job(
             from .output_schema import read_output_schema
 
             output_schema, schema_notes = read_output_schema(options.output_schema, loaded)
+        tape = None if options.cassette is None else options.cassette.open()
         job = prepare(
             prompt,
             loaded,
@@ -162,6 +204,9 @@ def _prepare_job(
             is_interactive=is_interactive,
             variables=options.variables,
             output_schema=output_schema,
+            mcp_config=options.mcp_config,
+            tape=tape,
+            on_command_key=on_command_key,
         )
         return replace(job, notes=(*job.notes, *schema_notes)), loaded
 
@@ -200,6 +245,14 @@ class RunCommand:
         self._is_preparing = False
         self._prices: Prices | None = None
         """The prices of the run, once it is prepared."""
+        self._trace_store: TraceStore | None = None
+        """The traces of the run on this machine, once it is prepared."""
+        self._reports: RunReports | None = None
+        if options.reports:
+            # 20 ms, needed only for a report.
+            from .run_reports import RunReports
+
+            self._reports = RunReports(options, invocation)
         self._has_output_schema = False
         """Whether an output schema was given for the run, once it is prepared."""
         self._stdout = take_stdout()
@@ -250,6 +303,17 @@ class RunCommand:
                 f"the session is saved; continue it with `{self._invocation.command} {options.command} "
                 f"--session {end.session_id}`\n"
             )
+        return self.write_reports(end)
+
+    def write_reports(self, end: RunFinished) -> RunFinished:
+        """Write the reports of `--report`; return the end of the run, a failure if they cannot be written."""
+        if self._reports is None:
+            return end
+        try:
+            self._reports.write(end, cost_of=self._cost_of, trace_store=self._trace_store)
+        except OSError as error:
+            self._invocation.write_error(report(error, self._invocation))
+            return end if end.error is not None else failed_before_start(error)
         return end
 
     async def _show(self, sink: Sink) -> RunFinished:
@@ -274,6 +338,8 @@ class RunCommand:
         with contextlib.ExitStack() as stack:
             async with contextlib.aclosing(self._events_of_run(sink, stack)) as events:
                 async for event in events:
+                    if self._reports is not None:
+                        self._reports.observe(event)
                     yield event
 
     async def _events_of_run(self, sink: Sink, stack: contextlib.ExitStack) -> AsyncGenerator[RunEvent]:
@@ -305,10 +371,17 @@ class RunCommand:
 
             resumption = Resumption.of(options.approvals.resume, options, self._invocation)
             options = resumption.options
-        session = stack.enter_context(lock_session(options.session, self._invocation))
-        job, loaded = self._prepare(options, resumption)
+        is_replayed = options.cassette is not None and options.cassette.replay is not None
+        session = None if is_replayed else stack.enter_context(lock_session(options.session, self._invocation))
+        on_key = None if self._reports is None else self._reports.key_observer(sink.writer)
+        job, loaded = self._prepare(options, resumption, on_key)
+        if job.tape is not None:
+            session = session or job.tape.session()
+            # Runs in threads of the user's code have a context of their own.
+            stack.enter_context(use_tape(job.tape.tape, everywhere=True))
         job = replace(job, session=session)
         self._prices, self._has_output_schema = job.prices, job.output_schema is not None
+        self._trace_store = job.trace_store
         if resumption is not None:
             job = await resumption.resume_run(job, loaded)
         may_ask = options.approvals.may_ask and can_ask()
@@ -323,13 +396,27 @@ class RunCommand:
             ticket=None if resumption is None else resumption.ticket,
         )
         handler = ApprovalHandler(context)
-        return replace(job, decide=handler, is_decided=handler.is_decided, notes=(*job.notes, *handler.notes()))
+        return replace(
+            job,
+            config=replace(job.config, needs_approval=handler.needs_approval),
+            decide=handler,
+            is_decided=handler.is_decided,
+            decided_by=handler.decided_by,
+            notes=(*job.notes, *handler.notes()),
+        )
 
-    def _prepare(self, options: RunOptions, resumption: Resumption | None) -> tuple[Job, Loaded]:
+    def _prepare(
+        self, options: RunOptions, resumption: Resumption | None, on_command_key: Callable[[str], None] | None
+    ) -> tuple[Job, Loaded]:
         self._is_preparing = True
         try:
-            is_interactive = self._terminal.stdout_is_terminal
-            return _prepare_job(options, self._invocation, is_interactive=is_interactive, resumption=resumption)
+            return _prepare_job(
+                options,
+                self._invocation,
+                is_interactive=self._terminal.stdout_is_terminal,
+                resumption=resumption,
+                on_command_key=on_command_key,
+            )
         except _SignalReceived as received:
             assert self._cancellation.reason is not None
             raise self._cancellation.reason from received

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 from typer.core import TyperCommand
@@ -16,6 +16,10 @@ from agentctl.profile.keys import parse_assignment, parse_value
 
 from .report import UsageError
 
+if TYPE_CHECKING:
+    from agentctl.launch.cassette import CassetteOptions
+    from agentctl.render.reports.write import ReportOption
+
 
 class Format(StrEnum):
     """The output format: text, one JSON document, or one JSON event per line."""
@@ -23,6 +27,20 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     JSONL = "jsonl"
+
+
+class ToolSource(StrEnum):
+    """The answers to the tool calls of a replayed run: those of the cassette, or of the tools."""
+
+    CASSETTE = "cassette"
+    LIVE = "live"
+
+
+class DriftAction(StrEnum):
+    """The end of a run that differs from its recording, or its continuation with the real model."""
+
+    FAIL = "fail"
+    LIVE = "live"
 
 
 def setting_parser(name: str) -> Any:
@@ -50,6 +68,16 @@ def _parse_variable(text: str) -> tuple[str, str]:
 
     try:
         return parse_variable(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _parse_report(text: str) -> ReportOption:
+    # 5 ms, needed only for a report.
+    from agentctl.render.reports.write import parse_report
+
+    try:
+        return parse_report(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -88,7 +116,7 @@ AgentRef: TypeAlias = Annotated[
         "--agent",
         "-a",
         metavar="REF",
-        help="file.py:attr, package.module:attr, or a name in agentctl.toml.",
+        help="file.py:attr, package.module:attr, file.toml:name, or a name in agentctl.toml.",
         autocompletion=completion_values.agents,
     ),
 ]
@@ -122,6 +150,10 @@ Var: TypeAlias = Annotated[
         parser=_parse_variable,
         help="Fill {{NAME}} in the prompt and the instructions.",
     ),
+]
+McpConfig: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option("--mcp-config", metavar="FILE", help="Add the MCP servers of a JSON file with mcpServers."),
 ]
 OutputSchema: TypeAlias = Annotated[
     str | None,
@@ -205,9 +237,9 @@ OnApproval: TypeAlias = Annotated[
     Any,
     typer.Option(
         "--on-approval",
-        metavar="allow|deny|fail|suspend",
+        metavar="POLICY",
         parser=setting_parser("on_approval"),
-        help="How to handle tool calls that need approval when not prompting.",
+        help="How to handle tool calls that need approval when not prompting: allow, deny, fail, suspend or read-only.",
         autocompletion=completion_values.values_of("on_approval"),
     ),
 ]
@@ -262,6 +294,22 @@ Api: TypeAlias = Annotated[
 Trace: TypeAlias = Annotated[
     bool | None, typer.Option("--trace/--no-trace", help="Enable or disable tracing of this run.", show_default=False)
 ]
+Record: TypeAlias = Annotated[
+    Path | None, typer.Option("--record", metavar="FILE", help="Record the run in a cassette.")
+]
+Replay: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--replay", metavar="FILE", help="Replay the run of a cassette, without a model or a key."),
+]
+ReplayTools: TypeAlias = Annotated[
+    ToolSource | None,
+    typer.Option("--replay-tools", help="With --replay: answer tool calls from the cassette, or run the tools."),
+]
+OnDriftOption: TypeAlias = Annotated[
+    DriftAction | None,
+    typer.Option("--on-drift", help="With --replay: end a run that differs, or go on with the real model."),
+]
+Pace: TypeAlias = Annotated[bool, typer.Option("--pace", help="With --replay: take as long as the model took.")]
 DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Print the first request without sending it.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document: the same as --format json.")]
 FormatOption: TypeAlias = Annotated[
@@ -269,6 +317,15 @@ FormatOption: TypeAlias = Annotated[
 ]
 Output: TypeAlias = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of stdout (`-`).")
+]
+Report: TypeAlias = Annotated[
+    list[Any] | None,
+    typer.Option(
+        "--report",
+        metavar="KIND[=FILE]",
+        parser=_parse_report,
+        help="Also report the run to CI: github (which needs -o FILE), junit=FILE or markdown=FILE.",
+    ),
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes or progress to stderr.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="Print logs and tracebacks to stderr.")]
@@ -299,6 +356,30 @@ def explicit_settings(named: dict[str, JSONValue], assigned: list[Any] | None) -
     return {name: value for name, value in {**named, **dict(assigned or ())}.items() if value is not None}
 
 
+def _cassette_options(
+    record: Path | None, replay: Path | None, tools: ToolSource | None, on_drift: DriftAction | None, *, has_pace: bool
+) -> CassetteOptions | None:
+    """Return the options of a cassette, None without one."""
+    if record is not None and replay is not None:
+        raise UsageError("--record writes a cassette and --replay reads one; use only one of them")
+    if replay is None:
+        for option, is_given in (("--replay-tools", tools), ("--on-drift", on_drift), ("--pace", has_pace)):
+            if is_given:
+                raise UsageError(f"{option} applies to --replay, which is not given")
+        if record is None:
+            return None
+    # 20 ms, only for a run with a cassette.
+    from agentctl.launch.cassette import CassetteOptions
+
+    return CassetteOptions(
+        record=record,
+        replay=replay,
+        live_tools=tools is ToolSource.LIVE,
+        on_drift="live" if on_drift is DriftAction.LIVE else "fail",
+        has_pace=has_pace,
+    )
+
+
 def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
     """Return the function of `run` or `stream`; its signature declares the options."""
 
@@ -312,6 +393,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         allow_empty: AllowEmpty = False,
         file: File = None,
         var: Var = None,
+        mcp_config: McpConfig = None,
         output_schema: OutputSchema = None,
         set_: Set = None,
         max_turns: MaxTurns = None,
@@ -332,9 +414,15 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
         api: Api = None,
         trace: Trace = None,
         ephemeral: Ephemeral = False,
+        record: Record = None,
+        replay: Replay = None,
+        replay_tools: ReplayTools = None,
+        on_drift: OnDriftOption = None,
+        pace: Pace = False,
         format: FormatOption = Format.TEXT,
         as_json: AsJson = False,
         output: Output = None,
+        report: Report = None,
         dry_run: DryRun = False,
         quiet: Quiet = False,
         verbose: Verbose = False,
@@ -374,6 +462,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             instructions=read_instructions(instructions, variables),
             files=tuple(file or ()),
             variables=variables,
+            mcp_config=tuple(mcp_config or ()),
             output_schema=output_schema,
             is_ephemeral=ephemeral,
             flags=ephemeral_settings(flags) if ephemeral else flags,
@@ -383,6 +472,8 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
             ),
             format="json" if as_json else format.value,
             output=None if output == Path("-") else output,
+            cassette=_cassette_options(record, replay, replay_tools, on_drift, has_pace=pace),
+            reports=tuple(report or ()),
             dry_run=dry_run,
             quiet=quiet,
             verbose=verbose,

@@ -39,7 +39,7 @@ def _describe(error: Any, context: Any, arguments: Sequence[str]) -> tuple[str, 
     command = context.info_name if context else None
     match type(error).__name__:
         case "NoSuchOption":
-            near = nearest(error.option_name, error.possibilities or ())
+            near = _nearest_option(error)
             return f"no such option: {error.option_name}{f'; did you mean {near}?' if near else ''}", []
         case "BadParameter":
             hint = error.param_hint or (error.param.get_error_hint(context) if error.param else "")
@@ -58,9 +58,16 @@ def _describe(error: Any, context: Any, arguments: Sequence[str]) -> tuple[str, 
             return f"{text[:1].lower()}{text[1:]}" if text.startswith(("Missing", "Option")) else text, []
 
 
+def _nearest_option(error: Any) -> str | None:
+    """Return the option most similar to the unknown one, or None; dashes, which all of them have, do not count."""
+    options = {option.lstrip("-"): option for option in error.possibilities or ()}
+    found = nearest(error.option_name.lstrip("-"), options)
+    return None if found is None else options[found]
+
+
 def _prompt_hints(error: Any, context: Any, arguments: Sequence[str]) -> list[str]:
     """Return the hint at `--` if a prompt may have been read as an option."""
-    is_unknown = type(error).__name__ == "NoSuchOption" and not nearest(error.option_name, error.possibilities or ())
+    is_unknown = type(error).__name__ == "NoSuchOption" and _nearest_option(error) is None
     if not is_unknown and not any(map(_PROMPT_LIKE.match, arguments)):
         return []
     path = context.command_path

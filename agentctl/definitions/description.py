@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.agent import Agent
+from agentctl.agent.agent import Agent, has_default_settings
 from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
 from agentctl.agent.handoff import Handoff, handoff
 from agentctl.agent.output import output_schema
@@ -67,7 +67,7 @@ def describe_agent(agent: Agent[Any]) -> AgentDescription:
     """
     instructions = agent.instructions
     schema = output_schema(agent.output_type)
-    settings = agent.model_settings.to_json_dict()
+    settings = {} if has_default_settings(agent) else agent.model_settings.to_json_dict()
     return AgentDescription(
         name=agent.name,
         instructions=instructions if isinstance(instructions, str) else None,

@@ -55,9 +55,19 @@ def class_in(module: ModuleType, attribute: str, place: str) -> type[Any]:
     Raises:
         ConfigurationError: the attribute does not exist, or is no class.
     """
-    found = _attribute(module, attribute, place, "")
+    found = object_in(module, attribute, place)
     if not isinstance(found, type):
         raise ConfigurationError(f"{attribute!r} in {place} is of type {type(found).__name__}, not a class")
+    return found
+
+
+def object_in(module: ModuleType, attribute: str, place: str) -> object:
+    """Return an attribute that a module has.
+
+    Raises:
+        ConfigurationError: it does not exist.
+    """
+    found: object = _attribute(module, attribute, place, "")
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Any, Self, assert_never
+from typing import TYPE_CHECKING, Any, Self, assert_never
 
 from agentctl.agent.agent import Agent
 from agentctl.errors import ConfigurationError
@@ -12,38 +12,59 @@ from agentctl.profile.load import Loaded
 from agentctl.profile.project import ProjectFile
 from agentctl.profile.project_code import CodeBoundary, place_of
 from agentctl.profile.reference import (
+    CodeReference,
     FileReference,
     ModuleReference,
     NameReference,
     Reference,
+    TableReference,
     is_dotted,
     parse_reference,
+    reference_at,
 )
 from agentctl.profile.sources import note_source
 from agentctl.profile.trust import require_trust
 from agentctl.redaction import redact_keys
 
+from .definition import AgentDefinition
 from .import_guard import CodeScope
 from .python import agent_in_file, agent_in_module, agents_in, class_in, import_file, import_module, module_file
 from .shadowing import shadowed_siblings
+
+if TYPE_CHECKING:
+    from .toml.file import AgentFile
 
 
 def load_agent(text: str, loaded: Loaded) -> Agent[Any]:
     """Return the agent that a reference names; one from a project file requires trust.
 
     Raises:
-        ConfigurationError: the reference is invalid, unknown or not trusted, or its code does not load.
+        ConfigurationError: the reference is invalid, unknown or not trusted, or its code or file does not load.
     """
+    return load_definition(text, loaded).complete()
+
+
+def load_definition(text: str, loaded: Loaded) -> AgentDefinition:
+    """Return the agent that a reference names, and what its file sets for runs; raises the errors of `load_agent`."""
     try:
-        return _load_agent(text, loaded)
+        return _load(text, loaded)
     except ConfigurationError as error:
         if text == loaded.settings.agent:
             note_source(error, "agent", loaded)
         raise
 
 
-def _load_agent(text: str, loaded: Loaded) -> Agent[Any]:
+def _load(text: str, loaded: Loaded) -> AgentDefinition:
     reference, place = _resolve(text, loaded)
+    if isinstance(reference, TableReference):
+        # 15 ms, only for an agent in a TOML file.
+        from .toml.build import build_agent
+
+        return build_agent(*_open_table(reference, loaded, place))
+    return AgentDefinition(agent=_load_code(reference, loaded, place))
+
+
+def _load_code(reference: CodeReference, loaded: Loaded, place: _ReferenceSource) -> Agent[Any]:
     folder = _folder(place, loaded)
     trusted = _trusted_scope(loaded) if place is _ReferenceSource.PROJECT else None
     match reference:
@@ -57,6 +78,28 @@ def _load_agent(text: str, loaded: Loaded) -> Agent[Any]:
             return agent_in_module(module, attribute, folder=folder, scope=scope)
         case never:
             assert_never(never)
+
+
+def _open_table(reference: TableReference, loaded: Loaded, place: _ReferenceSource) -> tuple[AgentFile, str]:
+    """Return the file of an agent, and the name of the agent in it."""
+    from .toml.access import open_named_file, open_project_file
+
+    path = _absolute(reference.path, _folder(place, loaded))
+    if place is not _ReferenceSource.PROJECT:
+        return open_named_file(path, reference.name, loaded)
+    assert loaded.project is not None
+    file = open_project_file(path, loaded.project, loaded.paths.trust)
+    return file, file.find_name(reference.name)
+
+
+def read_agent_table(text: str, loaded: Loaded) -> tuple[AgentFile, str] | None:
+    """Return the TOML file of the agent that a reference names, and the agent's name in it; None for one in Python.
+
+    Raises:
+        ConfigurationError: the reference or file is invalid, or the file is not trusted.
+    """
+    reference, place = _resolve(text, loaded)
+    return _open_table(reference, loaded, place) if isinstance(reference, TableReference) else None
 
 
 def load_class(text: str, loaded: Loaded) -> type[Any]:
@@ -78,7 +121,7 @@ def load_class(text: str, loaded: Loaded) -> type[Any]:
 
 
 def source_of(text: str, loaded: Loaded) -> Path | None:
-    """Return the Python file of the agent that a reference names, without importing it; None if it has no file.
+    """Return the file of the agent that a reference names, without importing it; None if it has no file.
 
     Raises:
         ConfigurationError: the reference is invalid, unknown or not trusted.
@@ -88,7 +131,7 @@ def source_of(text: str, loaded: Loaded) -> Path | None:
     if place is _ReferenceSource.PROJECT:
         _trusted_scope(loaded)
     match reference:
-        case FileReference(path=path):
+        case FileReference(path=path) | TableReference(path=path):
             return _absolute(path, folder)
         case ModuleReference(module=module):
             return module_file(module, folder=folder)
@@ -102,7 +145,8 @@ def import_notes(text: str, loaded: Loaded) -> list[str]:
     Raises:
         ConfigurationError: the reference is invalid, unknown or not trusted.
     """
-    return _shadowing_notes(source_of(text, loaded))
+    source = source_of(text, loaded)
+    return [] if source is None or source.suffix == ".toml" else _shadowing_notes(source)
 
 
 def place_notes(place: str) -> list[str]:
@@ -125,10 +169,9 @@ def absolute_reference(text: str, loaded: Loaded) -> str:
         ConfigurationError: the reference is invalid.
     """
     reference = _parse(text)
-    if not isinstance(reference, FileReference):
+    if not isinstance(reference, FileReference | TableReference):
         return text
-    path = _absolute(reference.path, _folder(_ReferenceSource.of(loaded), loaded))
-    return str(path) if reference.attribute is None else f"{path}:{reference.attribute}"
+    return reference_at(reference, _absolute(reference.path, _folder(_ReferenceSource.of(loaded), loaded)))
 
 
 def load_agents(place: str) -> dict[str, Agent[Any]]:
@@ -164,8 +207,8 @@ class _ReferenceSource(Enum):
         return cls.PROFILE if origin == str(loaded.profile.path) else cls.COMMAND_LINE
 
 
-def _resolve(text: str, loaded: Loaded) -> tuple[FileReference | ModuleReference, _ReferenceSource]:
-    """Return the code that a reference names, and the source of the reference."""
+def _resolve(text: str, loaded: Loaded) -> tuple[CodeReference | TableReference, _ReferenceSource]:
+    """Return the code or table that a reference names, and the source of the reference."""
     reference = _parse(text)
     place = _ReferenceSource.of(loaded)
     if isinstance(reference, NameReference):
@@ -182,7 +225,8 @@ def _absolute(path: str, folder: Path) -> Path:
 def _named_by_project(name: str, project: ProjectFile | None) -> str:
     if project is None:
         raise ConfigurationError(
-            f"there is no agent {redact_keys(name)!r}: no agentctl.toml was found; write path/to/file.py:attr"
+            f"there is no agent {redact_keys(name)!r}: no agentctl.toml was found; write path/to/file.py:attr "
+            "or path/to/file.toml:name"
         )
     if name not in project.agents:
         known = ", ".join(sorted(project.agents)) or "none"

@@ -1,1 +1,1 @@
-"""Optional components for agents: handoff filters and prompts, a local shell, a workspace editor."""
+"""Optional parts of agents: handoff filters and prompts, a local shell, a workspace editor, command tools, skills."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl._dataclass import dataclass
-from agentctl.agent.agent import Agent
+from agentctl.agent.agent import Agent, has_default_settings
+from agentctl.agent.default_model import get_default_model
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.ports import Model
 from agentctl.agent.run_config import RunConfig, includes_sensitive_data
@@ -17,7 +18,6 @@ from agentctl.child_groups import adopt_orphans
 from agentctl.definitions.reachable import reachable_agents
 from agentctl.errors import AgentsException, ConfigurationError, OptionError
 from agentctl.mcp.attachment import Attachment
-from agentctl.models.default_model import get_default_model
 from agentctl.net.defaults import get_defaults, set_default_ca_file
 from agentctl.prices.prices import Prices
 from agentctl.profile.credentials import Key
@@ -34,12 +34,17 @@ from .trace_store import TraceStore
 from .variables import fill
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agentctl.agent.items.run_items import ToolApprovalItem
+    from agentctl.agent.mcp.server import MCPServer
     from agentctl.agent.output import AgentOutputSchemaBase
     from agentctl.budgets.limiter import SpendingLimiter
     from agentctl.budgets.store import BudgetStore
     from agentctl.memory.sqlite_session import SQLiteSession
     from agentctl.run.state.run_state import RunState
+
+    from .cassette import JobTape
 
 Decide: TypeAlias = "Callable[[RunState], Awaitable[AgentsException | None]]"
 """Approves or rejects all pending calls of a state, or returns the error that ends the run."""
@@ -80,10 +85,16 @@ class Job:
     """Notes to show before it starts."""
     servers: Attachment = field(default_factory=Attachment)
     """The MCP servers of its agents."""
+    added_servers: tuple[MCPServer, ...] = ()
+    """The MCP servers that its agent has in addition to its own."""
     decide: Decide | None = None
     """The callback for calls that need approval; without one, the run ends with `ApprovalMissing`."""
     is_decided: Callable[[ToolApprovalItem], bool] | None = None
     """Whether a rule decides about a call, so that it does not wait."""
+    decided_by: Callable[[ToolApprovalItem], str] | None = None
+    """Returns who decides about a call: a rule, the user or the policy."""
+    tape: JobTape | None = None
+    """The cassette in which the run is recorded, or from which it is replayed."""
 
 
 def prepare(
@@ -96,12 +107,16 @@ def prepare(
     is_conversation: bool = False,
     variables: Mapping[str, str] | None = None,
     output_schema: AgentOutputSchemaBase | None = None,
+    mcp_config: Sequence[Path] = (),
+    tape: JobTape | None = None,
+    on_command_key: Callable[[str], None] | None = None,
 ) -> Job:
     """Return the job for a prompt; imports the agent's code.
 
     `is_interactive` allows the local model as a fallback without a key. `is_conversation` means that more runs follow
     over the same connections. `variables` fill the placeholders in the instructions of agents, other than in
-    `instructions`. `output_schema` is that of the final output.
+    `instructions`. `output_schema` is that of the final output. `mcp_config` are files with MCP servers for the agent.
+    `tape` records the run or replays it. `on_command_key` is called with each key of a `key_command`.
 
     Raises:
         ConfigurationError: the agent does not load, or a file or setting is invalid.
@@ -118,9 +133,11 @@ def prepare(
     _check_local_model(loaded)
     notes = [*loaded.notes, *key.notes, *set_default_keys(key.credential, traces.key, settings, environ)]
     set_default_ca_file(settings.client.ca_file)
-    agent = _agent(settings, loaded, instructions, variables)
+    agent, max_turns = _agent(settings, loaded, instructions, variables)
     if output_schema is not None:
         _set_output_schema(agent, output_schema)
+    added_servers = _added_servers(mcp_config, environ, notes)
+    agent = _with_servers(agent, added_servers)
     if settings.agent:
         from agentctl.definitions.reference import import_notes
 
@@ -128,7 +145,8 @@ def prepare(
     if not traces.is_enabled:
         set_tracing_disabled(True)  # Overrides the agent's code.
     default_model = settings.model
-    if key.credential is None and agent.model is None and is_interactive and _local_model_is_ready(environ):
+    may_fall_back = is_interactive and (tape is None or tape.player is None)
+    if key.credential is None and agent.model is None and may_fall_back and _local_model_is_ready(environ):
         default_model = LOCAL_MODEL
         agent = agent.clone(model=LOCAL_MODEL)
         notes.append(f"no key is set, so {LOCAL_MODEL} answers; store a key with `agentctl config set-key`")
@@ -136,7 +154,7 @@ def prepare(
     includes = settings.trace.include_data
     prices = Prices(settings.prices, None if loaded.paths.folders is None else loaded.paths.folders.state)
     can_call = bool(agent.tools or agent.handoffs or agent.mcp_servers)
-    is_multi_turn = is_conversation or (can_call and settings.max_turns > 1)
+    is_multi_turn = is_conversation or (can_call and max_turns > 1)
     return Job(
         loaded=loaded,
         agent=agent,
@@ -151,6 +169,7 @@ def prepare(
                 is_multi_turn=is_multi_turn,
                 use_for_tracing=key.credential is not None and key.credential == traces.key,
                 folders=loaded.paths.folders,
+                on_command_key=on_command_key,
             ),
             model_settings=_model_settings(settings, explicit=True),
             tracing_disabled=not traces.is_enabled,
@@ -158,16 +177,18 @@ def prepare(
             max_tokens_total=settings.max_tokens_total,
             max_tool_calls=settings.max_tool_calls,
         ),
-        max_turns=settings.max_turns,
+        max_turns=max_turns,
         timeout=settings.timeout,
         traces=traces,
         export=export,
         trace_store=TraceStore.of(settings.trace, loaded.paths.folders),
         prices=prices,
-        limiter=_limiter(settings, prices, loaded),
+        limiter=None if tape is not None and tape.is_offline else _limiter(settings, prices, loaded),
         key=key.credential,
+        added_servers=added_servers,
         output_schema=output_schema,
         notes=tuple(notes),
+        tape=tape,
     )
 
 
@@ -222,10 +243,28 @@ def with_agent(job: Job, loaded: Loaded, environ: Mapping[str, str], variables: 
         ConfigurationError: the agent does not load.
         OptionError: a placeholder in its instructions has no value in `variables`.
     """
-    agent = _agent(loaded.settings, loaded, None, variables)
+    agent, max_turns = _agent(loaded.settings, loaded, None, variables)
+    agent = _with_servers(agent, job.added_servers)
     if agent.model is None and job.key is None and _local_model_is_ready(environ):
         agent = agent.clone(model=LOCAL_MODEL)
-    return replace(job, agent=agent)
+    return replace(job, agent=agent, max_turns=max_turns)
+
+
+def _added_servers(files: Sequence[Path], environ: Mapping[str, str], notes: list[str]) -> tuple[MCPServer, ...]:
+    """Return the MCP servers of files that the user named; notes about them are added to `notes`."""
+    if not files:
+        return ()
+    # 30 ms, only for a run with such a file.
+    from agentctl.definitions.mcp_config import configured_servers
+
+    configured = [configured_servers(file, environ) for file in files]
+    notes += [note for each in configured for note in each.notes]
+    adopt_orphans()
+    return tuple(server for each in configured for server in each.servers)
+
+
+def _with_servers(agent: Agent[Any], servers: Sequence[MCPServer]) -> Agent[Any]:
+    return agent.clone(mcp_servers=[*agent.mcp_servers, *servers]) if servers else agent
 
 
 def _check_local_model(loaded: Loaded) -> None:
@@ -287,30 +326,38 @@ def _local_model_is_ready(environ: Mapping[str, str]) -> bool:
 
 def _agent(
     settings: Settings, loaded: Loaded, instructions: str | None, variables: Mapping[str, str] | None
-) -> Agent[Any]:
-    """Return the agent to run, with the user's settings as defaults for what it leaves open.
+) -> tuple[Agent[Any], int]:
+    """Return the agent to run, with the user's settings as defaults for what it leaves open, and its limit of turns.
 
     The placeholders in its own instructions, and in those of the agents that it reaches, are filled.
     """
-    agent: Agent[Any] = Agent(name="assistant")
+    agent: Agent[Any] = Agent(name="assistant", model_settings=ModelSettings())
+    max_turns = settings.max_turns
     if settings.agent:
         # 2 ms, only for a named agent.
-        from agentctl.definitions.reference import load_agent
+        from agentctl.definitions.reference import load_definition
 
-        agent = load_agent(settings.agent, loaded)
+        definition = load_definition(settings.agent, loaded)
+        agent = definition.agent
+        if definition.max_turns is not None and not settings.is_explicit("max_turns"):
+            max_turns = definition.max_turns
         if agent.tools or agent.handoffs or agent.mcp_servers:
             adopt_orphans()
         for each in reachable_agents(agent) if variables else ():
             if isinstance(each.instructions, str) and not (each is agent and instructions is not None):
                 each.instructions = fill(each.instructions, variables, f"the instructions of agent {each.name!r}")
-    changes: dict[str, Any] = {
-        "model_settings": _model_settings(settings, explicit=False).resolve(agent.model_settings)
-    }
+        definition.complete()
+    changes: dict[str, Any] = {}
+    defaults = _model_settings(settings, explicit=False)
+    if not has_default_settings(agent):
+        changes["model_settings"] = defaults.resolve(agent.model_settings)
+    elif defaults != ModelSettings():
+        changes["model_settings"] = defaults
     if agent.model is None:
         changes["model"] = settings.model
     if instructions is not None:
         changes["instructions"] = instructions
-    return agent.clone(**changes)
+    return agent.clone(**changes), max_turns
 
 
 def _set_output_schema(agent: Agent[Any], schema: AgentOutputSchemaBase) -> None:

@@ -21,6 +21,7 @@ from agentctl.agent.events import (
 )
 from agentctl.agent.items.run_items import ToolCallOutputItem
 from agentctl.agent.ports import Model
+from agentctl.agent.tape import use_tape
 from agentctl.agent.usage import Usage
 from agentctl.agent.wire import JSONValue
 from agentctl.definitions.reachable import reachable_agents
@@ -30,7 +31,6 @@ from agentctl.errors import (
     ModelBehaviorError,
     RunSuspended,
     RunTimeoutError,
-    UserError,
 )
 from agentctl.net.defaults import get_defaults
 from agentctl.profile.traces import is_openai_url
@@ -74,6 +74,8 @@ def start_tracing(job: Job) -> None:
     """
     if job.traces.is_enabled:
         job.trace_store.open()
+    if job.tape is not None and job.tape.is_offline:
+        return
     if job.traces.otel:
         # 5 ms, only with this export.
         from agentctl.telemetry.export import otel_processor
@@ -98,27 +100,21 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
     """
     for note in job.notes:
         yield Warned(message=note)
-    job.export.is_open = job.traces.is_enabled and _is_answered_by_openai(job)
     try:
-        await job.servers.attach(job.agent)
+        await _begin(job)
     except Exception as error:
         yield failed_before_start(error)
         return
-    if job.limiter is not None:
-        try:
-            job.limiter.begin_run(None if isinstance(job.prompt, str | list) else job.prompt.usage)
-        except UserError as error:
-            yield failed_before_start(error)
-            return
     loop = asyncio.get_running_loop()
     timer = loop.call_later(job.timeout, cancellation.cancel, RunTimeoutError(job.timeout)) if job.timeout else None
     start, is_resumed = job.prompt, False
     try:
         end = None if isinstance(start, str | list) else await _await_decision(job, start, cancellation)
         while end is None:
-            result = Runner.run_streamed(
-                job.agent, start, max_turns=job.max_turns, run_config=job.config, session=job.session
-            )
+            with use_tape(None if job.tape is None else job.tape.tape):
+                result = Runner.run_streamed(
+                    job.agent, start, max_turns=job.max_turns, run_config=job.config, session=job.session
+                )
             is_head = is_resumed  # A resumed run does not start again.
             with limit_calls(job.limiter):
                 async with _cancellable(result, cancellation), contextlib.aclosing(result.run_events()) as events:
@@ -139,10 +135,10 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
             if end.interruptions and end.error is None:
                 start, is_resumed = result.to_state(), True
                 end = await _await_decision(job, start, cancellation, end)
-        for warning in _masking_notes(job, end):
+        if job.tape is not None:
+            end = await job.tape.finish(job, end)
+        for warning in _final_notes(job, end):
             yield Warned(message=warning)
-        if problem := job.trace_store.record(end):
-            yield Warned(message=problem)
         if isinstance(end.error, AgentsException):
             from .causes import note_causes  # 2 ms, needed only after an error.
 
@@ -153,8 +149,25 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
             timer.cancel()
 
 
-def _masking_notes(job: Job, end: RunFinished) -> Iterator[str]:
-    """Yield a note about a session, and one about a ticket, that had to mask something and did not say so before."""
+async def _begin(job: Job) -> None:
+    """Connect MCP servers, and begin the tape and the limits of a run.
+
+    Raises:
+        Exception: the error of a custom MCP server class.
+        UserError: what the run used before it was suspended has no known cost.
+    """
+    is_offline = job.tape is not None and job.tape.is_offline
+    job.export.is_open = job.traces.is_enabled and not is_offline and _is_answered_by_openai(job)
+    if not is_offline:
+        await job.servers.attach(job.agent)
+    if job.tape is not None:
+        await job.tape.begin(job)
+    if job.limiter is not None:
+        job.limiter.begin_run(None if isinstance(job.prompt, str | list) else job.prompt.usage)
+
+
+def _final_notes(job: Job, end: RunFinished) -> Iterator[str]:
+    """Yield a note about a session, and one about a ticket, that had to mask something, and a problem of the trace."""
     if job.session is not None and job.session.take_masking():
         yield (
             f"the session {job.session.session_id!r} is stored with a secret masked: a later run gives the model "
@@ -165,6 +178,8 @@ def _masking_notes(job: Job, end: RunFinished) -> Iterator[str]:
             f"ticket {end.error.ticket} holds the history with a secret masked: the resumed run gives the model "
             f"{MASK} in its place"
         )
+    if problem := job.trace_store.record(end):
+        yield problem
 
 
 def require_answer(end: RunFinished, result: RunResultBase, schema: AgentOutputSchemaBase | None) -> RunFinished:
@@ -257,6 +272,8 @@ async def _await_decision(
 
 
 async def _decide(job: Job, state: RunState) -> AgentsException | None:
+    if job.tape is not None:
+        return await job.tape.decide(job, state)
     return ApprovalMissing(state.get_interruptions()) if job.decide is None else await job.decide(state)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, assert_never
 
 from agentctl._dataclass import dataclass
@@ -33,10 +33,12 @@ def make_provider(
     is_multi_turn: bool,
     use_for_tracing: bool,
     folders: Folders | None,
+    on_command_key: Callable[[str], None] | None = None,
 ) -> MultiProvider:
     """Return the model provider of a run; clients and defaults set by the agent's code are respected.
 
-    `folders` has the memory of WebSockets that do not work.
+    `folders` has the memory of WebSockets that do not work. `on_command_key` is called with a key of a `key_command`
+    before it is used.
     """
     client = settings.client
     transport = run_transport(settings, is_multi_turn=is_multi_turn)
@@ -53,7 +55,11 @@ def make_provider(
         check_websocket_origin(key, base_url=client.base_url, websocket_base_url=client.websocket_base_url)
     endpoint_key = _endpoint_key(key, environ)
     if use_for_tracing and endpoint_key is not None and not isinstance(endpoint_key, str):
-        endpoint_key = _TraceKeySource(endpoint_key)
+        endpoint_key = _ObservedKeySource(endpoint_key, set_tracing_export_api_key)
+    if on_command_key is not None and isinstance(key, KeyFromCommand):
+        assert endpoint_key is not None
+        assert not isinstance(endpoint_key, str)
+        endpoint_key = _ObservedKeySource(endpoint_key, on_command_key)
     return _Provider(
         default_model,
         openai_api_key=endpoint_key,
@@ -204,18 +210,19 @@ class _Provider(MultiProvider):
 
 
 @dataclass(frozen=True, slots=True)
-class _TraceKeySource:
-    """A key source that also sets each key for exporting traces."""
+class _ObservedKeySource:
+    """A key source that passes on each key before it is used."""
 
     source: KeySource
+    on_key: Callable[[str], None]
 
     async def key(self) -> str:
         key = await self.source.key()
-        set_tracing_export_api_key(key)
+        self.on_key(key)
         return key
 
     async def refresh(self, refused: str) -> str | None:
         key = await self.source.refresh(refused)
         if key is not None:
-            set_tracing_export_api_key(key)
+            self.on_key(key)
         return key

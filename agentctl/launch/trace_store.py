@@ -52,6 +52,17 @@ class TraceStore:
         if self._processor is not None:
             self._processor.force_flush()
 
+    def file_of(self, trace_id: str) -> Path | None:
+        """Return the file of a trace of this process; None if it is not kept."""
+        if self._processor is None or self.folder is None:
+            return None
+        # 1 ms, needed only to find a file; the processor has imported it.
+        from agentctl.tracing.trace_files import file_key, list_files
+
+        self.flush()
+        key = file_key(trace_id)
+        return next((Path(file.path) for file in list_files(self.folder) if file.key == key), None)
+
     def record(self, end: RunFinished) -> str | None:
         """Record the outcome of a run; return a warning if traces cannot be kept, once."""
         processor = self._processor

@@ -76,7 +76,7 @@ class HttpServer(SessionServer[Params]):
         headers = dict(params.get("headers") or {})
         for name, value in headers.items():
             if name.lower() not in _PUBLIC_HEADERS:
-                register_secret(value)
+                register_secret(value, is_shared=True)
         register_secret(urlsplit(params["url"]).password)
         client = make_mcp_client(
             params["url"],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from agentctl.agent.durations import validate_seconds
 from agentctl.agent.mcp.server import (
+    ON_PROGRESS,
     UNSET,
     MCPServer,
     MCPToolCustomDataExtractor,
@@ -37,6 +38,7 @@ from .filters import ToolFilter, filter_tools
 if TYPE_CHECKING:
     from mcp import Client, ClientSession
     from mcp.client import IncomingMessage
+    from mcp.shared.dispatcher import ProgressFnT
     from mcp.types import (
         CallToolResult,
         GetPromptResult,
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from mcp.types import Tool as MCPTool
 
     from agentctl.agent.agent import Agent
-    from agentctl.agent.context import RunContextWrapper
+    from agentctl.agent.context import OnProgress, RunContextWrapper
     from agentctl.agent.mcp.server import RequireApprovalSetting
     from agentctl.agent.tools.guardrails import ToolInputGuardrail, ToolOutputGuardrail
     from agentctl.agent.tools.tool import ToolErrorFunction
@@ -252,8 +254,11 @@ class SessionServer(MCPServer, Generic[Params]):
         """Call a tool; cancelling this method cancels the call."""
         request_meta: Any = meta
         safe_arguments = whole_characters(arguments)
+        on_progress = ON_PROGRESS.get()
+        pass_on = None if on_progress is None else _progress_callback(on_progress)
         return await self._request(
-            f"call {tool_name!r}", lambda client: client.call_tool(tool_name, safe_arguments, meta=request_meta)
+            f"call {tool_name!r}",
+            lambda client: client.call_tool(tool_name, safe_arguments, progress_callback=pass_on, meta=request_meta),
         )
 
     async def list_prompts(self) -> ListPromptsResult:
@@ -439,3 +444,10 @@ def _page(send: Callable[[Client, str | None], Awaitable[P]], cursor: str | None
 
 def _copy(tools: list[MCPTool]) -> list[MCPTool]:
     return [tool.model_copy(deep=True) for tool in tools]
+
+
+def _progress_callback(on_progress: OnProgress) -> ProgressFnT:
+    async def pass_on(progress: float, total: float | None, message: str | None) -> None:
+        on_progress(progress, total, message)
+
+    return pass_on

@@ -15,7 +15,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 from agentctl.child import ChildProtocol, child_environment, kill_child, signal_group, start_child
 from agentctl.errors import AgentsException, UserError
 from agentctl.log import logger
-from agentctl.redaction import excerpt, looks_secret, redact, register_secret
+from agentctl.redaction import excerpt, redact, register_variable
 from agentctl.tracing.traceparent import inherited_context
 
 from .characters import whole_characters
@@ -29,8 +29,6 @@ _GRACE = 0.5
 """Seconds for the process to exit after SIGTERM or the end of its output, and for its output to end after its exit."""
 _MAX_LINE = 64 * 1024 * 1024
 _MAX_STDERR_LINE = 4096
-_SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
-"""Words in the names of environment variables with secrets; the values of others are secrets if they look like one."""
 
 
 class MCPServerStdioParams(TypedDict):
@@ -102,8 +100,7 @@ class MCPServerStdio(SessionServer[MCPServerStdioParams]):
     async def _start(self) -> tuple[asyncio.SubprocessTransport, _Process]:
         params = self.params
         for name, value in params.get("env", {}).items():
-            if looks_secret(value) or any(word in name.upper() for word in _SECRET_WORDS):
-                register_secret(value)
+            register_variable(name, value)
         try:
             return await start_child(
                 lambda: _Process(self.name),

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 from agentctl._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from agentctl.agent.default_model import get_default_model as get_default_model
+    from agentctl.agent.default_model import get_default_model_settings as get_default_model_settings
+    from agentctl.agent.default_model import gpt_5_reasoning_settings_required as gpt_5_reasoning_settings_required
+    from agentctl.agent.default_model import is_gpt_5_default as is_gpt_5_default
     from agentctl.agent.ports import Model as Model
     from agentctl.agent.ports import ModelProvider as ModelProvider
     from agentctl.agent.ports import ModelTracing as ModelTracing
     from agentctl.net.options import HttpOptions as HttpOptions
 
-    from .default_model import get_default_model as get_default_model
-    from .default_model_settings import get_default_model_settings as get_default_model_settings
-    from .default_model_settings import gpt_5_reasoning_settings_required as gpt_5_reasoning_settings_required
-    from .default_model_settings import is_gpt_5_default as is_gpt_5_default
     from .multi_provider import MultiProvider as MultiProvider
     from .multi_provider import MultiProviderMap as MultiProviderMap
     from .openai_chatcompletions import OpenAIChatCompletionsModel as OpenAIChatCompletionsModel

@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, assert_never
 
 from agentctl._dataclass import dataclass
+from agentctl.agent.default_model import get_default_model
 from agentctl.agent.ports import ModelProvider, WireModel
 from agentctl.errors import UserError
 from agentctl.net.defaults import OpenAIAPI, get_defaults
@@ -14,7 +15,6 @@ from agentctl.net.endpoint import Endpoint
 from agentctl.net.openai_endpoint import EndpointOptions, choose_base_url, http_endpoint, websocket_endpoint
 from agentctl.net.options import HttpOptions
 
-from .default_model import get_default_model
 from .transport import (
     OpenAIResponsesWebSocketOptions,
     Transport,

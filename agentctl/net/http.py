@@ -1,4 +1,4 @@
-"""The HTTP transport: sends a request and yields the response's events as JSON; through `httpx2`, without `openai`."""
+"""The HTTP transport: sends a request and yields the response's events as JSON; through `httpcore2`."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
-from agentctl.errors import ConfigurationError, ModelBehaviorError, ServiceError
+from agentctl.errors import ModelBehaviorError, ServiceError
 from agentctl.log import logger
 from agentctl.redaction import excerpt
 from agentctl.version import __version__
 
-from .client import LoopClients, Trust, make_client
 from .endpoint import Endpoint, with_key
 from .failures import response_error
+from .http_pool import LoopPools, Trust, lower_headers, make_pool, make_request
 from .options import HttpOptions
 from .proxy import proxy_for
 from .rate_limits import report_rate_limits
 from .response_body import OpenBody, ResponseHead, check_encoding, read_body, response_events
-from .unreachable import proxy_refusal, transport_error
+from .unreachable import is_transport_error, proxy_refusal, transport_error
 
 if TYPE_CHECKING:
-    import httpx2
+    import httpcore2
 
 _MAX_ERROR_BODY = 1024 * 1024
 
@@ -47,6 +47,28 @@ class HttpCall:
     """The requested model, for messages."""
 
 
+class _Response:
+    """A response whose body is not read yet."""
+
+    def __init__(self, response: httpcore2.Response) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers = lower_headers(response.headers)
+
+    def chunks(self) -> AsyncGenerator[bytes]:
+        """Return the body; it is decompressed if a service ignored `accept-encoding`."""
+        if "content-encoding" not in self.headers:
+            return self._response.aiter_stream()
+        # Only for a compressed body.
+        from .decompress import decompress
+
+        return decompress(self._response)
+
+    async def aclose(self) -> None:
+        """Release the connection, which is closed unless the body was read to its end."""
+        await self._response.aclose()
+
+
 class HttpPipe:
     """A connection pool for one endpoint, shared by its callers; proxy and trust are resolved once.
 
@@ -59,7 +81,7 @@ class HttpPipe:
         self.options = options
         self._proxy = proxy_for(endpoint.base_url, environ)
         self._trust = Trust(options, environ)
-        self._clients = LoopClients(self._client)
+        self._pools = LoopPools(self._make_pool)
 
     def events(self, call: HttpCall, head: ResponseHead | None = None) -> AsyncGenerator[list[dict[str, Any]]]:
         """Return the events of the response in batches, as they arrive; closing the generator closes the connection.
@@ -85,7 +107,7 @@ class HttpPipe:
             MissingKeyError: the endpoint has no key.
         """
         async with self._open(call, accept="application/json") as response:
-            body = await read_body(_chunks(response), self.options.max_event)
+            body = await read_body(response.chunks(), self.options.max_event)
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
@@ -95,7 +117,7 @@ class HttpPipe:
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; the pipe can be used again."""
-        await self._clients.aclose()
+        await self._pools.aclose()
 
     @asynccontextmanager
     async def _open_events(self, call: HttpCall, head: ResponseHead | None) -> AsyncIterator[OpenBody]:
@@ -104,14 +126,14 @@ class HttpPipe:
                 head.request_id = response.headers.get("x-request-id")
             yield OpenBody(
                 response.headers.get("content-type", ""),
-                _chunks(response),
-                status=response.status_code,
+                response.chunks(),
+                status=response.status,
                 max_event=self.options.max_event,
             )
 
     @asynccontextmanager
-    async def _open(self, call: HttpCall, *, accept: str) -> AsyncIterator[httpx2.Response]:
-        async with self._clients.slot():
+    async def _open(self, call: HttpCall, *, accept: str) -> AsyncIterator[_Response]:
+        async with self._pools.slot():
             response = await with_key(self.endpoint, lambda endpoint: self._send(endpoint, call, accept))
             try:
                 check_encoding(response.headers.get("content-encoding", ""), self.endpoint.host)
@@ -120,7 +142,7 @@ class HttpPipe:
             finally:
                 await response.aclose()
 
-    async def _send(self, endpoint: Endpoint, call: HttpCall, accept: str) -> httpx2.Response:
+    async def _send(self, endpoint: Endpoint, call: HttpCall, accept: str) -> _Response:
         """Send the request and return the response, its body unread; raise the error for an unsuccessful one."""
         url = endpoint.url(call.path, call.query)
         headers = {"accept": accept, "accept-encoding": "identity", "user-agent": f"agentctl/{__version__}"}
@@ -129,45 +151,42 @@ class HttpPipe:
             headers["content-type"] = "application/json"
         headers |= call.headers
         method = call.method or ("GET" if call.body is None else "POST")
+        pool = await self._pools.get()
+        request = make_request(
+            method, url, headers=headers, body=call.body, options=self.options, proxy=self._proxy, is_async=True
+        )
+        logger.debug("%s %s", method, url.partition("?")[0])  # A query may hold a key.
+        start = time.monotonic()
         with self._translate_errors(has_responded=False):
-            client = await self._clients.get()
-            start = time.monotonic()
-            logger.debug("%s %s", method, url.partition("?")[0])  # A query may hold a key.
-            request = client.build_request(method, url, headers=headers, content=call.body)
-            response = await client.send(request, stream=True)
+            response = _Response(await pool.handle_async_request(request))
         logger.debug(
             "status %s in %.0f ms, request id %s",
-            response.status_code,
+            response.status,
             (time.monotonic() - start) * 1000,
             response.headers.get("x-request-id"),
         )
         report_rate_limits(response.headers)
-        if response.is_success:
+        if 200 <= response.status < 300:
             return response
         body = b""
         try:
             # The body of an error may be incomplete; the status alone tells that it is one.
             with suppress(ServiceError), self._translate_errors(has_responded=True):
-                body = await read_body(_chunks(response), _MAX_ERROR_BODY)
+                body = await read_body(response.chunks(), _MAX_ERROR_BODY)
         finally:
             await response.aclose()
-        if response.status_code == 407 and self._proxy is not None:
+        if response.status == 407 and self._proxy is not None:
             raise proxy_refusal(self._proxy, host=endpoint.host)
-        raise response_error(
-            response.status_code, response.headers, body, url=url, service=endpoint.host, model=call.model
-        )
+        raise response_error(response.status, response.headers, body, url=url, service=endpoint.host, model=call.model)
 
     @contextmanager
     def _translate_errors(self, *, has_responded: bool) -> Iterator[None]:
-        """Translate the exceptions of `httpx2`."""
-        # 80 ms: imported for the first request.
-        import httpx2
-
+        """Translate the exceptions of the pool and of the decoders."""
         try:
             yield
-        except httpx2.InvalidURL as error:
-            raise ConfigurationError(f"{self.endpoint.origin} is not a valid URL: {error}") from error
-        except httpx2.RequestError as error:
+        except Exception as error:
+            if not is_transport_error(error):
+                raise
             raise transport_error(
                 error,
                 host=self.endpoint.host,
@@ -177,11 +196,12 @@ class HttpPipe:
                 scheme=self.endpoint.origin.partition(":")[0],
             ) from error
 
-    def _client(self) -> httpx2.AsyncClient:
-        import httpx2
+    def _make_pool(self) -> httpcore2.AsyncConnectionPool:
+        # 60 ms: imported for the first request.
+        import httpcore2
 
         scheme = self.endpoint.origin.partition(":")[0]
-        return make_client(httpx2.AsyncClient, scheme, self.options, proxy=self._proxy, trust=self._trust)
+        return make_pool(httpcore2.AsyncConnectionPool, scheme, proxy=self._proxy, trust=self._trust)
 
 
 async def get_json(endpoint: Endpoint, options: HttpOptions, path: str) -> Any:
@@ -198,8 +218,3 @@ async def get_json(endpoint: Endpoint, options: HttpOptions, path: str) -> Any:
         return await pipe.json(HttpCall(path=path))
     finally:
         await pipe.aclose()
-
-
-def _chunks(response: httpx2.Response) -> AsyncGenerator[bytes]:
-    # Decompresses the response of a service that ignores `accept-encoding`.
-    return response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()

@@ -52,7 +52,8 @@ class _Form(Enum):
 
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 """The beginnings of the lines of an event stream."""
-_STREAM_TYPES = ("text/event-stream", "")
+_EVENT_STREAM = "text/event-stream"
+_STREAM_TYPES = (_EVENT_STREAM, "")
 _KEEP_ALIVE = re.compile(r"[^{}\[\]\"<>]{0,200}")
 """A text that some services send as an event, to keep the connection open."""
 
@@ -66,7 +67,7 @@ async def response_events(
 
     Raises:
         ModelBehaviorError: the body is neither, or an event is not JSON.
-        ServiceUnavailableError: the body is empty, or an event is too long.
+        ServiceUnavailableError: the body is empty though it is no event stream, or an event is too long.
     """
     async with opened as body, aclosing(body.chunks) as chunks:
         kind = body.content_type.partition(";")[0].strip().lower()
@@ -76,6 +77,8 @@ async def response_events(
             if (form := _form(beginning, kind)) is not None:
                 break
         if form is None and not beginning.strip():
+            if kind == _EVENT_STREAM and body.status != 204:
+                return  # A stream that ended before its first event.
             raise _empty_error(body.status, service)
         if form is not _Form.STREAM:
             rest = await read_body(chunks, body.max_event - len(beginning))

@@ -1,6 +1,7 @@
 """The errors of services that cannot be reached: the phase that failed, and whether the request may have been sent.
 
-One table covers the exceptions of `httpx2`; a WebSocket that fails in the same way gives the same message.
+One table covers the exceptions of `httpcore2` and `httpx2`; a WebSocket that fails in the same way gives the same
+message.
 """
 
 from __future__ import annotations
@@ -9,16 +10,12 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from agentctl.errors import RequestRejectedError, ServiceError, ServiceUnavailableError
 from agentctl.redaction import excerpt
 
 from .options import MIB, HttpOptions
 from .proxy import Proxy
-
-if TYPE_CHECKING:
-    import httpx2
 
 CONNECT_FAILED = "connect_failed"
 """Code: no connection was made, so nothing was sent."""
@@ -65,7 +62,8 @@ CODE_OF = {
     "TooManyRedirects": CONNECTION_LOST,
     "RequestError": CONNECTION_LOST,
 }
-"""The code of each exception of `httpx2` that a request can raise, by class name."""
+"""The code of each exception of `httpcore2` and `httpx2` that a request can raise, by class name."""
+_LIBRARIES = frozenset({"httpcore2", "httpx2"})
 
 
 _PLAIN_PORT = frozenset(
@@ -81,8 +79,14 @@ _CREDENTIALS_REFUSED = re.compile(
 _NO_BYTES = ("disconnected without sending a response", "closed without a response")
 
 
+def is_transport_error(error: Exception) -> bool:
+    """Return whether an exception is one of these."""
+    kind = type(error)
+    return kind.__module__.partition(".")[0] in _LIBRARIES and any(base.__name__ in CODE_OF for base in kind.__mro__)
+
+
 def transport_error(
-    error: httpx2.RequestError,
+    error: Exception,
     *,
     host: str,
     options: HttpOptions,
@@ -90,7 +94,7 @@ def transport_error(
     has_responded: bool,
     scheme: str = "https",
 ) -> ServiceError:
-    """Return the exception for a request to a URL of `scheme` that `httpx2` could not complete."""
+    """Return the exception for a request to a URL of `scheme` that could not be completed."""
     code = next((CODE_OF[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in CODE_OF), CONNECTION_LOST)
     if code == CONNECT_FAILED or _tls_error(error) is not None:
         return connect_error(error, host=host, options=options, proxy=proxy, scheme=scheme)

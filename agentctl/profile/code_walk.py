@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 
+from .case_files import agent_references, find_case_files
 from .project import ProjectFile
 from .project_code import (
     CodeBoundary,
@@ -28,7 +29,7 @@ from .project_code import (
     read_code,
     search_folders,
 )
-from .reference import FileReference, ModuleReference, NameReference, parse_reference
+from .reference import FileReference, ModuleReference, NameReference, TableReference, parse_reference
 
 if TYPE_CHECKING:
     import ast
@@ -47,25 +48,29 @@ class CodeFile:
     """None if the file does not exist."""
 
 
-def walk_code(project: ProjectFile) -> tuple[CodeFile, ...]:
+def walk_code(project: ProjectFile, references: Iterable[str] = ()) -> tuple[CodeFile, ...]:
     """Return all files of code that a project may run, with their current content, in the order of their discovery.
+
+    `references` are those of its TOML files, beside those of the project file.
 
     Raises:
         ConfigurationError: a reference has no source in the project, or a file cannot be read.
     """
     files: dict[str, CodeFile] = {}
-    for text in project.references:
+    for text in (*project.references, *references):
         _Walk(project, files).follow(text)
     if project.trusted_modules:
         _Walk(project, files).follow_patterns()
+    for path in find_case_files(project.root):
+        _Walk(project, files).follow_cases(path)
     return tuple(files.values())
 
 
-def find_missing(project: ProjectFile, code: tuple[CodeFile, ...]) -> list[str]:
-    """Return the files and modules that a project names and that do not exist."""
+def find_missing(project: ProjectFile, code: Iterable[CodeFile], references: Iterable[str] = ()) -> list[str]:
+    """Return the files and modules that a project names and that do not exist; `references` are as in `walk_code`."""
     folders = [str(folder) for folder in search_folders(project.root)]
-    references = (parse_reference(text) for text in project.references)
-    modules = [each.module for each in references if isinstance(each, ModuleReference)]
+    parsed = (parse_reference(text) for text in (*project.references, *references))
+    modules = [each.module for each in parsed if isinstance(each, ModuleReference)]
     return [
         *(str(each.path) for each in code if each.content is None),
         *(f"module {name}" for name in modules if not find_modules(name, folders)),
@@ -122,9 +127,19 @@ class _Walk:
             case ModuleReference(module=name):
                 self._folders = [str(each) for each in search_folders(root)]
                 self._add_reference(name)
-            case NameReference():
+            case TableReference() | NameReference():
                 pass
         self._walk()
+
+    def follow_cases(self, path: Path) -> None:
+        """Add a file with test cases, and the files of the agents that it names."""
+        file = CodeFile(path=path, content=read_code(path))
+        self._files[_key(path)] = file
+        for reference in agent_references(file.content or b"", path, self._project.root):
+            try:
+                self.follow(reference)
+            except ValueError:
+                continue  # Running the case says what is wrong.
 
     def follow_patterns(self) -> None:
         """Add the modules that the project file declares, which it may import by name at run time."""

@@ -85,7 +85,7 @@ KEYS: tuple[SettingKey, ...] = (
     SettingKey(
         name="agent",
         kind=Plain.REFERENCE,
-        meaning="The agent to run: file.py:attr, module:attr, or a name from agentctl.toml.",
+        meaning="The agent to run: file.py:attr, module:attr, file.toml:name, or a name from agentctl.toml.",
         in_project=True,
     ),
     SettingKey(
@@ -130,8 +130,8 @@ KEYS: tuple[SettingKey, ...] = (
     SettingKey(name="timeout", kind=Plain.DURATION, meaning="Time limit for a run.", in_project=True),
     SettingKey(
         name="on_approval",
-        kind=Choice(("allow", "deny", "fail", "suspend")),
-        meaning="How to handle tool calls that need approval when not prompting: allow, deny, fail or suspend.",
+        kind=Choice(("allow", "deny", "fail", "suspend", "read-only")),
+        meaning="How to handle calls that need approval when not prompting: allow, deny, fail, suspend or read-only.",
         default="fail",
     ),
     SettingKey(

@@ -116,7 +116,7 @@ def check(kind: Kind, value: Any) -> None:
     if not _matches(kind, value):
         if isinstance(kind, Choice) and kind.hint:
             raise ValueError(kind.hint)
-        raise ValueError(f"must be {describe(kind)}, not {_format_value(value)}")
+        raise ValueError(f"must be {describe(kind)}, not {format_value(value)}")
     if kind is Plain.URL:
         _check_url(value)
     elif kind is Plain.WEBSOCKET_URL:
@@ -148,7 +148,7 @@ def seconds(value: JSONValue) -> float:
     if isinstance(value, int | float):
         return float(value)
     if not isinstance(value, str):
-        raise ValueError(f"must be {describe(Plain.DURATION)}, not {_format_value(value)}")
+        raise ValueError(f"must be {describe(Plain.DURATION)}, not {format_value(value)}")
     number, unit = (value[:-1], value[-1]) if value[-1:] in _SECONDS else (value, "s")
     return float(number) * _SECONDS[unit]
 
@@ -198,6 +198,24 @@ def is_plain(value: object) -> bool:
             return True
         level = inner
     return False
+
+
+def format_value(value: object) -> str:
+    """Return a value for an error message, shortened."""
+    match value:
+        case dict():
+            return "a table"
+        case list():
+            return "a list"
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case str() | int() | float():
+            text = repr(value) if isinstance(value, str) else str(value)
+            return text if len(text) <= 60 else f"{text[:57]}…"
+        case _:
+            return add_article(type(value).__name__)
 
 
 def _matches(kind: Kind, value: Any) -> bool:
@@ -284,20 +302,3 @@ def _json(text: str) -> JSONValue:
     except (ValueError, RecursionError):
         return text
     return value if is_plain(value) else text
-
-
-def _format_value(value: object) -> str:
-    match value:
-        case dict():
-            return "a table"
-        case list():
-            return "a list"
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case str() | int() | float():
-            text = repr(value) if isinstance(value, str) else str(value)
-            return text if len(text) <= 60 else f"{text[:57]}…"
-        case _:
-            return add_article(type(value).__name__)

@@ -18,10 +18,12 @@ from agentctl.redaction import redact_keys
 from .document import MAX_BYTES, Document, parse_document
 from .dotted import join, leaves
 from .keys import check_entry, suggestion
-from .reference import FileReference, ModuleReference, NameReference, is_name, parse_reference
+from .reference import FileReference, ModuleReference, NameReference, TableReference, is_name, parse_reference
 
 FILE_NAME = "agentctl.toml"
 AGENTS = "agents"
+PARTS = ("tools", "mcp")
+"""The tables beside `agents` that define what its agents have."""
 TRUSTED_MODULES = "trusted_modules"
 
 _PATTERN = re.compile(r"[\w*?]+(\.[\w*?]+)*")
@@ -34,21 +36,18 @@ class ProjectFile:
     path: Path
     values: Mapping[str, JSONValue]
     """Dotted key -> value, as in the file."""
+    root: Path
+    """The project folder: that of the file, or the repository of a file of agents that the user named."""
     agents: Mapping[str, str]
-    """Name -> `file.py:attr`, relative to `root`, or `module:attr`."""
+    """Name -> `file.py:attr`, relative to `root`, `module:attr`, or `file.toml:name`, as of a table in this file."""
     content: bytes = field(repr=False)
     """The content of the file when it was checked."""
     trusted_modules: tuple[str, ...] = ()
     """Patterns of modules that its code may import by name at run time, such as `plugins.*`."""
 
     @property
-    def root(self) -> Path:
-        """The project folder, which contains the file."""
-        return self.path.parent
-
-    @property
     def references(self) -> tuple[str, ...]:
-        """All references to Python code in the file."""
+        """All references to agents in the file."""
         default = self.values.get("agent")
         own = () if default is None or default in self.agents else (str(default),)
         return (*self.agents.values(), *own)
@@ -108,11 +107,32 @@ def parse_project(content: bytes, path: Path) -> ProjectFile:
     """Return a project file parsed from its content; raise `ConfigurationError` if it is invalid."""
     document = parse_document(content, path)
     agents = _agents(document.pop(AGENTS, {}), path)
+    for name in PARTS:
+        if not isinstance(document.pop(name, {}), dict):
+            raise ConfigurationError(f"must be a table, with tables such as [{name}.NAME]", file=path, key=name)
     trusted_modules = _trusted_modules(document.pop(TRUSTED_MODULES, []), path)
     values = dict(_values(document, path))
     if isinstance(default := values.get("agent"), str):
         _check_default_agent(default, agents, path)
-    return ProjectFile(path=path, values=values, agents=agents, content=content, trusted_modules=trusted_modules)
+    return ProjectFile(
+        path=path,
+        values=values,
+        root=path.parent,
+        agents=agents,
+        content=content,
+        trusted_modules=trusted_modules,
+    )
+
+
+def project_of(path: Path, content: bytes) -> ProjectFile:
+    """Return a TOML file of agents that the user named as a project of its own, whose folder is the repository.
+
+    Raises:
+        ConfigurationError: it is an invalid project file.
+    """
+    if path.name == FILE_NAME:
+        return parse_project(content, path)
+    return ProjectFile(path=path, values={}, root=_folders(path.parent)[-1], agents={}, content=content)
 
 
 class _FileSkipped(Exception):
@@ -192,10 +212,16 @@ def _agents(table: object, path: Path) -> dict[str, str]:
         key = join((AGENTS, name))
         if not is_name(name):
             raise ConfigurationError("must be a name of letters, digits, - and _", file=path, key=key)
-        if not isinstance(text, str):
-            raise ConfigurationError('must be a reference such as "agents.py:reviewer"', file=path, key=key)
-        _check_reference(text, key, path)
-        agents[name] = text
+        match text:
+            case str():
+                _check_reference(text, key, path)
+                agents[name] = text
+            case dict():
+                agents[name] = f"{path.name}:{name}"
+            case _:
+                raise ConfigurationError(
+                    'must be a reference such as "agents.py:reviewer", or a table', file=path, key=key
+                )
     return agents
 
 
@@ -227,13 +253,17 @@ def _check_reference(text: str, key: str, path: Path) -> None:
     try:
         reference = parse_reference(text)
         match reference:
-            case FileReference(path=place) if place.startswith("~") or "$" in place:
+            case FileReference(path=place) | TableReference(path=place) if place.startswith("~") or "$" in place:
                 raise ValueError(f"{place!r} is not expanded in a project file; write a path relative to the project")
-            case FileReference(path=place) if not _is_inside(path.parent / place, path.parent):
+            case FileReference(path=place) | TableReference(path=place) if not _is_inside(
+                path.parent / place, path.parent
+            ):
                 raise ValueError(f"{place!r} is outside the project; a project file may only name files inside it")
             case NameReference():
-                raise ValueError(f"{text!r} is a name; write path/to/file.py:attr or package.module:attr")
-            case FileReference() | ModuleReference():
+                raise ValueError(
+                    f"{text!r} is a name; write path/to/file.py:attr, package.module:attr or path/to/file.toml:name"
+                )
+            case FileReference() | ModuleReference() | TableReference():
                 pass
     except ValueError as error:
         raise ConfigurationError(str(error), file=path, key=key) from error

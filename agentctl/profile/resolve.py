@@ -104,7 +104,7 @@ class Settings:
     """Megabytes."""
     timeout: float | None
     """Seconds."""
-    on_approval: Literal["allow", "deny", "fail", "suspend"]
+    on_approval: Literal["allow", "deny", "fail", "suspend", "read-only"]
     ticket_lifetime: float
     """Seconds."""
     model_settings: Mapping[str, Any]

@@ -11,12 +11,13 @@ from .resolve import BUILT_IN, FLAG
 def note_source(error: AgentsException, key: str, loaded: Loaded) -> None:
     """Add a note such as "`model` comes from AGENTCTL_MODEL" to an error that a setting caused.
 
-    A default and a value of the command line, which the user sees, are not noted, nor is what the message says already.
+    A default is not noted, nor is what the message says already.
     """
     value = loaded.settings.values.get(key)
-    if value is None or value.origin in (BUILT_IN, FLAG) or value.origin in str(error):
+    if value is None or value.origin == BUILT_IN or value.origin in str(error):
         return
+    origin = "the command line" if value.origin == FLAG else value.origin
     profile = f" (profile {loaded.profile.name})" if value.origin == str(loaded.profile.path) else ""
-    note = f"`{key}` comes from {value.origin}{profile}"
+    note = f"`{key}` comes from {origin}{profile}"
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)

@@ -74,14 +74,18 @@ def require_trust(project: ProjectFile, store: Path | None) -> TrustedCode:
 
 def missing_trust(project: ProjectFile, store: Path | None) -> str:
     """Return why the code of a project may not run, and what to do, as a predicate."""
-    record = _find_record(project, store)
+    record, command = _find_record(project, store), "agentctl trust"
+    if project.path.name != FILE_NAME:
+        import shlex  # 2 ms, only for a message
+
+        command = f"{command} {shlex.quote(str(project.path))}"
     if record is None:
-        return "is not trusted to run code; review it and the files that it names, then run `agentctl trust`"
+        return f"is not trusted to run code; review it and the files that it names, then run `{command}`"
     current = [file_digest(project.content), *(file_digest(read_code(path)) for path in record.files)]
     paths = [project.path, *record.files]
     changed = [str(path) for path, old, new in zip(paths, record.digests, current, strict=False) if old != new]
     names = f": {', '.join(changed)}" if changed else ""
-    return f"changed since you trusted it{names}; review the change, then run `agentctl trust`"
+    return f"changed since you trusted it{names}; review the change, then run `{command}`"
 
 
 def file_digest(content: bytes | None) -> str:

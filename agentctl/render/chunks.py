@@ -47,4 +47,12 @@ class Renderer(Protocol):
 
 
 TEXT = "response.output_text.delta"
+ARGUMENTS = frozenset(
+    {
+        "response.function_call_arguments.delta",
+        "response.custom_tool_call_input.delta",
+        "response.mcp_call_arguments.delta",
+        "response.code_interpreter_call_code.delta",
+    }
+)
 REASONING = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})

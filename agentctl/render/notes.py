@@ -17,6 +17,8 @@ from agentctl.agent.events import (
     RunFinished,
     RunItemStreamEvent,
     RunStarted,
+    ToolFinished,
+    ToolProgressed,
     Warned,
 )
 from agentctl.agent.items.run_items import ToolCallItem, ToolCallOutputItem
@@ -67,6 +69,11 @@ class Notes:
                 return self._tool_status()
             case RunItemStreamEvent(item=ToolCallOutputItem() as item):
                 self._running.pop(item.call_id or "", None)
+                return self._tool_status()
+            case ToolProgressed(tool=tool):
+                return self._status(f"running {tool}: {_progress_text(event)}")
+            case ToolFinished(call_id=call_id):
+                self._running.pop(call_id, None)
                 return self._tool_status()
             case ApprovalRequired(item=item):
                 self._running.pop(item.call_id or "", None)
@@ -182,6 +189,14 @@ def format_usd(amount: float) -> str:
         return f"${amount:,.2f}"
     digits = 1 - math.floor(math.log10(amount))
     return f"${amount:.{digits}f}" if digits <= 8 else "<$0.00000001"
+
+
+def _progress_text(event: ToolProgressed) -> str:
+    """Return the progress of a tool call, such as `copying files (12 of 40)`."""
+    of = "" if event.total is None else f" of {event.total:g}"
+    done = "" if event.progress is None else f"{event.progress:g}{of}"
+    text = redact(event.message or "")
+    return f"{text} ({done})" if text and done else text or done
 
 
 def _retry_text(event: RetryScheduled) -> str:

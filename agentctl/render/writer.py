@@ -91,6 +91,10 @@ class Writer:
             lambda text: self._enqueue(self._stdout if to_stdout else self._stderr, encode(disarm(escape(text))))
         )
 
+    def write_command(self, text: str) -> None:
+        """Write a command to the runner of a CI system, which may contain a secret, to stderr as it is."""
+        self._enqueue(self._stderr, encode(text))
+
     def status(self, text: str | None) -> None:
         """Show a live line while there is nothing to write, until the next call; None removes it."""
         if self._live_line is not None and not self._has_ended:

@@ -24,7 +24,10 @@ from .spec import RunSpec, check_max_turns, make_spec
 from .turn import TurnState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agentctl.agent.approvals import Approvals
+    from agentctl.agent.events import RunEvent
     from agentctl.agent.handoff import Handoff
     from agentctl.agent.lifecycle import RunHooks
     from agentctl.agent.ports import RunAgent
@@ -58,6 +61,8 @@ class ActiveRun:
     """Whether the run ends after the current turn, because it was cancelled."""
     default_handoffs: dict[int, Handoff[Any, Any]] = field(default_factory=dict)
     """The handoffs made of plain agents in `Agent.handoffs`, by the agent's id."""
+    report: Callable[[RunEvent], None] | None = None
+    """Passes on an event of the tool calls that are running, from any thread; None if nothing reads the events."""
     warned: set[str] = field(default_factory=set)
     """Warnings that were logged and are not repeated."""
     spans: Spans = field(init=False)
@@ -120,6 +125,7 @@ class ActiveRun:
     def copy(self) -> ActiveRun:
         """Return an independent copy: items that are added to either are not in the other."""
         twin = copy(self)
+        twin.report = None
         context = copy(self.context)
         context.usage = deepcopy(context.usage)
         twin.spec = replace(self.spec, context=context, memory=None)

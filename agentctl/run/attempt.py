@@ -45,7 +45,7 @@ def limit_calls(limiter: CallLimiter | None) -> Iterator[None]:
 
 def call_once(model: Model, request: ModelRequest, spans: Spans, *, streamed: bool) -> AsyncGenerator[CallEvent]:
     """Return the events of one model call, the response last, within the limits of the process."""
-    if _limiter is None:
+    if _limiter is None or (isinstance(model, WireModel) and model.is_recorded):
         are_read = streamed or request.model_settings.retry is not None
         return _call(model, request, spans, streamed=streamed, are_read=are_read)
     # A limiter depends on them as retries do.

@@ -13,6 +13,8 @@ from agentctl.agent.run_config import RunConfig
 from .attempt import CallEvent, call_once
 
 if TYPE_CHECKING:
+    from agentctl.agent.tape import Tape
+
     from .spans.spans import Spans
 
 
@@ -27,13 +29,17 @@ class Models:
         self._config = config
         self._by_name: dict[str | None, Model] = {}
 
-    def of(self, agent: Agent[Any]) -> Model:
-        """Return the model of an agent: the run's own choice, else the agent's, else the provider's default."""
+    def of(self, agent: Agent[Any], tape: Tape | None = None) -> Model:
+        """Return the model of an agent: the run's own choice, else the agent's, else the provider's default.
+
+        A tape finds the models that the provider has under a name.
+        """
         model = self._config.model if self._config.model is not None else agent.model
         if isinstance(model, Model):
             return model
         if model not in self._by_name:
-            self._by_name[model] = self._config.model_provider.get_model(model)
+            provider = self._config.model_provider
+            self._by_name[model] = provider.get_model(model) if tape is None else tape.find_model(model, provider)
         return self._by_name[model]
 
 

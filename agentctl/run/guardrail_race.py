@@ -21,6 +21,7 @@ from agentctl.agent.guardrail import (
     OutputGuardrailBlockedMessageArgs,
 )
 from agentctl.agent.items.run_items import ModelResponse, ToolCallOutputItem
+from agentctl.agent.tape import current_tape
 from agentctl.agent.wire import WireItem
 from agentctl.errors import InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered, UserError
 from agentctl.threads import guard_exit
@@ -106,6 +107,7 @@ async def _check_input(
         triggered = result.output.tripwire_triggered
         record_verdict(triggered)
     run.results.input_guardrail_results.append(result)
+    _note_verdict("input", name, triggered, agent.name)
     race.put_verdict(GuardrailChecked(stage="input", name=name, tripwire_triggered=triggered, agent=agent))
     if triggered:
         raise InputGuardrailTripwireTriggered(result)
@@ -124,9 +126,15 @@ async def _check_output(guardrail: OutputGuardrail[Any], output: Any, run: Activ
         triggered = result.output.tripwire_triggered
         record_verdict(triggered)
     run.results.output_guardrail_results.append(result)
+    _note_verdict("output", name, triggered, agent.name)
     race.put_verdict(GuardrailChecked(stage="output", name=name, tripwire_triggered=triggered, agent=agent))
     if triggered:
         raise OutputGuardrailTripwireTriggered(result)
+
+
+def _note_verdict(stage: str, name: str, triggered: bool, agent: str) -> None:
+    if (tape := current_tape()) is not None:
+        tape.note("guardrail", stage=stage, name=name, agent=agent, tripwire_triggered=triggered)
 
 
 class _Race:

@@ -59,11 +59,15 @@ async def apply_input_filter(request: ModelRequest, run: ActiveRun) -> ModelRequ
     unfiltered = ItemHelpers.input_to_new_input_list(request.input)
     offered = deepcopy(unfiltered)
     data = ModelInputData(input=list(offered), instructions=request.system_instructions)
-    result: object = input_filter(CallModelData(model_data=data, agent=run.agent, context=run.context.context))
-    if inspect.isawaitable(result):
-        result = await result
-    if not isinstance(result, ModelInputData):
-        raise UserError(f"call_model_input_filter must return a ModelInputData, not {type(result).__name__}")
+    try:
+        result: object = input_filter(CallModelData(model_data=data, agent=run.agent, context=run.context.context))
+        if inspect.isawaitable(result):
+            result = await result
+        if not isinstance(result, ModelInputData):
+            raise UserError(f"call_model_input_filter must return a ModelInputData, not {type(result).__name__}")
+    except Exception as error:
+        run.spans.fail_turn("Error in call_model_input_filter", error)
+        raise
     items = ItemHelpers.input_to_new_input_list(result.input)
     run.history.left_out = _find_left_out(unfiltered, offered, items)
     return replace(

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Literal, assert_never
 
@@ -45,8 +46,10 @@ from agentctl.agent.items.run_items import (
 )
 from agentctl.agent.output import AgentOutputSchemaBase
 from agentctl.agent.ports import ModelRequest, WireModel
+from agentctl.agent.tape import TapedModelCall, current_tape
 from agentctl.agent.tools.errors import is_stray_cancellation
 from agentctl.agent.tools.tool import FunctionToolResult
+from agentctl.agent.usage import Usage
 from agentctl.errors import (
     AgentsException,
     MaxTurnsExceeded,
@@ -126,7 +129,13 @@ async def run_loop(
                             yield call_event
                 response = call.response
                 await run.hook_calls.llm_end(response)
-                yield ModelResponded(response=response, model=call.model_name, turn=run.turn.number)
+                yield ModelResponded(
+                    response=response,
+                    agent=run.agent,
+                    model=call.model_name,
+                    turn=run.turn.number,
+                    usage=call.usage,
+                )
                 answer = _read_answer(response, call.request, run)
                 for event in _add_answer(answer, run):
                     yield event
@@ -228,18 +237,20 @@ class _PreparedCall:
     model_name: str
     endpoint_url: str | None
     events: AsyncGenerator[CallEvent | GuardrailChecked]
+    usage: Usage = field(default_factory=Usage)
+    """The usage of the call, once it is recorded."""
     _response: ModelResponse | None = None
 
     def record(self, response: ModelResponse, run: ActiveRun) -> None:
         """Count the response at once, since its tokens are used: a guardrail may yet stop the run."""
         self._response = response
         run.results.raw_responses.append(response)
-        entries = run.context.usage.request_usage_entries
-        known = len(entries)
-        run.context.usage.add(response.usage)
-        for entry in entries[known:]:
+        self.usage.add(response.usage)
+        entries = self.usage.request_usage_entries
+        for entry in entries:
             if entry.total_tokens or entry is entries[-1]:
                 entry.model, entry.endpoint_url = self.model_name, self.endpoint_url
+        run.context.usage.add(self.usage)
 
     @property
     def response(self) -> ModelResponse:
@@ -255,7 +266,8 @@ class _PreparedCall:
 
 async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _PreparedCall:
     """Return the model call of the current turn, beside the input guardrails that run in parallel with it."""
-    model = models.of(run.agent)
+    tape = current_tape()
+    model = models.of(run.agent, tape)
     request = await prepare(run)
     if isinstance(model, WireModel) and model.takes_cache_key:
         # 3 ms that only a run at OpenAI's own service pays.
@@ -271,7 +283,12 @@ async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _P
         call = recorded_call(run.spec.journal, run.turn.number)
     if run.spec.budget is not None:
         call = partial(run.spec.budget.call_model, call)
-    events = call(model, request, run.spans, streamed=streamed)
+    if tape is None:
+        events = call(model, request, run.spans, streamed=streamed)
+    else:
+        send = partial(call, spans=run.spans, streamed=streamed)
+        taped = TapedModelCall(agent=run.agent.name, turn=run.turn.number, model=model, request=request, send=send)
+        events = tape.call_model(taped)
     url = model.endpoint_url if isinstance(model, WireModel) else None
     return _PreparedCall(request, model_name(model), url, check_beside(events, run))
 
@@ -376,6 +393,8 @@ async def _hand_over(calls: list[HandoffCall], turn_items: list[RunItem], run: A
         run.history.replace_beginning(handed.override)
     if handed.warning is not None:
         events.append(Warned(message=handed.warning))
+    if (tape := current_tape()) is not None:
+        tape.note("handoff", source=run.agent.name, target=handed.agent.name)
     run.turn.agent = handed.agent
     return [*events, AgentUpdatedStreamEvent(handed.agent)]
 

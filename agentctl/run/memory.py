@@ -20,6 +20,7 @@ from agentctl.agent.session import (
 from agentctl.agent.wire import WireItem
 from agentctl.errors import GuardrailTripwireTriggered, UserError
 from agentctl.log import logger
+from agentctl.threads import guard_exit
 
 from .open_calls import unpaired_items
 from .orphans import without_leading_ids, without_orphan_ids
@@ -143,7 +144,8 @@ class Memory:
             if previous is not None:
                 await previous
             # The items of the run stay its own: a session may change what it was given.
-            await self._session.add_items(deepcopy(items))
+            session = self._session
+            await guard_exit(f"add_items of {type(session).__name__}", session.add_items, deepcopy(items))
         except BaseException:
             self._has_failed = True
             raise

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from agentctl.agent.agent import Agent
+from agentctl.agent.agent import Agent, settings_for
 from agentctl.agent.model_settings import ModelSettings
 from agentctl.agent.output import output_schema
 from agentctl.agent.ports import HistoryIdentity, ModelRequest, WireModel
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 async def prepare(run: ActiveRun) -> ModelRequest:
     """Return the request of the current turn."""
     agent, context = run.agent, run.context
-    settings = agent.model_settings.resolve(run.config.model_settings)
+    settings = settings_for(agent, run.config.model).resolve(run.config.model_settings)
     if agent.reset_tool_choice and agent.name in run.turn.tool_users:
         settings = _with_free_tool_choice(settings)
     context.turn_input = run.history.turn_input()

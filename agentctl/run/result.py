@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 from weakref import ref
@@ -20,11 +20,12 @@ from agentctl.agent.events import (
     RunFinished,
     RunItemStreamEvent,
     StreamEvent,
+    ToolProgressed,
 )
 from agentctl.agent.items.run_items import ItemHelpers, ModelResponse, RunItem, ToolApprovalItem
 from agentctl.agent.run_config import DEFAULT_MAX_TURNS
 from agentctl.agent.wire import WireItem
-from agentctl.errors import AgentsException, RunCancelled
+from agentctl.errors import AgentsException, RunCancelled, UserError
 from agentctl.grammar import add_article, count
 
 from .active_run import ActiveRun, begin
@@ -302,6 +303,8 @@ class RunResultStreaming(RunResultBase):
         self._has_reader = False
         self._is_asking = False
         self._end: RunFinished | None = None
+        self._foreign_error: BaseException | None = None
+        """What code of the user raised that is no `Exception`."""
 
     @property
     def current_agent(self) -> Agent[Any]:
@@ -340,15 +343,21 @@ class RunResultStreaming(RunResultBase):
 
         After `cancel()` the events end without an error.
         """
-        async with aclosing(self.run_events()) as events:
+        async with aclosing(self._events()) as events:
             async for event in events:
                 if isinstance(event, _SDK_EVENTS):
                     yield event
+                elif self._foreign_error is not None:
+                    raise self._foreign_error
                 elif isinstance(event, RunFinished) and event.error and not isinstance(event.error, RunCancelled):
                     raise event.error
 
-    async def run_events(self) -> AsyncGenerator[RunEvent]:
+    def run_events(self) -> AsyncGenerator[RunEvent]:
         """Yield every event; the last is `RunFinished`, which carries the error instead of raising it."""
+        self._run.report = self._take_report
+        return self._events()
+
+    async def _events(self) -> AsyncGenerator[RunEvent]:
         waiting = self._waiting
         self._register_reader()
         try:
@@ -419,10 +428,38 @@ class RunResultStreaming(RunResultBase):
                     if len(waiting) >= _MOST_WAITING and self._has_reader:
                         self._read.clear()
                         await self._read.wait()
+        except (Exception, asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as raised:
+            # Code of the user may raise what is no `Exception`, as pytest does; the reader of this task would miss it.
+            self._foreign_error = raised
+            error = UserError(f"a hook, model or tool function raised {type(raised).__name__}: {raised}")
+            error.run_data, error.__cause__ = error_details(self._run), raised
+            self._finish(finish(self._run, error))
         finally:
             if self._end is None:
                 self._run.abort()
                 self._finish(finish(self._run, RunCancelled()))
+
+    def _take_report(self, event: RunEvent) -> None:
+        """Add an event of a running tool call, which may come from another thread, to those that wait."""
+        loop = self.run_loop_task.get_loop()
+        try:
+            is_here = asyncio.get_running_loop() is loop
+        except RuntimeError:
+            is_here = False
+        if is_here:
+            self._add_report(event)
+            return
+        with suppress(RuntimeError):  # The loop was closed, and the thread was left behind.
+            loop.call_soon_threadsafe(self._add_report, event)
+
+    def _add_report(self, event: RunEvent) -> None:
+        # Progress that the reader is too slow for is soon out of date.
+        is_late = isinstance(event, ToolProgressed) and len(self._waiting) >= _MOST_WAITING
+        if self._end is None and not is_late:
+            self._waiting.append(event)
+            self._arrived.set()
 
     async def wait_for_reader(self) -> None:
         """Wait until the reader, if there is one, has read every event so far and asks for the next."""
@@ -443,7 +480,7 @@ class RunResultStreaming(RunResultBase):
     def _unregister_reader(self) -> None:
         if self._reader is not None:
             self._reader.remove_done_callback(self._reader_done)
-        self._has_reader, self._reader = False, None
+        self._has_reader, self._reader, self._run.report = False, None, None
         self._read.set()
 
     def _reader_done(self, task: asyncio.Task[Any]) -> None:

@@ -30,6 +30,8 @@ class TurnState:
     """Results of calls of this turn, by call id, while other calls wait for approval."""
     nested_runs: dict[str, ActiveRun] = field(default_factory=dict)
     """Runs of agent tools in this turn that wait for approval, by call id."""
+    reported_calls: set[str] = field(default_factory=set)
+    """The ids of the calls that run, if their events are read."""
     interruptions: list[ToolApprovalItem] = field(default_factory=list)
     """The calls that wait for approval: the run resumes once each is decided."""
     interrupted_at: float | None = None

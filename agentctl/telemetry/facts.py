@@ -74,17 +74,21 @@ class SpanFacts:
 
     def tokens(self) -> dict[str, int]:
         """Return the tokens of a model call, by `input` and `output`."""
-        usage = self.data.get("usage")
-        if not isinstance(usage, Mapping):
-            return {}
+        usage = self._usage()
         counts = {kind: usage.get(f"{kind}_tokens") for kind in ("input", "output")}
         return {kind: count for kind, count in counts.items() if isinstance(count, int)}
+
+    def _usage(self) -> Mapping[str, Any]:
+        """Return the usage of a model call; empty if it failed before the service counted any tokens."""
+        usage = self.data.get("usage")
+        if not isinstance(usage, Mapping) or (self.error is not None and usage.get("total_tokens") == 0):
+            return {}
+        return usage
 
     def _model(self) -> dict[str, Any]:
         url = urlsplit(str(self.details.get("endpoint") or ""))
         host = url.hostname
-        usage = self.data.get("usage")
-        usage = usage if isinstance(usage, Mapping) else {}
+        usage = self._usage()
         read, written = (usage.get(f"{kind}_tokens_details") or {} for kind in ("input", "output"))
         return {
             names.PROVIDER_NAME: names.PROVIDERS.get(host or "", host or "agentctl"),

@@ -1,10 +1,12 @@
-"""Test doubles for users: a scripted model, for tests without keys and network."""
+"""Test doubles for users: a scripted model, and cassettes that replay recorded runs, without keys and network."""
 
 from typing import TYPE_CHECKING
 
 from agentctl._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from agentctl.cassettes.cassette import Cassette as Cassette
+
     from .scripted_model import (
         InvalidModelStep as InvalidModelStep,
     )

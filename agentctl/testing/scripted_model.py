@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from agentctl.agent.items.run_items import ModelResponse
 from agentctl.agent.items.views import to_wire
-from agentctl.agent.ports import ModelEvent, ModelRequest, WireModel
+from agentctl.agent.ports import ModelEvent, ModelRequest, ModelTracing, WireModel
 from agentctl.agent.usage import MeasuredResponse, Usage
 from agentctl.agent.wire import TERMINAL, WireEvent, WireItem
 from agentctl.grammar import count
@@ -18,11 +18,28 @@ from agentctl.grammar import count
 from .wire_output import assistant_message, response_events
 
 if TYPE_CHECKING:
+    from agentctl.agent.model_settings import ModelSettings
+    from agentctl.agent.output import AgentOutputSchemaBase
     from agentctl.agent.retry import ModelRetryAdvice, ModelRetryAdviceRequest
+    from agentctl.agent.tools.hosted_tools import Tool
     from agentctl.models.responses.fold import ResponseFold
 
-ModelCall: TypeAlias = ModelRequest
-"""The request of one call."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCall:
+    """The arguments of one call of the model."""
+
+    system_instructions: str | None
+    input: str | list[WireItem]
+    model_settings: ModelSettings
+    tools: list[Tool]
+    output_schema: AgentOutputSchemaBase | None
+    handoffs: list[Any]
+    tracing: ModelTracing
+    previous_response_id: str | None
+    conversation_id: str | None
+    prompt: dict[str, Any] | None
+    streamed: bool
 
 
 class ModelScriptError(Exception):
@@ -206,19 +223,20 @@ class ScriptedModel(WireModel):
         Raises:
             UnexpectedModelCall: the script has no steps left.
         """
-        self._calls.append(request)
+        call = ModelCall(**{name: getattr(request, name) for name in _CALL_FIELDS})
+        self._calls.append(call)
         if not self._steps:
             raise UnexpectedModelCall(
                 f"the script has no step for model call {len(self._calls)}",
-                call=request,
+                call=call,
                 call_index=len(self._calls) - 1,
             )
         step = self._steps.popleft()
         while step.responder is not None:
-            result = step.responder(request)
+            result = step.responder(call)
             step = _step(await result if isinstance(result, Awaitable) else result)
         if callable(step.stream_events):
-            fold, events = _fold(), step.stream_events(request)
+            fold, events = _fold(), step.stream_events(call)
             async with aclosing(events) if isinstance(events, AsyncGenerator) else nullcontext():
                 async for event in events:
                     yield fold.read(to_wire(event))
@@ -244,6 +262,9 @@ class ScriptedModel(WireModel):
             incomplete=step.incomplete,
         )
         return (_with_request_id(event, step) if event["type"] in TERMINAL else event for event in events)
+
+
+_CALL_FIELDS = tuple(field.name for field in fields(ModelCall))
 
 
 def _fold() -> ResponseFold:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from agentctl._dataclass import dataclass
 from agentctl.agent.items.run_items import ToolApprovalItem
 from agentctl.agent.tools.call_content import content_key
+from agentctl.agent.tools.tool import FunctionTool, ToolOriginType
 from agentctl.errors import AgentsException, RunSuspended
 
 from .rules import Rules
@@ -17,8 +18,8 @@ from .ticket import CallDecision, CallKey, call_key
 if TYPE_CHECKING:
     from agentctl.run.state.run_state import RunState
 
-Policy: TypeAlias = Literal["allow", "deny", "fail", "suspend"]
-"""How to handle tool calls that need approval when not prompting."""
+Policy: TypeAlias = Literal["allow", "deny", "fail", "suspend", "read-only"]
+"""How to handle tool calls that need approval when not prompting; `read-only` allows those that change nothing."""
 
 DENIED = "The user does not allow this call, so it was not made."
 """The output that the model gets for a call denied by a rule or the policy."""
@@ -112,6 +113,8 @@ class Approver:
                 return CallDecision(approved=True)
             case "deny":
                 return CallDecision(approved=False, message=DENIED)
+            case "read-only":
+                return CallDecision(approved=True) if _is_read_only(item) else None
             case "fail" | "suspend":
                 return None
 
@@ -126,3 +129,11 @@ class Approver:
         if answer.is_lasting:
             self._lasting[key] = answer.decision
         return answer.decision
+
+
+def _is_read_only(item: ToolApprovalItem) -> bool:
+    """Return whether a call is of a tool whose author declared that it changes nothing; MCP servers cannot."""
+    if item.tool_origin is None or item.tool_origin.type is not ToolOriginType.FUNCTION:
+        return False
+    named = [tool for tool in item.agent.tools if tool.name == item.name]
+    return bool(named) and all(isinstance(tool, FunctionTool) and tool.is_read_only for tool in named)

@@ -139,7 +139,7 @@ class _PageData:
             facts.append(("duration", format_seconds(span.ended - span.started)))
         if call := call_facts(span):
             facts.append(("call", call))
-        if span.is_model_call and span.data.get("usage") is not None:
+        if span.has_usage:
             usage, cost = span.usage, span.cost(self._prices)
             read = usage.input_tokens_details
             facts.append(("input tokens", f"{usage.input_tokens:,}"))

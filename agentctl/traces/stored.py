@@ -53,6 +53,12 @@ class StoredSpan:
         return self.kind == _MODEL
 
     @property
+    def has_usage(self) -> bool:
+        """Return whether it is a model call whose tokens are known: not if it failed before the service counted any."""
+        usage = self.data.get("usage") if self.is_model_call else None
+        return usage is not None and not (self.error is not None and self.usage.total_tokens == 0)
+
+    @property
     def usage(self) -> RequestUsage:
         """The tokens of a model call."""
         read = Usage.from_wire(self.data.get("usage"))
@@ -68,7 +74,7 @@ class StoredSpan:
 
     def cost(self, prices: PriceSource) -> Cost | None:
         """Return the cost of a model call that has finished; None for any other span."""
-        if not self.is_model_call or self.ended is None or self.data.get("usage") is None:
+        if self.ended is None or not self.has_usage:
             return None
         return cost_of_call(self.usage, prices)
 
@@ -116,7 +122,7 @@ class StoredTrace:
     @property
     def usage(self) -> Usage:
         """The tokens of its model calls."""
-        entries = [span.usage for span in self.model_calls if span.data.get("usage") is not None]
+        entries = [span.usage for span in self.model_calls if span.has_usage]
         return Usage(
             requests=len(entries),
             input_tokens=sum(entry.input_tokens for entry in entries),

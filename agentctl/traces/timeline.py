@@ -178,7 +178,7 @@ def _excerpt(value: JSONValue) -> str:
 
 
 def _usage(span: StoredSpan, prices: PriceSource) -> str:
-    if not span.is_model_call or span.data.get("usage") is None:
+    if not span.has_usage:
         return ""
     usage, cost = span.usage, span.cost(prices)
     price = "" if cost is None or cost.usd is None else f" {format_usd(cost.usd)}"

@@ -30,6 +30,8 @@ class BatchTraceProcessor(TracingProcessor):
 
     queues_only: ClassVar[bool] = True
     """Whether its methods only queue, so that the traced code calls them; a subclass has to state it, too."""
+    pause: ClassVar[float] = 0.0
+    """Seconds between two exports: a thread that wakes up for every span slows the run down."""
 
     def __init__(
         self,
@@ -67,8 +69,8 @@ class BatchTraceProcessor(TracingProcessor):
     def take(self, item: Any) -> None:
         """Queue a trace or span, or news of one, for export."""
         queued = len(self._queue)
-        if queued >= self._limit or self._has_ended:
-            reason = "the processor was shut down" if self._has_ended else f"the queue of {self._limit} is full"
+        if queued >= self._limit or self._ending.is_set():
+            reason = "the processor was shut down" if self._ending.is_set() else f"the queue of {self._limit} is full"
             self._drop(1, reason)
             return
         self._queue.append(item)
@@ -92,7 +94,7 @@ class BatchTraceProcessor(TracingProcessor):
 
     def begin_shutdown(self) -> None:
         """Stop accepting items and start exporting the queue."""
-        self._has_ended = True
+        self._ending.set()
         self._wake.set()
 
     def forget(self) -> None:
@@ -107,7 +109,7 @@ class BatchTraceProcessor(TracingProcessor):
         self._counting = threading.Lock()
         self._exporting = threading.Lock()
         self._wake = threading.Event()
-        self._has_ended = False
+        self._ending = threading.Event()
 
     def _start(self) -> None:
         with self._starting:
@@ -118,10 +120,12 @@ class BatchTraceProcessor(TracingProcessor):
                     self._thread = thread
 
     def _work(self) -> None:
-        while not self._has_ended:
+        while not self._ending.is_set():
             self._wake.wait(self._delay)
             self._wake.clear()
             self._export_all()
+            if self.pause:
+                self._ending.wait(self.pause)
         self._export_all()  # Items that were queued just before the end.
         self._exporter.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,3 +20,30 @@ def get_current_trace() -> Trace | None:
 def get_current_span() -> Span[Any] | None:
     """Return the current span, None outside any."""
     return current_span.get()
+
+
+class Scope:
+    """The current trace and span, under the names of the Agents SDK."""
+
+    get_current_trace = staticmethod(get_current_trace)
+    get_current_span = staticmethod(get_current_span)
+
+    @staticmethod
+    def set_current_trace(trace: Trace | None) -> Token[Trace | None]:
+        """Set the current trace; the token is for `reset_current_trace`."""
+        return current_trace.set(trace)
+
+    @staticmethod
+    def reset_current_trace(token: Token[Trace | None]) -> None:
+        """Restore the trace that was the current one before."""
+        current_trace.reset(token)
+
+    @staticmethod
+    def set_current_span(span: Span[Any] | None) -> Token[Span[Any] | None]:
+        """Set the current span; the token is for `reset_current_span`."""
+        return current_span.set(span)
+
+    @staticmethod
+    def reset_current_span(token: Token[Span[Any] | None]) -> None:
+        """Restore the span that was the current one before."""
+        current_span.reset(token)

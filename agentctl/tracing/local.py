@@ -40,6 +40,7 @@ class LocalTraceProcessor(BatchTraceProcessor):
     """
 
     queues_only = True
+    pause = 0.005
 
     def __init__(
         self,

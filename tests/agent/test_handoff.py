@@ -243,6 +243,12 @@ def test_a_message_that_only_looks_like_a_nested_history_is_kept() -> None:
         assert shown == ({"role": "assistant", "content": odd},)
 
 
+def test_a_nested_history_that_the_sdk_wrote_is_read() -> None:
+    text = "For context, here is the conversation so far:\n<CONVERSATION HISTORY>\n1. user: a\nb\n2. assistant: c\n"
+    items = unnested([{"role": "assistant", "content": f"{text}</CONVERSATION HISTORY>"}])
+    assert items == [{"role": "user", "content": "a\nb"}, {"role": "assistant", "content": "c"}]
+
+
 def test_nesting_shows_the_mapped_history_and_keeps_the_new_items() -> None:
     item = MessageOutputItem(BILLING, assistant_message("moving"))
     data = HandoffInputData(input_history="hi", pre_handoff_items=(item,), new_items=(item,))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agentctl.agent import json_schema
 from agentctl.agent.json_schema import JSONSchemaOutput
+from agentctl.agent.schema_faults import find_fault
 from agentctl.errors import ModelBehaviorError, OptionError, exit_for
 
 STRING, INTEGER = {"type": "string"}, {"type": "integer"}
@@ -129,14 +130,42 @@ def test_a_mismatch_names_its_path(answer: str, message: str) -> None:
         ({"items": {"$ref": "#no"}}, "which it does not define"),
         ({"type": "strng"}, "invalid at $.type"),
         ({"type": "object", "properties": 3}, "invalid at $.properties"),
-        ({"type": "string", "minLength": "3"}, "invalid at $.minLength"),
+        ({"type": "string", "minLength": "3"}, "invalid at $.minLength: '3' is not a whole number from 0"),
+        ({"properties": {"a b": {"pattern": "[a"}}}, "invalid at $.properties['a b'].pattern: '[a' is not a regular"),
+        ({"anyOf": [{}, {"required": ["a", "a"]}]}, "invalid at $.anyOf[1].required"),
     ],
 )
 def test_an_invalid_schema_is_a_wrong_option(schema: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError) as caught:
-        JSONSchemaOutput(schema).check()
+        JSONSchemaOutput(schema)
     assert message in str(caught.value)
     assert exit_for(caught.value).code == 2
+
+
+_KEYWORDS = st.sampled_from(
+    ["type", "required", "enum", "pattern", "multipleOf", "uniqueItems", "title", "minimum", "maxLength", "items",
+     "not", "additionalProperties", "properties", "$defs", "patternProperties", "anyOf", "prefixItems", "if",
+     "$comment", "x y"]
+)  # fmt: skip
+_VALUES = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-2, 3), st.sampled_from([0.5, 2.0, "string", "null", "strng", "[a", "a+"])
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(_KEYWORDS, inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(_KEYWORDS, _VALUES, max_size=3))
+@settings(max_examples=100)
+def test_a_fault_that_is_found_before_the_request_is_one_of_the_metaschema(schema: dict[str, Any]) -> None:
+    """And the other way round, for the keywords that are looked at."""
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except jsonschema.SchemaError:
+        assert find_fault(schema) is not None
+    else:
+        assert find_fault(schema) is None
 
 
 def test_a_reference_within_the_document_may_use_its_ids() -> None:

@@ -71,3 +71,12 @@ def test_settings_serialize_through_pydantic_core_without_the_retry_policy() -> 
     settings = ModelSettings(retry=ModelRetrySettings(max_retries=2, policy=retry_policies.never()))
     back = TypeAdapter(ModelSettings).validate_json(to_json(settings))
     assert back.retry == ModelRetrySettings(max_retries=2)
+
+
+def test_settings_are_equal_by_what_they_set_and_are_shown_without_a_client() -> None:
+    as_dict, as_object = ModelSettings(reasoning={"effort": "low"}), ModelSettings(reasoning={"effort": "low"})
+    assert as_object.reasoning is not None
+    assert as_dict == as_object != ModelSettings(reasoning={"effort": "high"})
+    assert ModelSettings(reasoning={"effort": None}) == ModelSettings(reasoning={}) != ModelSettings()
+    assert repr(as_dict).startswith("ModelSettings(temperature=None, ")
+    assert "reasoning={'effort': 'low'}" in repr(as_dict)

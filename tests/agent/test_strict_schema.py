@@ -218,8 +218,9 @@ def test_what_was_written_by_hand_is_refused_likewise(part: Any, message: str | 
     if message is None:
         assert ensure_strict_json_schema(schema)["properties"]["x"] == part
         return
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as caught:
         ensure_strict_json_schema(schema)
+    assert isinstance(caught.value, ValueError) is ("does not define" in message)
 
 
 def test_all_of_one_schema_is_that_schema() -> None:
@@ -342,6 +343,7 @@ def test_a_reference_to_the_whole_schema_stays_one() -> None:
         ({"type": ["array", "null"]}, "accepts anything"),
         ({"additionalProperties": {"type": "string"}}, "arbitrary keys"),
         ({"$id": "https://x.test", "$defs": {"t": {}}, "$ref": "#/$defs/t"}, "nested `\\$id`"),
+        ({"type": "object", "allOf": [{"$id": "https://x.test", "$ref": "#/$defs/t"}]}, "nested `\\$id`"),
     ],
 )
 def test_what_a_conversion_would_lose_is_refused(part: Any, said: str) -> None:

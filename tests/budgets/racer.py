@@ -1,10 +1,10 @@
-"""A process that races for budgets: it makes calls under one after the other until each is used up."""
+"""Processes that race for budgets: each makes calls under one after the other until each is used up."""
 
 import asyncio
 import json
+import os
+import socket
 import sys
-import time
-from pathlib import Path
 
 from agentctl import Agent, ModelSettings, OpenAIProvider, RunConfig, Runner
 from agentctl.budgets.limiter import SpendingLimiter
@@ -16,13 +16,15 @@ from agentctl.run.attempt import limit_calls
 PRICE = {"input": 10.0, "output": 20.0}
 
 
-async def race(base_url: str, file: str, names: list[str]) -> dict[str, int]:
-    """Spend the budgets, and return the number of answers under each."""
+async def race(base_url: str, file: str, barrier: socket.socket, names: list[str]) -> dict[str, int]:
+    """Spend the budgets, each with all others at the same time, and return the number of answers under each."""
     store, answers = SQLiteBudgets(file), dict.fromkeys(names, 0)
     provider = OpenAIProvider(api_key="sk-racer", base_url=base_url, use_responses_websocket=False)
     agent = Agent(name="racer", model="m", model_settings=ModelSettings(max_tokens=16))
     config = RunConfig(model_provider=provider, tracing_disabled=True)
     for name in names:
+        barrier.sendall(b".")
+        assert barrier.recv(1), "another process has ended"
         limiter = SpendingLimiter(Prices({"m": PRICE}, None), max_cost=None, shared=[(store, name)], wait=60)
         with limit_calls(limiter):
             while True:
@@ -36,7 +38,11 @@ async def race(base_url: str, file: str, names: list[str]) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    url, database, start, *budgets = sys.argv[1:]
-    while not Path(start).exists():
-        time.sleep(0.01)
-    print(json.dumps(asyncio.run(race(url, database, budgets))), flush=True)
+    url, database, port, count, *budgets = sys.argv[1:]
+    for _ in range(int(count) - 1):
+        if os.fork() == 0:
+            break
+    with socket.create_connection(("127.0.0.1", int(port))) as others:
+        answers = asyncio.run(race(url, database, others, budgets))
+    # One write, since the others write to the same pipe.
+    os.write(1, json.dumps(answers).encode() + b"\n")

@@ -1,5 +1,6 @@
 """The command line as a process under way: started, read, and not left behind."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,16 +8,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from tests.machine_output import check_event
+from tests.warm import WarmProcess, starts_for
+
 AGENTCTL = (sys.executable, "-m", "agentctl")
+_WARM_OPTIONS = {"stdin", "stdout", "stderr", "bufsize", "cwd"}
 
 
 @contextmanager
 def started(
     *arguments: str, env: dict[str, str], program: Sequence[str] = AGENTCTL, **options: Any
-) -> Iterator["subprocess.Popen[bytes]"]:
+) -> Iterator["subprocess.Popen[bytes] | WarmProcess"]:
     """Start the command line with pipes, and see that nothing of it is left."""
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    process = subprocess.Popen([*program, *arguments], env={**os.environ, **env}, **streams)
+    environment = {**os.environ, **env}
+    process: subprocess.Popen[bytes] | WarmProcess
+    if program == AGENTCTL and options.keys() <= _WARM_OPTIONS and (warm := starts_for(environment)):
+        process = warm.start(arguments, env=environment, **streams)
+    else:
+        process = subprocess.Popen([*program, *arguments], env=environment, **streams)
     try:
         yield process
     finally:
@@ -27,7 +37,7 @@ def started(
         process.wait()
 
 
-def read_until(process: "subprocess.Popen[bytes]", wanted: bytes) -> bytes:
+def read_until(process: "subprocess.Popen[bytes] | WarmProcess", wanted: bytes) -> bytes:
     """Read stdout until it holds `wanted`."""
     assert process.stdout is not None
     data = b""
@@ -35,4 +45,7 @@ def read_until(process: "subprocess.Popen[bytes]", wanted: bytes) -> bytes:
         piece = os.read(process.stdout.fileno(), 65536)
         assert piece, f"the output ended: {data!r}"
         data += piece
+    for line in data.splitlines(keepends=True):
+        if line.startswith(b'{"type": ') and line.endswith(b"\n"):
+            check_event(json.loads(line))
     return data

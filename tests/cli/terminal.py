@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.warm import WarmProcess, starts_for
+
 AGENTCTL = (sys.executable, "-m", "agentctl")
 _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
@@ -34,16 +36,22 @@ class Terminal:
         self._master, slave = pty.openpty()
         self._resize(slave, columns)
         environment = {**os.environ, "TERM": "xterm-256color", **env}
-        self.process = subprocess.Popen(
-            [*program, *arguments],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=environment,
-            cwd=folder,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
-        )
+        self.process: subprocess.Popen[bytes] | WarmProcess
+        if program == AGENTCTL and (warm := starts_for(environment)):
+            self.process = warm.start(
+                arguments, env=environment, cwd=folder, stdin=slave, stdout=slave, stderr=slave, has_terminal=True
+            )
+        else:
+            self.process = subprocess.Popen(
+                [*program, *arguments],
+                stdin=slave,
+                stdout=slave,
+                stderr=slave,
+                env=environment,
+                cwd=folder,
+                start_new_session=True,
+                preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
+            )
         os.close(slave)
         self.raw = ""
         """Everything that came, as it came."""

@@ -168,6 +168,15 @@ def test_deny_goes_before_allow(agentctl: Agentctl, pair: str, env: dict[str, st
     assert (done.returncode, notes.read_text().split()) == (0, ["one"])
 
 
+def test_a_rule_denies_calls_that_need_no_approval(
+    agentctl: Agentctl, pair: str, env: dict[str, str], home: Path, notes: Path
+) -> None:
+    path = home / "scribe.py"
+    path.write_text(path.read_text().replace("(needs_approval=True)", ""))
+    done = agentctl("run", "--deny", 'note:*"two"*', "-a", pair, "hi", env=env)
+    assert (done.returncode, notes.read_text().split()) == (0, ["one"])
+
+
 @pytest.mark.parametrize("rule", ["", ":x", "note:"])
 def test_what_is_no_rule_is_refused(rule: str, agentctl: Agentctl) -> None:
     done = agentctl("run", "--allow", rule, "hi")
@@ -237,3 +246,29 @@ def test_no_key_of_ours_is_in_a_ticket(agentctl: Agentctl, pair: str, env: dict[
         assert KEY not in content
         assert "canary-in-a-header" not in content
         assert "base_url" not in content
+
+
+READER = """
+from agentctl import Agent
+from agentctl.extensions.command_tool import CommandTool
+from agentctl.testing import ScriptedModel, function_call
+
+tools = [
+    CommandTool(name="look", command=["echo", "seen"], read_only=True).as_tool(),
+    CommandTool(name="change", command=["touch", "changed"]).as_tool(),
+]
+calls = [[function_call("look", {}, call_id="c1")], [function_call("change", {}, call_id="c2")]]
+agent = Agent("a", tools=tools, model=ScriptedModel([*calls, "done"]))
+"""
+
+
+def test_a_policy_allows_the_calls_that_change_nothing(agentctl: Agentctl, home: Path) -> None:
+    (home / "a.py").write_text(READER)
+    done = agentctl("run", "--on-approval", "read-only", "-a", "a.py:agent", "--format", "jsonl", "hi")
+    assert done.returncode == 83
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["tool"] for event in events if event["type"] == "tool.output"] == ["look"]
+    assert "needs approval: change" in done.stderr
+    assert not (home / "changed").exists()
+    denied = agentctl("run", "--on-approval", "read-only", "--deny", "look", "-a", "a.py:agent", "hi")
+    assert denied.returncode == 83

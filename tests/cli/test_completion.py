@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from agentctl.agent.default_model import DEFAULT_MODEL
 from agentctl.cli.app import command
 from agentctl.cli.completion import Candidate, Shell, complete, format_candidates, split_line
 from agentctl.cli.invocation import Invocation
-from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.keys import KEYS
 from tests.conftest import Agentctl
 
@@ -64,6 +64,17 @@ def test_a_file_goes_on_to_its_agents(offered: Offered, home: Path) -> None:
         assert offered(f"agentctl {command_line} boom.py:a") == ["boom.py:agent"]
         assert offered(f"agentctl {command_line} other.py") == ["other.py:"]
         assert offered(f"agentctl {command_line} none.py") == []
+
+
+def test_a_toml_file_goes_on_to_its_agents(offered: Offered, home: Path) -> None:
+    (home / "agents.toml").write_text("[agents.one]\n[agents]\ntwo = 'a.py:b'\n")
+    (home / "broken.toml").write_text("[")
+    (home / "agentctl.toml").write_text("[agents.reviewer]\nmodel = 'm'\n")
+    for command_line in ("run -a", "agents show", "agents check", "config set agent"):
+        assert offered(f"agentctl {command_line} agents.toml") == ["agents.toml:one", "agents.toml:two"]
+        assert offered(f"agentctl {command_line} agents.toml:t") == ["agents.toml:two"]
+        assert offered(f"agentctl {command_line} broken.toml") == []
+        assert offered(f"agentctl {command_line} rev") == ["reviewer\tagentctl.toml:reviewer"]
 
 
 def words(lines: list[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """`agentctl completions`: its scripts, and the shells that run them."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from agentctl.cli.completion import Shell
 from tests.cli.terminal import Terminal
 from tests.conftest import Agentctl
+from tests.warm import agentctl_command
 
 SCRIPTS = Path(__file__).parent.parent.parent / "completions"
 FILES = {
@@ -38,8 +40,8 @@ def project(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs.mkdir()
     program = programs / "agentctl"
     program.write_text(
-        '#!/bin/sh\nif [ "$_AGENTCTL_COMPLETE" ]; then\n'
-        f"  exec '{sys.executable}' -m agentctl \"$@\"\nfi\nprintf '<%s>' \"$@\"\necho '<end>'\n"
+        f'#!/bin/sh\nif [ "$_AGENTCTL_COMPLETE" ]; then exec {shlex.join(agentctl_command())} "$@"; fi\n'
+        "printf '<%s>' \"$@\"\necho '<end>'\n"
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")

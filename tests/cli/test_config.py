@@ -198,7 +198,7 @@ def test_show_as_json_has_the_origins_and_no_secret(agentctl: Agentctl, home: Pa
     document = json.loads(done.stdout)
     assert document["api_key"] == {
         "present": True,
-        "for": "https://api.openai.com",
+        "endpoint": "https://api.openai.com",
         "origin": str(home / ".agentctl" / "credentials.toml"),
         "use_for_tracing": True,
     }

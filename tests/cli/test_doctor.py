@@ -12,12 +12,23 @@ from typing import Any
 
 import pytest
 
-from tests.cli.process import read_until, started
+from tests.cli.process import started
 from tests.cli.terminal import Terminal
 from tests.conftest import Agentctl
 from tests.net.server import AUTHORITY, answering
 from tests.service.client import Service
-from tests.service.steps import Step, closed, drop_before_events, http_error, not_sse, raw, redirect, text, upgrade
+from tests.service.steps import (
+    Step,
+    closed,
+    drop_before_events,
+    hang,
+    http_error,
+    not_sse,
+    raw,
+    redirect,
+    text,
+    upgrade,
+)
 
 KEY = "sk-canary-doctor-123"
 
@@ -28,7 +39,7 @@ def env(service: Service, home: Path) -> dict[str, str]:
 
 
 def checks(agentctl: Agentctl, env: dict[str, str], **options: Any) -> tuple[int, dict[str, dict[str, Any]]]:
-    done = agentctl("doctor", "--json", "--timeout", "3", env=env, **options)
+    done = agentctl("doctor", "--json", "--timeout", "20", env=env, **options)
     document = json.loads(done.stdout)
     assert document["exit_code"] == done.returncode, done.stderr
     assert KEY not in done.stdout + done.stderr
@@ -56,8 +67,9 @@ def test_each_finding_is_a_line_for_people(service: Service, agentctl: Agentctl,
 
 
 def test_a_reader_who_leaves_early_ends_it_quietly(service: Service, env: dict[str, str]) -> None:
-    with started("doctor", env=env) as process:
-        read_until(process, b"\n")
+    service.script_upgrades(hang())
+    with started("doctor", "--timeout", "3", env=env) as process:
+        service.wait_for_connections(1)
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()

@@ -36,6 +36,10 @@ USAGE_ERRORS = [
     ("config zzz", "no such command: zzz"),
     ("run -m", "option '-m' requires an argument"),
     ("run --modle x hi", "no such option: --modle; did you mean --model?"),
+    (
+        "run --settings x",
+        "no such option: --settings\nA prompt that begins with `-` follows `--`: `agentctl run -- '…'`.",
+    ),
     ("run -x", "no such option: -x\nA prompt that begins with `-` follows `--`: `agentctl run -- '…'`."),
     ("doctor -x", "no such option: -x"),
     ("run --format xml hi", "--format: 'xml' is not one of 'text', 'json', 'jsonl'"),
@@ -163,8 +167,8 @@ def test_an_error_says_where_the_settings_that_it_is_about_come_from(
     assert error.description == "; ".join([text, *sources])
 
 
-def test_files_are_sources_and_the_command_line_is_not_repeated(agentctl: Agentctl) -> None:
+def test_files_and_the_command_line_are_sources(agentctl: Agentctl) -> None:
     agentctl("--profile", "lab", "config", "model", "local/one")
     by_profile = agentctl("--profile", "lab", "run", "hi").stderr
     assert re.search(r"; `model` comes from /.*/config\.toml \(profile lab\)$", by_profile), by_profile
-    assert "comes from" not in agentctl("run", "-m", "local/two", "hi").stderr
+    assert agentctl("run", "-m", "local/two", "hi").stderr.endswith("; `model` comes from the command line\n")

@@ -64,7 +64,7 @@ def test_of_two_handoffs_the_one_that_is_refused_has_its_call_and_output_in_json
     done = agentctl("run", "-a", "desk.py:desk", "--format", "jsonl", "hi", env=env, cwd=home)
     events = [json.loads(line) for line in done.stdout.splitlines()]
     told = [
-        (event["type"], event.get("tool") or event["to"], event["item"]["call_id"])
+        (event["type"], event.get("tool") or event["to_agent"], event["item"]["call_id"])
         for event in events
         if event["type"] in ("tool.called", "tool.output", "handoff")
     ]

@@ -1,6 +1,7 @@
 """Prompts, files and streams as users have them: other encodings, odd names, closed descriptors."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from tests.conftest import Agentctl
 from tests.service.client import Service
+from tests.warm import agentctl_command
 
 KEY = "sk-canary-1234567890"
 POSIX = pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes")
@@ -21,7 +23,7 @@ def env(service: Service) -> dict[str, str]:
 
 def process(command: str, home: Path, env: dict[str, str], data: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
     """Run a command of a shell, in which `$A` is agentctl."""
-    environ = {**os.environ, **env, "A": f"{sys.executable} -m agentctl"}
+    environ = {**os.environ, **env, "A": shlex.join(agentctl_command())}
     return subprocess.run(["bash", "-c", command], cwd=home, env=environ, input=data, capture_output=True, timeout=60)
 
 

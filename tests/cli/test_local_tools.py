@@ -41,12 +41,16 @@ def test_commands_and_patches_are_told_of(agentctl: Agentctl, home: Path) -> Non
     lines = [
         json.loads(line) for line in agentctl("run", "-a", "a.py:agent", "--format", "jsonl", "go").stdout.splitlines()
     ]
-    tools = [(line["type"], line["tool"], line["item"]["type"]) for line in lines if line["type"].startswith("tool.")]
+    tools = [(line["type"], line["call_id"], line.get("item", {}).get("type")) for line in lines if "tool" in line]
     assert tools == [
-        ("tool.called", "apply_patch", "apply_patch_call"),
-        ("tool.output", "apply_patch", "apply_patch_call_output"),
-        ("tool.called", "shell", "shell_call"),
-        ("tool.output", "shell", "shell_call_output"),
+        (kind, call_id, item)
+        for call_id, tool in (("p1", "apply_patch"), ("s1", "shell"))
+        for kind, item in (
+            ("tool.called", f"{tool}_call"),
+            ("tool.started", None),
+            ("tool.finished", None),
+            ("tool.output", f"{tool}_call_output"),
+        )
     ]
 
 

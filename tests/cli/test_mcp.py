@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -97,3 +98,27 @@ def test_a_server_is_trusted_as_everything_else_is(agentctl: Agentctl, home: Pat
         agentctl("config", "client", "--ca-file", str(certificates / "authority.pem"))
         run = agentctl("run", "-a", "a.py:agent", "go")
         assert (run.returncode, run.stdout) == (0, "done\n")
+
+
+def test_the_servers_of_a_json_file_are_added_to_the_agent(agentctl: Agentctl, home: Path) -> None:
+    (home / "a.py").write_text(AGENT + "agent = Agent('a', model=says('who'))\n")
+    entry = {"command": sys.executable, "args": [str(HERE / "small_server.py")], "env": {"A_TOKEN": "${MY_TOKEN}"}}
+    (home / "mcp.json").write_text(json.dumps({"mcpServers": {"small": entry}}))
+    arguments = ("run", "-a", "a.py:agent", "--mcp-config", "mcp.json", "go")
+    missing = agentctl(*arguments)
+    assert missing.returncode == 78
+    assert "mcp.json: small.env.A_TOKEN: the variable MY_TOKEN is not set" in missing.stderr
+    denied = agentctl(*arguments, env={"MY_TOKEN": "t-canary"})
+    assert denied.returncode == 83
+    assert "who" in denied.stderr
+    allowed = agentctl(*arguments, "--allow", "small.who", env={"MY_TOKEN": "t-canary"})
+    assert (allowed.returncode, allowed.stdout) == (0, "done\n")
+
+
+def test_a_json_file_becomes_toml(agentctl: Agentctl, home: Path) -> None:
+    entry = {"command": "server", "env": {"A_TOKEN": "t-canary"}}
+    (home / "mcp.json").write_text(json.dumps({"mcpServers": {"small": entry}}))
+    run = agentctl("agents", "import-mcp", "mcp.json")
+    assert run.stdout == '[mcp.small]\ncommand = "server"\n\n[mcp.small.env.A_TOKEN]\nenv = "A_TOKEN"\n'
+    assert run.stderr == "note: small: set the variable A_TOKEN, whose value is not copied\n"
+    assert run.returncode == 0

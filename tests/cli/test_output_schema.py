@@ -140,7 +140,8 @@ def test_an_answer_that_does_not_match_is_not_printed(
     ("value", "code", "message", "requests"),
     [
         ('{"$ref": "https://example.com/a.json"}', 2, "nothing is fetched", 0),
-        ('{"type": "strng"}', 2, "the output schema is invalid at $.type", 1),
+        ('{"type": "strng"}', 2, "the output schema is invalid at $.type", 0),
+        ('{"dependentRequired": {"a": "b"}}', 2, "the output schema is invalid at $.dependentRequired", 1),
         ('{"type": ', 2, "is not JSON", 0),
         ("missing.json", 2, "missing.json: No such file", 0),
         ("models.py", 2, "models.py:Class", 0),

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 import tomllib
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.process import started
 from tests.cli.terminal import Terminal
 from tests.conftest import Agentctl
 from tests.service.client import Service
@@ -310,14 +312,13 @@ def test_without_a_home_the_default_profile_is_all_there_is(agentctl: Agentctl) 
 
 
 def test_twenty_processes_that_change_one_profile_at_once_lose_nothing(home: Path) -> None:
-    command = [sys.executable, "-m", "agentctl", "--profile", "work", "config"]
-    writers = [
-        subprocess.Popen(
-            [*command, "set", f"settings.metadata.k{number}", str(number)], cwd=home, stderr=subprocess.PIPE
-        )
-        for number in range(20)
-    ]
-    said = [writer.communicate()[1] for writer in writers]
+    command = ("--profile", "work", "config", "set")
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(started(*command, f"settings.metadata.k{number}", str(number), env={}, cwd=home))
+            for number in range(20)
+        ]
+        said = [writer.communicate()[1] for writer in writers]
     assert [writer.returncode for writer in writers] == [0] * 20
     assert sorted(said) == [b""] * 19 + [b"created the profile work\n"]
     assert config(home) == {"profiles": {"work": {"settings": {"metadata": {f"k{n}": str(n) for n in range(20)}}}}}
@@ -328,10 +329,11 @@ def test_processes_that_are_killed_at_any_moment_leave_a_file_that_can_be_read(a
     """Each writer is ended a little later than the one before it, by SIGKILL or SIGTERM."""
     agentctl("config", "set", "max_turns", "3", "--profile", "work")
     for number in range(16):
-        command = [sys.executable, "-m", "agentctl", "config", "set", f"settings.metadata.k{number}", "v"]
-        with subprocess.Popen([*command, "--profile", "work"], cwd=home, stderr=subprocess.DEVNULL) as writer:
-            time.sleep(0.02 * number)
+        command = ("config", "set", f"settings.metadata.k{number}", "v", "--profile", "work")
+        with started(*command, env={}, cwd=home, stderr=subprocess.DEVNULL) as writer:
+            time.sleep(0.004 * number)
             writer.send_signal(signal.SIGKILL if number % 2 else signal.SIGTERM)
+            writer.wait()
         assert writer.returncode in (0, 143, -signal.SIGTERM, -signal.SIGKILL)
         assert config(home)["profiles"]["work"]["max_turns"] == 3
     assert agentctl("config", "set", "model", "m", "--profile", "work").returncode == 0

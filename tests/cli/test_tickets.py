@@ -404,8 +404,8 @@ def test_the_calls_of_a_ticket_are_shown_whole_and_escaped(
         "1. c1: not decided\nnote, called by agent scribe\n  word:\n    first\n    second \\x1b]52;c;aGk=\\x07\n"
     )
     (listed,) = json.loads(agentctl("approvals", "list", "--json").stdout)["tickets"]
-    assert listed["created"].endswith("Z")
-    assert listed["expires"].endswith("Z")
+    assert listed["created_at"].endswith("Z")
+    assert listed["expires_at"].endswith("Z")
     assert (listed["id"], listed["state"], listed["calls"][0]["decision"]) == (ticket, "open", None)
 
 

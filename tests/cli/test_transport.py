@@ -295,13 +295,15 @@ def test_an_empty_output_of_a_tool_that_ends_the_run_is_one(
     assert (document["exit_code"], document["final_output"]) == (0, "")
 
 
-@pytest.mark.slow
 def test_the_patience_for_a_service_that_answers_no_pings_is_a_setting(
     service: Service, agentctl: Agentctl, home: Path, env: dict[str, str]
 ) -> None:
     assert agentctl("config", "client", "--ping-timeout", "1s", env=env).returncode == 0
+    often = "from agentctl.net.options import WebSocketOptions\n"
+    often += "WebSocketOptions.__init__.__kwdefaults__['ping_interval'] = 0.1  # Not a setting.\n"
+    (home / "double.py").write_text(often + AGENT)
     service.script_upgrades(upgrade(pongs=False))
-    service.script(silence(60))  # A ping is sent after 20 s without an event, up to 40 s after the last one.
+    service.script(silence(60))
     command = "run", "-a", "double.py:agent", "--transport", "websocket", "--retries", "0", "hi"
     done = agentctl(*command, env=env, cwd=home, timeout=100)
     assert done.returncode == 75

@@ -19,7 +19,8 @@ from agentctl import (
     ShellResult,
     UserError,
 )
-from agentctl.extensions.local_shell import LocalShell, OutputTail, shorten
+from agentctl.extensions.local_shell import LocalShell, shorten
+from agentctl.extensions.program import OutputTail
 from agentctl.redaction import register_secret
 
 

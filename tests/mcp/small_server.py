@@ -3,8 +3,8 @@
 `deaf`: goes on when its stdin ends, and at SIGTERM. `broken`: ends before it says anything. `refusing`: does not begin
 a session. `silent`: does not answer. `chatty`: writes what is no message. `grandchild`: leaves a process behind.
 `strict`: refuses to list its tools. `sloppy`: has a tool without a schema. `pages`: has its tools on two pages.
-`looping`: gives the same page for ever. It says on stderr that a request was cancelled. What LIFELINE names is open as
-long as it, or what it left behind, is alive.
+`looping`: gives the same page for ever. `counting`: has one tool, which reports its progress. It says on stderr that a
+request was cancelled. What LIFELINE names is open as long as it, or what it left behind, is alive.
 """
 
 import json
@@ -34,6 +34,8 @@ def listed(cursor: str | None) -> dict[str, Any]:
         raise LookupError("no tools today")
     if "sloppy" in sys.argv:
         return {"tools": [tool("echo") | {"inputSchema": "none"}]}
+    if "counting" in sys.argv:
+        return {"tools": [tool("count")]}
     if "pages" not in sys.argv:
         return {"tools": [tool(name) for name in TOOLS]}
     if cursor is None:
@@ -47,6 +49,12 @@ def called(name: str, params: dict[str, Any]) -> str:
     match name:
         case "echo":
             return json.dumps([params.get("arguments"), params.get("_meta")])
+        case "count":
+            for done in (1, 2):
+                token = (params.get("_meta") or {})["progressToken"]
+                report = {"progressToken": token, "progress": done, "total": 2, "message": f"counted {done}"}
+                print(json.dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": report}), flush=True)
+            return "2"
         case "environment":
             return json.dumps(dict(os.environ))
         case "who":

@@ -19,6 +19,7 @@ from agentctl import (
     ToolGuardrailFunctionOutput,
     ToolInputGuardrailData,
     ToolOutputGuardrailData,
+    ToolProgressed,
     UserError,
     function_tool,
     input_guardrail,
@@ -243,6 +244,20 @@ def test_structured_content_is_given_alone_where_that_is_wanted(way: Way, web_po
     added, failed = outputs(finish(scenario()))
     assert added.output == '{"value": 2}'
     assert "the disk is full" in failed.output["text"]
+
+
+def test_a_server_reports_how_far_a_call_is() -> None:
+    async def scenario() -> list[Any]:
+        server = small("counting")
+        server.start_connecting()
+        try:
+            agent = agent_of(server, calls=[function_call("count", {}, call_id="c1")])
+            return [e async for e in Runner.run_streamed(agent, "hi").run_events() if isinstance(e, ToolProgressed)]
+        finally:
+            await server.cleanup()
+
+    reports = [(e.tool, e.call_id, e.progress, e.total, e.message) for e in asyncio.run(scenario())]
+    assert reports == [("count", "c1", float(done), 2.0, f"counted {done}") for done in (1, 2)]
 
 
 def test_the_meta_of_a_call_and_what_the_program_notes_of_it(way: Way) -> None:

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
+from agentctl.agent.default_model import DEFAULT_MODEL
 from agentctl.agent.ports import Model, ModelProvider
 from agentctl.errors import ConfigurationError, UserError
-from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.models.local.model import LocalProvider
 from agentctl.models.multi_provider import MultiProvider, MultiProviderMap
 from agentctl.testing import ScriptedModel

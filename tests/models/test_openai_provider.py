@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
+from agentctl.agent.default_model import DEFAULT_MODEL
 from agentctl.agent.events import Warned
 from agentctl.agent.ports import ModelRequest, WireModel
 from agentctl.errors import ConfigurationError, MissingKeyError, ServiceError, UserError
-from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.models.openai_provider import OpenAIProvider
 from agentctl.net.options import HttpOptions
 from tests.service.client import Service

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agentctl.net.client import max_connections
 from agentctl.net.endpoint import NO_KEY, Endpoint
 from agentctl.net.http import HttpCall, HttpPipe
+from agentctl.net.http_pool import max_connections
 from agentctl.net.options import HttpOptions
 from tests.service.client import Service
 

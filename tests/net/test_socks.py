@@ -2,15 +2,14 @@
 
 import asyncio
 import gc
+from contextlib import closing
 from typing import Any
 
-import httpx2
 import pytest
 
 from agentctl.errors import RequestRejectedError, ServiceError, ServiceUnavailableError, exit_for
-from agentctl.net.client import Trust, make_client
 from agentctl.net.options import HttpOptions
-from agentctl.net.proxy import proxy_for
+from agentctl.net.post import PostPipe
 from agentctl.net.unreachable import CONNECT_FAILED, PROXY_REFUSED
 from tests.net.socks import CONNECTION_REFUSED, HOST_UNREACHABLE, NOT_ALLOWED, SocksProxy, running_socks
 from tests.net.test_opening import OVER, attempt
@@ -100,11 +99,8 @@ def test_a_proxy_that_hangs_up_is_an_error_of_the_network(stage: Any, over: str)
 def test_a_client_that_is_not_async_fails_in_the_same_way(stage: Any) -> None:
     with running_socks(SocksProxy(closes_at=stage)) as socks:
         environ = {"ALL_PROXY": f"socks5://127.0.0.1:{socks.port}"}
-        proxy = proxy_for("http://service.example", environ)
-        options = HttpOptions(connect_timeout=2)
-        with (
-            make_client(httpx2.Client, "http", options, proxy=proxy, trust=Trust(options, environ)) as client,
-            pytest.raises(httpx2.ProxyError),
-        ):
-            client.get("http://service.example/")
+        pipe = PostPipe("http://service.example/", HttpOptions(connect_timeout=2), environ=environ)
+        with closing(pipe), pytest.raises(ServiceUnavailableError) as caught:
+            pipe.post(b"{}", {})
+        assert caught.value.code == CONNECT_FAILED
         gc.collect()  # A socket that was left open is a warning, which is an error here.

@@ -1,11 +1,19 @@
 import socket
 
+import httpcore2
 import httpx2
 import pytest
 
 from agentctl.net.options import HttpOptions
 from agentctl.net.proxy import Proxy
-from agentctl.net.unreachable import CODE_OF, CONNECT_FAILED, CONNECTION_LOST, NO_ANSWER, transport_error
+from agentctl.net.unreachable import (
+    CODE_OF,
+    CONNECT_FAILED,
+    CONNECTION_LOST,
+    NO_ANSWER,
+    is_transport_error,
+    transport_error,
+)
 
 OPTIONS = HttpOptions(connect_timeout=3, request_timeout=7)
 
@@ -14,15 +22,30 @@ def every_kind(kind: type[httpx2.RequestError] = httpx2.RequestError) -> set[typ
     return {kind}.union(*(every_kind(sub) for sub in kind.__subclasses__()))
 
 
-def words(
-    error: httpx2.RequestError, *, proxy: Proxy | None = None, has_responded: bool = False
-) -> tuple[str, str | None]:
+def words(error: Exception, *, proxy: Proxy | None = None, has_responded: bool = False) -> tuple[str, str | None]:
     translated = transport_error(error, host="h.example", options=OPTIONS, proxy=proxy, has_responded=has_responded)
     return str(translated), translated.code
 
 
+CORE_KINDS: list[type[Exception]] = [
+    kind
+    for kind in vars(httpcore2).values()
+    if isinstance(kind, type) and issubclass(kind, Exception) and kind is not httpcore2.ConnectionNotAvailable
+]
+"""The exceptions of `httpcore2`; the one left out is for its own use."""
+
+
 def test_the_table_knows_every_exception_that_a_request_can_raise() -> None:
     assert {kind.__name__ for kind in every_kind() if kind.__module__.startswith("httpx2")} == set(CODE_OF)
+    assert {kind.__name__ for kind in CORE_KINDS} - set(CODE_OF) == set()
+    assert all(is_transport_error(kind("boom")) for kind in [*every_kind(), *CORE_KINDS])
+    assert not is_transport_error(ConnectionError("boom"))
+    assert not is_transport_error(httpx2.InvalidURL("boom"))
+
+
+@pytest.mark.parametrize("kind", CORE_KINDS)
+def test_both_libraries_get_the_same_words(kind: type[Exception]) -> None:
+    assert words(kind("boom")) == words(getattr(httpx2, kind.__name__)("boom"))
 
 
 @pytest.mark.parametrize("kind", sorted(every_kind(), key=lambda kind: kind.__name__))

@@ -1,5 +1,6 @@
 """Sample runs, as the events that the engine yields."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,9 @@ from agentctl.agent.events import (
     RunFinished,
     RunItemStreamEvent,
     RunStarted,
+    ToolFinished,
+    ToolProgressed,
+    ToolStarted,
     Warned,
 )
 from agentctl.agent.items.run_items import (
@@ -35,6 +39,7 @@ from agentctl.prices.cost import Cost
 from agentctl.render.chunks import Chunk, Err, Out, Renderer, Status
 from agentctl.render.select import Command, Format, renderer
 from agentctl.render.terminal_info import TerminalInfo
+from tests.machine_output import check_document, check_event
 
 AGENT: Agent[Any] = Agent(name="Weather")
 MODEL = "gpt-5-mini"
@@ -69,7 +74,34 @@ def thought(text: str, *, part: int = 0) -> RunEvent:
 
 
 def responded(turn: int = 1) -> RunEvent:
-    return ModelResponded(response=ModelResponse(output=[]), model=MODEL, turn=turn)
+    response = ModelResponse(output=[], response_id=f"resp_{turn}")
+    usage = Usage(requests=1, input_tokens=506, output_tokens=24, total_tokens=530)
+    return ModelResponded(response=response, agent=AGENT, model=MODEL, turn=turn, usage=usage)
+
+
+def writing(arguments: str, *, name: str = "get_weather") -> list[RunEvent]:
+    """A call whose arguments arrive in two parts."""
+    item = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": name, "arguments": ""}
+    half = len(arguments) // 2
+    return [
+        RawResponsesStreamEvent({"type": "response.output_item.added", "output_index": 0, "item": item}),
+        *(
+            RawResponsesStreamEvent(
+                {"type": "response.function_call_arguments.delta", "item_id": "fc_1", "output_index": 0, "delta": part}
+            )
+            for part in (arguments[:half], arguments[half:])
+        ),
+    ]
+
+
+def ran(*, message: str = "asking the station") -> list[RunEvent]:
+    """A call that runs and reports its progress."""
+    call: dict[str, Any] = {"agent": AGENT, "tool": "get_weather", "call_id": "call_1"}
+    return [
+        ToolStarted(**call),
+        ToolProgressed(**call, progress=1.0, total=2.0, message=message),
+        ToolFinished(**call, failed=False, seconds=0.25),
+    ]
 
 
 def message(text: str, *, item: str = "msg_1") -> RunEvent:
@@ -126,9 +158,11 @@ WHOLE: list[RunEvent] = [
     Progressed(message="loading"),
     thought("**Looking** up the "),
     thought("weather."),
+    *writing('{"city": "Oslo"}'),
     responded(1),
     reasoning(),
     called("get_weather", '{"city": "Oslo"}'),
+    *ran(),
     gave("sunny, 20 °C"),
     asked(2),
     delta("It is **sunny** "),
@@ -176,7 +210,12 @@ def shown(
         clock=lambda: 1.3 * next(seconds),
         now=lambda: 1_760_000_000.1234,
     )
-    return [*(chunk for event in events for chunk in show.feed(event)), *show.close()]
+    chunks = [*(chunk for event in events for chunk in show.feed(event)), *show.close()]
+    if format != "text":
+        for line in out(chunks).splitlines():
+            value = json.loads(line)
+            check_event(value) if format == "jsonl" else check_document("run", value)
+    return chunks
 
 
 def out(chunks: Iterable[Chunk]) -> str:

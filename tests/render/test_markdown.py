@@ -340,12 +340,12 @@ def test_the_work_for_a_text_grows_as_the_text(unit: str, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("agentctl.render.markdown.parse", counted)
     work = []
-    for size in (4_000, 16_000):
+    for size in (2_000, 8_000):
         parsed = 0
-        streamed(cut("a\n" + unit * (size // len(unit)), [5]))
+        streamed(cut("a\n" + unit * (size // len(unit)), [20]))
         work.append(parsed)
     assert work[1] <= 4.5 * work[0] + 1_000
-    assert work[1] <= 20 * 16_000
+    assert work[1] <= 20 * 8_000
 
 
 @pytest.mark.parametrize("row", ["x\n", "|x\n", "|x|y|\n", ">x\n"])

@@ -73,7 +73,8 @@ def test_run_says_nothing_on_stdout_where_it_fails() -> None:
 
 def test_run_says_what_it_waits_for_on_a_live_terminal_only() -> None:
     waits = ["waiting for gpt-5-mini", "waiting for gpt-5-mini", "loading"]
-    after = ["running get_weather", None, "waiting for gpt-5-mini", None]
+    running = ["running get_weather", "running get_weather: asking the station (1 of 2)", None]
+    after = [*running, "waiting for gpt-5-mini", None]
     assert statuses(shown(WHOLE, command="run", terminal=TERMINALS)) == waits + after
     assert statuses(shown(WHOLE, command="run", terminal=terminal(out=True))) == []
 

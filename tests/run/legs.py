@@ -5,10 +5,9 @@ from dataclasses import asdict
 from typing import Any, TypeAlias
 
 from agentctl import Agent, AgentHooks, AgentsException, RunHooks, RunItemStreamEvent, Runner, RunResultStreaming
-from agentctl.agent.ports import ModelRequest
 from agentctl.agent.wire import WireItem
 from agentctl.run.result import RunResultBase
-from agentctl.testing import ScriptedModel
+from agentctl.testing import ModelCall, ScriptedModel
 from agentctl.tracing import Span
 from tests.tracing.recorder import Recorder
 
@@ -129,7 +128,7 @@ def _response(response: Any) -> tuple[Any, ...]:
     return response.response_id, response.wire_output, response.incomplete, response.usage.total_tokens
 
 
-def asked(request: ModelRequest) -> tuple[Any, ...]:
+def asked(request: ModelCall) -> tuple[Any, ...]:
     """Return what a model was called with, but for how the run is read."""
     return (
         request.system_instructions,
@@ -139,7 +138,6 @@ def asked(request: ModelRequest) -> tuple[Any, ...]:
         [handoff.tool_name for handoff in request.handoffs],
         request.previous_response_id,
         request.conversation_id,
-        request.may_retry,
     )
 
 

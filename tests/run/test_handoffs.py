@@ -344,21 +344,16 @@ def test_tools_can_be_filtered_out(run: Run) -> None:
     assert ids(result) == EVERYTHING
 
 
-def test_a_nested_history_is_one_message_also_after_two_handoffs(run: Run) -> None:
+def test_a_nested_history_has_the_messages_of_the_last_turn_as_they_are(run: Run) -> None:
     model = ScriptedModel(steps())
     result = run(chain(model), run_config=RunConfig(nest_handoff_history=True))
-    (first,) = model.calls[2].input
+    before, message, after = model.calls[2].input
+    assert message == assistant_message("moving")
+    assert [line[:9] for line in before["content"].splitlines()[2:-1]] == ["1. user: ", '2. {"type', '3. {"type']
+    assert [line[:9] for line in after["content"].splitlines()[2:-1]] == ['1. {"type', '2. {"type']
     (last,) = sent(model)
-    assert first["content"].count("<CONVERSATION HISTORY>") == last["content"].count("<CONVERSATION HISTORY>") == 1
-    assert [line[:9] for line in first["content"].splitlines()[2:-1]] == [
-        "1. user: ",
-        '2. {"type',
-        '3. {"type',
-        "4. assist",
-        '5. {"type',
-        '6. {"type',
-    ]
-    assert last["content"].splitlines()[2:8] == first["content"].splitlines()[2:8]
+    assert last["content"].count("<CONVERSATION HISTORY>") == 1
+    assert last["content"].splitlines()[5] == "4. assistant: moving"
     assert last["content"].splitlines()[-2].startswith('10. {"type"')
     assert ids(result) == EVERYTHING
 

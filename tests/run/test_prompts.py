@@ -117,7 +117,7 @@ def test_the_service_gets_the_prompt_and_no_model_that_nobody_named(service: Ser
     asyncio.run(ask(service, Agent(name="a", prompt={"id": "pmpt_1"}), transport=transport))
     asyncio.run(ask(service, Agent(name="a", prompt={"id": "pmpt_1"}, model="gpt-x"), transport=transport))
     unnamed, named = (request["body"] for request in service.requests())
-    assert unnamed["prompt"] == named["prompt"] == {"id": "pmpt_1"}
+    assert unnamed["prompt"] == named["prompt"] == {"id": "pmpt_1", "version": None, "variables": None}
     assert "model" not in unnamed
     assert named["model"] == "gpt-x"
 

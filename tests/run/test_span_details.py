@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from agentctl import (
     Agent,
+    ModelInputData,
     ModelRetryBackoffSettings,
     ModelRetrySettings,
     ModelSettings,
@@ -20,10 +22,11 @@ from agentctl import (
     function_tool,
     retry_policies,
 )
-from agentctl.errors import ServiceUnavailableError
+from agentctl.errors import IncompleteStreamError, ServiceUnavailableError
 from agentctl.extensions.local_shell import LocalShell
 from agentctl.models.openai_provider import OpenAIProvider
 from agentctl.testing import ScriptedModel, function_call
+from agentctl.traces.stored import StoredSpan
 from tests.service.client import Service
 from tests.service.steps import http_error, text, tool_calls
 from tests.tracing.recorder import Recorder, recording
@@ -111,6 +114,36 @@ def test_the_wait_for_an_approval_is_a_span(recorder: Recorder, is_elsewhere: bo
     started = {span.span_id: span.started_at for span in recorder.spans}
     assert all(started[span.parent_id] <= span.started_at for span in recorder.spans if span.parent_id is not None)
     assert len({span.trace_id for span in recorder.spans}) == 1
+
+
+def test_a_generation_that_was_cut_counts_as_a_request_without_known_tokens(recorder: Recorder) -> None:
+    model = ScriptedModel([IncompleteStreamError("cut"), "ok"], emit_traces=True)
+    agent: Agent[Any] = Agent(name="a", model=model)
+    with pytest.raises(IncompleteStreamError):
+        Runner.run_sync(agent, "Hi")
+    Runner.run_sync(agent, "Hi")
+    cut, whole = spans(recorder, "generation")
+    assert (cut.span_data.usage["requests"], cut.span_data.usage["total_tokens"]) == (1, 0)
+    assert whole.span_data.usage["requests"] == 1
+    kept = StoredSpan(
+        id="s", parent_id=None, kind="model", name="m", started=1.0, ended=2.0, data=cut.span_data.export(),
+        error=cut.error,
+    )  # fmt: skip
+    assert not kept.has_usage
+    assert replace(kept, error=None).has_usage
+
+
+@pytest.mark.parametrize("has_data", [False, True])
+def test_an_error_of_an_input_filter_is_one_of_the_turn(recorder: Recorder, has_data: bool) -> None:
+    def fail(_: object) -> ModelInputData:
+        raise ValueError("secret")
+
+    config = RunConfig(call_model_input_filter=fail, trace_include_sensitive_data=has_data)
+    with pytest.raises(ValueError, match="secret"):
+        Runner.run_sync(Agent(name="a", model=ScriptedModel()), "Hi", run_config=config)
+    (turn,) = [span for span in recorder.spans if span.span_data.type == "turn"]
+    data = {"error": "secret"} if has_data else None
+    assert turn.error == {"message": "Error in call_model_input_filter", "data": data}
 
 
 def test_the_wait_before_a_retry_is_a_span(recorder: Recorder) -> None:

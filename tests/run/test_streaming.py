@@ -21,6 +21,10 @@ from agentctl import (
     RunStarted,
     RunTimeoutError,
     ServiceUnavailableError,
+    ToolContext,
+    ToolFinished,
+    ToolProgressed,
+    ToolStarted,
     Warned,
     WireModel,
     function_tool,
@@ -77,12 +81,89 @@ def test_everything_that_happens_comes_in_order() -> None:
         ModelRequested,
         ModelResponded,
         RunItemStreamEvent,
+        ToolStarted,
+        ToolFinished,
         RunItemStreamEvent,
         ModelRequested,
         ModelResponded,
         RunItemStreamEvent,
         RunFinished,
     ]
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+def test_a_tool_reports_how_far_it_is_while_it_runs(is_async: bool) -> None:
+    """Also from the thread of a function that is not async; what it reports after its end is dropped."""
+    contexts: list[ToolContext[Any]] = []
+
+    def copy(context: ToolContext[Any]) -> str:
+        contexts.append(context)
+        context.report_progress(1, 2, "copying")
+        context.report_progress(message="almost")
+        return "copied"
+
+    async def copy_async(context: ToolContext[Any]) -> str:
+        return copy(context)
+
+    tool = function_tool(copy_async if is_async else copy, name_override="copy")
+    model = ScriptedModel([[function_call("copy", {}, call_id="c1")], "done"])
+
+    async def scenario() -> list[Any]:
+        events: list[Any] = await events_of(Runner.run_streamed(Agent(name="a", model=model, tools=[tool]), "hi"))
+        contexts[0].report_progress(2, 2, "too late")
+        await asyncio.sleep(0)
+        return [event for event in events if isinstance(event, ToolStarted | ToolProgressed | ToolFinished)]
+
+    begun, first, second, ended = asyncio.run(scenario())
+    assert (begun.tool, begun.call_id, begun.agent.name) == ("copy", "c1", "a")
+    assert (first.progress, first.total, first.message, first.call_id) == (1.0, 2.0, "copying", "c1")
+    assert (second.progress, second.total, second.message) == (None, None, "almost")
+    assert (ended.call_id, ended.failed, ended.seconds >= 0) == ("c1", False, True)
+
+
+def test_each_call_of_a_turn_ends_on_its_own_and_a_failed_one_says_so() -> None:
+    both = asyncio.Event()
+
+    @function_tool
+    async def first() -> str:
+        await both.wait()
+        return "first"
+
+    @function_tool
+    async def second() -> str:
+        both.set()
+        raise ValueError("broken")
+
+    calls = [function_call("first", {}, call_id="c1"), function_call("second", {}, call_id="c2")]
+    agent: Agent[Any] = Agent(name="a", model=ScriptedModel([calls, "done"]), tools=[first, second])
+
+    async def scenario() -> list[Any]:
+        return await events_of(Runner.run_streamed(agent, "hi"))
+
+    ended = [(e.call_id, e.failed) for e in asyncio.run(scenario()) if isinstance(e, ToolFinished)]
+    assert sorted(ended) == [("c1", False), ("c2", True)]
+
+
+def test_without_a_reader_of_every_event_a_tool_reports_nothing() -> None:
+    seen: list[Any] = []
+
+    @function_tool
+    def look(context: ToolContext[Any]) -> str:
+        seen.append(context.on_progress)
+        context.report_progress(1)
+        return "looked"
+
+    def agent() -> Agent[Any]:
+        model = ScriptedModel([[function_call("look", {}, call_id="c1")], "done"])
+        return Agent(name="a", model=model, tools=[look])
+
+    async def scenario() -> None:
+        await Runner.run(agent(), "hi")
+        async for _ in Runner.run_streamed(agent(), "hi").stream_events():
+            pass
+
+    asyncio.run(scenario())
+    assert seen == [None, None]
 
 
 def test_stream_events_are_the_three_kinds_of_the_agents_sdk() -> None:

@@ -1,7 +1,6 @@
 """Processes killed at seeded points: nothing that was done is lost, and nothing is done twice."""
 
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from agentctl.errors import UserError
 from agentctl.memory.store import ConversationStore
 from agentctl.tickets import TicketStore
 from tests.cli.approving import PAIR, suspended
+from tests.cli.process import started
 from tests.conftest import Agentctl
 from tests.service.client import Service
 from tests.service.steps import text, tool_calls
@@ -33,20 +33,13 @@ FREE = PAIR.replace("@function_tool(needs_approval=True)", "@function_tool")
 
 def kill_at(point: random.Random, *arguments: str, env: dict[str, str]) -> list[dict[str, object]]:
     """Run the command line up to a point, kill it, and return the events that it had written."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "agentctl", *arguments, "--format", "jsonl"],
-        env={**os.environ, **env},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(point.randrange(10))]
-    time.sleep(point.choice([0.0, point.uniform(0, 0.01), point.uniform(0, 0.2)]))
-    process.kill()
-    lines += process.stdout.read().split(b"\n")
-    process.stdout.close()
-    process.wait()
+    with started(*arguments, "--format", "jsonl", env=env, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(point.randrange(10))]
+        time.sleep(point.choice([0.0, point.uniform(0, 0.01), point.uniform(0, 0.2)]))
+        process.kill()
+        lines += process.stdout.read().split(b"\n")
+        process.wait()
     return [json.loads(line) for line in lines if line.strip().endswith(b"}")]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from agentctl.agent.agent import Agent
+from agentctl.agent.events import RunFinished
 from agentctl.agent.guardrail import InputGuardrail, OutputGuardrail
 from agentctl.agent.lifecycle import AgentHooks, RunHooks
 from agentctl.agent.run_config import RunConfig
@@ -22,6 +23,7 @@ from agentctl.agent.tools.function_tool import function_tool
 from agentctl.agent.tools.tool import FunctionTool
 from agentctl.agent.wire import MAX_DEPTH, decode_json
 from agentctl.errors import ConfigurationError, ModelBehaviorError, UserError
+from agentctl.memory.sqlite_session import SQLiteSession
 from agentctl.models.local.pull import pull
 from agentctl.models.local.weights import CHECKED_TIME, WeightsState, state_of
 from agentctl.render.code import CodeLines
@@ -181,6 +183,54 @@ def test_other_code_of_an_agent_cannot_end_the_process_either(name: str, calls: 
     async def scenario() -> None:
         with pytest.raises((UserError, RuntimeError), match=r"called exit\(3\)"):
             await Runner.run(agent, "hi", hooks=RunHooks())
+
+    asyncio.run(scenario())
+
+
+class LeavingSession(SQLiteSession):
+    """Ends the process where a run is saved."""
+
+    add_items = leave_later
+
+
+async def read(streamed: bool, agent: Agent[Any], **options: Any) -> None:
+    if not streamed:
+        await Runner.run(agent, "hi", **options)
+        return
+    async for _ in Runner.run_streamed(agent, "hi", **options).stream_events():
+        pass
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_session_cannot_end_the_process_either(streamed: bool) -> None:
+    agent: Agent[Any] = Agent(name="a", model=ScriptedModel(["Over."]))
+    with pytest.raises(RuntimeError, match=r"^add_items of LeavingSession called exit\(3\)$"):
+        asyncio.run(read(streamed, agent, session=LeavingSession("s")))
+
+
+class Enough(BaseException):
+    """What code of a user may raise, as pytest does."""
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_an_exception_that_is_no_exception_of_python_ends_a_run_by_name(calls: int) -> None:
+    @function_tool(name_override="act")
+    async def stop() -> str:
+        raise Enough("of this")
+
+    def stopping() -> Agent[Any]:
+        answer = [function_call("act", {}, call_id=f"c{number}") for number in range(calls)]
+        return Agent(name="a", tools=[stop], model=ScriptedModel([answer, "Over."]))
+
+    async def scenario() -> None:
+        for streamed in (False, True):
+            with pytest.raises(Enough, match="of this"):
+                await read(streamed, stopping())
+        result = Runner.run_streamed(stopping(), "hi")
+        last = [event async for event in result.run_events()][-1]
+        assert isinstance(last, RunFinished)
+        assert str(last.error) == "a hook, model or tool function raised Enough: of this"
+        assert result.run_loop_task.exception() is None
 
     asyncio.run(scenario())
 

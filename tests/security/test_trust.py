@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import threading
 import zipfile
@@ -318,7 +317,9 @@ def test_what_was_hashed_is_what_runs_even_if_the_file_was_swapped_meanwhile(pro
 
 
 @pytest.mark.slow
-def test_a_file_that_is_swapped_all_the_time_never_runs(project: Project, share: Callable[[int], int]) -> None:
+def test_a_file_that_is_swapped_all_the_time_never_runs(
+    project: Project, agentctl: Agentctl, share: Callable[[int], int]
+) -> None:
     project.trust()
     good, path, stop = (project.root / "helper.py").read_text(), project.root / "helper.py", threading.Event()
 
@@ -332,8 +333,7 @@ def test_a_file_that_is_swapped_all_the_time_never_runs(project: Project, share:
     thread.start()
     try:
         for _ in range(share(40)):
-            command = [sys.executable, "-m", "agentctl", "agents", "show"]
-            done = subprocess.run(command, cwd=project.root, capture_output=True, timeout=60)
+            done = agentctl("agents", "show", cwd=project.root)
             assert done.returncode in (0, 78), done.stderr
             assert not (project.root / "EVIL").exists()
     finally:

@@ -1,8 +1,10 @@
 """The fake service over WebSocket: official clients work with it, and it keeps state on request."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Iterator
+from socket import create_connection
 from typing import Any
 
 import httpx2
@@ -11,6 +13,7 @@ import pytest
 from openai.resources.responses.responses import ResponsesConnection
 from websockets.asyncio.client import connect as connect_asynchronously
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidMessage, InvalidStatus
+from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from tests.service import steps
@@ -521,6 +524,31 @@ def test_an_accepted_connection_can_close_at_once(service: Service, home: object
     with open_socket(service) as socket, pytest.raises(ConnectionClosed) as raised:
         socket.recv(timeout=20)
     assert (1006 if raised.value.rcvd is None else raised.value.rcvd.code) == code
+
+
+def test_a_request_that_comes_with_its_upgrade_is_not_answered_before_the_end(service: Service) -> None:
+    service.script_upgrades(steps.upgrade(then=steps.closed(1006)))
+    key = base64.b64encode(bytes(16)).decode()
+    lines = [
+        "GET /v1/responses HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {key}",
+        "Sec-WebSocket-Version: 13",
+        "Authorization: Bearer sk-test",
+    ]
+    request = Frame(Opcode.TEXT, json.dumps({"type": "response.create", "model": "gpt-x", "input": "Hi"}).encode())
+    with create_connection(("127.0.0.1", service.port), timeout=20) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode() + request.serialize(mask=True))
+        received = b""
+        try:
+            while data := connection.recv(65536):
+                received += data
+        except ConnectionResetError:
+            pass
+    assert received.startswith(b"HTTP/1.1 101")
+    assert b"response.created" not in received
 
 
 def test_an_accepted_connection_can_be_half_open_or_without_pongs(service: Service, home: object) -> None:

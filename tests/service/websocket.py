@@ -174,6 +174,8 @@ class Socket:
         self.state.requests.append(request)
         record.requests += 1
         self.state.notify()
+        if "then" in self._step:
+            return  # Also when the request arrived before the service could leave.
         lane = body.get("stream_id") if isinstance(body, dict) else None
         task = tasks.create_task(Response(self, lane, body).answer(after=self._last.get(lane)))
         self._last[lane] = task

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -61,6 +62,15 @@ def test_usage_and_response_id_are_those_of_the_step() -> None:
     result = run(ScriptedModel([step]))
     assert result.last_response_id == "resp_7"
     assert result.context_wrapper.usage.input_tokens == 3
+
+
+def test_a_call_has_what_a_model_is_given_and_nothing_of_the_engine() -> None:
+    model = ScriptedModel(["ok"])
+    Runner.run_sync(Agent(name="a", instructions="Be brief.", model=model), "hi")
+    (call,) = model.calls
+    assert type(call) is ModelCall
+    assert (call.system_instructions, call.input, call.streamed) == ("Be brief.", "hi", False)
+    assert {field.name for field in fields(call)}.isdisjoint({"may_retry", "history"})
 
 
 def test_a_call_too_many_says_so() -> None:

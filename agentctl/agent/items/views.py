@@ -20,7 +20,8 @@ _AS_DICT = frozenset({"item_reference", "local_shell_call_output", "mcp_approval
 """Item types that exist only as input; their view is the dict itself."""
 
 _ADDED = frozenset({"created_by"})
-_ADDED_TO_SHELL_OUTPUT = _ADDED | {"provider_data", "shell_output"}
+_ADDED_BY_SDK = frozenset({"provider_data", "shell_output"})
+"""What the Agents SDK adds to the outputs of its own shell, with their `status`, as stored sessions may have them."""
 
 
 class ItemView(RootView):
@@ -81,7 +82,9 @@ def _dump(value: Any) -> WireItem:
 def replayable(wire: WireItem) -> WireItem:
     """Return an item as the service takes it back: itself, or a copy without the fields that only the service adds."""
     is_shell_output = wire.get("type") == "shell_call_output"
-    added = _ADDED_TO_SHELL_OUTPUT if is_shell_output else _ADDED
+    added = _ADDED
+    if is_shell_output and not _ADDED_BY_SDK.isdisjoint(wire):
+        added = _ADDED | _ADDED_BY_SDK | {"status"}
     chunks = wire.get("output") if is_shell_output else None
     if isinstance(chunks, list) and any(isinstance(chunk, dict) and "created_by" in chunk for chunk in chunks):
         chunks = [

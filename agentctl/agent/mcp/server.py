@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mcp.types import Tool as MCPTool
 
     from agentctl.agent.agent import Agent
+    from agentctl.agent.context import OnProgress
     from agentctl.agent.tools.guardrails import ToolInputGuardrail, ToolOutputGuardrail
     from agentctl.agent.tools.tool import NeedsApproval, ToolErrorFunction
 
@@ -35,6 +37,9 @@ class Unset(Enum):
 
 
 UNSET = Unset.UNSET
+
+ON_PROGRESS: ContextVar[OnProgress | None] = ContextVar("ON_PROGRESS", default=None)
+"""Takes the progress that a server reports of the current tool call; `call_tool` has no argument for it."""
 
 
 @dataclass

@@ -9,6 +9,7 @@ import inspect
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
@@ -16,6 +17,7 @@ from weakref import WeakKeyDictionary
 from agentctl.agent.context import RunContextWrapper, ToolContext
 from agentctl.agent.items.tool_output_parts import ToolOutputFileContentDict, ToolOutputImageDict, ToolOutputTextDict
 from agentctl.agent.strict_schema import ensure_strict_json_schema
+from agentctl.agent.tape import current_tape
 from agentctl.agent.tools.errors import failure_text, is_stray_cancellation
 from agentctl.agent.tools.hosted_tools import Tool
 from agentctl.agent.tools.tool import (
@@ -32,7 +34,7 @@ from agentctl.tracing.create import mcp_tools_span
 from agentctl.tracing.current import get_current_span
 from agentctl.tracing.span_data import FunctionSpanData
 
-from .server import MCPServer, MCPToolCustomDataContext, MCPToolMetaContext
+from .server import ON_PROGRESS, MCPServer, MCPToolCustomDataContext, MCPToolMetaContext
 
 if TYPE_CHECKING:
     from mcp.types import CallToolResult, ContentBlock, EmbeddedResource
@@ -234,7 +236,11 @@ async def _list_all(
 
 async def _list(server: MCPServer, context: RunContextWrapper[Any], agent: Agent[Any]) -> list[MCPTool]:
     with mcp_tools_span(server=server.name) as span:
-        tools = await server.list_tools(context, agent)
+        tape = current_tape()
+        if tape is None:
+            tools = await server.list_tools(context, agent)
+        else:
+            tools = await tape.list_tools(server, partial(server.list_tools, context, agent))
         span.span_data.result = [tool.name for tool in tools]
     return tools
 
@@ -286,6 +292,7 @@ async def _call(
         span.span_data.mcp_data = {"server": server.name}
     arguments = _arguments(text, display_name)
     meta = await _meta(server, tool, context, arguments, meta)
+    reset = ON_PROGRESS.set(context.on_progress if isinstance(context, ToolContext) else None)
     try:
         if meta is None:
             return await server.call_tool(tool.name, arguments), arguments
@@ -296,6 +303,8 @@ async def _call(
         raise MCPToolCancellationError(
             f"the call of {tool.name!r} on MCP server {server.name!r} was cancelled"
         ) from error
+    finally:
+        ON_PROGRESS.reset(reset)
 
 
 def _arguments(text: str, name: str) -> dict[str, Any]:

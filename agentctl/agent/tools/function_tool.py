@@ -13,8 +13,9 @@ from agentctl.agent.validation import validation_errors
 from agentctl.errors import ModelBehaviorError
 from agentctl.threads import ExitGuard, in_daemon_thread
 
+from .docstrings import DocstringStyle
 from .errors import failure_text, is_stray_cancellation
-from .function_schema import DocstringStyle, FuncSchema, read_callable, schema_of
+from .function_schema import FuncSchema, read_callable, schema_of
 from .tool import (
     Enablement,
     FunctionTool,

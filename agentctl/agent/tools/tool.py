@@ -127,6 +127,8 @@ class FunctionTool:
     """The agent that the tool runs, if any."""
     origin: ToolOrigin = field(default=FUNCTION_ORIGIN, kw_only=True, repr=False)
     """Origin of the tool, which its items repeat."""
+    is_read_only: bool = field(default=False, kw_only=True, repr=False)
+    """Whether calls change nothing, as the author declares it, for `--on-approval read-only`."""
     mcp_annotations: ToolAnnotations | None = field(default=None, kw_only=True, repr=False)
     """Hints of an MCP server about its tool's behavior, without any guarantee."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from agentctl.errors import AgentsException
@@ -41,7 +42,7 @@ def approver_of(context: ApprovalContext) -> Approver:
             job=context.job,
             instructions=context.instructions,
             session=context.session,
-            policy=None if policy == "allow" else policy,
+            policy=None if policy == "allow" or policy == "read-only" else policy,
             allow=options.allow,
             deny=options.deny,
             command=command,
@@ -83,6 +84,23 @@ class ApprovalHandler:
         from agentctl.tickets.refusal import rule_notes
 
         return rule_notes(options.allow, options.deny, self._context.job.agent)
+
+    @property
+    def needs_approval(self) -> Callable[[ToolApprovalItem], bool] | None:
+        """The check for calls that a rule denies, which need approval whatever their tools say; None without one."""
+        deny = self._context.options.deny
+        if not deny:
+            return None
+        from agentctl.tickets.rules import Rules
+
+        rules = Rules.of(allow=(), deny=deny)
+        return lambda item: rules.verdict(item) is False
+
+    def decided_by(self, item: ToolApprovalItem) -> str:
+        """Return who decides about a call: a `rule`, the `user` or the `policy`."""
+        if self.is_decided(item):
+            return "rule"
+        return "policy" if self._context.show is None or explicit_policy(self._context.loaded) else "user"
 
     def is_decided(self, item: ToolApprovalItem) -> bool:
         """Return whether a rule decides about a call."""

@@ -66,8 +66,8 @@ def ticket_json(ticket: Ticket, *, state: str) -> dict[str, JSONValue]:
     return {
         "id": ticket.id,
         "state": state,
-        "created": _rfc3339(ticket.created),
-        "expires": _rfc3339(ticket.expires),
+        "created_at": _rfc3339(ticket.created),
+        "expires_at": _rfc3339(ticket.expires),
         "agent": ticket.agent,
         "session_id": ticket.session,
         "calls": [call_json(call) for call in ticket.calls],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.context import RunContextWrapper
+from agentctl.agent.default_model import DEFAULT_MODEL
 from agentctl.agent.tools.tool import FunctionTool
 from agentctl.agent.wire import WireItem
 from agentctl.cli.columns import align, terminal_width
@@ -17,7 +18,6 @@ from agentctl.cli.invocation import Invocation
 from agentctl.errors import UserError
 from agentctl.grammar import count
 from agentctl.launch.job import effective_model, with_agent, with_model
-from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.prices.cost import cost_of
 from agentctl.profile.load import load_settings
 from agentctl.redaction import redact_text

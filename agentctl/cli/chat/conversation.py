@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentctl._dataclass import dataclass
@@ -33,6 +34,8 @@ class ChatOptions:
     """The values of `--file`: attached to the first message."""
     variables: dict[str, str]
     """The variables of `--var`, by name."""
+    mcp_config: tuple[Path, ...]
+    """The files of `--mcp-config`."""
     is_ephemeral: bool
     """Whether the chat leaves no trace, session or input history."""
     flags: dict[str, JSONValue]

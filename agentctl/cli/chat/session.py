@@ -104,6 +104,7 @@ def _start_chat(options: ChatOptions, invocation: Invocation, saved: SQLiteSessi
             is_interactive=True,
             is_conversation=True,
             variables=options.variables,
+            mcp_config=options.mcp_config,
         )
         job = replace(job, session=saved)
         check_conversation(job, loaded, invocation.environ)
@@ -346,7 +347,8 @@ class _ChatSession:
     ) -> RunFinished:
         conversation = self._conversation
         items = [*conversation.items, message]
-        job = replace(conversation.job, prompt=items, notes=(), decide=self._decide)
+        config = replace(conversation.job.config, needs_approval=self._decide.needs_approval)
+        job = replace(conversation.job, prompt=items, config=config, notes=(), decide=self._decide)
         show = renderer(
             command="stream",
             format="text",

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
 
+from agentctl.agent.default_model import DEFAULT_MODEL
 from agentctl.cli.cancellable import run_cancellable
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import AgentsException, ConfigurationError
-from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.profile.credentials import load_credentials
 from agentctl.profile.load import Loaded, find_key, find_paths, load_settings
 from agentctl.threads import in_daemon_thread

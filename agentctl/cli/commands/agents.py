@@ -16,11 +16,13 @@ from agentctl.cli.invocation import Invocation
 from agentctl.errors import ConfigurationError
 from agentctl.profile.load import Loaded, find_paths, load_settings, search_project
 from agentctl.profile.project import FILE_NAME, ProjectFile, read_project
+from agentctl.profile.resolve import Value
 from agentctl.profile.trust import is_trusted, missing_trust, require_trust
 
 if TYPE_CHECKING:
     from agentctl.definitions.check import CheckResult
     from agentctl.definitions.description import AgentDescription
+    from agentctl.definitions.toml.file import AgentFile
 
 
 HELP = """Example: agentctl agents new agents.py
@@ -35,7 +37,7 @@ Refs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[REF]...",
-        help="file.py:attr, package.module:attr, or a name in agentctl.toml.",
+        help="file.py:attr, package.module:attr, file.toml:name, or a name in agentctl.toml.",
         show_default=False,
         autocompletion=completion_values.agents,
     ),
@@ -44,7 +46,7 @@ Ref = Annotated[
     str | None,
     typer.Argument(
         metavar="[REF]",
-        help="file.py:attr, package.module:attr, or a name in agentctl.toml.",
+        help="file.py:attr, package.module:attr, file.toml:name, or a name in agentctl.toml.",
         show_default=False,
         autocompletion=completion_values.agents,
     ),
@@ -60,17 +62,20 @@ def list_agents(
         str | None,
         typer.Argument(
             metavar="[FILE]",
-            help="A Python file or module to import, or an agentctl.toml to read.",
+            help="A Python file or module to import, or a TOML file to read.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Example: agentctl agents list
 
-    List the agents named in this project's agentctl.toml, without running code; or those defined in a Python file or
-    module, which is imported.
+    List the agents named in this project's agentctl.toml or defined in a TOML file, without running code; or those
+    defined in a Python file or module, which is imported.
     """
     invocation: Invocation = ctx.obj
+    if file is not None and file.endswith(".toml") and Path(file).name != FILE_NAME:
+        _list_file(invocation, Path(file), as_json=as_json)
+        return
     if file is not None and Path(file).name != FILE_NAME:
         _list_code(invocation, file, as_json=as_json)
         return
@@ -83,23 +88,36 @@ def show(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
     """Example: agentctl agents show agents.py:agent
 
     Show an agent's instructions, model, tools and output type; without REF, those of the default agent. Its code is
-    imported as for a run, but no request is sent.
+    imported as for a run, but no request is sent. For an agent in a TOML file, it also shows the values that runs use,
+    each with its origin.
     """
     # 80 ms that `agents list` avoids.
     from agentctl.definitions.description import describe_agent
-    from agentctl.definitions.reference import load_agent
+    from agentctl.definitions.reference import load_agent, read_agent_table
 
     invocation: Invocation = ctx.obj
     loaded = _load(invocation, ref)
-    reference = loaded.settings.agent
-    if reference is None:
-        raise ConfigurationError("there is no default agent; name an agent, such as agents.py:agent", key="agent")
+    reference = _default_reference(loaded)
     _disable_tracing()
-    agent = describe_agent(load_agent(reference, loaded))
-    if as_json:
-        invocation.print_json({"reference": reference, **agent.to_json()})
+    values: dict[str, Value] = {}
+    found = read_agent_table(reference, loaded)
+    if found is None:
+        agent = describe_agent(load_agent(reference, loaded))
     else:
-        _print(invocation, agent_lines(agent, terminal_width()))
+        from agentctl.definitions.toml.build import build_agent
+        from agentctl.definitions.toml.origins import effective_values
+        from agentctl.definitions.toml.preflight import environ_of
+
+        agent = describe_agent(build_agent(*found, environ_of(*found)).complete())
+        values = effective_values(*found, loaded.settings)
+    if as_json:
+        origins: JSONValue = {key: {"value": each.value, "origin": each.origin} for key, each in values.items()}
+        invocation.print_json({"reference": reference, **agent.to_json(), **({"values": origins} if values else {})})
+        return
+    _print(invocation, agent_lines(agent, terminal_width()))
+    if values:
+        rows = [(key, _brief(each.value), each.origin) for key, each in values.items()]
+        _print(invocation, ("", *align(rows, terminal_width())))
 
 
 @app.command("check", short_help="Load agents, and report errors and warnings.")
@@ -107,7 +125,8 @@ def check(ctx: typer.Context, refs: Refs = None, as_json: AsJson = False) -> Non
     """Example: agentctl agents check agents.py
 
     Load agents without running them, and report errors and warnings. A file or module without an attribute stands for
-    all its agents; without REF, all agents of the project are checked. The exit code is 78 if there are errors, 0 if
+    all its agents; without REF, all agents of the project are checked. For agents in TOML files, the first request is
+    made, but not sent, and missing programs and variables are reported. The exit code is 78 if there are errors, 0 if
     there are only warnings.
     """
     invocation: Invocation = ctx.obj
@@ -126,28 +145,104 @@ def check(ctx: typer.Context, refs: Refs = None, as_json: AsJson = False) -> Non
 @app.command("new", short_help="Create an agent in a new file.")
 def new(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The Python file to create.")] = Path("agents.py"),
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="The file to create; by default agents.py, or agents.toml with --toml."),
+    ] = None,
+    toml: Annotated[bool, typer.Option("--toml", help="Write TOML, without Python.")] = False,
 ) -> None:
     """Example: agentctl agents new agents.py
 
     Create a small agent with a tool, ready to run. Never overwrites a file.
     """
-    if file.suffix != ".py":
-        raise typer.BadParameter(f"{file} is not a Python file; use a name that ends with .py", param_hint="FILE")
+    from agentctl.cli.agent_examples import EXAMPLE, QUESTION, TOML_EXAMPLE, TOML_QUESTION
+
+    suffix, kind = (".toml", "TOML") if toml else (".py", "Python")
+    file = file or Path(f"agents{suffix}")
+    if file.suffix != suffix:
+        advice = "; pass --toml to create a TOML file" if file.suffix == ".toml" else ""
+        raise typer.BadParameter(
+            f"{file} is not a {kind} file; use a name that ends with {suffix}{advice}", param_hint="FILE"
+        )
     try:
         with file.open("x", encoding="utf-8") as opened:
-            opened.write(EXAMPLE)
+            opened.write(TOML_EXAMPLE if toml else EXAMPLE)
     except FileExistsError as error:
         raise ConfigurationError("already exists and was not changed; use another file name", file=file) from error
     except OSError as error:
         raise ConfigurationError(f"cannot be written: {error.strerror}; use another file name", file=file) from error
     invocation: Invocation = ctx.obj
+    if toml:
+        invocation.note(f'created {file}; run it:\n  agentctl stream -a {file} "{TOML_QUESTION}"')
+        return
     invocation.note(
         f"created {file}; run it:\n"
         f'  agentctl stream -a {file}:agent "{QUESTION}"\n'
         f"or without a key, after `agentctl models pull`:\n"
         f'  agentctl stream -m local/smollm2 -a {file}:agent "{QUESTION}"'
     )
+
+
+@app.command("schema", short_help="Print the JSON Schema of TOML files of agents.")
+def schema(
+    ctx: typer.Context,
+    project: Annotated[bool, typer.Option("--project", help="Print that of agentctl.toml.")] = False,
+) -> None:
+    """Example: agentctl agents schema > agents.schema.json
+
+    Print the JSON Schema of TOML files of agents, for editors that check and complete TOML, such as VS Code with Even
+    Better TOML.
+    """
+    from agentctl.definitions.toml.file import file_schema
+
+    invocation: Invocation = ctx.obj
+    invocation.print(json.dumps(file_schema(is_project=project), indent=2, ensure_ascii=False))
+
+
+@app.command("export", short_help="Write a Python agent as TOML.")
+def export(ctx: typer.Context, ref: Ref = None) -> None:
+    """Example: agentctl agents export agents.py:agent > agents.toml
+
+    Print an agent, and those that it reaches, as TOML. Tools, guardrails and types in Python are referred to, with
+    paths relative to the current folder. What is code elsewhere is an error, which names all of it.
+    """
+    from agentctl.definitions.reference import load_agent
+    from agentctl.definitions.toml.export import export_agents
+
+    invocation: Invocation = ctx.obj
+    loaded = _load(invocation, ref)
+    reference = _default_reference(loaded)
+    _disable_tracing()
+    invocation.print(export_agents(load_agent(reference, loaded), Path.cwd()).removesuffix("\n"))
+
+
+def _default_reference(loaded: Loaded) -> str:
+    reference = loaded.settings.agent
+    if reference is None:
+        raise ConfigurationError("there is no default agent; name an agent, such as agents.py:agent", key="agent")
+    return reference
+
+
+@app.command("import-mcp", short_help="Convert a JSON file of MCP servers to TOML.")
+def import_mcp(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSON file with mcpServers.", show_default=False)],
+) -> None:
+    """Example: agentctl agents import-mcp .mcp.json >> agents.toml
+
+    Print the MCP servers of a JSON file, of Claude, Cursor, VS Code or another program, as tables for a TOML file. What
+    looks like a key is not copied: it becomes the name of a variable.
+    """
+    # 30 ms that other commands avoid.
+    import tomli_w
+
+    from agentctl.definitions.mcp_config import toml_tables
+
+    invocation: Invocation = ctx.obj
+    tables, notes = toml_tables(file)
+    for note in notes:
+        invocation.note(f"note: {note}")
+    invocation.print(tomli_w.dumps({"mcp": tables}).removesuffix("\n") if tables else "")
 
 
 def _project(invocation: Invocation) -> ProjectFile:
@@ -214,6 +309,38 @@ def _list_code(invocation: Invocation, place: str, *, as_json: bool) -> None:
     _print(invocation, align(rows, terminal_width(), heading=("REFERENCE", "NAME", "TOOLS")) if rows else ())
 
 
+def _list_file(invocation: Invocation, path: Path, *, as_json: bool) -> None:
+    """List the agents of a TOML file, which is read as it is."""
+    file = _read_file(path)
+    tables = {name: agent if isinstance(agent, dict) else {} for name, agent in file.agents.items()}
+    if as_json:
+        listed: list[JSONValue] = [
+            {
+                "reference": f"{path}:{name}",
+                "name": table.get("name", name),
+                "model": table.get("model"),
+                "tools": [*_tool_names(table)],
+            }
+            for name, table in tables.items()
+        ]
+        invocation.print_json({"agents": listed})
+        return
+    rows = [
+        (f"{path}:{name}", table.get("name", name), ", ".join(_tool_names(table))) for name, table in tables.items()
+    ]
+    _print(invocation, align(rows, terminal_width(), heading=("REFERENCE", "NAME", "TOOLS")) if rows else ())
+
+
+def _read_file(path: Path) -> AgentFile:
+    from agentctl.definitions.toml.access import read_named_file
+
+    return read_named_file(path.absolute())
+
+
+def _tool_names(table: dict[str, Any]) -> list[str]:
+    return [tool if isinstance(tool, str) else tool["type"] for tool in table.get("tools", ())]
+
+
 def _load(invocation: Invocation, ref: str | None) -> Loaded:
     flags: dict[str, JSONValue] = {} if ref is None else {"agent": ref}
     loaded = load_settings(flags, environ=invocation.environ, config=invocation.config, profile=invocation.profile)
@@ -223,11 +350,13 @@ def _load(invocation: Invocation, ref: str | None) -> Loaded:
 
 
 def _check(invocation: Invocation, ref: str | None) -> list[CheckResult]:
-    from agentctl.definitions.check import check_agent, check_agents
+    from agentctl.definitions.check import check_agent, check_agents, check_file
 
+    loaded = _load(invocation, ref)
+    if ref is not None and ref.endswith(".toml"):
+        return list(check_file(ref, loaded))
     if ref is not None and ":" not in ref and "." in ref:
         return list(check_agents(ref))
-    loaded = _load(invocation, ref)
     return [check_agent(reference, loaded) for reference in _references(loaded, ref)]
 
 
@@ -362,26 +491,3 @@ def _type(schema: object) -> str:
             return reference.rpartition("/")[2]
         case _:
             return "any"
-
-
-EXAMPLE = '''"""An agent with a tool."""
-
-import random
-
-from agentctl import Agent, function_tool
-
-
-@function_tool
-def roll_dice(sides: int) -> str:
-    """Roll a die.
-
-    Args:
-        sides: How many sides the die has.
-    """
-    return f"The die shows {random.randint(1, sides)}."
-
-
-agent = Agent(name="dealer", instructions="Answer in one short sentence.", tools=[roll_dice])
-'''
-
-QUESTION = "Roll a die with 6 sides."

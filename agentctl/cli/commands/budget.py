@@ -199,7 +199,7 @@ def _document(budget: "SharedBudget") -> dict[str, JSONValue]:
     return {
         "name": budget.name,
         "per": None if budget.period is None else budget.period.value,
-        "renews": None if budget.renews is None else format_time(budget.renews),
+        "renews_at": None if budget.renews is None else format_time(budget.renews),
         "usd": {
             "limit": to_usd(limits.nanodollars),
             "spent": to_usd(budget.spent.nanodollars),

@@ -14,13 +14,13 @@ from typing import Annotated, Any, assert_never
 import typer
 from typer.core import TyperCommand
 
+from agentctl.agent.default_model import DEFAULT_MODEL
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import completion_values, profile_commands, stored_key
 from agentctl.cli.columns import align, terminal_width
 from agentctl.cli.invocation import Invocation, note_copy
 from agentctl.cli.report import UsageError
 from agentctl.errors import ConfigurationError
-from agentctl.models.default_model import DEFAULT_MODEL
 from agentctl.origin import origin_of
 from agentctl.profile.credentials import TRACING, Credential, Key, KeyFromCommand, KeyFromKeyring, load_credentials
 from agentctl.profile.document import MAX_BYTES
@@ -36,7 +36,14 @@ from agentctl.profile.keys import (
 )
 from agentctl.profile.kinds import Plain
 from agentctl.profile.load import NO_HOME, Loaded, Paths, find_key, find_paths, load_settings, search_project
-from agentctl.profile.reference import FileReference, ModuleReference, NameReference, parse_reference
+from agentctl.profile.reference import (
+    FileReference,
+    ModuleReference,
+    NameReference,
+    TableReference,
+    parse_reference,
+    reference_at,
+)
 from agentctl.profile.resolve import BUILT_IN, Value
 from agentctl.profile.store import load_profiles, set_values, unset_value
 
@@ -511,11 +518,11 @@ def _agent_reference(text: str) -> str:
         ValueError: it is no reference, or there is no such file or agent.
     """
     match parse_reference(text):
-        case FileReference(path=place, attribute=attribute):
-            path = Path(place).expanduser().absolute()
+        case (FileReference() | TableReference()) as reference:
+            path = Path(reference.path).expanduser().absolute()
             if not path.is_file():
                 raise ValueError(f"{path}: there is no such file")
-            return str(path) if attribute is None else f"{path}:{attribute}"
+            return reference_at(reference, path)
         case ModuleReference():
             return text
         case NameReference(name=name):
@@ -578,7 +585,7 @@ def effective_json(loaded: Loaded, key: Key | None, tracing_key: Key | None) -> 
         "values": values_json(effective_values(loaded)),
         "api_key": {
             "present": key is not None,
-            "for": _endpoint(loaded),
+            "endpoint": _endpoint(loaded),
             "origin": None if key is None else key.source,
             "use_for_tracing": _is_used_for_tracing(key),
         },

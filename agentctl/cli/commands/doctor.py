@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentctl.cli.invocation import Invocation
+from agentctl.cli.report import UsageError
+from agentctl.errors import exit_for
 from agentctl.profile.keys import parse_value
 from agentctl.profile.kinds import seconds
 
@@ -37,13 +39,23 @@ def doctor(
     forget: Annotated[
         bool, typer.Option("--forget", help="Forget that the WebSocket of the endpoint did not work.")
     ] = False,
+    leak_test: Annotated[
+        bool, typer.Option("--leak-test", help="Check instead that runs, with keys of no worth, show and keep no key.")
+    ] = False,
 ) -> None:
     """Example: agentctl doctor
 
     Check everything that a run needs, without running an agent: Python and packages, files, the endpoint, the key, the
     model, HTTP and WebSocket, and the local model. Each line is ok, a warning or a failure, and suggests fixes. The
     exit code is 0 if nothing failed, else that of a run with the first failure: 65, 69, 75, 77 or 78.
+
+    With `--leak-test`, it runs agents in temporary folders, over a service of its own on this machine, and searches all
+    that they write for their keys. The exit code is 1 if there is one.
     """
+    if leak_test:
+        if forget or timeout is not None:
+            raise UsageError("--leak-test checks no endpoint; remove --timeout and --forget")
+        raise typer.Exit(_test_for_leaks(ctx.obj, as_json=as_json))
     # 100 ms that `--help` avoids.
     from agentctl.cli.checkup.examine import examine, exit_code_of
     from agentctl.cli.checkup.lines import finding_json, print_finding
@@ -63,3 +75,17 @@ def doctor(
     if as_json:
         invocation.print_json({"exit_code": code, "checks": [finding_json(finding) for finding in findings]})
     raise typer.Exit(code)
+
+
+def _test_for_leaks(invocation: Invocation, *, as_json: bool) -> int:
+    # 100 ms, including an HTTP server.
+    from agentctl.cli.leaks.leak_test import find_leaks
+    from agentctl.cli.leaks.lines import print_result, result_json
+
+    result = find_leaks(invocation.environ)
+    code = 0 if result.is_ok else exit_for(RuntimeError()).code
+    if as_json:
+        invocation.print_json({"exit_code": code, **result_json(result)})
+    else:
+        print_result(invocation, result)
+    return code

@@ -50,7 +50,7 @@ def _row(code: int) -> Exit:
 
 
 def _body(row: Exit) -> dict[str, JSONValue]:
-    return {"code": row.code, "outcome": row.outcome.value, "meaning": row.meaning, "remedy": row.remedy}
+    return {"exit_code": row.code, "outcome": row.outcome.value, "meaning": row.meaning, "remedy": row.remedy}
 
 
 def _explanation(row: Exit) -> str:

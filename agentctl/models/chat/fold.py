@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from agentctl.agent.wire import JSONValue, WireEvent
-from agentctl.errors import ModelBehaviorError, ServiceError, ServiceUnavailableError
+from agentctl.errors import IncompleteStreamError, ModelBehaviorError, ServiceError, ServiceUnavailableError
 from agentctl.models.call import ReadBatch
 from agentctl.models.response_writer import REASONING, REFUSAL, SUMMARY, TEXT, ResponseWriter
 from agentctl.net.failures import event_error
@@ -105,7 +105,7 @@ class ChatFold:
         error before this.
 
         Raises:
-            ServiceUnavailableError: the stream ended before the completion did.
+            IncompleteStreamError: the stream ended before the completion did.
             ModelBehaviorError: the stream was not a chat completion, or one without an answer.
         """
         writer = self._writer
@@ -116,8 +116,8 @@ class ChatFold:
             )
         is_finished = self._finish is not None or ((has_end_mark or self._is_lenient) and self._has_answer)
         if writer is None or not is_finished:
-            raise ServiceUnavailableError(
-                f"{self._service} ended the stream before the completion was finished; try again", code=CONNECTION_LOST
+            raise IncompleteStreamError(
+                f"the stream of {self._service} ended before receiving a finish_reason; try again", code=CONNECTION_LOST
             )
         incomplete = _INCOMPLETE.get(self._finish or "")
         if self._thinking is not None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from agentctl.agent.wire import TERMINAL, WireEvent, WireItem
-from agentctl.errors import ModelBehaviorError, ServiceError, ServiceUnavailableError
+from agentctl.errors import IncompleteStreamError, ModelBehaviorError, ServiceError
 from agentctl.models.call import ReadBatch
 from agentctl.net.failures import event_error
 from agentctl.net.unreachable import CONNECTION_LOST
@@ -82,10 +82,10 @@ class ResponseFold:
         """Return the buffered events at the end of the stream: none.
 
         Raises:
-            ServiceUnavailableError: the stream ended before the response did.
+            IncompleteStreamError: the stream ended before the response did.
         """
         if not self.is_complete:
-            raise ServiceUnavailableError(
+            raise IncompleteStreamError(
                 f"{self._service} ended the stream before the response was complete; try again", code=CONNECTION_LOST
             )
         return []

@@ -48,17 +48,13 @@ def build_request(request: ModelRequest, model: str, *, is_explicit: bool = True
         "tools": [*_tools(request.tools), *map(_handoff, request.handoffs)] or None,
         "previous_response_id": request.previous_response_id,
         "conversation": request.conversation_id,
-        "prompt": _prompt(request.prompt),
+        "prompt": request.prompt,
         "text": _text(settings, request.output_schema),
         **_settings(settings, has_tools=bool(request.tools or request.handoffs)),
         "tool_choice": _tool_choice(request),
         "include": _include(request),
     }
     return with_extras(given, settings)
-
-
-def _prompt(prompt: dict[str, Any] | None) -> JSONValue:
-    return None if prompt is None else {name: value for name, value in prompt.items() if value is not None}
 
 
 def _settings(settings: ModelSettings, *, has_tools: bool) -> dict[str, Any]:

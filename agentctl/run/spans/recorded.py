@@ -17,6 +17,7 @@ from agentctl.agent.ports import Model, ModelRequest, ModelTracing, WireModel
 from agentctl.agent.run_config import RunConfig
 from agentctl.agent.usage import MeasuredResponse, Usage
 from agentctl.agent.wire import WireEvent, WireItem
+from agentctl.errors import IncompleteStreamError
 from agentctl.tracing.create import TraceCtxManager, agent_span, guardrail_span, handoff_span, task_span
 from agentctl.tracing.current import get_current_trace
 from agentctl.tracing.process import get_trace_provider
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from agentctl.run.tools.local import LocalCall
 
 _T = TypeVar("_T")
+
+_UNCOUNTED = Usage(requests=1).to_wire()
+"""The usage of a generation whose tokens the service did not count."""
 
 
 class RecordedSpans:
@@ -104,6 +108,11 @@ class RecordedSpans:
             turn.span_data.usage = _tokens(run.results.raw_responses[-1].usage)
         turn.finish(reset_current=True)
 
+    def fail_turn(self, message: str, error: Exception) -> None:
+        """Record an error of the current turn."""
+        if self._turn is not None:
+            self._fail(self._turn, error, message)
+
     def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[ModelCallRecord]:
         """Enter the span of a model call; a custom model makes its own."""
         if self._is_undescribed:
@@ -161,7 +170,7 @@ class RecordedSpans:
             data.response = response if self._has_data else {"id": response.get("id")}
             data.usage = response.get("usage")
 
-        return self._model_call(model, self._make(data), record_response)
+        return self._model_call(model, self._make(data), record_response, self._fail)
 
     def _generation(self, model: WireModel, request: ModelRequest) -> AbstractContextManager[ModelCallRecord]:
         traceable = request.model_settings.to_traceable_dict()
@@ -172,16 +181,26 @@ class RecordedSpans:
         def record_response(response: dict[str, Any]) -> None:
             if self._has_data:
                 data.output = response.get("output")
-            data.usage = response.get("usage")
+            usage = response.get("usage")
+            data.usage = {**usage, "requests": 1} if usage else _UNCOUNTED
 
-        return self._model_call(model, self._make(data), record_response)
+        def fail(span: Span[Any], error: BaseException) -> None:
+            if isinstance(error, IncompleteStreamError):
+                data.usage = _UNCOUNTED
+            self._fail(span, error)
+
+        return self._model_call(model, self._make(data), record_response, fail)
 
     def _model_call(
-        self, model: WireModel, span: Span[Any], record: Callable[[dict[str, Any]], None]
+        self,
+        model: WireModel,
+        span: Span[Any],
+        record: Callable[[dict[str, Any]], None],
+        fail: Callable[[Span[Any], BaseException], None],
     ) -> AbstractContextManager[ModelCallRecord]:
         url = model.endpoint_url
         span.details = {"model": model.model_name, "endpoint": url, "transport": None if url is None else "http"}
-        return _SpanScope(span, _CallObserver(span.details, record), self._fail)
+        return _SpanScope(span, _CallObserver(span.details, record), fail)
 
     def _record_approvals(self, run: ActiveRun) -> None:
         """Record the calls that waited for approval, from the end of the run's last part until now.
@@ -230,9 +249,9 @@ class RecordedSpans:
         data.tools = [tool.name for tool in request.tools]
         data.output_type = request.output_schema.name() if request.output_schema else "str"
 
-    def _fail(self, span: Span[Any], error: BaseException) -> None:
+    def _fail(self, span: Span[Any], error: BaseException, message: str | None = None) -> None:
         text = str(error) if self._has_data else ""
-        span.set_error(SpanError(message=type(error).__name__, data={"error": text} if text else None))
+        span.set_error(SpanError(message=message or type(error).__name__, data={"error": text} if text else None))
 
 
 class _CallObserver:

@@ -48,6 +48,10 @@ class Spans(Protocol):
         """End the current turn: what follows, such as a guardrail of the output, is part of the agent alone."""
         ...
 
+    def fail_turn(self, message: str, error: Exception) -> None:
+        """Record an error of the current turn, which ends the run."""
+        ...
+
     def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[ModelCallRecord]:
         """Enter the span of a model call; yields what takes its events and its response."""
         ...
@@ -99,6 +103,9 @@ class NullSpans:
         """Do nothing."""
 
     def end_turn(self, run: ActiveRun) -> None:
+        """Do nothing."""
+
+    def fail_turn(self, message: str, error: Exception) -> None:
         """Do nothing."""
 
     def model_call(self, model: Model, request: ModelRequest) -> AbstractContextManager[ModelCallRecord]:

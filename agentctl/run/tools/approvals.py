@@ -19,6 +19,7 @@ from agentctl.run.tools.calls import FunctionCall, HostedCall, UnknownCall
 
 if TYPE_CHECKING:
     from agentctl.agent.approvals import Decision
+    from agentctl.agent.run_config import RunConfig
     from agentctl.run.active_run import ActiveRun
     from agentctl.run.tools.calls import ToolCall
 
@@ -56,14 +57,14 @@ async def split_by_approval(calls: list[ToolCall], run: ActiveRun, awaited: froz
         if (
             isinstance(call, UnknownCall)
             or call.call_id in run.turn.nested_runs
-            or not may_need_approval(call, awaited)
+            or not may_need_approval(call, awaited, run.config)
         ):
             split.ready.append(call)
             continue
         item = _item(call, run)
         decision = run.context.approvals.take(item)
         if decision is None:
-            if call.call_id not in awaited and not await _needs_approval(call, run):
+            if call.call_id not in awaited and not await _needs_approval(call, item, run):
                 split.ready.append(call)
                 continue
             decision = await _decide_by_tool(call, item, run)
@@ -96,10 +97,12 @@ def check_unique_call_ids(calls: list[ToolCall], waiting: list[ToolApprovalItem]
             )
 
 
-def may_need_approval(call: ToolCall, awaited: frozenset[str]) -> bool:
+def may_need_approval(call: ToolCall, awaited: frozenset[str], config: RunConfig) -> bool:
     """Return whether a call may need approval; one that has waited does, even if its tool has changed since."""
     if isinstance(call, UnknownCall):
         return False
+    if config.needs_approval is not None:
+        return True
     return isinstance(call, HostedCall) or call.tool.needs_approval is not False or call.call_id in awaited
 
 
@@ -120,8 +123,8 @@ def _item(call: _ApprovableCall, run: ActiveRun) -> ToolApprovalItem:
     return ToolApprovalItem(run.agent, call.item.wire, _name(call), tool_origin=origin)
 
 
-async def _needs_approval(call: _ApprovableCall, run: ActiveRun) -> bool:
-    if isinstance(call, HostedCall):
+async def _needs_approval(call: _ApprovableCall, item: ToolApprovalItem, run: ActiveRun) -> bool:
+    if isinstance(call, HostedCall) or (run.config.needs_approval is not None and run.config.needs_approval(item)):
         return True
     needs_approval: Any = call.tool.needs_approval
     if not callable(needs_approval):

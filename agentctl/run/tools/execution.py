@@ -6,14 +6,16 @@ import asyncio
 import inspect
 import logging
 from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.context import ToolContext
 from agentctl.agent.items.run_items import ToolApprovalItem, ToolCallOutputItem
 from agentctl.agent.items.tool_output import output_wire, wire_text
+from agentctl.agent.tape import TapedToolCall, current_tape
 from agentctl.agent.tools.errors import is_stray_cancellation
-from agentctl.agent.tools.tool import FunctionTool, FunctionToolResult, ToolOriginType
+from agentctl.agent.tools.tool import FunctionTool, FunctionToolResult
 from agentctl.errors import AgentsException, ToolTimeoutError, UserError
 from agentctl.log import logger
 from agentctl.run.tools.calls import FunctionCall, HostedCall, UnknownCall, answer_unknown
@@ -30,6 +32,8 @@ from .call import call_scope, record_failure, tool_context
 if TYPE_CHECKING:
     from agentctl.run.active_run import ActiveRun
     from agentctl.run.tools.calls import ToolCall
+
+    from .local import LocalCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ async def execute(calls: list[ToolCall], run: ActiveRun, awaited: frozenset[str]
         UserError: a tool raised anything else, and has no error function.
     """
     completed, waiting = run.turn.completed_results, []
-    if not completed and not any(may_need_approval(call, awaited) for call in calls):
+    if not completed and not any(may_need_approval(call, awaited, run.config) for call in calls):
         ready = calls
     else:
         check_unique_call_ids(calls, [])
@@ -151,12 +155,24 @@ async def _execute(call: ToolCall, run: ActiveRun) -> CallResult:
     if run.is_aborted:
         # The call has its output, which says that there is none; its task is cancelled, but would begin before that.
         raise asyncio.CancelledError
-    if isinstance(call, FunctionCall):
-        return await _invoke(call, run)
     if isinstance(call, UnknownCall):
         return await answer_unknown(call, run)
     if isinstance(call, HostedCall):
         return approval_response(call, run)
+    if run.report is None:
+        return await _execute_here(call, run)
+    # 1 ms that a run whose events are not read does not pay.
+    from .reports import report_call
+
+    with report_call(call, run.report, run) as record_result:
+        result = await _execute_here(call, run)
+        record_result(result)
+    return result
+
+
+async def _execute_here(call: FunctionCall | LocalCall, run: ActiveRun) -> CallResult:
+    if isinstance(call, FunctionCall):
+        return await _invoke(call, run)
     # 5 ms that a run with function tools alone does not pay.
     from .local import execute_local
 
@@ -217,7 +233,10 @@ async def _output(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun,
 
     try:
         with ExitGuard(f"tool {tool.name}"):
-            if context.journal is None or _is_agent(tool):
+            tape = current_tape()
+            if tape is not None:
+                output = await tape.call_tool(_taped_call(tool, context, run))
+            elif context.journal is None or tool.agent is not None:  # The journal keeps the calls of an agent.
                 output = await _call_tool(tool, context)
             else:
                 # 1 ms that only a run with a journal pays.
@@ -240,9 +259,16 @@ async def _output(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun,
     return await check_tool_output(tool, context, output, run)
 
 
-def _is_agent(tool: FunctionTool) -> bool:
-    """Return whether a tool is an agent, whose own calls the journal keeps."""
-    return tool.origin is not None and tool.origin.type is ToolOriginType.AGENT_AS_TOOL
+def _taped_call(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun) -> TapedToolCall:
+    return TapedToolCall(
+        agent=run.agent.name,
+        tool=tool.name,
+        call_id=context.tool_call_id,
+        arguments=context.tool_arguments,
+        run=partial(_call_tool, tool, context),
+        context=context,
+        is_agent=tool.agent is not None,
+    )
 
 
 async def _call_tool(tool: FunctionTool, context: ToolContext[Any]) -> Any:

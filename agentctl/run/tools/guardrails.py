@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agentctl.agent.context import ToolContext
+from agentctl.agent.tape import current_tape
 from agentctl.agent.tools.guardrails import (
     ToolInputGuardrailData,
     ToolInputGuardrailResult,
@@ -31,6 +32,7 @@ async def check_call(tool: FunctionTool, context: ToolContext[Any], run: ActiveR
     for guardrail in tool.tool_input_guardrails or ():
         output = await guardrail.run(ToolInputGuardrailData(context, run.agent))
         behavior = output.behavior
+        _note_verdict("tool_input", guardrail.get_name(), tool, behavior["type"])
         logger.debug("input guardrail %s of tool %s: %s", guardrail.get_name(), tool.name, behavior["type"])
         if behavior["type"] == "raise_exception":
             raise ToolInputGuardrailTripwireTriggered(guardrail, output)
@@ -49,6 +51,7 @@ async def check_tool_output(tool: FunctionTool, context: ToolContext[Any], outpu
     for guardrail in tool.tool_output_guardrails or ():
         verdict = await guardrail.run(ToolOutputGuardrailData(context, run.agent, output))
         behavior = verdict.behavior
+        _note_verdict("tool_output", guardrail.get_name(), tool, behavior["type"])
         logger.debug("output guardrail %s of tool %s: %s", guardrail.get_name(), tool.name, behavior["type"])
         if behavior["type"] == "raise_exception":
             raise ToolOutputGuardrailTripwireTriggered(guardrail, verdict)
@@ -56,3 +59,8 @@ async def check_tool_output(tool: FunctionTool, context: ToolContext[Any], outpu
         if behavior["type"] == "reject_content":
             return behavior["message"]
     return output
+
+
+def _note_verdict(stage: str, name: str, tool: FunctionTool, behavior: str) -> None:
+    if (tape := current_tape()) is not None:
+        tape.note("guardrail", stage=stage, name=name, tool=tool.name, behavior=behavior)

@@ -13,6 +13,7 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.agent import Agent
 from agentctl.agent.items.run_items import ToolCallItem, ToolCallOutputItem
 from agentctl.agent.items.tool_output import output_wire, wire_text
+from agentctl.agent.tape import TapedToolCall, current_tape
 from agentctl.agent.tools.apply_patch import (
     ApplyPatchOperation,
     ApplyPatchResult,
@@ -34,7 +35,7 @@ from agentctl.agent.tools.shell import (
     ShellTool,
 )
 from agentctl.agent.wire import JSONValue, WireItem, whole_characters
-from agentctl.errors import ModelBehaviorError
+from agentctl.errors import CassetteDrift, ModelBehaviorError
 from agentctl.redaction import excerpt
 from agentctl.threads import ExitGuard, in_daemon_thread
 
@@ -104,12 +105,14 @@ async def execute_local(call: LocalCall, run: ActiveRun) -> ToolCallOutputItem:
         error: BaseException | None = None
         try:
             if run.spec.journal is None:
-                wire, text = await _execute(call, run)
+                wire, text = await _execute_on_tape(call, run)
             else:
                 # 1 ms that only a run with a journal pays.
                 from .recorded import recorded_local
 
                 wire, text = await recorded_local(call, run.spec.journal, run, lambda: _execute(call, run))
+        except CassetteDrift:
+            raise  # It ends the run, and is nothing that the model could read.
         except asyncio.CancelledError as raised:
             if not is_stray_cancellation():
                 raise
@@ -166,6 +169,22 @@ def _action(wire: WireItem, tool: LocalTool) -> object:
 
 def _are_texts(values: list[Any]) -> bool:
     return all(isinstance(value, str) for value in values)
+
+
+async def _execute_on_tape(call: LocalCall, run: ActiveRun) -> LocalOutput:
+    tape = current_tape()
+    if tape is None:
+        return await _execute(call, run)
+    wire, text = await tape.call_tool(
+        TapedToolCall(
+            agent=run.agent.name,
+            tool=call.tool.name,
+            call_id=call.call_id,
+            arguments=call.arguments,
+            run=partial(_execute, call, run),
+        )
+    )
+    return wire, text
 
 
 async def _execute(call: LocalCall, run: ActiveRun) -> LocalOutput:

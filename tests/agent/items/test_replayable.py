@@ -41,8 +41,11 @@ def test_of_a_shell_output_its_parts_too() -> None:
         "provider_data": {"x": 1},
         "created_by": "service",
     }
-    item = ToolCallOutputItem(Agent(name="a"), wire, output="ok")
-    assert item.to_input_item() == {"type": "shell_call_output", "call_id": "c", "output": [chunk]}
+    for given in (wire, {**wire, "status": "completed"}):
+        item = ToolCallOutputItem(Agent(name="a"), given, output="ok")
+        assert item.to_input_item() == {"type": "shell_call_output", "call_id": "c", "output": [chunk]}
+    of_service = {"type": "shell_call_output", "call_id": "c", "output": [chunk], "status": "completed"}
+    assert ToolCallOutputItem(Agent(name="a"), of_service, output="ok").to_input_item() == of_service
     assert wire["output"] == [{**chunk, "created_by": "service"}]
 
 

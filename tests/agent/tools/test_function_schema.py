@@ -24,7 +24,7 @@ from agentctl import (
     function_schema,
     function_tool,
 )
-from agentctl.agent.tools.function_schema import generate_func_documentation, read_docstring
+from agentctl.agent.tools.docstrings import generate_func_documentation, read_docstring
 
 
 def properties(schema: FuncSchema) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from agentctl.errors import (
     AuthenticationError,
+    IncompleteStreamError,
     ModelBehaviorError,
     RequestRejectedError,
     ServiceError,
@@ -373,7 +374,7 @@ def test_a_finish_by_error_is_an_error() -> None:
 
 @pytest.mark.parametrize("chunks", [[], [chunk({"content": "a"})], [chunk(), {"choices": [], "usage": USAGE}]])
 def test_a_stream_without_a_finish_is_cut(chunks: list[Wire]) -> None:
-    with pytest.raises(ServiceUnavailableError, match="before the completion was finished"):
+    with pytest.raises(IncompleteStreamError, match="before receiving a finish_reason"):
         events_of(*chunks)
 
 

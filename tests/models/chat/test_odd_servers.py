@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agentctl.agent.ports import ModelRequest
-from agentctl.errors import AgentsException, ModelBehaviorError, ServiceUnavailableError
+from agentctl.errors import AgentsException, IncompleteStreamError, ModelBehaviorError, ServiceUnavailableError
 from agentctl.models.chat.model import ChatHTTPModel
 from agentctl.net.endpoint import NO_KEY, Endpoint
 from agentctl.net.http import HttpPipe
@@ -101,11 +101,11 @@ def test_an_answer_in_another_dress_is_read(response: bytes) -> None:
         (http(whole(content=""), JSON), ModelBehaviorError, "without text or tool calls"),
         (http(chunk(reasoning_content="Hm.") + STOP + DONE, STREAM), ModelBehaviorError, "only with reasoning"),
         (http(b"", "content-length: 0"), ServiceUnavailableError, "an empty response (200)"),
-        (http(b"", STREAM), ServiceUnavailableError, "an empty response (200)"),
+        (http(b"", STREAM), IncompleteStreamError, "before receiving a finish_reason"),
         (http(b"", JSON, "content-length: 0"), ServiceUnavailableError, "an empty response (200)"),
         (http(b"", status="204 No Content"), ModelBehaviorError, "no content (204)"),
         (http(b"\x1b\x03\x00", STREAM, "content-encoding: br"), ModelBehaviorError, "compressed its response with br"),
-        (http(DONE, STREAM), ServiceUnavailableError, "before the completion was finished"),
+        (http(DONE, STREAM), IncompleteStreamError, "before receiving a finish_reason"),
         (http(chunk("Half"), STREAM, "content-length: 999"), ServiceUnavailableError, "connection"),
         (http(chunk("Half") + b"data: Internal Server Error\n\n", STREAM), ModelBehaviorError, "Internal Server Error"),
         (http(b"data: hello\n\n", STREAM), ModelBehaviorError, "hello"),

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from agentctl.errors import ModelBehaviorError, RequestRejectedError, ServiceUnavailableError
+from agentctl.errors import IncompleteStreamError, ModelBehaviorError, RequestRejectedError, ServiceUnavailableError
 from agentctl.models.responses.fold import ResponseFold
 
 COMPLETED = {"type": "response.completed", "response": {"id": "resp_1", "output": []}}
@@ -93,7 +93,7 @@ def test_a_terminal_event_has_a_response() -> None:
 def test_a_stream_that_ends_early_was_cut() -> None:
     fold = ResponseFold("api.example")
     fold.read({"type": "response.created", "response": {}})
-    with pytest.raises(ServiceUnavailableError, match=r"api\.example ended the stream before"):
+    with pytest.raises(IncompleteStreamError, match=r"api\.example ended the stream before"):
         fold.end()
 
 

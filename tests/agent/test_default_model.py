@@ -1,4 +1,4 @@
-from agentctl.models.default_model import DEFAULT_MODEL, get_default_model
+from agentctl.agent.default_model import DEFAULT_MODEL, get_default_model
 
 
 def test_the_environment_names_the_default_model() -> None:

@@ -1,0 +1,1 @@
+"""Cassettes: runs that are recorded at the seams of their models and tools, and replayed without either."""
