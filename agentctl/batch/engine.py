@@ -212,7 +212,7 @@ class Engine:
 
     @property
     def is_paused(self) -> bool:
-        """Whether no call may begin."""
+        """Return whether no call may begin."""
         return not _may_call.is_set()
 
     def pause(self) -> None:

@@ -111,7 +111,7 @@ class RowRecord:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the store failed as the row ended, and has no result of it."""
+        """Return whether the store failed as the row ended, and has no result of it."""
         return self.status == "ERROR" and self.result is None
 
     @property

@@ -96,12 +96,12 @@ class PostgresBudgets:
 
     def find(self, name: str) -> SharedBudget:
         """Return a budget."""
-        with self._locked(name) as (_, budget):
+        with self._lock(name) as (_, budget):
             return budget
 
     def reserve(self, name: str, reservation_id: str, bound: CallBound, *, accepts_less: bool) -> Reservation | NoRoom:
         """Reserve the highest cost of a call, its output limited to what is left."""
-        with self._locked(name) as (connection, budget):
+        with self._lock(name) as (connection, budget):
             possible, most = bound.most_output(budget.limits.after(budget.spent)), bound.most_output(budget.remainder)
             least = min(bound.least_output, bound.output_limit)
             if possible < least or most < (least if accepts_less else possible):
@@ -146,7 +146,7 @@ class PostgresBudgets:
                 self._charge(connection, row.budget, amount - charged)
 
     @contextmanager
-    def _locked(self, name: str) -> Iterator[tuple[sa.Connection, SharedBudget]]:
+    def _lock(self, name: str) -> Iterator[tuple[sa.Connection, SharedBudget]]:
         """Lock a budget during the block, once the reservations whose leases have ended are returned or charged."""
         at = self._reservations.c
         with self._engine.begin() as connection:
