@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from agentctl.batch.address import StoreAddress
     from agentctl.cli.batch.job import JobOptions
 
-HELP = """Example: agentctl batch run tickets.csv -a triage.py:agent --prompt "Classify: {{text}}"
+HELP = """Example: agentctl batch run tickets.csv -a triage.py:agent
 
 Run an agent for every row of a file. A batch goes on after a crash, and no finished call is made twice.
 """
@@ -211,7 +211,7 @@ def run(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Example: agentctl batch run tickets.csv -a triage.py:agent --prompt "Classify: {{text}}" -o results.jsonl
+    """Example: agentctl batch run tickets.csv -a triage.py:agent -o results.jsonl
 
     Run an agent for every row. The same command goes on with a batch that was interrupted.
     """
@@ -293,7 +293,7 @@ def worker(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Example: agentctl batch worker tickets-1f2e3d4c -a triage.py:agent --store postgresql://me@db/batches
+    """Example: agentctl batch worker tickets -a triage.py:agent
 
     Run rows of a batch beside other processes. The agent is that of this command, and must be that of the batch.
     """
@@ -351,7 +351,7 @@ def show(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Example: agentctl batch show tickets-1f2e3d4c --failed
+    """Example: agentctl batch show tickets --failed
 
     Show the progress of a batch, and the rows that failed, or that wait for approval.
     """
@@ -363,7 +363,7 @@ def show(
 
 @app.command("watch", short_help="Follow a batch that runs.")
 def watch(ctx: typer.Context, name: BatchName, store: Store = None, format: Events = EventFormat.TEXT) -> None:
-    """Example: agentctl batch watch tickets-1f2e3d4c
+    """Example: agentctl batch watch tickets
 
     Follow a batch that other processes run, until nothing is left to do.
     """
@@ -383,7 +383,7 @@ def results(
     ] = None,
     store: Store = None,
 ) -> None:
-    """Example: agentctl batch results tickets-1f2e3d4c -o results.csv
+    """Example: agentctl batch results tickets -o results.csv
 
     Print the results of a batch so far as JSON lines, in the order of the input, or write them to a file.
     """
@@ -415,7 +415,7 @@ def retry(
     ] = None,
     store: Store = None,
 ) -> None:
-    """Example: agentctl batch retry tickets-1f2e3d4c --failed --outcome 75
+    """Example: agentctl batch retry tickets --failed --outcome 75
 
     Put rows that failed or were cancelled back into the queue; a worker, or the command of the batch, runs them.
     """
@@ -429,7 +429,7 @@ def retry(
 
 @app.command("cancel", short_help="Stop a batch.")
 def cancel(ctx: typer.Context, name: BatchName, store: Store = None) -> None:
-    """Example: agentctl batch cancel tickets-1f2e3d4c
+    """Example: agentctl batch cancel tickets
 
     Stop a batch in all processes. Finished rows keep their results; `batch retry` puts the others back.
     """
@@ -443,7 +443,7 @@ def cancel(ctx: typer.Context, name: BatchName, store: Store = None) -> None:
 def delete(
     ctx: typer.Context, name: BatchName, store: Store = None, yes: Yes = False, no_input: NoInput = False
 ) -> None:
-    """Example: agentctl batch delete tickets-1f2e3d4c --yes
+    """Example: agentctl batch delete tickets --yes
 
     Permanently delete a batch with all its results. One that runs must be cancelled first.
     """
