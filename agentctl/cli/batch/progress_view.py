@@ -42,7 +42,9 @@ class ProgressView:
             self._draw(progress)
         elif not self._quiet and now - self._last >= _EVERY:
             self._last = now
-            self._invocation.note(f"{progress.batch.name}: {', '.join(self._facts(progress))}")
+            self._invocation.note(
+                f"{progress.batch.name}: {', '.join([*_counts(progress), *self._rates_and_cost(progress)])}"
+            )
 
     def close(self) -> None:
         """Remove the view from the terminal."""
@@ -54,7 +56,8 @@ class ProgressView:
         width = width_of(2, self._invocation.environ)()
         lines = [
             f"{progress.batch.name}  {_bar(progress, 20)}",
-            ", ".join(self._facts(progress)),
+            ", ".join(_counts(progress)),
+            ", ".join(self._rates_and_cost(progress)),
             *(f"{row.id}: {_failure(row.to_json())}" for row in progress.failures),
         ]
         safe = [shorten(self._invocation.make_safe(line).replace("\n", " "), width - 1) for line in lines]
@@ -62,16 +65,9 @@ class ProgressView:
         self._invocation.write_error("".join(f"{line}\n" for line in safe))
         self._shown = len(safe)
 
-    def _facts(self, progress: Progress) -> list[str]:
+    def _rates_and_cost(self, progress: Progress) -> list[str]:
         rows, tokens = self._rates()
-        facts = [
-            f"{progress.states['done']:,} of {progress.batch.total:,} rows done",
-            f"{progress.failure_count:,} failed",
-            f"{progress.running:,} running",
-        ]
-        if progress.states["waiting"]:
-            facts.append(f"{progress.states['waiting']:,} waiting for approval")
-        facts += [f"{rows:.1f} rows/s", f"{tokens:,.0f} tokens/s"]
+        facts = [f"{rows:.1f} rows/s", f"{tokens:,.0f} tokens/s"]
         facts.append(f"${progress.cost:.4f}" if progress.is_cost_known else "cost unknown")
         if rows > 0 and progress.remainder > 0:
             facts.append(f"{_duration(progress.remainder / rows)} left")
@@ -105,6 +101,17 @@ def summarize(progress: Progress) -> str:
     parts.append(f"{progress.tokens:,} tokens")
     parts.append(f"${progress.cost:.4f}" if progress.is_cost_known else "cost unknown")
     return f"{progress.batch.name}: {', '.join(parts)}"
+
+
+def _counts(progress: Progress) -> list[str]:
+    counts = [
+        f"{progress.states['done']:,} of {count(progress.batch.total, 'row')} done",
+        f"{progress.failure_count:,} failed",
+        f"{progress.running:,} running",
+    ]
+    if progress.states["waiting"]:
+        counts.append(f"{progress.states['waiting']:,} waiting for approval")
+    return counts
 
 
 def _failure(document: Mapping[str, JSONValue]) -> str:

@@ -235,7 +235,8 @@ def _report(
     invocation.note(summarize(progress))
     name = progress.batch.name
     if not is_whole and arguments:
-        invocation.note(f"go on with: {shlex.join(('agentctl', *arguments))}")
+        # Not as a note, which would be wrapped: it is to be copied.
+        invocation.write_error(invocation.make_safe(f"go on with: {shlex.join(('agentctl', *arguments))}") + "\n")
     elif progress.states["waiting"]:
         invocation.note(f"see `agentctl batch show {name} --waiting`; approve or deny, then run the same command again")
     elif progress.failure_count:
