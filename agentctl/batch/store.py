@@ -383,11 +383,6 @@ class BatchStore:
         with self.engine.begin() as connection:
             return {row.row_id: row.document for row in connection.execute(query)}
 
-    def remove_ticket(self, row: str) -> None:
-        """Remove the ticket of a row."""
-        with self.engine.begin() as connection:
-            connection.execute(self._tickets.delete().where(self._tickets.c.row_id == row))
-
     def _find(self, connection: sa.Connection, name: str) -> BatchRecord | None:
         row = connection.execute(sa.select(self._batches).where(self._batches.c.name == name)).first()
         return None if row is None else _batch(row)

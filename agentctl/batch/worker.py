@@ -91,24 +91,29 @@ class BatchWorker:
 
     async def _run(self, rows: Iterable[RowInput] | None) -> AsyncGenerator[list[RowRecord]]:
         lock, guard = PeerLock(self.store, self.engine.id), None
-        await self.engine.start([self.batch.name])
+        await asyncio.to_thread(lock.acquire)  # Before any row is taken: a peer would think that this process is dead.
         try:
-            await asyncio.to_thread(lock.acquire)
-            guard = asyncio.create_task(self._guard(lock))
+            await self.engine.start([self.batch.name])
+            if not self._is_file:
+                guard = asyncio.create_task(self._guard(lock))
             if self.batch.is_cancelled:
                 await asyncio.to_thread(self.store.set_cancelled, self.batch.name, is_cancelled=False)
-            await self.engine.serve(self.batch.name, concurrency=self.options.concurrency, rate=self.options.rate)
             self._has_rows = rows is not None
             if rows is not None and self.batch.enqueued < self.batch.total:
                 self._enqueuing = asyncio.create_task(asyncio.to_thread(self.engine.enqueue, self.batch, rows))
             yield await asyncio.to_thread(self.progress.read, self.store)
             await asyncio.to_thread(self._go_on_after_failure)
+            is_serving = False
             while True:
                 try:
+                    # Rows that are enqueued in a file would leave those that are run no time to write.
+                    if not is_serving and not (self._is_file and self._enqueuing):
+                        await self._serve()
+                        is_serving = True
                     is_over = await self._look(lock)
                     ended = await asyncio.to_thread(self.progress.read, self.store, again=is_over)
                 except (InterfaceError, OperationalError):
-                    if self.store.address.path is not None:
+                    if self._is_file:
                         raise
                     await self._regain(lock)
                     continue
@@ -126,6 +131,14 @@ class BatchWorker:
                 with contextlib.suppress(Exception):
                     await self._enqueuing
             await asyncio.to_thread(lock.release)
+
+    @property
+    def _is_file(self) -> bool:
+        """Return whether the store is a file, whose lock cannot be lost."""
+        return self.store.address.path is not None
+
+    async def _serve(self) -> None:
+        await self.engine.serve(self.batch.name, concurrency=self.options.concurrency, rate=self.options.rate)
 
     async def _look(self, lock: PeerLock) -> bool:
         """Care for the lock, for dead peers and for approvals; return whether nothing is left to do."""
