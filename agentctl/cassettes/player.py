@@ -181,7 +181,10 @@ class Player:
             return await ask()
         from mcp.types import Tool  # 200 ms, only for a recording with MCP servers.
 
-        return [Tool.model_validate(tool) for tool in tools]
+        try:
+            return [Tool.model_validate(tool) for tool in tools]
+        except ValueError as error:
+            raise ConfigurationError(f"has invalid tools of MCP server {server.name!r}", file=self.path) from error
 
     def note(self, kind: str, **fields: Any) -> None:
         """Ignore what follows from the calls: it follows from the replayed ones, too."""
