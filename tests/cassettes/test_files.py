@@ -168,12 +168,10 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 OTHERS = [None, True, -1, 1.5, "x", "", [], {}, ["a"], {"type": "x"}, [[]], "RunInterrupted"]
-ENDS = [
+FIELDS = {"message": "m", "fields": {"signal_number": 999}}
+ENDS: list[dict[str, Any]] = [
     {},
-    *(
-        {"type": kind, "message": "m", "fields": {"signal_number": 999}}
-        for kind in ("RunInterrupted", "BudgetExceeded")
-    ),
+    *({"error": {"type": kind, **FIELDS}} for kind in ("RunInterrupted", "BudgetExceeded")),
 ]
 
 
@@ -190,7 +188,7 @@ def check_forgeries(count: int, path: Path) -> None:
         inner[name] = chance.choice(OTHERS)
         body = [json.dumps(each) for each in lines[:-1]]
         digest = hashlib.sha256("".join(f"{each}\n" for each in body).encode()).hexdigest()
-        end = {"type": "end", "lines": len(body), "sha256": digest, "error": chance.choice(ENDS)}
+        end = {"type": "end", "lines": len(body), "sha256": digest, **chance.choice(ENDS)}
         path.write_text("".join(f"{each}\n" for each in (*body, json.dumps(end))))
         with suppress(AgentsException), Cassette(path):
             Runner.run_sync(agent(ScriptedModel()), "count")

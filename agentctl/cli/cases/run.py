@@ -118,6 +118,10 @@ class CaseRunner:
             for index, case in enumerate(cases):
                 if case.variables:
                     await run(index)
+        except asyncio.CancelledError:
+            for case in cases:
+                _recording_of(case).unlink(missing_ok=True)
+            raise
         finally:
             for job in self._jobs.values():
                 await close(job)
