@@ -37,7 +37,7 @@ def create(
         str | None, typer.Option("--agent", "-a", metavar="REF", help="The agent, whose sources are included.")
     ] = None,
 ) -> None:
-    """Example: agentctl bundle run.jsonl -o run.zip
+    """Example: agentctl bundle create run.jsonl -o run.zip
 
     Make a bundle of a run: a cassette or a trace, with the sources of the agent and the effective settings. Secrets are
     masked; read what is in it before you send it.

@@ -49,9 +49,9 @@ def run_tests(
         list[Any] | None,
         typer.Option(
             "--report",
-            metavar="github|junit=FILE|markdown=FILE",
+            metavar="KIND[=FILE]",
             parser=_parse_report,
-            help="Report the results to GitHub, or to a file.",
+            help="Report the results to CI: github, junit=FILE or markdown=FILE.",
         ),
     ] = None,
     yes: Yes = False,
