@@ -239,9 +239,9 @@ OnApproval: TypeAlias = Annotated[
     Any,
     typer.Option(
         "--on-approval",
-        metavar="allow|deny|fail|suspend|read-only",
+        metavar="POLICY",
         parser=_setting_parser("on_approval"),
-        help="How to handle tool calls that need approval when not prompting.",
+        help="How to handle tool calls that need approval when not prompting: allow, deny, fail, suspend or read-only.",
         autocompletion=completion_values.values_of("on_approval"),
     ),
 ]
@@ -324,9 +324,9 @@ Report: TypeAlias = Annotated[
     list[Any] | None,
     typer.Option(
         "--report",
-        metavar="github|junit=FILE|markdown=FILE",
+        metavar="KIND[=FILE]",
         parser=_parse_report,
-        help="Also report the run to CI; github needs -o FILE.",
+        help="Also report the run to CI: github (which needs -o FILE), junit=FILE or markdown=FILE.",
     ),
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes or progress to stderr.")]

@@ -40,7 +40,9 @@ def check_agent(reference: str, loaded: Loaded) -> CheckResult:
     from .toml.preflight import missing_parts
 
     result = _check(reference, agent, [*notes, *missing_parts(*found)])
-    return replace(result, problems=(*result.problems, *_check_request(agent)))
+    file, name = found
+    requests = () if isinstance(file.agents[name], str) else _check_request(agent)
+    return replace(result, problems=(*result.problems, *requests))
 
 
 def check_agents(place: str) -> Iterator[CheckResult]:

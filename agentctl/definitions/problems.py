@@ -94,14 +94,15 @@ def _check_function(tool: FunctionTool) -> Iterator[Problem]:
         yield Problem(message=f"tool {tool.name!r}: the name must be up to 128 letters, digits, - and _")
     if not tool.description.strip():
         yield Problem(
-            message=f"tool {tool.name!r} has no description; add a docstring that tells the model when to call it",
+            message=f"tool {tool.name!r} has no description; add a docstring, in TOML a `description`, that tells the "
+            "model when to call it",
             is_fatal=False,
         )
     missing = [name for name, schema in _properties(tool) if not (isinstance(schema, dict) and "description" in schema)]
     if missing and tool.agent is None:
         yield Problem(
             message=f"tool {tool.name!r} does not describe {', '.join(missing)}; document arguments in the docstring, "
-            "below `Args:`",
+            "below `Args:`, in TOML with `description`",
             is_fatal=False,
         )
 

@@ -60,8 +60,7 @@ def _load(text: str, loaded: Loaded) -> AgentDefinition:
         # 15 ms, only for an agent in a TOML file.
         from .toml.build import build_agent
 
-        file = _open_file(reference, loaded, place)
-        return build_agent(file, reference.name or file.only_agent())
+        return build_agent(*_open_table(reference, loaded, place))
     return AgentDefinition(agent=_load_code(reference, loaded, place))
 
 
@@ -81,14 +80,16 @@ def _load_code(reference: CodeReference, loaded: Loaded, place: _ReferenceSource
             assert_never(never)
 
 
-def _open_file(reference: TableReference, loaded: Loaded, place: _ReferenceSource) -> AgentFile:
+def _open_table(reference: TableReference, loaded: Loaded, place: _ReferenceSource) -> tuple[AgentFile, str]:
+    """Return the file of an agent, and the name of the agent in it."""
     from .toml.access import open_named_file, open_project_file
 
     path = _absolute(reference.path, _folder(place, loaded))
     if place is not _ReferenceSource.PROJECT:
         return open_named_file(path, reference.name, loaded)
     assert loaded.project is not None
-    return open_project_file(path, loaded.project, loaded.paths.trust)
+    file = open_project_file(path, loaded.project, loaded.paths.trust)
+    return file, file.find_name(reference.name)
 
 
 def read_agent_table(text: str, loaded: Loaded) -> tuple[AgentFile, str] | None:
@@ -98,10 +99,7 @@ def read_agent_table(text: str, loaded: Loaded) -> tuple[AgentFile, str] | None:
         ConfigurationError: the reference or file is invalid, or the file is not trusted.
     """
     reference, place = _resolve(text, loaded)
-    if not isinstance(reference, TableReference):
-        return None
-    file = _open_file(reference, loaded, place)
-    return file, reference.name or file.only_agent()
+    return _open_table(reference, loaded, place) if isinstance(reference, TableReference) else None
 
 
 def load_class(text: str, loaded: Loaded) -> type[Any]:

@@ -70,6 +70,8 @@ class JobTape:
     """The tape of a job."""
 
     tape: Recorder | Player
+    is_shared: bool = False
+    """Whether several runs are on the tape, so that it is neither saved nor checked at the end of one."""
 
     @property
     def player(self) -> Player | None:
@@ -93,11 +95,12 @@ class JobTape:
             header = self.tape.document.header
             if not job.loaded.settings.is_explicit("model"):
                 self.tape.use_default_model(job.loaded.settings.model, header.get("model"))
-            if job.session is not None and header.get("session"):
+            if job.session is not None and header.get("session") and not self.is_shared:
                 await job.session.add_items(header["session"]["items"])
             return
-        self.tape.header = {"agent": job.agent.name, "model": job.loaded.settings.model}
-        if job.session is not None:
+        settings = job.loaded.settings
+        self.tape.header = {"agent": job.agent.name, "reference": settings.agent, "model": settings.model}
+        if job.session is not None and not self.is_shared:
             items = await job.session.get_items()
             self.tape.header["session"] = {"id": job.session.session_id, "items": items}
 
@@ -123,6 +126,8 @@ class JobTape:
 
     async def finish(self, job: Job, end: RunFinished) -> RunFinished:
         """Write what was recorded, or check that all of it was replayed; return the end of the run."""
+        if self.is_shared and not (isinstance(self.tape, Player) and self.tape.drift is not None):
+            return end
         if isinstance(self.tape, Player):
             drift = self.tape.check_end() if end.error is None or self.tape.drift is not None else None
             if drift is None:
@@ -134,6 +139,8 @@ class JobTape:
         row = exit_for(end.error)
         self.tape.header["fingerprint"] = asdict(await _fingerprint(job))
         outcome: dict[str, Any] = {"outcome": row.outcome.value, "exit_code": row.code}
+        if end.trace_id is not None:
+            outcome["trace_id"] = end.trace_id
         if end.error is not None:
             outcome["error"] = failure_json(end.error)
         try:

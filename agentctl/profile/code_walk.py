@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 
+from .case_files import agent_references, find_case_files
 from .project import ProjectFile
 from .project_code import (
     CodeBoundary,
@@ -60,6 +61,8 @@ def walk_code(project: ProjectFile, references: Iterable[str] = ()) -> tuple[Cod
         _Walk(project, files).follow(text)
     if project.trusted_modules:
         _Walk(project, files).follow_patterns()
+    for path in find_case_files(project.root):
+        _Walk(project, files).follow_cases(path)
     return tuple(files.values())
 
 
@@ -127,6 +130,16 @@ class _Walk:
             case TableReference() | NameReference():
                 pass
         self._walk()
+
+    def follow_cases(self, path: Path) -> None:
+        """Add a file with test cases, and the files of the agents that it names."""
+        file = CodeFile(path=path, content=read_code(path))
+        self._files[_key(path)] = file
+        for reference in agent_references(file.content or b"", path, self._project.root):
+            try:
+                self.follow(reference)
+            except ValueError:
+                continue  # Running the case says what is wrong.
 
     def follow_patterns(self) -> None:
         """Add the modules that the project file declares, which it may import by name at run time."""

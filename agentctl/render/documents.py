@@ -115,6 +115,33 @@ _LEAK_ROW: Fields = {
 _REFERENCE = text("The reference of the agent.")
 _MODEL = text_or_null("The agent's own model; null if it has none.")
 
+_CASE_RESULT: Fields = {
+    "name": text("The name of the case."),
+    "file": text("The file that has it."),
+    "line": count("Its line in the file."),
+    "passed": flag("Whether it met its expectations."),
+    "outcome": text("The outcome of its run."),
+    "final_output": any_value("The final output; null if there is none."),
+    "unmet": array(
+        object_of(
+            {
+                "what": text("The expectation."),
+                "expected": text("The expected value."),
+                "got": text("The value of the run."),
+            }
+        ),
+        "The expectations that were not met.",
+    ),
+    "timeline": texts("The steps of the run."),
+    "turns": count("Model calls."),
+    "tokens": count("Tokens of all turns."),
+    "cost_usd": _COST,
+    "seconds": amount("The time that it took."),
+    "attempts": count("The number of runs."),
+    "passes": count("The number of runs that met the expectations."),
+    "cassette": text("The file of its cassette."),
+}
+
 DOCUMENTS: dict[str, tuple[str, Fields]] = {
     "run --dry-run": (
         "The request that a run would send.",
@@ -415,6 +442,16 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
                 ),
                 "The projects.",
             ),
+        },
+    ),
+    "test": (
+        "The results of test cases.",
+        {
+            "outcome": text("`completed`, or `failed` if a case failed."),
+            "exit_code": count("The exit code."),
+            "passed": count("Cases that passed."),
+            "failed": count("Cases that failed."),
+            "cases": array(object_of(_CASE_RESULT), "The cases, in their order."),
         },
     ),
 }

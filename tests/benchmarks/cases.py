@@ -161,6 +161,13 @@ def _many_at_once(script: str, *, round_trip: int = 0) -> Side:
     )
 
 
+def _cassette(kind: str, count: int = CALLS, *, round_trip: int = 0) -> Side:
+    command = sys.executable, "-m", "tests.benchmarks.cassettes", kind, str(count)
+    is_quick = kind in ("recorded", "live")
+    is_right = _called_all(count)
+    return Side(command=command, is_right=is_right, clock=Clock.OWN, is_quick=is_quick, round_trip=round_trip)
+
+
 _USER_ANSWER = replace(_HTTPX2, command=_script("user_code/answer.py"))
 _POOL_FLOOR = "floors/websockets_pool.py"
 
@@ -429,6 +436,30 @@ CASES = (
         floor=_HTTPX2,
         by=Figure.MEMORY,
         wanted=1.35,
+    ),
+    Case(
+        name="replay-100",
+        what="a replayed run of 100 tool calls, with the reading of its cassette, against the scripted model",
+        ours=_cassette("replay"),
+        floor=_cassette("scripted"),
+        by=Figure.TIME,
+        wanted=2.0,
+    ),
+    Case(
+        name="record-100",
+        what="a recorded run of 100 tool calls, 20 ms round trip, WebSocket, against the same without a cassette",
+        ours=_cassette("recorded", round_trip=20),
+        floor=_cassette("live", round_trip=20),
+        by=Figure.TIME,
+        wanted=1.03,
+    ),
+    Case(
+        name="cases-200",
+        what="`agentctl test` of 200 cases, whole process, against a process that makes 200 scripted runs",
+        ours=_cassette("cases", 2 * CALLS),
+        floor=_cassette("script", 2 * CALLS),
+        by=Figure.TIME,
+        wanted=3.0,
     ),
     Case(
         name="user-runs",

@@ -121,7 +121,7 @@ def test_the_agents_of_a_project(env: dict[str, str]) -> None:
     assert seen("agents", "check", env=env, width=80) == (
         "ok       guide  loads as 'Guide', its tools: look_up, fail\n"
         "warning  guide  tool 'look_up' does not describe unit; document arguments in the\n"
-        "                docstring, below `Args:`\n"
+        "                docstring, below `Args:`, in TOML with `description`\n"
         "ok       poet   loads as 'Poet', its tools: none\n"
     )
 
@@ -181,10 +181,11 @@ client.key                 -
 
 
 def test_a_table_on_a_narrow_terminal(env: dict[str, str]) -> None:
-    assert seen("explain-exit", env=env, width=60).splitlines()[3:8] == [
+    assert seen("explain-exit", env=env, width=60).splitlines()[3:9] == [
         "  65  invalid_output  The response violates the protocol, or",
         "                      does not match the output type of the",
-        "                      run.",
+        "                      run; or `events check` found a line",
+        "                      that breaks the schema.",
         "  69  rejected        The service rejected the request, and",
         "                      would reject it again: unknown model,",
     ]

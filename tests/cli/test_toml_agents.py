@@ -175,6 +175,16 @@ def test_check_reports_every_problem_and_what_is_missing_here(agentctl: Agentctl
     ]
 
 
+def test_an_agent_is_shown_without_the_variables_that_it_needs(agentctl: Agentctl, agents: Path) -> None:
+    server = '[mcp.far]\nurl = "https://far.example/mcp"\nheaders.Authorization = { env = "NOT_SET" }\n'
+    agents.write_text(f'[agents.one]\nmcp = ["far"]\n{server}')
+    assert "variable NOT_SET → https://far.example\n" in agentctl("trust", "agents.toml").stderr
+    done = agentctl("agents", "show", "agents.toml")
+    assert (done.returncode, "servers       far" in done.stdout) == (0, True), done.stderr
+    done = agentctl("agents", "check", "agents.toml")
+    assert (done.returncode, "the variable NOT_SET is not set" in done.stdout) == (78, True)
+
+
 def test_a_first_file_is_written_and_is_right(agentctl: Agentctl, home: Path) -> None:
     assert agentctl("agents", "new", "--toml").returncode == 0
     assert agentctl("agents", "new", "--toml").returncode == 78

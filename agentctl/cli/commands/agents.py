@@ -99,11 +99,16 @@ def show(ctx: typer.Context, ref: Ref = None, as_json: AsJson = False) -> None:
     loaded = _load(invocation, ref)
     reference = _default_reference(loaded)
     _disable_tracing()
-    agent = describe_agent(load_agent(reference, loaded))
     values: dict[str, Value] = {}
-    if found := read_agent_table(reference, loaded):
+    found = read_agent_table(reference, loaded)
+    if found is None:
+        agent = describe_agent(load_agent(reference, loaded))
+    else:
+        from agentctl.definitions.toml.build import build_agent
         from agentctl.definitions.toml.origins import effective_values
+        from agentctl.definitions.toml.preflight import environ_of
 
+        agent = describe_agent(build_agent(*found, environ_of(*found)).complete())
         values = effective_values(*found, loaded.settings)
     if as_json:
         origins: JSONValue = {key: {"value": each.value, "origin": each.origin} for key, each in values.items()}

@@ -25,23 +25,24 @@ def open_project_file(path: Path, project: ProjectFile, store: Path | None) -> A
     return _open(path, project, require_trust(project, store))
 
 
-def open_named_file(path: Path, name: str | None, loaded: Loaded) -> AgentFile:
-    """Return a TOML file that the user named; trust is required for what the agent does without asking.
+def open_named_file(path: Path, name: str | None, loaded: Loaded) -> tuple[AgentFile, str]:
+    """Return a TOML file that the user named, and the name of the agent, by default of the only one.
+
+    Trust is required for what the agent does without asking.
 
     Raises:
         ConfigurationError: the file does not exist or is invalid, has no such agent, or is not trusted.
     """
     file = read_named_file(path)
     own = project_of(path, file.content)
-    name = name or file.only_agent()
-    file.check_name(name)
+    name = file.find_name(name)
     reasons = needs_of(file, [name]).reasons
     if not reasons:
-        return file
+        return file, name
     for project in (own, loaded.project):
         code = None if project is None else find_trusted_code(project, loaded.paths.trust)
         if project is not None and code is not None and _contains(path, project, code):
-            return _open(path, project, code)
+            return _open(path, project, code), name
     problem, _, remedy = missing_trust(own, loaded.paths.trust).partition("; ")
     raise ConfigurationError(f"{problem} (trust is needed for {', '.join(reasons)}); {remedy}", file=path)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,13 +37,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def build_agent(file: AgentFile, name: str) -> AgentDefinition:
+def build_agent(file: AgentFile, name: str, environ: Mapping[str, str] | None = None) -> AgentDefinition:
     """Return an agent of a TOML file, with its tools and the agents that it refers to.
+
+    `environ` has the variables of MCP servers, in place of the process's own.
 
     Raises:
         ConfigurationError: a file that it needs cannot be used, or code that it refers to does not load.
     """
-    builder = _Builder()
+    builder = _Builder(environ=os.environ if environ is None else environ)
     agent = builder.agent(file, name)
     table = file.agents[name]
     max_turns = table.get("max_turns") if isinstance(table, dict) else None
@@ -54,6 +56,7 @@ def build_agent(file: AgentFile, name: str) -> AgentDefinition:
 class _Builder:
     """Builds agents, each once, so that they may hand off to each other."""
 
+    environ: Mapping[str, str]
     additions: list[tuple[Agent[Any], str]] = field(default_factory=list)
     _agents: dict[tuple[Path, str], Agent[Any]] = field(default_factory=dict)
     _tools: dict[tuple[Path, str], FunctionTool] = field(default_factory=dict)
@@ -101,9 +104,7 @@ class _Builder:
         match file.reference(text):
             case TableReference(path=place, name=name):
                 target = open_agent_file(Path(place), file.place)
-                name = name or target.only_agent()
-                target.check_name(name)
-                return self.agent(target, name)
+                return self.agent(target, target.find_name(name))
             case FileReference(path=place, attribute=attribute):
                 scope = _scope(file)
                 return _with_place(file, path, lambda: agent_in_file(Path(place), attribute, scope))
@@ -136,7 +137,7 @@ class _Builder:
         key = (file.path, name)
         if key not in self._servers:
             try:
-                self._servers[key] = make_mcp_server(name, file.mcp[name], file.place, os.environ)
+                self._servers[key] = make_mcp_server(name, file.mcp[name], file.place, self.environ)
             except ConfigurationError as error:  # It names the key.
                 raise ConfigurationError(str(error), file=file.path, line=file.line_of(("mcp", name))) from error
         return self._servers[key]

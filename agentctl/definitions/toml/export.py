@@ -102,9 +102,13 @@ class _Export:
             "tool_use_behavior": None if agent.tool_use_behavior == "run_llm_again" else agent.tool_use_behavior,
             "reset_tool_choice": None if agent.reset_tool_choice else False,
             "mcp_config": dict(agent.mcp_config),
-            "settings": {} if has_default_settings(agent) else _settings(agent.model_settings),
         }
-        return table | {name: value for name, value in parts.items() if value is not None and value not in ([], {})}
+        table |= {name: value for name, value in parts.items() if value is not None and value not in ([], {})}
+        if not has_default_settings(agent):
+            table["settings"] = _settings(
+                agent.model_settings
+            )  # Even if empty: without it, the model's defaults apply.
+        return table
 
     def _refuse_code(self, agent: Agent[Any], refuse: _Refuse) -> None:
         """Refuse the fields of an agent that are code."""

@@ -75,20 +75,22 @@ class AgentFile:
             case reference:
                 return reference
 
-    def only_agent(self) -> str:
-        """Return the name of its only agent.
+    def find_name(self, name: str | None) -> str:
+        """Return the name of an agent, for None that of the only one.
 
         Raises:
-            ConfigurationError: it has none, or several.
+            ConfigurationError: there is no such agent, or there are several.
         """
+        if name is not None:
+            self._check_name(name)
+            return name
         if len(self.agents) != 1:
             names = ", ".join(f"{self.path}:{name}" for name in self.agents)
             problem = f"defines several agents; name one of them: {names}" if names else "defines no agent"
             raise ConfigurationError(problem, file=self.path, key=None if names else AGENTS)
         return next(iter(self.agents))
 
-    def check_name(self, name: str) -> None:
-        """Raise `ConfigurationError`, with a suggestion, unless there is an agent of this name."""
+    def _check_name(self, name: str) -> None:
         if name not in self.agents:
             known = ", ".join(self.agents) or "none"
             raise ConfigurationError(

@@ -175,9 +175,7 @@ class _NeedsWalk:
         match file.reference(text):
             case TableReference(path=path, name=name):
                 target = self._open(Path(path), file.place)
-                name = name or target.only_agent()
-                target.check_name(name)
-                self.add_file(target, [name])
+                self.add_file(target, [target.find_name(name)])
             case FileReference() as reference:
                 self._add_code(text, reference_at(reference, reference.path))
             case ModuleReference():

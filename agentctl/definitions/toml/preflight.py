@@ -10,6 +10,12 @@ from .file import AgentFile
 from .needs import needs_of
 
 
+def environ_of(file: AgentFile, name: str) -> dict[str, str]:
+    """Return the environment, with a value for each variable that an agent of a file needs and that is missing."""
+    # Too short to be a secret, which would be masked.
+    return {**{variable.name: "-" for variable in needs_of(file, [name]).variables}, **os.environ}
+
+
 def missing_parts(file: AgentFile, name: str) -> Iterator[str]:
     """Yield a note for each program and variable that an agent of a file needs and that is missing."""
     needs = needs_of(file, [name])

@@ -138,10 +138,11 @@ def twins(draw: st.DrawFn) -> tuple[dict[str, Any], list[Agent[Any]]]:
         )
         for name, table in tables.items()
     }
+    display_names = draw(st.permutations(["Ann", "B 2", "名"]))  # Two agents with one name have tools with one name.
     for name, agent in agents.items():
         table = tables[name]
         if draw(st.booleans()):
-            agent.name = table["name"] = draw(st.sampled_from(["Ann", "B 2", "名"]))
+            agent.name = table["name"] = display_names.pop()
         if draw(st.booleans()):
             agent.instructions = table["instructions"] = draw(TEXTS)
         if draw(st.booleans()):

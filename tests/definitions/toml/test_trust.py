@@ -159,6 +159,13 @@ def test_a_project_that_is_not_trusted_gives_no_agent_of_its_tables(project: Pat
         load("a")
 
 
+def test_a_name_that_the_file_of_a_project_does_not_have_is_an_error(project: Path, home: Path, load: Load) -> None:
+    (project / "agentctl.toml").write_text('[agents]\nb = "more/other.toml:writter"\n')
+    give_trust(project / "agentctl.toml", home)
+    with pytest.raises(ConfigurationError, match=r"other.toml: agents: there is no agent 'writter'; did you mean"):
+        load("b")
+
+
 def test_trust_in_the_project_covers_a_file_that_it_names(project: Path, home: Path, load: Load) -> None:
     (project / "agents.toml").write_text(FULL)
     (project / "agentctl.toml").write_text('[agents]\nreviewer = "agents.toml:reviewer"\n')

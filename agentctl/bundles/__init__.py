@@ -1,0 +1,1 @@
+"""Bundles: archives of one run for bug reports, with its cassette, trace, sources and settings, all masked."""
