@@ -31,7 +31,7 @@ def test_a_value_that_was_set_is_shown_with_where_it_comes_from(agentctl: Agentc
     assert agentctl("config", "get", "max_turns").stdout == "20\n"
     done = agentctl("config", "get", "max_turns", "--json")
     assert json.loads(done.stdout) == {
-        "schema_version": "1-draft",
+        "schema_version": 1,
         "key": "max_turns",
         "value": 20,
         "origin": str(home / ".agentctl" / "config.toml"),
