@@ -98,6 +98,19 @@ broken = Agent(name="broken", instructions=break_down)
 typed = Agent(name="typed", output_type=list[str])
 '''
 PROJECT = '[agents]\nguide = "agents.py:agent"\n'
+CASES = """
+agent = "agents.py:agent"
+
+[[case]]
+name = "Oslo"
+prompt = "Hi"
+expect = { tools = ["weather"], contains = "Sunny" }
+
+[[case]]
+name = "Rome"
+prompt = "Hi"
+"""
+FILES = {"agents.py": AGENTS, "agentctl.toml": PROJECT, "guide.agenttest.toml": CASES}
 WEATHER = tool_calls(("weather", {"city": "Oslo"}, "call_1"))
 PAY = tool_calls(("pay", {"euros": 5}, "call_1"))
 PRICES = json.dumps({"gpt-5-mini": {"input": 10, "output": 20}})
@@ -274,6 +287,13 @@ SCENARIOS: dict[str, Scenario] = {
     "models-list": _document("models", "list"),
     "sessions-list": _document("sessions", "list", before=(("run", "--session", "trip", "Hi"),)),
     "sessions-show": _document("sessions", "show", "trip", before=(("run", "--session", "trip", "Hi"),)),
+    "test": _document(
+        "test",
+        "guide.agenttest.toml",
+        code=1,
+        before=(("test", "guide.agenttest.toml", "--update", "--yes", "--filter", "Oslo"),),
+        steps=(WEATHER, text("Sunny.")),
+    ),
     "trace-list": _document("trace", "list", before=(("run", "Hi"),)),
     "trace-show": _document(
         "trace", "show", "--last", before=(("run", *GUIDE, "Hi"),), steps=(WEATHER, text("Sunny."))
