@@ -111,7 +111,7 @@ def parse_project(content: bytes, path: Path) -> ProjectFile:
         if not isinstance(document.pop(name, {}), dict):
             raise ConfigurationError(f"must be a table, with tables such as [{name}.NAME]", file=path, key=name)
     trusted_modules = _trusted_modules(document.pop(TRUSTED_MODULES, []), path)
-    values = dict(_values(document, path))
+    values = dict(project_values(document, path))
     if isinstance(default := values.get("agent"), str):
         _check_default_agent(default, agents, path)
     return ProjectFile(
@@ -183,7 +183,12 @@ def _is_inside(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
-def _values(document: Document, path: Path) -> Iterator[tuple[str, JSONValue]]:
+def project_values(document: Document, path: Path) -> Iterator[tuple[str, JSONValue]]:
+    """Yield the settings in a document of a project by dotted key.
+
+    Raises:
+        ConfigurationError: one is invalid, or a project may not set it.
+    """
     for parts, value in leaves(document):
         name = join(parts)
         try:
