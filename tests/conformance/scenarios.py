@@ -110,12 +110,14 @@ expect = { tools = ["weather"], contains = "Sunny" }
 name = "Rome"
 prompt = "Hi"
 """
-FILES = {"agents.py": AGENTS, "agentctl.toml": PROJECT, "guide.agenttest.toml": CASES}
+ROWS = '{"thing": "the sky"}\n{"thing": "grass"}\n'
+FILES = {"agents.py": AGENTS, "agentctl.toml": PROJECT, "guide.agenttest.toml": CASES, "rows.jsonl": ROWS}
 WEATHER = tool_calls(("weather", {"city": "Oslo"}, "call_1"))
 PAY = tool_calls(("pay", {"euros": 5}, "call_1"))
 PRICES = json.dumps({"gpt-5-mini": {"input": 10, "output": 20}})
 GUIDE = ("-a", "agents.py:agent")
 SUSPENDED = ("run", *GUIDE, "--on-approval", "suspend", "--ticket", "ticket.json", "Pay.")
+BATCH = ("batch", "run", "rows.jsonl", "-a", "agents.py:clerk", "--name", "things", "--concurrency", "1")
 RETRY_SOON = {"Retry-After-Ms": "20"}
 RATE_LIMIT = http_error(429, {"error": {"message": "Slow down.", "code": "rate_limit_exceeded"}}, RETRY_SOON)
 
@@ -250,6 +252,17 @@ SCENARIOS: dict[str, Scenario] = {
     "exit-130": _stopped(signal.SIGINT, 130),
     "exit-141": _stopped("reader", 141),
     "exit-143": _stopped(signal.SIGTERM, 143),
+    # Batches: as many events as there is time for.
+    "batch-run": Scenario(
+        arguments=(*BATCH, "--format", "jsonl"),
+        exit_code=1,
+        steps=(text("Blue."), http_error(400, {"error": {"message": "No such thing."}})),
+        is_rerun=False,
+    ),
+    "batch-list": _document("batch", "list", before=((*BATCH, "--limit", "1"),), is_rerun=False),
+    "batch-show": _document(
+        "batch", "show", "things", "--waiting", before=((*BATCH, "--limit", "1"),), steps=(PAY,), is_rerun=False
+    ),
     # The documents of other commands.
     "agents-list": _document("agents", "list", before=(("trust",),)),
     "agents-list-file": _document("agents", "list", "agents.py"),
