@@ -244,10 +244,10 @@ def test_a_wrong_variable_or_project_file_is_shown_beside_the_rest(agentctl: Age
     done = agentctl("config", "show", "--origin", env=env)
     assert (done.returncode, "gpt-x" in done.stdout) == (0, True)
     assert "warning: AGENTCTL_MAX_TURNS: must be an integer" in done.stderr
-    assert "warning: " + str(home / "agentctl.toml") + ": max_turns: must be an integer" in done.stderr
+    assert "warning: " + str(home / "agentctl.toml") + ":1: max_turns: must be an integer" in done.stderr
     document = json.loads(agentctl("config", "show", "--json", env=env).stdout)
     assert [problem.partition(": must")[0] for problem in document["problems"]] == [
-        f"{home / 'agentctl.toml'}: max_turns",
+        f"{home / 'agentctl.toml'}:1: max_turns",
         "AGENTCTL_MAX_TURNS",
     ]
 
