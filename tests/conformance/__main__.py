@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from agentctl.version import __version__
 from tests.conformance.check import check_again
 from tests.conformance.compare import compare_schemas
 from tests.conformance.play import play
@@ -25,12 +26,14 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="run all scenarios again, and compare")
     parser.add_argument("--again", metavar="NAME", nargs="+", default=[], help="replace what no release has had yet")
     options = parser.parse_args()
+    known, code = load_recordings(), 0
+    if released := [name for name in options.again if name in known and known[name].agentctl_version != __version__]:
+        parser.error(f"recordings of a release are not changed: {', '.join(released)}")
     FOLDER.mkdir(exist_ok=True)
     if faults := compare_schemas(frozen_definitions(), current_definitions()):
         print("the schema breaks readers of a release:", *faults, sep="\n  ")
         if not options.again:
             return 1
-    known, code = load_recordings(), 0
     with running_service() as service:
         for name, scenario in SCENARIOS.items():
             if options.check and name in known:
