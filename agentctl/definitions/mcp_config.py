@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from agentctl._dataclass import dataclass
 from agentctl.definitions.toml.mcp_servers import MCP_SERVER_SCHEMA, check_mcp_server, make_mcp_server
-from agentctl.definitions.toml.part import FilePlace, KeyPath, KeyProblem
+from agentctl.definitions.toml.part import FilePlace, KeyProblem
 from agentctl.definitions.toml.schema_check import check_value
 from agentctl.errors import ConfigurationError
 from agentctl.extensions.program import is_private
 from agentctl.profile.dotted import join
+from agentctl.profile.toml_lines import KeyPath
 from agentctl.redaction import has_key_form, is_secret
 
 if TYPE_CHECKING:
@@ -47,9 +48,14 @@ _USED = frozenset({"url", "serverUrl", "httpUrl", "includeTools", "excludeTools"
 
 _SECRET_NAME = re.compile("KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|AUTHORIZATION", re.IGNORECASE)
 
+_SECRET_PART = re.compile(
+    r"((?:key|token|secret|password)=|authorization:\s*(?:\w+\s+)?+)[^&$\s]+|(://[^/@:\s]*:)[^/@$\s]+(?=@)",
+    re.IGNORECASE,
+)
+"""A value in a query, an option or a header, after what names it as a secret, or the password in a URL."""
 
-_SECRET_PART = re.compile(r"((?:key|token|secret|password)=)[^&$\s]+", re.IGNORECASE)
-"""A value in a query or an option, after what names it as a secret."""
+_SECRET_OPTION = re.compile(r"-[\w-]*(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)", re.IGNORECASE)
+"""An option whose value, the next argument, is a secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +285,8 @@ def _toml_value(name: str, text: Any) -> Any:
     """Return the value of a variable or header for a TOML file."""
     references = _ANY_REFERENCE.findall(text)
     if not references:
-        return {"env": _variable_name(name)} if has_key_form(text) or _SECRET_NAME.search(name) else text
+        holds_secret = has_key_form(text) or _SECRET_NAME.search(name) or _SECRET_PART.search(text)
+        return {"env": _variable_name(name)} if holds_secret else text
     match = _REFERENCE.search(text)
     variable = match[1] if match is not None else _variable_name(references[0][2:-1].rpartition(":")[2])
     before, _, after = text.partition(references[0])
@@ -306,14 +313,23 @@ def _unused_name(name: str, taken: Mapping[str, Any]) -> str:
     return name
 
 
-def _plain_value(key: str, value: Any, notes: list[str]) -> Any:
+def _is_secret_option(text: str) -> bool:
+    return _SECRET_OPTION.fullmatch(text) is not None
+
+
+def _plain_value(key: str, value: Any, notes: list[str], *, is_hidden: bool = False) -> Any:
     """Return a value that cannot refer to a variable, without keys; adds what to change in it to the notes."""
     if isinstance(value, list):
-        return [_plain_value(f"{key}.{index}", each, notes) for index, each in enumerate(value)]
+        return [
+            _plain_value(f"{key}.{index}", each, notes, is_hidden=index > 0 and _is_secret_option(value[index - 1]))
+            for index, each in enumerate(value)
+        ]
     for reference in _ANY_REFERENCE.findall(value):
         notes.append(f"{key} has {reference}, which a TOML file does not fill; write its value")
     parts = ("…" if has_key_form(part) else part for part in re.split(r"([=:/?&\s])", value))
-    hidden = _SECRET_PART.sub(r"\1…", "".join(parts))
+    hidden = _SECRET_PART.sub(r"\1\2…", "".join(parts))
+    if is_hidden and not value.startswith(("-", "${")):
+        hidden = "…"
     if hidden != value:
         notes.append(f"{key} has a key, which is not copied; pass it by a variable")
     return hidden

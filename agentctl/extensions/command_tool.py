@@ -14,11 +14,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.durations import validate_seconds
 from agentctl.agent.json_schema import JSONSchemaOutput
+from agentctl.agent.schema_faults import find_fault
 from agentctl.agent.tools.call_content import Arguments
 from agentctl.agent.tools.errors import failure_text
 from agentctl.agent.tools.tool import FunctionTool, default_tool_error_function
@@ -69,7 +70,8 @@ class CommandTool:
             empty stdin.
         env: Names of environment variables to pass on, besides those for finding programs and for the locale.
         timeout: Time limit in seconds.
-        output_limit: Number of bytes of the output that the model reads; the middle of a longer output is left out.
+        output_limit: Number of bytes of stdout, and of stderr apart from it, that the model reads; the middle of a
+            longer output is left out.
         output: Whether the output is text, or must be JSON.
         ok_codes: Exit codes that are answers and not failures.
         stderr: Whether the model reads stderr apart from stdout, or joined with it in the order of writing.
@@ -189,6 +191,9 @@ def _use_advice(name: str, command: Sequence[str]) -> str:
 
 def _schema_problems(schema: Mapping[str, JSONValue], is_element: bool) -> Iterator[tuple[Path, str]]:
     """Yield the problems of an argument that is an element, or only in stdin."""
+    if fault := find_fault(schema):
+        yield (), f"is not a JSON Schema at {fault}"
+        return
     kind = schema.get("type", "string")
     items = schema.get("items")
     if not is_element:
@@ -200,11 +205,25 @@ def _schema_problems(schema: Mapping[str, JSONValue], is_element: bool) -> Itera
             yield ("items",), f'must be a table with a type, as in {{ type = "string" }}: {", ".join(_SCALARS)}'
     elif kind not in _SCALARS:
         yield ("type",), f"must be array, {', '.join(_SCALARS[:-1])} or {_SCALARS[-1]}"
-    if is_element and "default" in schema:
+    if is_element:
+        yield from _word_problems(schema)
+
+
+def _word_problems(schema: Mapping[str, JSONValue]) -> Iterator[tuple[Path, str]]:
+    """Yield the problems of values that a schema names itself, and that cannot be elements of a command line."""
+    named: list[tuple[Path, JSONValue]] = [((key,), schema[key]) for key in ("default", "const") if key in schema]
+    named += [(("enum", index), value) for index, value in enumerate(_values_of(schema))]
+    named += [(("items", "enum", index), value) for index, value in enumerate(_values_of(schema.get("items")))]
+    for path, value in named:
         try:
-            words(schema["default"], allows_dash=schema.get("allow_dash") is True)
+            words(value, allows_dash=schema.get("allow_dash") is True)
         except ModelBehaviorError as error:
-            yield ("default",), str(error)
+            yield path, str(error)
+
+
+def _values_of(schema: object) -> Sequence[JSONValue]:
+    """Return the values that a schema allows, none if it names none."""
+    return schema.get("enum", ()) if isinstance(schema, dict) else ()
 
 
 def words(value: JSONValue, *, allows_dash: bool) -> list[str]:
@@ -406,7 +425,11 @@ def _json(output: OutputTail) -> str:
         raise CommandError(f"the output of {count(output.length, 'byte')} is longer than its limit, so it is not JSON")
     try:
         text = bytes(output.beginning + output.end).decode("utf-8")
-        json.loads(text)
+        json.loads(text, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
         raise CommandError(f"the output is not JSON: {error}{_after(_readable(output))}") from error
     return text.strip()
+
+
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

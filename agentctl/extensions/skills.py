@@ -210,7 +210,7 @@ def _read(skills: Mapping[str, Skill], arguments: str) -> str:
 
 def _advice(folder: Path) -> str:
     """Return a suggestion for a folder that is none of a skill."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return "; there is no such folder"
     inner = sorted(path.parent.name for path in folder.glob(f"*/{MAIN_FILE}"))
     return f"; name each skill, such as {folder.name}/{inner[0]}" if inner else ""

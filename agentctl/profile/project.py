@@ -16,7 +16,7 @@ from agentctl.errors import ConfigurationError
 from agentctl.redaction import redact_keys
 
 from .document import MAX_BYTES, Document, parse_document
-from .dotted import join, leaves
+from .dotted import Parts, join, leaves
 from .keys import check_entry, suggestion
 from .reference import FileReference, ModuleReference, NameReference, TableReference, is_name, parse_reference
 
@@ -106,12 +106,23 @@ def read_project(path: Path, *, user: int | None = None) -> ProjectFile:
 def parse_project(content: bytes, path: Path) -> ProjectFile:
     """Return a project file parsed from its content; raise `ConfigurationError` if it is invalid."""
     document = parse_document(content, path)
+    try:
+        return _project(document, content, path)
+    except _InvalidKey as problem:
+        from .toml_lines import line_of, lines_of  # only for an error
+
+        line = line_of(lines_of(content), problem.parts)
+        key = redact_keys(join(problem.parts))
+        raise ConfigurationError(str(problem), file=path, key=key, line=line) from problem
+
+
+def _project(document: Document, content: bytes, path: Path) -> ProjectFile:
     agents = _agents(document.pop(AGENTS, {}), path)
     for name in PARTS:
         if not isinstance(document.pop(name, {}), dict):
-            raise ConfigurationError(f"must be a table, with tables such as [{name}.NAME]", file=path, key=name)
-    trusted_modules = _trusted_modules(document.pop(TRUSTED_MODULES, []), path)
-    values = dict(_values(document, path))
+            raise _InvalidKey(name, f"must be a table, with tables such as [{name}.NAME]")
+    trusted_modules = _trusted_modules(document.pop(TRUSTED_MODULES, []))
+    values = dict(_values(document))
     if isinstance(default := values.get("agent"), str):
         _check_default_agent(default, agents, path)
     return ProjectFile(
@@ -133,6 +144,14 @@ def project_of(path: Path, content: bytes) -> ProjectFile:
     if path.name == FILE_NAME:
         return parse_project(content, path)
     return ProjectFile(path=path, values={}, root=_folders(path.parent)[-1], agents={}, content=content)
+
+
+class _InvalidKey(Exception):
+    """Raised for a key or value of a file that is wrong; the message is a predicate of the key."""
+
+    def __init__(self, key: str | Parts, message: str) -> None:
+        super().__init__(message)
+        self.parts = (key,) if isinstance(key, str) else key
 
 
 class _FileSkipped(Exception):
@@ -183,56 +202,60 @@ def _is_inside(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
-def _values(document: Document, path: Path) -> Iterator[tuple[str, JSONValue]]:
+def project_values(document: Document, path: Path) -> dict[str, JSONValue]:
+    """Return the settings in a table of another file of a project by dotted key.
+
+    Raises:
+        ConfigurationError: one is invalid, or a project may not set it.
+    """
+    try:
+        return dict(_values(document))
+    except _InvalidKey as problem:
+        raise ConfigurationError(str(problem), file=path, key=redact_keys(join(problem.parts))) from problem
+
+
+def _values(document: Document) -> Iterator[tuple[str, JSONValue]]:
     for parts, value in leaves(document):
-        name = join(parts)
         try:
             key = check_entry(parts, value)
         except ValueError as error:
-            raise ConfigurationError(redact_keys(str(error)), file=path, key=redact_keys(name)) from error
+            raise _InvalidKey(parts, redact_keys(str(error))) from error
         if key is None:
             continue
         if not key.in_project:
-            raise ConfigurationError(
+            raise _InvalidKey(
+                parts,
                 f"a project file may not set this; set it by an option, by {key.env}, or in your profile with "
                 f"`agentctl config set {key.name}`",
-                file=path,
-                key=name,
             )
-        yield name, value
+        yield join(parts), value
 
 
 def _agents(table: object, path: Path) -> dict[str, str]:
     if not isinstance(table, dict):
-        raise ConfigurationError(
-            'must be a table, with lines such as reviewer = "agents.py:reviewer"', file=path, key=AGENTS
-        )
+        raise _InvalidKey(AGENTS, 'must be a table, with lines such as reviewer = "agents.py:reviewer"')
     agents: dict[str, str] = {}
     for name, text in table.items():
-        key = join((AGENTS, name))
+        parts = (AGENTS, name)
         if not is_name(name):
-            raise ConfigurationError("must be a name of letters, digits, - and _", file=path, key=key)
+            raise _InvalidKey(parts, "must be a name of letters, digits, - and _")
         match text:
             case str():
-                _check_reference(text, key, path)
+                _check_reference(text, parts, path)
                 agents[name] = text
             case dict():
                 agents[name] = f"{path.name}:{name}"
             case _:
-                raise ConfigurationError(
-                    'must be a reference such as "agents.py:reviewer", or a table', file=path, key=key
-                )
+                raise _InvalidKey(parts, 'must be a reference such as "agents.py:reviewer", or a table')
     return agents
 
 
-def _trusted_modules(patterns: object, path: Path) -> tuple[str, ...]:
+def _trusted_modules(patterns: object) -> tuple[str, ...]:
     if not isinstance(patterns, list) or not all(isinstance(text, str) for text in patterns):
-        raise ConfigurationError('must be a list, such as ["plugins.*"]', file=path, key=TRUSTED_MODULES)
+        raise _InvalidKey(TRUSTED_MODULES, 'must be a list, such as ["plugins.*"]')
     for text in patterns:
         if not _PATTERN.fullmatch(text):
-            raise ConfigurationError(
-                f"{text!r} is not a pattern of module names, such as plugins.*", file=path, key=TRUSTED_MODULES
-            )
+            raise _InvalidKey(TRUSTED_MODULES, f"{text!r} is not a pattern of module names, such as plugins.*")
     return tuple(patterns)
 
 
@@ -240,15 +263,13 @@ def _check_default_agent(text: str, agents: Mapping[str, str], path: Path) -> No
     if text in agents:
         return
     if is_name(text):
-        raise ConfigurationError(
-            f"there is no agent {redact_keys(text)!r} in the table [{AGENTS}]{suggestion(text, agents)}",
-            file=path,
-            key="agent",
+        raise _InvalidKey(
+            "agent", f"there is no agent {redact_keys(text)!r} in the table [{AGENTS}]{suggestion(text, agents)}"
         )
-    _check_reference(text, "agent", path)
+    _check_reference(text, ("agent",), path)
 
 
-def _check_reference(text: str, key: str, path: Path) -> None:
+def _check_reference(text: str, parts: Parts, path: Path) -> None:
     """Reject a reference that names no code, or code outside the project."""
     try:
         reference = parse_reference(text)
@@ -266,4 +287,4 @@ def _check_reference(text: str, key: str, path: Path) -> None:
             case FileReference() | ModuleReference() | TableReference():
                 pass
     except ValueError as error:
-        raise ConfigurationError(str(error), file=path, key=key) from error
+        raise _InvalidKey(parts, str(error)) from error

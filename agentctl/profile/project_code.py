@@ -24,7 +24,7 @@ from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 
 MAX_CODE = 64 << 20
-"""The largest file of code that is read, in bytes."""
+"""The largest file of code, or file that code or an agent names, that is read, in bytes."""
 
 
 class ModuleFinder(Protocol):
@@ -91,7 +91,7 @@ def read_code(path: Path) -> bytes | None:
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}", file=path) from error
     if len(content) > MAX_CODE:
-        raise ConfigurationError(f"is larger than {MAX_CODE >> 20} MiB; this is not a file of code", file=path)
+        raise ConfigurationError(f"is larger than {MAX_CODE >> 20} MiB, the limit", file=path)
     return content
 
 

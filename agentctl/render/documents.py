@@ -21,13 +21,27 @@ from .schema_fields import (
     time,
 )
 
+PROGRESS: Fields = {
+    "batch": text("The name of the batch."),
+    "total": count("The number of its rows."),
+    "done": count("Rows that are done."),
+    "failed": count("Rows that failed."),
+    "waiting": count("Rows that wait for approval."),
+    "cancelled": count("Rows that were cancelled."),
+    "running": count("Rows that are run now."),
+    "queued": count("Rows that wait for their turn."),
+    "tokens": count("Tokens of all rows."),
+    "cost_usd": nullable(amount("The cost in USD; null if it is not known.")),
+}
+"""The progress of a batch."""
+
 _ITEMS = array(any_object("An item."), "The items of the conversation, as the Responses API takes them.")
 _TICKET: Fields = {
     "id": text("The id of the ticket."),
     "state": open_enum(["open", "used", "expired"], "Whether its run can still be resumed."),
     "created_at": time("When the run was suspended."),
     "expires_at": time("When the ticket can no longer be used."),
-    "agent": text_or_null("The reference of the agent; null for the plain assistant."),
+    "reference": text_or_null("The reference of the agent; null for the plain assistant."),
     "session_id": text_or_null("The session of the run."),
     "calls": array(
         object_of(
@@ -81,6 +95,13 @@ _BUDGET: Fields = {
         )
         for unit, number, description in (("usd", amount, "The money, in USD."), ("tokens", count, "The tokens."))
     },
+}
+_BATCH: Fields = {
+    **PROGRESS,
+    "created_at": time("When it began."),
+    "reference": text("The reference of the agent."),
+    "input": text("The input, such as the name of a file."),
+    "is_cancelled": flag("Whether it was cancelled."),
 }
 _EXIT: Fields = {
     "exit_code": count("The exit code."),
@@ -228,8 +249,14 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
     ),
     "approvals list": ("The suspended runs.", {"tickets": array(object_of(_TICKET), "The tickets.")}),
     **{f"approvals {name}": ("A suspended run.", _TICKET) for name in ("show", "approve", "deny")},
+    "batch list": ("The batches of a store, oldest first.", {"batches": array(object_of(_BATCH), "The batches.")}),
+    "batch show": (
+        "A batch.",
+        {**_BATCH, "rows?": array(reference("row", "A row."), "The rows that failed or wait, as they were asked for.")},
+    ),
     "budget list": ("The budgets.", {"budgets": array(object_of(_BUDGET), "The budgets.")}),
     "budget show": ("A budget.", _BUDGET),
+    "chat /save": ("A conversation, saved to a .json file.", {"items": _ITEMS}),
     "config path": (
         "Where files are; null where there is no home folder.",
         {
@@ -254,7 +281,7 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
                     "present": flag("Whether there is a key."),
                     "endpoint": text("The origin of the endpoint that it is for."),
                     "origin": text_or_null("The source of the key."),
-                    "use_for_tracing": any_value("Whether traces are sent with it."),
+                    "use_for_tracing": flag("Whether traces are sent with it."),
                 },
                 "The key of the endpoint.",
             ),
@@ -343,7 +370,7 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
                         "id": text("The id of the session."),
                         "created_at": time("When it began."),
                         "updated_at": time("When it was last added to."),
-                        "items": count("The number of its items."),
+                        "item_count": count("The number of its items."),
                     }
                 ),
                 "The sessions.",
@@ -363,7 +390,7 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
                         "agent": text_or_null("The agent of the run."),
                         "outcome": text_or_null("The way the run ended; null if it has not."),
                         "session_id": text_or_null("The session of the run."),
-                        "spans": nullable(count("The number of its spans.")),
+                        "span_count": nullable(count("The number of its spans.")),
                         "input_tokens": nullable(count("Tokens of the input.")),
                         "output_tokens": nullable(count("Tokens of the output.")),
                     }

@@ -173,6 +173,30 @@ def test_a_file_becomes_toml_without_keys(tmp_path: Path) -> None:
         assert check_mcp_server(name, table, place) == []
 
 
+@pytest.mark.parametrize(
+    ("args", "kept"),
+    [
+        (["postgresql://user:canary@host/db"], ["postgresql://user:…@host/db"]),
+        (["--api-key", "canary", "--port", "80"], ["--api-key", "…", "--port", "80"]),
+        (["--token", "${T}", "--password", "--quiet"], ["--token", "${T}", "--password", "--quiet"]),
+        (["--header", "Authorization: Bearer canary"], ["--header", "Authorization: Bearer …"]),
+        (["--header", "Authorization: Bearer ${T}"], ["--header", "Authorization: Bearer ${T}"]),
+        (["--header", "authorization:canary"], ["--header", "authorization:…"]),
+        (["-e", "GH_TOKEN", "http://host:80/a@b"], ["-e", "GH_TOKEN", "http://host:80/a@b"]),
+    ],
+)
+def test_arguments_become_toml_without_secrets(tmp_path: Path, args: list[str], kept: list[str]) -> None:
+    tables, notes = toml_tables(write(tmp_path, {"mcpServers": {"s": {"command": "c", "args": args}}}))
+    assert tables["s"]["args"] == kept
+    assert any("has a key, which is not copied" in note for note in notes) == (args != kept)
+
+
+def test_a_password_in_the_url_of_a_variable_is_not_copied(tmp_path: Path) -> None:
+    env = {"DATABASE_URL": "postgres://user:canary@host/db", "SITE": "http://host:80/"}
+    tables, _ = toml_tables(write(tmp_path, {"mcpServers": {"s": {"command": "c", "env": env}}}))
+    assert tables["s"]["env"] == {"DATABASE_URL": {"env": "DATABASE_URL"}, "SITE": "http://host:80/"}
+
+
 def test_a_variable_may_be_used_again_once_it_was_given_to_a_server(tmp_path: Path) -> None:
     register_secret("Bearer-t-canary-shared", is_shared=True)
     file = write(tmp_path, {"mcpServers": {"s": {"url": "http://a", "headers": {"A": "${T}"}}}})

@@ -138,6 +138,7 @@ def test_what_is_no_text_is_described() -> None:
 def test_json_is_checked() -> None:
     assert output(script("echo ' {\"a\": 1} '; echo note >&2", output="json")) == '{"a": 1}'
     assert "the output is not JSON: " in outcome(script("echo no", output="json"))[0]
+    assert "the output is not JSON: NaN is not JSON" in outcome(script("echo '[NaN]'", output="json"))[0]
     long = script("echo '['; yes 1, | head -c 500; echo '1]'", output="json", output_limit=100)
     assert "is longer than its limit, so it is not JSON" in outcome(long)[0]
 
@@ -221,6 +222,14 @@ def test_once_asks_for_the_first_call_of_a_run() -> None:
         (["a", "{x}"], {"x": {"type": "object"}}, [("args.x.type", "must be array, string, integer")]),
         (["a", "{x}"], {"x": {"type": "array"}}, [("args.x.items", "must be a table with a type")]),
         (["a", "{x}"], {"x": {"default": "-v"}}, [("args.x.default", "must not begin with `-`")]),
+        (["a", "{x}"], {"x": {"const": "-v"}}, [("args.x.const", "must not begin with `-`")]),
+        (
+            ["a", "{x}"],
+            {"x": {"type": "array", "items": {"type": "string", "enum": ["b", "-v"]}}},
+            [("args.x.items.enum.1", "must not begin with `-`")],
+        ),
+        (["a", "{x}"], {"x": {"enum": ["-v"], "allow_dash": True}}, []),
+        (["a", "{x}"], {"x": {"pattern": "("}}, [("args.x", "is not a JSON Schema at $.pattern: '('")]),
         (["a", "{x}"], {"x": {"default": {}}}, [("args.x.default", "must be text, a number or a boolean")]),
         (["sh", "-c", "{x}"], {"x": {}}, [("command.2", "would be commands of a shell")]),
         (["env", "/bin/bash", "-euc", "{x}"], {"x": {}}, [("command.3", "would be commands of a shell")]),

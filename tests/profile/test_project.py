@@ -149,23 +149,23 @@ def test_the_default_agent_may_be_code_itself() -> None:
 def test_what_only_the_user_may_decide_is_refused(text: str, key: str) -> None:
     with pytest.raises(ConfigurationError, match="a project file may not set this") as caught:
         project_of(text)
-    assert str(caught.value).startswith(f"/p/agentctl.toml: {key}: ")
+    assert str(caught.value).startswith(f"/p/agentctl.toml:{text.count(chr(10)) + 1}: {key}: ")
     assert f"`agentctl config set {'.'.join(key.split('.')[:2])}`" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('modle = "m"', "/p/agentctl.toml: modle: unknown key 'modle'; did you mean 'model'?"),
+        ('modle = "m"', "/p/agentctl.toml:1: modle: unknown key 'modle'; did you mean 'model'?"),
         (
             'api_key = "sk-very-secret"',
-            "/p/agentctl.toml: api_key: unknown key 'api_key'; use `agentctl config set-key`",
+            "/p/agentctl.toml:1: api_key: unknown key 'api_key'; use `agentctl config set-key`",
         ),
         ("max_turns = 0", "max_turns: must be an integer of at least 1, not 0"),
         ("model = ", "/p/agentctl.toml:1: column 9: is not valid TOML"),
         ('agents = "x"', "agents: must be a table"),
         ('[agents]\n"a b" = "x.py:a"', 'agents."a b": must be a name'),
-        ("[agents]\na = 5", "agents.a: must be a reference"),
+        ("[agents]\n# a\na = 5", "/p/agentctl.toml:3: agents.a: must be a reference"),
         ('[agents]\na = "x/y.txt"', "agents.a: 'x/y.txt' is not a reference"),
         ('[agents]\na = "y/x.sh:run"', "agents.a: "),
         ('[agents]\na = "x.py:1"', "agents.a: '1' in 'x.py:1' is not an attribute name"),

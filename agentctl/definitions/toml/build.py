@@ -21,13 +21,13 @@ from agentctl.profile.dotted import join
 from agentctl.profile.kinds import seconds
 from agentctl.profile.project_code import CodeBoundary
 from agentctl.profile.reference import CodeReference, FileReference, ModuleReference, NameReference, TableReference
+from agentctl.profile.toml_lines import KeyPath
 from agentctl.redaction import register_secret
 
 from .command_tools import make_command_tool
 from .file import AgentFile, read_output_schema, read_text
 from .mcp_servers import make_mcp_server
 from .needs import open_agent_file
-from .part import KeyPath
 from .skills import make_skills
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class _Builder:
     environ: Mapping[str, str]
     additions: list[tuple[Agent[Any], str]] = field(default_factory=list)
     _agents: dict[tuple[Path, str], Agent[Any]] = field(default_factory=dict)
+    _aliases: list[tuple[Path, str]] = field(default_factory=list)
+    """The agents that are references, and whose targets are being built."""
     _tools: dict[tuple[Path, str], FunctionTool] = field(default_factory=dict)
     _servers: dict[tuple[Path, str], MCPServer] = field(default_factory=dict)
 
@@ -68,7 +70,11 @@ class _Builder:
         if key not in self._agents:
             table = file.agents[name]
             if isinstance(table, str):
+                if key in self._aliases:
+                    raise _error(f"refers to itself, by {table!r}", file, ("agents", name))
+                self._aliases.append(key)
                 self._agents[key] = self._referenced_agent(file, table, ("agents", name))
+                self._aliases.pop()
             else:
                 agent = self._agents[key] = _new_agent(table, name)
                 self._fill(agent, file, table, ("agents", name))

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from agentctl.profile.kinds import seconds
+from agentctl.profile.toml_lines import KeyPath
 
-from .part import FilePlace, KeyPath, KeyProblem, SentVariable, TrustNeeds
+from .part import FilePlace, KeyProblem, SentVariable, TrustNeeds
 from .programs import DURATION, check_folder, check_program, own_files, program_folder, program_path
 from .schema_check import check_value
 
@@ -101,7 +102,7 @@ COMMAND_TOOL_SCHEMA: dict[str, Any] = {
             "type": "integer",
             "minimum": 100,
             "default": 32_000,
-            "description": "How many bytes of the output the model reads; the middle of a longer one is left out.",
+            "description": "How many bytes of stdout, and of stderr, the model reads; the middle of more is left out.",
         },
         "output": {"enum": ["text", "json"], "default": "text"},
         "ok_codes": {
@@ -138,10 +139,12 @@ def check_command_tool(name: str, table: Mapping[str, Any], place: FilePlace) ->
     from agentctl.extensions.command_tool import command_problems
 
     args = table.get("args", {})
-    found = command_problems(table["command"], args=args, stdin=table.get("stdin"), env=table.get("env", ()))
+    found = list(command_problems(table["command"], args=args, stdin=table.get("stdin"), env=table.get("env", ())))
     problems = [KeyProblem(path=path, message=message) for path, message in found]
+    faulty = {path[1] for path, _ in found if path[0] == "args"}
     for argument, schema in args.items():
-        problems += _check_default(schema, ("args", argument, "default"))
+        if argument not in faulty:
+            problems += _check_default(schema, ("args", argument, "default"))
     problems += _check_paths(table, place)
     if table.get("output") == "json" and table.get("stderr") == "joined":
         problems.append(KeyProblem(path=("stderr",), message='must be "apart" if the output is JSON'))
@@ -183,8 +186,16 @@ def make_command_tool(name: str, table: Mapping[str, Any], place: FilePlace) -> 
 def _check_default(schema: Mapping[str, Any], path: KeyPath) -> list[KeyProblem]:
     if "default" not in schema:
         return []
-    kept = {key: value for key, value in schema.items() if key not in ("title", "description")}
-    return check_value(schema["default"], {"type": "string", **kept}, path)
+    return check_value(schema["default"], {"type": "string", **_plain_schema(schema)}, path)
+
+
+def _plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema without the texts for the model, and without patterns, which can take any time to match."""
+    return {
+        key: _plain_schema(value) if isinstance(value, dict) else value
+        for key, value in schema.items()
+        if key not in ("title", "description", "pattern") or isinstance(value, dict)
+    }
 
 
 def _check_paths(table: Mapping[str, Any], place: FilePlace) -> Iterator[KeyProblem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from datetime import date, time
 from functools import cached_property
@@ -27,18 +28,22 @@ from agentctl.profile.reference import (
     is_name,
     parse_reference,
 )
+from agentctl.profile.toml_lines import KeyPath, line_of, lines_of
 from agentctl.redaction import redact_keys
 
 from .command_tools import COMMAND_TOOL_SCHEMA, check_command_tool
-from .lines import lines_of
 from .mcp_servers import MCP_SERVER_SCHEMA, check_mcp_server
-from .part import FilePlace, KeyPath, KeyProblem
+from .part import FilePlace, KeyProblem
 from .schema import FILE, NAME, project_schema
 from .schema_check import check_value
 from .skills import check_skills
 
 if TYPE_CHECKING:
     from agentctl.agent.json_schema import JSONSchemaOutput
+
+
+_DECISIVE: tuple[KeyPath, ...] = ((), ("command",), ("stdin",), ("url",))
+"""The keys of a tool or server that the meaning of the others depends on; () is the table itself."""
 
 
 class AgentFileError(ConfigurationError):
@@ -101,11 +106,11 @@ class AgentFile:
 
     def line_of(self, path: KeyPath) -> int | None:
         """Return the line of a key, or of the innermost table around it."""
-        return _line_of(self._lines, path)
+        return line_of(self._lines, path)
 
     @cached_property
     def _lines(self) -> dict[KeyPath, int]:
-        return lines_of(_text_of(self.content))
+        return lines_of(self.content)
 
 
 def read_agent_file(path: Path, content: bytes, place: FilePlace) -> AgentFile:
@@ -120,13 +125,13 @@ def read_agent_file(path: Path, content: bytes, place: FilePlace) -> AgentFile:
         document = {name: value for name, value in document.items() if name in (AGENTS, *PARTS)}
     problems = _check(document, place)
     if problems:
-        lines = lines_of(_text_of(content))
+        lines = lines_of(content)
         raise AgentFileError(
             [
                 ConfigurationError(
-                    redact_keys(problem.message), file=path, line=_line_of(lines, problem.path), key=_key(problem.path)
+                    redact_keys(problem.message), file=path, line=line_of(lines, problem.path), key=_key(problem.path)
                 )
-                for problem in sorted(problems, key=lambda problem: _line_of(lines, problem.path) or 0)
+                for problem in sorted(problems, key=lambda problem: line_of(lines, problem.path) or 0)
             ],
             path,
         )
@@ -150,17 +155,35 @@ def file_schema(*, is_project: bool = False) -> dict[str, Any]:
 
 
 def _check(document: dict[str, Any], place: FilePlace) -> list[KeyProblem]:
-    problems = [*_check_values(document, ()), *check_value(document, file_schema())]
+    problems = list(_check_values(document, ()))
+    not_json = {problem.path for problem in problems}
+    problems += [problem for problem in check_value(document, file_schema()) if problem.path not in not_json]
     broken = {problem.path[:length] for problem in problems for length in range(1, len(problem.path) + 1)}
     tables = {name: value if isinstance(value := document.get(name, {}), dict) else {} for name in (AGENTS, *PARTS)}
     for kind, check in (("tools", check_command_tool), ("mcp", check_mcp_server)):
         for name, table in tables[kind].items():
-            if (kind, name) not in broken:
-                problems += _below((kind, name), check(name, table, place))
+            below = [problem.path[2:] for problem in problems if problem.path[:2] == (kind, name)]
+            valid = _valid_part(table, below)
+            if valid is not None:
+                found = _below((kind, name), check(name, valid, place))
+                problems += [problem for problem in found if problem.path not in broken]
     for name, agent in tables[AGENTS].items():
         broken_below = frozenset(path[2:] for path in broken if path[:2] == (AGENTS, name))
         problems += _below((AGENTS, name), _AgentCheck(place, tables, broken_below).problems(agent))
     return problems
+
+
+def _valid_part(table: dict[str, Any], broken: list[KeyPath]) -> dict[str, Any] | None:
+    """Return the table of a tool or server without the values at the paths, None if the others depend on those."""
+    if any(path[:1] in _DECISIVE or (path[:1] == ("args",) and len(path) < 3) for path in broken):
+        return None
+    valid = dict(table)
+    for path in broken:
+        if path[0] == "args":
+            valid["args"] = {**valid["args"], path[1]: {}}
+        else:
+            valid.pop(str(path[0]), None)
+    return valid
 
 
 def _below(path: KeyPath, problems: Iterator[KeyProblem] | list[KeyProblem]) -> Iterator[KeyProblem]:
@@ -266,7 +289,7 @@ class _AgentCheck:
         except ValueError as error:
             yield KeyProblem(path=path, message=str(error))
             return
-        if not file.is_file():
+        if not os.path.isfile(file):
             yield KeyProblem(path=path, message=f"there is no file {file}")
 
     def _check_text_file(self, text: str, path: KeyPath) -> Iterator[KeyProblem]:
@@ -322,19 +345,9 @@ def read_output_schema(given: dict[str, Any], place: FilePlace) -> JSONSchemaOut
             return JSONSchemaOutput(given)
 
 
-def _line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int | None:
-    while path and path not in lines:
-        path = path[:-1]
-    return lines.get(path)
-
-
 def _key(path: KeyPath) -> str | None:
     """Return a path for a message: `tools.git_log.command[2]`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{join((part,))}"
     return text or None
-
-
-def _text_of(content: bytes) -> str:
-    return content.decode("utf-8-sig").replace("\r\n", "\n")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from agentctl.errors import ConfigurationError
 from agentctl.origin import origin_of
 from agentctl.profile.kinds import seconds
+from agentctl.profile.toml_lines import KeyPath
 from agentctl.redaction import is_secret
 
-from .part import FilePlace, KeyPath, KeyProblem, SentVariable, TrustNeeds
+from .part import FilePlace, KeyProblem, SentVariable, TrustNeeds
 from .programs import DURATION, check_folder, check_program, own_files, program_folder, program_path
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ TIMEOUT = 60.0
 
 OTHERS = "*"
 """The name in a table of approvals that stands for all other tools."""
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _POLICY: dict[str, Any] = {"enum": ["always", "never"]}
@@ -150,6 +153,9 @@ def make_mcp_server(name: str, table: Mapping[str, Any], place: FilePlace, envir
             **options,
         )
     headers = _resolve(table.get("headers", {}), f"mcp.{name}.headers", environ)
+    for header, value in headers.items():
+        if not _is_line(value):
+            raise ConfigurationError("its variable has a line break", key=f"mcp.{name}.headers.{header}")
     if table.get("transport") == "sse":
         from agentctl.mcp.sse import MCPServerSse
 
@@ -168,8 +174,8 @@ def _problems(table: Mapping[str, Any], place: FilePlace) -> Iterator[KeyProblem
         if key in table:
             yield KeyProblem(path=(key,), message=f"is for a server with `{other}`")
     yield from _variable_problems(table)
-    if "url" in table and (urlsplit(table["url"]).username or urlsplit(table["url"]).password):
-        yield KeyProblem(path=("url",), message='must not have credentials; use headers, as in { env = "TOKEN" }')
+    if "url" in table:
+        yield from _url_problems(table["url"])
     yield from check_folder(table, place)
     yield from check_program(table.get("command", ""), ("command",), place)
     for index, word in enumerate([table.get("command", ""), *table.get("args", ())]):
@@ -180,6 +186,15 @@ def _problems(table: Mapping[str, Any], place: FilePlace) -> Iterator[KeyProblem
             yield KeyProblem(path=("exclude_tools", index), message=f"has {tool!r}, which `tools` offers")
 
 
+def _url_problems(url: str) -> Iterator[KeyProblem]:
+    try:
+        origin_of(url)
+    except ConfigurationError as error:
+        has_credentials = "@" in url.partition("://")[2].partition("/")[0]
+        advice = 'must not have credentials; use headers, as in { env = "TOKEN" }'
+        yield KeyProblem(path=("url",), message=advice if has_credentials else f"is invalid: {error}")
+
+
 def _variable_problems(table: Mapping[str, Any]) -> Iterator[KeyProblem]:
     from agentctl.extensions.program import is_private
 
@@ -188,6 +203,17 @@ def _variable_problems(table: Mapping[str, Any]) -> Iterator[KeyProblem]:
             yield KeyProblem(path=path, message=f"must not be {variable}: it holds a key or belongs to agentctl")
         elif "=" in variable or "\0" in variable or not variable:
             yield KeyProblem(path=path, message="must be the name of a variable")
+    env, headers = table.get("env"), table.get("headers", {})
+    for name, value in env.items() if isinstance(env, dict) else ():
+        if "=" in name or "\0" in name or not name:
+            yield KeyProblem(path=("env", name), message="must be the name of a variable")
+        elif "\0" in _literal(value):
+            yield KeyProblem(path=("env", name), message="must not have a NUL")
+    for name, value in headers.items():
+        if _HEADER_NAME.fullmatch(name) is None:
+            yield KeyProblem(path=("headers", name), message="is not the name of an HTTP header")
+        elif not _is_line(_literal(value)):
+            yield KeyProblem(path=("headers", name), message="must be one line, without a NUL")
 
 
 def _variables(table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
@@ -199,6 +225,15 @@ def _variables(table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
         for name, value in values.items() if isinstance(values, dict) else ():
             if isinstance(value, dict):
                 yield (key, name, "env"), value["env"]
+
+
+def _literal(value: str | Mapping[str, str]) -> str:
+    """Return the text of a value that stands in the file."""
+    return value if isinstance(value, str) else value.get("prefix", "")
+
+
+def _is_line(text: str) -> bool:
+    return not any(character in text for character in "\r\n\0")
 
 
 def _target(table: Mapping[str, Any]) -> str:

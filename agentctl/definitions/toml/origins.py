@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agentctl.profile.resolve import Settings, Value
+from agentctl.profile.toml_lines import KeyPath
 
 from .file import AgentFile
-from .part import KeyPath
 
 
 def effective_values(file: AgentFile, name: str, settings: Settings) -> dict[str, Value]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
 from agentctl.profile.project_code import read_code
-
-KeyPath: TypeAlias = tuple[str | int, ...]
-"""The keys and indexes that lead to a value: `("tools", "git_log", "command", 2)`."""
+from agentctl.profile.toml_lines import KeyPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +56,7 @@ class FilePlace:
         """
         content = read_code(path) if self.contents is None else self.contents.get(os.path.realpath(path))
         if content is None:
-            is_new = self.contents is not None and path.exists()
+            is_new = self.contents is not None and os.path.exists(path)
             raise ConfigurationError(
                 "is not among the files that you trust; review it, then run `agentctl trust`"
                 if is_new

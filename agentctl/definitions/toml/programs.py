@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from agentctl.profile.kinds import Plain, describe
+from agentctl.profile.toml_lines import KeyPath
 
-from .part import FilePlace, KeyPath, KeyProblem
+from .part import FilePlace, KeyProblem
 
 _DURATION = describe(Plain.DURATION)
 
@@ -41,10 +42,10 @@ def program_folder(table: Mapping[str, Any], place: FilePlace) -> Path:
 
 def check_program(program: str, path: KeyPath, place: FilePlace) -> Iterator[KeyProblem]:
     """Yield the problem of a program that is given by a path; `path` leads to it."""
-    if not _is_relative_path(program):
+    if not _is_relative_path(program) or "\0" in program:
         return
     try:
-        if not place.path_of(program).is_file():
+        if not os.path.isfile(place.path_of(program)):
             yield KeyProblem(path=path, message=f"must be a program, and there is no file {program!r}")
     except ValueError as error:
         message = f"must be the name of a program, an absolute path, or a path in the project: {error}"
@@ -56,7 +57,7 @@ def check_folder(table: Mapping[str, Any], place: FilePlace) -> Iterator[KeyProb
     if "cwd" not in table:
         return
     try:
-        if not place.path_of(table["cwd"]).is_dir():
+        if not os.path.isdir(place.path_of(table["cwd"])):
             yield KeyProblem(path=("cwd",), message=f"must be a folder, and there is none at {table['cwd']!r}")
     except ValueError as error:
         yield KeyProblem(path=("cwd",), message=f"must be a folder in the project: {error}")

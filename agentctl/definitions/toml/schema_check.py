@@ -2,21 +2,23 @@
 
 The schemas are printed by `agents schema` for editors, so that an editor and a run agree. They use these keywords:
 `type`, `enum`, `const`, `properties`, `patternProperties`, `required`, `additionalProperties`, `minProperties`,
-`items`, `minItems`, `minLength`, `pattern`, `minimum`, `exclusiveMinimum`, `maximum`, `anyOf`, and `title`, which names
-a form of a value in messages.
+`items`, `minItems`, `maxItems`, `minLength`, `maxLength`, `pattern`, `minimum`, `exclusiveMinimum`, `maximum`,
+`exclusiveMaximum`, `anyOf`, and `title`, which names a form of a value in messages.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from agentctl.agent.wire import JSONValue
+from agentctl.grammar import count
 from agentctl.profile.keys import suggestion
 from agentctl.profile.kinds import format_value
+from agentctl.profile.toml_lines import KeyPath
 
-from .part import KeyPath, KeyProblem
+from .part import KeyProblem
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -61,14 +63,13 @@ def _problems(value: Any, schema: Mapping[str, Any], path: KeyPath) -> Iterator[
     elif isinstance(value, dict):
         yield from _check_table(value, schema, path)
     elif isinstance(value, list):
-        if len(value) < schema.get("minItems", 0):
-            yield KeyProblem(path=path, message="must not be empty")
+        yield from _check_length(value, schema, "Items", path)
         for index, item in enumerate(value):
             yield from _problems(item, schema.get("items", {}), (*path, index))
     elif isinstance(value, str):
-        if len(value) < schema.get("minLength", 0):
-            yield KeyProblem(path=path, message="must not be empty")
-        elif "pattern" in schema and re.search(schema["pattern"], value) is None:
+        problems = list(_check_length(value, schema, "Length", path))
+        yield from problems
+        if not problems and "pattern" in schema and re.search(schema["pattern"], value) is None:
             yield KeyProblem(path=path, message=f"must be {_form(schema)}, not {format_value(value)}")
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield from _check_number(value, schema, path)
@@ -103,6 +104,21 @@ def _check_number(value: float, schema: Mapping[str, Any], path: KeyPath) -> Ite
         yield KeyProblem(path=path, message=f"must be above {schema['exclusiveMinimum']}, not {value}")
     elif "maximum" in schema and not value <= schema["maximum"]:
         yield KeyProblem(path=path, message=f"must be at most {schema['maximum']}, not {value}")
+    elif "exclusiveMaximum" in schema and not value < schema["exclusiveMaximum"]:
+        yield KeyProblem(path=path, message=f"must be below {schema['exclusiveMaximum']}, not {value}")
+
+
+def _check_length(
+    value: str | list[Any], schema: Mapping[str, Any], keyword: Literal["Items", "Length"], path: KeyPath
+) -> Iterator[KeyProblem]:
+    noun = "item" if keyword == "Items" else "character"
+    least, most = schema.get(f"min{keyword}", 0), schema.get(f"max{keyword}", len(value))
+    if len(value) < least:
+        yield KeyProblem(
+            path=path, message="must not be empty" if least == 1 else f"must have at least {count(least, noun)}"
+        )
+    elif len(value) > most:
+        yield KeyProblem(path=path, message=f"must have at most {count(most, noun)}")
 
 
 def _check_forms(value: Any, schema: Mapping[str, Any], path: KeyPath) -> Iterator[KeyProblem]:

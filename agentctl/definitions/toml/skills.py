@@ -81,4 +81,8 @@ def _folder(text: str, place: FilePlace) -> Path:
     """Return the folder of a skill: a path, or a name in the project's folder of skills."""
     folder = place.path_of(text)
     shared = place.root / SHARED_FOLDER / text
-    return place.path_of(str(shared)) if "/" not in text and not folder.exists() and shared.exists() else folder
+    return (
+        place.path_of(str(shared))
+        if "/" not in text and not os.path.exists(folder) and os.path.exists(shared)
+        else folder
+    )

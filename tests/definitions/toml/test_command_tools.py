@@ -108,6 +108,20 @@ def test_the_user_trusts_the_scripts_variables_and_approvals(place: FilePlace) -
             'command = ["a", "{x}", "{y}"]\nargs.x = { type = "integer", default = "1" }\nargs.y = { enum = [1] }',
             {"args.x.default": "must be an integer, not '1'"},
         ),
+        (
+            'command = ["a", "{x}"]\nargs.x = { pattern = "(", default = "" }',
+            {"args.x": "is not a JSON Schema at $.pattern: '(' is not a regular expression"},
+        ),
+        (
+            'command = ["a"]\nstdin = "{x}"\nargs.x = { type = "object", properties = { y = 3 }, default = { y = 1 } }',
+            {"args.x": "is not a JSON Schema at $.properties.y: 3 is not a schema"},
+        ),
+        (
+            f'command = ["a", "{{x}}"]\nargs.x = {{ pattern = "(a+)+$", maxLength = 5, default = "{"a" * 50}!" }}',
+            {"args.x.default": "must have at most 5 characters"},
+        ),
+        ('command = ["a", "{x}"]\nargs.x.enum = ["b", "-c"]', {"args.x.enum.1": "must not begin with `-`"}),
+        (f'command = ["./{"a" * 5000}"]\ncwd = "{"b" * 5000}"', {"command.0": "must be a program", "cwd": "must be"}),
         ('command = ["{x}"]\nargs.x = {}', {"command.0": "must be a program: the model cannot choose it"}),
     ],
 )

@@ -71,6 +71,38 @@ prompt = { version = "2" }
     ]
 
 
+def test_a_problem_of_a_tool_or_server_hides_no_other(tmp_path: Path) -> None:
+    text = """
+[tools.t]
+command = ["./t", "{x}", "{y}"]
+timeout = "5 minutes"
+ok_codes = [256]
+env = ["OPENAI_API_KEY"]
+args.x = { type = "strng", default = 3 }
+[tools.u]
+command = [5, "{x}"]
+args = [{ y = nan }]
+[mcp.m]
+url = "https://u:p@a"
+headers = { "A B" = "c" }
+timeout = 2026-01-01
+"""
+    assert [each.partition(": must")[0].partition(": is")[0] for each in problems(tmp_path, text)] == [
+        "3: tools.t.command[2]",
+        "3: tools.t.command[0]",
+        "4: tools.t.timeout",
+        "5: tools.t.ok_codes[0]",
+        "6: tools.t.env[0]",
+        "7: tools.t.args.x.type",
+        "9: tools.u.command[0]",
+        "10: tools.u.args[0].y",
+        "10: tools.u.args",
+        "12: mcp.m.url",
+        '13: mcp.m.headers."A B"',
+        "14: mcp.m.timeout",
+    ]
+
+
 def test_one_problem_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(AgentFileError) as caught:
         read(tmp_path, '[agents.a]\nmodle = "x"\n')

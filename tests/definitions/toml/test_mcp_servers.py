@@ -96,6 +96,11 @@ def test_a_variable_must_be_set(place: FilePlace) -> None:
         make(REMOTE, place)
 
 
+def test_a_header_is_one_line(place: FilePlace) -> None:
+    with pytest.raises(ConfigurationError, match=r"^mcp\.s\.headers\.A: its variable has a line break$"):
+        make('url = "http://a"\nheaders.A.env = "TOKEN"', place, TOKEN="canary\n")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -104,6 +109,18 @@ def test_a_variable_must_be_set(place: FilePlace) -> None:
         ('comand = "c"', {"comand": "is unknown; did you mean 'command'?"}),
         ('command = ["c"]', {"command": "must be text, not a list"}),
         ('url = "a"', {"url": "must be an http:// or https:// URL"}),
+        ('url = "https://[a/"', {"url": "is invalid: 'https://[a/' is not a URL"}),
+        ('url = "https://"', {"url": "is invalid: "}),
+        ('url = "https://a:99999/"', {"url": "is invalid: the port"}),
+        ('url = "https://a\\u202e/"', {"url": "is invalid: "}),
+        (
+            'url = "http://a"\nheaders = { "A B" = "c", D = "e\\nf" }',
+            {"headers.A B": "is not the name of an HTTP header", "headers.D": "must be one line"},
+        ),
+        (
+            'command = "c"\nenv = { "A=B" = "c", "" = "d", E = "f\\u0000" }',
+            {"env.A=B": "must be the name of a", "env.": "must be the name of a", "env.E": "must not have a NUL"},
+        ),
         ('url = "http://a"\nargs = ["b"]', {"args": "is for a server with `command`"}),
         ('command = "c"\nheaders = { A = "b" }', {"headers": "is for a server with `url`"}),
         ('url = "http://u:p@a"', {"url": "must not have credentials"}),

@@ -265,6 +265,11 @@ def test_what_is_not_fit_is_refused_with_its_line(project: Path, home: Path, lin
     assert message in str(caught.value)
 
 
+def test_a_reference_that_leads_back_to_itself_is_refused(project: Path, home: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"parts\.toml:2: agents\.a: refers to itself, by 'parts\.toml:b'"):
+        load_python(project, home, '[agents]\na = "parts.toml:b"\nb = "parts.toml:a"\n')
+
+
 def test_a_variable_that_is_not_set_is_an_error_with_its_line(project: Path, home: Path) -> None:
     table = '[agents.a]\nmcp = ["m"]\n[mcp.m]\nurl = "https://m.example"\nheaders.Authorization = { env = "NOT_SET" }\n'
     with pytest.raises(ConfigurationError) as caught:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
+from collections.abc import Mapping
+from typing import TypeAlias
 
-from .part import KeyPath
+KeyPath: TypeAlias = tuple[str | int, ...]
+"""The keys and indexes that lead to a value: `("tools", "git_log", "command", 2)`."""
 
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _STRING = re.compile(
@@ -22,9 +25,16 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _BARE_VALUE = re.compile(r"[^,\]}#\n]+")
 
 
-def lines_of(text: str) -> dict[KeyPath, int]:
-    """Return the line of each key, table and list item of a valid TOML text; a table begins where it is first named."""
-    return _Scan(text).run()
+def lines_of(content: bytes) -> dict[KeyPath, int]:
+    """Return the line of each key, table and list item of a valid TOML file; a table begins where it is first named."""
+    return _Scan(content.decode("utf-8-sig").replace("\r\n", "\n")).run()
+
+
+def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int | None:
+    """Return the line of a key, or of the innermost table around it."""
+    while path and path not in lines:
+        path = path[:-1]
+    return lines.get(path)
 
 
 class _Scan:

@@ -10,8 +10,7 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentctl.definitions.toml.lines import lines_of
-from agentctl.definitions.toml.part import KeyPath
+from agentctl.profile.toml_lines import KeyPath, lines_of
 
 TEXT = '''# a comment with [brackets] and = signs
 model = "m" # and another
@@ -57,7 +56,7 @@ def paths_of(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
 
 
 def test_every_key_has_the_line_that_it_is_on() -> None:
-    lines = lines_of(TEXT)
+    lines = lines_of(TEXT.encode())
     assert set(lines) == set(paths_of(tomllib.loads(TEXT)))
     numbered = TEXT.split("\n")
     for path, line in lines.items():
@@ -84,4 +83,4 @@ VALUES = st.recursive(
 @given(st.dictionaries(NAMES, VALUES, max_size=4), st.booleans())
 def test_every_key_of_any_document_is_found(document: dict[str, Any], multiline: bool) -> None:
     text = tomli_w.dumps(document, multiline_strings=multiline)
-    assert set(lines_of(text)) == set(paths_of(tomllib.loads(text)))
+    assert set(lines_of(text.encode())) == set(paths_of(tomllib.loads(text)))
