@@ -12,6 +12,8 @@ KEYRING = "keyring>=25"
 LOCAL = "xllamacpp>=2026.10"
 MCP = "mcp>=2.3,<3"
 OTEL = ("opentelemetry-exporter-otlp-proto-http>=1.45,<2", "opentelemetry-sdk>=1.45,<2")
+BATCH = "dbos>=3.4,<4"
+PARQUET = "pyarrow>=18"
 PRICES = "genai-prices>=0.2.3,<0.3"
 
 

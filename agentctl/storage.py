@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from agentctl._dataclass import dataclass
 from agentctl.errors import ConfigurationError
@@ -155,18 +156,28 @@ def write_atomic(path: Path, data: bytes, *, mode: int | None = None) -> None:
     A symbolic link is followed. Without `mode` an existing file keeps its own. A device or a pipe is written directly.
     Raises `OSError` and leaves the old content untouched.
     """
+    with replace_file(path, mode=mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def replace_file(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
+    """Yield a file whose content replaces that of `path` at the end of the block, as `write_atomic` does."""
     existing = _status(path)
     if existing is not None and stat.S_ISDIR(existing.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if existing is not None and not stat.S_ISREG(existing.st_mode):
         with open(path, "wb") as file:
-            file.write(data)
+            yield file
         return
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}.tmp")
     try:
-        _write_new(temporary, data, 0o666 if existing is None and mode is None else 0o600)
+        with _open_new(temporary, 0o666 if existing is None and mode is None else 0o600) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         if mode is not None:
             os.chmod(temporary, mode)
         elif existing is not None:
@@ -197,12 +208,8 @@ def _status(path: Path) -> os.stat_result | None:
         return None
 
 
-def _write_new(path: str, data: bytes, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with open(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
+def _open_new(path: str, mode: int) -> BinaryIO:
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
 
 
 def _keep_owner(path: str, existing: os.stat_result) -> None:

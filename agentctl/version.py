@@ -2,5 +2,5 @@
 
 __version__ = "0.1.0"
 
-SCHEMA_VERSION = "1-draft"
-"""The version in every machine document; it becomes a number when the schema is frozen."""
+SCHEMA_VERSION = 1
+"""The version in every machine document: within it, later releases only add what is optional."""

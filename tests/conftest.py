@@ -26,6 +26,11 @@ _FOREIGN_NAMES = {
 }  # fmt: skip
 
 
+def is_foreign(name: str) -> bool:
+    """Return whether a variable of the environment decides something for agentctl."""
+    return name.upper() in _FOREIGN_NAMES or name.startswith(_FOREIGN)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_is_exported() -> None:
     """No test sends traces to OpenAI, whatever key it sets; what the library does by itself is tested in processes."""
@@ -70,7 +75,7 @@ def share(request: pytest.FixtureRequest) -> Callable[[int], int]:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home folder, in an environment that decides nothing for agentctl."""
     for name in list(os.environ):
-        if name.upper() in _FOREIGN_NAMES or name.startswith(_FOREIGN):
+        if is_foreign(name):
             monkeypatch.delenv(name)
     folder = tmp_path / "home"
     folder.mkdir()

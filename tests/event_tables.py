@@ -1,5 +1,6 @@
-"""The tables of docs/events.md, made from the schema: `python -m tests.event_tables` writes them again."""
+"""The tables of docs/events.md and docs/events-v1.schema.json: `python -m tests.event_tables` writes them again."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +8,10 @@ from typing import Any
 
 from agentctl.render.documents import DOCUMENTS
 from agentctl.render.schema import EVENTS, HEAD, document_name, schema
+from agentctl.version import SCHEMA_VERSION
 
 PAGE = Path(__file__).parent.parent / "docs" / "events.md"
+SCHEMA = PAGE.with_name(f"events-v{SCHEMA_VERSION}.schema.json")
 
 _TABLES = re.compile(r"(<!-- tables: (\w+) -->\n).*?(<!-- end of tables -->\n)", re.S)
 _NAMES = {"string": "text", "array": "list"}
@@ -17,6 +20,11 @@ _NAMES = {"string": "text", "array": "list"}
 def with_tables(page: str) -> str:
     """Return the page with its tables as the schema has them."""
     return _TABLES.sub(lambda found: f"{found[1]}\n{_MADE[found[2]]()}\n{found[3]}", page)
+
+
+def schema_text() -> str:
+    """Return the schema as `agentctl events schema` prints it."""
+    return f"{json.dumps(schema(), ensure_ascii=False, indent=2)}\n"
 
 
 def _events() -> str:
@@ -57,8 +65,6 @@ def _type(field: Any) -> str:
     if "$ref" in field:
         name = field["$ref"].removeprefix("#/$defs/")
         return f"[{name}](#{name})" if name in ("usage", "error") else "object"
-    if "const" in field:
-        return "text"
     if "anyOf" in field:
         kinds = [_type(each) for each in field["anyOf"] if "enum" not in each]
         values = [f"`{value}`" for each in field["anyOf"] for value in each.get("enum", ())]
@@ -82,3 +88,4 @@ _MADE = {
 
 if __name__ == "__main__":
     PAGE.write_text(with_tables(PAGE.read_text("utf-8")), "utf-8")
+    SCHEMA.write_text(schema_text(), "utf-8")

@@ -16,7 +16,7 @@ from agentctl.cli.event_check import check_file
 from agentctl.render.documents import DOCUMENTS
 from agentctl.render.schema import EVENTS, document_name, schema
 
-_RUNS = ("run", "stream", "chat")
+_RUNS = ("run", "stream")
 _OTHERS = ("trace export", "events schema")
 """Commands whose JSON has a format of its own."""
 
@@ -32,8 +32,14 @@ def check_printed(arguments: Sequence[str], stdout: str, *, exit_code: int) -> N
         if exit_code >= 0:
             check_file(io.BytesIO(stdout.encode()), "stdout")
     else:
-        variants = (f"{'run' if command in _RUNS else command} {option}" for option in arguments)
-        check_document(next((each for each in variants if each in DOCUMENTS), command), json.loads(stdout))
+        check_document(document_of(arguments), json.loads(stdout))
+
+
+def document_of(arguments: Sequence[str]) -> str:
+    """Return the command whose document a command line prints, such as `run --dry-run`."""
+    command = _command(arguments)
+    variants = (f"{'run' if command in _RUNS else command} {option}" for option in arguments)
+    return next((each for each in variants if each in DOCUMENTS), command)
 
 
 def check_event(value: Any) -> None:

@@ -11,9 +11,9 @@ from tests.service.client import Service
 from tests.service.steps import text
 
 HEAVY = {
-    "asyncio", "concurrent", "email", "filelock", "griffe", "griffelib", "h11", "http", "httpcore2", "httpx2",
-    "jiter", "jsonschema", "logging", "markdown_it", "openai", "prompt_toolkit", "pydantic", "pydantic_core",
-    "pygments", "rich", "socket", "sqlite3", "ssl", "tempfile", "tomli_w", "truststore", "urllib.request",
+    "asyncio", "concurrent", "dbos", "email", "filelock", "griffe", "griffelib", "h11", "http", "httpcore2", "httpx2",
+    "jiter", "jsonschema", "logging", "psycopg", "markdown_it", "openai", "prompt_toolkit", "pydantic", "pydantic_core",
+    "pygments", "rich", "socket", "sqlalchemy", "sqlite3", "ssl", "tempfile", "tomli_w", "truststore", "urllib.request",
     "websockets", "xllamacpp",
 }  # fmt: skip
 """Packages and modules that each take milliseconds."""
@@ -40,6 +40,8 @@ def imported_by(*arguments: str, cwd: Path, exit_code: int = 0) -> set[str]:
         "config get max_turns",
         "config path",
         "models --help",
+        "batch --help",
+        "batch run --help",
         "models list",
         "run --help",
         "doctor --help",
@@ -142,3 +144,9 @@ def test_the_library_imports_nothing_until_it_is_used() -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     packages = {name.partition(".")[0] for name in ended.stdout.split()}
     assert packages & HEAVY == set()
+
+
+def test_a_list_of_batches_does_not_import_the_engine(home: Path) -> None:
+    names = imported_by("batch", "list", cwd=home)
+    assert "sqlalchemy" in names
+    assert "dbos" not in names

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentctl import packages
-from agentctl.packages import DISTRIBUTION, KEYRING, LOCAL, MCP, OTEL, PRICES, install_command
+from agentctl.packages import BATCH, DISTRIBUTION, KEYRING, LOCAL, MCP, OTEL, PRICES, install_command
 from tests.pages import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -25,7 +25,8 @@ def texts(path: Path) -> list[str]:
 def test_the_requirements_are_those_of_the_project() -> None:
     assert PROJECT["name"] == DISTRIBUTION
     extras = PROJECT["optional-dependencies"]
-    assert [extras[name] for name in ("keyring", "local", "mcp", "otel", "prices")] == [
+    assert [extras[name] for name in ("batch", "keyring", "local", "mcp", "otel", "prices")] == [
+        [BATCH],
         [KEYRING],
         [LOCAL],
         [MCP],

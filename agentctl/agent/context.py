@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from agentctl.run.budget import Budget
+    from agentctl.run.journal import JournalScope
 
     from .agent import Agent
     from .ports import RunAgent
@@ -140,6 +141,10 @@ class ToolContext(RunContextWrapper[TContext]):
     """Token budget of the run, shared with nested runs."""
     on_progress: OnProgress | None = field(default=None, kw_only=True, repr=False)
     """Called with the progress of the call; None if nothing reads the events of the run."""
+    journal: JournalScope | None = field(default=None, init=False, repr=False)
+    """Keeps the output of the call."""
+    may_have_begun: bool = field(default=False, init=False)
+    """Whether the call may have begun before, in a process that died; not part of the Agents SDK."""
     failure: Exception | None = field(default=None, init=False, repr=False)
     """Failure of the call, if the model reads an error text in place of an output."""
     agent_run_result: Any = field(default=None, init=False, repr=False)
@@ -149,6 +154,11 @@ class ToolContext(RunContextWrapper[TContext]):
     def qualified_tool_name(self) -> str:
         """The tool's name, prefixed with its namespace if it has one."""
         return f"{self.tool_namespace}.{self.tool_name}" if self.tool_namespace else self.tool_name
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The same text whenever the call is repeated, in a batch; None elsewhere. Not part of the Agents SDK."""
+        return None if self.journal is None else f"{self.journal.journal.id}/{self.journal.path.removesuffix('/')}"
 
     def report_progress(
         self, progress: float | None = None, total: float | None = None, message: str | None = None

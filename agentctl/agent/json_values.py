@@ -46,6 +46,15 @@ def json_value(value: Any) -> JSONValue:
     return _JsonConversion().of(value)
 
 
+def plain(value: Any) -> JSONValue:
+    """Return a value as JSON: as it is, as the fields of an object that has any, else as a text."""
+    try:
+        saved: JSONValue = json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        saved = json.loads(json.dumps(json_value(value)))
+    return saved
+
+
 class _JsonConversion:
     """The conversion of one value; remembers the containers that it is inside of."""
 

@@ -49,6 +49,9 @@ _PER_TOKEN = 1000
 _OF_THE_RUN = "--max-cost"
 """The name of the budget of a single run."""
 
+OF_THE_BATCH = "--max-cost of"
+"""The beginning of the name of the budget of a batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Account:
@@ -105,12 +108,12 @@ class SpendingLimiter:
     """
 
     def __init__(
-        self, prices: Prices, *, max_cost: float | None, shared: tuple[BudgetStore, str] | None, wait: float
+        self, prices: Prices, *, max_cost: float | None, shared: Sequence[tuple[BudgetStore, str]], wait: float
     ) -> None:
-        """Take the limit of a run in USD, a store with the name of a budget in it, and the seconds to wait for it."""
+        """Take the limit of a run in USD, stores with the name of a budget in each, and the seconds to wait."""
         self._prices = prices
         self._max_cost = max_cost
-        self._shared = None if shared is None else _Account(*shared)
+        self._shared = [_Account(*each) for each in shared]
         self._wait = wait
         self._bounds = InputBounds()
         self._accounts: Sequence[_Account] = ()
@@ -122,7 +125,7 @@ class SpendingLimiter:
         Raises:
             UserError: the cost of that is not known.
         """
-        accounts = [] if self._shared is None else [self._shared]
+        accounts = [*self._shared]
         if self._max_cost is not None:
             cost = FREE if earlier is None else cost_of(earlier, self._prices)
             if cost.usd is None:
@@ -244,7 +247,7 @@ def describe_left(budget: SharedBudget) -> str:
     reserved = _limited_part(budget.reserved, budget.limits)
     under_way = f", while calls under way have reserved {reserved}" if budget.reserved != Amount() else ""
     text = f"{_describe_name(budget.name)} has {budget.remainder} left of {budget.limits}{under_way}"
-    if budget.name == _OF_THE_RUN:
+    if budget.name == _OF_THE_RUN or budget.name.startswith(OF_THE_BATCH):
         return text
     if budget.renews is None:
         return f"{text}, and does not renew (`agentctl budget reset {budget.name}` does)"
@@ -252,6 +255,8 @@ def describe_left(budget: SharedBudget) -> str:
 
 
 def _describe_name(name: str) -> str:
+    if name.startswith(OF_THE_BATCH):
+        return f"the {name}"
     return "the run's --max-cost" if name == _OF_THE_RUN else f"budget {name!r}"
 
 

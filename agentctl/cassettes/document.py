@@ -230,6 +230,8 @@ def parse(text: str, path: Path) -> CassetteDocument:
             line=_first_disorder(values),
         )
     document = CassetteDocument(header=values[0], end=end)
+    if not isinstance(end.get("error", {}), dict):
+        raise ConfigurationError(f"is no valid cassette; {_AGAIN}", file=path, line=len(lines))
     for number, value in enumerate(values[1:-1], 2):
         try:
             _add(value, lines[number - 1], document)
@@ -254,22 +256,27 @@ def _values(lines: list[str], path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _add(value: dict[str, Any], line: str, document: CassetteDocument) -> None:
+    _check(value, type=str)
     match value["type"]:
         case "request":
             _add_request(value, document)
         case "event":
-            call = document.calls[value["call"] - 1]
-            call.records.append({name: part for name, part in value.items() if name not in ("type", "call")})
-            call.has_mask = call.has_mask or MASK in line
+            _add_event(value, document.calls[value["call"] - 1], line)
         case "answer":
+            _check(value, ms=list, error=(dict, _NoneType), transport=(dict, _NoneType), usage=(dict, _NoneType))
+            if [type(each) for each in value["ms"]] != [int, int]:
+                raise TypeError("the times are no two numbers")
             call = document.calls[value["call"] - 1]
             call.answer = {name: part for name, part in value.items() if name not in ("type", "call")}
             call.events()
         case "tool":
+            _check(value, agent=str, tool=str, call_id=str, error=(dict, _NoneType), failure=(dict, _NoneType))
             document.tools.append(value)
         case "mcp_tools":
-            document.servers[value["server"]] = list(value["tools"])
+            _check(value, server=str, tools=list)
+            document.servers[value["server"]] = value["tools"]
         case "approval":
+            _check(value, agent=str, call_id=str, approved=bool)
             document.approvals.append(value)
         case "handoff" | "guardrail":
             document.notes.append(value)
@@ -277,7 +284,36 @@ def _add(value: dict[str, Any], line: str, document: CassetteDocument) -> None:
             raise ValueError(f"unknown type {kind!r}")
 
 
+_NoneType = type(None)
+
+
+def _check(value: dict[str, Any], **kinds: type | tuple[type, ...]) -> None:
+    """Check the types of fields; raise `TypeError` for a wrong one."""
+    for name, kind in kinds.items():
+        if not isinstance(value.get(name), kind):
+            raise TypeError(f"{name} has a wrong type")
+
+
+def _add_event(value: dict[str, Any], call: RecordedCall, line: str) -> None:
+    record = {name: part for name, part in value.items() if name not in ("type", "call")}
+    if "notice" in record:
+        _check(record, notice=dict)
+        _check(record["notice"], kind=str)
+    else:
+        _check(record, event=dict)
+        _check(record["event"], type=str)
+        if record["event"]["type"] in TERMINAL:
+            _check(record["event"], response=dict)
+            output = record["event"]["response"].get("output", [])
+            for item in output if isinstance(output, list) else ():
+                _check(item, type=str)
+    call.records.append(record)
+    call.has_mask = call.has_mask or MASK in line
+
+
 def _add_request(value: dict[str, Any], document: CassetteDocument) -> None:
+    _check(value, call=int, agent=str, turn=int, model=str, asked=(str, _NoneType), url=(str, _NoneType), input=list)
+    _check(value, follows=(int, _NoneType), like=(int, _NoneType), fields=(dict, _NoneType))
     number, follows, like = value["call"], value.get("follows"), value.get("like")
     if number != len(document.calls) + 1 or not all(each is None or 0 < each < number for each in (follows, like)):
         raise ValueError("the calls are not in order")
@@ -285,16 +321,16 @@ def _add_request(value: dict[str, Any], document: CassetteDocument) -> None:
     document.calls.append(
         RecordedCall(
             call=number,
-            agent=str(value["agent"]),
-            turn=int(value["turn"]),
-            model=str(value["model"]),
+            agent=value["agent"],
+            turn=value["turn"],
+            model=value["model"],
             asked=value.get("asked"),
             url=value.get("url"),
             fields=dict(fields),
             follows=follows,
             like=like,
             base=None if like is None else response_of(document.calls[like - 1].events()),
-            input=list(value["input"]),
+            input=value["input"],
         )
     )
 

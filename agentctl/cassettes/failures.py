@@ -7,7 +7,7 @@ from typing import Any
 
 from agentctl import errors
 from agentctl.agent.wire import JSONValue
-from agentctl.errors import AgentsException, Outcome, exit_for
+from agentctl.errors import AgentsException, Outcome, ServiceError, exit_for
 from agentctl.redaction import redact, redact_data
 
 _OF_CLIENTS: dict[Outcome, type[AgentsException]] = {
@@ -43,10 +43,15 @@ def failure_of(body: dict[str, Any]) -> Exception:
     if isinstance(kind, type) and issubclass(kind, AgentsException):
         error = kind.__new__(kind, message)
         error.args = (message,)
-        vars(error).update(body.get("fields") or {})
+        try:
+            vars(error).update(body.get("fields") or {})
+            exit_for(error)
+            str(error)
+        except (AttributeError, KeyError, TypeError, ValueError):  # A body that no run has written.
+            return AgentsException(message)
         return error
     if "outcome" in body:
-        base = _OF_CLIENTS.get(Outcome(body["outcome"]), errors.ServiceUnavailableError)
+        base = next((one for outcome, one in _OF_CLIENTS.items() if outcome.value == body["outcome"]), ServiceError)
         made: Exception = type(name, (base,), {})(message)
         return made
     kind = getattr(builtins, name, None)

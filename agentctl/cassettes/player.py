@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 OnDrift: TypeAlias = Literal["fail", "live"]
 """How to handle a request that differs from the recording: end the run, or go on with the real model."""
 
+_ENDS_FROM_OUTSIDE = frozenset({"RunTimeoutError", "RunInterrupted", "RunCancelled", "OutputClosed"})
+"""The errors that end a run from outside, at any point of it."""
+
 _CANCEL_WAIT = 10.0
 """Seconds that a call which was cancelled in the recording waits for being cancelled again."""
 
@@ -129,6 +132,7 @@ class Player:
                     async for event in events:
                         yield event
                 return
+            self._raise_recorded_end()
             drift = self._request_drift(body, call)
             self._go_live_or_raise(drift)
             yield Warned(
@@ -177,7 +181,10 @@ class Player:
             return await ask()
         from mcp.types import Tool  # 200 ms, only for a recording with MCP servers.
 
-        return [Tool.model_validate(tool) for tool in tools]
+        try:
+            return [Tool.model_validate(tool) for tool in tools]
+        except ValueError as error:
+            raise ConfigurationError(f"has invalid tools of MCP server {server.name!r}", file=self.path) from error
 
     def note(self, kind: str, **fields: Any) -> None:
         """Ignore what follows from the calls: it follows from the replayed ones, too."""
@@ -262,6 +269,12 @@ class Player:
             drift.add_note("the run cannot go on live: it was given a secret that is masked in the cassette")
         self.drift = drift
         raise drift
+
+    def _raise_recorded_end(self) -> None:
+        """Raise the error that ended the recorded run from outside, such as its timeout, once all calls are played."""
+        end = self.document.end.get("error")
+        if not self._calls and end is not None and end.get("type") in _ENDS_FROM_OUTSIDE:
+            raise failure_of(end)
 
     def _raise_drift(self) -> None:
         """Raise the drift again after code of the user has caught it."""

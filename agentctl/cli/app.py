@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run an agent, then print its final output."),
     "stream": ("stream", "Run an agent and print its output as it arrives."),
     "chat": ("chat", "Chat with an agent in the terminal."),
+    "batch": ("batch", "Run an agent for every row of a file."),
     "test": ("test", "Run the test cases of agents."),
     "bundle": ("bundle", "Archive runs for bug reports."),
     "config": ("config", "Manage settings, keys and profiles."),

@@ -34,7 +34,7 @@ class Checked:
 def check_file(file: IO[bytes], name: str) -> Checked:
     """Check a file, which is read line by line, and return what is in it.
 
-    An event of an unknown type passes if it has the fields of every event, as does what a later version adds.
+    An event of an unknown type passes if it has the fields of every event, as does what a later release adds.
 
     Raises:
         InvalidEvents: a line breaks the schema, is cut off or out of order, or the last one does not end its run.
@@ -70,7 +70,7 @@ class _StreamCheck:
         if not isinstance(value, dict):
             self._fail("$", "is not a JSON object")
         version = value.get("schema_version")
-        if version != SCHEMA_VERSION:
+        if version != SCHEMA_VERSION or isinstance(version, bool):
             self._fail("$.schema_version", f"is {_quote(version)}, and this agentctl checks {SCHEMA_VERSION!r}")
         if "type" not in value:
             self._validate("document", value)

@@ -43,7 +43,7 @@ class DriftAction(StrEnum):
     LIVE = "live"
 
 
-def _setting_parser(name: str) -> Any:
+def setting_parser(name: str) -> Any:
     """Return a parser that validates an option as the setting with this name."""
 
     def parse(text: str) -> JSONValue:
@@ -176,28 +176,26 @@ Set: TypeAlias = Annotated[
 ]
 MaxTurns: TypeAlias = Annotated[
     Any,
-    typer.Option(
-        "--max-turns", metavar="N", parser=_setting_parser("max_turns"), help="Maximum number of model calls."
-    ),
+    typer.Option("--max-turns", metavar="N", parser=setting_parser("max_turns"), help="Maximum number of model calls."),
 ]
 MaxTokensTotal: TypeAlias = Annotated[
     Any,
     typer.Option(
         "--max-tokens-total",
         metavar="N",
-        parser=_setting_parser("max_tokens_total"),
+        parser=setting_parser("max_tokens_total"),
         help="Maximum tokens, input plus output.",
     ),
 ]
 MaxCost: TypeAlias = Annotated[
-    Any, typer.Option("--max-cost", metavar="USD", parser=_setting_parser("max_cost"), help="Maximum cost of the run.")
+    Any, typer.Option("--max-cost", metavar="USD", parser=setting_parser("max_cost"), help="Maximum cost of the run.")
 ]
 BudgetName: TypeAlias = Annotated[
     Any,
     typer.Option(
         "--budget",
         metavar="NAME",
-        parser=_setting_parser("budget"),
+        parser=setting_parser("budget"),
         help="Draw from this shared budget; `none` for no budget.",
         autocompletion=completion_values.budgets_or_none,
     ),
@@ -207,20 +205,20 @@ BudgetWait: TypeAlias = Annotated[
     typer.Option(
         "--budget-wait",
         metavar="TIME",
-        parser=_setting_parser("budget_wait"),
+        parser=setting_parser("budget_wait"),
         help="How long to wait for other calls under the budget.",
     ),
 ]
 Timeout: TypeAlias = Annotated[
     Any,
-    typer.Option("--timeout", metavar="TIME", parser=_setting_parser("timeout"), help="Time limit: 90, 90s, 5m, 1h."),
+    typer.Option("--timeout", metavar="TIME", parser=setting_parser("timeout"), help="Time limit: 90, 90s, 5m, 1h."),
 ]
 Retries: TypeAlias = Annotated[
     Any,
     typer.Option(
         "--retries",
         metavar="N",
-        parser=_setting_parser("client.retries"),
+        parser=setting_parser("client.retries"),
         help="How often to retry a failed request.",
     ),
 ]
@@ -240,7 +238,7 @@ OnApproval: TypeAlias = Annotated[
     typer.Option(
         "--on-approval",
         metavar="POLICY",
-        parser=_setting_parser("on_approval"),
+        parser=setting_parser("on_approval"),
         help="How to handle tool calls that need approval when not prompting: allow, deny, fail, suspend or read-only.",
         autocompletion=completion_values.values_of("on_approval"),
     ),
@@ -278,7 +276,7 @@ Transport: TypeAlias = Annotated[
     typer.Option(
         "--transport",
         metavar="auto|http|websocket",
-        parser=_setting_parser("transport"),
+        parser=setting_parser("transport"),
         help="How to connect to the Responses API.",
         autocompletion=completion_values.values_of("transport"),
     ),
@@ -288,7 +286,7 @@ Api: TypeAlias = Annotated[
     typer.Option(
         "--api",
         metavar="responses|chat_completions",
-        parser=_setting_parser("api"),
+        parser=setting_parser("api"),
         help="The API of the endpoint.",
         autocompletion=completion_values.values_of("api"),
     ),

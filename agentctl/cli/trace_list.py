@@ -31,7 +31,7 @@ class TraceRow:
             "agent": each.agent,
             "outcome": each.outcome,
             "session_id": each.session_id,
-            "spans": each.spans,
+            "span_count": each.spans,
             "input_tokens": each.input_tokens,
             "output_tokens": each.output_tokens,
         }

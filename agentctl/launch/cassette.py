@@ -125,9 +125,11 @@ class JobTape:
         return error
 
     async def finish(self, job: Job, end: RunFinished) -> RunFinished:
-        """Write what was recorded, or check that all of it was replayed; return the end of the run."""
-        if self.is_shared and not (isinstance(self.tape, Player) and self.tape.drift is not None):
-            return end
+        """Return the end of a run, with what `conclude` makes of it unless further runs follow on the tape."""
+        return end if self.is_shared else await self.conclude(job, end)
+
+    async def conclude(self, job: Job, end: RunFinished) -> RunFinished:
+        """Write what was recorded, or check that all of it was replayed; return the end of the last run."""
         if isinstance(self.tape, Player):
             drift = self.tape.check_end() if end.error is None or self.tape.drift is not None else None
             if drift is None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from agentctl.agent.mcp.server import MCPServer
     from agentctl.agent.output import AgentOutputSchemaBase
     from agentctl.budgets.limiter import SpendingLimiter
+    from agentctl.budgets.store import BudgetStore
     from agentctl.memory.sqlite_session import SQLiteSession
     from agentctl.run.state.run_state import RunState
 
@@ -289,15 +290,27 @@ def _limiter(settings: Settings, prices: Prices, loaded: Loaded) -> SpendingLimi
         return None
     # 10 ms that other runs do not pay.
     from agentctl.budgets.limiter import SpendingLimiter
+
+    return SpendingLimiter(prices, max_cost=settings.max_cost, shared=shared_budgets(loaded), wait=settings.budget_wait)
+
+
+def shared_budgets(loaded: Loaded) -> list[tuple[BudgetStore, str]]:
+    """Return the budget that the settings name, with its store; an empty list if they name none.
+
+    Raises:
+        ConfigurationError: there is no such budget, or no folder for it.
+    """
+    name = loaded.settings.budget
+    if name is None or name == NO_BUDGET:
+        return []
+    if loaded.paths.folders is None:
+        raise ConfigurationError(f"there are no budgets: {NO_HOME}")
+    # 10 ms that other runs do not pay.
     from agentctl.budgets.sqlite_store import SQLiteBudgets
 
-    shared = None
-    if settings.budget is not None and settings.budget != NO_BUDGET:
-        if loaded.paths.folders is None:
-            raise ConfigurationError(f"there are no budgets: {NO_HOME}")
-        shared = SQLiteBudgets.of_user(loaded.paths.folders), settings.budget
-        shared[0].find(settings.budget)
-    return SpendingLimiter(prices, max_cost=settings.max_cost, shared=shared, wait=settings.budget_wait)
+    store = SQLiteBudgets.of_user(loaded.paths.folders)
+    store.find(name)
+    return [(store, name)]
 
 
 def _first_model(job: Job) -> str | Model | None:

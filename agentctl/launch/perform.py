@@ -37,7 +37,7 @@ from agentctl.profile.traces import is_openai_url
 from agentctl.redaction import MASK
 from agentctl.run.attempt import limit_calls
 from agentctl.run.prepare import preview_request
-from agentctl.run.result import RunResultStreaming
+from agentctl.run.result import RunResultBase, RunResultStreaming
 from agentctl.run.runner import Runner
 from agentctl.tracing.process import add_trace_processor
 
@@ -126,7 +126,7 @@ async def perform(job: Job, cancellation: Cancellation) -> AsyncGenerator[RunEve
 
                             preload(job.output_schema)
                         if isinstance(event, RunFinished):
-                            end = _require_answer(event, result, job.output_schema)
+                            end = require_answer(event, result, job.output_schema)
                         elif isinstance(event, ApprovalRequired) and job.is_decided is not None:
                             yield replace(event, is_decided=job.is_decided(event.item))
                         elif not is_head:
@@ -182,7 +182,7 @@ def _final_notes(job: Job, end: RunFinished) -> Iterator[str]:
         yield problem
 
 
-def _require_answer(end: RunFinished, result: RunResultStreaming, schema: AgentOutputSchemaBase | None) -> RunFinished:
+def require_answer(end: RunFinished, result: RunResultBase, schema: AgentOutputSchemaBase | None) -> RunFinished:
     """Return the end of a run, as a failure if it has no answer, or none that matches the output schema.
 
     In a program the final output of a run that the model ended without an answer is an empty text; on the command line

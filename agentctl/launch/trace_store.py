@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from agentctl.storage import Folders
     from agentctl.tracing.local import LocalTraceProcessor
 
+_PATIENCE = 0.5
+"""Seconds that the end of a short run waits to know whether its trace can be kept."""
+
 
 @dataclass(slots=True, kw_only=True)
 class TraceStore:
@@ -79,6 +82,7 @@ class TraceStore:
                 "error": None if end.error is None else type(end.error).__name__,
             },
         )
+        processor.await_first_write(_PATIENCE)
         problem, self._problem = self._problem, None
         return None if problem is None else f"the trace is not kept in {self.folder}: {problem}"
 

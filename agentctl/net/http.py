@@ -21,6 +21,7 @@ from .failures import response_error
 from .http_pool import LoopPools, Trust, lower_headers, make_pool, make_request
 from .options import HttpOptions
 from .proxy import proxy_for
+from .rate_limits import report_rate_limits
 from .response_body import OpenBody, ResponseHead, check_encoding, read_body, response_events
 from .unreachable import is_transport_error, proxy_refusal, transport_error
 
@@ -164,6 +165,7 @@ class HttpPipe:
             (time.monotonic() - start) * 1000,
             response.headers.get("x-request-id"),
         )
+        report_rate_limits(response.headers)
         if 200 <= response.status < 300:
             return response
         body = b""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from agentctl.errors import ConfigurationError
+
+from .reference import FileReference, TableReference, parse_reference, reference_at
 
 SUFFIX = ".agenttest.toml"
 
@@ -46,12 +49,17 @@ def agent_references(content: bytes, path: Path, root: Path) -> Iterator[str]:
     for table in [document, *(cases if isinstance(cases, list) else ())]:
         reference = table.get("agent") if isinstance(table, dict) else None
         if isinstance(reference, str):
-            yield rebase_reference(reference, path.parent, root)
+            with suppress(ValueError):  # Reading its cases says what is wrong.
+                yield rebase_reference(reference, path.parent, root)
 
 
-def rebase_reference(reference: str, folder: Path, root: Path) -> str:
-    """Return a reference to an agent in a file of `folder` as one in a file of `root`; only paths of files change."""
-    file, colon, attribute = reference.partition(":")
-    if not file.endswith((".py", ".toml")):
-        return reference
-    return f"{os.path.relpath(folder / file, root)}{colon}{attribute}"
+def rebase_reference(text: str, folder: Path, root: Path) -> str:
+    """Return a reference to an agent in a file of `folder` as one in a file of `root`; only paths of files change.
+
+    Raises:
+        ValueError: it is no reference.
+    """
+    reference = parse_reference(text)
+    if isinstance(reference, FileReference | TableReference):
+        return reference_at(reference, os.path.relpath(folder / reference.path, root))
+    return text

@@ -111,9 +111,19 @@ def parse_project(content: bytes, path: Path) -> ProjectFile:
     except _InvalidKey as problem:
         from .toml_lines import line_of, lines_of  # only for an error
 
-        line = line_of(lines_of(content), problem.parts)
-        key = redact_keys(join(problem.parts))
-        raise ConfigurationError(str(problem), file=path, key=key, line=line) from problem
+        raise problem.at(path, line_of(lines_of(content), problem.parts)) from problem
+
+
+def project_values(document: Document, path: Path) -> Iterator[tuple[str, JSONValue]]:
+    """Yield the settings in a document of a project by dotted key.
+
+    Raises:
+        ConfigurationError: one is invalid, or a project may not set it.
+    """
+    try:
+        yield from _values(document)
+    except _InvalidKey as problem:
+        raise problem.at(path) from problem
 
 
 def _project(document: Document, content: bytes, path: Path) -> ProjectFile:
@@ -152,6 +162,10 @@ class _InvalidKey(Exception):
     def __init__(self, key: str | Parts, message: str) -> None:
         super().__init__(message)
         self.parts = (key,) if isinstance(key, str) else key
+
+    def at(self, path: Path, line: int | None = None) -> ConfigurationError:
+        """Return the error for the user, with the place of the key."""
+        return ConfigurationError(str(self), file=path, key=redact_keys(join(self.parts)), line=line)
 
 
 class _FileSkipped(Exception):

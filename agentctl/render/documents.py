@@ -27,7 +27,7 @@ _TICKET: Fields = {
     "state": open_enum(["open", "used", "expired"], "Whether its run can still be resumed."),
     "created_at": time("When the run was suspended."),
     "expires_at": time("When the ticket can no longer be used."),
-    "agent": text_or_null("The reference of the agent; null for the plain assistant."),
+    "reference": text_or_null("The reference of the agent; null for the plain assistant."),
     "session_id": text_or_null("The session of the run."),
     "calls": array(
         object_of(
@@ -230,6 +230,7 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
     **{f"approvals {name}": ("A suspended run.", _TICKET) for name in ("show", "approve", "deny")},
     "budget list": ("The budgets.", {"budgets": array(object_of(_BUDGET), "The budgets.")}),
     "budget show": ("A budget.", _BUDGET),
+    "chat /save": ("A conversation, saved to a .json file.", {"items": _ITEMS}),
     "config path": (
         "Where files are; null where there is no home folder.",
         {
@@ -254,7 +255,7 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
                     "present": flag("Whether there is a key."),
                     "endpoint": text("The origin of the endpoint that it is for."),
                     "origin": text_or_null("The source of the key."),
-                    "use_for_tracing": any_value("Whether traces are sent with it."),
+                    "use_for_tracing": flag("Whether traces are sent with it."),
                 },
                 "The key of the endpoint.",
             ),
@@ -343,7 +344,7 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
                         "id": text("The id of the session."),
                         "created_at": time("When it began."),
                         "updated_at": time("When it was last added to."),
-                        "items": count("The number of its items."),
+                        "item_count": count("The number of its items."),
                     }
                 ),
                 "The sessions.",
@@ -363,7 +364,7 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
                         "agent": text_or_null("The agent of the run."),
                         "outcome": text_or_null("The way the run ended; null if it has not."),
                         "session_id": text_or_null("The session of the run."),
-                        "spans": nullable(count("The number of its spans.")),
+                        "span_count": nullable(count("The number of its spans.")),
                         "input_tokens": nullable(count("Tokens of the input.")),
                         "output_tokens": nullable(count("Tokens of the output.")),
                     }

@@ -367,7 +367,7 @@ class JsonLines:
 
     def _line(self, kind: str, body: dict[str, JSONValue]) -> Out:
         head = (
-            f'{{"type": "{kind}", "schema_version": "{SCHEMA_VERSION}", "seq": {self._seq}, '
+            f'{{"type": "{kind}", "schema_version": {SCHEMA_VERSION}, "seq": {self._seq}, '
             f'"time": "{timestamp(self._now())}", "run_id": {self._run_id}, '
         )
         self._seq += 1

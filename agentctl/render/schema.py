@@ -118,8 +118,8 @@ FINISHED: Fields = {
 """The outcome of a run: the fields that `run.finished` and the document of `--format json` share."""
 
 HEAD: Fields = {
-    "type": text("The type of the event."),
-    "schema_version": {"const": SCHEMA_VERSION, "description": "The version of this schema."},
+    "type": text("The type of the event. Later releases may add types; readers skip those that they do not know."),
+    "schema_version": {"type": "integer", "const": SCHEMA_VERSION, "description": "The version of this schema."},
     "seq": count("The number of the event in the run, from 0, without gaps."),
     "time": time("The time in UTC, with milliseconds."),
     "run_id": text("The id of the run; a resumed run has a new one."),
@@ -269,10 +269,10 @@ def schema() -> dict[str, JSONValue]:
     are unknown fields and values of open enumerations. `$defs` also has the documents of other commands.
     """
     return {
+        "schema_version": SCHEMA_VERSION,
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Machine output of agentctl",
         "description": "One line of `--format jsonl` (an event), or the document of `--format json`.",
-        "schema_version": SCHEMA_VERSION,
         "anyOf": [{"$ref": f"#/$defs/{name}"} for name in ("document", *EVENTS, "other-event")],
         "$defs": {
             **run_definitions(),
@@ -301,7 +301,7 @@ def run_definitions() -> dict[str, JSONValue]:
 
 def document_name(command: str) -> str:
     """Return the name of the schema of a command's document, such as `agentctl-sessions-list`."""
-    return f"agentctl-{command.replace(' ', '-')}"
+    return f"agentctl-{command.replace('/', '').replace(' ', '-')}"
 
 
 def _document(description: str, fields: Fields) -> Fields:

@@ -60,8 +60,11 @@ def nullable(schema: Fields) -> Fields:
 
 
 def open_enum(values: Iterable[str], description: str) -> Fields:
-    """Return the schema of an open enumeration: later versions may add values."""
-    return {"anyOf": [{"enum": [*values]}, {"type": "string"}], "description": description}
+    """Return the schema of an open enumeration: later releases may add values."""
+    return {
+        "anyOf": [{"enum": [*values]}, {"type": "string"}],
+        "description": f"{description} Later releases may add values.",
+    }
 
 
 def array(items: Fields, description: str) -> Fields:

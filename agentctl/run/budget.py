@@ -17,7 +17,7 @@ from agentctl.errors import BudgetExceeded
 from agentctl.run.spans.spans import Spans
 
 from .attempt import CallEvent
-from .call import call_model
+from .call import CallModel
 
 LEAST = 16
 """The smallest output limit that the service accepts: with fewer tokens left, it would reject the call."""
@@ -55,7 +55,7 @@ class Budget:
         self.is_measured = self.is_measured and usage.total_tokens > 0
 
     async def call_model(
-        self, model: Model, request: ModelRequest, spans: Spans, *, streamed: bool
+        self, call: CallModel, model: Model, request: ModelRequest, spans: Spans, *, streamed: bool
     ) -> AsyncGenerator[CallEvent]:
         """Yield the events of a model call whose output is limited to the tokens that are left.
 
@@ -68,7 +68,7 @@ class Budget:
             most = remaining if own is None else min(remaining, own)
             limited = replace(request, model_settings=with_limit(request.model_settings, most))
             was_cut = False
-            async with aclosing(call_model(model, limited, spans, streamed=streamed)) as events:
+            async with aclosing(call(model, limited, spans, streamed=streamed)) as events:
                 async for event in events:
                     if isinstance(event, ModelResponse):
                         self.count(event.usage)

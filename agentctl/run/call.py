@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from agentctl.agent.agent import Agent
 from agentctl.agent.ports import Model, ModelRequest, WireModel
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from agentctl.agent.tape import Tape
 
     from .spans.spans import Spans
+
+
+CallModel: TypeAlias = Callable[..., AsyncGenerator[CallEvent]]
+"""Makes a model call, as `call_model` does."""
 
 
 class Models:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from itertools import takewhile
 from typing import Any
 
@@ -28,6 +28,7 @@ from agentctl.threads import guard_exit
 
 from .active_run import ActiveRun
 from .attempt import CallEvent
+from .journal import use_journal
 
 _MOST_WAITING = 64
 """The number of model events that may wait for the loop."""
@@ -101,7 +102,7 @@ async def _check_input(
     guardrail: InputGuardrail[Any], given: str | list[WireItem], run: ActiveRun, race: _Race
 ) -> None:
     agent, name = run.agent, guardrail.get_name()
-    with run.spans.guardrail(name) as record_verdict:
+    with run.spans.guardrail(name) as record_verdict, _journal(name, run):
         result = await guardrail.run(agent, given, run.context)
         triggered = result.output.tripwire_triggered
         record_verdict(triggered)
@@ -112,9 +113,15 @@ async def _check_input(
         raise InputGuardrailTripwireTriggered(result)
 
 
+def _journal(name: str, run: ActiveRun) -> AbstractContextManager[None]:
+    """Put the runs of a guardrail in a part of the run's journal of their own, if it has one."""
+    journal = run.spec.journal
+    return use_journal(None if journal is None else journal.inner(f"turn {run.turn.number} guardrail {name}"))
+
+
 async def _check_output(guardrail: OutputGuardrail[Any], output: Any, run: ActiveRun, race: _Race) -> None:
     agent, name = run.agent, guardrail.get_name()
-    with run.spans.guardrail(name) as record_verdict:
+    with run.spans.guardrail(name) as record_verdict, _journal(name, run):
         result = await guardrail.run(run.context, agent, output)
         triggered = result.output.tripwire_triggered
         record_verdict(triggered)

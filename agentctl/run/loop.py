@@ -64,7 +64,7 @@ from agentctl.run.tools.execution import execute
 
 from .active_run import ActiveRun
 from .attempt import CallEvent
-from .call import Models, call_model, model_name
+from .call import CallModel, Models, call_model, model_name
 from .guardrails import check_added, check_before, check_beside, check_output
 from .prepare import prepare
 from .result import error_details, finish
@@ -275,7 +275,14 @@ async def _prepare_call(models: Models, run: ActiveRun, *, streamed: bool) -> _P
 
         request = with_cache_key(request, run)
     await run.hook_calls.llm_start(request)
-    call = call_model if run.spec.budget is None else run.spec.budget.call_model
+    call: CallModel = call_model
+    if run.spec.journal is not None:
+        # 5 ms that only a run with a journal pays.
+        from .recorded import recorded_call
+
+        call = recorded_call(run.spec.journal, run.turn.number)
+    if run.spec.budget is not None:
+        call = partial(run.spec.budget.call_model, call)
     if tape is None:
         events = call(model, request, run.spans, streamed=streamed)
     else:

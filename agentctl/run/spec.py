@@ -10,6 +10,7 @@ from agentctl.agent.run_config import RunConfig, run_config
 from agentctl.errors import UserError
 
 from .hooks import check_run_hooks
+from .journal import current_journal
 
 if TYPE_CHECKING:
     from agentctl.agent.lifecycle import RunHooks
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from .budget import Budget
     from .error_handlers import RunErrorHandlers
+    from .journal import JournalScope
     from .memory import Memory
 
 
@@ -37,6 +39,8 @@ class RunSpec:
     """Loads and saves the run's session."""
     budget: Budget | None = None
     """The tokens that the run may use, shared with the run around it."""
+    journal: JournalScope | None = None
+    """Keeps its finished model and tool calls."""
     owns_provider: bool = False
     """Whether the provider was made for this run, which then closes it."""
 
@@ -59,7 +63,7 @@ def make_spec(
         TypeError: the hooks are not run hooks.
     """
     check_run_hooks(hooks)
-    checked = run_config(config)
+    checked, around = run_config(config), current_journal()
     return RunSpec(
         context=context,
         config=checked,
@@ -69,6 +73,7 @@ def make_spec(
         run_agent=run_agent,
         memory=None if session is None else _memory_for(session),
         budget=_budget_for(checked, context, tokens_used),
+        journal=None if around is None else around.inner("run"),
         owns_provider=not isinstance(config, RunConfig) and "model_provider" not in (config or {}),
     )
 

@@ -101,7 +101,7 @@ class SpanFacts:
             names.USAGE_CACHE_READ_INPUT_TOKENS: read.get("cached_tokens"),
             names.USAGE_CACHE_CREATION_INPUT_TOKENS: read.get("cache_write_tokens"),
             names.USAGE_REASONING_OUTPUT_TOKENS: written.get("reasoning_tokens"),
-            names.RESPONSE_TIME_TO_FIRST_CHUNK: self.details.get("first_token"),
+            names.RESPONSE_TIME_TO_FIRST_CHUNK: self.details.get("first_token_seconds"),
             names.INPUT_MESSAGES: _messages(self.data.get("input")),
             names.OUTPUT_MESSAGES: _messages(self.data.get("output")),
             f"{names.OWN}transport": self.details.get("transport"),

@@ -166,8 +166,8 @@ def call_facts(span: StoredSpan) -> str:
     socket = details.get("websocket")
     if isinstance(socket, dict):
         facts.append(", ".join(name for name in ("full", "delta", "opened", "reused", "recovered") if socket.get(name)))
-    if isinstance(details.get("first_token"), float):
-        facts.append(f"first token after {format_seconds(details['first_token'])}")
+    if isinstance(details.get("first_token_seconds"), float):
+        facts.append(f"first token after {format_seconds(details['first_token_seconds'])}")
     return " · ".join(facts)
 
 

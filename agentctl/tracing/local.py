@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from agentctl.errors import ConfigurationError
@@ -28,7 +29,7 @@ FOLDER = "traces"
 """The folder of traces in the state folder."""
 
 _DELAY = 0.05
-"""Seconds until the first line is written: a run sends its first request meanwhile."""
+"""Seconds until the first line is written, unless a span ends: a run sends its first request meanwhile."""
 _QUEUE = 65_536
 """Number of starts and ends that wait to be written before more are dropped."""
 
@@ -84,6 +85,17 @@ class LocalTraceProcessor(BatchTraceProcessor):
         """Queue the start of the span."""
         self.take(SpanBegun(span))
 
+    def on_span_end(self, span: Span[Any]) -> None:
+        """Queue the span, and have it written soon."""
+        self.take(span)
+        self._wake.set()
+
+    def await_first_write(self, timeout: float) -> None:
+        """Wait until the first lines were written, or could not be; no longer than `timeout` seconds."""
+        if not self._writer.has_written.is_set():
+            self._wake.set()
+            self._writer.has_written.wait(timeout)
+
     def record_outcome(self, trace_id: str, fields: Mapping[str, Any]) -> None:
         """Add the outcome of a run, which is known after its trace has ended."""
         self.take(RunEnded(trace_id, fields))
@@ -97,6 +109,8 @@ class _Writer(TracingExporter):
     ) -> None:
         self._on_problem = on_problem or self._log_problem
         self._options = (folder, keep_days, keep_size)
+        self.has_written = Event()
+        """Set once the first lines were written, or could not be."""
         self._writer: TraceWriter | None = None
 
     @property
@@ -115,6 +129,7 @@ class _Writer(TracingExporter):
         self._writer.write(items)
         if self.problem is not None and not had_problem:
             self._on_problem(self.problem)
+        self.has_written.set()
 
     def _log_problem(self, problem: str) -> None:
         logger.warning("traces are not kept in %s: %s", self._options[0], problem)

@@ -25,7 +25,7 @@ async def race(base_url: str, file: str, barrier: socket.socket, names: list[str
     for name in names:
         barrier.sendall(b".")
         assert barrier.recv(1), "another process has ended"
-        limiter = SpendingLimiter(Prices({"m": PRICE}, None), max_cost=None, shared=(store, name), wait=60)
+        limiter = SpendingLimiter(Prices({"m": PRICE}, None), max_cost=None, shared=[(store, name)], wait=60)
         with limit_calls(limiter):
             while True:
                 try:

@@ -55,7 +55,7 @@ def budget(tokens: int | None = None, usd: float | None = None) -> SQLiteBudgets
 def limiter(
     store: SQLiteBudgets | None, *, max_cost: float | None = None, own: Any = OWN, wait: float = 0
 ) -> SpendingLimiter:
-    shared = None if store is None else (store, "ci")
+    shared = [] if store is None else [(store, "ci")]
     return SpendingLimiter(Prices(own, None), max_cost=max_cost, shared=shared, wait=wait)
 
 
@@ -271,7 +271,7 @@ def test_a_call_waits_for_others_to_settle_and_says_so() -> None:
 
 def test_a_call_does_not_wait_longer_than_asked() -> None:
     store = budget(tokens=1000)
-    held = SpendingLimiter(Prices(OWN, None), max_cost=None, shared=(store, "ci"), wait=0)
+    held = SpendingLimiter(Prices(OWN, None), max_cost=None, shared=[(store, "ci")], wait=0)
 
     async def scenario() -> None:
         async def ask(call: Any) -> str:

@@ -2,12 +2,13 @@
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
 
 from tests.cassettes.conftest import AGENT, KEY, Setup
-from tests.service.steps import http_error, incomplete, refusal, text, tool_calls
+from tests.service.steps import hang, http_error, incomplete, refusal, text, tool_calls
 
 CALL = tool_calls(("weather", {"city": "Oslo"}, "call_1"))
 PAY = tool_calls(("pay", {"amount": 3}, "call_p"))
@@ -122,3 +123,59 @@ def test_a_run_that_never_began_leaves_the_cassette_as_it_was(setup: Setup) -> N
     result = setup.run("Weather?", "--record", str(setup.cassette))
     assert result.returncode == 77
     assert setup.cassette.read_bytes() == before
+
+
+SERVER = """
+from pathlib import Path
+from mcp.server import MCPServer
+
+server = MCPServer("w")
+
+@server.tool()
+def weather(city: str) -> str:
+    "Tell the weather."
+    return f"sunny in {city}"
+
+server.run()
+"""
+OF_SERVER = """
+import sys
+from agentctl import Agent
+from agentctl.mcp import MCPServerStdio
+
+agent = Agent(name="w", mcp_servers=[MCPServerStdio({"command": sys.executable, "args": ["server.py"]}, name="w")])
+"""
+
+
+def test_mcp_servers_are_not_started_and_a_timeout_is_replayed(setup: Setup) -> None:
+    server = setup.home / "server.py"
+    server.write_text(SERVER)
+    setup.agent.write_text(OF_SERVER)
+    assert setup.record("Weather?", steps=[CALL, text("Sunny.")]).returncode == 0
+    server.unlink()
+    result = setup.replay("Weather?", "--format", "jsonl")
+    assert result.returncode == 0
+    assert "sunny in Oslo" in result.stdout
+    assert setup.replay("Weather?", "--replay-tools", "live").returncode == 78
+    setup.agent.write_text(AGENT)
+    assert setup.record("Weather?", "--timeout", "0.5s", steps=[CALL, hang()]).returncode == 124
+    assert setup.replay("Weather?").returncode == 124
+
+
+def test_the_pace_of_the_model_is_kept_on_request(setup: Setup) -> None:
+    setup.record("Hi", steps=[text("Hello.", delay=0.4)])
+    answers = [line for line in map(json.loads, setup.cassette.read_text().splitlines()) if line["type"] == "answer"]
+    assert answers[0]["ms"][1] >= 400
+    started = time.monotonic()
+    assert setup.replay("Hi", "--pace").stdout == "Hello.\n"
+    assert time.monotonic() - started >= 0.4
+
+
+def test_a_session_is_that_of_the_recording_and_stays_as_it_is(setup: Setup) -> None:
+    setup.record("I am Ada.", "--session", "s", steps=[text("Hi.")])
+    setup.record("Who am I?", "--session", "s", steps=[text("Ada.")])
+    before = setup.agentctl("sessions", "show", "s", "--json").stdout
+    assert setup.replay("Who am I?").stdout == "Ada.\n"
+    assert setup.replay("Who am I?", "--session", "other").stdout == "Ada.\n"
+    assert setup.agentctl("sessions", "show", "s", "--json").stdout == before
+    assert "other" not in setup.agentctl("sessions", "list").stdout

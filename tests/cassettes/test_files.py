@@ -1,6 +1,10 @@
 """The file of a cassette: small, masked, and refused with a clear error if it was cut, reordered, edited or is huge."""
 
+import hashlib
 import json
+import random
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from agentctl import Agent, CassetteDrift, ConfigurationError, Runner, function_tool
+from agentctl import Agent, AgentsException, CassetteDrift, ConfigurationError, Runner, function_tool
 from agentctl.cassettes.document import LARGEST, read
 from agentctl.cassettes.packing import mask_deltas, pack, unpack
 from agentctl.redaction import register_secret
@@ -156,3 +160,40 @@ EVENTS = st.lists(
 def test_packed_events_are_the_same_when_unpacked(events: list[Any], base: dict[str, Any] | None) -> None:
     packed = json.loads(json.dumps(pack(mask_deltas(events), base)))
     assert unpack(packed, base) == events
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return ([path] if path else []) + [place for name, part in parts for place in places(part, (*path, name))]
+
+
+OTHERS = [None, True, -1, 1.5, "x", "", [], {}, ["a"], {"type": "x"}, [[]], "RunInterrupted"]
+FIELDS = {"message": "m", "fields": {"signal_number": 999}}
+ENDS: list[dict[str, Any]] = [
+    {},
+    *({"error": {"type": kind, **FIELDS}} for kind in ("RunInterrupted", "BudgetExceeded")),
+]
+
+
+def check_forgeries(count: int, path: Path) -> None:
+    """Replay cassettes with a wrong value and the right digest: each is refused, or ends the run with an error."""
+    chance = random.Random(19)
+    for _ in range(count):
+        lines = [json.loads(line) for line in OLD.read_text().splitlines()]
+        line = chance.choice(lines[:-1])
+        *outer, name = chance.choice(places(line))
+        inner = line
+        for step in outer:
+            inner = inner[step]
+        inner[name] = chance.choice(OTHERS)
+        body = [json.dumps(each) for each in lines[:-1]]
+        digest = hashlib.sha256("".join(f"{each}\n" for each in body).encode()).hexdigest()
+        end = {"type": "end", "lines": len(body), "sha256": digest, **chance.choice(ENDS)}
+        path.write_text("".join(f"{each}\n" for each in (*body, json.dumps(end))))
+        with suppress(AgentsException), Cassette(path):
+            Runner.run_sync(agent(ScriptedModel()), "count")
+
+
+@pytest.mark.slow
+def test_a_forged_cassette_is_an_error_that_says_so(tmp_path: Path, share: Callable[[int], int]) -> None:
+    check_forgeries(share(2000), tmp_path / "forged.jsonl")

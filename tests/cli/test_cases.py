@@ -153,6 +153,10 @@ BAD = [
     ('[[case]]\nname = "a"\nprompt = "p"\nexpect.schema = "../s.json"\n', "must lie in"),
     ('[[case]]\nname = "a"\nprompt = "p"\nexpect.tools = [1]\n', "must be names"),
     ('[[case]]\nname = "a"\nprompt = "p"\n[[case]]\nname = "a"\nprompt = "q"\n', "two cases have the name 'a'"),
+    ('[[case]]\nname = "a"\nprompt = "p"\nagent = "../b.py:agent"\n', "must lie in"),
+    ('[[case]]\nname = "a"\nprompt = "p"\nagent = "/b.py:agent"\n', "must lie in"),
+    ('[[case]]\nname = "a"\nprompt = "p"\nsettings.client.base_url = "http://b"\n', "may not set this"),
+    ('[[case]]\nname = "a"\nprompt = "p"\nsettings.max_turns = "x"\n', "max_turns"),
     ("case = 3\n", "must be an array of tables"),
     ("[[case]\n", "is not valid TOML"),
 ]

@@ -12,6 +12,7 @@ import pytest
 from tests.as_openai import as_openai
 from tests.cli.terminal import Terminal
 from tests.conftest import Agentctl
+from tests.machine_output import check_document
 from tests.service.client import Service
 from tests.service.steps import hang, http_error, text, tool_calls
 
@@ -508,7 +509,9 @@ def test_a_conversation_is_saved_in_a_new_file(
         chat.read_until("already exists")
         assert chat.leave() == 0
     assert (home / "a.md").read_text() == "## User\n\nfirst\n\n## Assistant\n\n# One\n"
-    assert [item["role"] for item in json.loads((home / "a.json").read_text())["items"]] == ["user", "assistant"]
+    document = json.loads((home / "a.json").read_text())
+    check_document("chat /save", document)
+    assert [item["role"] for item in document["items"]] == ["user", "assistant"]
 
 
 @pytest.mark.parametrize("term", ["xterm-256color", "dumb"])

@@ -23,7 +23,7 @@ def test_without_a_code_the_whole_table_is_shown(agentctl: Agentctl) -> None:
 
 def test_json_is_for_machines(agentctl: Agentctl) -> None:
     one = json.loads(agentctl("explain-exit", "75", "--json").stdout)
-    assert (one["schema_version"], one["exit_code"], one["outcome"]) == ("1-draft", 75, "unavailable")
+    assert (one["schema_version"], one["exit_code"], one["outcome"]) == (1, 75, "unavailable")
     every = json.loads(agentctl("explain-exit", "--json").stdout)
     assert [row["exit_code"] for row in every["exits"]] == [row.code for row in EXITS]
 

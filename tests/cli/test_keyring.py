@@ -140,6 +140,7 @@ def test_a_run_whose_keyring_does_not_answer_is_exit_78(
     assert KEY in kept(home).values()
 
 
+@pytest.mark.cold  # A warm process has imported it.
 def test_without_the_extra_one_line_names_it(agentctl: Agentctl, env: dict[str, str], home: Path) -> None:
     absent = home / "absent"
     absent.mkdir()

@@ -25,7 +25,7 @@ from tests.machine_output import check_document
 from tests.test_architecture import MODULES
 
 CHILDREN = {
-    "agentctl.extensions.local_shell": "environment-shell",
+    "agentctl.extensions.program": "environment-shell",
     "agentctl.mcp.stdio": "environment-mcp",
     "agentctl.profile.key_command": "environment-key_command",
 }

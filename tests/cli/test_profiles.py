@@ -95,7 +95,7 @@ def test_the_list_marks_the_one_in_use(agentctl: Agentctl, home: Path) -> None:
     agentctl("config", "set-key", "--profile", "work", input="sk-of-work")
     done = agentctl("config", "profiles", "list", "--json", "--profile", "work")
     assert json.loads(done.stdout) == {
-        "schema_version": "1-draft",
+        "schema_version": 1,
         "path": str(home / ".agentctl" / "config.toml"),
         "profiles": [
             {"name": "default", "in_use": False, "keys": []},

@@ -169,7 +169,7 @@ def test_json_is_one_document(agentctl: Agentctl, service: Service, env: dict[st
     done = agentctl("run", "--format", "json", "hi", env=env)
     document = json.loads(done.stdout)
     assert done.returncode == document["exit_code"] == 0
-    assert (document["outcome"], document["final_output"], document["schema_version"]) == ("completed", "ok", "1-draft")
+    assert (document["outcome"], document["final_output"], document["schema_version"]) == ("completed", "ok", 1)
     assert document["usage"]["requests"] == 1
 
 

@@ -74,7 +74,7 @@ def status(agentctl: Agentctl, **env: str) -> dict[str, Any]:
     done = agentctl("trace", "status", "--json", env=env)
     assert (done.returncode, done.stderr) == (0, "")
     document: dict[str, Any] = json.loads(done.stdout)
-    assert document.pop("schema_version") == "1-draft"
+    assert document.pop("schema_version") == 1
     return document
 
 

@@ -209,12 +209,21 @@ def test_a_store_that_is_no_folder_stops_no_run_and_is_named_once(
     assert "traces cannot be read: Not a directory" in listed.stderr
 
 
-def test_a_run_killed_at_once_leaves_a_trace_that_is_cut(
+KILL = """
+    import os, pathlib, signal, time
+    traces = pathlib.Path(os.environ["AGENTCTL_HOME"], "traces")
+    deadline = time.monotonic() + 20
+    while not any(b'"kind":"response"' in path.read_bytes() for path in traces.glob("*.jsonl")):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_that_is_killed_leaves_a_trace_that_is_cut(
     agentctl: Agentctl, env: dict[str, str], home: Path, service: Service
 ) -> None:
-    (home / "killer.py").write_text(
-        TOOL.replace('return f"sunny in {city}"', "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-    )
+    (home / "killer.py").write_text(TOOL.replace('return f"sunny in {city}"', KILL.strip()))
     with started("run", "-a", str(home / "killer.py:agent"), "Hi", env=env) as process:
         assert process.wait(30) == -signal.SIGKILL
     (row,) = json.loads(agentctl("trace", "list", "--json").stdout)["traces"]

@@ -255,6 +255,7 @@ sys.addaudithook(count)
 """A module `sitecustomize`, which writes a byte to a file whenever the process opens the stored keys."""
 
 
+@pytest.mark.cold  # Only then is `sitecustomize` read.
 @pytest.mark.parametrize(
     ("key", "base_url"),
     [

@@ -45,7 +45,7 @@ from tests.render.runs import (
     writing,
 )
 
-HEAD = {"schema_version": "1-draft", "time": "2025-10-09T08:53:20.123Z", "run_id": "run_1"}
+HEAD = {"schema_version": 1, "time": "2025-10-09T08:53:20.123Z", "run_id": "run_1"}
 USAGE = {
     "requests": 1,
     "input_tokens": 1012,
@@ -203,7 +203,7 @@ def test_json_is_one_document_at_the_end() -> None:
     chunks = shown(WHOLE, format="json", terminal=terminal(err=True))
     assert [chunk for chunk in chunks if isinstance(chunk, Out)] == [chunks[-1]]
     assert json.loads(out(chunks)) == {
-        "schema_version": "1-draft",
+        "schema_version": 1,
         "run_id": "run_1",
         "outcome": "completed",
         "exit_code": 0,

@@ -69,7 +69,7 @@ def test_a_model_call_names_model_endpoint_first_token_and_retries(service: Serv
     assert details["model"] == "gpt-x"
     assert details["endpoint"] == service.base_url
     assert details["transport"] == "http"
-    assert details["first_token"] > 0
+    assert details["first_token_seconds"] > 0
     (retry,) = details["retries"]
     assert retry["attempt"] == 1
     assert retry["delay"] > 0

@@ -81,7 +81,7 @@ def write_sample(folder: Path, text: str = "It is **sunny** in Oslo.", name: str
     first = ResponseSpanData({"id": "resp_1", "output": [call]}, [question], USAGE)
     writer.span(
         first, 0.1, 1.3, turn, model="gpt-5-mini", endpoint="https://api.openai.com/v1", transport="websocket",
-        first_token=0.4, websocket={"full": 1, "opened": 1, "delta": 0},
+        first_token_seconds=0.4, websocket={"full": 1, "opened": 1, "delta": 0},
         retries=[{"attempt": 1, "delay": 0.5, "error": "ServiceUnavailableError"}],
     )  # fmt: skip
     tool = writer.span(FunctionSpanData(name, '{"city": "Oslo"}', text), 1.3, 2.1, turn)

@@ -68,7 +68,7 @@ def ticket_json(ticket: Ticket, *, state: str) -> dict[str, JSONValue]:
         "state": state,
         "created_at": _rfc3339(ticket.created),
         "expires_at": _rfc3339(ticket.expires),
-        "agent": ticket.agent,
+        "reference": ticket.agent,
         "session_id": ticket.session,
         "calls": [call_json(call) for call in ticket.calls],
     }

@@ -13,6 +13,9 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import ConfigurationError, Outcome
 from agentctl.profile.case_files import SUFFIX
+from agentctl.profile.project import project_values
+from agentctl.profile.reference import FileReference, TableReference, parse_reference
+from agentctl.redaction import redact_keys
 from agentctl.tickets.approver import Policy
 
 _CASE = re.compile(r"^[ \t]*\[\[\s*case\s*\]\]", re.MULTILINE)
@@ -234,14 +237,14 @@ def _read_case(table: _Table, root: Path) -> Case:
         name=name,
         file=table.path,
         line=table.line or 1,
-        agent=table.text("agent"),
+        agent=_read_agent(table, root),
         prompt=prompt,
         session=table.texts("session"),
         files=tuple(
             value if "://" in value else str(table.inner_path("files", value, root)) for value in table.texts("files")
         ),
         variables=dict(variables),
-        settings=_flatten(table.table("settings").values),
+        settings=dict(project_values(dict(table.table("settings").values), table.path)),
         cassette=table.inner_path("cassette", cassette, root),
         on_approval=policy,
         allow=table.texts("allow"),
@@ -250,6 +253,19 @@ def _read_case(table: _Table, root: Path) -> Case:
         passing=passing,
         expect=_read_expectations(table.table("expect"), root),
     )
+
+
+def _read_agent(table: _Table, root: Path) -> str | None:
+    text = table.text("agent")
+    if text is None:
+        return None
+    try:
+        reference = parse_reference(text)
+    except ValueError as error:
+        raise table.error("agent", redact_keys(str(error))) from error
+    if isinstance(reference, FileReference | TableReference):
+        table.inner_path("agent", reference.path, root)
+    return text
 
 
 def _read_expectations(table: _Table, root: Path) -> Expectations:
@@ -300,14 +316,3 @@ def _read_judge(table: _Table) -> Judge:
     if not rubric:
         raise table.error("rubric", "is missing")
     return Judge(rubric=rubric, model=table.text("model"))
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, JSONValue]:
-    """Return nested tables as values by dotted key."""
-    flat: dict[str, JSONValue] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat

@@ -118,6 +118,10 @@ class CaseRunner:
             for index, case in enumerate(cases):
                 if case.variables:
                     await run(index)
+        except asyncio.CancelledError:
+            for case in cases:
+                _recording_of(case).unlink(missing_ok=True)
+            raise
         finally:
             for job in self._jobs.values():
                 await close(job)
@@ -240,7 +244,7 @@ class CaseRunner:
             if job.session is not None:
                 job.session.close()
         if tape is not None:
-            end = _finish_tape(tape, end)
+            end = await tape.conclude(job, end)
             seen = replace(seen, error=end.error)
         return _Attempt(end, observer, [*check(case, seen), *objections])
 
@@ -254,15 +258,6 @@ async def _run_turn(job: Job, observer: CaseObserver) -> RunFinished:
             else:
                 observer.observe(event)
     assert end is not None
-    return end
-
-
-def _finish_tape(tape: JobTape, end: RunFinished) -> RunFinished:
-    if isinstance(tape.tape, Player):
-        drift = tape.tape.check_end() if end.error is None or tape.tape.drift is not None else None
-        return end if drift is None else replace(end, final_output=None, error=drift)
-    row = exit_for(end.error)
-    tape.tape.save({"outcome": row.outcome.value, "exit_code": row.code})
     return end
 
 

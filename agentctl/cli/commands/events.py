@@ -37,7 +37,7 @@ def check(
     """Example: agentctl events check run.jsonl
 
     Check events of `--format jsonl`, of one run or of several, or a document of `--format json`. The first line that
-    breaks the schema, is missing or is cut off is exit code 65. Types, outcomes and fields of later versions pass.
+    breaks the schema, is missing or is cut off is exit code 65. Types, outcomes and fields of later releases pass.
     """
     # 60 ms that `--help` avoids.
     from agentctl.cli.event_check import check_file

@@ -61,7 +61,7 @@ def list_sessions(ctx: typer.Context, as_json: AsJson = False) -> None:
     conversations = store_of(invocation).conversations()
     if as_json:
         rows: list[JSONValue] = [
-            {"id": each.session_id, "created_at": each.created, "updated_at": each.updated, "items": each.items}
+            {"id": each.session_id, "created_at": each.created, "updated_at": each.updated, "item_count": each.items}
             for each in conversations
         ]
         invocation.print_json({"sessions": rows}, mask=redact_text)

@@ -63,8 +63,7 @@ def run_tests(
     1 if a case fails, and 2 if there is none.
     """
     # 150 ms that `--help` avoids.
-    import asyncio
-
+    from agentctl.cli.cancellable import run_cancellable
     from agentctl.cli.cases.collect import collect_cases
     from agentctl.cli.cases.output import CaseOutput, document_of, report_of
     from agentctl.cli.cases.run import CaseRunner
@@ -91,7 +90,7 @@ def run_tests(
         on_result=output.show,
     )
     with redirect_stdout(sys.stderr):
-        results = asyncio.run(runner.run(collected.cases))
+        results = run_cancellable(runner.run(collected.cases))
     if update:
         recorded = [result for result in results if result.recording is not None]
         for line in update_lines(recorded):

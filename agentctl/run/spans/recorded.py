@@ -268,7 +268,7 @@ class _CallObserver:
         if isinstance(event, dict):
             if not str(event.get("type")).endswith(".delta"):
                 return True
-            self._details["first_token"] = time.monotonic() - self._started
+            self._details["first_token_seconds"] = time.monotonic() - self._started
             return False
         if isinstance(event, RetryScheduled):
             retry = {"attempt": event.attempt, "delay": event.delay, "error": type(event.error).__name__}

@@ -13,6 +13,7 @@ from agentctl.agent.approvals import Approvals
 from agentctl.agent.context import RunContextWrapper
 from agentctl.agent.guardrail import GuardrailFunctionOutput, InputGuardrail, InputGuardrailResult
 from agentctl.agent.items.run_items import ToolApprovalItem, ToolCallItem
+from agentctl.agent.json_values import plain
 from agentctl.agent.run_config import ReasoningItemIdPolicy, RunConfig
 from agentctl.agent.tools.guardrails import (
     ToolGuardrailFunctionOutput,
@@ -36,7 +37,6 @@ from agentctl.run.turn import TurnState
 from .items import (
     item_json,
     origin_json,
-    plain,
     read_item,
     read_origin,
     read_response,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -26,7 +25,7 @@ from agentctl.agent.items.run_items import (
     ToolSearchOutputItem,
     UnrecognizedItem,
 )
-from agentctl.agent.json_values import json_value
+from agentctl.agent.json_values import plain
 from agentctl.agent.tools.tool import ToolOrigin, ToolOriginType
 from agentctl.agent.usage import InputTokensDetails, OutputTokensDetails, RequestUsage, TransportUsage, Usage
 from agentctl.agent.wire import JSONValue
@@ -146,15 +145,6 @@ def read_origin(fields: Fields) -> ToolOrigin | None:
     if kind not in list(ToolOriginType):
         raise broken(f"no tool is from {kind!r}")
     return ToolOrigin(ToolOriginType(kind), *(origin.optional(name, str) for name in names))
-
-
-def plain(value: Any) -> JSONValue:
-    """Return a value as JSON: as it is, as the fields of an object that has any, else as a text."""
-    try:
-        saved: JSONValue = json.loads(json.dumps(value, allow_nan=False))
-    except (TypeError, ValueError, RecursionError):
-        saved = json.loads(json.dumps(json_value(value)))
-    return saved
 
 
 def _own_json(item: RunItem) -> dict[str, JSONValue]:

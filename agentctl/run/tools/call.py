@@ -10,6 +10,7 @@ from agentctl.tracing.current import get_current_span
 if TYPE_CHECKING:
     from agentctl.agent.context import OnProgress
     from agentctl.run.active_run import ActiveRun
+    from agentctl.run.journal import JournalScope
     from agentctl.run.tools.calls import FunctionCall
 
     from .local import LocalCall
@@ -34,6 +35,11 @@ def tool_context(call: FunctionCall | LocalCall, run: ActiveRun) -> ToolContext[
         budget=run.spec.budget,
         on_progress=_progress_reporter(call, run),
     )
+
+
+def call_scope(call: FunctionCall | LocalCall, journal: JournalScope, run: ActiveRun) -> JournalScope:
+    """Return the part of the run's journal for a call; of calls with the same id, each gets its own as it starts."""
+    return journal.inner(f"turn {run.turn.number} {call.call_id}")
 
 
 def _progress_reporter(call: FunctionCall | LocalCall, run: ActiveRun) -> OnProgress | None:

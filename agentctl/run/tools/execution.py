@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,7 @@ from .approvals import (
     may_need_approval,
     split_by_approval,
 )
-from .call import record_failure, tool_context
+from .call import call_scope, record_failure, tool_context
 
 if TYPE_CHECKING:
     from agentctl.run.active_run import ActiveRun
@@ -181,7 +180,18 @@ async def _execute_here(call: FunctionCall | LocalCall, run: ActiveRun) -> CallR
 
 
 async def _invoke(call: FunctionCall, run: ActiveRun) -> FunctionToolResult:
-    tool, context = call.tool, tool_context(call, run)
+    context = tool_context(call, run)
+    if run.spec.journal is None:
+        return await _invoke_in(context, call, run)
+    from agentctl.run.journal import use_journal
+
+    context.journal = call_scope(call, run.spec.journal, run)
+    with use_journal(context.journal):
+        return await _invoke_in(context, call, run)
+
+
+async def _invoke_in(context: ToolContext[Any], call: FunctionCall, run: ActiveRun) -> FunctionToolResult:
+    tool = call.tool
     is_new = call.call_id not in run.turn.nested_runs
     with run.spans.tool_call(call) as record_output:
         objection = await _objection(tool, context, run) if is_new and tool.tool_input_guardrails else None
@@ -226,10 +236,13 @@ async def _output(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun,
             tape = current_tape()
             if tape is not None:
                 output = await tape.call_tool(_taped_call(tool, context, run))
-            elif tool.timeout_seconds is None:
-                output = await tool.on_invoke_tool(context, context.tool_arguments)
+            elif context.journal is None or tool.agent is not None:  # The journal keeps the calls of an agent.
+                output = await _call_tool(tool, context)
             else:
-                output = await _output_in_time(tool, context, tool.timeout_seconds)
+                # 1 ms that only a run with a journal pays.
+                from .recorded import recorded_output
+
+                output = await recorded_output(context, lambda: _call_tool(tool, context))
     except AgentsException:
         raise
     except asyncio.CancelledError as error:
@@ -247,18 +260,21 @@ async def _output(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun,
 
 
 def _taped_call(tool: FunctionTool, context: ToolContext[Any], run: ActiveRun) -> TapedToolCall:
-    work: Callable[[], Awaitable[Any]] = partial(tool.on_invoke_tool, context, context.tool_arguments)
-    if tool.timeout_seconds is not None:
-        work = partial(_output_in_time, tool, context, tool.timeout_seconds)
     return TapedToolCall(
         agent=run.agent.name,
         tool=tool.name,
         call_id=context.tool_call_id,
         arguments=context.tool_arguments,
-        run=work,
+        run=partial(_call_tool, tool, context),
         context=context,
         is_agent=tool.agent is not None,
     )
+
+
+async def _call_tool(tool: FunctionTool, context: ToolContext[Any]) -> Any:
+    if tool.timeout_seconds is None:
+        return await tool.on_invoke_tool(context, context.tool_arguments)
+    return await _output_in_time(tool, context, tool.timeout_seconds)
 
 
 async def _output_in_time(tool: FunctionTool, context: ToolContext[Any], seconds: float) -> Any:

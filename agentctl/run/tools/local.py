@@ -104,7 +104,13 @@ async def execute_local(call: LocalCall, run: ActiveRun) -> ToolCallOutputItem:
         await run.hook_calls.tool_start(run.context, tool)
         error: BaseException | None = None
         try:
-            wire, text = await _execute_on_tape(call, run)
+            if run.spec.journal is None:
+                wire, text = await _execute_on_tape(call, run)
+            else:
+                # 1 ms that only a run with a journal pays.
+                from .recorded import recorded_local
+
+                wire, text = await recorded_local(call, run.spec.journal, run, lambda: _execute(call, run))
         except CassetteDrift:
             raise  # It ends the run, and is nothing that the model could read.
         except asyncio.CancelledError as raised:
