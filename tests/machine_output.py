@@ -17,6 +17,7 @@ from agentctl.render.documents import DOCUMENTS
 from agentctl.render.schema import EVENTS, document_name, schema
 
 _RUNS = ("run", "stream")
+_STREAMS = (*_RUNS, "batch run", "batch watch", "batch worker")
 _OTHERS = ("trace export", "events schema")
 """Commands whose JSON has a format of its own."""
 
@@ -26,7 +27,7 @@ def check_printed(arguments: Sequence[str], stdout: str, *, exit_code: int) -> N
     command = _command(arguments)
     if not stdout or command in _OTHERS or not (_is_machine(arguments) or stdout.startswith('{"type": "')):
         return
-    if stdout.startswith('{"type": "') and command in _RUNS:
+    if stdout.startswith('{"type": "') and command in _STREAMS:
         for line in stdout.split("\n")[:-1]:
             check_event(json.loads(line))
         if exit_code >= 0:
@@ -63,7 +64,7 @@ def _is_machine(arguments: Sequence[str]) -> bool:
 def _command(arguments: Sequence[str]) -> str:
     """Return the command among the arguments; options of the program may come before it."""
     words = [word for word in arguments if not word.startswith("-")]
-    known = [*DOCUMENTS, *_RUNS, *_OTHERS]
+    known = [*DOCUMENTS, *_STREAMS, *_OTHERS]
     for start in range(len(words)):
         for length in (3, 2, 1):
             if (name := " ".join(words[start : start + length])) in known:

@@ -213,7 +213,8 @@ class _InputReader:
             self._adapter = TypeAdapter(input_type)
             schema = self._adapter.json_schema()
         except Exception as error:
-            raise UserError(f"handoff to {agent_name!r}: its input_type has no JSON schema: {error}") from error
+            reason = str(error).partition("\n")[0]
+            raise UserError(f"handoff to {agent_name!r}: its input_type has no JSON schema: {reason}") from error
         try:
             self.schema = ensure_strict_json_schema(schema)
         except UserError as error:

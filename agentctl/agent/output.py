@@ -125,7 +125,8 @@ class AgentOutputSchema(AgentOutputSchemaBase):
                 adapter = TypeAdapter(TypedDict("OutputType", {_WRAPPER_KEY: self.output_type}))  # type: ignore[operator]
                 schema = adapter.json_schema()
         except Exception as error:
-            raise UserError(f"output type {self.name()} has no JSON schema: {error}") from error
+            reason = str(error).partition("\n")[0]
+            raise UserError(f"output type {self.name()} has no JSON schema: {reason}") from error
         try:
             schema = ensure_strict_json_schema(schema) if self._strict else schema
         except UserError as error:

@@ -146,6 +146,10 @@ class RowRecord:
         }
 
 
+_NO_RESPONSE: dict[str, JSONValue] = {"status": None, "code": None, "request_id": None, "retry_after": None}
+"""The fields of an error that is not one of a service."""
+
+
 def row_id(name: str, index: int) -> str:
     """Return the id of a row in the store."""
     return f"{name}/{index:0{_DIGITS}}"
@@ -163,8 +167,6 @@ def batch_of(identifier: str) -> str:
 
 def _describe(status: str, error: str | None) -> dict[str, JSONValue]:
     if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-        return {
-            "type": "PoisonedRow",
-            "message": "every process that ran this row died; `agentctl batch retry --failed` tries it again",
-        }
-    return {"type": "EngineError", "message": error or f"the engine ended the row: {status}"}
+        message = "every process that ran this row died; `agentctl batch retry --failed` tries it again"
+        return {"type": "PoisonedRow", "message": message, **_NO_RESPONSE}
+    return {"type": "EngineError", "message": error or f"the engine ended the row: {status}", **_NO_RESPONSE}

@@ -20,6 +20,7 @@ from agentctl.errors import AgentsException, ApprovalMissing, RunSuspended, RunT
 from agentctl.launch.perform import require_answer
 from agentctl.prices.cost import cost_of
 from agentctl.redaction import redact_data, redact_text
+from agentctl.render.machine import error_body
 from agentctl.run.journal import Journal, JournalScope, use_journal
 from agentctl.run.runner import Runner
 from agentctl.tracing.create import gen_trace_id
@@ -156,6 +157,5 @@ def _error_json(error: Exception) -> dict[str, JSONValue]:
     if isinstance(error, RunSuspended):
         calls = ", ".join(dict.fromkeys(f"{call.name} (agent {call.agent.name})" for call in error.calls))
         text = f"waiting for approval: {calls}; see `agentctl approvals show {error.ticket}`, and approve or deny"
-        return {"type": type(error).__name__, "message": text}
-    text = error.description if isinstance(error, AgentsException) else str(error) or type(error).__name__
-    return {"type": type(error).__name__, "message": text}
+        return error_body(error) | {"message": text}
+    return error_body(error)

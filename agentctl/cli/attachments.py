@@ -75,7 +75,9 @@ def read_attachment(
         UsageError: it cannot be read or attached, is empty, or is larger than `limit`.
         RunTimeoutError: stdin did not end in time.
     """
-    if value.startswith(("https://", "http://")):
+    if not value:
+        raise UsageError("the name of the file to attach is empty; pass a path, a URL or `-`")
+    if "://" in value:
         return _attach_url(value)
     if is_stdin(value):
         name, kind = "stdin", value.removeprefix("-").removeprefix(":") or None
@@ -123,8 +125,16 @@ def _read_file(value: str, limit: int) -> bytes | None:
 
 
 def _attach_url(url: str) -> AttachedFile:
-    path = urlsplit(url).path
-    name = unquote(path.rpartition("/")[2]) or urlsplit(url).netloc
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"{url} is not a URL: {error}") from error
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise UsageError(
+            f"{url} is not an http or https URL; the service fetches these alone, so pass the path of a file"
+        )
+    path = parts.path
+    name = unquote(path.rpartition("/")[2]) or parts.netloc
     kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
     part: WireItem = (
         {"type": "input_image", "image_url": url, "detail": "auto"}

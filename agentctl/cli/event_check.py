@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     Validate = Callable[[dict[str, Any]], None]
 
-_FINISHED = "run.finished"
+_LAST = ("run.finished", "batch.finished")
+"""The events that end a stream."""
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ class _StreamCheck:
     def end(self) -> None:
         """Check that every run has ended."""
         for run_id in self._open:
-            self._fail("$", f"is the last line, and run {_quote(run_id)} has no {_FINISHED}: the stream was cut off")
+            self._fail("$", f"is the last line, and run {_quote(run_id)} has not ended: the stream was cut off")
 
     def _parse(self, line: bytes) -> Any:
         if not line.strip():
@@ -107,14 +108,14 @@ class _StreamCheck:
         """Check the order of the events of a run."""
         expected = self._next_seq.get(run_id, 0)
         if expected is None:
-            self._fail("$.run_id", f"run {_quote(run_id)} has ended with {_FINISHED} before")
+            self._fail("$.run_id", f"run {_quote(run_id)} has ended before")
         if seq != expected:
             lost = "events are missing" if seq > expected else "the event is out of order"
             self._fail("$.seq", f"is {seq}, and the next event of run {_quote(run_id)} is {expected}: {lost}")
         if run_id not in self._next_seq:
             self.checked.runs += 1
             self._open[run_id] = None
-        if kind == _FINISHED:
+        if kind in _LAST:
             self._next_seq[run_id] = None
             del self._open[run_id]
         else:

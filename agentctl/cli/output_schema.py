@@ -28,11 +28,13 @@ def read_output_schema(value: str, loaded: Loaded) -> tuple[AgentOutputSchemaBas
     text, place = value, "the output schema"
     if value == "-":
         text = read_stdin(loaded.settings.timeout, lambda text: None)
-    elif not value.lstrip().startswith("{"):
+    elif value.strip() and not value.lstrip().startswith("{"):
         path = Path(value).expanduser()
         if not path.exists() and ":" in value:
             return _schema_of_class(value, loaded)
         text, place = _read_file(path), str(path)
+    if not text.strip():
+        raise UsageError(f"{place} is empty; {_FORMS}")
     try:
         schema = decode_json(text)
     except ValueError as error:

@@ -15,7 +15,6 @@ from agentctl.errors import (
     ModelTimeoutError,
     RunTimeoutError,
     ServiceError,
-    SpendingLimitReached,
 )
 from agentctl.net.unreachable import CONNECT_FAILED, CONNECTION_LOST, NO_ANSWER, WRONG_SCHEME
 from agentctl.profile.dotted import join
@@ -28,7 +27,6 @@ _KEYS_OF: tuple[tuple[type[Exception], tuple[str, ...]], ...] = (
     (ModelTimeoutError, ("settings.timeout",)),
     (MaxTurnsExceeded, ("max_turns",)),
     (BudgetExceeded, ("max_tokens_total",)),
-    (SpendingLimitReached, ("max_cost", "budget")),
     (MissingKeyError, ("client.base_url",)),
     (AuthenticationError, ("client.base_url",)),
 )
@@ -57,6 +55,8 @@ def _causes(error: AgentsException, settings: Settings) -> Iterator[str]:
             yield "client.request_timeout"
         if error.code in _NOT_REACHED or "base URL" in text:
             yield "client.base_url"
+    if "--max-cost" in text:
+        yield "max_cost"
     if settings.model is not None and _mentions(text, settings.model.removeprefix("local/")):
         yield "model"
         yield join(("aliases", str(settings.values["model"].value)))

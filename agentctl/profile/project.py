@@ -111,19 +111,9 @@ def parse_project(content: bytes, path: Path) -> ProjectFile:
     except _InvalidKey as problem:
         from .toml_lines import line_of, lines_of  # only for an error
 
-        raise problem.at(path, line_of(lines_of(content), problem.parts)) from problem
-
-
-def project_values(document: Document, path: Path) -> Iterator[tuple[str, JSONValue]]:
-    """Yield the settings in a document of a project by dotted key.
-
-    Raises:
-        ConfigurationError: one is invalid, or a project may not set it.
-    """
-    try:
-        yield from _values(document)
-    except _InvalidKey as problem:
-        raise problem.at(path) from problem
+        line = line_of(lines_of(content), problem.parts)
+        key = redact_keys(join(problem.parts))
+        raise ConfigurationError(str(problem), file=path, key=key, line=line) from problem
 
 
 def _project(document: Document, content: bytes, path: Path) -> ProjectFile:
@@ -162,10 +152,6 @@ class _InvalidKey(Exception):
     def __init__(self, key: str | Parts, message: str) -> None:
         super().__init__(message)
         self.parts = (key,) if isinstance(key, str) else key
-
-    def at(self, path: Path, line: int | None = None) -> ConfigurationError:
-        """Return the error for the user, with the place of the key."""
-        return ConfigurationError(str(self), file=path, key=redact_keys(join(self.parts)), line=line)
 
 
 class _FileSkipped(Exception):
@@ -214,6 +200,18 @@ def _this_user() -> int | None:
 
 def _is_inside(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def project_values(document: Document, path: Path) -> dict[str, JSONValue]:
+    """Return the settings in a table of another file of a project by dotted key.
+
+    Raises:
+        ConfigurationError: one is invalid, or a project may not set it.
+    """
+    try:
+        return dict(_values(document))
+    except _InvalidKey as problem:
+        raise ConfigurationError(str(problem), file=path, key=redact_keys(join(problem.parts))) from problem
 
 
 def _values(document: Document) -> Iterator[tuple[str, JSONValue]]:

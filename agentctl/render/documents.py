@@ -21,6 +21,20 @@ from .schema_fields import (
     time,
 )
 
+PROGRESS: Fields = {
+    "batch": text("The name of the batch."),
+    "total": count("The number of its rows."),
+    "done": count("Rows that are done."),
+    "failed": count("Rows that failed."),
+    "waiting": count("Rows that wait for approval."),
+    "cancelled": count("Rows that were cancelled."),
+    "running": count("Rows that are run now."),
+    "queued": count("Rows that wait for their turn."),
+    "tokens": count("Tokens of all rows."),
+    "cost_usd": nullable(amount("The cost in USD; null if it is not known.")),
+}
+"""The progress of a batch."""
+
 _ITEMS = array(any_object("An item."), "The items of the conversation, as the Responses API takes them.")
 _TICKET: Fields = {
     "id": text("The id of the ticket."),
@@ -81,6 +95,13 @@ _BUDGET: Fields = {
         )
         for unit, number, description in (("usd", amount, "The money, in USD."), ("tokens", count, "The tokens."))
     },
+}
+_BATCH: Fields = {
+    **PROGRESS,
+    "created_at": time("When it began."),
+    "reference": text("The reference of the agent."),
+    "input": text("The input, such as the name of a file."),
+    "is_cancelled": flag("Whether it was cancelled."),
 }
 _EXIT: Fields = {
     "exit_code": count("The exit code."),
@@ -228,6 +249,11 @@ DOCUMENTS: dict[str, tuple[str, Fields]] = {
     ),
     "approvals list": ("The suspended runs.", {"tickets": array(object_of(_TICKET), "The tickets.")}),
     **{f"approvals {name}": ("A suspended run.", _TICKET) for name in ("show", "approve", "deny")},
+    "batch list": ("The batches of a store, oldest first.", {"batches": array(object_of(_BATCH), "The batches.")}),
+    "batch show": (
+        "A batch.",
+        {**_BATCH, "rows?": array(reference("row", "A row."), "The rows that failed or wait, as they were asked for.")},
+    ),
     "budget list": ("The budgets.", {"budgets": array(object_of(_BUDGET), "The budgets.")}),
     "budget show": ("A budget.", _BUDGET),
     "chat /save": ("A conversation, saved to a .json file.", {"items": _ITEMS}),

@@ -10,10 +10,11 @@ from agentctl.agent.wire import JSONValue
 from agentctl.errors import EXITS
 from agentctl.version import SCHEMA_VERSION
 
-from .documents import DOCUMENTS
+from .documents import DOCUMENTS, PROGRESS
 from .schema_fields import (
     Fields,
     amount,
+    any_object,
     any_value,
     array,
     count,
@@ -122,9 +123,28 @@ HEAD: Fields = {
     "schema_version": {"type": "integer", "const": SCHEMA_VERSION, "description": "The version of this schema."},
     "seq": count("The number of the event in the run, from 0, without gaps."),
     "time": time("The time in UTC, with milliseconds."),
-    "run_id": text("The id of the run; a resumed run has a new one."),
+    "run_id": text("The id of the run, or of the command of a batch; what is resumed has a new one."),
 }
 """The fields of every event."""
+
+ROW: Fields = {
+    "id": text("The id of the row."),
+    "row": any_object("The row of the input."),
+    "outcome": FINISHED["outcome"],
+    "exit_code": nullable(count("The exit code that a run of the row would have; null if it has not ended.")),
+    "final_output": FINISHED["final_output"],
+    "usage": {
+        "anyOf": [{"type": "null"}, {"$ref": "#/$defs/usage"}],
+        "description": "The tokens of the row; null if it has no result.",
+    },
+    "cost_usd": _COST,
+    "attempts": count("How often it was begun."),
+    "seconds": nullable(amount("How long it ran; null if it has no result.")),
+    "trace_id": text_or_null("The trace of the row; null if it is not kept."),
+    "error": FINISHED["error"],
+    "ticket?": text("The ticket of a row that waits for approval."),
+}
+"""A row of a batch, and its result."""
 
 EVENTS: dict[str, tuple[str, Fields]] = {
     "run.started": (
@@ -255,6 +275,16 @@ EVENTS: dict[str, tuple[str, Fields]] = {
     ),
     "warning": ("A problem that does not stop the run.", {"message": text("The problem.")}),
     "run.finished": ("The run ended, successfully or not: always exactly one, and the last event.", FINISHED),
+    "batch.started": (
+        "A command of a batch began.",
+        {"batch": PROGRESS["batch"], "total": PROGRESS["total"]},
+    ),
+    "row.finished": ("A row of a batch ended, or waits for approval; it comes again if it was retried.", ROW),
+    "batch.progress": ("The progress of a batch, about once a second.", PROGRESS),
+    "batch.finished": (
+        "The command of a batch ended, and was not interrupted: the last event.",
+        {"exit_code": FINISHED["exit_code"], **PROGRESS},
+    ),
 }
 """Event type -> (description, fields besides those that all events have)."""
 
@@ -277,6 +307,7 @@ def schema() -> dict[str, JSONValue]:
         "$defs": {
             **run_definitions(),
             "trace-usage": object_of({name: USAGE[name] for name in USAGE if name.endswith(("_tokens", "requests"))}),
+            "row": object_of(ROW, "A row of a batch, and its result."),
             **{document_name(command): _document(*entry) for command, entry in DOCUMENTS.items()},
         },
     }

@@ -14,6 +14,7 @@ from agentctl.cli.app import command
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import AgentsException, ConfigurationError, SpendingLimitReached
 from tests.batch.row_service import RowService, running_row_service
+from tests.machine_output import check_document, check_event
 
 PLAIN = 'from agentctl import Agent\nagent = Agent(name="plain", model="gpt-5-mini")\n'
 SCRIBE = """
@@ -83,7 +84,9 @@ def test_a_batch_from_its_file_to_its_results(batch: Batch, capsys: pytest.Captu
     assert found[0]["final_output"] == "answer to Say row 1"
     assert "4 of 4 rows done" in capsys.readouterr().err
     assert batch("list", "--json") == 0
-    (record,) = json.loads(capsys.readouterr().out)["batches"]
+    document = json.loads(capsys.readouterr().out)
+    check_document("batch list", document)
+    (record,) = document["batches"]
     assert (record["total"], record["done"], record["failed"], record["input"]) == (4, 4, 0, "in.csv")
     assert batch("results", record["batch"], "-o", "out.csv") == 0
     with Path("out.csv").open(newline="") as file:
@@ -199,8 +202,10 @@ def test_events_on_stdout(batch: Batch, capsys: pytest.CaptureFixture[str]) -> N
     run = ["run", "in.jsonl", "-a", "plain.py:agent", "--format", "jsonl"]
     assert batch(*run, "-o", "out.jsonl", "--as-completed") == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for event in events:
+        check_event(event)
     kinds = [event["type"] for event in events]
-    assert kinds[0] == "batch_started"
-    assert kinds[-1] == "batch_finished"
-    assert kinds.count("row_finished") == 3
+    assert kinds[0] == "batch.started"
+    assert kinds[-1] == "batch.finished"
+    assert kinds.count("row.finished") == 3
     assert sorted(row["id"] for row in read_results("out.jsonl")) == ["1", "2", "3"]

@@ -74,6 +74,22 @@ def test_a_url_is_passed_on() -> None:
     )
     assert image.part == {"type": "input_image", "image_url": "https://host.invalid/a%20b.JPG?sig=1", "detail": "auto"}
     assert document.part == {"type": "input_file", "file_url": "https://host.invalid/report.pdf"}
+    assert read_attachment("HTTPS://host.invalid/a.png", limit=MB).type == "image/png"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("", "name of the file to attach is empty"),
+        ("https://", "not an http or https URL"),
+        ("ftp://host.invalid/a.png", "not an http or https URL"),
+        ("file:///etc/hosts", "pass the path of a file"),
+        ("https://[::1/a.png", "is not a URL: Invalid IPv6 URL"),
+    ],
+)
+def test_what_names_no_file_and_no_url_is_refused(value: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_attachment(value, limit=MB)
 
 
 def test_text_files_are_part_of_the_prompt(tmp_path: Path) -> None:

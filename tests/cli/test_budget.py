@@ -118,6 +118,7 @@ def test_max_cost_limits_a_run(agentctl: Agentctl, service: Service, env: dict[s
     done = agentctl("run", "--max-cost", "0.001", "Hi", env=env)
     assert done.returncode == 82
     assert "the run's --max-cost has $0.001 left of $0.001, and the next call may take" in done.stderr
+    assert done.stderr.endswith("; `max_cost` comes from the command line\n"), "and nothing of the budget"
     assert service.requests() == []
     assert agentctl("run", "--max-cost", "0.05", "Hi", env=env).returncode == 0
     assert 0 < service.requests()[0]["body"]["max_output_tokens"] < 2500

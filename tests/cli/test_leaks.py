@@ -11,6 +11,7 @@ from typing import get_args
 
 import pytest
 
+from agentctl.cli.app import load_command
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.leaks.canary import Canary
 from agentctl.cli.leaks.leak_test import LeakTestResult, find_leaks
@@ -25,7 +26,8 @@ from tests.machine_output import check_document
 from tests.test_architecture import MODULES
 
 CHILDREN = {
-    "agentctl.extensions.program": "environment-shell",
+    "agentctl.extensions.command_tool": "environment-command",
+    "agentctl.extensions.local_shell": "environment-shell",
     "agentctl.mcp.stdio": "environment-mcp",
     "agentctl.profile.key_command": "environment-key_command",
 }
@@ -34,6 +36,7 @@ CHILDREN = {
 AGENT = """
 import base64, os
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 from agentctl import Agent, ShellTool, custom_span, function_tool
 
 KEY = os.environ["AGENTCTL_API_KEY"]
@@ -47,13 +50,19 @@ def tell(note: str) -> str:
     with custom_span("told", {"note": base64.b64encode(f"x{KEY}y".encode()).decode()}):
         Path(os.environ["AGENTCTL_HOME"], "new-store").mkdir()
         Path(os.environ["AGENTCTL_HOME"], "new-store", "1.db").write_text(KEY)
+        with ZipFile("bundle.zip", "w", ZIP_DEFLATED) as archive:
+            archive.writestr("run.json", KEY)
         return KEY[:20]
 
 @function_tool
 def fail(note: str) -> str:
     return "failed"
 
-tools = [tell, fail, ShellTool(executor=lambda call: "")]
+@function_tool
+def look() -> str:
+    return "nothing"
+
+tools = [tell, fail, look, ShellTool(executor=lambda call: "")]
 agent = Agent(name="leaky", instructions=instructions, tools=tools)
 """
 
@@ -99,7 +108,7 @@ def test_there_is_no_leak(share: Callable[[int], int], agentctl: Agentctl, home:
 def test_what_an_agent_gives_away_is_found(capsys: pytest.CaptureFixture[str]) -> None:
     key = Canary.plant("AGENTCTL_API_KEY")
     result = find_leaks(os.environ, lambda port: leaky(port, key=key, leaks="all", behavior="tell"))
-    assert sinks_with_leaks(result) == {"stderr", "traces", "sessions", "requests"}
+    assert sinks_with_leaks(result) == {"stderr", "traces", "sessions", "requests", "bundles"}
     (unclaimed, *others) = result.problems
     assert unclaimed.startswith("no sink claims home/new-store/1.db, which a command wrote")
     assert all("nothing was written to" in problem for problem in others)
@@ -107,10 +116,8 @@ def test_what_an_agent_gives_away_is_found(capsys: pytest.CaptureFixture[str]) -
     print_result(Invocation(), result)
     lines = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"leak +place: AGENTCTL_API_KEY +found in a sink", lines[0])
-    assert re.fullmatch(
-        r"leak +sink: sessions +\d+ searched, [\d.]+ kB, 1 with a secret",
-        lines[[*SINKS].index(sink_of("home/sessions/x")) + 1],
-    )  # type: ignore[arg-type]
+    sessions = next(line for line in lines if "sink: sessions" in line)
+    assert re.fullmatch(r"leak +sink: sessions +\d+ searched, [\d.]+ kB, 1 with a secret", sessions)
     assert "leak: the secret from AGENTCTL_API_KEY is in home/sessions/conversations.db (trial leaky)" in lines
     assert re.fullmatch(r"\d leaks, \d+ problems: 1 secret, \d sinks", lines[-1])
 
@@ -150,8 +157,10 @@ def test_every_file_and_folder_of_the_users_home_has_a_sink() -> None:
 
 def test_every_program_that_a_run_starts_shows_its_environment() -> None:
     starters = {
-        module for module, path in MODULES.items() if re.search(r"\bstart_child\(", path.read_text("utf-8"))
-    } - {"agentctl.child"}
+        module
+        for module, path in MODULES.items()
+        if re.search(r"\b(start_child|run_program)\(", path.read_text("utf-8"))
+    } - {"agentctl.child", "agentctl.extensions.program"}
     assert starters == CHILDREN.keys(), "add a trial whose program writes its environment to a file"
     texts = [text for trial in make_trials(1) for text in (*trial.files.values(), *trial.planted)]
     texts.append((MODULES["agentctl.cli.leaks.service"]).read_text("utf-8"))
@@ -169,6 +178,10 @@ def test_every_format_report_and_stored_secret_has_a_trial() -> None:
         "chat",
     }
     assert {kind.value for kind in Format} == {"text", "json", "jsonl"}, "add a trial for the format"
+    files = {param.opts[0] for param in load_command("run").params if (param.metavar or "").startswith("FILE")}
+    read = {"--env-file", "--mcp-config", "--output-schema", "--replay"}
+    assert files - read == {"--output", "--record", "--ticket"}, "add a trial for what the option writes"
+    assert {*words} >= {"-o", "--record", "--ticket", "bundle"}
     named = {command.stdout for trial in make_trials(1) for command in trial.commands}
     named |= {command.stderr for trial in make_trials(1) for command in trial.commands}
     assert named <= {sink.name for sink in SINKS}

@@ -143,10 +143,17 @@ def test_an_answer_that_does_not_match_is_not_printed(
         ('{"type": "strng"}', 2, "the output schema is invalid at $.type", 0),
         ('{"dependentRequired": {"a": "b"}}', 2, "the output schema is invalid at $.dependentRequired", 1),
         ('{"type": ', 2, "is not JSON", 0),
+        ("", 2, "the output schema is empty", 0),
         ("missing.json", 2, "missing.json: No such file", 0),
         ("models.py", 2, "models.py:Class", 0),
         ("models.py:number", 78, "not a class", 0),
         ("models.py:Nope", 78, "has no attribute 'Nope'", 0),
+        (
+            "json:JSONDecoder",
+            78,
+            "schema for <class 'json.decoder.JSONDecoder'>. Set `arbitrary_types_allowed=True` in",
+            0,
+        ),
         ("nowhere:Nope", 78, "there is no module 'nowhere'", 0),
     ],
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _OPEN = {"type": "string"}
-_SAMPLED = ("tool.progress", "text.delta", "reasoning.delta", "arguments.delta")
+_SAMPLED = ("batch.progress", "tool.progress", "text.delta", "reasoning.delta", "arguments.delta")
 """Events of which another run may have more or fewer."""
 _VALUES = ("type", "schema_version", "outcome", "exit_code")
 """Fields whose values are compared, besides their types."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.cli.process import read_until, started
 from tests.cli.terminal import Terminal
-from tests.conformance.scenarios import AGENTS, PROJECT, Scenario
+from tests.conformance.scenarios import FILES, Scenario
 from tests.conftest import is_foreign
 from tests.service.client import Service
 from tests.warm import starts_for
@@ -26,8 +26,8 @@ def play(scenario: Scenario, service: Service) -> str:
     service.script_upgrades(*scenario.upgrades)
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         home = Path(folder).resolve()
-        (home / "agents.py").write_text(AGENTS)
-        (home / "agentctl.toml").write_text(PROJECT)
+        for name, content in FILES.items():
+            (home / name).write_text(content)
         env = {name: value for name, value in os.environ.items() if not is_foreign(name)}
         env |= {"HOME": folder, "AGENTCTL_HOME": str(home / ".agentctl"), "OPENAI_BASE_URL": service.base_url}
         if scenario.needs_key:

@@ -98,11 +98,26 @@ broken = Agent(name="broken", instructions=break_down)
 typed = Agent(name="typed", output_type=list[str])
 '''
 PROJECT = '[agents]\nguide = "agents.py:agent"\n'
+CASES = """
+agent = "agents.py:agent"
+
+[[case]]
+name = "Oslo"
+prompt = "Hi"
+expect = { tools = ["weather"], contains = "Sunny" }
+
+[[case]]
+name = "Rome"
+prompt = "Hi"
+"""
+ROWS = '{"thing": "the sky"}\n{"thing": "grass"}\n'
+FILES = {"agents.py": AGENTS, "agentctl.toml": PROJECT, "guide.agenttest.toml": CASES, "rows.jsonl": ROWS}
 WEATHER = tool_calls(("weather", {"city": "Oslo"}, "call_1"))
 PAY = tool_calls(("pay", {"euros": 5}, "call_1"))
 PRICES = json.dumps({"gpt-5-mini": {"input": 10, "output": 20}})
 GUIDE = ("-a", "agents.py:agent")
 SUSPENDED = ("run", *GUIDE, "--on-approval", "suspend", "--ticket", "ticket.json", "Pay.")
+BATCH = ("batch", "run", "rows.jsonl", "-a", "agents.py:clerk", "--name", "things", "--concurrency", "1")
 RETRY_SOON = {"Retry-After-Ms": "20"}
 RATE_LIMIT = http_error(429, {"error": {"message": "Slow down.", "code": "rate_limit_exceeded"}}, RETRY_SOON)
 
@@ -237,6 +252,17 @@ SCENARIOS: dict[str, Scenario] = {
     "exit-130": _stopped(signal.SIGINT, 130),
     "exit-141": _stopped("reader", 141),
     "exit-143": _stopped(signal.SIGTERM, 143),
+    # Batches: as many events as there is time for.
+    "batch-run": Scenario(
+        arguments=(*BATCH, "--format", "jsonl"),
+        exit_code=1,
+        steps=(text("Blue."), http_error(400, {"error": {"message": "No such thing."}})),
+        is_rerun=False,
+    ),
+    "batch-list": _document("batch", "list", before=((*BATCH, "--limit", "1"),), is_rerun=False),
+    "batch-show": _document(
+        "batch", "show", "things", "--waiting", before=((*BATCH, "--limit", "1"),), steps=(PAY,), is_rerun=False
+    ),
     # The documents of other commands.
     "agents-list": _document("agents", "list", before=(("trust",),)),
     "agents-list-file": _document("agents", "list", "agents.py"),
@@ -274,6 +300,13 @@ SCENARIOS: dict[str, Scenario] = {
     "models-list": _document("models", "list"),
     "sessions-list": _document("sessions", "list", before=(("run", "--session", "trip", "Hi"),)),
     "sessions-show": _document("sessions", "show", "trip", before=(("run", "--session", "trip", "Hi"),)),
+    "test": _document(
+        "test",
+        "guide.agenttest.toml",
+        code=1,
+        before=(("test", "guide.agenttest.toml", "--update", "--yes", "--filter", "Oslo"),),
+        steps=(WEATHER, text("Sunny.")),
+    ),
     "trace-list": _document("trace", "list", before=(("run", "Hi"),)),
     "trace-show": _document(
         "trace", "show", "--last", before=(("run", *GUIDE, "Hi"),), steps=(WEATHER, text("Sunny."))

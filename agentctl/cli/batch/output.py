@@ -6,8 +6,10 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
+from uuid import uuid4
 
 from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
@@ -16,6 +18,7 @@ from agentctl.batch.row import BatchRecord, RowRecord
 from agentctl.batch.table import table_format
 from agentctl.cli.report import UsageError
 from agentctl.cli.sink import check_output, check_stdout
+from agentctl.render.machine import timestamp
 from agentctl.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ class ResultOutput:
     quiet: bool = False
     _file: TextIO | None = None
     _last: float = 0.0
+    _run_id: str = field(default_factory=lambda: f"run_{uuid4().hex}")
+    _seq: int = 0
 
     def check(self) -> None:
         """Check the options before anything costs.
@@ -63,7 +68,7 @@ class ResultOutput:
         if self.as_completed and self.path is not None:
             is_stdout = self.path == Path("-")
             self._file = sys.stdout if is_stdout else self.path.open("w", encoding="utf-8", errors="backslashreplace")
-        self._event("batch_started", {"batch": batch.name, "total": batch.total})
+        self._event("batch.started", {"batch": batch.name, "total": batch.total})
 
     def write(self, ended: Iterable[RowRecord], progress: Progress) -> None:
         """Write rows that have ended."""
@@ -71,17 +76,17 @@ class ResultOutput:
             document = row.to_json()
             if self._file is not None and row.state != "waiting":
                 self._file.write(result_line(document))
-            self._event("row_finished", document)
+            self._event("row.finished", document)
         if self._file is not None:
             self._file.flush()
         if self.events and time.monotonic() - self._last >= _EVERY:
             self._last = time.monotonic()
-            self._event("progress", progress.to_json())
+            self._event("batch.progress", progress.to_json())
             sys.stdout.flush()
 
-    def finish(self, store: BatchStore, progress: Progress) -> int | None:
+    def finish(self, store: BatchStore, progress: Progress, code: int) -> int | None:
         """Write what is to be written at the end; return the number of results in the file, None without one."""
-        self._event("batch_finished", progress.to_json())
+        self._event("batch.finished", {"exit_code": code, **progress.to_json()})
         if self._file is not None and self._file is not sys.stdout:
             self._file.close()
         if self.path is None or self.as_completed:
@@ -94,7 +99,10 @@ class ResultOutput:
 
     def _event(self, kind: str, fields: dict[str, JSONValue]) -> None:
         if self.events:
-            sys.stdout.write(json.dumps({"schema_version": SCHEMA_VERSION, "type": kind, **fields}) + "\n")
+            head = {"type": kind, "schema_version": SCHEMA_VERSION, "seq": self._seq}
+            head |= {"time": timestamp(time.time()), "run_id": self._run_id}
+            self._seq += 1
+            sys.stdout.write(json.dumps(head | fields) + "\n")
 
 
 def results(store: BatchStore, batch: BatchRecord) -> Iterator[dict[str, JSONValue]]:

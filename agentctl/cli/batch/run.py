@@ -211,10 +211,11 @@ async def work_on(
     finally:
         view.close()
         _report(worker.progress, is_whole=is_whole, output=output, arguments=arguments, invocation=invocation)
-    number = output.finish(store, worker.progress)
+    code = exit_code(worker.progress)
+    number = output.finish(store, worker.progress, code)
     if number is not None and not output.quiet:
         invocation.note(f"wrote {count(number, 'result')} to {output.path}")
-    return exit_code(worker.progress)
+    return code
 
 
 def exit_code(progress: Progress) -> int:

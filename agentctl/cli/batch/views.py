@@ -48,8 +48,8 @@ def record_json(progress: Progress) -> dict[str, JSONValue]:
     created = datetime.fromtimestamp(batch.created, UTC)
     return {
         **progress.to_json(),
-        "created": f"{created:%Y-%m-%dT%H:%M:%SZ}",
-        "agent": batch.agent,
+        "created_at": f"{created:%Y-%m-%dT%H:%M:%SZ}",
+        "reference": batch.agent,
         "input": batch.source,
         "is_cancelled": batch.is_cancelled,
     }
@@ -86,7 +86,7 @@ def show_batch(
     if as_json:
         document = record_json(progress)
         invocation.print_json(
-            {"batch": document, **({"rows": [row.to_json() for row in rows]} if states else {})}, mask=redact_text
+            {**document, **({"rows": [row.to_json() for row in rows]} if states else {})}, mask=redact_text
         )
         return
     invocation.print(summarize(progress), mask=redact_text)
@@ -111,11 +111,12 @@ def watch_batch(store: BatchStore, name: str, invocation: Invocation, *, events:
         output.write(progress.read(store, again=True), progress)
     finally:
         view.close()
-    output.finish(store, progress)
+    code = exit_code(progress)
+    output.finish(store, progress, code)
     if not events:
         invocation.note(summarize(progress))
     sys.stdout.flush()
-    return exit_code(progress)
+    return code
 
 
 def retry_rows(store: BatchStore, name: str, outcomes: Sequence[str], invocation: Invocation) -> None:

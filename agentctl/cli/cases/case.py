@@ -244,7 +244,7 @@ def _read_case(table: _Table, root: Path) -> Case:
             value if "://" in value else str(table.inner_path("files", value, root)) for value in table.texts("files")
         ),
         variables=dict(variables),
-        settings=dict(project_values(dict(table.table("settings").values), table.path)),
+        settings=project_values(dict(table.table("settings").values), table.path),
         cassette=table.inner_path("cassette", cassette, root),
         on_approval=policy,
         allow=table.texts("allow"),

@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -59,9 +60,17 @@ def run_trial(trial: Trial, folder: Path, environ: Mapping[str, str]) -> Iterato
         failure = error
     for file in sorted(folder.rglob("*")):
         if file.is_file():
-            yield TrialOutput(source=file.relative_to(folder).as_posix(), data=file.read_bytes())
+            yield TrialOutput(source=file.relative_to(folder).as_posix(), data=_content(file))
     if failure is not None:
         raise failure
+
+
+def _content(file: Path) -> bytes:
+    """Return what a file contains; of an archive, the names and contents of its files."""
+    if not zipfile.is_zipfile(file):
+        return file.read_bytes()
+    with zipfile.ZipFile(file) as archive:
+        return b"\n".join(part for name in archive.namelist() for part in (name.encode(), archive.read(name)))
 
 
 def _environment(environ: Mapping[str, str], folder: Path) -> dict[str, str]:

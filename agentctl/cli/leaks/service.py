@@ -58,7 +58,7 @@ def _output(behavior: str, echo: str, request: ServedRequest) -> list[dict[str, 
     command = {"commands": ["env > environment-shell"], "timeout_ms": 20_000, "max_output_length": 4096}
     shell = {"type": "shell_call", "id": "sh_1", "call_id": "call_shell", "action": command, "status": "completed"}
     tools = [function_call(name, {"note": f"see {echo}"}, call_id=f"call_{name}_{echo}") for name in ("tell", "fail")]
-    return [thought, *tools, shell]
+    return [thought, *tools, function_call("look", {}, call_id="call_look"), shell]
 
 
 def _chat_events(echo: str) -> list[str]:

@@ -39,6 +39,8 @@ SINKS = (
     RegisteredSink(name="terminal", is_optional=not HAS_TERMINALS),
     RegisteredSink(name="requests"),
     RegisteredSink(name="output files", files=("work/answer.*",)),
+    RegisteredSink(name="cassettes", files=("work/cassette.*",)),
+    RegisteredSink(name="bundles", files=("work/bundle.*",)),
     RegisteredSink(name="reports", files=("work/report.*", "work/github-*")),
     RegisteredSink(name="child environments", files=("work/environment-*",)),
     RegisteredSink(name="sessions", files=("home/sessions/*",)),

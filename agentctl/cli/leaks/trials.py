@@ -15,6 +15,7 @@ from .trial import Command, Trial
 _AGENT = """
 import os
 from agentctl import Agent, HostedMCPTool, ShellTool, function_tool
+from agentctl.extensions.command_tool import CommandTool
 from agentctl.extensions.local_shell import LocalShell
 
 @function_tool
@@ -29,7 +30,9 @@ def fail(note: str) -> str:
 def act() -> str:
     return "\\n".join(os.environ.values())
 
-tools = [tell, fail, act, ShellTool(executor=LocalShell("."))]
+command = ["sh", "-c", "env > environment-command"]
+look = CommandTool(name="look", description="Looks around.", command=command, approval="never").as_tool()
+tools = [tell, fail, act, look, ShellTool(executor=LocalShell("."))]
 agent = Agent(name="teller", tools=tools)
 """
 _HOSTED = """
@@ -99,7 +102,9 @@ def _keys(port: int) -> Iterator[Trial]:
         tells=True,
         commands=[
             Command(arguments=[*_RUN, "--format", "json", "-o", "answer.json", *reports, "Hi"]),
-            Command(arguments=[*_RUN, "--json", "Hi"], stdout="JSON"),
+            Command(arguments=[*_RUN, "--json", "--record", "cassette.jsonl", "Hi"], stdout="JSON"),
+            Command(arguments=[*_RUN, "-v", "--replay", "cassette.jsonl", "Hi"], stderr="verbose log"),
+            Command(arguments=["bundle", "create", "cassette.jsonl", "-a", "agent.py:agent", "-o", "bundle.zip"]),
         ],
     )
     stored, for_traces = (
@@ -289,7 +294,7 @@ def _refused_secrets(port: int) -> Iterator[Trial]:
 def _kinds_of_runs(port: int) -> Iterator[Trial]:
     """Yield trials of the kinds of runs and outcomes that are left."""
     for name, code in (("refuse", 77), ("reject", 69)):
-        key = Canary.plant(f"AGENTCTL_API_KEY, repeated by an error {code}")
+        key = Canary.plant(f"AGENTCTL_API_KEY, repeated in an error ({code})")
         yield Trial(
             name=name,
             canaries=[key],

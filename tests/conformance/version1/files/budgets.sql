@@ -1,0 +1,16 @@
+BEGIN TRANSACTION;
+CREATE TABLE budgets (
+    name TEXT PRIMARY KEY, tokens INTEGER, nanodollars INTEGER, period TEXT, latest REAL NOT NULL
+);
+INSERT INTO "budgets" VALUES('ci',2000000,5000000000,'month',1.79606921718327474596e+09);
+CREATE TABLE reservations (
+    id TEXT PRIMARY KEY, budget TEXT NOT NULL REFERENCES budgets(name) ON DELETE CASCADE, day TEXT NOT NULL,
+    status TEXT NOT NULL, tokens INTEGER NOT NULL, nanodollars INTEGER NOT NULL, expires REAL NOT NULL
+);
+CREATE TABLE spending (
+    budget TEXT NOT NULL REFERENCES budgets(name) ON DELETE CASCADE, day TEXT NOT NULL,
+    tokens INTEGER NOT NULL, nanodollars INTEGER NOT NULL, PRIMARY KEY (budget, day)
+);
+INSERT INTO "spending" VALUES('ci','2026-11-30',20,260000);
+COMMIT;
+PRAGMA user_version = 1;
