@@ -21,6 +21,8 @@ LOCK_TIMEOUT = 10.0
 PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600  # Older releases of filelock give a lock file 0o644, whatever it has, unless given the mode.
 
+_STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
+
 _UNUSABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST}
 
 
@@ -190,6 +192,11 @@ def replace_file(path: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
             os.unlink(temporary)
         raise
     _sync_folder(folder)
+
+
+def is_stdout(path: Path) -> bool:
+    """Return whether a path stands for stdout, which a run has elsewhere: opened by name, it would not be stdout."""
+    return str(path) in _STDOUT
 
 
 def _has_home(environ: Mapping[str, str]) -> bool:

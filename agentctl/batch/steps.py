@@ -1,4 +1,7 @@
-"""The finished calls of rows, each a step that the store keeps; those that end together are written together."""
+"""The finished calls of rows, each a step that the store keeps; those that end together are written together.
+
+Secrets are masked in the store, so a row that is run again goes on with masked outputs.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from agentctl._dataclass import dataclass
 from agentctl.agent.wire import JSONValue
 from agentctl.errors import UserError
 from agentctl.log import logger
+from agentctl.redaction import may_have_secret, redact_data
 
 from .store import BatchStore, Step
 
@@ -103,7 +107,7 @@ class StepJournal:
             return kept
         await self._may_call.wait()
         value = json.dumps(await work(), ensure_ascii=False)
-        await self._writer.save(Step(row=self.id, key=key, name=name, value=value))
+        await self._writer.save(Step(row=self.id, key=key, name=name, value=_mask(value)))
         result: JSONValue = json.loads(value)
         return result
 
@@ -122,3 +126,8 @@ class StepJournal:
                     raise
                 await asyncio.sleep(_AGAIN)
         return self._kept
+
+
+def _mask(value: str) -> str:
+    """Return JSON with its secrets masked."""
+    return json.dumps(redact_data(json.loads(value)), ensure_ascii=False) if may_have_secret(value) else value

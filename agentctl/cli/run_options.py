@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 from agentctl.agent.wire import JSONValue
 from agentctl.cli import completion_values
 from agentctl.profile.keys import parse_assignment, parse_value
+from agentctl.storage import is_stdout
 
 from .report import UsageError
 
@@ -471,7 +472,7 @@ def run_command(command: Literal["run", "stream"]) -> Callable[..., None]:
                 allow=tuple(allow or ()), deny=tuple(deny or ()), ticket=ticket, resume=resume, may_ask=not no_input
             ),
             format="json" if as_json else format.value,
-            output=None if output == Path("-") else output,
+            output=None if output is None or is_stdout(output) else output,
             cassette=_cassette_options(record, replay, replay_tools, on_drift, has_pace=pace),
             reports=tuple(report or ()),
             dry_run=dry_run,

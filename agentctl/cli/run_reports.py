@@ -49,7 +49,7 @@ def check_reports(options: RunOptions) -> None:
 
 
 def _is_in_log(output: Path | None) -> bool:
-    """Return whether the log of a step has the output: stdout, or a name of stdout or stderr, such as /dev/stdout."""
+    """Return whether the log of a step has the output: stdout, or a name of stdout or stderr, such as /dev/stderr."""
     try:
         status = None if output is None else os.stat(output)
     except OSError:

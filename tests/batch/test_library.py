@@ -14,6 +14,7 @@ from agentctl import Agent, RunConfig, function_tool
 from agentctl.batch import BatchResult, run_batch
 from agentctl.errors import ConfigurationError, UserError
 from agentctl.models.openai_provider import OpenAIProvider
+from agentctl.redaction import register_secret
 from tests.batch.row_service import RowService, running_row_service
 
 
@@ -61,18 +62,23 @@ def test_a_failure_is_a_result_and_holds_up_nobody(rows_service: RowService, tmp
     assert "as asked" in found.failures[0]["error"]["message"]
 
 
-def test_the_steps_of_a_row_are_kept(rows_service: RowService, tmp_path: Path) -> None:
+def test_the_steps_of_a_row_are_kept_without_secrets(rows_service: RowService, tmp_path: Path) -> None:
     noted: list[str] = []
+    secret = "sk-of-a-tool-0123456789abcdef"
+    register_secret(secret)
 
     @function_tool
     def note(word: str) -> str:
         noted.append(word)
-        return f"noted {word}"
+        return f"noted {word}{f' with {secret}' if word.endswith('1') else ''}"
 
     agent = Agent(name="scribe", tools=[note])
     found = batch(rows_service, tmp_path, [{"text": "calls 3"}], agent=agent)
-    assert found.rows[0]["final_output"] == "answer to calls 3: noted calls 3 0; noted calls 3 1; noted calls 3 2"
+    said = "answer to calls 3: noted calls 3 0; noted calls 3 1 with [redacted]; noted calls 3 2"
+    assert found.rows[0]["final_output"] == said
     assert len(noted) == 3
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in files if secret.encode() in path.read_bytes()] == []
 
 
 def test_another_agent_or_other_rows_under_the_same_name_are_refused(rows_service: RowService, tmp_path: Path) -> None:

@@ -142,6 +142,7 @@ def test_a_dash_is_stdout(service: Service, agentctl: Agentctl, env: dict[str, s
         done = agentctl(*arguments, "-o", "-", "hi", env=env)
         assert (done.returncode, bool(done.stdout)) == (0, True)
     assert not (home / "-").exists()
+    assert agentctl("run", "-o", "/dev/stdout", "hi", env=env).stdout == "ok\n", "and not what code has as stdout"
 
 
 @pytest.mark.parametrize("command", ["run hi", "stream hi", "run --format json hi", "run --dry-run hi", "config path"])

@@ -128,6 +128,7 @@ def test_only_a_key_that_a_program_gave_is_masked_for_github(
         (["--report", "github", "-o", "-"], "needs -o FILE"),
         (["--report", "github", "-o", "/dev/stdout"], "needs -o FILE"),
         (["--report", "html=x"], "junit=FILE"),
+        (["--report", "junit=/dev/stdout"], "junit needs a file"),
         (["--report", "junit=none/x.xml"], "no such folder"),
         (["--report", "junit=x", "--report", "markdown=./x"], "written twice"),
         (["--report", "markdown=x", "-o", "x"], "written twice"),

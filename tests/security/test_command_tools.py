@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentctl.agent.context import ToolContext
-from agentctl.errors import ModelBehaviorError
+from agentctl.errors import ModelBehaviorError, UserError
 from agentctl.extensions.command_tool import CommandInvocation, CommandTool
 
 ARGV = "import json, os, sys; json.dump([os.fsencode(word).hex() for word in sys.argv[1:]], sys.stdout)"
@@ -113,14 +113,15 @@ def test_a_shell_that_a_tool_starts_gets_every_value_as_data(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_an_option_is_refused_unless_it_is_allowed(tmp_path: Path, option: str) -> None:
+    line = [sys.executable, "-c", ARGV, "{x}"]
     for args, value in (
         ({"x": {}}, option),
         ({"x": {"type": "array", "items": {"type": "string"}}}, ["a", option]),
-        ({"x": {"enum": [option]}}, option),
     ):
-        line = [sys.executable, "-c", ARGV, "{x}"]
         text = call(CommandTool(name="t", command=line, args=args, folder=tmp_path), x=value)
         assert text.startswith("Error: ModelBehaviorError: the argument 'x' must not begin with `-`")
+    with pytest.raises(UserError, match="must not begin with `-`"):
+        CommandTool(name="t", command=line, args={"x": {"enum": [option]}}, folder=tmp_path).as_tool()
     invocation = CommandInvocation(CommandTool(name="t", command=["p", "{x}"], args={"x": {"allow_dash": True}}))
     assert invocation.command_line({"x": option}) == ["p", option]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -82,6 +83,8 @@ def _test_for_leaks(invocation: Invocation, *, as_json: bool) -> int:
     from agentctl.cli.leaks.leak_test import find_leaks
     from agentctl.cli.leaks.lines import print_result, result_json
 
+    if os.isatty(2):
+        invocation.note("making runs with keys of no worth; this takes about half a minute")
     result = find_leaks(invocation.environ)
     code = 0 if result.is_ok else exit_for(RuntimeError()).code
     if as_json:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 
 from agentctl._dataclass import dataclass
 
@@ -46,6 +47,7 @@ SINKS = (
     RegisteredSink(name="sessions", files=("home/sessions/*",)),
     RegisteredSink(name="traces", files=("home/traces/*",)),
     RegisteredSink(name="tickets", files=("home/tickets/*", "work/ticket.json")),
+    RegisteredSink(name="batches", files=("home/batches/*",), is_optional=find_spec("dbos") is None),
     RegisteredSink(name="budgets", files=("home/budgets/*",)),
     RegisteredSink(name="chat history", files=("home/chat_history.jsonl*",), is_optional=not HAS_TERMINALS),
     RegisteredSink(name="profile", files=("home/config.toml*",)),

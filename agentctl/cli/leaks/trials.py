@@ -137,6 +137,20 @@ def _keys(port: int) -> Iterator[Trial]:
         planted={"work/chat.py": [in_code]},
         commands=[Command(arguments=["stream", "-v", "-a", "chat.py:agent", "Hi"], stderr="verbose log")],
     )
+    variable = Canary.plant("a variable, in a batch")
+    yield Trial(
+        name="batch",
+        canaries=[variable],
+        environ={**_endpoint(port, "batch", "tell"), "AGENTCTL_API_KEY": variable.value},
+        files={**_FILES, "work/rows.jsonl": '{"id": 1}\n'},
+        tells=True,
+        needs="dbos",
+        commands=[
+            Command(
+                arguments=["batch", "run", "rows.jsonl", *_RUN[1:], "--prompt", "Hi", "-o", "answer.jsonl", "--trace"]
+            ),
+        ],
+    )
     kept = Canary.plant("the system keyring")
     yield Trial(
         name="keyring",

@@ -57,7 +57,8 @@ def read_named_file(path: Path) -> AgentFile:
     if content is None:
         raise ConfigurationError("there is no such file", file=path)
     root = project_of(path, content).root
-    return read_agent_file(path, content, FilePlace(folder=path.parent, root=root))
+    place = FilePlace(folder=path.parent, root=root, seen={os.path.realpath(path): content})
+    return read_agent_file(path, content, place)
 
 
 def _open(path: Path, project: ProjectFile, code: TrustedCode) -> AgentFile:

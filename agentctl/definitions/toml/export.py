@@ -29,7 +29,9 @@ from agentctl.agent.tools.tool import FunctionTool
 from agentctl.definitions.description import guardrail_name
 from agentctl.definitions.reachable import reachable_agents
 from agentctl.errors import ConfigurationError
+from agentctl.redaction import has_key_form
 
+_SECRET_HEADER = re.compile("key|token|secret|authorization|cookie", re.IGNORECASE)
 _BEHAVIORS = ("run_llm_again", "stop_on_first_tool")
 
 
@@ -82,7 +84,7 @@ class _Export:
         def refuse(key: str, reason: str) -> None:
             self._problems.append(f"{key} of agent {agent.name!r} {reason}")
 
-        self._refuse_code(agent, refuse)
+        self._refuse_fields(agent, refuse)
         key = self._names[id(agent)]
         table: dict[str, Any] = {} if key == agent.name else {"name": agent.name}
         tools, agents_as_tools = self._tools(agent, refuse)
@@ -110,10 +112,11 @@ class _Export:
             )  # Even if empty: without it, the model's defaults apply.
         return table
 
-    def _refuse_code(self, agent: Agent[Any], refuse: _Refuse) -> None:
-        """Refuse the fields of an agent that are code."""
+    def _refuse_fields(self, agent: Agent[Any], refuse: _Refuse) -> None:
+        """Refuse fields of an agent that are code or secrets, and an empty name."""
         behavior: Any = agent.tool_use_behavior
         reasons = (
+            (not agent.name, "name", "is empty"),
             (callable(agent.instructions), "instructions", "are a function"),
             (callable(agent.prompt), "prompt", "is a function"),
             (not (agent.model is None or isinstance(agent.model, str)), "model", "is an object and not a name"),
@@ -122,9 +125,12 @@ class _Export:
             (not (behavior in _BEHAVIORS or isinstance(behavior, dict)), "tool_use_behavior", "is a function"),
             (agent.mcp_config.get("failure_error_function") is not None, "mcp_config", "has a function"),
         )
-        for is_code, key, reason in reasons:
-            if is_code:
+        for is_refused, key, reason in reasons:
+            if is_refused:
                 refuse(key, reason)
+        for name, value in (agent.model_settings.extra_headers or {}).items():
+            if _SECRET_HEADER.search(name) or (isinstance(value, str) and has_key_form(value)):
+                refuse(f"model_settings.extra_headers[{name!r}]", "may be a secret, which a file must not have")
         for server in agent.mcp_servers:
             refuse(f"the MCP server {server.name!r}", "is not exported; write it as a table [mcp.NAME]")
 

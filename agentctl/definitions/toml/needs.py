@@ -87,7 +87,7 @@ def open_agent_file(path: Path, place: FilePlace) -> AgentFile:
         ConfigurationError: it does not exist, or is invalid.
     """
     path = Path(os.path.normpath(path))
-    below = FilePlace(folder=path.parent, root=place.root, contents=place.contents)
+    below = place.at(path.parent)
     return read_agent_file(path, below.read(path), below)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
 
 from agentctl._dataclass import dataclass
@@ -32,6 +33,8 @@ class FilePlace:
     """The folder of the project: no path in the file leads outside of it."""
     contents: Mapping[str, bytes] | None = None
     """Real path of a trusted file -> its content; None if the files are read as they are."""
+    seen: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+    """Real path -> the content that was read, so that what was checked is what is used."""
 
     def path_of(self, text: str) -> Path:
         """Return the absolute path of a file or folder that the TOML file names.
@@ -48,13 +51,20 @@ class FilePlace:
             raise ValueError(f"{text!r} is outside the project, {self.root}")
         return path
 
+    def at(self, folder: Path) -> FilePlace:
+        """Return the place of another TOML file of the same project."""
+        return FilePlace(folder=folder, root=self.root, contents=self.contents, seen=self.seen)
+
     def read(self, path: Path) -> bytes:
         """Return the content of a named file: the very bytes that are trusted, if the file was trusted.
 
         Raises:
             ConfigurationError: it does not exist, cannot be read, or is not among the trusted files.
         """
-        content = read_code(path) if self.contents is None else self.contents.get(os.path.realpath(path))
+        real = os.path.realpath(path)
+        content = self.seen.get(real) if self.contents is None else self.contents.get(real)
+        if content is None and self.contents is None and (content := read_code(path)) is not None:
+            self.seen[real] = content
         if content is None:
             is_new = self.contents is not None and os.path.exists(path)
             raise ConfigurationError(

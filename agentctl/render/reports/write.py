@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 
 from agentctl._dataclass import dataclass
 from agentctl.render.writer import encode
-from agentctl.storage import write_atomic
+from agentctl.storage import is_stdout, write_atomic
 
 from .github import SUMMARY_LIMIT, error_commands, step_outputs
 from .junit import junit_report
@@ -37,9 +37,10 @@ def parse_report(text: str) -> ReportOption:
     kind, equals, file = text.partition("=")
     if kind == "github" and not equals:
         return ReportOption("github")
-    if kind == "junit" and file not in ("", "-"):
+    has_file = bool(file) and not is_stdout(Path(file))
+    if kind == "junit" and has_file:
         return ReportOption("junit", Path(file))
-    if kind == "markdown" and file not in ("", "-"):
+    if kind == "markdown" and has_file:
         return ReportOption("markdown", Path(file))
     if kind in get_args(ReportKind):
         takes = "takes no file" if kind == "github" else f"needs a file: {kind}=FILE"

@@ -271,6 +271,21 @@ def test_a_whole_run_sends_the_same_requests(api: str, service: Service, tmp_pat
     assert run(loaded(document, tmp_path)[0]) == (output, expected)
 
 
+@pytest.mark.parametrize("header", [{"Authorization": "canary"}, {"x-api-key": "canary"}, {"X": "sk-canary-in-code"}])
+def test_a_secret_in_a_header_is_not_exported(header: dict[str, str]) -> None:
+    agent = Agent[Any](name="a", model_settings=ModelSettings(extra_headers={**header, "X-Team": "search"}))
+    with pytest.raises(ConfigurationError) as caught:
+        export_agents(agent, Path("/"))
+    assert f"model_settings.extra_headers[{next(iter(header))!r}] of agent 'a' may be a secret" in str(caught.value)
+    assert "canary" not in str(caught.value)
+    assert "X-Team" not in str(caught.value)
+
+
+def test_an_agent_without_a_name_is_not_exported() -> None:
+    with pytest.raises(ConfigurationError, match="name of agent '' is empty"):
+        export_agents(Agent[Any](name=""), Path("/"))
+
+
 def test_what_is_code_is_named_as_a_whole_when_an_agent_is_exported() -> None:
     agent = Agent[Any](
         name="a", instructions=lambda context, agent: "x", tools=[git_log()], handoffs=[Agent(name="b", prompt=print)]

@@ -11,6 +11,7 @@ import pytest
 
 from agentctl import Agent
 from agentctl.definitions.reference import load_agent, read_agent_table
+from agentctl.definitions.toml.access import open_named_file
 from agentctl.definitions.toml.build import build_agent
 from agentctl.definitions.toml.needs import files_to_trust, project_needs
 from agentctl.errors import ConfigurationError
@@ -171,6 +172,23 @@ def test_trust_in_the_project_covers_a_file_that_it_names(project: Path, home: P
     (project / "agentctl.toml").write_text('[agents]\nreviewer = "agents.toml:reviewer"\n')
     give_trust(project / "agentctl.toml", home)
     assert load("agents.toml:reviewer") == load("reviewer")
+
+
+def test_what_was_checked_is_what_is_used(project: Path, home: Path) -> None:
+    (project / "agents.toml").write_text(
+        '[agents.a]\ninstructions.file = "reviewer.md"\nhandoffs = ["more/other.toml"]\n'
+    )
+    environ = {"HOME": str(home), "AGENTCTL_HOME": str(home / ".agentctl")}
+    file, name = open_named_file(project / "agents.toml", None, load_settings({}, environ=environ, config=None))
+    (project / "reviewer.md").write_text("Changed.")
+    (project / "more/other.toml").write_text(
+        '[agents.writer]\ntools = ["t"]\n[tools.t]\ncommand = ["true"]\napproval = "never"\n'
+    )
+    agent = build_agent(file, name).agent
+    assert agent.instructions == "Review.\n"
+    (writer,) = agent.handoffs
+    assert isinstance(writer, Agent)
+    assert not writer.tools
 
 
 def test_the_content_that_was_trusted_is_what_is_used(project: Path, home: Path) -> None:
