@@ -3,6 +3,8 @@
 import csv
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import typer
 from agentctl.cli.app import command
 from agentctl.cli.invocation import Invocation
 from agentctl.errors import AgentsException, ConfigurationError, SpendingLimitReached
+from agentctl.packages import BATCH, install_command
 from tests.batch.row_service import RowService, running_row_service
 from tests.machine_output import check_document, check_event
 
@@ -209,3 +212,18 @@ def test_events_on_stdout(batch: Batch, capsys: pytest.CaptureFixture[str]) -> N
     assert kinds[-1] == "batch.finished"
     assert kinds.count("row.finished") == 3
     assert sorted(row["id"] for row in read_results("out.jsonl")) == ["1", "2", "3"]
+
+
+WITHOUT_EXTRA = """
+import sys
+sys.modules["dbos"] = sys.modules["sqlalchemy"] = None
+from agentctl.cli.main import main
+for words in ("list", "show x", "run rows.jsonl -a a.py:agent", "worker x", "results x"):
+    assert main(["batch", *words.split()]) == 78, words
+"""
+
+
+def test_without_the_extra_one_line_names_it(home: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_EXTRA], cwd=home, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [f"agentctl: batches need DBOS: `{install_command(BATCH)}`"] * 5

@@ -215,6 +215,7 @@ def run(
 
     Run an agent for every row. The same command goes on with a batch that was interrupted.
     """
+    _require_extra()
     # 200 ms that `--help` avoids; the same below.
     from agentctl.batch.table import Selection
     from agentctl.cli.batch.output import ResultOutput
@@ -297,6 +298,7 @@ def worker(
 
     Run rows of a batch beside other processes. The agent is that of this command, and must be that of the batch.
     """
+    _require_extra()
     from agentctl.cli.batch.output import ResultOutput
     from agentctl.cli.batch.run import LimitOptions, work_command
 
@@ -328,6 +330,7 @@ def list_batches(ctx: typer.Context, store: Store = None, as_json: AsJson = Fals
 
     List the batches of a store, oldest first: name, rows, those that are done, failed or waiting, and the input.
     """
+    _require_extra()
     from agentctl.cli.batch.views import list_lines, progress_of, record_json
 
     invocation: Invocation = ctx.obj
@@ -355,6 +358,7 @@ def show(
 
     Show the progress of a batch, and the rows that failed, or that wait for approval.
     """
+    _require_extra()
     from agentctl.cli.batch.views import show_batch
 
     with _open(store, ctx.obj) as opened:
@@ -367,6 +371,7 @@ def watch(ctx: typer.Context, name: BatchName, store: Store = None, format: Even
 
     Follow a batch that other processes run, until nothing is left to do.
     """
+    _require_extra()
     from agentctl.cli.batch.views import watch_batch
 
     with _open(store, ctx.obj) as opened:
@@ -387,6 +392,7 @@ def results(
 
     Print the results of a batch so far as JSON lines, in the order of the input, or write them to a file.
     """
+    _require_extra()
     from agentctl.batch.export import export, result_line
     from agentctl.cli.batch.output import results as results_of
     from agentctl.cli.batch.run import find_batch
@@ -419,6 +425,7 @@ def retry(
 
     Put rows that failed or were cancelled back into the queue; a worker, or the command of the batch, runs them.
     """
+    _require_extra()
     from agentctl.cli.batch.views import retry_rows
 
     if not failed and not outcome:
@@ -433,6 +440,7 @@ def cancel(ctx: typer.Context, name: BatchName, store: Store = None) -> None:
 
     Stop a batch in all processes. Finished rows keep their results; `batch retry` puts the others back.
     """
+    _require_extra()
     from agentctl.cli.batch.views import cancel_batch
 
     with _open(store, ctx.obj) as opened:
@@ -447,6 +455,7 @@ def delete(
 
     Permanently delete a batch with all its results. One that runs must be cancelled first.
     """
+    _require_extra()
     from agentctl.cli.batch.run import find_batch
     from agentctl.cli.batch.views import delete_batch
 
@@ -458,6 +467,13 @@ def delete(
             raise typer.Exit(1)
         delete_batch(opened, batch)
     invocation.note(f"deleted the batch {batch.name}")
+
+
+def _require_extra() -> None:
+    # 2 ms, needed only to run a command.
+    from agentctl.batch.open_store import require_extra
+
+    require_extra()
 
 
 def _address(store: str | None, invocation: Invocation) -> "StoreAddress":
