@@ -1,8 +1,7 @@
-"""`agentctl batch`, run in this process: a batch from its file to its results."""
+"""`agentctl batch`: a batch from its file to its results."""
 
 import csv
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,13 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
-from agentctl.cli.app import command
-from agentctl.cli.invocation import Invocation
-from agentctl.errors import AgentsException, ConfigurationError, SpendingLimitReached
 from agentctl.packages import BATCH, install_command
 from tests.batch.row_service import RowService, running_row_service
+from tests.conftest import Agentctl
 from tests.machine_output import check_document, check_event
 
 PLAIN = 'from agentctl import Agent\nagent = Agent(name="plain", model="gpt-5-mini")\n'
@@ -42,25 +38,19 @@ def rows_service(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RowSer
 
 
 @pytest.fixture
-def batch(tmp_path: Path, rows_service: RowService, monkeypatch: pytest.MonkeyPatch) -> Iterator[Batch]:
-    """Run `agentctl batch` with arguments in a folder with agents, and return its exit code."""
+def batch(tmp_path: Path, rows_service: RowService, monkeypatch: pytest.MonkeyPatch, agentctl: Agentctl) -> Batch:
+    """Run `agentctl batch` with arguments in a folder with agents, print what it printed, and return its exit code."""
     monkeypatch.chdir(tmp_path)
     Path("plain.py").write_text(PLAIN)
     Path("scribe.py").write_text(SCRIBE)
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def run(*arguments: str) -> int:
-        root = command()
-        try:
-            with root.make_context("agentctl", ["batch", *arguments], obj=Invocation()) as context:
-                root.invoke(context)
-        except typer.Exit as end:
-            return int(end.exit_code)
-        return 0
+        done = agentctl("batch", *arguments, cwd=tmp_path, timeout=60)
+        sys.stdout.write(done.stdout)
+        sys.stderr.write(done.stderr)
+        return done.returncode
 
-    yield run
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    return run
 
 
 def write_rows(name: str, number: int, text: str = "row {}") -> None:
@@ -119,7 +109,7 @@ def test_rows_that_failed_are_run_again(batch: Batch, capsys: pytest.CaptureFixt
 
 
 def test_rows_wait_for_approval_and_hold_up_no_other(
-    batch: Batch, capsys: pytest.CaptureFixture[str], rows_service: RowService
+    batch: Batch, agentctl: Agentctl, capsys: pytest.CaptureFixture[str], rows_service: RowService
 ) -> None:
     write_rows("in.jsonl", 2, "calls 1 of {}")
     run = ["run", "in.jsonl", "-a", "scribe.py:agent", "--prompt", "{{text}}", "--name", "mine", "-o", "out.jsonl"]
@@ -127,10 +117,8 @@ def test_rows_wait_for_approval_and_hold_up_no_other(
     capsys.readouterr()
     assert batch("show", "mine", "--waiting", "--json") == 0
     tickets = [row["ticket"] for row in json.loads(capsys.readouterr().out)["rows"]]
-    root = command()
     for verb, ticket in zip(("approve", "deny"), tickets, strict=True):
-        with root.make_context("agentctl", ["approvals", verb, ticket], obj=Invocation()) as context:
-            root.invoke(context)
+        assert agentctl("approvals", verb, ticket).returncode == 0
     assert batch(*run) == 0
     first, second = read_results("out.jsonl")
     assert first["final_output"].endswith("noted calls 1 of 0 0")
@@ -143,10 +131,10 @@ def test_a_worker_needs_the_same_agent(batch: Batch, capsys: pytest.CaptureFixtu
     write_rows("in.jsonl", 3)
     assert batch("run", "in.jsonl", "-a", "plain.py:agent", "--name", "mine", "-q") == 0
     assert batch("worker", "mine", "-a", "plain.py:agent", "-q") == 0
-    with pytest.raises(ConfigurationError, match="agent 'scribe', which is new"):
-        batch("worker", "mine", "-a", "scribe.py:agent")
-    with pytest.raises(ConfigurationError, match="no batch 'yours'"):
-        batch("worker", "yours", "-a", "plain.py:agent")
+    assert batch("worker", "mine", "-a", "scribe.py:agent") == 78
+    assert "agent 'scribe', which is new" in capsys.readouterr().err
+    assert batch("worker", "yours", "-a", "plain.py:agent") == 78
+    assert "no batch 'yours'" in capsys.readouterr().err
 
 
 def test_invalid_rows_are_named_before_anything_is_sent(
@@ -154,32 +142,33 @@ def test_invalid_rows_are_named_before_anything_is_sent(
 ) -> None:
     Path("in.jsonl").write_text('{"text": "one"}\n[1]\n{"text": \n{"text": "four"}\n')
     run = ["run", "in.jsonl", "-a", "plain.py:agent", "-o", "out.jsonl"]
-    with pytest.raises(ConfigurationError, match="2 rows are invalid: line 2 is no JSON object; line 3 is not JSON"):
-        batch(*run)
+    assert batch(*run) == 78
+    assert "2 rows are invalid: line 2 is no JSON object; line 3 is not JSON" in capsys.readouterr().err
     assert not rows_service.begun
     assert batch(*run, "--skip-invalid") == 0
     assert [row["id"] for row in read_results("out.jsonl")] == ["1", "4"]
     assert "skipped: line 2" in capsys.readouterr().err
 
 
-def test_a_batch_stops_at_its_failures_and_its_cost(batch: Batch, home: Path) -> None:
+def test_a_batch_stops_at_its_failures_and_its_cost(
+    batch: Batch, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_rows("in.jsonl", 30, "fail 400 row {}")
     run = ["run", "in.jsonl", "-a", "plain.py:agent", "--name", "failing", "--concurrency", "2", "-q"]
-    with pytest.raises(AgentsException, match="more than the 3 of --max-failures"):
-        batch(*run, "--max-failures", "10%")
+    assert batch(*run, "--max-failures", "10%") == 1
+    assert "more than the 3 of --max-failures" in capsys.readouterr().err
     (home / ".agentctl").mkdir(exist_ok=True)
     (home / ".agentctl" / "config.toml").write_text(
         '[profiles.default.prices."gpt-5-mini"]\ninput = 100000\noutput = 100000\n', encoding="utf-8"
     )
     write_rows("in.jsonl", 40)
     costly = ["run", "in.jsonl", "-a", "plain.py:agent", "--name", "costly", "-q", "--set", "max_tokens=20"]
-    with pytest.raises(SpendingLimitReached):
-        batch(*costly, "--max-cost", "60")
+    assert batch(*costly, "--max-cost", "60") == 82
     assert batch(*costly, "--max-cost", "10000", "-o", "out.jsonl") == 0
     assert {row["outcome"] for row in read_results("out.jsonl")} == {"completed"}
 
 
-def test_an_output_schema_and_files(batch: Batch, tmp_path: Path) -> None:
+def test_an_output_schema_and_files(batch: Batch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
     (folder / "a.txt").write_text("the content")
@@ -188,8 +177,8 @@ def test_an_output_schema_and_files(batch: Batch, tmp_path: Path) -> None:
     rows = [{"file": "a.txt"}, {"file": "../secret.txt"}, {"file": "link.txt"}, {"file": ""}]
     Path("in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     run = ["run", "in.jsonl", "-a", "plain.py:agent", "-f", "file", "--prompt", "Read.", "-o", "out.jsonl", "-q"]
-    with pytest.raises(ConfigurationError, match="--files-from"):
-        batch(*run)
+    assert batch(*run) == 78
+    assert "--files-from" in capsys.readouterr().err
     assert batch(*run, "--files-from", "files") == 1
     found = read_results("out.jsonl")
     assert [row["outcome"] for row in found] == ["completed", "usage", "usage", "completed"]

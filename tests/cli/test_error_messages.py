@@ -118,7 +118,8 @@ CAUSES = [
     (ModelTimeoutError(5), {"SETTINGS_TIMEOUT": "5s", "TIMEOUT": "9s"}, ["settings.timeout"]),
     (MaxTurnsExceeded("the run needs more than 2 turns"), {"MAX_TURNS": "2"}, ["max_turns"]),
     (BudgetExceeded(10, 12), {"MAX_TOKENS_TOTAL": "10"}, ["max_tokens_total"]),
-    (SpendingLimitReached("nothing is left"), {"BUDGET": "team", "MAX_COST": "1"}, ["max_cost", "budget"]),
+    (SpendingLimitReached("no more than $1 of --max-cost"), {"BUDGET": "team", "MAX_COST": "1"}, ["max_cost"]),
+    (SpendingLimitReached("nothing is left of team"), {"BUDGET": "team", "MAX_COST": "1"}, ["budget"]),
     (ConfigurationError("there is no budget 'team'"), {"BUDGET": "team"}, ["budget"]),
     (AuthenticationError("no"), {"CLIENT_BASE_URL": "http://x.test"}, ["client.base_url"]),
     (
