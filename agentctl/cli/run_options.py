@@ -73,7 +73,8 @@ def _parse_variable(text: str) -> tuple[str, str]:
         raise typer.BadParameter(str(error)) from error
 
 
-def _parse_report(text: str) -> ReportOption:
+def parse_report_option(text: str) -> ReportOption:
+    """Return the report that an option asks for; raise `BadParameter` if it is none."""
     # 5 ms, needed only for a report.
     from agentctl.render.reports.write import parse_report
 
@@ -324,7 +325,7 @@ Report: TypeAlias = Annotated[
     typer.Option(
         "--report",
         metavar="KIND[=FILE]",
-        parser=_parse_report,
+        parser=parse_report_option,
         help="Also report the run to CI: github (which needs -o FILE), junit=FILE or markdown=FILE.",
     ),
 ]

@@ -11,6 +11,7 @@ import typer
 from agentctl.cli.confirmation import Yes, is_confirmed
 from agentctl.cli.invocation import Invocation
 from agentctl.cli.report import UsageError
+from agentctl.cli.run_options import parse_report_option
 
 HELP = """Example: agentctl test
 
@@ -18,15 +19,6 @@ Run the test cases in *.agenttest.toml files.
 """
 
 app = typer.Typer(help=HELP)
-
-
-def _parse_report(text: str) -> Any:
-    from agentctl.render.reports.write import parse_report  # 5 ms, needed only for a report.
-
-    try:
-        return parse_report(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
 
 
 @app.command("test")
@@ -50,7 +42,7 @@ def run_tests(
         typer.Option(
             "--report",
             metavar="KIND[=FILE]",
-            parser=_parse_report,
+            parser=parse_report_option,
             help="Report the results to CI: github, junit=FILE or markdown=FILE.",
         ),
     ] = None,
